@@ -1,0 +1,6 @@
+"""Floor 3: from syntax trees to the checked graph."""
+
+from netdsl.elaborate.nets import elaborate
+from netdsl.elaborate.program import Unit, load_program
+
+__all__ = ["Unit", "elaborate", "load_program"]

@@ -1,0 +1,135 @@
+"""What a block says of its inputs and results, checked at every use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.diagnostics import Label, Span
+from netdsl.elaborate.names import Binding, Broken, Environment, Flow
+from netdsl.elaborate.program import Block
+from netdsl.elaborate.state import Place, State
+from netdsl.ir.condition import equal
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import Scope, Value
+from netdsl.ir.tensor import format_shape
+from netdsl.syntax import ast
+
+
+def bind_inputs(
+    state: State, block: Block, scope: Scope, flow: Flow, place: Place, call: Span
+) -> bool:
+    """Name the inputs of a block and match their shapes; False if they don't fit (reported)."""
+    declared = block.definition.inputs
+    if declared is None:
+        return True
+    if len(declared) != len(flow.values):
+        names = ", ".join(i.name.text for i in declared if i.name) or "one value"
+        state.error(
+            place,
+            "wrong-inputs",
+            f"`{block.name}` takes {len(declared)} ({names}), and {len(flow.values)} come in",
+            call,
+            help=f"write `({names}) -> {block.name}(...)`" if len(declared) > 1 else "",
+        )
+        return False
+    fits = True
+    for spec, value in zip(declared, flow.values, strict=True):
+        if spec.name is not None:
+            place.environment.bindings[spec.name.text] = Binding(Flow((value,)), spec.name.span)
+        if spec.shape is not None:
+            fits = _match(state, block, spec.shape, value, place, call) and fits
+    scope.input_names = tuple(i.name.text for i in declared if i.name)
+    return fits
+
+
+def _match(
+    state: State, block: Block, shape: ast.ListExpr, value: Value, place: Place, call: Span
+) -> bool:
+    """A new name in the shape takes the size that comes in; anything else must equal it."""
+    actual = value.type.shape
+    if len(actual) != len(shape.items):
+        _mismatch(state, place, block, shape, call, f"{value.type} comes in")
+        return False
+    for item, size in zip(shape.items, actual, strict=True):
+        if isinstance(item, ast.NameExpr) and place.environment.lookup(item.name) is None:
+            place.environment.bindings[item.name] = Binding(size, item.span)
+            continue
+        try:
+            wanted = state.evaluator.size(item, place.environment)
+        except Broken:
+            return False
+        condition = equal(wanted, size)
+        if condition is False:
+            _mismatch(state, place, block, shape, call, f"{value.type} comes in")
+            return False
+        if condition is not True:
+            state.need(
+                condition, call, f"`{block.name}` takes {item.span.text}", node=value.producer
+            )
+    return True
+
+
+def _mismatch(
+    state: State, place: Place, block: Block, shape: ast.ListExpr, call: Span, comes: str
+) -> None:
+    state.sink.error(
+        "shape-mismatch",
+        f"`{block.name}` takes {shape.span.text}, and {comes}",
+        call,
+        secondary=[Label(shape.span, "said here"), *reversed(place.trail[:-1])],
+    )
+
+
+def check_results(state: State, block: Block, result: Flow, place: Place) -> bool:
+    """Whether a block gives what it promises; reports where it does not."""
+    promised = block.definition.results
+    if promised is None:
+        return True
+    if len(promised) != len(result.values):
+        state.error(
+            place,
+            "wrong-results",
+            f"`{block.name}` promises {len(promised)} results and gives {len(result.values)}",
+            promised[0].span,
+        )
+        return False
+    pairs = zip(promised, result.values, strict=True)
+    return all([check_shape(state, s, v, place, "promised") for s, v in pairs])
+
+
+def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, verb: str) -> bool:
+    """Whether a value has the shape that is written; a clash is reported at the axis."""
+    sizes = _sizes(state, shape, place.environment)
+    if sizes is None:
+        return False
+    actual = value.type.shape
+    if len(sizes) != len(actual):
+        _clash(state, place, shape.span, sizes, value, verb)
+        return False
+    for item, wanted, size in zip(shape.items, sizes, actual, strict=True):
+        condition = equal(wanted, size)
+        if condition is False:
+            _clash(state, place, item.span, sizes, value, verb)
+            return False
+        if condition is not True:
+            message = f"{verb} {item.span.text}, which is {wanted}, and it is {size}"
+            state.need(condition, item.span, message, node=value.producer)
+    return True
+
+
+def _sizes(state: State, shape: ast.ListExpr, environment: Environment) -> tuple[Size, ...] | None:
+    try:
+        return tuple(state.evaluator.size(item, environment) for item in shape.items)
+    except Broken:
+        return None
+
+
+def _clash(
+    state: State, place: Place, span: Span, sizes: Sequence[Size], value: Value, verb: str
+) -> None:
+    state.sink.error(
+        "shape-mismatch",
+        f"{format_shape(tuple(sizes))} is {verb}, and the value is {value.type}",
+        span,
+        secondary=[Label(value.span, f"this gives {value.type}"), *reversed(place.trail)],
+    )

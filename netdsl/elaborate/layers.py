@@ -1,0 +1,161 @@
+"""From the name of a stage to the layer it means: an op, a block, a parameter, a shared layer."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from netdsl.diagnostics import Edit, Fix, Sink, Span
+from netdsl.elaborate.names import (
+    POISON,
+    Environment,
+    Family,
+    Flow,
+    LayerValue,
+    Poison,
+    SharedLayer,
+)
+from netdsl.elaborate.program import Block, std_names
+from netdsl.elaborate.suggest import nearest
+from netdsl.ops import registry
+from netdsl.ops.base import Op
+from netdsl.syntax import ast
+
+Callee: TypeAlias = type[Op] | Block | LayerValue | SharedLayer
+
+
+def resolve_layer(
+    names: tuple[ast.Name, ...], environment: Environment, sink: Sink
+) -> Callee | Poison:
+    """The layer that a (dotted) name means here; reports an unknown one."""
+    if len(names) > 1:
+        return _from_alias(names, environment, sink)
+    (name,) = names
+    binding = environment.lookup(name.text)
+    if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
+        return binding.value
+    defined = environment.unit.visible.get(name.text)
+    if isinstance(defined, Block):
+        return defined
+    op = registry().get(name.text)
+    if op is not None and defined is None:
+        return op
+    is_value = binding is not None and isinstance(binding.value, Flow | Family)
+    _unknown(name, environment, sink, is_value=is_value, is_function=defined is not None)
+    return POISON
+
+
+def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerValue | Poison:
+    """The layer given for a `layer` parameter: `relu`, `leaky_relu(0.1)`, `blocks.Unit`."""
+    callee = expr.callee if isinstance(expr, ast.CallExpr) else expr
+    arguments = expr.arguments if isinstance(expr, ast.CallExpr) else ()
+    names = _dotted(callee)
+    if names is None:
+        sink.error(
+            "bad-argument",
+            "a layer is needed here",
+            expr.span,
+            help="write its name, with arguments if it needs some: `relu`, `leaky_relu(0.1)`",
+        )
+        return POISON
+    target = resolve_layer(names, environment, sink)
+    if isinstance(target, Poison):
+        return POISON
+    if isinstance(target, SharedLayer):
+        sink.error(
+            "bad-argument",
+            f"`{names[-1].text}` is one layer with its weights, and a kind of layer is needed",
+            expr.span,
+        )
+        return POISON
+    if isinstance(target, LayerValue) and not arguments:
+        return target
+    return LayerValue(target, arguments, environment, expr.span.text)
+
+
+def _dotted(expr: ast.Expr) -> tuple[ast.Name, ...] | None:
+    match expr:
+        case ast.NameExpr(name, span):
+            return (ast.Name(name, span),)
+        case ast.Attribute(ast.NameExpr(base, span), name):
+            return (ast.Name(base, span), name)
+        case _:
+            return None
+
+
+def _from_alias(
+    names: tuple[ast.Name, ...], environment: Environment, sink: Sink
+) -> Callee | Poison:
+    alias, name = names[0], names[-1]
+    unit = environment.unit.aliases.get(alias.text)
+    if unit is None or len(names) > 2:
+        sink.error(
+            "unknown-layer",
+            f"there is no file under the name `{alias.text}`",
+            alias.span,
+            help=f'name one: `use "./{alias.text}.net" as {alias.text}`',
+        )
+        return POISON
+    found = unit.own.get(name.text)
+    if isinstance(found, Block):
+        return found
+    guess = nearest(name.text, (n for n, d in unit.own.items() if isinstance(d, Block)))
+    sink.error(
+        "unknown-layer",
+        f"`{alias.text}` has no block `{name.text}`",
+        name.span,
+        help=f"did you mean `{guess}`?" if guess else (),
+    )
+    return POISON
+
+
+def _unknown(
+    name: ast.Name, environment: Environment, sink: Sink, *, is_value: bool, is_function: bool
+) -> None:
+    if is_value:
+        sink.error(
+            "unknown-layer",
+            f"`{name.text}` is a value, and a layer is needed here",
+            name.span,
+            help="a value can only begin a chain; to join two values write "
+            f"`(a, {name.text}) -> concat`",
+        )
+        return
+    if is_function:
+        sink.error(
+            "unknown-layer",
+            f"`{name.text}` is a function of numbers, and a layer is needed here",
+            name.span,
+        )
+        return
+    file = std_names().get(name.text)
+    if file is not None:
+        sink.error(
+            "unknown-layer",
+            f"there is no layer `{name.text}` here",
+            name.span,
+            help=f"it is in {file}: add `use {file}`",
+            fix=_insert_use(environment, file, name.span),
+        )
+        return
+    blocks = {n for n, d in environment.unit.visible.items() if isinstance(d, Block)}
+    layers = {n for n in environment.visible() if _is_layer(environment, n)}
+    guess = nearest(name.text, blocks | layers | set(registry()))
+    sink.error(
+        "unknown-layer",
+        f"there is no layer or value `{name.text}`",
+        name.span,
+        help=f"did you mean `{guess}`?" if guess else (),
+        fix=Fix(f"write `{guess}`", (Edit(name.span, guess),), safe=False) if guess else None,
+    )
+
+
+def _is_layer(environment: Environment, name: str) -> bool:
+    binding = environment.lookup(name)
+    return binding is not None and isinstance(binding.value, LayerValue | SharedLayer)
+
+
+def _insert_use(environment: Environment, file: str, span: Span) -> Fix | None:
+    if environment.unit.source is not span.source:
+        return None
+    start = Span(span.source, 0, 0)
+    return Fix(f"add `use {file}`", (Edit(start, f"use {file}\n"),))

@@ -1,0 +1,152 @@
+"""What names stand for while a definition is built, and the scopes that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from netdsl.diagnostics import Span
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import Node, Scope, Value
+from netdsl.ops.base import Op
+from netdsl.syntax import ast
+
+if TYPE_CHECKING:
+    from netdsl.elaborate.program import Block, Unit
+
+
+class Poison:
+    """Stands for what could not be built; whatever depends on it is poison too, without a word."""
+
+    def __repr__(self) -> str:
+        return "POISON"
+
+
+POISON = Poison()
+
+
+class Broken(Exception):
+    """What is being built can't be; the diagnostic has been recorded already."""
+
+
+class Halted(Exception):
+    """A bound of the compiler was reached (recorded already): nothing more is built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What an arrow carries: one value, or several in order."""
+
+    values: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        shapes = [str(v.type) for v in self.values]
+        return shapes[0] if len(shapes) == 1 else f"({', '.join(shapes)})"
+
+
+MaybeFlow: TypeAlias = Flow | Poison
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`H / 4` before it is known whether it is floored, or must be exact."""
+
+    numerator: Size
+    denominator: int
+
+    def __str__(self) -> str:
+        return f"({self.numerator})/{self.denominator}"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerValue:
+    """A layer given for a `layer` parameter, with the arguments that came with it."""
+
+    target: type[Op] | Block | LayerValue
+    arguments: tuple[ast.Argument, ...]
+    environment: Environment
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The layer's own name, after which its uses are named."""
+        return self.target.name
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LayerValue) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+@dataclass(eq=False, slots=True)
+class SharedLayer:
+    """`layer enc = Encoder(64)`; `first` is its first call."""
+
+    statement: ast.LayerStatement
+    environment: Environment
+    first: Node | Scope | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Family:
+    """The values of labels with a number: `down[0]`, `down[1]`."""
+
+    members: dict[int, MaybeFlow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a name means. `text` says a number in Python over the block's parameters, if it can.
+
+    `is_label` is True for the value of a labelled stage.
+    """
+
+    value: object
+    span: Span
+    text: str | None = None
+    is_label: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Environment:
+    """The names in force at a place: a body's own, then those of the bodies around it.
+
+    `incoming` is what a chain without a source starts from; `labels` marks the scope in which
+    labels are kept (a block, a net, the body under a label).
+    """
+
+    unit: Unit
+    parent: Environment | None = None
+    incoming: MaybeFlow | None = None
+    labels: bool = False
+    bindings: dict[str, Binding] = field(default_factory=dict)
+
+    def child(self, incoming: MaybeFlow | None, *, labels: bool = False) -> Environment:
+        """The environment of a body inside this one."""
+        return Environment(self.unit, self, incoming, labels)
+
+    def lookup(self, name: str) -> Binding | None:
+        """The binding in force, or None."""
+        for environment in self._outward():
+            if name in environment.bindings:
+                return environment.bindings[name]
+        return None
+
+    def label_scope(self) -> Environment:
+        """The nearest environment that keeps labels."""
+        return next(e for e in self._outward() if e.labels)
+
+    def visible(self) -> set[str]:
+        """All names in force."""
+        return {name for e in self._outward() for name in e.bindings}
+
+    def _outward(self) -> Iterator[Environment]:
+        environment: Environment | None = self
+        while environment is not None:
+            yield environment
+            environment = environment.parent

@@ -1,0 +1,143 @@
+"""Paths of layers: labels as written, counters for stages without one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from netdsl.diagnostics import Label, Sink, Span
+from netdsl.ir.graph import Graph, Kind, Node, Scope
+
+MODULE_ATTRIBUTES = frozenset(
+    ["T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad"]
+)
+"""What every `nn.Module` has already, so that no layer in it can be called so."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stage that takes a place in a naming scope; `label` is empty where none is written."""
+
+    target: Node | Scope
+    label: str
+    base: str
+    span: Span
+
+
+@dataclass(eq=False, slots=True)
+class Naming:
+    """Names the stages of one scope: a block, a net, a labelled group or body.
+
+    `numbered` scopes (labelled groups and loops) call a stage without a label by its place,
+    the others by its layer's name and a counter that skips the labels of the scope.
+    """
+
+    numbered: bool
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
+        """Take the next place."""
+        self.entries.append(Entry(target, label, base, span))
+
+    def finish(self, sink: Sink) -> None:
+        """Write the labels into the nodes and scopes; reports a label used twice."""
+        taken: dict[str, Span] = {}
+        for entry in self.entries:
+            if entry.label:
+                self._claim(entry, taken, sink)
+        counters: Counter[str] = Counter()
+        for place, entry in enumerate(self.entries):
+            label = entry.label
+            if not label:
+                label = str(place) if self.numbered else _next(entry.base, counters, taken)
+            if self.numbered and not entry.label and label in taken:
+                _twice(label, entry.span, taken[label], sink)
+            entry.target.label = label
+
+    def _claim(self, entry: Entry, taken: dict[str, Span], sink: Sink) -> None:
+        first = entry.label.split(".")[0]
+        if first in MODULE_ATTRIBUTES:
+            sink.error(
+                "name-taken",
+                f"`{first}` is what PyTorch calls a part of every module: no layer can be called so",
+                entry.span,
+                help=f"another label: `{first}_`",
+            )
+        if entry.label in taken:
+            _twice(entry.label, entry.span, taken[entry.label], sink)
+        taken[entry.label] = entry.span
+
+
+def _next(base: str, counters: Counter[str], taken: dict[str, Span]) -> str:
+    while True:
+        counters[base] += 1
+        label = f"{base}{counters[base]}"
+        if label not in taken:
+            return label
+
+
+def _twice(label: str, span: Span, before: Span, sink: Sink) -> None:
+    sink.error(
+        "path-taken",
+        f"two layers have the path `{label}`",
+        span,
+        label="the second one",
+        secondary=[Label(before, "the first one")] if before != span else (),
+        notes=["a layer's path is its key in state_dict(), so each has its own"],
+        help="number the label (`name[i]: ...`), leave it out, or share one layer: "
+        "`layer name = ...`",
+    )
+
+
+def write_paths(graph: Graph, sink: Sink) -> None:
+    """Join the labels to paths, outer ones first, and check that no two keys meet."""
+    stack = [graph.root]
+    while stack:
+        scope = stack.pop()
+        for child in scope.children:
+            path = _below(scope.path, child.label)
+            if isinstance(child, Node):
+                if child.layer.calls[0] is child:
+                    child.layer.path = path
+                continue
+            child.path = path if child.shares is None else child.shares.path
+            stack.append(child)
+    _check_keys(graph, sink)
+
+
+def _below(path: str, label: str) -> str:
+    return f"{path}.{label}" if path and label else path or label
+
+
+def _check_keys(graph: Graph, sink: Sink) -> None:
+    """A key belongs to one layer, and nothing goes below a layer that has weights."""
+    owners: dict[str, Node] = {}
+    for layer in graph.layers():
+        for spec in layer.weights:
+            key = _below(layer.path, spec.key)
+            if key in owners:
+                _twice(key, layer.calls[0].span, owners[key].span, sink)
+            owners[key] = layer.calls[0]
+    holders = {n.path: n for n in owners.values() if n.op.name and n.path}
+    for path, span in _all_paths(graph):
+        parts = path.split(".")
+        for end in range(1, len(parts)):
+            holder = holders.get(".".join(parts[:end]))
+            if holder is not None:
+                sink.error(
+                    "path-taken",
+                    f"`{path}` would lie inside the layer `{holder.path}`",
+                    span,
+                    secondary=[Label(holder.span, "this layer")],
+                    help="another label for one of the two",
+                )
+
+
+def _all_paths(graph: Graph) -> list[tuple[str, Span]]:
+    paths = [(node.path, node.span) for node in graph.nodes()]
+    paths += [
+        (scope.path, scope.span)
+        for scope in graph.root.scopes()
+        if scope.kind is not Kind.NET and scope.label
+    ]
+    return paths

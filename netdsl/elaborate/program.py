@@ -1,0 +1,260 @@
+"""The files of a program: what each defines, and what `use` makes visible in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from netdsl.diagnostics import Label, Sink, Source
+from netdsl.elaborate.suggest import did_you_mean
+from netdsl.ops import registry
+from netdsl.syntax import ast, parse
+
+MAX_FILE_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """A block and the file that its names are looked up in."""
+
+    definition: ast.BlockDefinition
+    unit: Unit
+
+    @property
+    def name(self) -> str:
+        return self.definition.name.text
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Function:
+    """An `fn` and the file that its names are looked up in."""
+
+    definition: ast.FunctionDefinition
+    unit: Unit
+
+    @property
+    def name(self) -> str:
+        return self.definition.name.text
+
+
+Definition: TypeAlias = Block | Function
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """One file: `own` are its definitions, `visible` also those it uses, `aliases` whole files."""
+
+    source: Source
+    path: Path | None
+    nets: dict[str, ast.NetDefinition] = field(default_factory=dict)
+    own: dict[str, Definition] = field(default_factory=dict)
+    visible: dict[str, Definition] = field(default_factory=dict)
+    aliases: dict[str, Unit] = field(default_factory=dict)
+    uses: list[tuple[ast.UseDefinition, Unit]] = field(default_factory=list)
+
+
+def load_program(
+    source: Source, path: Path | None, roots: tuple[Path, ...], sink: Sink
+) -> Unit | None:
+    """Parse a file and all that it uses, and resolve the names each makes visible.
+
+    `path` is where the text came from (None: no file, then `use "./x.net"` is an error);
+    quoted paths must stay below its folder or below one of `roots`. None if the file itself
+    does not parse; errors go to the sink.
+    """
+    return _Loader(sink, path, roots).load(source, path)
+
+
+class _Loader:
+    def __init__(self, sink: Sink, path: Path | None, roots: tuple[Path, ...]) -> None:
+        self.sink = sink
+        folders = ((path.parent,) if path else ()) + roots
+        self.roots = tuple(folder.resolve() for folder in folders)
+        self.units: dict[Path | str, Unit | None] = {}
+
+    def load(self, source: Source, path: Path | None) -> Unit | None:
+        key = path.resolve() if path else ""
+        waiting = [self._parse(source, path, key)]
+        loaded: list[Unit] = []
+        while waiting:
+            unit = waiting.pop()
+            if unit is None:
+                continue
+            loaded.append(unit)
+            waiting.extend(self._follow_uses(unit))
+        for unit in loaded:
+            self._resolve(unit)
+        return self.units[key]
+
+    def _parse(self, source: Source, path: Path | None, key: Path | str) -> Unit | None:
+        file = parse(source, self.sink)
+        self.units[key] = None
+        if file is None:
+            return None
+        unit = self.units[key] = Unit(source, path)
+        for definition in file.definitions:
+            self._define(unit, definition)
+        return unit
+
+    def _define(self, unit: Unit, definition: ast.Definition) -> None:
+        if isinstance(definition, ast.UseDefinition):
+            unit.uses.append((definition, unit))  # the target replaces `unit` in _follow_uses
+            return
+        name = definition.name
+        earlier = unit.own.get(name.text)
+        before = earlier.definition if earlier else unit.nets.get(name.text)
+        if before is not None:
+            self._taken(name, before.name)
+            return
+        if isinstance(definition, ast.NetDefinition):
+            unit.nets[name.text] = definition
+            return
+        if name.text in registry():
+            self.sink.warn(
+                "hides-layer",
+                f"`{name.text}` hides the built-in layer of that name in this file",
+                name.span,
+                help="another name keeps both usable",
+            )
+        is_block = isinstance(definition, ast.BlockDefinition)
+        unit.own[name.text] = Block(definition, unit) if is_block else Function(definition, unit)
+
+    def _taken(self, name: ast.Name, before: ast.Name) -> None:
+        self.sink.error(
+            "name-taken",
+            f"`{name.text}` is defined twice",
+            name.span,
+            label="defined again here",
+            secondary=[Label(before.span, "first defined here")],
+        )
+
+    def _follow_uses(self, unit: Unit) -> Iterator[Unit]:
+        """Replace each pending use by the unit it names; yields the units seen first here."""
+        pending, unit.uses = unit.uses, []
+        for use, _ in pending:
+            found = self._locate(unit, use)
+            if found is None:
+                continue
+            key, name, text = found
+            if key not in self.units:
+                path = key if isinstance(key, Path) else None
+                target = self._parse(Source(name, text), path, key)
+                if target is not None:
+                    yield target
+            target = self.units[key]
+            if target is not None:
+                unit.uses.append((use, target))
+
+    def _locate(self, unit: Unit, use: ast.UseDefinition) -> tuple[Path | str, str, str] | None:
+        return self._locate_file(unit, use) if use.quoted else self._locate_std(use)
+
+    def _locate_std(self, use: ast.UseDefinition) -> tuple[str, str, str] | None:
+        name = ".".join(use.path)
+        if name in std_files():
+            return name, f"{name.replace('.', '/')}.net", std_files()[name]
+        self.sink.error(
+            "use-not-found",
+            f"the standard library has no file `{name}`",
+            use.span,
+            help=did_you_mean(name, std_files()) or f"there are {', '.join(sorted(std_files()))}",
+        )
+        return None
+
+    def _locate_file(self, unit: Unit, use: ast.UseDefinition) -> tuple[Path, str, str] | None:
+        (written,) = use.path
+        if not written.endswith(".net"):
+            self._refuse(use, f'`"{written}"` does not end in .net', 'write `use "./blocks.net"`')
+            return None
+        if unit.path is None:
+            self._refuse(use, "a text without a file can't use other files", "")
+            return None
+        try:
+            path = (unit.path.parent / written).resolve()
+            if not any(path.is_relative_to(root) for root in self.roots):
+                outside = f'`"{written}"` lies outside the folder of the compiled file'
+                self._refuse(use, outside, "move it below that folder, or name its folder: --root")
+                return None
+            if path in self.units:
+                return path, "", ""
+            if path.stat().st_size > MAX_FILE_BYTES:
+                self._refuse(use, f'`"{written}"` is larger than 10 MB', "")
+                return None
+            return path, str(unit.path.parent / written), path.read_bytes().decode("utf-8-sig")
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else _reason(error)
+            self._refuse(use, f'can\'t read `"{written}"`: {reason}', "")
+            return None
+
+    def _refuse(self, use: ast.UseDefinition, message: str, help: str) -> None:
+        self.sink.error("use-not-found", message, use.span, help=help or ())
+
+    def _resolve(self, unit: Unit) -> None:
+        unit.visible.update(unit.own)
+        for use, target in unit.uses:
+            if use.alias is not None:
+                unit.aliases[use.alias.text] = target
+                continue
+            chosen = target.own if use.names is None else self._choose(use, target)
+            for name, definition in chosen.items():
+                self._import(unit, use, name, definition)
+
+    def _choose(self, use: ast.UseDefinition, target: Unit) -> dict[str, Definition]:
+        chosen: dict[str, Definition] = {}
+        for name in use.names or ():
+            if name.text in target.own:
+                chosen[name.text] = target.own[name.text]
+                continue
+            self.sink.error(
+                "use-not-found",
+                f"{target.source.name} defines no `{name.text}`",
+                name.span,
+                help=did_you_mean(name.text, target.own)
+                or f"it defines {', '.join(sorted(target.own)) or 'nothing'}",
+            )
+        return chosen
+
+    def _import(
+        self, unit: Unit, use: ast.UseDefinition, name: str, definition: Definition
+    ) -> None:
+        present = unit.visible.get(name)
+        if present is None or present is definition:
+            unit.visible[name] = definition
+            return
+        self.sink.error(
+            "name-taken",
+            f"`{name}` comes from two files",
+            use.span,
+            secondary=[Label(present.definition.name.span, "the other one is defined here")],
+            help="use only the names you need, or give the file an alias: `use ... as a`",
+        )
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+@cache
+def std_files() -> dict[str, str]:
+    """The texts of the standard library by name: `std.inception`."""
+    folder = files("netdsl") / "std"
+    return {
+        f"std.{entry.name.removesuffix('.net')}": entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda e: e.name)
+        if entry.name.endswith(".net")
+    }
+
+
+@cache
+def std_names() -> dict[str, str]:
+    """Which file of the standard library defines a block or fn: `Inception` -> `std.inception`."""
+    found: dict[str, str] = {}
+    for file, text in std_files().items():
+        tree = parse(Source(file, text), Sink())
+        for definition in tree.definitions if tree else ():
+            if isinstance(definition, ast.BlockDefinition | ast.FunctionDefinition):
+                found.setdefault(definition.name.text, file)
+    return found

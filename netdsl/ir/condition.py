@@ -1,0 +1,185 @@
+"""Conditions on sizes: comparisons joined by and, or, not; decided here where that is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+from netdsl.ir.dim import Range, Size, bounds, evaluate, substitute, symbols
+
+Condition: TypeAlias = Union["Compare", "All", "AnyOf"]
+Truth: TypeAlias = Union[bool, "Condition"]
+
+NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+class _Undecided:
+    """Conditions have no truth value: whoever writes `if condition` gets an error, not a guess."""
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"whether {self} holds depends on the sizes")
+
+
+@dataclass(frozen=True, eq=True)
+class Compare(_Undecided):
+    """`left operator right`, operator one of `== != < <= > >=`; at least one side symbolic."""
+
+    operator: str
+    left: Size
+    right: Size
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
+
+
+@dataclass(frozen=True, eq=True)
+class All(_Undecided):
+    """All parts hold."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(f"({p})" if isinstance(p, AnyOf) else str(p) for p in self.parts)
+
+
+@dataclass(frozen=True, eq=True)
+class AnyOf(_Undecided):
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(str(p) for p in self.parts)
+
+
+def compare(operator: str, left: Size, right: Size) -> Compare | bool:
+    """The comparison, already decided where the two sides differ by a number or by intervals."""
+    difference = left - right
+    low, high = bounds(difference, {})
+    decided = _by_range(operator, low, high)
+    return Compare(operator, left, right) if decided is None else decided
+
+
+def equal(left: Size, right: Size) -> Compare | bool:
+    """Whether two sizes are equal (`==` on sizes means the same object: equal at all sizes)."""
+    return compare("==", left, right)
+
+
+def divides(divisor: int, size: Size) -> Compare | bool:
+    """Whether `size` is a whole multiple of `divisor`."""
+    return compare("==", size % divisor, 0)
+
+
+def negate(truth: Truth) -> Truth:
+    """The opposite condition."""
+    match truth:
+        case bool():
+            return not truth
+        case Compare(operator, left, right):
+            return Compare(NEGATED[operator], left, right)
+        case All(parts):
+            return any_of(*(negate(p) for p in parts))
+        case AnyOf(parts):
+            return all_of(*(negate(p) for p in parts))
+
+
+def all_of(*parts: Truth) -> Truth:
+    """Conjunction; known parts are dropped."""
+    if any(p is False for p in parts):
+        return False
+    open_parts = tuple(p for p in parts if not isinstance(p, bool))
+    if not open_parts:
+        return True
+    return open_parts[0] if len(open_parts) == 1 else All(open_parts)
+
+
+def any_of(*parts: Truth) -> Truth:
+    """Disjunction; known parts are dropped."""
+    if any(p is True for p in parts):
+        return True
+    open_parts = tuple(p for p in parts if not isinstance(p, bool))
+    if not open_parts:
+        return False
+    return open_parts[0] if len(open_parts) == 1 else AnyOf(open_parts)
+
+
+def decide(truth: Truth, ranges: Mapping[str, Range]) -> bool | None:
+    """True or False where intervals settle it for all sizes in `ranges`, else None."""
+    match truth:
+        case bool():
+            return truth
+        case Compare(operator, left, right):
+            return _by_range(operator, *bounds(left - right, ranges))
+        case All(parts) | AnyOf(parts):
+            answers = [decide(p, ranges) for p in parts]
+            settles = isinstance(truth, AnyOf)
+            if settles in answers:
+                return settles
+            return None if None in answers else not settles
+
+
+def holds(truth: Truth, values: Mapping[str, int]) -> bool:
+    """Whether it holds when each symbol has its value."""
+    match truth:
+        case bool():
+            return truth
+        case Compare(operator, left, right):
+            return _HOLDS[operator](evaluate(left, values) - evaluate(right, values))
+        case All(parts):
+            return all(holds(p, values) for p in parts)
+        case AnyOf(parts):
+            return any(holds(p, values) for p in parts)
+
+
+def substitute_in(truth: Truth, values: Mapping[str, Size]) -> Truth:
+    """The condition with some symbols replaced."""
+    match truth:
+        case bool():
+            return truth
+        case Compare(operator, left, right):
+            return compare(operator, substitute(left, values), substitute(right, values))
+        case All(parts):
+            return all_of(*(substitute_in(p, values) for p in parts))
+        case AnyOf(parts):
+            return any_of(*(substitute_in(p, values) for p in parts))
+
+
+def condition_symbols(truth: Truth) -> Iterator[str]:
+    """Names of the symbols it speaks of, with repetitions."""
+    match truth:
+        case bool():
+            return
+        case Compare(_, left, right):
+            yield from symbols(left)
+            yield from symbols(right)
+        case All(parts) | AnyOf(parts):
+            for part in parts:
+                yield from condition_symbols(part)
+
+
+_HOLDS = {
+    "==": lambda difference: difference == 0,
+    "!=": lambda difference: difference != 0,
+    "<": lambda difference: difference < 0,
+    "<=": lambda difference: difference <= 0,
+    ">": lambda difference: difference > 0,
+    ">=": lambda difference: difference >= 0,
+}
+
+
+def _by_range(operator: str, low: int | None, high: int | None) -> bool | None:
+    """Decide `difference operator 0` when the difference lies between `low` and `high`."""
+    match operator:
+        case ">=" | "<":
+            answer = True if low is not None and low >= 0 else None
+            answer = False if high is not None and high < 0 else answer
+        case ">" | "<=":
+            answer = True if low is not None and low > 0 else None
+            answer = False if high is not None and high <= 0 else answer
+        case _:
+            apart = (low is not None and low > 0) or (high is not None and high < 0)
+            answer = True if low == 0 == high else (False if apart else None)
+    if answer is None:
+        return None
+    return answer if operator in (">=", ">", "==") else not answer

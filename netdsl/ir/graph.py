@@ -1,0 +1,262 @@
+"""The checked network: values, calls of layers, and the hierarchy they were written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from netdsl.diagnostics import Span
+from netdsl.ir.condition import Condition, Truth
+from netdsl.ir.dim import Size
+from netdsl.ir.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpec:
+    """One learned tensor (or buffer) of a layer.
+
+    `key` is the attribute below the layer's path (`weight`, `running_mean`), `shape` is as
+    PyTorch stores it. `init` names the distribution PyTorch draws it from (see ops/base.py);
+    `trained` is False for buffers.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    init: str
+    trained: bool = True
+    dtype: str = "float32"
+    fan_in: int = 0
+    fill: float = 0.0
+
+
+class OpLike(Protocol):
+    """What the graph asks of an op; the classes are in netdsl/ops."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """A tensor that flows: an input (no producer), or result number `index` of a node.
+
+    `name` is the name or label it has in the source, else empty.
+    """
+
+    type: Tensor
+    span: Span
+    name: str = ""
+    producer: Node | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A value an attribute or a block parameter is bound to, and how it was written.
+
+    `text` is a Python expression over the names of the parameters and lets that are in force in
+    the enclosing block (its `Scope.arguments`), or None where it cannot be said so. It is a
+    hint: a reader checks that it gives `value` before printing it.
+    """
+
+    value: object
+    text: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Layer:
+    """Settings and weights under one path; called by one node, or by several that share it."""
+
+    op: OpLike
+    weights: tuple[WeightSpec, ...]
+    arguments: dict[str, Argument]
+    path: str = ""
+    calls: list[Node] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One call of a layer: `inputs` in the order its op takes them."""
+
+    layer: Layer
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    scope: Scope
+    span: Span
+    label: str = ""
+
+    @property
+    def op(self) -> OpLike:
+        return self.layer.op
+
+    @property
+    def path(self) -> str:
+        """Dotted name of the layer, the prefix of its keys in `state_dict()`."""
+        return self.layer.path
+
+    @property
+    def output(self) -> Value:
+        """The only result."""
+        (value,) = self.outputs
+        return value
+
+
+class Kind(Enum):
+    """What a scope was written as."""
+
+    NET = "net"
+    BLOCK = "block"
+    GROUP = "group"
+    REPEAT = "repeat"
+    FOR = "for"
+    IF = "if"
+    TURN = "turn"  # one turn of a repeat or for
+    FORK = "fork"  # a stage with a body: branches, then the node or block that joins them
+    BRANCH = "branch"
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """A stretch of the network that was written as one thing.
+
+    `label` is the path below the parent, dots included; empty for scopes that add nothing to
+    the path (groups, loops and branches without a label): their children's labels are then
+    relative to the next scope above that has one. `path` is the whole path.
+    For a block: `definition` is its name, `doc` its comment, `arguments` its parameters and
+    lets as bound here, `inputs` what flows in, named `input_names`.
+    `shares` is the scope of the first call where this one is another call of a shared layer.
+    `children` are nodes and scopes in the order they run.
+    """
+
+    kind: Kind
+    span: Span
+    parent: Scope | None = None
+    label: str = ""
+    path: str = ""
+    definition: str = ""
+    doc: str = ""
+    arguments: dict[str, Argument] = field(default_factory=dict)
+    inputs: tuple[Value, ...] = ()
+    input_names: tuple[str, ...] = ()
+    outputs: tuple[Value, ...] = ()
+    shares: Scope | None = None
+    children: list[Child] = field(default_factory=list)
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes below, in the order they run."""
+        stack: list[Child] = list(reversed(self.children))
+        while stack:
+            child = stack.pop()
+            if isinstance(child, Node):
+                yield child
+            else:
+                stack.extend(reversed(child.children))
+
+    def scopes(self) -> Iterator[Scope]:
+        """This scope and all scopes below, outer first."""
+        stack = [self]
+        while stack:
+            scope = stack.pop()
+            yield scope
+            stack.extend(c for c in reversed(scope.children) if isinstance(c, Scope))
+
+
+Child: TypeAlias = Node | Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of the network, in the order of the source."""
+
+    name: str
+    value: Value
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """Without the batch axis: ints, and dims of size symbols."""
+        return self.value.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.value.type.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output; `when_training` ones exist in training mode only."""
+
+    name: str
+    value: Value
+    when_training: bool
+    span: Span
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        return self.value.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.value.type.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A condition on the sizes that a stage needs, with where it comes from.
+
+    Only those that hold for some sizes and not for others are kept: the proved ones are
+    dropped, the refuted ones are errors. `node` is the stage (None for a claim), `training_only`
+    is True where only training outputs, or training itself, need it.
+    """
+
+    condition: Condition
+    code: str
+    message: str
+    span: Span
+    node: Node | None = None
+    training_only: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """A network whose every shape is known.
+
+    `symbols` are its size symbols in the order of the source, `where` the condition the source
+    puts on them (True: none), `weights` the values of `weight` statements are nodes with the op
+    `Weight`. `root` is the scope of the net.
+    """
+
+    name: str
+    doc: str
+    root: Scope
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    symbols: tuple[str, ...] = ()
+    where: Truth = True
+    where_span: Span | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes in the order they run."""
+        return self.root.nodes()
+
+    def layers(self) -> Iterator[Layer]:
+        """All layers, each once, in the order of their first call."""
+        seen: set[int] = set()
+        for node in self.nodes():
+            if id(node.layer) not in seen:
+                seen.add(id(node.layer))
+                yield node.layer
+
+    def inference_nodes(self) -> set[int]:
+        """`id`s of the nodes that the outputs of inference need."""
+        needed: set[int] = set()
+        stack = [o.value.producer for o in self.outputs if not o.when_training]
+        while stack:
+            node = stack.pop()
+            if node is None or id(node) in needed:
+                continue
+            needed.add(id(node))
+            stack.extend(value.producer for value in node.inputs)
+        return needed

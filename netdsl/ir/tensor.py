@@ -1,0 +1,69 @@
+"""The static type of a value: shape without the batch axis, element type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netdsl.ir.dim import Size
+
+Shape: TypeAlias = tuple[Size, ...]
+
+DTYPES = (
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+)
+"""Element types an `input` may have, by PyTorch's names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What the compiler knows of a value.
+
+    `shape` is channels-first and leaves out the batch axis: `(64, H, W)`; the channel count
+    (axis 0) of a map is a known number. `batched` is False only for a learned `weight` and what
+    is computed from weights alone: its shape is as stored, with no batch axis in front.
+    """
+
+    shape: Shape
+    dtype: str = "float32"
+    batched: bool = True
+
+    @property
+    def rank(self) -> int:
+        """Number of axes without the batch."""
+        return len(self.shape)
+
+    @property
+    def channels(self) -> Size:
+        return self.shape[0]
+
+    @property
+    def spatial(self) -> Shape:
+        """The axes after the channels: `(H, W)`."""
+        return self.shape[1:]
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype.startswith(("float", "bfloat"))
+
+    def with_shape(self, *shape: Size) -> Tensor:
+        """The same element type with another shape."""
+        return Tensor(shape, self.dtype, self.batched)
+
+    def __str__(self) -> str:
+        kind = "" if self.dtype == "float32" else f"{self.dtype} "
+        return f"{kind}{format_shape(self.shape)}"
+
+
+def format_shape(shape: Shape) -> str:
+    """`[64, H, floor(W/2)]`."""
+    return f"[{', '.join(map(str, shape))}]"

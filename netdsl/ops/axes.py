@@ -1,0 +1,118 @@
+"""Helpers that shape rules share: parts an axis, names of axes, ranks, bounds of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import TypeVar
+
+from netdsl.ir.dim import Dim, Size
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.base import Rules
+from netdsl.ops.params import INT, either, show
+from netdsl.ops.recipe import Keywords, TorchValue
+
+T = TypeVar("T")
+
+AXIS = either(INT, "channels")
+"""An axis of a shape without the batch: from 0, from -1 backwards, or the word `channels`."""
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+MAX_ELEMENTS = 2**40
+
+
+def axis_name(rank: int, axis: int) -> str:
+    """`height`, `width`, ... of spatial axis number `axis` of `rank`."""
+    return AXIS_NAMES[rank][axis]
+
+
+def spatial_rank(x: Tensor, rules: Rules, what: str) -> int:
+    """1, 2 or 3 for `[C, L]`, `[C, H, W]`, `[C, D, H, W]`; refuses vectors and higher ranks."""
+    if 2 <= x.rank <= 4:
+        return x.rank - 1
+    rules.refuse(
+        "in",
+        f"`{what}` works on maps [C, L], [C, H, W] or [C, D, H, W], and {x} comes in",
+        code="wrong-rank",
+        help="a vector becomes a map by `reshape([C, H, W])`" if x.rank == 1 else "",
+    )
+
+
+def known_channels(x: Tensor, rules: Rules, what: str) -> int:
+    """The channel count, which must be a number."""
+    if isinstance(x.channels, int):
+        return x.channels
+    rules.refuse(
+        "in", f"`{what}` needs a known number of channels, and {x} comes in", code="needs-fixed-size"
+    )
+
+
+def per_axis(value: T | tuple[T, ...], rank: int, rules: Rules, at: str) -> tuple[T, ...]:
+    """One part an axis: a single number serves all, a tuple must have `rank` parts."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    if len(value) != rank:
+        rules.refuse(
+            at,
+            f"{at} {show(value)} has {len(value)} parts, and the map has {rank} spatial axes",
+            code="wrong-rank",
+        )
+    return value
+
+
+def at_least(parts: Iterable[int | float], least: int, rules: Rules, at: str) -> None:
+    """Refuses a setting below its least value."""
+    for part in parts:
+        if part < least:
+            rules.refuse(at, f"{at} must be at least {least}, not {part}", code="bad-argument")
+
+
+def need_float(x: Tensor, rules: Rules, what: str) -> None:
+    """Refuses integer tensors where PyTorch computes with floats only."""
+    if not x.is_float:
+        rules.refuse("in", f"`{what}` computes with floats, and {x} comes in", code="wrong-dtype")
+
+
+def axis_index(axis: int | str, rank: int, rules: Rules, at: str = "axis") -> int:
+    """The axis counted from 0; refuses one that is not there."""
+    number = 0 if axis == "channels" else int(axis)
+    if not -rank <= number < rank:
+        rules.refuse(
+            at, f"axis {number} is outside: the shape has {rank} axes", code="bad-argument"
+        )
+    return number % rank
+
+
+def check_weight(shape: Sequence[int], rules: Rules, at: str) -> None:
+    """Refuses weights that no machine holds."""
+    if prod(shape) > MAX_ELEMENTS:
+        rules.refuse(
+            at, f"a weight of {prod(shape):,} numbers is beyond any memory", code="too-large"
+        )
+
+
+def total(sizes: Iterable[Size]) -> Size:
+    """The product of sizes."""
+    result: Size = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def is_fixed(sizes: Iterable[Size]) -> bool:
+    """Whether no size depends on a symbol."""
+    return not any(isinstance(size, Dim) for size in sizes)
+
+
+def changed(**settings: tuple[TorchValue, object]) -> Keywords:
+    """Keyword arguments of a recipe, without those that have PyTorch's default.
+
+    Each setting is its value (maybe wrapped in `From`) and the default.
+    """
+    kept: list[tuple[str, TorchValue]] = []
+    for name, (value, default) in settings.items():
+        plain = getattr(value, "value", value)
+        parts = plain if isinstance(plain, tuple) else (plain,)
+        if any(part != default for part in parts):
+            kept.append((name, value))
+    return tuple(kept)

@@ -1,0 +1,182 @@
+"""What every op is: a frozen class with typed fields, one shape rule, weights, cost, recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from functools import cache
+from typing import ClassVar, NoReturn
+
+from netdsl.ir.condition import Condition, Truth
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import WeightSpec
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.params import Kind
+from netdsl.ops.recipe import TorchRecipe
+
+Tensors = tuple[Tensor, ...]
+
+
+class Refusal(Exception):
+    """A stage that no size makes legal; `at` names the field or input at fault (`in`, `in[1]`)."""
+
+    def __init__(
+        self, at: str, message: str, *, code: str, notes: tuple[str, ...], help: str
+    ) -> None:
+        super().__init__(message)
+        self.at, self.message, self.code, self.notes, self.help = at, message, code, notes, help
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A condition a shape rule found that holds for some sizes only."""
+
+    condition: Condition
+    at: str
+    message: str
+    code: str
+    training_only: bool = False
+
+
+@dataclass(slots=True)
+class Rules:
+    """Handed to a shape rule: it states what it requires and refuses what can't be."""
+
+    needed: list[Needed] = field(default_factory=list)
+
+    def require(
+        self,
+        truth: Truth,
+        at: str,
+        message: str,
+        *,
+        code: str = "shape-mismatch",
+        notes: tuple[str, ...] = (),
+        help: str = "",
+        training_only: bool = False,
+    ) -> None:
+        """Proved: nothing. Refuted: a `Refusal`. True for some sizes: into the size contract.
+
+        `message` says what is required and why, with the values (`kernel 7 is larger than the
+        padded height H + 2`).
+        """
+        if truth is True:
+            return
+        if truth is False:
+            if training_only:
+                return
+            raise Refusal(at, message, code=code, notes=notes, help=help)
+        self.needed.append(Needed(truth, at, message, code, training_only))
+
+    def refuse(
+        self,
+        at: str,
+        message: str,
+        *,
+        code: str = "shape-mismatch",
+        notes: tuple[str, ...] = (),
+        help: str = "",
+    ) -> NoReturn:
+        """This can't be, whatever the sizes."""
+        raise Refusal(at, message, code=code, notes=notes, help=help)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What output position i sees along one axis: inputs `start + i*stride` and `size - 1` on.
+
+    `size` is the hull (dilation included). Fractions where a layer enlarges.
+    """
+
+    size: int
+    stride: Fraction = Fraction(1)
+    start: Fraction = Fraction(0)
+
+
+POINTWISE = Window(1)
+
+
+@dataclass(frozen=True)
+class Op:
+    """A layer. A subclass with a `name` is a layer of the language; nothing else registers it.
+
+    The class's docstring is its reference: first line what it does, then notes, then example
+    rows such as `conv(8, 3): [3, 8, 8] -> [8, 6, 6]` (several shapes joined by `, `), each of
+    which is run against the shape rule and against PyTorch.
+    """
+
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
+    takes_weights: ClassVar[bool] = False
+    """Whether an input may be a learned `weight`, which has no batch axis."""
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        """The results' types. Never called with a wrong number of inputs.
+
+        Raises `Refusal` through `rules`.
+        """
+        raise NotImplementedError
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        """Learned tensors and buffers; called after `infer` accepted the inputs."""
+        return ()
+
+    def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
+        """Multiply-adds of convolutions and matrix products for one sample."""
+        return 0
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        """What one output position sees of input 0, an axis each; None: all of it."""
+        return tuple(POINTWISE for _ in inputs[0].spatial)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        """The recipe for PyTorch."""
+        raise NotImplementedError
+
+
+def registry() -> dict[str, type[Op]]:
+    """All ops of the language by name, computed from the subclasses that have been imported."""
+    return {op.name: op for op in _subclasses(Op) if op.name}
+
+
+def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
+    for child in base.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+@dataclass(frozen=True, slots=True)
+class OpParameter:
+    """A formal parameter of an op."""
+
+    name: str
+    kind: Kind
+    doc: str
+    required: bool
+    default: object
+
+
+@cache
+def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
+    """The parameters of an op in order, read from its fields."""
+    from dataclasses import MISSING
+
+    found: list[OpParameter] = []
+    for spec in fields(op):
+        default = spec.default
+        if spec.default_factory is not MISSING:
+            default = spec.default_factory()
+        required = default is MISSING
+        found.append(
+            OpParameter(
+                spec.name,
+                spec.metadata["kind"],
+                spec.metadata["doc"],
+                required,
+                None if required else default,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,281 @@
+"""Convolutions and transposed convolutions over 1, 2 or 3 spatial axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import ClassVar
+
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import WeightSpec
+from netdsl.ops.axes import (
+    at_least,
+    axis_name,
+    changed,
+    check_weight,
+    known_channels,
+    need_float,
+    per_axis,
+    spatial_rank,
+    total,
+)
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
+from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+
+Parts = tuple[int, ...]
+
+
+def check_groups(channels: int, made: int, groups: int, rules: Rules) -> None:
+    """Groups divide the channels that come in and those that go out."""
+    at_least((groups,), 1, rules, "groups")
+    for what, count in ("channels that come in", channels), ("filters", made):
+        if count % groups:
+            rules.refuse(
+                "groups",
+                f"{groups} groups do not divide the {count} {what}: {count} % {groups} = "
+                f"{count % groups}",
+                code="bad-argument",
+            )
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    """Convolution: slides `channels` filters over a map.
+
+    A filter spans all input channels of its group. The size along an axis becomes
+    `floor((in + 2*padding - dilation*(kernel - 1) - 1)/stride) + 1`.
+
+        conv(64, 7, stride=2, padding=3): [3, 224, 224] -> [64, 112, 112]
+        conv(1, 3x3): [3, 6, 6] -> [1, 4, 4]
+        conv(8, 3, padding=same): [4, 9] -> [8, 9]
+        conv(6, 3, groups=3, dilation=2): [3, 9, 9, 9] -> [6, 5, 5, 5]
+    """
+
+    name: ClassVar[str] = "conv"
+    family: ClassVar[str] = "convolution"
+
+    channels: int = param(INT, "number of filters, the channels of the result")
+    kernel: int | Parts = param(SIZE, "size of a filter")
+    stride: int | Parts = param(SIZE, "step from one window to the next", 1)
+    padding: int | Parts | str = param(
+        either(SIZE, "same", "valid"), "cells added on each side; `same` keeps the size", 0
+    )
+    dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+    groups: int = param(INT, "groups of channels that are convolved apart", 1)
+    bias: bool = param(BOOL, "whether each filter adds a learned number", True)
+    padding_mode: str = param(
+        choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
+    )
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "conv")
+        rank = spatial_rank(x, rules, "conv")
+        channels = known_channels(x, rules, "conv")
+        at_least((self.channels,), 1, rules, "channels")
+        check_groups(channels, self.channels, self.groups, rules)
+        kernel, stride, dilation = self._settings(rank, rules)
+        before, after = self._padding(rank, rules)
+        check_weight((self.channels, channels // self.groups, *kernel), rules, "channels")
+        sizes: list[Size] = []
+        for axis, size in enumerate(x.spatial):
+            name = axis_name(rank, axis)
+            self._check_padding_mode(size, before[axis], after[axis], name, rules)
+            padded = size + before[axis] + after[axis]
+            span = dilation[axis] * (kernel[axis] - 1) + 1
+            rules.require(
+                padded >= span,
+                "kernel",
+                f"the window spans {span} cells, and the padded {name} is {padded}",
+                notes=(f"floor(({padded} - {span})/{stride[axis]}) + 1 must be at least 1",),
+                help="a smaller kernel, or padding",
+            )
+            sizes.append((padded - span) // stride[axis] + 1)
+        return (x.with_shape(self.channels, *sizes),)
+
+    def _settings(self, rank: int, rules: Rules) -> tuple[Parts, Parts, Parts]:
+        found: list[Parts] = []
+        for at in "kernel", "stride", "dilation":
+            parts = per_axis(getattr(self, at), rank, rules, at)
+            at_least(parts, 1, rules, at)
+            found.append(parts)
+        return found[0], found[1], found[2]
+
+    def _padding(self, rank: int, rules: Rules) -> tuple[Parts, Parts]:
+        """Cells added before and after, an axis each."""
+        if self.padding == "valid":
+            return (0,) * rank, (0,) * rank
+        if self.padding != "same":
+            parts = per_axis(self.padding, rank, rules, "padding")
+            at_least(parts, 0, rules, "padding")  # type: ignore[arg-type]
+            return parts, parts  # type: ignore[return-value]
+        kernel, stride, dilation = self._settings(rank, rules)
+        if any(s != 1 for s in stride):
+            rules.refuse(
+                "padding",
+                "padding=same goes with stride 1 only",
+                code="bad-argument",
+                help="give the padding as a number: `padding=1`",
+            )
+        added = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+        before = tuple(n // 2 for n in added)
+        return before, tuple(n - b for n, b in zip(added, before, strict=True))
+
+    def _check_padding_mode(
+        self, size: Size, before: int, after: int, name: str, rules: Rules
+    ) -> None:
+        most = max(before, after)
+        if self.padding_mode == "reflect":
+            rules.require(
+                size > most, "padding", f"reflection by {most} needs a {name} above it, not {size}"
+            )
+        if self.padding_mode == "circular":
+            rules.require(
+                size >= most, "padding", f"wrapping by {most} needs a {name} of that, not {size}"
+            )
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        (x,) = inputs
+        assert isinstance(x.channels, int)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
+        inside = x.channels // self.groups
+        fan_in = inside * prod(kernel)
+        weight = WeightSpec("weight", (self.channels, inside, *kernel), "uniform", fan_in=fan_in)
+        bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
+        return (weight, bias) if self.bias else (weight,)
+
+    def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        rules, rank = Rules(), inputs[0].rank - 1
+        kernel, stride, dilation = self._settings(rank, rules)
+        before, _ = self._padding(rank, rules)
+        return tuple(
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p))
+            for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
+        )
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        (x,) = inputs
+        return TorchModule(
+            f"nn.Conv{x.rank - 1}d",
+            (From(x.channels, "in.channels"), From(self.channels, "channels")),
+            (
+                ("kernel_size", From(self.kernel, "kernel")),
+                *changed(
+                    stride=(From(self.stride, "stride"), 1),
+                    padding=(From(self.padding, "padding"), 0),
+                    dilation=(From(self.dilation, "dilation"), 1),
+                    groups=(From(self.groups, "groups"), 1),
+                    bias=(From(self.bias, "bias"), True),
+                    padding_mode=(From(self.padding_mode, "padding_mode"), "zeros"),
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Op):
+    """Transposed convolution: each input cell paints a window of the result.
+
+    The size along an axis becomes
+    `(in - 1)*stride - 2*padding + dilation*(kernel - 1) + output_padding + 1`.
+
+        conv_transpose(64, 2, stride=2): [128, 14, 14] -> [64, 28, 28]
+        conv_transpose(3, 4, stride=2, padding=1): [8, 16] -> [3, 32]
+        conv_transpose(4, 3, stride=2, padding=1, output_padding=1): [6, 5, 5, 5] -> [4, 10, 10, 10]
+    """
+
+    name: ClassVar[str] = "conv_transpose"
+    family: ClassVar[str] = "convolution"
+
+    channels: int = param(INT, "number of filters, the channels of the result")
+    kernel: int | Parts = param(SIZE, "size of a filter")
+    stride: int | Parts = param(SIZE, "step from one painted window to the next", 1)
+    padding: int | Parts = param(SIZE, "cells taken off on each side", 0)
+    output_padding: int | Parts = param(SIZE, "cells added on the far side of the result", 0)
+    groups: int = param(INT, "groups of channels that are convolved apart", 1)
+    bias: bool = param(BOOL, "whether each filter adds a learned number", True)
+    dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "conv_transpose")
+        rank = spatial_rank(x, rules, "conv_transpose")
+        channels = known_channels(x, rules, "conv_transpose")
+        at_least((self.channels,), 1, rules, "channels")
+        check_groups(channels, self.channels, self.groups, rules)
+        settings = {
+            at: per_axis(getattr(self, at), rank, rules, at)
+            for at in ("kernel", "stride", "padding", "output_padding", "dilation")
+        }
+        for at, parts in settings.items():
+            at_least(parts, 0 if "padding" in at else 1, rules, at)
+        check_weight((channels, self.channels, *settings["kernel"]), rules, "channels")
+        sizes = [
+            self._axis(size, axis_name(rank, axis), {a: p[axis] for a, p in settings.items()}, rules)
+            for axis, size in enumerate(x.spatial)
+        ]
+        return (x.with_shape(self.channels, *sizes),)
+
+    def _axis(self, size: Size, name: str, at: dict[str, int], rules: Rules) -> Size:
+        stride, dilation, added = at["stride"], at["dilation"], at["output_padding"]
+        if added >= max(stride, dilation):
+            rules.refuse(
+                "output_padding",
+                f"output_padding {added} must be below the stride or the dilation, "
+                f"{max(stride, dilation)}",
+                code="bad-argument",
+            )
+        span = dilation * (at["kernel"] - 1) + 1
+        made = (size - 1) * stride - 2 * at["padding"] + span + added
+        rules.require(
+            made >= 1, "padding", f"the {name} of the result would be {made}, and must be at least 1"
+        )
+        return made
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        (x,) = inputs
+        assert isinstance(x.channels, int)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
+        inside = self.channels // self.groups
+        fan_in = inside * prod(kernel)
+        weight = WeightSpec("weight", (x.channels, inside, *kernel), "uniform", fan_in=fan_in)
+        bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
+        return (weight, bias) if self.bias else (weight,)
+
+    def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return total(inputs[0].shape) * self.weights(inputs)[0].fan_in
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        rules, rank = Rules(), inputs[0].rank - 1
+        kernel, stride, padding, dilation = (
+            per_axis(getattr(self, at), rank, rules, at)
+            for at in ("kernel", "stride", "padding", "dilation")
+        )
+        # output i is painted by inputs j with 0 <= i + p - j*s <= d*(k - 1)
+        return tuple(
+            Window(d * (k - 1) // s + 1, Fraction(1, s), Fraction(p - d * (k - 1), s))
+            for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
+        )
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        (x,) = inputs
+        return TorchModule(
+            f"nn.ConvTranspose{x.rank - 1}d",
+            (From(x.channels, "in.channels"), From(self.channels, "channels")),
+            (
+                ("kernel_size", From(self.kernel, "kernel")),
+                *changed(
+                    stride=(From(self.stride, "stride"), 1),
+                    padding=(From(self.padding, "padding"), 0),
+                    output_padding=(From(self.output_padding, "output_padding"), 0),
+                    groups=(From(self.groups, "groups"), 1),
+                    bias=(From(self.bias, "bias"), True),
+                    dilation=(From(self.dilation, "dilation"), 1),
+                ),
+            ),
+        )

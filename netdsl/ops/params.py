@@ -1,0 +1,206 @@
+"""Kinds of parameters: which compile-time values an op's field takes, and in what form it keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from netdsl.ir.dim import Dim
+
+# What an expression evaluates to: int, float, bool, str, Dim (a symbolic number), tuple (a size
+# with its parts), list; layers and tensors are the elaborator's and never reach an op, except
+# that a tensor given for a size arrives as a `FromValue`.
+
+
+class Mismatch(Exception):
+    """A value is not of the kind; the text says what is wrong with it (`2.5 is not a whole number`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromValue:
+    """Stands for the size of another value: that of the node's input number `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Default of a parameter that is another parameter's value: `stride=kernel`."""
+
+    parameter: str
+
+    def __str__(self) -> str:
+        return self.parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`name` is shown in messages and docs; `convert` gives the form kept or raises `Mismatch`.
+
+    `words` are the bare option words it takes; `takes_value` lets a tensor stand for its size.
+    """
+
+    name: str
+    convert: Callable[[object], object]
+    words: tuple[str, ...] = ()
+    takes_value: bool = False
+
+
+REQUIRED = object()
+
+
+def param(kind: Kind, doc: str, default: object = REQUIRED) -> Any:
+    """A parameter of an op, as a dataclass field; without `default` it must be given."""
+    metadata = {"kind": kind, "doc": doc}
+    if default is REQUIRED:
+        return field(metadata=metadata)
+    if isinstance(default, list):
+        return field(default_factory=lambda: tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, Dim):
+        raise Mismatch(f"{value} depends on the size of the input, a known number is needed")
+    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
+        raise Mismatch(f"{show(value)} is not a whole number")
+    if isinstance(value, float) and not value.is_integer():
+        raise Mismatch(f"{value} is not a whole number")
+    return int(value)
+
+
+def _real(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Mismatch(f"{show(value)} is not a number")
+    if not isfinite(value):
+        raise Mismatch(f"{value} is not a finite number")
+    return float(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Mismatch(f"{show(value)} is neither true nor false")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise Mismatch(f"{show(value)} is not a string")
+    return value
+
+
+def _size(value: object) -> int | tuple[int, ...]:
+    if isinstance(value, tuple):
+        return tuple(_whole(part) for part in value)
+    return _whole(value)
+
+
+def _symbolic(value: object) -> object:
+    return value if isinstance(value, Dim) else _whole(value)
+
+
+def _symbolic_size(value: object) -> object:
+    if isinstance(value, FromValue):
+        return value
+    if isinstance(value, tuple):
+        return tuple(_symbolic(part) for part in value)
+    return _symbolic(value)
+
+
+def _fraction(value: object) -> Fraction:
+    """The exact decimal as written: 1.1 is 11/10, not the nearest binary number."""
+    if isinstance(value, Fraction):
+        return value
+    return Fraction(repr(_real(value))) if isinstance(value, float) else Fraction(_whole(value))
+
+
+def _scale(value: object) -> Fraction | tuple[Fraction, ...]:
+    if isinstance(value, tuple):
+        return tuple(_fraction(part) for part in value)
+    return _fraction(value)
+
+
+def _list_of(convert: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
+    def convert_list(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Mismatch(f"{show(value)} is not a list")
+        return tuple(convert(item) for item in value)
+
+    return convert_list
+
+
+INT = Kind("int", _whole)
+FLOAT = Kind("float", _real)
+BOOL = Kind("bool", _truth)
+TEXT = Kind("string", _text)
+SIZE = Kind("size", _size)
+SCALE = Kind("scale", _scale)
+INTS = Kind("[int]", _list_of(_whole))
+FLOATS = Kind("[float]", _list_of(_real))
+SHAPE = Kind("shape", _list_of(_symbolic))
+SYMBOLIC_SIZE = Kind("size", _symbolic_size)
+SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
+
+
+def choice(*words: str) -> Kind:
+    """One of some option words."""
+
+    def convert(value: object) -> str:
+        if value not in words:
+            raise Mismatch(f"{show(value)} is none of {', '.join(words)}")
+        return str(value)
+
+    return Kind(" | ".join(words), convert, words)
+
+
+def either(kind: Kind, *words: str) -> Kind:
+    """An option word, or a value of another kind: `padding=same`, `padding=1`."""
+
+    def convert(value: object) -> object:
+        return value if isinstance(value, str) and value in words else kind.convert(value)
+
+    return Kind(" | ".join((kind.name, *words)), convert, (*kind.words, *words), kind.takes_value)
+
+
+def optional(kind: Kind) -> Kind:
+    """A kind whose parameter may be left out, with None as its default."""
+
+    def convert(value: object) -> object:
+        return None if value is None else kind.convert(value)
+
+    return Kind(kind.name, convert, kind.words, kind.takes_value)
+
+
+SHOWN_ITEMS = 8
+
+
+def show(value: object, depth: int = 0) -> str:
+    """A compile-time value as it would be written, long ones cut short."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "none"
+        case str():
+            return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}..."'
+        case tuple() if len(value) > 1 and all(isinstance(p, int) and p > 0 for p in value):
+            return "x".join(map(str, value))
+        case tuple() | list():
+            return _show_items(value, depth)
+        case Fraction():
+            return str(float(value))
+        case _:
+            return str(value)
+
+
+def _show_items(items: tuple[object, ...] | list[object], depth: int) -> str:
+    opening, closing = "()" if isinstance(items, tuple) else "[]"
+    if depth > 3:
+        return f"{opening}...{closing}"
+    shown = [show(item, depth + 1) for item in items[:SHOWN_ITEMS]]
+    if len(items) > SHOWN_ITEMS:
+        shown.append(f"... ({len(items)} items)")
+    return f"{opening}{', '.join(shown)}{closing}"

@@ -1,0 +1,324 @@
+"""Pooling: windows that slide, windows that adapt to a size, and pooling over the whole map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from netdsl.ir.dim import Size
+from netdsl.ops.axes import (
+    at_least,
+    axis_name,
+    changed,
+    is_fixed,
+    need_float,
+    per_axis,
+    spatial_rank,
+)
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
+from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
+
+Parts = tuple[int, ...]
+
+
+def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> Size:
+    """Size of a pooled axis (PyTorch's `pooling_output_shape`), ceil mode as one floor.
+
+    A last window that would begin in the far padding is left out in ceil mode, which is the
+    smaller of the two bounds.
+    """
+    room = 2 * padding - dilation * (kernel - 1) - 1
+    if ceil:
+        room = min(room + stride - 1, padding - 1)
+    return (size + room) // stride + 1
+
+
+@dataclass(frozen=True)
+class _Pool(Op):
+    """What the sliding pools share."""
+
+    family: ClassVar[str] = "pooling"
+
+    def _sizes(
+        self, inputs: Tensors, rules: Rules, settings: dict[str, object], ceil: bool
+    ) -> list[Size]:
+        (x,) = inputs
+        need_float(x, rules, self.name)
+        rank = spatial_rank(x, rules, self.name)
+        parts = {at: per_axis(value, rank, rules, at) for at, value in settings.items()}
+        for at, values in parts.items():
+            at_least(values, 0 if at == "padding" else 1, rules, at)  # type: ignore[arg-type]
+        zeros, ones = (0,) * rank, (1,) * rank
+        sizes: list[Size] = []
+        for axis, size in enumerate(x.spatial):
+            k, s = parts["kernel"][axis], parts["stride"][axis]
+            p, d = parts.get("padding", zeros)[axis], parts.get("dilation", ones)[axis]
+            if p > k // 2:  # type: ignore[operator]
+                rules.refuse(
+                    "padding",
+                    f"padding {p} is more than half of the kernel {k}",
+                    code="bad-argument",
+                    help="to add more, use `pad` before the pool",
+                )
+            made = pooled(size, k, s, p, d, ceil)  # type: ignore[arg-type]
+            rules.require(
+                made >= 1,
+                "kernel",
+                f"the {axis_name(rank, axis)} {size} is too small for a window of {k}",
+                notes=(f"the result would have {made} there",),
+                help="a smaller window, or padding",
+            )
+            sizes.append(made)
+        return sizes
+
+    def _windows(self, inputs: Tensors, *settings: object) -> tuple[Window, ...]:
+        rank = inputs[0].rank - 1
+        kernel, stride, padding, dilation = (
+            per_axis(s, rank, Rules(), "setting") for s in settings
+        )
+        return tuple(
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p))  # type: ignore[operator,arg-type]
+            for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
+        )
+
+    def _recipe(self, rank: int, module: str, call: str, settings: Keywords) -> TorchModule:
+        args = (From(self.kernel, "kernel"),)  # type: ignore[attr-defined]
+        return TorchModule(
+            f"nn.{module}{rank}d", args, settings, call=TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
+        )  # fmt: skip
+
+    def _stride(self) -> Keywords:
+        """PyTorch's default stride is the kernel as well."""
+        stride, kernel = self.stride, self.kernel  # type: ignore[attr-defined]
+        return () if stride == kernel else keywords(stride=From(stride, "stride"))
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    """The largest value of each window.
+
+        maxpool(2): [64, 28, 28] -> [64, 14, 14]
+        maxpool(3, stride=2, ceil_mode=true): [64, 112, 112] -> [64, 56, 56]
+        maxpool(3, stride=1, padding=1): [8, 9] -> [8, 9]
+    """
+
+    name: ClassVar[str] = "maxpool"
+
+    kernel: int | Parts = param(SIZE, "size of a window")
+    stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
+    padding: int | Parts = param(SIZE, "cells of minus infinity on each side", 0)
+    dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+    ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        settings: dict[str, object] = {
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+        }
+        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
+        return (inputs[0].with_shape(inputs[0].channels, *sizes),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        return self._windows(inputs, self.kernel, self.stride, self.padding, self.dilation)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        settings = self._stride() + changed(
+            padding=(From(self.padding, "padding"), 0),
+            dilation=(From(self.dilation, "dilation"), 1),
+            ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
+        )
+        return self._recipe(inputs[0].rank - 1, "MaxPool", "max_pool", settings)
+
+
+@dataclass(frozen=True)
+class AvgPool(_Pool):
+    """The mean of each window.
+
+        avgpool(2): [64, 28, 28] -> [64, 14, 14]
+        avgpool(3, stride=1, padding=1): [8, 9, 9] -> [8, 9, 9]
+    """
+
+    name: ClassVar[str] = "avgpool"
+
+    kernel: int | Parts = param(SIZE, "size of a window")
+    stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
+    padding: int | Parts = param(SIZE, "cells of zero on each side", 0)
+    ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
+    count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        settings: dict[str, object] = {
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+        }
+        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
+        if x.rank == 4:
+            _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
+        return (x.with_shape(x.channels, *sizes),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        return self._windows(inputs, self.kernel, self.stride, self.padding, 1)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        settings = self._stride() + changed(
+            padding=(From(self.padding, "padding"), 0),
+            ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
+            count_include_pad=(From(self.count_include_pad, "count_include_pad"), True),
+        )
+        return self._recipe(inputs[0].rank - 1, "AvgPool", "avg_pool", settings)
+
+
+def _check_volume(spatial: tuple[Size, ...], kernel: Parts, rules: Rules) -> None:
+    """PyTorch's avg_pool3d wants the unpadded map to hold a whole window."""
+    for axis, (size, k) in enumerate(zip(spatial, kernel, strict=True)):
+        rules.require(
+            size >= k,
+            "kernel",
+            f"PyTorch's 3-D average pool wants a {axis_name(3, axis)} of at least its window, {k}, "
+            f"before padding, and it is {size}",
+        )
+
+
+@dataclass(frozen=True)
+class LpPool(_Pool):
+    """The p-norm of each window: `(sum of x**p) ** (1/p)`.
+
+        lppool(2, 3, stride=2): [8, 9, 9] -> [8, 4, 4]
+    """
+
+    name: ClassVar[str] = "lppool"
+
+    p: float = param(FLOAT, "the power; 1 gives the sum of each window")
+    kernel: int | Parts = param(SIZE, "size of a window")
+    stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
+    ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        if self.p == 0:
+            rules.refuse("p", "the power can't be 0", code="bad-argument")
+        settings: dict[str, object] = {"kernel": self.kernel, "stride": self.stride}
+        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
+        if x.rank == 4:
+            _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
+        return (x.with_shape(x.channels, *sizes),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        return self._windows(inputs, self.kernel, self.stride, 0, 1)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank - 1
+        args = (From(self.p, "p"), From(self.kernel, "kernel"))
+        settings = self._stride() + changed(ceil_mode=(From(self.ceil_mode, "ceil_mode"), False))
+        call = TorchCall(f"F.lp_pool{rank}d", (In(0), *args), settings)
+        return TorchModule(f"nn.LPPool{rank}d", args, settings, call=call)
+
+
+@dataclass(frozen=True)
+class _Adaptive(Op):
+    """What the adaptive pools share: bin i of n covers `[i*in // n, ceil((i + 1)*in / n))`."""
+
+    family: ClassVar[str] = "pooling"
+    kind: ClassVar[str] = ""
+
+    size: int | Parts = param(SIZE, "size of the result")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, self.name)
+        parts = per_axis(self.size, spatial_rank(x, rules, self.name), rules, "size")
+        at_least(parts, 1, rules, "size")
+        return (x.with_shape(x.channels, *parts),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        """Regular only where the result's size divides the map's."""
+        found: list[Window] = []
+        for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
+            if not (isinstance(size, int) and isinstance(made, int)) or size % made:
+                return None
+            found.append(Window(size // made, Fraction(size // made)))
+        return tuple(found)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank - 1
+        args = (From(self.size, "size"),)
+        kind = self.kind
+        ones = all(n == 1 for n in outputs[0].spatial)
+        if rank == 2 and not ones and not is_fixed(inputs[0].spatial):
+            return TorchModule(f"Adaptive{kind}Pool", args, helper="adaptive")
+        call = TorchCall(f"F.adaptive_{kind.lower()}_pool{rank}d", (In(0), *args))
+        return TorchModule(f"nn.Adaptive{kind}Pool{rank}d", args, call=call)
+
+
+@dataclass(frozen=True)
+class AdaptiveMaxPool(_Adaptive):
+    """The largest value of each of `size` windows, which overlap where they must.
+
+        adaptive_maxpool(6): [256, 13, 13] -> [256, 6, 6]
+        adaptive_maxpool(2x3): [8, H, W] -> [8, 2, 3]
+    """
+
+    name: ClassVar[str] = "adaptive_maxpool"
+    kind: ClassVar[str] = "Max"
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(_Adaptive):
+    """The mean of each of `size` windows, which overlap where they must.
+
+        adaptive_avgpool(7x7): [512, H, W] -> [512, 7, 7]
+        adaptive_avgpool(1): [8, 5] -> [8, 1]
+    """
+
+    name: ClassVar[str] = "adaptive_avgpool"
+    kind: ClassVar[str] = "Avg"
+
+
+@dataclass(frozen=True)
+class _Global(Op):
+    """What the global pools share: one number a channel."""
+
+    family: ClassVar[str] = "pooling"
+    method: ClassVar[str] = ""
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, self.name)
+        spatial_rank(x, rules, self.name)
+        return (x.with_shape(x.channels),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        axes = tuple(range(-(inputs[0].rank - 1), 0))
+        return TorchCall(self.method, (In(0),), keywords(dim=axes))
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(_Global):
+    """The largest value of each channel.
+
+        global_maxpool: [512, H, W] -> [512]
+    """
+
+    name: ClassVar[str] = "global_maxpool"
+    method: ClassVar[str] = ".amax"
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_Global):
+    """The mean of each channel.
+
+        global_avgpool: [1024, 7, 7] -> [1024]
+        global_avgpool: [8, 4, 4, 4] -> [8]
+    """
+
+    name: ClassVar[str] = "global_avgpool"
+    method: ClassVar[str] = ".mean"

@@ -1,0 +1,501 @@
+"""The syntax tree of a `.net` file: frozen, with a span on every node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netdsl.diagnostics import Source, Span
+
+# --- expressions ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An identifier where it is written: a definition's name, a parameter, a keyword argument."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """`64`, `0.1`, `1e-5`. The value is an int where it is written without `.` and `e`."""
+
+    value: int | float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`"block1-0"`, without its quotes."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """`true` or `false`."""
+
+    value: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLiteral:
+    """`3x3`, `37x53`, `2x3x4`, `1.5x2`: the parts in the order written."""
+
+    parts: tuple[int | float, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ListExpr:
+    """`[1, 2, 4]`."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class TupleExpr:
+    """`(0, 3)`: a size with computed parts. One item in parentheses is that item, not a tuple."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NameExpr:
+    """A bare name (also `in`): a number, a value, a layer, an option word; its use decides."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """`x.channels`, `in.height`, `blocks.Name`."""
+
+    base: Expr
+    name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`list[i]`, `x.shape[0]`, `down[i - 1]`."""
+
+    base: Expr
+    index: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`list[a..b]`, either end may be left out."""
+
+    base: Expr
+    start: Expr | None
+    stop: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a call: positional where `name` is None."""
+
+    name: Name | None
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CallExpr:
+    """`max(a, b)`, `make_divisible(c, 8)`; for a `layer` parameter also `leaky_relu(0.1)`."""
+
+    callee: NameExpr | Attribute
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`-a`, `+a`, `not a`: `operator` as written."""
+
+    operator: str
+    operand: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`a + b` and so on: `+ - * / // % **`, and `and`, `or`; `operator` as written."""
+
+    operator: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`a < b <= c`, as in Python: operands are one more than operators (`== != < <= > >=`)."""
+
+    operands: tuple[Expr, ...]
+    operators: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """`then if condition else otherwise`."""
+
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`start..stop`, stop not in it."""
+
+    start: Expr
+    stop: Expr
+    span: Span
+
+
+Expr: TypeAlias = (
+    Number
+    | Text
+    | Truth
+    | SizeLiteral
+    | ListExpr
+    | TupleExpr
+    | NameExpr
+    | Attribute
+    | Index
+    | Slice
+    | CallExpr
+    | Unary
+    | Binary
+    | Compare
+    | Conditional
+    | Range
+)
+
+# --- chains --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPart:
+    """One part of a label: `name`, `0`, `"block1-0"`, `down[i]` (text and index), `[i]` (index)."""
+
+    text: str
+    index: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """`conv1:`, `0:`, `branches.[i]:`: the parts between the dots."""
+
+    parts: tuple[LabelPart, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStage:
+    """An op or a block: `conv1: conv(64, 7x7)`, `relu`, `a.Name(3)`, `add { ... }`.
+
+    `arguments` is None where no parentheses are written; then, at the head of a chain, with no
+    label and no branches, the name may also be a value's. `branches` is the body that forks.
+    """
+
+    label: Label | None
+    callee: tuple[Name, ...]
+    arguments: tuple[Argument, ...] | None
+    branches: Body | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSource:
+    """Head of a chain that can only be a value: `in`, `in[0]`, `down[i]`."""
+
+    expr: NameExpr | Index
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class TupleSource:
+    """`(a, b -> conv(3))` as head of a chain; one chain in parentheses is a 1-tuple here."""
+
+    items: tuple[Chain, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ForSource:
+    """`(for x in list { chain })`: a tuple with a value for each item."""
+
+    targets: tuple[Name, ...]
+    iterable: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`{ chain }`, `layer1: { ... }`."""
+
+    label: Label | None
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`repeat n { chain }`."""
+
+    label: Label | None
+    count: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for x in list { chain }`, `for (c, n) in [[64, 3], [128, 4]] { ... }`."""
+
+    label: Label | None
+    targets: tuple[Name, ...]
+    iterable: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if cond { chain } else { chain }`; `else if` nests as a body of one chain of one `If`."""
+
+    label: Label | None
+    condition: Expr
+    then: Body
+    otherwise: Body | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`[16, H / 4, W / 4]` in a chain."""
+
+    shape: ListExpr
+    span: Span
+
+
+Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Claim
+Source_: TypeAlias = ValueSource | TupleSource | ForSource
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Items joined by arrows. Only the first may be a source; without one the flow comes in."""
+
+    items: tuple[Stage | Source_, ...]
+    span: Span
+
+
+# --- statements ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InputStatement:
+    """`input ids: int64 [T] where T >= 4, T % 2 == 0`; `dtype` is None where not written."""
+
+    name: Name
+    dtype: Name | None
+    shape: ListExpr
+    where: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStatement:
+    """`output logits = chain`, `output aux = chain when training`."""
+
+    name: Name
+    chain: Chain
+    when_training: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LetStatement:
+    """`let mid = in.channels // 4`."""
+
+    name: Name
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AssignStatement:
+    """`x = chain`, `(a, b) = chain`; `is_tuple` tells `(a) = ...` from `a = ...`."""
+
+    targets: tuple[Name, ...]
+    is_tuple: bool
+    chain: Chain
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WeightStatement:
+    """`weight table: [169, 3] = 0`; `fill` is None where not written."""
+
+    label: Label
+    shape: ListExpr
+    fill: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStatement:
+    """`layer enc = Encoder(64)`: one layer under a name, shared by every use."""
+
+    name: Name
+    stage: LayerStage
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatement:
+    """A chain alone on its line."""
+
+    chain: Chain
+    span: Span
+
+
+Statement: TypeAlias = (
+    InputStatement
+    | OutputStatement
+    | LetStatement
+    | AssignStatement
+    | WeightStatement
+    | LayerStatement
+    | ChainStatement
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The statements between braces."""
+
+    statements: tuple[Statement, ...]
+    span: Span
+
+
+# --- definitions ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """`int`, `layer`, `[int]` (depth 1), `[[int]]` (depth 2)."""
+
+    name: str
+    depth: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A formal parameter: `stride: size = 1`."""
+
+    name: Name
+    type: TypeName
+    default: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BlockInput:
+    """An input of a block: `x`, `x: [C, H, W]`; in `: [C, H, W] -> ...` the name is None."""
+
+    name: Name | None
+    shape: ListExpr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class UseDefinition:
+    """`use std.resnet (Bottleneck)`, `use "./a.net" as a`.
+
+    `path` is `("std", "resnet")` for the dotted form and `("./a.net",)` for the quoted one.
+    """
+
+    path: tuple[str, ...]
+    quoted: bool
+    names: tuple[Name, ...] | None
+    alias: Name | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDefinition:
+    """`fn twice(n: int) = 2 * n`."""
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    body: Expr
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDefinition:
+    """`block Name(parameters) (inputs) -> results { body }`.
+
+    `inputs` is None where the block has no input list and no contract: one input of any shape.
+    `results` is None where no result shapes are promised.
+    """
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[BlockInput, ...] | None
+    results: tuple[ListExpr, ...] | None
+    body: Body
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NetDefinition:
+    """`net Name(parameters) { body }`."""
+
+    name: Name
+    parameters: tuple[Parameter, ...]
+    body: Body
+    doc: str
+    span: Span
+
+
+Definition: TypeAlias = UseDefinition | FunctionDefinition | BlockDefinition | NetDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """`# text`, kept for documentation and the formatter."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One parsed `.net` file. `comments` are all of its comments in order."""
+
+    source: Source
+    definitions: tuple[Definition, ...]
+    comments: tuple[Comment, ...]

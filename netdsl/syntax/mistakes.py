@@ -1,0 +1,242 @@
+"""What a person most likely meant where the parser met a token it can't take."""
+
+from __future__ import annotations
+
+from lark import Token
+
+from netdsl.diagnostics import Edit, Fix, Sink, Source, Span
+
+STAGE_STARTS = {"NAME", "LABEL_MARK", "REPEAT", "FOR", "IF", "LBRACE", "LPAR"}
+VALUE_STARTS = {"NAME", "NUMBER", "SIZE", "STRING", "LSQB", "LPAR", "TRUE", "FALSE", "MINUS"}
+WORDS = {
+    "NAME": "a name", "NUMBER": "a number", "SIZE": "a size", "STRING": "a string",
+    "ARROW": "`->`", "LBRACE": "`{`", "RBRACE": "`}`", "LPAR": "`(`", "RPAR": "`)`",
+    "LSQB": "`[`", "RSQB": "`]`", "COMMA": "`,`", "COLON": "`:`", "EQUAL": "`=`", "DOT": "`.`",
+    "SEP": "the end of the line", "$END": "the end of the definition", "IN": "`in`",
+    "LABEL_COLON": "`:`", "LABEL_MARK": "a label",
+}  # fmt: skip
+KEYWORDS = frozenset(
+    "USE AS FN NET BLOCK INPUT OUTPUT LET WEIGHT LAYER REPEAT FOR IN IF ELSE WHEN WHERE AND OR NOT "
+    "TRUE FALSE".split()
+)
+
+
+def explain(
+    tokens: list[Token], position: int, expected: set[str], source: Source, sink: Sink
+) -> None:
+    """Report the token at `position` (past the end: the definition is cut short)."""
+    if not tokens:
+        return
+    if position >= len(tokens):
+        end = Span(source, tokens[-1].end_pos or 0, tokens[-1].end_pos or 0)
+        sink.error("syntax-error", f"the definition ends too early: {_wanted(expected)}", end)
+        return
+    token = tokens[position]
+    before = tokens[position - 1] if position else None
+    span = _span(source, token)
+    for mistake in _MISTAKES:
+        if mistake(token, before, expected, span, sink):
+            return
+    shown = "the end of the line" if token.type == "SEP" else f"`{token.value[:40]}`"
+    sink.error("syntax-error", f"{shown} can't stand here: {_wanted(expected)}", span)
+
+
+def _wanted(expected: set[str]) -> str:
+    if {"NAME", "NUMBER", "LSQB"} <= expected:
+        return "a value or an expression was expected"
+    if {"NAME", "REPEAT"} <= expected:
+        return "a stage or a value was expected"
+    words = [WORDS[t] for t in WORDS if t in expected]
+    if not words:
+        return "something else was expected"
+    shown = words[:4]
+    joined = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+    return f"expected {joined}"
+
+
+def _missing_arrow(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    ends_stage = before is not None and before.type in ("RPAR", "RBRACE", "NAME", "RSQB")
+    if "ARROW" not in expected or token.type not in STAGE_STARTS or not ends_stage:
+        return False
+    if "COMMA" in expected and "RPAR" in expected and "SEP" not in expected:
+        return False
+    sink.error(
+        "missing-arrow",
+        "two stages stand side by side",
+        span,
+        help="join these with `->`",
+        fix=Fix("insert `->`", (Edit(Span(span.source, span.start, span.start), "-> "),)),
+    )
+    return True
+
+
+def _number_after_stage(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in ("NUMBER", "SIZE") or before is None or before.type != "NAME":
+        return False
+    if "LPAR" not in expected:
+        return False
+    sink.error(
+        "missing-bracket",
+        f"the parameters of `{before.value}` stand in parentheses",
+        span,
+        help=f"write `{before.value}({token.value})`",
+    )
+    return True
+
+
+def _missing_comma(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if "COMMA" not in expected or token.type not in VALUE_STARTS or before is None:
+        return False
+    sink.error(
+        "missing-comma",
+        f"a comma is missing between `{before.value}` and `{token.value}`",
+        span,
+        help=f"write `{before.value}, {token.value}`",
+        fix=Fix("insert a comma", (Edit(Span(span.source, before.end_pos or 0, before.end_pos or 0), ","),)),
+    )  # fmt: skip
+    return True
+
+
+def _comma_between_stages(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type != "COMMA" or "ARROW" not in expected:
+        return False
+    sink.error(
+        "missing-arrow",
+        "stages are joined by `->`, not by commas",
+        span,
+        help="write `->`",
+        fix=Fix("write `->`", (Edit(span, " ->"),)),
+    )
+    return True
+
+
+def _equal_for_arrow(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in ("EQUAL", "COMPARISON") or "ARROW" not in expected:
+        return False
+    sink.error(
+        "missing-arrow",
+        f"`{token.value}` can't stand in a chain",
+        span,
+        help="stages are joined by `->`; a value is named at the beginning of its line: `x = ...`",
+        fix=Fix("write `->`", (Edit(span, "->"),), safe=False),
+    )
+    return True
+
+
+def _minus_for_arrow(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in ("MINUS", "SLASH", "FLOOR_DIV", "PLUS") or "ARROW" not in expected:
+        return False
+    is_comment = token.type == "FLOOR_DIV"
+    sink.error(
+        "syntax-error" if is_comment else "missing-arrow",
+        f"`{token.value}` can't stand in a chain",
+        span,
+        help="a comment begins with `#`" if is_comment else "an arrow is written `->`",
+    )
+    return True
+
+
+def _python_colon(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in ("COLON", "SEP") or "LBRACE" not in expected or "ARROW" in expected:
+        return False
+    colon = token.type == "COLON"
+    sink.error(
+        "missing-bracket",
+        "a body stands in braces" + (", not behind a colon" if colon else ""),
+        span,
+        help="write `{ ... }`",
+        fix=Fix("write `{`", (Edit(span, " {"),), safe=False) if colon else None,
+    )
+    return True
+
+
+def _keyword(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in KEYWORDS or "NAME" not in expected or token.type in ("TRUE", "FALSE"):
+        return False
+    sink.error(
+        "reserved-word",
+        f"`{token.value}` is a word of the language and can't be a name",
+        span,
+        help=f"another name: `{token.value}_`",
+    )
+    return True
+
+
+def _empty_body(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type != "RBRACE" or before is None or before.type != "LBRACE":
+        return False
+    sink.error(
+        "empty-body",
+        "this body is empty",
+        span,
+        help="`identity` is the stage that does nothing",
+    )
+    return True
+
+
+def _dangling_arrow(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if before is None or before.type != "ARROW":
+        return False
+    sink.error(
+        "syntax-error",
+        "a stage was expected after `->`",
+        _span(span.source, before),
+        help="add the stage, or take the arrow out"
+        if token.type in ("SEP", "RBRACE")
+        else "a stage is a layer or block with its parameters: `conv(64, 3x3)`",
+    )
+    return True
+
+
+def _shorthand_argument(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    if token.type not in ("COLON", "LABEL_COLON") or not {"COMMA", "RPAR"} <= expected:
+        return False
+    sink.error(
+        "syntax-error",
+        "an argument is named with `=`",
+        span,
+        help="write `stride=2`",
+        fix=Fix("write `=`", (Edit(span, "="),)),
+    )
+    return True
+
+
+_MISTAKES = (
+    _empty_body,
+    _dangling_arrow,
+    _number_after_stage,
+    _comma_between_stages,
+    _equal_for_arrow,
+    _minus_for_arrow,
+    _missing_arrow,
+    _python_colon,
+    _shorthand_argument,
+    _keyword,
+    _missing_comma,
+)
+
+
+def _span(source: Source, token: Token) -> Span:
+    return Span(source, token.start_pos or 0, token.end_pos or 0)

@@ -1,0 +1,105 @@
+"""Names of layers: labels, counters, places (language reference, section 5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.elaborate.compile_text import chain, errors_of, graph_of, keys, net, paths
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ("conv(8, 1) -> relu -> conv(8, 1) -> relu", ["conv1", "relu1", "conv2", "relu2"]),
+        ("a: conv(8, 1) -> conv(8, 1)", ["a", "conv1"]),
+        ("conv1: conv(8, 1) -> conv(8, 1) -> conv(8, 1)", ["conv1", "conv2", "conv3"]),
+        ("conv(8, 1) -> conv1: conv(8, 1)", ["conv2", "conv1"]),
+        ("{ conv(8, 1) -> relu } -> relu", ["conv1", "relu1", "relu2"]),
+        ("f: { conv(8, 1) -> relu } -> relu", ["f.0", "f.1", "relu1"]),
+        ("repeat 2 { conv(8, 1) -> relu }", ["conv1", "relu1", "conv2", "relu2"]),
+        ("f: repeat 2 { conv(8, 1) -> relu }", ["f.0", "f.1", "f.2", "f.3"]),
+        ("f: { relu -> a: conv(8, 1) -> conv(4, 1) }", ["f.0", "f.a", "f.2"]),
+        ("f: { relu -> [3, 32, 32] -> conv(4, 1) }", ["f.0", "f.1"]),
+        ("f: { relu -> if false { relu } -> conv(4, 1) }", ["f.0", "f.1"]),
+        ("0: conv(16, 3) -> 1: batchnorm", ["0", "1"]),
+        ('"block1-0": conv(16, 3)', ["block1-0"]),
+        ("for i in 0..2 { fuse.[i].[i + 1]: conv(8, 1) }", ["fuse.0.1", "fuse.1.2"]),
+        ("for i in 0..2 { layer[i + 1]: conv(8, 1) }", ["layer1", "layer2"]),
+        ("block: { conv(8, 1) }", ["block.0"]),
+        ("add { conv(3, 1) ; identity }", ["conv1", "identity1", "add1"]),
+        ("f: { relu -> add { conv(3, 1) ; identity } -> relu }",
+         ["f.0", "f.1", "f.2", "f.3", "f.4"]),
+        ("b: concat { conv(3, 1) ; p: conv(5, 1) }", ["b.conv1", "b.p", "b"]),
+        ("body: { a: { conv(3, 1) } }", ["body.a.0"]),
+        ("features: for c in [64, 0] { if c == 0 { maxpool(2) } else { conv(c, 3) -> relu } }",
+         ["features.0", "features.1", "features.2"]),
+    ],
+)  # fmt: skip
+def test_paths(stages: str, expected: list[str]) -> None:
+    assert paths(graph_of(chain(stages))) == expected
+
+
+UNIT = """
+block Unit(c: int, act: layer = relu) { conv: conv(c, 1) -> act }
+"""
+
+
+def test_blocks_are_named_in_lower_case_and_counted() -> None:
+    graph = graph_of(chain("Unit(4) -> Unit(4, act=leaky_relu(0.1)) -> u: Unit(4)", before=UNIT))
+    assert paths(graph) == [
+        "unit1.conv", "unit1.relu1", "unit2.conv", "unit2.leaky_relu1", "u.conv", "u.relu1",
+    ]  # fmt: skip
+
+
+def test_numbered_groups_count_on_through_repeats() -> None:
+    graph = graph_of(chain("layer1: { Unit(4) -> repeat 2 { Unit(4) } }", before=UNIT))
+    assert [p for p in paths(graph) if p.endswith("conv")] == [
+        "layer1.0.conv", "layer1.1.conv", "layer1.2.conv",
+    ]  # fmt: skip
+
+
+def test_a_weight_is_its_own_key() -> None:
+    text = net(
+        "    weight scale: [3, 1, 1] = 0.5\n"
+        "    output y = (x, scale) -> mul -> body: { { weight s: [3, 1, 1]; (in, s) -> mul } }"
+    )
+    assert "scale" in keys(graph_of(text))
+
+
+def test_keys_of_a_convolution() -> None:
+    graph = graph_of(chain("c: conv(8, 3) -> b: batchnorm"))
+    assert keys(graph) == [
+        "c.weight", "c.bias", "b.weight", "b.bias",
+        "b.running_mean", "b.running_var", "b.num_batches_tracked",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ("a: conv(8, 1) -> a: conv(8, 1)", ["path-taken 4:37"]),
+        ("repeat 2 { a: conv(8, 1) }", ["path-taken 4:32"]),
+        ("forward: conv(8, 1)", ["name-taken 4:21"]),
+        ("a: conv(8, 1) -> a.b: conv(8, 1)", ["path-taken 4:38"]),
+    ],
+)
+def test_clashing_paths(stages: str, expected: list[str]) -> None:
+    assert [e.split()[0] for e in errors_of(chain(stages))] == [e.split()[0] for e in expected]
+
+
+def test_a_shared_layer_is_one_layer() -> None:
+    text = net(
+        "    layer enc = Unit(4)\n    a = x -> enc\n    b = x -> relu -> enc\n"
+        "    output y = (a, b) -> add",
+        before=UNIT,
+    )
+    graph = graph_of(text)
+    assert keys(graph) == ["enc.conv.weight", "enc.conv.bias"]
+    assert [len(layer.calls) for layer in graph.layers()][0] == 2
+
+
+def test_a_shared_layer_must_stay_the_same() -> None:
+    text = net(
+        "    layer enc = conv(4, 1)\n    a = x -> enc\n    output y = a -> enc",
+    )
+    assert errors_of(text) == ["shared-differs 5:21"]
