@@ -30,7 +30,7 @@ class Wrong(Exception):
 def unary(symbol: str, value: object) -> object:
     """`-a`, `+a`, `not a`."""
     if symbol == "not":
-        if isinstance(value, bool | CONDITIONS):
+        if isinstance(value, (bool, *CONDITIONS)):
             return negate(value)
         raise Wrong(f"`not` takes true or false, not {show(value)}")
     if isinstance(value, tuple):
@@ -136,7 +136,7 @@ def _float(compute: Callable[[], object]) -> object:
 
 def _logical(symbol: str, left: object, right: object) -> object:
     for side in left, right:
-        if not isinstance(side, bool | CONDITIONS):
+        if not isinstance(side, (bool, *CONDITIONS)):
             raise Wrong(f"`{symbol}` takes conditions, not {show(side)}")
     return (all_of if symbol == "and" else any_of)(left, right)  # type: ignore[arg-type]
 

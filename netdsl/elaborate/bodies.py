@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from netdsl.ops.source import Weight
-
 from netdsl.diagnostics import Span
 from netdsl.elaborate.bind import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -20,6 +18,7 @@ from netdsl.elaborate.names import (
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.text import python_text
+from netdsl.ops.source import Weight
 from netdsl.syntax import ast
 
 

@@ -135,7 +135,7 @@ class Evaluator:
     def truth(self, expr: ast.Expr, environment: Environment) -> Truth:
         """True, false, or a condition on the sizes."""
         value = self.plain(expr, environment)
-        if not isinstance(value, bool | CONDITIONS):
+        if not isinstance(value, (bool, *CONDITIONS)):
             self.error(
                 "bad-expression",
                 f"{describe(value)} is not a condition",

@@ -149,8 +149,10 @@ def floor_div(size: Size, divisor: int) -> Size:
     """
     if divisor <= 0:
         raise ValueError("the divisor of a size is a positive number")
-    if isinstance(size, int) or divisor == 1:
+    if isinstance(size, int):
         return size // divisor
+    if divisor == 1:
+        return size
     whole: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
     for monomial, c in size.terms:

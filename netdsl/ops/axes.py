@@ -43,7 +43,9 @@ def known_channels(x: Tensor, rules: Rules, what: str) -> int:
     if isinstance(x.channels, int):
         return x.channels
     rules.refuse(
-        "in", f"`{what}` needs a known number of channels, and {x} comes in", code="needs-fixed-size"
+        "in",
+        f"`{what}` needs a known number of channels, and {x} comes in",
+        code="needs-fixed-size",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
 from typing import ClassVar, NoReturn
@@ -113,6 +113,9 @@ class Op:
     takes_weights: ClassVar[bool] = False
     """Whether an input may be a learned `weight`, which has no batch axis."""
 
+    def __init_subclass__(cls) -> None:
+        registry.cache_clear()
+
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
 
@@ -137,6 +140,7 @@ class Op:
         raise NotImplementedError
 
 
+@cache
 def registry() -> dict[str, type[Op]]:
     """All ops of the language by name, computed from the subclasses that have been imported."""
     return {op.name: op for op in _subclasses(Op) if op.name}
@@ -162,8 +166,6 @@ class OpParameter:
 @cache
 def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
     """The parameters of an op in order, read from its fields."""
-    from dataclasses import MISSING
-
     found: list[OpParameter] = []
     for spec in fields(op):
         default = spec.default

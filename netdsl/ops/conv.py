@@ -216,7 +216,9 @@ class ConvTranspose(Op):
             at_least(parts, 0 if "padding" in at else 1, rules, at)
         check_weight((channels, self.channels, *settings["kernel"]), rules, "channels")
         sizes = [
-            self._axis(size, axis_name(rank, axis), {a: p[axis] for a, p in settings.items()}, rules)
+            self._axis(
+                size, axis_name(rank, axis), {a: p[axis] for a, p in settings.items()}, rules
+            )
             for axis, size in enumerate(x.spatial)
         ]
         return (x.with_shape(self.channels, *sizes),)
@@ -233,7 +235,9 @@ class ConvTranspose(Op):
         span = dilation * (at["kernel"] - 1) + 1
         made = (size - 1) * stride - 2 * at["padding"] + span + added
         rules.require(
-            made >= 1, "padding", f"the {name} of the result would be {made}, and must be at least 1"
+            made >= 1,
+            "padding",
+            f"the {name} of the result would be {made}, and must be at least 1",
         )
         return made
 

@@ -99,9 +99,9 @@ class _Pool(Op):
 class MaxPool(_Pool):
     """The largest value of each window.
 
-        maxpool(2): [64, 28, 28] -> [64, 14, 14]
-        maxpool(3, stride=2, ceil_mode=true): [64, 112, 112] -> [64, 56, 56]
-        maxpool(3, stride=1, padding=1): [8, 9] -> [8, 9]
+    maxpool(2): [64, 28, 28] -> [64, 14, 14]
+    maxpool(3, stride=2, ceil_mode=true): [64, 112, 112] -> [64, 56, 56]
+    maxpool(3, stride=1, padding=1): [8, 9] -> [8, 9]
     """
 
     name: ClassVar[str] = "maxpool"
@@ -138,8 +138,8 @@ class MaxPool(_Pool):
 class AvgPool(_Pool):
     """The mean of each window.
 
-        avgpool(2): [64, 28, 28] -> [64, 14, 14]
-        avgpool(3, stride=1, padding=1): [8, 9, 9] -> [8, 9, 9]
+    avgpool(2): [64, 28, 28] -> [64, 14, 14]
+    avgpool(3, stride=1, padding=1): [8, 9, 9] -> [8, 9, 9]
     """
 
     name: ClassVar[str] = "avgpool"
@@ -189,7 +189,7 @@ def _check_volume(spatial: tuple[Size, ...], kernel: Parts, rules: Rules) -> Non
 class LpPool(_Pool):
     """The p-norm of each window: `(sum of x**p) ** (1/p)`.
 
-        lppool(2, 3, stride=2): [8, 9, 9] -> [8, 4, 4]
+    lppool(2, 3, stride=2): [8, 9, 9] -> [8, 4, 4]
     """
 
     name: ClassVar[str] = "lppool"
@@ -260,8 +260,8 @@ class _Adaptive(Op):
 class AdaptiveMaxPool(_Adaptive):
     """The largest value of each of `size` windows, which overlap where they must.
 
-        adaptive_maxpool(6): [256, 13, 13] -> [256, 6, 6]
-        adaptive_maxpool(2x3): [8, H, W] -> [8, 2, 3]
+    adaptive_maxpool(6): [256, 13, 13] -> [256, 6, 6]
+    adaptive_maxpool(2x3): [8, H, W] -> [8, 2, 3]
     """
 
     name: ClassVar[str] = "adaptive_maxpool"
@@ -272,8 +272,8 @@ class AdaptiveMaxPool(_Adaptive):
 class AdaptiveAvgPool(_Adaptive):
     """The mean of each of `size` windows, which overlap where they must.
 
-        adaptive_avgpool(7x7): [512, H, W] -> [512, 7, 7]
-        adaptive_avgpool(1): [8, 5] -> [8, 1]
+    adaptive_avgpool(7x7): [512, H, W] -> [512, 7, 7]
+    adaptive_avgpool(1): [8, 5] -> [8, 1]
     """
 
     name: ClassVar[str] = "adaptive_avgpool"
@@ -305,7 +305,7 @@ class _Global(Op):
 class GlobalMaxPool(_Global):
     """The largest value of each channel.
 
-        global_maxpool: [512, H, W] -> [512]
+    global_maxpool: [512, H, W] -> [512]
     """
 
     name: ClassVar[str] = "global_maxpool"
@@ -316,8 +316,8 @@ class GlobalMaxPool(_Global):
 class GlobalAvgPool(_Global):
     """The mean of each channel.
 
-        global_avgpool: [1024, 7, 7] -> [1024]
-        global_avgpool: [8, 4, 4, 4] -> [8]
+    global_avgpool: [1024, 7, 7] -> [1024]
+    global_avgpool: [8, 4, 4, 4] -> [8]
     """
 
     name: ClassVar[str] = "global_avgpool"

@@ -61,9 +61,10 @@ Keywords: TypeAlias = tuple[tuple[str, TorchValue], ...]
 class TorchCall:
     """A function, method or operator on the inputs.
 
-    `target` is `F.relu`, `torch.cat`; a method where it begins with a dot (`.flatten`, on the
+    `target` is `F.relu`, `torch.cat`; `[]` cuts: each further argument is a pair (start, stop) or a
+    triple with a step for an axis from 1 on, None leaves the axis whole; a method where it begins with a dot (`.flatten`, on the
     first of `args`); an operator where it is one of `+ - * /` (between all inputs in order).
-    `item` picks a part of the result.
+    `item` picks a part of the result. An empty target is the input itself.
     """
 
     target: str
@@ -93,7 +94,15 @@ class TorchModule:
     helper: str = ""
 
 
-TorchRecipe: TypeAlias = TorchModule | TorchCall
+@dataclass(frozen=True, slots=True)
+class TorchWeight:
+    """A learned tensor: `nn.Parameter(torch.full(shape, fill))`."""
+
+    shape: From
+    fill: From
+
+
+TorchRecipe: TypeAlias = TorchModule | TorchCall | TorchWeight
 
 
 def keywords(**values: TorchValue) -> Keywords:

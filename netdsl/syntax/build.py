@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import TypeAlias, TypeVar, Union
+from typing import TypeAlias, TypeVar
 
 from lark import Token, Transformer
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 250
 MAX_DIGITS = 40
 TYPES = {"int", "float", "bool", "string", "size", "scale", "layer"}
 
-Child: TypeAlias = Union[Token, object, None]
+Child: TypeAlias = Token | object | None
 T = TypeVar("T")
 
 
@@ -66,14 +66,22 @@ class Builder(Transformer[Token, object]):
         _, name, declarations, _, body = children
         parameters = self._parameters(declarations)
         return ast.FunctionDefinition(
-            self._name(name), parameters, body, "", self._span(children)  # type: ignore[arg-type]
+            self._name(name),
+            parameters,
+            body,
+            "",
+            self._span(children),  # type: ignore[arg-type]
         )
 
     def net(self, children: list[Child]) -> ast.NetDefinition:
         _, name, declarations, body = children
         parameters = self._parameters(declarations)
         return ast.NetDefinition(
-            self._name(name), parameters, body, "", self._span(children)  # type: ignore[arg-type]
+            self._name(name),
+            parameters,
+            body,
+            "",
+            self._span(children),  # type: ignore[arg-type]
         )
 
     def block(self, children: list[Child]) -> ast.BlockDefinition:
@@ -184,7 +192,10 @@ class Builder(Transformer[Token, object]):
                 self._at(mode),
             )
         return ast.OutputStatement(
-            self._name(name), chain, when is not None, self._span(children)  # type: ignore[arg-type]
+            self._name(name),
+            chain,
+            when is not None,
+            self._span(children),  # type: ignore[arg-type]
         )
 
     def let(self, children: list[Child]) -> ast.LetStatement:
@@ -279,7 +290,9 @@ class Builder(Transformer[Token, object]):
     def argument(self, children: list[Child]) -> ast.Argument:
         name, _, value = _pad(children, 3) if len(children) == 3 else (None, None, children[-1])
         return ast.Argument(
-            self._name(name) if name else None, value, self._span(children)  # type: ignore[arg-type]
+            self._name(name) if name else None,
+            value,
+            self._span(children),  # type: ignore[arg-type]
         )
 
     def group(self, children: list[Child]) -> ast.Group:
@@ -438,16 +451,16 @@ class Builder(Transformer[Token, object]):
         return ast.Name(token.value, self._at(token))
 
     def _names(self, children: Sequence[Child]) -> tuple[ast.Name, ...]:
-        return tuple(
-            self._name(c) for c in children if isinstance(c, Token) and c.type == "NAME"
-        )
+        return tuple(self._name(c) for c in children if isinstance(c, Token) and c.type == "NAME")
 
     def _deeper(self, node: T, children: Sequence[Child]) -> T:
         """Bounds the depth of a tree, so that whoever walks it may recurse."""
         depth = 1 + max((self._depth(c) for c in children), default=0)
         if depth > MAX_DEPTH:
             raise BadSyntax(
-                "too-deep", f"this is nested more than {MAX_DEPTH} deep", node.span  # type: ignore[attr-defined]
+                "too-deep",
+                f"this is nested more than {MAX_DEPTH} deep",
+                node.span,  # type: ignore[attr-defined]
             )
         self._depths[id(node)] = depth
         return node
@@ -526,5 +539,3 @@ def _of(children: Sequence[Child], kind: type[T]) -> tuple[T, ...]:
 
 def _pad(children: Sequence[Child], length: int) -> list[Child]:
     return [*children, *[None] * (length - len(children))]
-
-

@@ -16,8 +16,7 @@ CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 SIGNS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 DEFINITIONS = ("USE", "FN", "BLOCK", "NET")
 WORDS = frozenset(
-    "NAME USE AS FN NET BLOCK INPUT OUTPUT LET WEIGHT LAYER REPEAT FOR IN IF ELSE WHEN WHERE AND "
-    "OR NOT TRUE FALSE".split()
+    ["NAME", "USE", "AS", "FN", "NET", "BLOCK", "INPUT", "OUTPUT", "LET", "WEIGHT", "LAYER", "REPEAT", "FOR", "IN", "IF", "ELSE", "WHEN", "WHERE", "AND", "OR", "NOT", "TRUE", "FALSE"]
 )
 MISTAKEN = {
     "|": "data flows along `->`",

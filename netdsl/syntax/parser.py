@@ -41,7 +41,9 @@ def parse(source: Source, sink: Sink) -> ast.File | None:
 def _is_text(source: Source, sink: Sink) -> bool:
     nul = source.text.find("\0")
     if nul >= 0:
-        sink.error("not-text", "this is not a text: it holds zero bytes", Span(source, nul, nul + 1))
+        sink.error(
+            "not-text", "this is not a text: it holds zero bytes", Span(source, nul, nul + 1)
+        )
         return False
     if len(source.text) > MAX_CHARACTERS:
         sink.error("too-large", "the file has more than 10 million characters", None)

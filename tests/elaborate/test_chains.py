@@ -111,7 +111,7 @@ def test_an_exact_quarter_is_required() -> None:
         (net("    let a = 10 ** 10 ** 10\n    output y = x"), ["too-large 4:13"]),
         (chain("repeat 1000000000 { conv(3, 1) }"), ["too-many-layers 4:28"]),
         (chain("if H > 40 { relu }", shape="[3, H, W]"), ["undecided-condition 4:24"]),
-        (chain("B(1)", before="block B(n: int) { B(n + 1) }"), ["too-deep 1:17"]),
+        (chain("B(1)", before="block B(n: int) { B(n + 1) }"), ["too-deep 1:19"]),
         (net("    output y = x -> f(1)", before="fn f(n: int) = f(n)"), ["unknown-layer 4:21"]),
         (net("    let n = f(1)\n    output y = x", before="fn f(n: int) = f(n)"), ["too-deep 1:16"]),
         ("net A { input x: [1, 2, 2] }", ["no-output 1:5"]),

@@ -61,7 +61,7 @@ def test_numbered_groups_count_on_through_repeats() -> None:
 def test_a_weight_is_its_own_key() -> None:
     text = net(
         "    weight scale: [3, 1, 1] = 0.5\n"
-        "    output y = (x, scale) -> mul -> body: { { weight s: [3, 1, 1]; (in, s) -> mul } }"
+        "    output y = (x, scale) -> mul -> body: { { weight s: [3, 1, 1]; (x, s) -> mul } }"
     )
     assert "scale" in keys(graph_of(text))
 
@@ -102,4 +102,4 @@ def test_a_shared_layer_must_stay_the_same() -> None:
     text = net(
         "    layer enc = conv(4, 1)\n    a = x -> enc\n    output y = a -> enc",
     )
-    assert errors_of(text) == ["shared-differs 5:21"]
+    assert errors_of(text) == ["shared-differs 6:21"]

@@ -1,0 +1,355 @@
+"""Activations: functions of one number, and softmax along an axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.graph import WeightSpec
+from netdsl.ops.axes import AXIS, axis_index, changed, need_float
+from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.params import FLOAT, INT, choice, param
+from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """What activations share: any shape, kept; a weight may pass through.
+
+    `module` and `function` are PyTorch's names; the fields are its arguments, in its order.
+    """
+
+    family: ClassVar[str] = "activations"
+    takes_weights: ClassVar[bool] = True
+    module: ClassVar[str] = ""
+    function: ClassVar[str] = ""
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = ()
+    """Fields as PyTorch calls them: our name, its name, its default."""
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        need_float(inputs[0], rules, self.name)
+        self.check(rules)
+        return inputs
+
+    def check(self, rules: Rules) -> None:
+        """Refuses settings that PyTorch refuses."""
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        given = changed(
+            **{
+                theirs: (From(getattr(self, ours), ours), default)
+                for ours, theirs, default in self.settings
+            }
+        )
+        call = TorchCall(self.function, (In(0),), given)
+        return TorchModule(f"nn.{self.module}", (), given, call=call)
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """max(0, x).
+
+    relu: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "relu"
+    module: ClassVar[str] = "ReLU"
+    function: ClassVar[str] = "F.relu"
+
+
+@dataclass(frozen=True)
+class Relu6(Activation):
+    """min(max(0, x), 6).
+
+    relu6: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "relu6"
+    module: ClassVar[str] = "ReLU6"
+    function: ClassVar[str] = "F.relu6"
+
+
+@dataclass(frozen=True)
+class Selu(Activation):
+    """Scaled exponential linear unit (Klambauer et al. 2017).
+
+    selu: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "selu"
+    module: ClassVar[str] = "SELU"
+    function: ClassVar[str] = "F.selu"
+
+
+@dataclass(frozen=True)
+class Silu(Activation):
+    """x * sigmoid(x), also called swish.
+
+    silu: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "silu"
+    module: ClassVar[str] = "SiLU"
+    function: ClassVar[str] = "F.silu"
+
+
+@dataclass(frozen=True)
+class Mish(Activation):
+    """x * tanh(softplus(x)).
+
+    mish: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "mish"
+    module: ClassVar[str] = "Mish"
+    function: ClassVar[str] = "F.mish"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x)).
+
+    sigmoid: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "sigmoid"
+    module: ClassVar[str] = "Sigmoid"
+    function: ClassVar[str] = "torch.sigmoid"
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """The hyperbolic tangent.
+
+    tanh: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "tanh"
+    module: ClassVar[str] = "Tanh"
+    function: ClassVar[str] = "torch.tanh"
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Activation):
+    """min(max(0, x + 3), 6) / 6.
+
+    hardsigmoid: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "hardsigmoid"
+    module: ClassVar[str] = "Hardsigmoid"
+    function: ClassVar[str] = "F.hardsigmoid"
+
+
+@dataclass(frozen=True)
+class HardSwish(Activation):
+    """x * hardsigmoid(x) (Howard et al. 2019).
+
+    hardswish: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "hardswish"
+    module: ClassVar[str] = "Hardswish"
+    function: ClassVar[str] = "F.hardswish"
+
+
+@dataclass(frozen=True)
+class SoftSign(Activation):
+    """x / (1 + |x|).
+
+    softsign: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "softsign"
+    module: ClassVar[str] = "Softsign"
+    function: ClassVar[str] = "F.softsign"
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """x where positive, else slope * x.
+
+    leaky_relu(0.1): [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "leaky_relu"
+    module: ClassVar[str] = "LeakyReLU"
+    function: ClassVar[str] = "F.leaky_relu"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
+
+    slope: float = param(FLOAT, "factor below zero", 0.01)
+
+
+@dataclass(frozen=True)
+class Elu(Activation):
+    """x where positive, else alpha * (exp(x) - 1).
+
+    elu: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "elu"
+    module: ClassVar[str] = "ELU"
+    function: ClassVar[str] = "F.elu"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+
+    alpha: float = param(FLOAT, "scale below zero", 1.0)
+
+
+@dataclass(frozen=True)
+class Celu(Activation):
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).
+
+    celu(0.5): [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "celu"
+    module: ClassVar[str] = "CELU"
+    function: ClassVar[str] = "F.celu"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+
+    alpha: float = param(FLOAT, "scale below zero", 1.0)
+
+    def check(self, rules: Rules) -> None:
+        if self.alpha == 0:
+            rules.refuse("alpha", "alpha can't be 0", code="bad-argument")
+
+
+@dataclass(frozen=True)
+class HardTanh(Activation):
+    """x, kept between two numbers.
+
+    hardtanh(low=0, high=6): [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "hardtanh"
+    module: ClassVar[str] = "Hardtanh"
+    function: ClassVar[str] = "F.hardtanh"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+        ("low", "min_val", -1.0),
+        ("high", "max_val", 1.0),
+    )
+
+    low: float = param(FLOAT, "the least result", -1.0)
+    high: float = param(FLOAT, "the greatest result", 1.0)
+
+    def check(self, rules: Rules) -> None:
+        if self.high <= self.low:
+            rules.refuse("high", f"{self.high} is not above {self.low}", code="bad-argument")
+
+
+@dataclass(frozen=True)
+class SoftPlus(Activation):
+    """log(1 + exp(beta * x)) / beta; x itself above the threshold.
+
+    softplus: [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "softplus"
+    module: ClassVar[str] = "Softplus"
+    function: ClassVar[str] = "F.softplus"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+        ("beta", "beta", 1.0),
+        ("threshold", "threshold", 20.0),
+    )
+
+    beta: float = param(FLOAT, "sharpness", 1.0)
+    threshold: float = param(FLOAT, "where it becomes linear", 20.0)
+
+
+@dataclass(frozen=True)
+class Gelu(Activation):
+    """x * (the normal distribution function of x), or its approximation by tanh.
+
+    gelu: [196, 768] -> [196, 768]
+    """
+
+    name: ClassVar[str] = "gelu"
+    module: ClassVar[str] = "GELU"
+    function: ClassVar[str] = "F.gelu"
+    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+        ("approximate", "approximate", "none"),
+    )
+
+    approximate: str = param(choice("none", "tanh"), "how it is computed", "none")
+
+
+@dataclass(frozen=True)
+class PRelu(Op):
+    """x where positive, else a learned factor times x: one for all channels, or one each.
+
+    prelu: [8, 7, 7] -> [8, 7, 7]
+    prelu(8): [8, 7, 7] -> [8, 7, 7]
+    """
+
+    name: ClassVar[str] = "prelu"
+    family: ClassVar[str] = "activations"
+
+    count: int = param(INT, "number of factors: 1, or the channels", 1)
+    init: float = param(FLOAT, "what they begin with", 0.25)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "prelu")
+        if self.count < 1 or (self.count != 1 and (not x.rank or self.count != x.channels)):
+            rules.refuse(
+                "count",
+                f"{self.count} factors do not fit {x}: 1, or one a channel",
+                code="bad-argument",
+            )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("weight", (self.count,), "constant", fill=self.init),)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        given = changed(
+            num_parameters=(From(self.count, "count"), 1), init=(From(self.init, "init"), 0.25)
+        )
+        return TorchModule("nn.PReLU", (), given)
+
+
+@dataclass(frozen=True)
+class _Softmax(Op):
+    """What the two softmaxes share."""
+
+    family: ClassVar[str] = "activations"
+    module: ClassVar[str] = ""
+    function: ClassVar[str] = ""
+
+    axis: int | str = param(AXIS, "the axis whose numbers share the sum 1", "channels")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, self.name)
+        axis_index(self.axis, x.rank, rules)
+        return inputs
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        axis = keywords(dim=axis_index(self.axis, inputs[0].rank, Rules()) + 1)
+        call = TorchCall(self.function, (In(0),), axis)
+        return TorchModule(f"nn.{self.module}", (), axis, call=call)
+
+
+@dataclass(frozen=True)
+class Softmax(_Softmax):
+    """exp(x) over the sum of exp(x) along an axis.
+
+    softmax: [1000] -> [1000]
+    softmax(axis=-1): [8, 16, 16] -> [8, 16, 16]
+    """
+
+    name: ClassVar[str] = "softmax"
+    module: ClassVar[str] = "Softmax"
+    function: ClassVar[str] = "F.softmax"
+
+
+@dataclass(frozen=True)
+class LogSoftmax(_Softmax):
+    """The logarithm of softmax.
+
+    log_softmax: [1000] -> [1000]
+    """
+
+    name: ClassVar[str] = "log_softmax"
+    module: ClassVar[str] = "LogSoftmax"
+    function: ClassVar[str] = "F.log_softmax"

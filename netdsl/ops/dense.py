@@ -1,0 +1,214 @@
+"""Fully connected layers, and what changes the form of a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.condition import divides, equal
+from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.graph import WeightSpec
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
+from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
+from netdsl.ops.recipe import Code, From, In, TorchCall, TorchModule, TorchRecipe
+
+WAYS_OUT = (
+    "fix the size of the input, or bring the map to a fixed size first: `global_avgpool`, "
+    "`adaptive_avgpool(7x7)`, or `spp` in place of `flatten`"
+)
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """A full matrix on the last axis.
+
+    linear(10): [84] -> [10]
+    linear(3072): [196, 768] -> [196, 3072]
+    """
+
+    name: ClassVar[str] = "linear"
+    family: ClassVar[str] = "dense"
+
+    features: int = param(INT, "size of the last axis of the result")
+    bias: bool = param(BOOL, "whether a learned number is added to each feature", True)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "linear")
+        if not x.rank:
+            rules.refuse("in", f"`linear` needs an axis, and {x} has none", code="wrong-rank")
+        at_least((self.features,), 1, rules, "features")
+        size = x.shape[-1]
+        if isinstance(size, Dim):
+            rules.refuse(
+                "in",
+                f"the matrix of `linear` needs a known size, and the last axis is {size}",
+                code="needs-fixed-size",
+                help=WAYS_OUT,
+            )
+        check_weight((self.features, size), rules, "features")
+        return (x.with_shape(*x.shape[:-1], self.features),)
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        size = inputs[0].shape[-1]
+        assert isinstance(size, int)
+        weight = WeightSpec("weight", (self.features, size), "uniform", fan_in=size)
+        bias = WeightSpec("bias", (self.features,), "uniform", fan_in=size)
+        return (weight, bias) if self.bias else (weight,)
+
+    def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return total(inputs[0].shape) * self.features
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(inputs[0].shape[-1], "in.features"), From(self.features, "features"))
+        return TorchModule("nn.Linear", args, changed(bias=(From(self.bias, "bias"), True)))
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    """All axes become one.
+
+    flatten: [16, 5, 5] -> [400]
+    flatten: [3, H, W] -> [3*H*W]
+    """
+
+    name: ClassVar[str] = "flatten"
+    family: ClassVar[str] = "dense"
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        if not x.rank:
+            rules.refuse("in", f"`flatten` needs an axis, and {x} has none", code="wrong-rank")
+        return (x.with_shape(total(x.shape)),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule("nn.Flatten", (), (), call=TorchCall(".flatten", (In(0), 1)))
+
+
+@dataclass(frozen=True)
+class Reshape(Op):
+    """The same numbers in another shape; one axis may be -1 and takes what is left.
+
+    reshape([64, 1, 1]): [64] -> [64, 1, 1]
+    reshape([2, -1]): [8, 3] -> [2, 12]
+    """
+
+    name: ClassVar[str] = "reshape"
+    family: ClassVar[str] = "dense"
+
+    shape: tuple[Size, ...] = param(SHAPE, "the new shape, without the batch")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        count = total(x.shape)
+        known = [n for n in self.shape if not (isinstance(n, int) and n == -1)]
+        if len(self.shape) - len(known) > 1:
+            rules.refuse("shape", "only one axis can be -1", code="bad-argument")
+        for size in known:
+            rules.require(size >= 1, "shape", f"an axis of {size} can't be", code="bad-argument")
+        held = total(known)
+        if len(known) == len(self.shape):
+            rules.require(
+                equal(count, held), "shape", f"{x} holds {count} numbers, the new shape {held}"
+            )
+            return (x.with_shape(*self.shape),)
+        rest = self._rest(x, count, held, rules)
+        filled = (rest if isinstance(n, int) and n == -1 else n for n in self.shape)
+        return (x.with_shape(*filled),)
+
+    def _rest(self, x: Tensor, count: Size, held: Size, rules: Rules) -> Size:
+        if isinstance(held, Dim):
+            rules.refuse(
+                "shape", "write the size in place of -1: it is not worked out from symbolic sizes",
+                code="bad-argument",
+            )  # fmt: skip
+        rules.require(
+            divides(held, count),
+            "shape",
+            f"{x} holds {count} numbers, which {held} does not divide",
+        )
+        return floor_div(count, held)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchCall(".reshape", (In(0), Code("{0}.shape[0]"), *self.shape))
+
+
+@dataclass(frozen=True)
+class Permute(Op):
+    """The axes in another order.
+
+    permute([1, 2, 0]): [3, 8, 9] -> [8, 9, 3]
+    """
+
+    name: ClassVar[str] = "permute"
+    family: ClassVar[str] = "dense"
+
+    axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        axes = [axis_index(a, x.rank, rules, "axes") for a in self.axes]
+        if sorted(axes) != list(range(x.rank)):
+            rules.refuse(
+                "axes",
+                f"{list(self.axes)} is not an order of the {x.rank} axes of {x}",
+                code="bad-argument",
+            )
+        return (x.with_shape(*(x.shape[a] for a in axes)),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank
+        axes = tuple(axis_index(a, rank, Rules()) + 1 for a in self.axes)
+        return TorchCall(".permute", (In(0), 0, *axes))
+
+
+@dataclass(frozen=True)
+class Embedding(Op):
+    """Looks up a learned vector for each whole number.
+
+    embedding(1000, 64): int64 [T] -> [T, 64]
+    """
+
+    name: ClassVar[str] = "embedding"
+    family: ClassVar[str] = "dense"
+
+    count: int = param(INT, "how many vectors there are; numbers lie below it")
+    features: int = param(INT, "size of a vector")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        if x.dtype not in ("int64", "int32"):
+            rules.refuse(
+                "in",
+                f"`embedding` looks up whole numbers, and {x} comes in",
+                code="wrong-dtype",
+                help="`input ids: int64 [T]`",
+            )
+        at_least((self.count,), 1, rules, "count")
+        at_least((self.features,), 1, rules, "features")
+        check_weight((self.count, self.features), rules, "count")
+        return (Tensor((*x.shape, self.features), "float32", x.batched),)
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        return (WeightSpec("weight", (self.count, self.features), "normal"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.count, "count"), From(self.features, "features"))
+        return TorchModule("nn.Embedding", args)

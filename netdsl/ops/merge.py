@@ -1,0 +1,231 @@
+"""Several values become one: concatenation and elementwise merges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.condition import equal
+from netdsl.ir.dim import Size
+from netdsl.ir.tensor import Shape, Tensor, format_shape
+from netdsl.ops.axes import AXIS, axis_index
+from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.params import param
+from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
+
+
+def sample_shapes(inputs: Tensors, rules: Rules) -> list[Shape]:
+    """The shapes of what meets, aligned to one rank.
+
+    A learned weight has no batch axis: beside batched values its axes align from the right, a 1
+    left over in front is the batch axis, and missing axes in front are 1.
+    """
+    batched = [t for t in inputs if t.batched]
+    if not batched:
+        return [t.shape for t in inputs]
+    rank = batched[0].rank
+    return [t.shape if t.batched else _aligned(t, rank, rules) for t in inputs]
+
+
+def _aligned(weight: Tensor, rank: int, rules: Rules) -> Shape:
+    shape = weight.shape
+    if len(shape) == rank + 1 and shape[0] == 1:
+        return shape[1:]
+    if len(shape) > rank:
+        rules.refuse(
+            "in",
+            f"a weight of shape {weight} does not fit a value with {rank} axes",
+            code="wrong-rank",
+        )
+    return (1,) * (rank - len(shape)) + shape
+
+
+def common_dtype(inputs: Tensors, what: str, rules: Rules) -> str:
+    """The element type they share."""
+    kinds = sorted({t.dtype for t in inputs})
+    if len(kinds) > 1:
+        rules.refuse("in", f"`{what}` can't mix {' and '.join(kinds)}", code="wrong-dtype")
+    return kinds[0]
+
+
+def check_ranks(shapes: list[Shape], what: str, rules: Rules) -> int:
+    """The rank they share."""
+    ranks = {len(s) for s in shapes}
+    if len(ranks) == 1:
+        return ranks.pop()
+    listed = " and ".join(format_shape(s) for s in shapes)
+    rules.refuse(
+        "in",
+        f"`{what}` takes values of one rank, and {listed} come in",
+        code="wrong-rank",
+        help="a vector does not spread over a map: end a gate in `reshape([C, 1, 1])`",
+    )
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Puts values one after the other along an axis; the other axes must be equal.
+
+    concat: [64, 28, 28], [32, 28, 28] -> [96, 28, 28]
+    concat(axis=-1): [3, H], [3, 5] -> [3, H + 5]
+    """
+
+    name: ClassVar[str] = "concat"
+    family: ClassVar[str] = "merging"
+    arity: ClassVar[tuple[int, int | None]] = (1, None)
+    takes_weights: ClassVar[bool] = True
+
+    axis: int | str = param(AXIS, "the axis along which they are joined", "channels")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        shapes = sample_shapes(inputs, rules)
+        rank = check_ranks(shapes, "concat", rules)
+        if rank == 0:
+            rules.refuse("in", "single numbers have no axis to join along", code="wrong-rank")
+        axis = axis_index(self.axis, rank, rules)
+        dtype = common_dtype(inputs, "concat", rules)
+        joined: Size = 0
+        for number, shape in enumerate(shapes):
+            joined = joined + shape[axis]
+            for other in range(rank):
+                if other != axis:
+                    rules.require(
+                        equal(shapes[0][other], shape[other]),
+                        f"in[{number}]",
+                        f"`concat` joins along axis {axis}, so axis {other} must be equal: it is "
+                        f"{shapes[0][other]} here and {shape[other]} there",
+                        notes=tuple(f"input {i}: {t}" for i, t in enumerate(inputs)),
+                        help="bring one to the other's size: `upsample(size=other)`, "
+                        "`center_crop(other)`",
+                    )
+        result = (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+        return (Tensor(result, dtype, any(t.batched for t in inputs)),)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = outputs[0].rank
+        axis = axis_index(self.axis, rank, Rules())
+        if not outputs[0].batched:
+            return TorchCall("torch.cat", (Ins(),), keywords(dim=axis))
+        pieces: list[TorchValue] = [In(i) for i in range(len(inputs))]
+        batch = next(i for i, t in enumerate(inputs) if t.batched)
+        for i, tensor in enumerate(inputs):
+            if not tensor.batched:
+                kept = ", ".join("-1" for _ in range(rank))
+                pieces[i] = Code(f"{{{i}}}.expand({{{batch}}}.shape[0], {kept})")
+        return TorchCall("torch.cat", (pieces,), keywords(dim=axis + 1))
+
+
+@dataclass(frozen=True)
+class _Elementwise(Op):
+    """What the elementwise merges share: equal shapes; an axis of literally 1 spreads."""
+
+    family: ClassVar[str] = "merging"
+    arity: ClassVar[tuple[int, int | None]] = (1, None)
+    takes_weights: ClassVar[bool] = True
+    operator: ClassVar[str] = ""
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        shapes = sample_shapes(inputs, rules)
+        rank = check_ranks(shapes, self.name, rules)
+        dtype = common_dtype(inputs, self.name, rules)
+        result = [self._axis(shapes, axis, inputs, rules) for axis in range(rank)]
+        return (Tensor(tuple(result), dtype, any(t.batched for t in inputs)),)
+
+    def _axis(self, shapes: list[Shape], axis: int, inputs: Tensors, rules: Rules) -> Size:
+        found: Size = 1
+        first = 0
+        for number, shape in enumerate(shapes):
+            size = shape[axis]
+            if isinstance(size, int) and size == 1:
+                continue
+            if isinstance(found, int) and found == 1:
+                found, first = size, number
+                continue
+            rules.require(
+                equal(found, size),
+                f"in[{number}]",
+                f"`{self.name}` takes equal shapes, and axis {axis} is {found} in input {first} and "
+                f"{size} in input {number}",
+                notes=tuple(f"input {i}: {t}" for i, t in enumerate(inputs)),
+                help="channels are changed by a 1x1 convolution, sizes by `upsample(size=other)` "
+                "or `center_crop(other)`",
+            )
+        return found
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = tuple(In(i) for i in range(len(inputs)))
+        return TorchCall(self.operator, args)
+
+
+@dataclass(frozen=True)
+class Add(_Elementwise):
+    """The sum of the values.
+
+    add: [64, 56, 56], [64, 56, 56] -> [64, 56, 56]
+    add: [8, H, W], [8, 1, 1] -> [8, H, W]
+    """
+
+    name: ClassVar[str] = "add"
+    operator: ClassVar[str] = "+"
+
+
+@dataclass(frozen=True)
+class Sub(_Elementwise):
+    """The first value less the second.
+
+    sub: [8, 5], [8, 5] -> [8, 5]
+    """
+
+    name: ClassVar[str] = "sub"
+    operator: ClassVar[str] = "-"
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+
+
+@dataclass(frozen=True)
+class Mul(_Elementwise):
+    """The product of the values; a gate [C, 1, 1] scales the channels.
+
+    mul: [64, H, W], [64, 1, 1] -> [64, H, W]
+    """
+
+    name: ClassVar[str] = "mul"
+    operator: ClassVar[str] = "*"
+
+
+@dataclass(frozen=True)
+class Max(_Elementwise):
+    """The largest of the values at each place.
+
+    max: [8, 4, 4], [8, 4, 4], [8, 4, 4] -> [8, 4, 4]
+    """
+
+    name: ClassVar[str] = "max"
+    operator: ClassVar[str] = "torch.maximum"
+
+
+@dataclass(frozen=True)
+class Min(_Elementwise):
+    """The smallest of the values at each place.
+
+    min: [8, 4, 4], [8, 4, 4] -> [8, 4, 4]
+    """
+
+    name: ClassVar[str] = "min"
+    operator: ClassVar[str] = "torch.minimum"
+
+
+@dataclass(frozen=True)
+class Mean(_Elementwise):
+    """The mean of the values at each place.
+
+    mean: [8, 4, 4], [8, 4, 4] -> [8, 4, 4]
+    """
+
+    name: ClassVar[str] = "mean"
+    operator: ClassVar[str] = "mean"
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        for tensor in inputs:
+            if not tensor.is_float:
+                rules.refuse("in", f"`mean` computes with floats, not {tensor}", code="wrong-dtype")
+        return super().infer(inputs, rules)

@@ -1,0 +1,286 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.graph import WeightSpec
+from netdsl.ops.axes import (
+    AXIS,
+    at_least,
+    axis_index,
+    changed,
+    known_channels,
+    need_float,
+    spatial_rank,
+    total,
+)
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
+from netdsl.ops.recipe import From, TorchModule, TorchRecipe, keywords
+
+
+def affine(size: int) -> tuple[WeightSpec, WeightSpec]:
+    """A factor and an offset, as every norm of PyTorch stores them."""
+    return WeightSpec("weight", (size,), "ones"), WeightSpec("bias", (size,), "zeros")
+
+
+@dataclass(frozen=True)
+class _Norm(Op):
+    """What norms share: they keep the shape."""
+
+    family: ClassVar[str] = "norms"
+
+    def _check(self, inputs: Tensors, rules: Rules, least: int, most: int) -> int:
+        (x,) = inputs
+        need_float(x, rules, self.name)
+        if not least <= x.rank <= most:
+            rules.refuse(
+                "in",
+                f"`{self.name}` works on shapes with {least} to {most} axes, and {x} comes in",
+                code="wrong-rank",
+            )
+        return known_channels(x, rules, self.name)
+
+
+@dataclass(frozen=True)
+class BatchNorm(_Norm):
+    """Normalises each channel over the batch and space; running statistics at inference.
+
+    Training needs more than one value a channel.
+
+        batchnorm: [64, 112, 112] -> [64, 112, 112]
+        batchnorm(eps=0.001): [10] -> [10]
+    """
+
+    name: ClassVar[str] = "batchnorm"
+
+    eps: float = param(FLOAT, "added to the variance", 1e-5)
+    momentum: float = param(FLOAT, "weight of a new batch in the running statistics", 0.1)
+    affine: bool = param(BOOL, "whether a factor and an offset are learned", True)
+    track: bool = param(BOOL, "whether running statistics are kept", True)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        self._check(inputs, rules, 1, 4)
+        rules.require(
+            total(x.spatial) >= 2,
+            "in",
+            f"with one sample, batchnorm in training needs more than one value a channel, and {x} "
+            "comes in",
+            training_only=self.track,
+        )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        channels = inputs[0].channels
+        assert isinstance(channels, int)
+        statistics = (
+            WeightSpec("running_mean", (channels,), "zeros", trained=False),
+            WeightSpec("running_var", (channels,), "ones", trained=False),
+            WeightSpec("num_batches_tracked", (), "zeros", trained=False, dtype="int64"),
+        )
+        return (affine(channels) if self.affine else ()) + (statistics if self.track else ())
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        (x,) = inputs
+        return TorchModule(
+            f"nn.BatchNorm{max(x.rank - 1, 1)}d",
+            (From(x.channels, "in.channels"),),
+            changed(
+                eps=(From(self.eps, "eps"), 1e-5),
+                momentum=(From(self.momentum, "momentum"), 0.1),
+                affine=(From(self.affine, "affine"), True),
+                track_running_stats=(From(self.track, "track"), True),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class GroupNorm(_Norm):
+    """Normalises groups of channels, each sample apart.
+
+    groupnorm(8): [64, 14, 14] -> [64, 14, 14]
+    """
+
+    name: ClassVar[str] = "groupnorm"
+
+    groups: int = param(INT, "number of groups")
+    eps: float = param(FLOAT, "added to the variance", 1e-5)
+    affine: bool = param(BOOL, "whether a factor and an offset are learned", True)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        channels = self._check(inputs, rules, 1, 4)
+        at_least((self.groups,), 1, rules, "groups")
+        if channels % self.groups:
+            rules.refuse(
+                "groups",
+                f"{self.groups} groups do not divide {channels} channels",
+                code="bad-argument",
+            )
+        rules.require(
+            channels // self.groups * total(x.spatial) >= 2,
+            "groups",
+            f"a group must hold more than one value, and {x} in {self.groups} groups gives one",
+        )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        assert isinstance(inputs[0].channels, int)
+        return affine(inputs[0].channels) if self.affine else ()
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.groups, "groups"), From(inputs[0].channels, "in.channels"))
+        settings = changed(
+            eps=(From(self.eps, "eps"), 1e-5), affine=(From(self.affine, "affine"), True)
+        )
+        return TorchModule("nn.GroupNorm", args, settings)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(_Norm):
+    """Normalises each channel of each sample over space.
+
+    instancenorm: [64, 14, 14] -> [64, 14, 14]
+    """
+
+    name: ClassVar[str] = "instancenorm"
+
+    eps: float = param(FLOAT, "added to the variance", 1e-5)
+    affine: bool = param(BOOL, "whether a factor and an offset are learned", False)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        spatial_rank(x, rules, self.name)
+        self._check(inputs, rules, 2, 4)
+        rules.require(
+            total(x.spatial) >= 2,
+            "in",
+            f"`instancenorm` needs more than one cell in a map, and {x} comes in",
+        )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        assert isinstance(inputs[0].channels, int)
+        return affine(inputs[0].channels) if self.affine else ()
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        (x,) = inputs
+        return TorchModule(
+            f"nn.InstanceNorm{x.rank - 1}d",
+            (From(x.channels, "in.channels"),),
+            changed(eps=(From(self.eps, "eps"), 1e-5), affine=(From(self.affine, "affine"), False)),
+        )
+
+
+@dataclass(frozen=True)
+class LayerNorm(_Norm):
+    """Normalises along one axis, the last by default.
+
+    layernorm: [196, 768] -> [196, 768]
+    layernorm(axis=channels): [96, 56, 56] -> [96, 56, 56]
+    """
+
+    name: ClassVar[str] = "layernorm"
+
+    axis: int | str = param(AXIS, "the axis that is normalised", -1)
+    eps: float = param(FLOAT, "added to the variance", 1e-5)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "layernorm")
+        if not x.rank:
+            rules.refuse("in", f"`layernorm` needs an axis, and {x} has none", code="wrong-rank")
+        size = x.shape[axis_index(self.axis, x.rank, rules)]
+        if not isinstance(size, int):
+            rules.refuse(
+                "axis",
+                f"the weights of `layernorm` need a known size, and that axis is {size}",
+                code="needs-fixed-size",
+                help="normalise the channels: `layernorm(axis=channels)`",
+            )
+        return inputs
+
+    def _size(self, inputs: Tensors) -> int:
+        size = inputs[0].shape[axis_index(self.axis, inputs[0].rank, Rules())]
+        assert isinstance(size, int)
+        return size
+
+    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        return affine(self._size(inputs))
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank, size = inputs[0].rank, self._size(inputs)
+        axis = axis_index(self.axis, rank, Rules())
+        eps = changed(eps=(From(self.eps, "eps"), 1e-5))
+        field = "in.channels" if axis == 0 else "in.features"
+        if axis == rank - 1:
+            return TorchModule("nn.LayerNorm", (From(size, field),), eps)
+        args = (From(size, field),)
+        return TorchModule("AxisLayerNorm", args, (*keywords(axis=axis + 1), *eps), helper="norms")
+
+
+@dataclass(frozen=True)
+class Lrn(_Norm):
+    """Local response normalisation across channels (Krizhevsky et al. 2012).
+
+    lrn(5): [96, 55, 55] -> [96, 55, 55]
+    """
+
+    name: ClassVar[str] = "lrn"
+
+    size: int = param(INT, "channels that are summed")
+    alpha: float = param(FLOAT, "factor of the sum, divided by the size", 1e-4)
+    beta: float = param(FLOAT, "the exponent", 0.75)
+    k: float = param(FLOAT, "the constant added", 1.0)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        self._check(inputs, rules, 2, 4)
+        at_least((self.size,), 1, rules, "size")
+        return inputs
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        settings = changed(
+            alpha=(From(self.alpha, "alpha"), 1e-4),
+            beta=(From(self.beta, "beta"), 0.75),
+            k=(From(self.k, "k"), 1.0),
+        )
+        return TorchModule("nn.LocalResponseNorm", (From(self.size, "size"),), settings)
+
+
+@dataclass(frozen=True)
+class Normalize(_Norm):
+    """`(x - mean) / std` for each channel, with numbers that are not learned.
+
+    normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]): [3, 8, 8] -> [3, 8, 8]
+    """
+
+    name: ClassVar[str] = "normalize"
+    family: ClassVar[str] = "plumbing"
+
+    mean: tuple[float, ...] = param(FLOATS, "subtracted from each channel")
+    std: tuple[float, ...] = param(FLOATS, "each channel is divided by it")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        channels = self._check(inputs, rules, 1, 4)
+        for at in "mean", "std":
+            count = len(getattr(self, at))
+            if count != channels:
+                rules.refuse(
+                    at,
+                    f"{count} numbers for {channels} channels",
+                    code="bad-argument",
+                    help="give one for each channel",
+                )
+        if 0.0 in self.std:
+            rules.refuse("std", "division by zero", code="bad-argument")
+        return inputs
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.mean, "mean"), From(self.std, "std"))
+        return TorchModule("Normalize", args, keywords(rank=inputs[0].rank), helper="norms")

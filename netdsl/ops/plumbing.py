@@ -1,0 +1,167 @@
+"""Layers that move numbers and compute none: identity, parts of a value, shuffled channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.condition import divides
+from netdsl.ir.dim import Dim, Size, ceil_div
+from netdsl.ops.axes import AXIS, at_least, axis_index, known_channels
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import INT, Kind, Mismatch, param
+from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
+
+
+@dataclass(frozen=True)
+class Identity(Op):
+    """The value as it comes in.
+
+    identity: [64, 7, 7] -> [64, 7, 7]
+    """
+
+    name: ClassVar[str] = "identity"
+    family: ClassVar[str] = "plumbing"
+    takes_weights: ClassVar[bool] = True
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        return inputs
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule("nn.Identity", call=TorchCall("", (In(0),)))
+
+
+def _count_or_sizes(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(INT.convert(item) for item in value)
+    try:
+        return INT.convert(value)
+    except Mismatch as mismatch:
+        raise Mismatch(f"{mismatch}, nor a list of sizes") from None
+
+
+COUNT_OR_SIZES = Kind("int | [int]", _count_or_sizes)
+
+
+@dataclass(frozen=True)
+class Split(Op):
+    """Cuts a value along an axis into n equal parts, or into parts of the sizes listed.
+
+    split(2): [64, 8, 8] -> [32, 8, 8], [32, 8, 8]
+    split([1, 3], axis=-1): [8, 4] -> [8, 1], [8, 3]
+    """
+
+    name: ClassVar[str] = "split"
+    family: ClassVar[str] = "plumbing"
+
+    parts: int | tuple[int, ...] = param(COUNT_OR_SIZES, "number of parts, or their sizes")
+    axis: int | str = param(AXIS, "the axis that is cut", "channels")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        axis = axis_index(self.axis, x.rank, rules)
+        sizes = self._sizes(x.shape[axis], rules)
+        return tuple(x.with_shape(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in sizes)
+
+    def _sizes(self, size: Size, rules: Rules) -> list[Size]:
+        if isinstance(self.parts, tuple):
+            at_least(self.parts, 1, rules, "parts")
+            if isinstance(size, Dim) or sum(self.parts) != size:
+                rules.refuse(
+                    "parts",
+                    f"the parts add up to {sum(self.parts)}, and the axis is {size}",
+                    code="bad-argument",
+                )
+            return list(self.parts)
+        at_least((self.parts,), 1, rules, "parts")
+        if self.parts > 10_000:
+            rules.refuse("parts", "at most 10,000 parts", code="too-large")
+        rules.require(
+            divides(self.parts, size),
+            "parts",
+            f"{self.parts} parts do not divide the axis, which is {size}",
+            code="bad-argument",
+        )
+        return [size // self.parts] * self.parts
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
+        if isinstance(self.parts, tuple):
+            sizes = From(list(self.parts), "parts")
+            return TorchCall(".split", (In(0), sizes), keywords(dim=axis))
+        return TorchCall(".chunk", (In(0), From(self.parts, "parts")), keywords(dim=axis))
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """The cells `start`, `start + step`, ... below `stop` of an axis; negative ends count back.
+
+    slice(channels, 0, 16): [64, 8, 8] -> [16, 8, 8]
+    slice(-1, 0, -1, step=2): [8, 9] -> [8, 4]
+    """
+
+    name: ClassVar[str] = "slice"
+    family: ClassVar[str] = "plumbing"
+
+    axis: int | str = param(AXIS, "the axis that is cut")
+    start: int = param(INT, "the first cell kept")
+    stop: int = param(INT, "the cell after the last one kept")
+    step: int = param(INT, "distance from one kept cell to the next", 1)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        axis = axis_index(self.axis, x.rank, rules)
+        at_least((self.step,), 1, rules, "step")
+        size = x.shape[axis]
+        first, end = self._ends(size)
+        rules.require(first >= 0, "start", f"cell {self.start} is outside of an axis of {size}")
+        rules.require(end <= size, "stop", f"cell {self.stop} is outside of an axis of {size}")
+        kept = ceil_div(end - first, self.step)
+        rules.require(kept >= 1, "stop", f"nothing is left from {self.start} to {self.stop}")
+        return (x.with_shape(*x.shape[:axis], kept, *x.shape[axis + 1 :]),)
+
+    def _ends(self, size: Size) -> tuple[Size, Size]:
+        first = self.start if self.start >= 0 else size + self.start
+        return first, self.stop if self.stop >= 0 else size + self.stop
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        return super().windows(inputs, outputs) if axis == 0 else None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        cut = (self.start, self.stop) if self.step == 1 else (self.start, self.stop, self.step)
+        return TorchCall("[]", (In(0), *((None,) * axis), cut))
+
+
+@dataclass(frozen=True)
+class ChannelShuffle(Op):
+    """Mixes the channels of groups: [g*n] becomes [n*g] (Zhang et al. 2018).
+
+    channel_shuffle(2): [116, 28, 28] -> [116, 28, 28]
+    """
+
+    name: ClassVar[str] = "channel_shuffle"
+    family: ClassVar[str] = "plumbing"
+
+    groups: int = param(INT, "number of groups, which divide the channels")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        if x.rank < 2:
+            rules.refuse(
+                "in", f"`channel_shuffle` works on maps, and {x} comes in", code="wrong-rank"
+            )
+        at_least((self.groups,), 1, rules, "groups")
+        channels = known_channels(x, rules, "channel_shuffle")
+        if channels % self.groups:
+            rules.refuse(
+                "groups",
+                f"{self.groups} groups do not divide {channels} channels",
+                code="bad-argument",
+            )
+        return inputs
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.groups, "groups"),)
+        return TorchModule("nn.ChannelShuffle", args)

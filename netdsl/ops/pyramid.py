@@ -1,0 +1,69 @@
+"""Spatial pyramid pooling (He, Zhang, Ren, Sun 2014): a vector of fixed length from any map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ir.condition import all_of
+from netdsl.ops.axes import at_least, axis_name, known_channels, need_float
+from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.params import INTS, choice, param
+from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+
+
+@dataclass(frozen=True)
+class Spp(Op):
+    """Pools a map into n x n bins for each level n; the results, flattened, are joined.
+
+    `bins=adaptive` uses PyTorch's adaptive windows, at every size. `bins=paper` uses the windows
+    of the paper, ceil(a/n) wide and floor(a/n) apart, which give n bins only where `a >= n` and
+    `a % n <= a // n`; other sizes are outside the contract.
+
+        spp([1, 2, 4]): [256, H, W] -> [5376]
+        spp([3, 2, 1], mode=avg): [8, 13, 10] -> [112]
+        spp([1, 2], bins=paper): [4, 7, 9] -> [20]
+    """
+
+    name: ClassVar[str] = "spp"
+    family: ClassVar[str] = "pyramid"
+
+    levels: tuple[int, ...] = param(INTS, "bins along each axis, a level each", [1, 2, 4])
+    mode: str = param(choice("max", "avg"), "what a bin gives", "max")
+    bins: str = param(choice("adaptive", "paper"), "how the windows lie", "adaptive")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        need_float(x, rules, "spp")
+        if x.rank != 3:
+            rules.refuse(
+                "in", f"`spp` works on maps [C, H, W], and {x} comes in", code="wrong-rank"
+            )
+        if not self.levels:
+            rules.refuse("levels", "a pyramid has at least one level", code="bad-argument")
+        at_least(self.levels, 1, rules, "levels")
+        if max(self.levels) > 1024:
+            rules.refuse("levels", "a level has at most 1024 bins an axis", code="bad-argument")
+        if self.bins == "paper":
+            self._check_paper(inputs, rules)
+        return (x.with_shape(known_channels(x, rules, "spp") * sum(n * n for n in self.levels)),)
+
+    def _check_paper(self, inputs: Tensors, rules: Rules) -> None:
+        for n in self.levels:
+            for axis, size in enumerate(inputs[0].spatial):
+                rules.require(
+                    all_of(size >= n, size % n <= size // n),
+                    "levels",
+                    f"the paper's windows give {n} bins only where {n} <= a and a % {n} <= a // {n}, "
+                    f"and the {axis_name(2, axis)} is {size}",
+                    help="bins=adaptive works at every size",
+                )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        target = "SpatialPyramidPool" if self.bins == "adaptive" else "PaperPyramidPool"
+        args = (From(self.levels, "levels"),)
+        kind = (("kind", From(self.mode, "mode")),) if self.mode != "max" else ()
+        return TorchModule(target, args, kind, helper="pyramid")

@@ -1,0 +1,69 @@
+"""Layers that act in training only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.ops.axes import need_float, spatial_rank
+from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.params import FLOAT, param
+from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+
+
+@dataclass(frozen=True)
+class _Dropping(Op):
+    """What they share: a share between 0 and 1, and a kept shape."""
+
+    family: ClassVar[str] = "regularising"
+
+    p: float = param(FLOAT, "share that is dropped", 0.5)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        need_float(inputs[0], rules, self.name)
+        if not 0 <= self.p <= 1:
+            rules.refuse("p", f"a share lies between 0 and 1, not at {self.p}", code="bad-argument")
+        return inputs
+
+
+@dataclass(frozen=True)
+class Dropout(_Dropping):
+    """Sets single numbers to zero in training (Srivastava et al. 2014).
+
+    dropout(0.2): [1024] -> [1024]
+    """
+
+    name: ClassVar[str] = "dropout"
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule("nn.Dropout", (From(self.p, "p"),))
+
+
+@dataclass(frozen=True)
+class ChannelDropout(_Dropping):
+    """Sets whole channels to zero in training.
+
+    channel_dropout(0.2): [64, 14, 14] -> [64, 14, 14]
+    """
+
+    name: ClassVar[str] = "channel_dropout"
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        spatial_rank(inputs[0], rules, "channel_dropout")
+        return super().infer(inputs, rules)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule(f"nn.Dropout{inputs[0].rank - 1}d", (From(self.p, "p"),))
+
+
+@dataclass(frozen=True)
+class DropPath(_Dropping):
+    """Drops the whole value of a sample in training: stochastic depth (Huang et al. 2016).
+
+    drop_path(0.1): [96, 56, 56] -> [96, 56, 56]
+    """
+
+    name: ClassVar[str] = "drop_path"
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule("DropPath", (From(self.p, "p"),), helper="regularise")

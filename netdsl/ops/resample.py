@@ -1,0 +1,237 @@
+"""Enlarging and shrinking maps: interpolation to any size, shuffles between channels and space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from netdsl.ir.condition import divides
+from netdsl.ir.dim import Size
+from netdsl.ops.axes import (
+    at_least,
+    axis_name,
+    changed,
+    known_channels,
+    need_float,
+    per_axis,
+    spatial_rank,
+)
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import (
+    BOOL,
+    INT,
+    SCALE,
+    SIZE_OR_VALUE,
+    FromValue,
+    choice,
+    optional,
+    param,
+)
+from netdsl.ops.recipe import (
+    Code,
+    From,
+    In,
+    SizeOf,
+    TorchCall,
+    TorchModule,
+    TorchRecipe,
+    TorchValue,
+    keywords,
+)
+
+RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+@dataclass(frozen=True)
+class Upsample(Op):
+    """Resamples a map by a factor, to a size, or to the size of another value.
+
+    A factor is the exact decimal written, and the result is `floor(in * scale)` in whole
+    numbers: 1.1 times 10 is 11, at every size.
+
+        upsample(2): [64, 14, 14] -> [64, 28, 28]
+        upsample(scale=3x2): [3, 4, 5] -> [3, 12, 10]
+        upsample(scale=1.5, mode=bilinear): [3, 5, 7] -> [3, 7, 10]
+        upsample(size=37x53): [3, H, W] -> [3, 37, 53]
+    """
+
+    name: ClassVar[str] = "upsample"
+    family: ClassVar[str] = "resampling"
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+
+    scale: Fraction | tuple[Fraction, ...] | None = param(
+        optional(SCALE), "factor, one for all axes or one each", None
+    )
+    size: object = param(
+        optional(SIZE_OR_VALUE), "size of the result, or a value whose size it takes", None
+    )
+    mode: str = param(
+        choice("nearest", "linear", "bilinear", "bicubic", "trilinear"),
+        "how values between the cells are found",
+        "nearest",
+    )
+    align_corners: bool = param(BOOL, "whether the corner cells keep their place", False)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        x = inputs[0]
+        need_float(x, rules, "upsample")
+        rank = spatial_rank(x, rules, "upsample")
+        self._check_mode(rank, rules)
+        if (self.scale is None) == (self.size is None):
+            rules.refuse(
+                "size",
+                "`upsample` takes a scale or a size, one of them",
+                code="bad-argument",
+                help="`upsample(2)`, `upsample(scale=1.5)`, `upsample(size=37x53)`, "
+                "`upsample(size=skip)`",
+            )
+        sizes = self._scaled(x.spatial, rank, rules) if self.scale else self._sized(inputs, rules)
+        for axis, made in enumerate(sizes):
+            at = "scale" if self.scale is not None else "size"
+            rules.require(
+                made >= 1,
+                at,
+                f"the {axis_name(rank, axis)} of the result would be {made}, and must be at least 1",
+            )
+        return (x.with_shape(x.channels, *sizes),)
+
+    def _check_mode(self, rank: int, rules: Rules) -> None:
+        wanted = RANK_OF_MODE.get(self.mode, rank)
+        if wanted != rank:
+            rules.refuse(
+                "mode",
+                f"mode {self.mode} works on {wanted} spatial axes, and the map has {rank}",
+                code="wrong-rank",
+                help=f"write `mode={MODE_OF_RANK[rank]}`",
+            )
+        if self.align_corners and self.mode == "nearest":
+            rules.refuse(
+                "align_corners", "align_corners does not go with mode nearest", code="bad-argument"
+            )
+
+    def _factors(self, rank: int, rules: Rules) -> tuple[Fraction, ...]:
+        assert self.scale is not None
+        return per_axis(self.scale, rank, rules, "scale")
+
+    def _scaled(self, spatial: tuple[Size, ...], rank: int, rules: Rules) -> list[Size]:
+        factors = self._factors(rank, rules)
+        if any(f <= 0 for f in factors):
+            rules.refuse("scale", "a scale is above 0", code="bad-argument")
+        return [n * f.numerator // f.denominator for n, f in zip(spatial, factors, strict=True)]
+
+    def _sized(self, inputs: Tensors, rules: Rules) -> list[Size]:
+        rank = inputs[0].rank - 1
+        if isinstance(self.size, FromValue):
+            other = inputs[self.size.index]
+            if other.rank != inputs[0].rank:
+                rules.refuse(
+                    "size",
+                    f"the size is that of {other}, which has {max(other.rank - 1, 0)} spatial axes, "
+                    f"and the map has {rank}",
+                    code="wrong-rank",
+                )
+            return list(other.spatial)
+        return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        """Exact hulls for whole factors; other scales reach one cell further."""
+        if self.scale is None:
+            return None
+        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
+        factors = self._factors(inputs[0].rank - 1, Rules())
+        before = Fraction(reach // 2 - 1) if reach > 1 else Fraction(0)
+        return tuple(Window(reach, 1 / f, -before) for f in factors)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank - 1
+        mode = changed(
+            mode=(From(self.mode, "mode"), "nearest"),
+            align_corners=(From(self.align_corners, "align_corners"), False),
+        )
+        size: TorchValue
+        if isinstance(self.size, FromValue):
+            size = Code(f"{{{self.size.index}}}.shape[-{rank}:]")
+        elif self.size is not None:
+            size = From(self.size, "size")
+        else:
+            size = tuple(
+                SizeOf(0, axis - rank, f.numerator, f.denominator)
+                for axis, f in enumerate(self._factors(rank, Rules()))
+            )
+        return TorchCall("F.interpolate", (In(0),), (*keywords(size=size), *mode))
+
+
+@dataclass(frozen=True)
+class PixelShuffle(Op):
+    """Moves channels into space: [C*r*r, H, W] to [C, H*r, W*r] (Shi et al. 2016).
+
+    pixel_shuffle(2): [16, 8, 8] -> [4, 16, 16]
+    """
+
+    name: ClassVar[str] = "pixel_shuffle"
+    family: ClassVar[str] = "resampling"
+
+    factor: int = param(INT, "the r of the formula")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        _check_map(x.rank, str(x), rules, self.name)
+        at_least((self.factor,), 1, rules, "factor")
+        channels, r = known_channels(x, rules, self.name), self.factor
+        if channels % (r * r):
+            rules.refuse(
+                "factor", f"{r} * {r} does not divide the {channels} channels", code="bad-argument"
+            )
+        return (x.with_shape(channels // (r * r), x.shape[1] * r, x.shape[2] * r),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        return (Window(1, Fraction(1, self.factor)),) * 2
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.factor, "factor"),)
+        return TorchModule(
+            "nn.PixelShuffle", args, call=TorchCall("F.pixel_shuffle", (In(0), *args))
+        )
+
+
+@dataclass(frozen=True)
+class PixelUnshuffle(Op):
+    """Moves space into channels: [C, H*r, W*r] to [C*r*r, H, W].
+
+    pixel_unshuffle(2): [4, 16, 16] -> [16, 8, 8]
+    """
+
+    name: ClassVar[str] = "pixel_unshuffle"
+    family: ClassVar[str] = "resampling"
+
+    factor: int = param(INT, "the r of the formula")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        _check_map(x.rank, str(x), rules, self.name)
+        at_least((self.factor,), 1, rules, "factor")
+        channels, r = known_channels(x, rules, self.name), self.factor
+        for axis, size in enumerate(x.spatial):
+            rules.require(
+                divides(r, size),
+                "factor",
+                f"{r} has to divide the {axis_name(2, axis)}, which is {size}",
+            )
+        return (x.with_shape(channels * r * r, x.shape[1] // r, x.shape[2] // r),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+        return (Window(self.factor, Fraction(self.factor)),) * 2
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        args = (From(self.factor, "factor"),)
+        call = TorchCall("F.pixel_unshuffle", (In(0), *args))
+        return TorchModule("nn.PixelUnshuffle", args, call=call)
+
+
+def _check_map(rank: int, shown: str, rules: Rules, what: str) -> None:
+    if rank != 3:
+        rules.refuse(
+            "in", f"`{what}` works on maps [C, H, W], and {shown} comes in", code="wrong-rank"
+        )

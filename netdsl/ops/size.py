@@ -1,0 +1,210 @@
+"""Adding and removing cells at the borders of a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ops.axes import axis_name, per_axis, spatial_rank
+from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.params import (
+    FLOAT,
+    SIZE_OR_VALUE,
+    SYMBOLIC_SIZE,
+    FromValue,
+    choice,
+    param,
+)
+from netdsl.ops.recipe import From, In, TorchCall, TorchRecipe, TorchValue, keywords
+
+SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
+"""Names of the two sides of each axis: depth, height, width (or length)."""
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """Adds cells at the borders: the same on all sides, an amount for each axis, or by side.
+
+    `left`, `right`, `top`, `bottom`, `front`, `back` are added to `amount`.
+
+        pad(1): [3, 8, 8] -> [3, 10, 10]
+        pad(right=1, bottom=2): [3, 8, 8] -> [3, 10, 9]
+        pad((0, 3), mode=reflect): [3, 8, 8] -> [3, 8, 14]
+    """
+
+    name: ClassVar[str] = "pad"
+    family: ClassVar[str] = "size"
+
+    amount: object = param(SYMBOLIC_SIZE, "cells on both sides, one for all axes or one each", 0)
+    left: object = param(SYMBOLIC_SIZE, "more cells before the width", 0)
+    right: object = param(SYMBOLIC_SIZE, "more cells after the width", 0)
+    top: object = param(SYMBOLIC_SIZE, "more cells before the height", 0)
+    bottom: object = param(SYMBOLIC_SIZE, "more cells after the height", 0)
+    front: object = param(SYMBOLIC_SIZE, "more cells before the depth", 0)
+    back: object = param(SYMBOLIC_SIZE, "more cells after the depth", 0)
+    mode: str = param(
+        choice("constant", "reflect", "replicate", "circular"), "what the cells hold", "constant"
+    )
+    value: float = param(FLOAT, "the constant", 0.0)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        rank = spatial_rank(x, rules, "pad")
+        if self.mode != "constant" and not x.is_float:
+            rules.refuse(
+                "mode", f"mode {self.mode} works on floats, not on {x}", code="wrong-dtype"
+            )
+        sizes: list[Size] = []
+        for axis, (size, (before, after)) in enumerate(
+            zip(x.spatial, self._amounts(rank, rules), strict=True)
+        ):
+            self._check(size, before, after, axis_name(rank, axis), rules)
+            sizes.append(size + before + after)
+        return (x.with_shape(x.channels, *sizes),)
+
+    def _amounts(self, rank: int, rules: Rules) -> list[tuple[Size, Size]]:
+        both = per_axis(self.amount, rank, rules, "amount")
+        for sides in SIDES[: 3 - rank]:
+            for side in sides:
+                if getattr(self, side) != 0:
+                    rules.refuse(side, f"the map has no {side}", code="wrong-rank")
+        named = [(getattr(self, a), getattr(self, b)) for a, b in SIDES[3 - rank :]]
+        return [(n + a, n + b) for n, (a, b) in zip(both, named, strict=True)]  # type: ignore[operator]
+
+    def _check(self, size: Size, before: Size, after: Size, name: str, rules: Rules) -> None:
+        for added in before, after:
+            rules.require(
+                added >= 0,
+                "amount",
+                f"the padding of the {name} is {added}, and can't be below 0",
+                help="`crop` takes cells away",
+            )
+            if self.mode == "reflect":
+                rules.require(
+                    size > added,
+                    "amount",
+                    f"reflection by {added} needs a larger {name} than {size}",
+                )
+            if self.mode == "circular":
+                rules.require(
+                    size >= added,
+                    "amount",
+                    f"wrapping by {added} needs a {name} of that, not {size}",
+                )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        amounts = self._amounts(inputs[0].rank - 1, Rules())
+        if any(isinstance(before, Dim) for before, _ in amounts):
+            return None
+        return tuple(Window(1, Fraction(1), Fraction(-before)) for before, _ in amounts)  # type: ignore[arg-type]
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        amounts = reversed(self._amounts(inputs[0].rank - 1, Rules()))
+        flat = tuple(n for pair in amounts for n in pair)
+        mode = keywords(mode=self.mode) if self.mode != "constant" else ()
+        value = keywords(value=From(self.value, "value")) if self.value else ()
+        return TorchCall("F.pad", (In(0), flat), (*mode, *value))
+
+
+@dataclass(frozen=True)
+class Crop(Op):
+    """Keeps `size` cells of each axis, from `offset` on.
+
+    crop(6): [3, 8, 8] -> [3, 6, 6]
+    crop(4x5, offset=(1, 2)): [3, 8, 8] -> [3, 4, 5]
+    """
+
+    name: ClassVar[str] = "crop"
+    family: ClassVar[str] = "size"
+
+    size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
+    offset: object = param(SYMBOLIC_SIZE, "cells left out before, an axis each", 0)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        x = inputs[0]
+        rank = spatial_rank(x, rules, "crop")
+        wanted = target_size(self.size, inputs, rank, rules)
+        offsets = per_axis(self.offset, rank, rules, "offset")
+        for axis, (size, kept, start) in enumerate(zip(x.spatial, wanted, offsets, strict=True)):
+            name = axis_name(rank, axis)
+            rules.require(kept >= 1, "size", f"a {name} of {kept} can't be kept")
+            rules.require(start >= 0, "offset", f"the offset {start} is below 0")  # type: ignore[operator]
+            rules.require(
+                start + kept <= size,  # type: ignore[operator]
+                "size",
+                f"{kept} cells from {start} on don't fit in the {name} {size}",
+            )
+        return (x.with_shape(x.channels, *wanted),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
+        if any(isinstance(o, Dim) for o in offsets):
+            return None
+        return tuple(Window(1, Fraction(1), Fraction(o)) for o in offsets)  # type: ignore[arg-type]
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
+        return narrowed(list(outputs[0].spatial), list(offsets))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class CenterCrop(Op):
+    """Keeps `size` cells in the middle of each axis; an odd rest leaves one more at the end.
+
+    center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
+    """
+
+    name: ClassVar[str] = "center_crop"
+    family: ClassVar[str] = "size"
+
+    size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        x = inputs[0]
+        rank = spatial_rank(x, rules, "center_crop")
+        wanted = target_size(self.size, inputs, rank, rules)
+        for axis, (size, kept) in enumerate(zip(x.spatial, wanted, strict=True)):
+            name = axis_name(rank, axis)
+            rules.require(kept >= 1, "size", f"a {name} of {kept} can't be kept")
+            rules.require(
+                kept <= size, "size", f"{kept} cells can't be cut from a {name} of {size}"
+            )
+        return (x.with_shape(x.channels, *wanted),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+        found: list[Window] = []
+        for size, kept in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
+            offset = floor_div(size - kept, 2)
+            if isinstance(offset, Dim):
+                return None
+            found.append(Window(1, Fraction(1), Fraction(offset)))
+        return tuple(found)
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        kept = outputs[0].spatial
+        pairs = zip(inputs[0].spatial, kept, strict=True)
+        return narrowed(list(kept), [floor_div(size - k, 2) for size, k in pairs])
+
+
+def target_size(size: object, inputs: Tensors, rank: int, rules: Rules) -> tuple[Size, ...]:
+    """The sizes asked for: numbers, or those of another value of the same rank."""
+    if not isinstance(size, FromValue):
+        return per_axis(size, rank, rules, "size")  # type: ignore[return-value]
+    other = inputs[size.index]
+    if other.rank != rank + 1:
+        rules.refuse(
+            "size",
+            f"the size is that of {other}, and the map has {rank} spatial axes",
+            code="wrong-rank",
+        )
+    return other.spatial
+
+
+def narrowed(sizes: list[Size], offsets: list[Size]) -> TorchRecipe:
+    """`x[:, :, a:a + n, ...]`: the slices as a recipe."""
+    cuts: list[TorchValue] = [None]
+    for size, offset in zip(sizes, offsets, strict=True):
+        cuts.append((offset, offset + size))
+    return TorchCall("[]", (In(0), *cuts))
