@@ -1,0 +1,150 @@
+"""Constructor arguments: what differs between the instances of a class, and how it is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from netdsl.backends.torch.classes import Instance, ModuleClass, definition_of
+from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
+
+SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
+        "len": len, "sum": sum}  # fmt: skip
+
+
+def resolve(found: ModuleClass) -> None:
+    """Decide the class's parameters, the text of each hole, and each instance's arguments.
+
+    The classes of its parts must have been resolved. Every text is checked to give the right
+    value in every instance; what has none becomes a parameter.
+    """
+    for instance in found.instances:
+        _spell_parts(instance)
+    rows = [_instance_holes(instance) for instance in found.instances]
+    scopes = [_names(instance) for instance in found.instances]
+    resolver = _Resolver(found, scopes)
+    columns = list(zip(*rows, strict=True)) if rows[0] else []
+    for column in columns:
+        resolver.hinted(column)
+    for index, column in enumerate(columns):
+        resolver.forced(index, column)
+    resolver.finish()
+
+
+def _spell_parts(instance: Instance) -> None:
+    """Replace constructor calls by calls with a hole for each argument."""
+
+    def spell(part: Built) -> Expr:
+        child = part.instance
+        made = child.of
+        assert made is not None
+        values = made.values[made.instances.index(child)]
+        arguments = child.scope.arguments
+        args: list[Hole] = []
+        for name in made.parameters:
+            said = arguments.get(name)
+            text = said.text if said is not None and said.value == values[name] else None
+            args.append(Hole(values[name], text, name))
+        keys = tuple("" if name == "in_channels" else name for name in made.parameters)
+        return Bracket(made.name, tuple(args), keys)
+
+    for index, attribute in enumerate(instance.attributes):
+        value = built(attribute.value, spell)
+        instance.attributes[index] = type(attribute)(
+            attribute.holder, attribute.name, value, attribute.is_weight
+        )
+
+
+def _instance_holes(instance: Instance) -> list[Hole]:
+    return [hole for attribute in instance.attributes for hole in holes(attribute.value)]
+
+
+def _names(instance: Instance) -> dict[str, object]:
+    """The parameters of the block an instance is written in, as bound there."""
+    home = definition_of(instance.scope)
+    return {name: argument.value for name, argument in home.arguments.items()}
+
+
+class _Resolver:
+    def __init__(self, found: ModuleClass, scopes: Sequence[Mapping[str, object]]) -> None:
+        self.found, self.scopes = found, scopes
+        self.texts: list[str | None] = []
+        self.candidates: dict[str, tuple[object, ...]] = {}
+        self.values: dict[str, tuple[object, ...]] = {}
+
+    def hinted(self, column: Sequence[Hole]) -> None:
+        """A literal where all agree, else the hint if it is right everywhere."""
+        values = tuple(hole.value for hole in column)
+        if all(_same(value, values[0]) for value in values):
+            self.texts.append(literal(values[0]))
+            return
+        for text in dict.fromkeys(hole.text for hole in column):
+            if text is not None and self._gives(text, values):
+                self.texts.append(text)
+                self._take(text, values)
+                return
+        self.texts.append(None)
+
+    def forced(self, index: int, column: Sequence[Hole]) -> None:
+        """What has no hint: another text with the same values, else a parameter of its own."""
+        if self.texts[index] is not None:
+            return
+        values = tuple(hole.value for hole in column)
+        name = column[0].name
+        for text, known in self.candidates.items():
+            if all(map(_same, known, values)):
+                self.texts[index] = text
+                return
+        unique, number = name, 1
+        while unique in self.values:
+            number += 1
+            unique = f"{name}{number}"
+        self.values[unique] = values
+        self.candidates[unique] = values
+        self.texts[index] = unique
+
+    def finish(self) -> None:
+        order = {name: i for i, name in enumerate(definition_of(self.found.instances[0].scope).arguments)}
+        names = sorted(self.values, key=lambda n: (n != "in_channels", order.get(n, 99)))
+        self.found.parameters = names
+        self.found.texts = [text or "" for text in self.texts]
+        self.found.values = [
+            {name: self.values[name][i] for name in names}
+            for i in range(len(self.found.instances))
+        ]
+        self.found.annotations = {name: _annotation(self.values[name]) for name in names}
+
+    def _gives(self, text: str, values: Sequence[object]) -> bool:
+        for names, value in zip(self.scopes, values, strict=True):
+            try:
+                said = eval(text, {"__builtins__": SAFE}, dict(names))  # noqa: S307
+            except Exception:  # noqa: BLE001 - a hint that fails is no hint
+                return False
+            if not _same(said, value):
+                return False
+        return True
+
+    def _take(self, text: str, values: tuple[object, ...]) -> None:
+        self.candidates.setdefault(text, values)
+        for name in re.findall(r"[A-Za-z_]\w*", text):
+            if name in self.scopes[0] and name not in self.values:
+                self.values[name] = tuple(names[name] for names in self.scopes)
+                self.candidates.setdefault(name, self.values[name])
+
+
+def _same(a: object, b: object) -> bool:
+    return type(a) is type(b) and a == b
+
+
+def _annotation(values: Sequence[object]) -> str:
+    kinds: set[str] = set()
+    for value in values:
+        match value:
+            case tuple() | list():
+                inner = sorted({type(v).__name__ for v in value}) or ["int"]
+                box = "tuple" if isinstance(value, tuple) else "list"
+                more = ", ..." if box == "tuple" else ""
+                kinds.add(f"{box}[{' | '.join(inner)}{more}]")
+            case _:
+                kinds.add(type(value).__name__)
+    return " | ".join(sorted(kinds))

@@ -1,0 +1,209 @@
+"""Recipes as expressions: modules as `__init__` makes them, calls as `forward` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, literal
+from netdsl.backends.torch.sizes import At, size_text
+from netdsl.ir.dim import Dim
+from netdsl.ir.graph import Node
+from netdsl.ops.recipe import (
+    Code,
+    From,
+    In,
+    Ins,
+    Keywords,
+    SizeOf,
+    TorchCall,
+    TorchModule,
+    TorchValue,
+    TorchWeight,
+)
+
+FOLDED = {"torch.maximum", "torch.minimum"}
+OPERATORS = {"+", "-", "*"}
+ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
+
+
+class Speaker:
+    """Says the recipes of one node, whose inputs are the variables given."""
+
+    def __init__(
+        self,
+        node: Node,
+        inputs: Sequence[Expr],
+        at_hand: Sequence[At],
+        channels: str | None = None,
+    ) -> None:
+        self.node, self.inputs, self.at_hand = node, list(inputs), at_hand
+        self.channels = channels
+
+    def constructor(self, said: TorchModule | TorchWeight) -> Expr:
+        """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
+        if isinstance(said, TorchWeight):
+            return self._parameter(said)
+        args = [self._value(arg) for arg in said.args]
+        keys, values = self._keywords(said.kwargs)
+        return Bracket(said.target, (*args, *values), ("",) * len(args) + keys)
+
+    def invocation(self, module: Expr, said: TorchModule) -> Expr:
+        """`self.conv1(x)`."""
+        given = said.inputs if said.inputs is not None else tuple(map(In, range(len(self.inputs))))
+        args = [self._value(arg) for arg in given]
+        keys, values = self._keywords(said.input_kwargs)
+        made = Bracket(module, (*args, *values), ("",) * len(args) + keys)
+        return made if said.item is None else Joined((made, f"[{said.item}]"))
+
+    def function(self, said: TorchCall) -> Expr:
+        """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
+        if said.target in OPERATORS:
+            return self._operator(said.target)
+        if said.target in FOLDED:
+            return self._folded(said.target)
+        if said.target == "mean":
+            total = self._operator("+")
+            count = len(self.inputs)
+            return total if count == 1 else Joined(("(", total, f") / {count}"))
+        if said.target == "":
+            return self.inputs[0]
+        if said.target == "[]":
+            return self._cut(said)
+        args = [self._value(arg) for arg in said.args]
+        keys, values = self._keywords(said.kwargs)
+        head: Expr = said.target
+        if said.target.startswith("."):
+            head = Joined((operand(args.pop(0)), said.target))
+        made = Bracket(head, (*args, *values), ("",) * len(args) + keys)
+        return made if said.item is None else Joined((made, f"[{said.item}]"))
+
+    def _operator(self, sign: str) -> Expr:
+        pieces: list[Expr] = []
+        for index, value in enumerate(self.inputs):
+            needs_brackets = isinstance(value, Joined) and not _is_access(value)
+            pieces += [f" {sign} "] if index else []
+            pieces.append(Joined(("(", value, ")")) if needs_brackets else value)
+        return Joined(tuple(pieces)) if len(pieces) > 1 else pieces[0]
+
+    def _folded(self, target: str) -> Expr:
+        result = self.inputs[0]
+        for value in self.inputs[1:]:
+            result = call(target, result, value)
+        return result
+
+    def _cut(self, said: TorchCall) -> Expr:
+        """`x[:, :, 1:5]`: the batch and each None are whole axes."""
+        cuts = [":"]
+        for cut in said.args[1:]:
+            cuts.append(":" if cut is None else self._slice(cut))
+        while len(cuts) > 1 and cuts[-1] == ":":
+            cuts.pop()
+        return Joined((operand(self.inputs[0]), f"[{', '.join(cuts)}]"))
+
+    def _slice(self, cut: object) -> str:
+        assert isinstance(cut, tuple)
+        texts = [size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
+        texts[0] = "" if texts[0] == "0" else texts[0]
+        plain = all(t.lstrip("-").isdigit() or not t for t in texts)
+        return ":".join(texts) if plain else " : ".join(texts).strip()
+
+    def _parameter(self, said: TorchWeight) -> Expr:
+        shape = self._value(said.shape)
+        fill = said.fill.value
+        if fill in (0.0, 1.0):
+            return call("nn.Parameter", call("torch.zeros" if fill == 0 else "torch.ones", shape))
+        return call("nn.Parameter", call("torch.full", shape, self._value(said.fill)))
+
+    def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
+        return tuple(k for k, _ in pairs), tuple(self._value(v) for _, v in pairs)
+
+    def _value(self, value: TorchValue) -> Expr:
+        match value:
+            case In(index):
+                return self.inputs[index]
+            case Ins():
+                return Bracket("", tuple(self.inputs), brackets="[]")
+            case From(inner, field):
+                return self._from(inner, field)
+            case SizeOf(index, axis, times, over, plus):
+                return self._size_of(index, axis, times, over, plus)
+            case Code(text):
+                return self._code(text)
+            case Dim():
+                return size_text(value, self.at_hand)
+            case list():
+                return Bracket("", tuple(map(self._value, value)), brackets="[]")
+            case tuple():
+                return Bracket("", tuple(map(self._value, value)))
+            case _:
+                return literal(value)
+
+    def _from(self, value: object, field: str) -> Expr:
+        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
+            return self._value(value)
+        if isinstance(value, Dim):
+            return self._value(value)
+        argument = self.node.layer.arguments.get(field)
+        text = argument.text if argument else None
+        text = self.channels if field in ARGUMENT_NAMES else text
+        return Hole(value, text, ARGUMENT_NAMES.get(field, field))
+
+    def _size_of(self, index: int, axis: int, times: int, over: int, plus: int) -> Expr:
+        pieces: list[Expr] = [operand(self.inputs[index]), f".shape[{axis}]"]
+        pieces += [f" * {times}"] if times != 1 else []
+        pieces += [f" // {over}"] if over != 1 else []
+        pieces += [f" + {plus}"] if plus else []
+        return Joined(tuple(pieces))
+
+    def _code(self, text: str) -> Expr:
+        pieces: list[Expr] = []
+        for index, value in enumerate(self.inputs):
+            before, mark, after = text.partition(f"{{{index}}}")
+            if mark:
+                pieces += [before, operand(value)]
+                text = after
+        return Joined((*pieces, text))
+
+
+def operand(expr: Expr) -> Expr:
+    """The expression as something a dot or bracket may follow."""
+    return Joined(("(", expr, ")")) if isinstance(expr, Joined) and not _is_access(expr) else expr
+
+
+def _is_access(expr: Joined) -> bool:
+    """Whether it ends in a subscript, which binds tighter than any operator."""
+    last = expr.pieces[-1]
+    return isinstance(last, str) and last.startswith("[") and last.endswith("]")
+
+
+def needs_names(node: Node, said: object) -> set[int]:
+    """Inputs that are written more than once, so that each needs a name of its own."""
+    found = {v.index for v in _walk(said) if isinstance(v, SizeOf)}
+    for part in _walk(said):
+        if isinstance(part, Code):
+            found |= {i for i in range(len(node.inputs)) if f"{{{i}}}" in part.text}
+        if isinstance(part, Dim):
+            found |= set(range(len(node.inputs)))
+    if isinstance(said, TorchModule) and said.inputs is not None:
+        found.add(0)
+    return found
+
+
+def uses_sizes(said: object) -> bool:
+    """Whether a recipe speaks of symbolic sizes, which are read off the tensors at hand."""
+    return any(isinstance(part, Dim) for part in _walk(said))
+
+
+def _walk(said: object) -> list[object]:
+    parts: list[object] = []
+    stack: list[object] = []
+    if isinstance(said, TorchModule | TorchCall):
+        stack = [*said.args, *(v for _, v in said.kwargs)]
+    while stack:
+        part = stack.pop()
+        parts.append(part)
+        if isinstance(part, From):
+            stack.append(part.value)
+        elif isinstance(part, tuple | list):
+            stack.extend(part)
+    return parts

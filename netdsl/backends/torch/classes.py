@@ -1,0 +1,223 @@
+"""Classes of modules: scopes of equal structure share one, and differ by constructor arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from netdsl.backends.torch.calls import Speaker
+from netdsl.backends.torch.forward import Forward, Line, identifier
+from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, Joined, call, flat, literal
+from netdsl.backends.torch.tree import (
+    Member,
+    Uses,
+    inputs_of,
+    is_sequential,
+    members,
+    outputs_of,
+    recipe,
+)
+from netdsl.ir.graph import Kind, Node, Scope, Value
+from netdsl.ops.recipe import TorchModule, TorchWeight
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """`self.name = value`, or `add_module`/`register_parameter` where the name is no identifier.
+
+    `holder` is the container it goes into (empty: the module itself).
+    """
+
+    holder: tuple[str, ...]
+    name: str
+    value: Expr
+    is_weight: bool
+
+
+@dataclass(eq=False)
+class Instance:
+    """One scope as a module: its attributes, its forward, the classes of its parts."""
+
+    scope: Scope
+    attributes: list[Attribute] = field(default_factory=list)
+    arguments: tuple[str, ...] = ()
+    lines: list[Line] = field(default_factory=list)
+    results: list[Expr] = field(default_factory=list)
+    helpers: set[tuple[str, str]] = field(default_factory=set)
+    of: ModuleClass | None = None
+
+    def skeleton(self) -> str:
+        """Equal for instances that can share a class: everything but the literals."""
+        made = [f"{a.holder}.{a.name}={flat(a.value)}" for a in self.attributes]
+        said = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
+        return "\n".join([str(self.arguments), *made, *said, *map(flat, self.results)])
+
+
+@dataclass(eq=False)
+class ModuleClass:
+    """A class and the scopes that are instances of it.
+
+    `parameters` are the constructor's, `texts` say each hole (in order) in terms of them,
+    `values` give the arguments of each instance.
+    """
+
+    base: str
+    doc: str
+    instances: list[Instance] = field(default_factory=list)
+    name: str = ""
+    parameters: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    values: list[dict[str, object]] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+def channels_text(node: Node) -> str | None:
+    """The channels that enter a node, over the parameters of the block it stands in, if known."""
+    if not node.inputs:
+        return None
+    home = definition_of(node.scope)
+    return _channels(node.inputs[0], home, 20)
+
+
+def definition_of(scope: Scope) -> Scope:
+    """The block or net that a scope is written in."""
+    while scope.kind not in (Kind.BLOCK, Kind.NET) and scope.parent is not None:
+        scope = scope.parent
+    return scope
+
+
+def _channels(value: Value, home: Scope, depth: int) -> str | None:
+    if len(home.inputs) == 1 and value is home.inputs[0]:
+        return "in_channels" if "in_channels" in home.arguments else None
+    node = value.producer
+    if node is None or depth == 0 or definition_of(node.scope) is not home:
+        return None
+    for field_name in "channels", "features":
+        if field_name in node.layer.arguments:
+            return node.layer.arguments[field_name].text
+    if node.op.name == "concat":
+        texts = [_channels(v, home, depth - 1) for v in node.inputs]
+        return None if None in texts else " + ".join(t for t in texts if t)
+    keeps = len(node.inputs) == 1 and node.inputs[0].type.shape[:1] == value.type.shape[:1]
+    return _channels(node.inputs[0], home, depth - 1) if keeps else None
+
+
+class Collector:
+    """Finds all classes of a graph, parts before wholes."""
+
+    def __init__(self, uses: Uses, training_only: set[int]) -> None:
+        self.uses, self.training_only = uses, training_only
+        self.classes: dict[tuple[str, str], ModuleClass] = {}
+        self.instances: dict[int, Instance] = {}
+        self.helpers: set[tuple[str, str]] = set()
+
+    def instance(self, scope: Scope) -> Instance:
+        """The instance of a scope, and its class among those found so far."""
+        made = Instance(scope)
+        self.instances[id(scope)] = made
+        access: dict[int, Expr] = {}
+        parts = list(members(scope))
+        for part in parts:
+            self._attribute(made, part, access)
+        self._forward(made, parts, access)
+        key = (_base_name(scope), made.skeleton())
+        found = self.classes.setdefault(key, ModuleClass(key[0], scope.doc))
+        found.instances.append(made)
+        made.of = found
+        return made
+
+    def _attribute(self, made: Instance, part: Member, access: dict[int, Expr]) -> None:
+        """What `__init__` makes for a member, and how `forward` reaches it."""
+        if isinstance(part, Scope) and part.shares is not None:
+            access[id(part)] = access[id(part.shares)]
+            return
+        if isinstance(part, Node) and id(part.layer) in access:
+            return
+        is_weight = False
+        if isinstance(part, Scope):
+            value = self.module(part)
+        else:
+            said = recipe(part)
+            is_weight = isinstance(said, TorchWeight)
+            if not isinstance(said, TorchModule | TorchWeight):
+                return
+            if is_stateless(said) and _is_unlabelled(part):
+                return
+            value = self._leaf(part, said)
+        path = part.label.split(".")
+        made.attributes.append(Attribute(tuple(path[:-1]), path[-1], value, is_weight))
+        key = id(part) if isinstance(part, Scope) else id(part.layer)
+        access[key] = reach(path)
+
+    def _leaf(self, node: Node, said: TorchModule | TorchWeight) -> Expr:
+        if isinstance(said, TorchModule) and said.helper:
+            self.helpers.add((said.helper, said.target))
+        hint = channels_text(node)
+        return Speaker(node, ["x"] * len(node.inputs), (), hint).constructor(said)
+
+    def module(self, scope: Scope) -> Expr:
+        """The expression that makes the module of a labelled scope."""
+        if not is_sequential(scope, self.uses):
+            return Built(self.instance(scope))
+        parts = list(members(scope))
+        made = [self._part(part) for part in parts]
+        if [part.label for part in parts] == [str(i) for i in range(len(parts))]:
+            return Bracket("nn.Sequential", tuple(made), broken=len(made) > 1)
+        pairs = [
+            Bracket("", (literal(part.label), value))
+            for part, value in zip(parts, made, strict=True)
+        ]
+        return call("nn.Sequential", call("OrderedDict", Bracket("", tuple(pairs), brackets="[]", broken=True)))
+
+    def _part(self, part: Member) -> Expr:
+        if isinstance(part, Scope):
+            return self.module(part)
+        said = recipe(part)
+        assert isinstance(said, TorchModule)
+        return self._leaf(part, said)
+
+    def _forward(self, made: Instance, parts: Sequence[Member], access: dict[int, Expr]) -> None:
+        scope = made.scope
+        taken = inputs_of(scope) if scope.kind is not Kind.NET else scope.inputs
+        names: list[str] = []
+        for index, value in enumerate(taken):
+            own = scope.input_names[index] if index < len(scope.input_names) else ""
+            single = "x" if len(taken) == 1 else f"x{index + 1}"
+            names.append(identifier(own or single))
+        results = outputs_of(scope, self.uses) if scope.kind is not Kind.NET else scope.outputs
+        forward = Forward(self.uses, access, set(), self.training_only)
+        made.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
+        made.arguments, made.lines = tuple(names), forward.lines
+
+
+def is_stateless(said: object) -> bool:
+    """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
+    if not isinstance(said, TorchModule) or said.call is None:
+        return False
+    return not said.args and not said.kwargs
+
+
+def reach(path: Sequence[str]) -> Expr:
+    """How `forward` says an attribute: `self.conv1`, `self.fuse["0"]["1"]`, `getattr(self, "0")`."""
+    first, rest = path[0], path[1:]
+    expr: Expr = f"self.{first}" if _is_plain(first) else call("getattr", "self", literal(first))
+    for name in rest:
+        expr = Joined((expr, f"[{literal(name)}]"))
+    return expr
+
+
+def _is_plain(name: str) -> bool:
+    return name.isidentifier() and identifier(name) == name
+
+
+def _is_unlabelled(node: Node) -> bool:
+    """Whether the label is the counter's, not the writer's."""
+    base = node.op.name
+    return node.label.startswith(base) and node.label[len(base) :].isdigit()
+
+
+def _base_name(scope: Scope) -> str:
+    raw = scope.definition or scope.label or scope.kind.value
+    words = "".join(c if c.isalnum() else " " for c in raw.replace("_", " ")).split()
+    name = "".join(w[:1].upper() + w[1:] for w in words) or "Part"
+    return name if name[0].isalpha() else f"Part{name}"

@@ -1,0 +1,175 @@
+"""Python expressions with holes, laid out as ruff and black do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from netdsl.backends.torch.classes import Instance
+
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A literal that may differ between instances of a class.
+
+    `text` says it in Python over the block's parameters (unchecked), `name` is what a constructor
+    argument for it would be called.
+    """
+
+    value: object
+    text: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """`head(items)tail`, with any brackets; `keys` are the items' keywords or empty strings.
+
+    `broken` puts every item on a line of its own whatever the length.
+    """
+
+    head: Expr
+    items: tuple[Expr, ...]
+    keys: tuple[str, ...] = ()
+    brackets: str = "()"
+    tail: str = ""
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pieces written one after the other."""
+
+    pieces: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The constructor call of an instance of a class, whose parameters are not known yet."""
+
+    instance: Instance
+
+
+Expr: TypeAlias = Union[str, Hole, Bracket, Joined, Built]
+
+
+def call(head: Expr, *items: Expr, **keywords: Expr) -> Bracket:
+    """`head(items, key=value)`."""
+    keys = ("",) * len(items) + tuple(keywords)
+    return Bracket(head, (*items, *keywords.values()), keys)
+
+
+def holes(expr: Expr) -> Iterator[Hole]:
+    """All holes, in the order written."""
+    match expr:
+        case Hole():
+            yield expr
+        case Bracket(head, items):
+            for part in (head, *items):
+                yield from holes(part)
+        case Joined(pieces):
+            for part in pieces:
+                yield from holes(part)
+        case _:
+            return
+
+
+def built(expr: Expr, spell: Callable[[Built], Expr]) -> Expr:
+    """The expression with constructor calls spelt out."""
+    match expr:
+        case Built():
+            return spell(expr)
+        case Bracket(head, items, keys, brackets, tail, broken):
+            spelt = tuple(built(item, spell) for item in items)
+            return Bracket(built(head, spell), spelt, keys, brackets, tail, broken)
+        case Joined(pieces):
+            return Joined(tuple(built(piece, spell) for piece in pieces))
+        case _:
+            return expr
+
+
+def fill(expr: Expr, text_of: Callable[[Hole], str]) -> Expr:
+    """The expression with its holes replaced by texts."""
+    match expr:
+        case Hole():
+            return text_of(expr)
+        case Bracket(head, items, keys, brackets, tail, broken):
+            filled = tuple(fill(item, text_of) for item in items)
+            return Bracket(fill(head, text_of), filled, keys, brackets, tail, broken)
+        case Joined(pieces):
+            return Joined(tuple(fill(piece, text_of) for piece in pieces))
+        case _:
+            return expr
+
+
+def flat(expr: Expr) -> str:
+    """On one line; holes are `<>`."""
+    match expr:
+        case str():
+            return expr
+        case Hole():
+            return "<>"
+        case Built(instance):
+            return f"<{id(instance.of)}>"
+        case Joined(pieces):
+            return "".join(map(flat, pieces))
+        case Bracket(head, items, _, brackets, tail):
+            inside = ", ".join(_items(expr))
+            comma = "," if brackets == "()" and len(items) == 1 and not head else ""
+            return f"{flat(head)}{brackets[0]}{inside}{comma}{brackets[1]}{tail}"
+
+
+def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[str]:
+    """`before expr after` at an indentation, broken where it is too long for a line."""
+    margin = " " * indent
+    one = f"{margin}{before}{flat(expr)}{after}"
+    if not _breaks(expr) and (len(one) <= WIDTH or not isinstance(expr, Bracket)):
+        return [one]
+    if not isinstance(expr, Bracket) or not expr.items:
+        return [one]
+    head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
+    close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
+    inside = ", ".join(_items(expr))
+    if not _breaks(expr) and indent + 4 + len(inside) <= WIDTH and not _sole_tuple(expr):
+        return [head, f"{margin}    {inside}", close]
+    result = [head]
+    for key, item in zip(_keys(expr), expr.items, strict=True):
+        result += lines(item, indent + 4, f"{key}=" if key else "", ",")
+    return [*result, close]
+
+
+def _sole_tuple(expr: Bracket) -> bool:
+    return expr.brackets == "()" and len(expr.items) == 1 and not expr.head
+
+
+def _breaks(expr: Expr) -> bool:
+    if not isinstance(expr, Bracket):
+        return False
+    return expr.broken or any(_breaks(item) for item in expr.items)
+
+
+def _keys(expr: Bracket) -> tuple[str, ...]:
+    return expr.keys or ("",) * len(expr.items)
+
+
+def _items(expr: Bracket) -> list[str]:
+    pairs = zip(_keys(expr), expr.items, strict=True)
+    return [f"{key}={flat(item)}" if key else flat(item) for key, item in pairs]
+
+
+def literal(value: object) -> str:
+    """A constant as ruff writes it: double quotes, tuples with spaces."""
+    match value:
+        case str():
+            return '"' + repr(value)[1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+        case tuple():
+            inside = ", ".join(map(literal, value))
+            return f"({inside},)" if len(value) == 1 else f"({inside})"
+        case list():
+            return f"[{', '.join(map(literal, value))}]"
+        case _:
+            return repr(value)

@@ -1,0 +1,74 @@
+"""Symbolic sizes in generated code: as arithmetic on the shapes of tensors at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol
+from netdsl.ir.graph import Value
+
+At = tuple[str, Value]
+"""A variable and the value it holds."""
+
+
+class NotAtHand(Exception):
+    """No tensor at hand has the size that is needed."""
+
+
+def size_text(size: Size, at_hand: Sequence[At]) -> str:
+    """`x.shape[-2] // 2`: the size from the shapes of the tensors at hand.
+
+    Raises `NotAtHand` if it depends on a size that none of them has.
+    """
+    return _write(size, at_hand)[0]
+
+
+def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
+    """The text, and whether it is a sum (which a product puts in parentheses)."""
+    if isinstance(size, int):
+        return str(size), size < 0
+    near = _by_axis(size, at_hand)
+    if near is not None:
+        return near
+    parts: list[str] = []
+    for monomial, coefficient in size.terms:
+        factors = [_atom(atom, at_hand) for atom in monomial]
+        if abs(coefficient) != 1:
+            factors.insert(0, str(abs(coefficient)))
+        sign = "-" if coefficient < 0 else "+"
+        parts.append(f"{sign} {' * '.join(factors)}")
+    if size.constant:
+        parts.append(f"{'-' if size.constant < 0 else '+'} {abs(size.constant)}")
+    text = " ".join(parts)
+    text = text[2:] if text.startswith("+ ") else "-" + text[2:]
+    return text, len(parts) > 1 or text.startswith("-")
+
+
+def _by_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
+    """An axis of exactly that size, or one that differs by a number."""
+    shifted: tuple[str, bool] | None = None
+    for name, value in at_hand:
+        for axis, there in enumerate(value.type.shape):
+            apart = size - there
+            if not isinstance(apart, int):
+                continue
+            text = f"{name}.shape[{axis - value.type.rank}]"
+            if apart == 0:
+                return text, False
+            shifted = shifted or (f"{text} {'+' if apart > 0 else '-'} {abs(apart)}", True)
+    return shifted
+
+
+def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
+    near = _by_axis(Dim(0, (((atom,), 1),)), at_hand)
+    if near is not None:
+        return f"({near[0]})" if near[1] else near[0]
+    match atom:
+        case Symbol(name):
+            raise NotAtHand(name)
+        case Floor(numerator, divisor):
+            text, is_sum = _write(numerator, at_hand)
+            whole = f"({text})" if is_sum else text
+            return f"({whole} // {divisor})"
+        case Maximum(left, right):
+            return f"max({_write(left, at_hand)[0]}, {_write(right, at_hand)[0]})"

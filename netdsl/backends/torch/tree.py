@@ -1,0 +1,118 @@
+"""Which part of a graph is a class, a `nn.Sequential`, or a plain member of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias, Union
+
+from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
+from netdsl.ops.base import Op
+from netdsl.ops.recipe import TorchModule, TorchRecipe
+
+Member: TypeAlias = Union[Node, Scope]
+LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
+
+
+def recipe(node: Node) -> TorchRecipe:
+    """How PyTorch says a node."""
+    assert isinstance(node.op, Op)
+    inputs = tuple(value.type for value in node.inputs)
+    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
+
+
+def members(scope: Scope) -> Iterator[Member]:
+    """What a class or Sequential holds, in the order it runs.
+
+    Scopes without a label add nothing: what is in them belongs here.
+    """
+    stack: list[Child] = list(reversed(scope.children))
+    while stack:
+        child = stack.pop()
+        if isinstance(child, Node) or child.label:
+            yield child
+        else:
+            stack.extend(reversed(child.children))
+
+
+def inputs_of(member: Member) -> tuple[Value, ...]:
+    """What flows in, including values from outside that something in it names."""
+    if isinstance(member, Node):
+        return member.inputs
+    outside = list(member.inputs)
+    seen = {id(v) for v in outside}
+    inside = {id(node) for node in member.nodes()}
+    for node in member.nodes():
+        for value in node.inputs:
+            made_inside = value.producer is not None and id(value.producer) in inside
+            if not made_inside and id(value) not in seen:
+                seen.add(id(value))
+                outside.append(value)
+    used = {id(v) for node in member.nodes() for v in node.inputs} | {id(v) for v in member.outputs}
+    return tuple(v for v in outside if id(v) in used)
+
+
+def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
+    """What flows out, including values in it that something outside names."""
+    if isinstance(member, Node):
+        return member.outputs
+    found = list(member.outputs)
+    seen = {id(v) for v in found}
+    inside = {id(node) for node in member.nodes()}
+    for node in member.nodes():
+        for value in node.outputs:
+            if id(value) not in seen and uses.leaves(value, inside):
+                seen.add(id(value))
+                found.append(value)
+    return tuple(found)
+
+
+class Uses:
+    """Who takes each value."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.consumers: dict[int, list[Node]] = {}
+        for node in graph.nodes():
+            for value in node.inputs:
+                self.consumers.setdefault(id(value), []).append(node)
+        self.results = {id(output.value) for output in graph.outputs}
+
+    def leaves(self, value: Value, inside: set[int]) -> bool:
+        """Whether something outside of the nodes `inside` takes the value."""
+        takers = self.consumers.get(id(value), ())
+        return id(value) in self.results or any(id(node) not in inside for node in takers)
+
+
+def is_sequential(scope: Scope, uses: Uses) -> bool:
+    """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
+    if scope.kind not in LINEAR or scope.shares is not None:
+        return False
+    parts = list(members(scope))
+    if not parts or len(scope.inputs) != 1 or len(scope.outputs) != 1:
+        return False
+    labels = [part.label for part in parts]
+    if len(set(labels)) != len(labels) or any("." in label for label in labels):
+        return False
+    flow = scope.inputs[0]
+    for index, part in enumerate(parts):
+        if not _is_step(part, flow, uses):
+            return False
+        flow = outputs_of(part, uses)[0]
+        inside = _ids(parts[index + 1]) if index + 1 < len(parts) else set()
+        if inside and uses.leaves(flow, inside):
+            return False
+    return flow is scope.outputs[0]
+
+
+def _is_step(part: Member, flow: Value, uses: Uses) -> bool:
+    taken, given = inputs_of(part), outputs_of(part, uses)
+    if len(taken) != 1 or taken[0] is not flow or len(given) != 1:
+        return False
+    if isinstance(part, Scope):
+        return part.shares is None
+    said = recipe(part)
+    plain = isinstance(said, TorchModule) and said.inputs is None and said.item is None
+    return plain and part.layer.calls[0] is part and len(part.layer.calls) == 1
+
+
+def _ids(member: Member) -> set[int]:
+    return {id(member)} if isinstance(member, Node) else {id(node) for node in member.nodes()}
