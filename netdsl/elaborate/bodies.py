@@ -105,10 +105,9 @@ def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
 
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
     if isinstance(flow, Flow) and len(flow.values) == 1:
-        value = flow.values[0]
-        labelled = place.environment.lookup(value.name)
-        if not value.name or (labelled is not None and labelled.is_label):
-            value.name = name.text
+        (value,) = flow.values
+        value.name = value.name or name.text
+        place.scope.home().names.setdefault(id(value), name.text)
     declare(state, name, Binding(flow, name.span), place.environment)
 
 

@@ -229,6 +229,7 @@ class _NetBuilder:
             return
         (value,) = flow.values
         value.name = value.name or name.text
+        self.root.names.setdefault(id(value), name.text)
         self.state.use(value)
         self.outputs.append(Output(name.text, value, statement.when_training, statement.span))
 

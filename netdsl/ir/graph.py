@@ -126,6 +126,7 @@ class Scope:
     relative to the next scope above that has one. `path` is the whole path.
     For a block: `definition` is its name, `doc` its comment, `arguments` its parameters and
     lets as bound here, `inputs` what flows in, named `input_names`.
+    `names` are the names that lines of a block or net assign to values, by the values' `id`.
     `shares` is the scope of the first call where this one is another call of a shared layer.
     `children` are nodes and scopes in the order they run.
     """
@@ -141,8 +142,16 @@ class Scope:
     inputs: tuple[Value, ...] = ()
     input_names: tuple[str, ...] = ()
     outputs: tuple[Value, ...] = ()
+    names: dict[int, str] = field(default_factory=dict)
     shares: Scope | None = None
     children: list[Child] = field(default_factory=list)
+
+    def home(self) -> Scope:
+        """The block or net that this scope is written in: itself, if it is one."""
+        scope = self
+        while scope.kind not in (Kind.BLOCK, Kind.NET) and scope.parent is not None:
+            scope = scope.parent
+        return scope
 
     def nodes(self) -> Iterator[Node]:
         """All nodes below, in the order they run."""

@@ -10,7 +10,7 @@ from netdsl.ir.dim import Dim, Size
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Rules
 from netdsl.ops.params import INT, either, show
-from netdsl.ops.recipe import Keywords, TorchValue
+from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
 T = TypeVar("T")
 
@@ -107,14 +107,8 @@ def is_fixed(sizes: Iterable[Size]) -> bool:
 
 
 def changed(**settings: tuple[TorchValue, object]) -> Keywords:
-    """Keyword arguments of a recipe, without those that have PyTorch's default.
+    """Keyword arguments that are left out where they have PyTorch's default.
 
     Each setting is its value (maybe wrapped in `From`) and the default.
     """
-    kept: list[tuple[str, TorchValue]] = []
-    for name, (value, default) in settings.items():
-        plain = getattr(value, "value", value)
-        parts = plain if isinstance(plain, tuple) else (plain,)
-        if any(part != default for part in parts):
-            kept.append((name, value))
-    return tuple(kept)
+    return tuple((name, Setting(value, default)) for name, (value, default) in settings.items())

@@ -92,7 +92,7 @@ class _Pool(Op):
     def _stride(self) -> Keywords:
         """PyTorch's default stride is the kernel as well."""
         stride, kernel = self.stride, self.kernel  # type: ignore[attr-defined]
-        return () if stride == kernel else keywords(stride=From(stride, "stride"))
+        return changed(stride=(From(stride, "stride"), kernel))
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,20 @@ class Code:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A keyword argument that is left out where it has PyTorch's default.
+
+    It is written all the same where the file binds it to a parameter of its block, so that the
+    block's class is one, whatever its uses give.
+    """
+
+    value: TorchValue
+    default: object
+
+
 TorchValue: TypeAlias = Union[
-    "From", "In", "Ins", "SizeOf", "Code", Dim, int, float, bool, str, None,
+    "From", "Setting", "In", "Ins", "SizeOf", "Code", Dim, int, float, bool, str, None,
     "tuple[TorchValue, ...]", "list[TorchValue]",
 ]  # fmt: skip
 Keywords: TypeAlias = tuple[tuple[str, TorchValue], ...]

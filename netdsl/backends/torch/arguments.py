@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from netdsl.backends.torch.classes import Instance, ModuleClass, definition_of
+from netdsl.backends.torch.classes import Instance, ModuleClass
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
 
 SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
@@ -61,7 +61,7 @@ def _instance_holes(instance: Instance) -> list[Hole]:
 
 def _names(instance: Instance) -> dict[str, object]:
     """The parameters of the block an instance is written in, as bound there."""
-    home = definition_of(instance.scope)
+    home = instance.scope.home()
     return {name: argument.value for name, argument in home.arguments.items()}
 
 
@@ -104,7 +104,7 @@ class _Resolver:
         self.texts[index] = unique
 
     def finish(self) -> None:
-        order = {name: i for i, name in enumerate(definition_of(self.found.instances[0].scope).arguments)}
+        order = {name: i for i, name in enumerate(self.found.instances[0].scope.home().arguments)}
         names = sorted(self.values, key=lambda n: (n != "in_channels", order.get(n, 99)))
         self.found.parameters = names
         self.found.texts = [text or "" for text in self.texts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, literal
@@ -14,6 +15,7 @@ from netdsl.ops.recipe import (
     In,
     Ins,
     Keywords,
+    Setting,
     SizeOf,
     TorchCall,
     TorchModule,
@@ -115,7 +117,20 @@ class Speaker:
         return call("nn.Parameter", call("torch.full", shape, self._value(said.fill)))
 
     def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
-        return tuple(k for k, _ in pairs), tuple(self._value(v) for _, v in pairs)
+        kept = [(k, v) for k, v in pairs if not self._is_left_out(v)]
+        return tuple(k for k, _ in kept), tuple(self._value(v) for _, v in kept)
+
+    def _is_left_out(self, value: TorchValue) -> bool:
+        if not isinstance(value, Setting):
+            return False
+        inner = value.value
+        plain = inner.value if isinstance(inner, From) else inner
+        parts = plain if isinstance(plain, tuple) and plain != value.default else (plain,)
+        if any(part != value.default for part in parts):
+            return False
+        argument = self.node.layer.arguments.get(inner.field) if isinstance(inner, From) else None
+        text = argument.text if argument else None
+        return text is None or not re.search(r"[A-Za-z_]", text.replace("True", "").replace("False", ""))
 
     def _value(self, value: TorchValue) -> Expr:
         match value:
@@ -125,6 +140,8 @@ class Speaker:
                 return Bracket("", tuple(self.inputs), brackets="[]")
             case From(inner, field):
                 return self._from(inner, field)
+            case Setting(inner):
+                return self._value(inner)
             case SizeOf(index, axis, times, over, plus):
                 return self._size_of(index, axis, times, over, plus)
             case Code(text):
@@ -202,7 +219,7 @@ def _walk(said: object) -> list[object]:
     while stack:
         part = stack.pop()
         parts.append(part)
-        if isinstance(part, From):
+        if isinstance(part, From | Setting):
             stack.append(part.value)
         elif isinstance(part, tuple | list):
             stack.extend(part)

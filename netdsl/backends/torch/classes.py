@@ -18,7 +18,7 @@ from netdsl.backends.torch.tree import (
     recipe,
 )
 from netdsl.ir.graph import Kind, Node, Scope, Value
-from netdsl.ops.recipe import TorchModule, TorchWeight
+from netdsl.ops.recipe import Setting, TorchModule, TorchWeight
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +75,15 @@ def channels_text(node: Node) -> str | None:
     """The channels that enter a node, over the parameters of the block it stands in, if known."""
     if not node.inputs:
         return None
-    home = definition_of(node.scope)
+    home = node.scope.home()
     return _channels(node.inputs[0], home, 20)
-
-
-def definition_of(scope: Scope) -> Scope:
-    """The block or net that a scope is written in."""
-    while scope.kind not in (Kind.BLOCK, Kind.NET) and scope.parent is not None:
-        scope = scope.parent
-    return scope
 
 
 def _channels(value: Value, home: Scope, depth: int) -> str | None:
     if len(home.inputs) == 1 and value is home.inputs[0]:
         return "in_channels" if "in_channels" in home.arguments else None
     node = value.producer
-    if node is None or depth == 0 or definition_of(node.scope) is not home:
+    if node is None or depth == 0 or node.scope.home() is not home:
         return None
     for field_name in "channels", "features":
         if field_name in node.layer.arguments:
@@ -185,7 +178,8 @@ class Collector:
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(identifier(own or single))
         results = outputs_of(scope, self.uses) if scope.kind is not Kind.NET else scope.outputs
-        forward = Forward(self.uses, access, set(), self.training_only)
+        names_given = scope.home().names
+        forward = Forward(self.uses, access, names_given, self.training_only)
         made.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         made.arguments, made.lines = tuple(names), forward.lines
 
@@ -194,7 +188,10 @@ def is_stateless(said: object) -> bool:
     """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
     if not isinstance(said, TorchModule) or said.call is None:
         return False
-    return not said.args and not said.kwargs
+    return not said.args and all(
+        isinstance(v, Setting) and getattr(v.value, "value", v.value) == v.default
+        for _, v in said.kwargs
+    )
 
 
 def reach(path: Sequence[str]) -> Expr:

@@ -41,7 +41,7 @@ class Forward:
 
     uses: Uses
     access: dict[int, Expr]
-    taken: set[str]
+    assigned: dict[int, str]
     training_only: set[int] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
@@ -62,7 +62,6 @@ class Forward:
         self.inputs = list(arguments)
         for name, value in arguments:
             self.names[id(value)] = name
-            self.taken.add(name)
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe(p)) for p in parts)
         for part in parts:
             for value in inputs_of(part):
@@ -130,16 +129,8 @@ class Forward:
         return self.remaining.get(id(value)) == 1 and not self._own_name(value)
 
     def _own_name(self, value: Value) -> str:
-        """The name it was assigned in the file; labels of single steps don't count."""
-        node = value.producer
-        if not value.name or node is None:
-            return value.name
-        scope: Scope | None = node.scope
-        labels = {node.label}
-        while scope is not None:
-            labels.add(scope.label)
-            scope = scope.parent
-        return "" if value.name in labels else value.name
+        """The name it was assigned in this block of the file."""
+        return self.assigned.get(id(value), "")
 
     def _keep(self, value: Value, expr: Expr) -> None:
         depth = 1 + self._used_depth
@@ -168,13 +159,13 @@ class Forward:
         self.lines.append(Line(targets, expr, self._now_training))
 
     def _name(self, value: Value, taken: Sequence[Value]) -> str:
-        own = self._own_name(value) or value.name
+        own = self._own_name(value)
         return self._fresh(value, own) if own else self._flow_name(value)
 
     def _flow_name(self, value: Value) -> str:
         """A variable for a step in a flow: one whose value is used up, else a new one."""
         if self._own_name(value):
-            return self._fresh(value, value.name)
+            return self._fresh(value, self._own_name(value))
         busy = self._busy()
         for dead, name in reversed(list(self.names.items())):
             if not self.remaining.get(dead) and name in ("x", "y", "z") and name not in busy:
@@ -184,7 +175,7 @@ class Forward:
         for name in "x", "y", "z":
             if name not in self.names.values():
                 return self._fresh(value, name)
-        return self._fresh(value, value.name or "x")
+        return self._fresh(value, "x")
 
     def _busy(self) -> set[str]:
         """Variables that must keep what they hold: an expression still waits to be written."""
@@ -195,7 +186,7 @@ class Forward:
     def _fresh(self, value: Value, wanted: str) -> str:
         name = identifier(wanted)
         number = 1
-        while name in self.names.values() or (name in self.taken and name not in "xyz"):
+        while name in self.names.values():
             number += 1
             name = f"{identifier(wanted)}{number}"
         self.names[id(value)] = name
