@@ -1,0 +1,32 @@
+"""netdsl: a language for neural-network architectures, and its compiler.
+
+`load(path)` and `loads(text)` give a checked `Network`; wrong files raise `DiagnosticError`.
+Importing netdsl imports neither torch nor onnx.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netdsl.diagnostics import Diagnostic, DiagnosticError
+    from netdsl.driver import load, loads
+    from netdsl.network import Network
+
+__version__ = "0.1.0"
+__all__ = ["Diagnostic", "DiagnosticError", "Network", "__version__", "load", "loads"]
+
+_HOMES = {
+    "Diagnostic": "netdsl.diagnostics",
+    "DiagnosticError": "netdsl.diagnostics",
+    "Network": "netdsl.network",
+    "load": "netdsl.driver",
+    "loads": "netdsl.driver",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'netdsl' has no attribute {name!r}")

@@ -1,0 +1,204 @@
+"""The size contract: for which image sizes every requirement of a network holds, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from netdsl.analyses.describe import describe
+from netdsl.diagnostics import Diagnostic, Sink
+from netdsl.ir.condition import (
+    All,
+    AnyOf,
+    Compare,
+    Condition,
+    Truth,
+    all_of,
+    condition_symbols,
+    holds,
+    negate,
+)
+from netdsl.ir.dim import evaluate
+from netdsl.ir.graph import Graph, Requirement
+from netdsl.ir.solver import Domain, GaveUp, Verdict
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes a network takes, for inference on one sample.
+
+    `symbols` are its size symbols, `where` what the file restricts them to, `constraints` the
+    requirements that hold for some sizes only, each with its span and text.
+    """
+
+    symbols: tuple[str, ...]
+    where: Truth
+    constraints: tuple[Requirement, ...]
+
+    def accepts(self, **sizes: int) -> bool:
+        """Whether the network takes these sizes; every symbol needs a whole number from 1 on.
+
+        Raises `ValueError` for a missing or unknown symbol, or a number that is no size.
+        """
+        self._check(sizes)
+        return not self._refusing(sizes) and holds(self.where, sizes)
+
+    def explain(self, **sizes: int) -> list[str]:
+        """Which requirements refuse these sizes, with the numbers; empty if none does."""
+        self._check(sizes)
+        found = [] if holds(self.where, sizes) else [f"the file restricts sizes to {self.where}"]
+        shown = ", ".join(f"{name} = {number}" for name, number in sizes.items())
+        for requirement in self._refusing(sizes):
+            numbers = with_numbers(requirement.condition, sizes)
+            found.append(f"{requirement.span}: {requirement.message}; {shown} gives {numbers}")
+        return found
+
+    def smallest(self) -> dict[str, int] | None:
+        """The smallest sizes that work, symbol by symbol in their order; None without symbols."""
+        return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+
+    @cached_property
+    def condition(self) -> Truth:
+        """All requirements and the restriction, as one condition on the symbols."""
+        return all_of(self.where, *distinct(r.condition for r in self.constraints))
+
+    def _refusing(self, sizes: dict[str, int]) -> list[Requirement]:
+        return [r for r in self.constraints if not holds(r.condition, sizes)]
+
+    def _check(self, sizes: dict[str, int]) -> None:
+        for name in self.symbols:
+            if name not in sizes:
+                raise ValueError(f"no size is given for {name}")
+        for name, number in sizes.items():
+            if name not in self.symbols:
+                known = ", ".join(self.symbols) or "none"
+                raise ValueError(f"there is no size symbol {name}; there are: {known}")
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
+
+    def __str__(self) -> str:
+        if not self.symbols:
+            return "fixed sizes"
+        return describe(self.symbols, self.condition)
+
+
+def sizes_of(graph: Graph) -> Sizes:
+    """The size contract of a graph, for inference."""
+    needed = tuple(r for r in graph.requirements if not r.training_only)
+    return Sizes(graph.symbols, graph.where, needed)
+
+
+def check_contract(graph: Graph, sink: Sink) -> None:
+    """Report sizes the file allows and the network can't take, or that no size works at all.
+
+    With a `where`, every requirement must hold for all sizes it allows; without one, some size
+    must satisfy all of them. What can't be judged is an error as well.
+    """
+    if not graph.symbols:
+        return
+    contract = sizes_of(graph)
+    if graph.where is not True:
+        _check_where(graph, contract, sink)
+        return
+    try:
+        if not Domain(graph.symbols, contract.condition).is_empty():
+            return
+    except GaveUp:
+        _report_undecided(graph, contract, sink)
+        return
+    culprit = _first_emptying(graph.symbols, contract.constraints)
+    sink.error(
+        "no-size-works",
+        f"no input size satisfies this together with what comes before it: {culprit.message}",
+        culprit.span,
+        notes=[f"it needs {culprit.condition}"],
+    )
+
+
+def _check_where(graph: Graph, contract: Sizes, sink: Sink) -> None:
+    allowed = Domain(graph.symbols, graph.where)
+    try:
+        if allowed.is_empty():
+            sink.error("empty-where", "no size satisfies this", graph.where_span)
+            return
+    except GaveUp:
+        sink.error(
+            "not-linear",
+            "a restriction is made of sums, multiples and remainders of the sizes",
+            graph.where_span,
+            help="products of two sizes can't be judged for all sizes at once",
+        )
+        return
+    for requirement in contract.constraints:
+        verdict = allowed.decide(requirement.condition)
+        if verdict is Verdict.GAVE_UP:
+            _undecided(requirement, sink)
+        elif verdict is not Verdict.PROVED:
+            _report_bad_size(allowed, requirement, sink)
+
+
+def _report_bad_size(allowed: Domain, requirement: Requirement, sink: Sink) -> None:
+
+
+    bad = allowed.smallest(negate(requirement.condition)) or {}
+    used = set(condition_symbols(requirement.condition))
+    shown = ", ".join(f"{n} = {v}" for n, v in bad.items() if n in used)
+    sink.emit(
+        Diagnostic(
+            "size-not-allowed",
+            f"{requirement.message}; {shown} gives {with_numbers(requirement.condition, bad)}",
+            requirement.span,
+            notes=(f"the `where` allows {shown}", f"this stage needs {requirement.condition}"),
+            help=("tighten the `where`, or leave it out and let the sizes be worked out",),
+        )
+    )
+
+
+def _report_undecided(graph: Graph, contract: Sizes, sink: Sink) -> None:
+    """Name the requirements that can't be judged; if each can be, it is their number."""
+    every = Domain(graph.symbols)
+    hard = [r for r in contract.constraints if every.decide(r.condition) is Verdict.GAVE_UP]
+    for requirement in hard or contract.constraints[-1:]:
+        _undecided(requirement, sink)
+
+
+def _undecided(requirement: Requirement, sink: Sink) -> None:
+    sink.error(
+        "undecided-size",
+        f"whether this holds can't be judged for all sizes at once: {requirement.message}",
+        requirement.span,
+        notes=[f"it needs {requirement.condition}"],
+        help="fix the size of the input, or bring the map to a fixed size first: "
+        "`adaptive_avgpool(7x7)`, `global_avgpool`, `spp`",
+    )
+
+
+def _first_emptying(symbols: tuple[str, ...], constraints: Sequence[Requirement]) -> Requirement:
+    """The requirement that, with those before it, leaves no size; found by halving."""
+    low, high = 0, len(constraints)
+    while low < high - 1:
+        middle = (low + high) // 2
+        conditions = distinct(r.condition for r in constraints[:middle])
+        if Domain(symbols, all_of(*conditions)).is_empty():
+            high = middle
+        else:
+            low = middle
+    return constraints[high - 1]
+
+
+def distinct(conditions: Iterable[Condition]) -> list[Condition]:
+    """Each condition once, in order."""
+    return list(dict.fromkeys(conditions))
+
+
+def with_numbers(condition: Condition, sizes: dict[str, int]) -> str:
+    """The two sides of what fails: `34 here and 33 there`."""
+    match condition:
+        case Compare(operator, left, right):
+            a, b = evaluate(left, sizes), evaluate(right, sizes)
+            return f"{a} here and {b} there" if operator == "==" else f"{a}, not {operator} {b}"
+        case All(parts):
+            return "; ".join(with_numbers(p, sizes) for p in parts if not holds(p, sizes))
+        case AnyOf(parts):
+            return " and ".join(with_numbers(p, sizes) for p in parts)

@@ -1,0 +1,78 @@
+"""The pipeline: the one place where the phases of the compiler are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netdsl.analyses.sizes import check_contract
+from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
+from netdsl.elaborate import elaborate, load_program
+from netdsl.files import read_source
+from netdsl.network import Network
+
+MAX_NODES = 200_000
+
+
+def load(
+    path: str | Path,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    max_layers: int = MAX_NODES,
+) -> Network:
+    """The network of a `.net` file.
+
+    `net` chooses one where the file defines several, `params` are values for its parameters,
+    `sizes` numbers for its size symbols, `roots` further folders that `use` may read from.
+    Raises `DiagnosticError`, which holds all diagnostics.
+    """
+    source = read_source(str(path))
+    where = None if str(path) == "-" else Path(path)
+    return compile_source(source, where, net, params, sizes, roots=roots, max_layers=max_layers)
+
+
+def loads(
+    text: str,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    name: str = "<text>",
+) -> Network:
+    """The network of a text; parameters and errors as for `load`."""
+    return compile_source(Source(name, text), None, net, params, sizes)
+
+
+def compile_source(
+    source: Source,
+    path: Path | None,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    max_layers: int = MAX_NODES,
+) -> Network:
+    """Parse, elaborate, prove the size contract."""
+    sink = Sink()
+    unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
+    if unit is None:
+        raise DiagnosticError(sink.diagnostics)
+    graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
+    if graph is None:
+        raise DiagnosticError(sink.diagnostics)
+    check_contract(graph, sink)
+    if sink.has_errors:
+        raise DiagnosticError(sink.diagnostics)
+    return Network(graph, sink.diagnostics)
+
+
+def check(path: str, **options: object) -> tuple[Diagnostic, ...]:
+    """All diagnostics of a file: none if it is right, warnings included."""
+    try:
+        return load(path, **options).warnings  # type: ignore[arg-type]
+    except DiagnosticError as error:
+        return error.diagnostics

@@ -1,0 +1,66 @@
+"""Files are read whole or refused with a reason, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from netdsl.diagnostics import Diagnostic, DiagnosticError, Source
+
+MAX_BYTES = 10_000_000
+
+
+def read_source(path: str) -> Source:
+    """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError` with the reason."""
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _refused("unreadable-file", f"can't read {path}: {_reason(error)}") from None
+    if len(data) > MAX_BYTES:
+        raise _refused("too-large", f"{path} is larger than 10 MB")
+    try:
+        return Source("<stdin>" if path == "-" else path, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start} is {data[error.start]:#04x}"
+        raise _refused("not-text", f"{path} is not UTF-8 text: {where}") from None
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Write a file aside and rename it, so that it is there whole or not at all.
+
+    Raises `OSError`.
+    """
+    target = Path(path)
+    target = target.resolve() if target.is_symlink() else target
+    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", text=False)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        os.chmod(aside, mode)
+        os.replace(aside, target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _refused(code: str, message: str) -> DiagnosticError:
+    return DiagnosticError([Diagnostic(code, message, None)])
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

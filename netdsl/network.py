@@ -1,0 +1,66 @@
+"""A checked network, as the Python API gives it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netdsl.analyses.cost import Summary, summarise
+from netdsl.analyses.sizes import Sizes, sizes_of
+from netdsl.diagnostics import Diagnostic
+from netdsl.ir.graph import Graph, Input, Output
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Network:
+    """A network that has been checked: its shapes, its sizes, its cost, its PyTorch module.
+
+    `graph` is the network as the compiler knows it; `warnings` are what it remarked.
+    """
+
+    def __init__(self, graph: Graph, warnings: tuple[Diagnostic, ...] = ()) -> None:
+        self.graph = graph
+        self.warnings = warnings
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The inputs in order, each with `.name`, `.shape` (without the batch) and `.dtype`."""
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs in order; `.when_training` tells those of training mode."""
+        return self.graph.outputs
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes it takes: `str(sizes)`, `sizes.accepts(H=224, W=224)`."""
+        return sizes_of(self.graph)
+
+    def summary(self) -> Summary:
+        """Parameters and multiply-adds, layer by layer."""
+        return summarise(self.graph)
+
+    def torch_source(self) -> str:
+        """PyTorch source that needs torch only. Raises `DiagnosticError`."""
+        from netdsl.backends.torch.source import torch_source
+
+        return torch_source(self.graph)
+
+    def torch(self, seed: int | None = None) -> nn.Module:
+        """A module that runs that very source, its weights drawn as PyTorch does.
+
+        Raises `ModuleNotFoundError` where torch is not installed.
+        """
+        from netdsl.backends.torch.load import torch_module
+
+        return torch_module(self.graph, seed)
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {self.summary().totals()}>"
