@@ -1,0 +1,128 @@
+"""The examples against torchvision: its weights load strictly, its outputs and gradients are equal."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import netdsl
+
+torch = pytest.importorskip("torch")
+if find_spec("torchvision") is None:
+    pytest.skip("torchvision is not installed", allow_module_level=True)
+
+from tests.torchvision_models import torchvision_models  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT.parent / "shared" / "corpus" / "torchvision" / "reference.json"
+
+# parameters (all heads), multiply-adds at 224x224 without heads, two sizes to run at
+MODELS = {
+    "alexnet": (61_100_840, 714_188_480, (63, 97)),
+    "vgg16": (138_357_544, 15_470_264_320, (33, 70)),
+    "squeezenet1_1": (1_235_496, 349_151_936, (41, 90)),
+    "googlenet": (13_004_888, 1_498_376_192, (64, 95)),
+    "resnet18": (11_689_512, 1_814_073_344, (33, 80)),
+    "resnet50": (25_557_032, 4_089_184_256, (33, 64)),
+    "densenet121": (7_978_856, 2_834_161_664, (33, 64)),
+    "mobilenet_v2": (3_504_872, 300_774_272, (33, 64)),
+}
+
+
+def example(name: str) -> Path:
+    return ROOT / "examples" / f"{name}.net"
+
+
+@cache
+def pair(name: str) -> tuple[Any, Any]:
+    """torchvision's model with random weights and statistics, and ours with the same."""
+    torch.manual_seed(0)
+    extra = {"init_weights": False} if name == "googlenet" else {}
+    theirs = getattr(torchvision_models(), name)(weights=None, **extra)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.1)
+    ours = netdsl.load(example(name)).torch(seed=1)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    return theirs, ours
+
+
+def close(ours: Any, theirs: Any) -> bool:
+    scale = theirs.abs().max().clamp(min=1e-12)
+    return bool((ours - theirs).abs().max() <= 1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_load_and_outputs_are_equal(name: str) -> None:
+    theirs, ours = pair(name)
+    theirs.eval(), ours.eval()
+    least, more = MODELS[name][2]
+    for height, width in ((least, more), (more, least)):
+        x = torch.randn(2, 3, height, width)
+        with torch.no_grad():
+            assert close(ours(x), theirs(x))
+
+
+def without_dropout(model: Any) -> Any:
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model.train()
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18", "squeezenet1_1"])
+def test_gradients_are_equal_in_training(name: str) -> None:
+    theirs, ours = (without_dropout(model) for model in pair(name))
+    theirs, ours = theirs.double(), ours.double()
+    x = torch.randn(2, 3, 96, 64, dtype=torch.float64)
+    outs = [model(x) for model in (theirs, ours)]
+    for out, model in zip(outs, (theirs, ours), strict=True):
+        model.zero_grad()
+        parts = list(out) if isinstance(out, tuple) else [out]
+        sum((part**2).mean() for part in parts).backward()
+    for (key, mine), (_, other) in zip(
+        sorted(ours.named_parameters()), sorted(theirs.named_parameters()), strict=True
+    ):
+        assert torch.allclose(mine.grad, other.grad, rtol=1e-8, atol=1e-12), key
+    theirs.float(), ours.float()
+
+
+def test_training_outputs_of_googlenet() -> None:
+    theirs, ours = pair("googlenet")
+    without_dropout(theirs), without_dropout(ours)
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = theirs(x), ours(x)
+    assert found._fields == ("logits", "aux2", "aux1")
+    for mine, other in zip(found, expected, strict=True):
+        assert torch.allclose(mine, other, atol=1e-4)
+    theirs.eval(), ours.eval()
+    assert isinstance(ours(x), torch.Tensor)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_and_multiply_adds(name: str) -> None:
+    summary = netdsl.load(example(name), sizes={"H": 224, "W": 224}).summary()
+    assert (summary.parameters, summary.macs) == MODELS[name][:2]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_reference_table_says_the_same(name: str) -> None:
+    if not CORPUS.exists():
+        pytest.skip("the reference tables are not here")
+    table = json.loads(CORPUS.read_text())["nets"]
+    if name not in table:
+        pytest.skip(f"the reference tables do not list {name}")
+    entry = table[name]
+    assert (entry["params"], entry["macs"]) == MODELS[name][:2]
+    smallest = netdsl.load(example(name)).sizes.smallest()
+    assert smallest is not None
+    assert list(smallest.values()) == entry["min_size"]
