@@ -64,6 +64,7 @@ class BatchNorm(_Norm):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         self._check(inputs, rules, 1, 4)
+        at_least((self.eps,), 0, rules, "eps")
         rules.require(
             total(x.spatial) >= 2,
             "in",

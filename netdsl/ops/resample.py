@@ -87,7 +87,11 @@ class Upsample(Op):
                 help="`upsample(2)`, `upsample(scale=1.5)`, `upsample(size=37x53)`, "
                 "`upsample(size=skip)`",
             )
-        sizes = self._scaled(x.spatial, rank, rules) if self.scale else self._sized(inputs, rules)
+        sizes = (
+            self._sized(inputs, rules)
+            if self.scale is None
+            else self._scaled(x.spatial, rank, rules)
+        )
         for axis, made in enumerate(sizes):
             at = "scale" if self.scale is not None else "size"
             rules.require(
@@ -146,10 +150,9 @@ class Upsample(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
-        mode = changed(
-            mode=(From(self.mode, "mode"), "nearest"),
-            align_corners=(From(self.align_corners, "align_corners"), False),
-        )
+        mode = changed(mode=(From(self.mode, "mode"), "nearest"))
+        if self.mode != "nearest":  # PyTorch refuses the word beside nearest, even as False
+            mode += changed(align_corners=(From(self.align_corners, "align_corners"), False))
         size: TorchValue
         if isinstance(self.size, FromValue):
             size = Code(f"{{{self.size.index}}}.shape[-{rank}:]")

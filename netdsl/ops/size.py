@@ -52,6 +52,8 @@ class Pad(Op):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         rank = spatial_rank(x, rules, "pad")
+        if self.mode != "constant" and self.value:
+            rules.refuse("value", "a value goes with mode constant only", code="bad-argument")
         if self.mode != "constant" and not x.is_float:
             rules.refuse(
                 "mode", f"mode {self.mode} works on floats, not on {x}", code="wrong-dtype"

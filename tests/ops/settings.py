@@ -1,0 +1,113 @@
+"""Random settings and inputs for any op, read off its parameters; about half of them are bad."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.base import Op, OpParameter, parameters
+from netdsl.ops.params import FromValue, Same
+
+COUNTS = [1, 1, 2, 2, 3, 4, 6, 8, 0, -1, 5]
+SMALL = [1, 1, 1, 2, 2, 3, 0, -1, 4]
+RANKS = [2, 3, 3, 3, 4, 1]
+OWN: dict[str, list[object]] = {
+    "p": [0.0, 0.3, 0.5, 1.0, 1.5, -0.1],
+    "padding": [0, 0, 1, 1, 2, 3, "same", "valid", (1, 0), (0, 1, 2), -1],
+    "stride": [1, 1, 2, 2, 3, (2, 1), (1, 2, 3), 0],
+    "kernel": [1, 2, 3, 3, 5, (3, 2), (3, 1, 2), 0, 9],
+    "dilation": [1, 1, 1, 2, 3, (1, 2), 0],
+    "output_padding": [0, 0, 1, 2, (0, 1), -1],
+    "groups": [1, 1, 2, 2, 3, 4, 0],
+    "heads": [1, 2, 3, 4, 0],
+    "axis": ["channels", 0, 1, 2, -1, -2, 3, -4],
+    "axes": [(0,), (1, 0), (0, 2, 1), (2, 0, 1), (0, 0), (0, 1, 2, 3), (-1, 0), (1, 2, 3)],
+    "shape": [(-1,), (2, -1), (4, 2), (8, 1, 1), (3, 3), (-1, -1), (0, 2), (6,)],
+    "parts": [1, 2, 3, 4, (1, 2), (2, 2), (4, 4), 0, (0, 3)],
+    "size": [1, 2, 3, 7, (2, 3), (3, 2, 1), 0, FromValue(1)],
+    "scale": [None, None, Fraction(2), Fraction(3, 2), Fraction(1, 2), (Fraction(2), Fraction(3)),
+              Fraction(0), Fraction(11, 10), Fraction(1, 9)],
+    "levels": [(1, 2, 4), (1,), (3, 2, 1), (6,), (), (0,)],
+    "start": [0, 0, 1, 2, -1, -3],
+    "stop": [1, 2, 3, 5, -1, 9, 0],
+    "step": [1, 1, 2, 0],
+    "features": [1, 4, 8, 0],
+    "channels": [1, 2, 4, 6, 8, 12, 0],
+    "window": [1, 2, 3, 0],
+    "shift": [0, 0, 1, 2, -1],
+    "factor": [1, 2, 2, 3, 0],
+    "mean": [(0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4), (0.5,)],
+    "std": [(0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4), (0.1, 0.0, 0.3, 0.4), (0.5,)],
+    "amount": [0, 0, 1, 2, (1, 0), (1, 2, 3), -1],
+    "offset": [0, 0, 1, (1, 0), -1],
+    "count": [1, 1, 2, 4, 8, 0],
+}  # fmt: skip
+
+
+def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
+    """An op with random settings, and the types of random inputs for it."""
+    values: dict[str, object] = {}
+    for parameter in parameters(op):
+        values[parameter.name] = _setting(op, parameter, values, random)
+    if op.name == "upsample" and values["scale"] is not None and random.random() < 0.9:
+        values["size"] = None
+    made = op(**values)
+    return made, _inputs(made, random)
+
+
+def _setting(
+    op: type[Op], parameter: OpParameter, before: dict[str, object], random: Random
+) -> object:
+    default = parameter.default
+    if not parameter.required and random.random() < 0.55:
+        return before[default.parameter] if isinstance(default, Same) else default
+    if op.name == "lppool" and parameter.name == "p":
+        return random.choice([1.0, 2.0, 3.0, 0.0])
+    if op.name == "attention" and parameter.name == "dropout":
+        return random.choice([0.0, 0.5, 1.5])
+    if op.name == "split" and parameter.name == "axis":
+        return random.choice(["channels", 0, -1, 1])
+    if op.name == "lrn" and parameter.name == "size":
+        return random.choice([1, 2, 3, 5, 0])
+    choices = OWN.get(parameter.name)
+    if parameter.kind.words and parameter.name not in OWN:
+        return random.choice(parameter.kind.words)
+    if choices is None:
+        match parameter.kind.name:
+            case "bool":
+                return random.random() < 0.5
+            case "float":
+                return random.choice([0.5, 1.0, 0.1, 2.0, 0.0, -1.0])
+            case _:
+                return random.choice(SMALL)
+    if not parameter.kind.takes_value:
+        choices = [c for c in choices if not isinstance(c, FromValue)]
+    choices = [c for c in choices if not isinstance(c, str) or c in parameter.kind.words]
+    return random.choice(choices)
+
+
+def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
+    least, most = op.arity
+    count = least if most == least else random.choice([1, 2, 2, 3])
+    dtype = "int64" if op.name == "embedding" and random.random() < 0.8 else "float32"
+    rank = random.choice(RANKS)
+    if op.name in ("attention", "window_attention") and random.random() < 0.8:
+        rank = 2 if op.name == "attention" else 3
+    first = _shape(rank, random)
+    shapes = [first]
+    for _ in range(count - 1):
+        other = list(first)
+        for axis in range(rank):
+            if random.random() < 0.2:
+                other[axis] = random.choice([1, other[axis] + 1])
+        shapes.append(tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random))
+    if isinstance(getattr(op, "size", None), FromValue):
+        same = random.random() < 0.8
+        shapes.append(_shape(rank if same else random.choice(RANKS), random))
+    return tuple(Tensor(shape, dtype) for shape in shapes)
+
+
+def _shape(rank: int, random: Random) -> tuple[int, ...]:
+    channels = random.choice([1, 2, 3, 4, 4, 6, 8, 8, 12])
+    return (channels, *(random.choice([1, 2, 3, 4, 5, 6, 7, 8, 9]) for _ in range(rank - 1)))

@@ -1,0 +1,175 @@
+"""Every layer against PyTorch: the same shape, or both refuse, on hundreds of random settings."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from math import prod
+from random import Random
+
+import pytest
+
+from netdsl.ir.condition import holds
+from netdsl.ir.dim import evaluate, symbol
+from netdsl.ir.tensor import Tensor
+from netdsl.ops import registry
+from netdsl.ops.base import Refusal, Rules
+from netdsl.ops.recipe import TorchModule
+from tests.ops.settings import random_case
+
+torch = pytest.importorskip("torch")
+
+from tests.ops.realise import make_module, realise  # noqa: E402
+
+CASES = 400
+STRICTER = {
+    "attention": {"dropout"},  # checked when it drops
+    "conv": {"channels"},  # PyTorch warns of 0 filters and goes on
+    "conv_transpose": {"channels", "padding", "output_padding"},
+    "linear": {"features"},
+    "embedding": {"count", "features"},
+    "crop": {"size", "offset"},  # a slice past the end is shorter, without a word
+    "center_crop": {"size"},
+    "slice": {"start", "stop", "in"},
+    "pad": {"amount", "in"},  # negative amounts crop
+    "split": {"parts"},  # `chunk` gives fewer or unequal parts
+    "adaptive_maxpool": {"size"},  # 0 bins
+    "adaptive_avgpool": {"size"},
+    "spp": {"levels", "in"},
+    "normalize": {"mean", "std", "in"},
+    "upsample": {"in"},
+    "reshape": {"shape"},
+    "drop_path": {"p"},  # checked when it drops
+    "window_attention": {"shift", "in", "heads", "window"},
+    "prelu": {"count"},
+    "layernorm": {"in"},
+    "batchnorm": {"in"},
+    "global_avgpool": {"in"},  # a mean over no axes is one over all
+    "global_maxpool": {"in"},
+    "lppool": {"p"},
+    "lrn": {"size", "in"},
+    "hardtanh": {"high"},
+    "celu": {"alpha"},
+    "channel_shuffle": {"in"},
+    "channel_dropout": {"in"},
+}
+"""Where a rule refuses, on purpose, what PyTorch lets through; by op, the fields at fault."""
+
+
+def torch_shapes(op, inputs, outputs):
+    """The shapes PyTorch gives for one sample, or None if it refuses."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        try:
+            tensors = [
+                torch.zeros((1, *t.shape), dtype=getattr(torch, t.dtype)) for t in inputs
+            ]
+            result = realise(op.torch(inputs, outputs))(*tensors)
+        except Exception:
+            return None
+    parts = result if isinstance(result, tuple | list) else [result]
+    return [tuple(part.shape[1:]) for part in parts]
+
+
+def our_answer(op, inputs):
+    """The shapes by the rule, or the refusal."""
+    try:
+        outputs = op.infer(inputs, Rules())
+        op.weights(inputs)
+        return outputs
+    except Refusal as refusal:
+        return refusal
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_shapes_and_refusals_are_those_of_pytorch(name, record_property):
+    random = Random(f"netdsl {name}")
+    op_type = registry()[name]
+    seen: Counter[str] = Counter()
+    for _ in range(CASES):
+        op, inputs = random_case(op_type, random)
+        answer = our_answer(op, inputs)
+        if isinstance(answer, Refusal):
+            seen[f"refused at {answer.at}"] += 1
+            if answer.at.split("[")[0] in STRICTER.get(name, ()) or answer.code == "wrong-rank":
+                continue
+            guess = tuple(Tensor(t.shape) for t in inputs[:1])
+            assert torch_shapes(op, inputs, guess) is None, (op, inputs, answer.message)
+            continue
+        seen["accepted"] += 1
+        shapes = [tuple(t.shape) for t in answer]
+        assert torch_shapes(op, inputs, answer) == shapes, (op, inputs)
+    record_property("histogram", dict(seen))
+    print(f"{name}: {dict(seen.most_common())}")
+    assert seen["accepted"] >= CASES * 0.05
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_symbolic_sizes_give_what_numbers_give(name):
+    random = Random(f"symbols {name}")
+    op_type = registry()[name]
+    tried = 0
+    for _ in range(150):
+        op, inputs = random_case(op_type, random)
+        names = ("D", "H", "W")
+        values = {f"{n}{i}": size for i, t in enumerate(inputs)
+                  for n, size in zip(names, t.shape[1:], strict=False)}  # fmt: skip
+        symbolic = tuple(
+            Tensor((*t.shape[:1], *(size if size == 1 else symbol(f"{n}{i}")
+                                    for n, size in zip(names, t.shape[1:], strict=False))), t.dtype)
+            for i, t in enumerate(inputs)
+        )
+        fixed, rules = our_answer(op, inputs), Rules()
+        try:
+            found = op.infer(symbolic, rules)
+        except Refusal as refusal:
+            known = refusal.code in ("needs-fixed-size", "wrong-rank", "bad-argument")
+            assert known or isinstance(fixed, Refusal), (op, inputs, refusal.message)
+            continue
+        fits = all(holds(n.condition, values) for n in rules.needed if not n.training_only)
+        if isinstance(fixed, Refusal):
+            assert not fits, (op, inputs, fixed.message)
+            continue
+        tried += 1
+        assert fits, (op, inputs, [n for n in rules.needed if not holds(n.condition, values)])
+        shapes = [tuple(evaluate(s, values) for s in t.shape) for t in found]
+        assert shapes == [t.shape for t in fixed]
+    assert tried or name in ("attention", "window_attention", "layernorm", "linear")
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_weights_are_those_of_the_module(name):
+    random = Random(f"weights {name}")
+    checked = 0
+    for _ in range(200):
+        op, inputs = random_case(registry()[name], random)
+        answer = our_answer(op, inputs)
+        if isinstance(answer, Refusal):
+            continue
+        recipe = op.torch(inputs, answer)
+        specs = op.weights(inputs)
+        if not isinstance(recipe, TorchModule):
+            assert not specs
+            continue
+        module = make_module(recipe)
+        ours = {s.key: (s.shape, s.dtype) for s in specs}
+        theirs = {k: (tuple(v.shape), str(v.dtype)[6:]) for k, v in module.state_dict().items()}
+        assert ours == theirs, op
+        trained = sum(prod(s.shape) for s in specs if s.trained)
+        assert trained == sum(p.numel() for p in module.parameters())
+        checked += 1
+    is_module = any(True for _ in registry()[name].torch.__code__.co_names if _ == "TorchModule")
+    assert checked or not is_module
+
+
+def test_most_refusals_of_pytorch_are_met():
+    """At least 30 % of all cases are refused, so that agreeing on them says something."""
+    refused = total = 0
+    for name, op_type in sorted(registry().items()):
+        random = Random(f"netdsl {name}")
+        for _ in range(100):
+            op, inputs = random_case(op_type, random)
+            total += 1
+            refused += isinstance(our_answer(op, inputs), Refusal)
+    print(f"{refused} of {total} cases are refused")
+    assert refused >= 0.3 * total
