@@ -1,7 +1,8 @@
-"""torchvision's models, also where its compiled operators do not load beside a CPU build of torch."""
+"""torchvision's models, also where its compiled operators do not load beside a CPU torch."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -16,10 +17,8 @@ def torchvision_models() -> Any:
         "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     ):
-        try:
+        with suppress(RuntimeError):  # raised where the compiled operators are there
             library.define(signature)
-        except RuntimeError:
-            pass  # the compiled operators are there
     import torchvision.models
 
     _KEPT.append(library)

@@ -28,6 +28,10 @@ from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast
 
 
+NOTHING = Flow(())
+"""Enters a fork at the head of a chain where nothing flows: its branches name their values."""
+
+
 def run_chain(state: State, chain: ast.Chain, place: Place) -> MaybeFlow:
     """What comes out of a chain; poison where something in it is wrong."""
     flow, stages = _source(state, chain, place)
@@ -84,6 +88,8 @@ def _source(
         case _:
             pass
     incoming = place.environment.incoming
+    if incoming is None and _has_own_sources(head):
+        return NOTHING, chain.items  # type: ignore[return-value]
     if incoming is None:
         known_layer = True
         if isinstance(head, ast.LayerStage):
@@ -99,6 +105,12 @@ def _source(
             )
         return POISON, chain.items  # type: ignore[return-value]
     return incoming, chain.items  # type: ignore[return-value]
+
+
+def _has_own_sources(head: object) -> bool:
+    """Whether the lines in the braces of a stage can name where they begin."""
+    forks = isinstance(head, ast.LayerStage) and head.branches is not None
+    return forks or isinstance(head, ast.Group | ast.If)
 
 
 def _value(state: State, expr: ast.Expr, environment: Environment) -> MaybeFlow:
@@ -148,7 +160,8 @@ def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -
         return call_layer(state, callee, call, flow, place)
     scope = _scope(Kind.FORK, stage.span, place, flow)
     within = _inner(place, scope, flow, label, numbered=False)
-    within.environment.bindings["in"] = Binding(flow, stage.span)
+    if flow is not NOTHING:
+        within.environment.bindings["in"] = Binding(flow, stage.span)
     within.environment.bindings["in.channels"] = Binding(POISON, stage.span)
     flows = _branches(state, stage.branches, flow, within)
     # the stage itself stands outside of the body: `in` in its arguments is not the branches'
@@ -188,7 +201,7 @@ def _branch(state: State, body: ast.Body, place: Place, flow: MaybeFlow) -> Mayb
         state,
         Kind.BRANCH,
         body,
-        replace(place, environment=place.environment.child(flow)),
+        replace(place, environment=place.environment.child(None if flow is NOTHING else flow)),
         place.scope,
     )
 
@@ -343,7 +356,8 @@ def _inner(place: Place, scope: Scope, flow: MaybeFlow, label: str, *, numbered:
     if label:
         place.naming.add(scope, label, "", scope.span)
     naming = Naming(numbered) if label else place.naming
-    return place.inside(place.environment.child(flow, labels=bool(label)), scope, naming)
+    incoming = None if flow is NOTHING else flow
+    return place.inside(place.environment.child(incoming, labels=bool(label)), scope, naming)
 
 
 def _in_scope(state: State, kind: Kind, body: ast.Body, place: Place, parent: Scope) -> MaybeFlow:

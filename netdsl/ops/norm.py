@@ -65,6 +65,8 @@ class BatchNorm(_Norm):
         (x,) = inputs
         self._check(inputs, rules, 1, 4)
         at_least((self.eps,), 0, rules, "eps")
+        if self.eps == 0 and not self.track:
+            rules.refuse("eps", "without running statistics eps is above 0", code="bad-argument")
         rules.require(
             total(x.spatial) >= 2,
             "in",

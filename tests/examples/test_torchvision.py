@@ -1,12 +1,11 @@
-"""The examples against torchvision: its weights load strictly, its outputs and gradients are equal."""
+"""The examples against torchvision: weights load strictly, outputs and gradients are equal."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,34 +15,41 @@ torch = pytest.importorskip("torch")
 if find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed", allow_module_level=True)
 
+from tests.examples import FOLDER, example  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus" / "torchvision" / "reference.json"
+CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.json"
 
-# parameters (all heads), multiply-adds at 224x224 without heads, two sizes to run at
+
+class Facts(NamedTuple):
+    """Parameters with all heads, multiply-adds at 224x224 without, the least size it takes."""
+
+    parameters: int
+    macs: int
+    least: int
+    sizes: tuple[int, int]
+
+
 MODELS = {
-    "alexnet": (61_100_840, 714_188_480, (63, 97)),
-    "vgg16": (138_357_544, 15_470_264_320, (33, 70)),
-    "squeezenet1_1": (1_235_496, 349_151_936, (41, 90)),
-    "googlenet": (13_004_888, 1_498_376_192, (64, 95)),
-    "resnet18": (11_689_512, 1_814_073_344, (33, 80)),
-    "resnet50": (25_557_032, 4_089_184_256, (33, 64)),
-    "densenet121": (7_978_856, 2_834_161_664, (33, 64)),
-    "mobilenet_v2": (3_504_872, 300_774_272, (33, 64)),
+    "alexnet": Facts(61_100_840, 714_188_480, 63, (63, 97)),
+    "vgg16": Facts(138_357_544, 15_470_264_320, 32, (33, 70)),
+    "squeezenet1_1": Facts(1_235_496, 349_151_936, 17, (41, 90)),
+    "googlenet": Facts(13_004_888, 1_498_376_192, 15, (64, 95)),
+    "resnet18": Facts(11_689_512, 1_814_073_344, 1, (33, 80)),
+    "resnet50": Facts(25_557_032, 4_089_184_256, 1, (33, 64)),
+    "densenet121": Facts(7_978_856, 2_834_161_664, 29, (33, 64)),
+    "mobilenet_v2": Facts(3_504_872, 300_774_272, 1, (33, 64)),
 }
 
 
-def example(name: str) -> Path:
-    return ROOT / "examples" / f"{name}.net"
+EXTRA = {"googlenet": {"init_weights": False}}  # its own initialisation takes half a minute
 
 
 @cache
 def pair(name: str) -> tuple[Any, Any]:
     """torchvision's model with random weights and statistics, and ours with the same."""
     torch.manual_seed(0)
-    extra = {"init_weights": False} if name == "googlenet" else {}
-    theirs = getattr(torchvision_models(), name)(weights=None, **extra)
+    theirs = getattr(torchvision_models(), name)(weights=None, **EXTRA.get(name, {}))
     for module in theirs.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -64,8 +70,8 @@ def close(ours: Any, theirs: Any) -> bool:
 def test_weights_load_and_outputs_are_equal(name: str) -> None:
     theirs, ours = pair(name)
     theirs.eval(), ours.eval()
-    least, more = MODELS[name][2]
-    for height, width in ((least, more), (more, least)):
+    small, large = MODELS[name].sizes
+    for height, width in ((small, large), (large, small)):
         x = torch.randn(2, 3, height, width)
         with torch.no_grad():
             assert close(ours(x), theirs(x))
@@ -114,6 +120,35 @@ def test_parameters_and_multiply_adds(name: str) -> None:
     assert (summary.parameters, summary.macs) == MODELS[name][:2]
 
 
+def runs(model: Any, height: int, width: int) -> bool:
+    try:
+        model(torch.empty(1, 3, height, width, device="meta"))
+    except RuntimeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_are_those_that_torchvision_takes(name: str) -> None:
+    least, contract = MODELS[name].least, netdsl.load(example(name)).sizes
+    said = f"any H >= {least}, any W >= {least}" if least > 1 else "any H, any W"
+    assert str(contract) == said
+    with torch.device("meta"):
+        model = getattr(torchvision_models(), name)(weights=None, **EXTRA.get(name, {})).eval()
+    for size in range(1, least + 2):
+        assert contract.accepts(H=size, W=100) == runs(model, size, 100) == (size >= least)
+        assert contract.accepts(H=100, W=size) == runs(model, 100, size)
+
+
+@pytest.mark.parametrize("width", [0.35, 0.75, 1.3, 1.4])
+def test_mobilenet_of_other_widths(width: float) -> None:
+    with torch.device("meta"):
+        theirs = torchvision_models().mobilenet_v2(weights=None, width_mult=width).state_dict()
+    ours = netdsl.load(example("mobilenet_v2"), params={"width": width}).graph
+    found = {f"{a.path}.{w.key}": w.shape for a in ours.layers() for w in a.weights}
+    assert found == {key: tuple(value.shape) for key, value in theirs.items()}
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_reference_table_says_the_same(name: str) -> None:
     if not CORPUS.exists():
@@ -121,8 +156,6 @@ def test_the_reference_table_says_the_same(name: str) -> None:
     table = json.loads(CORPUS.read_text())["nets"]
     if name not in table:
         pytest.skip(f"the reference tables do not list {name}")
-    entry = table[name]
-    assert (entry["params"], entry["macs"]) == MODELS[name][:2]
-    smallest = netdsl.load(example(name)).sizes.smallest()
-    assert smallest is not None
-    assert list(smallest.values()) == entry["min_size"]
+    facts, entry = MODELS[name], table[name]
+    assert (entry["params"], entry["macs"]) == facts[:2]
+    assert entry["min_size"] == [facts.least, facts.least]

@@ -28,7 +28,9 @@ def members(scope: Scope) -> Iterator[Member]:
     stack: list[Child] = list(reversed(scope.children))
     while stack:
         child = stack.pop()
-        if isinstance(child, Node) or child.label:
+        if isinstance(child, Node):
+            yield child
+        elif child.label and next(child.nodes(), None) is not None:
             yield child
         else:
             stack.extend(reversed(child.children))

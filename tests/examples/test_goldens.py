@@ -1,0 +1,104 @@
+"""Every example as graph, every block of the library in use, some examples as PyTorch source."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import netdsl
+from netdsl.ir.graph import Kind
+from netdsl.ir.printer import graph_text
+from tests.conftest import GOLDENS
+from tests.examples import NAMES, example
+
+Golden = Callable[[str, str], None]
+
+SOURCES = ("googlenet", "hourglass", "lenet", "mobilenet_v2", "resnet50", "sppnet", "unet", "vgg16")
+LIBRARY = sorted((Path(netdsl.__file__).parent / "std").glob("*.net"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph(name: str, golden: Golden) -> None:
+    network = netdsl.load(example(name))
+    assert not network.warnings
+    totals = network.summary().totals()
+    golden(f"{name}.graph.txt", f"{graph_text(network.graph)}sizes: {network.sizes}\n{totals}\n")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_pytorch_source(name: str, golden: Golden) -> None:
+    golden(f"{name}.torch.txt", netdsl.load(example(name)).torch_source())
+
+
+def test_no_golden_is_left_over() -> None:
+    assert {p.name for p in GOLDENS.glob("*.graph.txt")} == {f"{n}.graph.txt" for n in NAMES}
+    assert {p.name for p in GOLDENS.glob("*.torch.txt")} == {f"{n}.torch.txt" for n in SOURCES}
+
+
+def test_texts_do_not_depend_on_the_order_of_hashes() -> None:
+    """The same bytes in processes whose strings hash apart."""
+    code = (
+        "import netdsl; from netdsl.ir.printer import graph_text;"
+        f"n = netdsl.load({str(example('googlenet'))!r});"
+        "print(graph_text(n.graph), n.sizes, n.summary(), n.torch_source())"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_says_where_it_comes_from(name: str) -> None:
+    assert netdsl.load(example(name)).graph.doc
+
+
+# what no example uses, in a use of its own
+OTHER_BLOCKS = """
+use std.conv
+use std.se
+use std.unet (DoubleConv, UpTransposed)
+
+net Rest {
+    input x: [3, H, W]
+    low = x -> ConvBN(8, stride=2) -> ConvAct(8, 5, act=silu) -> SqueezeExcitation(2)
+    output y = (low, x -> DoubleConv(4)) -> UpTransposed(6) -> [6, H, W]
+}
+"""
+
+
+@cache
+def documents_of_used_blocks() -> dict[str, str]:
+    networks = (*map(netdsl.load, map(example, NAMES)), netdsl.loads(OTHER_BLOCKS))
+    return {
+        scope.definition: scope.doc
+        for network in networks
+        for scope in network.graph.root.scopes()
+        if scope.kind is Kind.BLOCK
+    }
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_every_block_of_the_library_is_used_and_documented(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    blocks = [line.split()[1].split("(")[0] for line in lines if line.startswith("block ")]
+    assert blocks
+    for block in blocks:
+        assert documents_of_used_blocks()[block]
+
+
+def test_the_rest_of_the_library() -> None:
+    network = netdsl.loads(OTHER_BLOCKS)
+    assert str(network.sizes) == "H and W multiples of 2"
