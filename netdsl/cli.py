@@ -185,9 +185,11 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     try:
         write_whole(output, text)
     except OSError as error:
-        click.echo(f"netdsl: can't write {output}: {(error.strerror or str(error)).lower()}", err=True)
+        click.echo(
+            f"netdsl: can't write {output}: {(error.strerror or str(error)).lower()}", err=True
+        )
         sys.exit(WRONG_CALL)
-    click.echo(f"{output}: {network.name}, {network.summary().totals()}", err=True)
+    click.echo(f"{output}: {network.name}, {network.summary().parameters:,} parameters", err=True)
 
 
 @main.command("summary")
@@ -213,7 +215,9 @@ def summary_command(file: str, form: str, **options: Any) -> None:
 @main.command("sizes")
 @click.argument("file", metavar="FILE")
 @network_options
-@click.option("--accepts", metavar="H=65,W=64", help="Whether these sizes work; exit code 1 if not.")
+@click.option(
+    "--accepts", metavar="H=65,W=64", help="Whether these sizes work; exit code 1 if not."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def sizes_command(file: str, accepts: str | None, form: str, **options: Any) -> None:
     """Say which input sizes a network takes, exactly.
@@ -239,5 +243,3 @@ def sizes_command(file: str, accepts: str | None, form: str, **options: Any) -> 
         click.echo("\n".join(refusals) or "yes")
     if refusals:
         sys.exit(WRONG_FILE)
-
-

@@ -13,7 +13,7 @@ MAX_BYTES = 10_000_000
 
 
 def read_source(path: str) -> Source:
-    """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError` with the reason."""
+    """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError`."""
     try:
         if path == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -38,6 +38,10 @@ def write_whole(path: str | Path, text: str) -> None:
     """
     target = Path(path)
     target = target.resolve() if target.is_symlink() else target
+    if target.exists() and not target.is_file():  # a device or a pipe is written as it is
+        with open(target, "w", encoding="utf-8", newline="\n") as device:
+            device.write(text)
+        return
     handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", text=False)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

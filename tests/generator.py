@@ -119,7 +119,9 @@ class _Writer:
         for _ in range(self.number(1, 2)):
             keep = self.random.choice(["relu", "maxpool(3, stride=1, padding=1)", "batchnorm",
                                        "Residual", "Gate"])  # fmt: skip
-            branches.append(keep if depth < 2 else f"{keep} -> {self.random.choice(['tanh', 'Gate'])}")
+            branches.append(
+                keep if depth < 2 else f"{keep} -> {self.random.choice(['tanh', 'Gate'])}"
+            )
         return f"{label}{kind} {{ {' ; '.join(branches)} }}"
 
     def loop(self, depth: int) -> str:

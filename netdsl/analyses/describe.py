@@ -52,7 +52,7 @@ def parts_of(condition: Truth) -> list[Condition]:
 def _together(symbols: tuple[str, ...], texts: dict[str, tuple[str, str]]) -> str:
     """Symbols of one description share it: `H and W multiples of 32`."""
     patterns = {pattern for pattern, _ in texts.values()}
-    first, plural = texts[symbols[0]]
+    plural = texts[symbols[0]][1]
     if len(symbols) > 1 and len(patterns) == 1 and plural:
         return plural.replace(NAMES, " and ".join(symbols))
     return ", ".join(texts[name][0].replace(NAMES, name) for name in symbols)
@@ -183,5 +183,3 @@ def _size_period(size: Size) -> int:
                 case _:
                     pass
     return found
-
-

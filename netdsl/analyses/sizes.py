@@ -49,7 +49,7 @@ class Sizes:
         self._check(sizes)
         found = [] if holds(self.where, sizes) else [f"the file restricts sizes to {self.where}"]
         shown = ", ".join(f"{name} = {number}" for name, number in sizes.items())
-        for requirement in self._refusing(sizes):
+        for requirement in _first_of_each(self._refusing(sizes)):
             numbers = with_numbers(requirement.condition, sizes)
             found.append(f"{requirement.span}: {requirement.message}; {shown} gives {numbers}")
         return found
@@ -81,6 +81,14 @@ class Sizes:
         if not self.symbols:
             return "fixed sizes"
         return describe(self.symbols, self.condition)
+
+
+def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:
+    """The first to refuse for each set of symbols: a map that is too small fails ever after."""
+    found: dict[frozenset[str], Requirement] = {}
+    for requirement in requirements:
+        found.setdefault(frozenset(condition_symbols(requirement.condition)), requirement)
+    return list(found.values())
 
 
 def sizes_of(graph: Graph) -> Sizes:
@@ -139,7 +147,6 @@ def _check_where(graph: Graph, contract: Sizes, sink: Sink) -> None:
 
 
 def _report_bad_size(allowed: Domain, requirement: Requirement, sink: Sink) -> None:
-
 
     bad = allowed.smallest(negate(requirement.condition)) or {}
     used = set(condition_symbols(requirement.condition))

@@ -13,7 +13,9 @@ COLOURS = {"error": "31;1", "warning": "33;1", "rail": "34;1", "bold": "1", "hel
 TAB = 4
 
 
-def render_text(diagnostics: Iterable[Diagnostic], *, colour: bool = False, width: int = 100) -> str:
+def render_text(
+    diagnostics: Iterable[Diagnostic], *, colour: bool = False, width: int = 100
+) -> str:
     """All diagnostics for a terminal of a width, followed by a line that counts them."""
     found = list(diagnostics)
     texts = [_Page(d, colour, max(width, 40)).text() for d in found]
@@ -41,7 +43,9 @@ class _Page:
     def text(self) -> str:
         d = self.diagnostic
         kind = d.severity.value
-        lines = [f"{self._paint(f'{kind}[{d.code}]', kind)}: {self._paint(clean(d.message), 'bold')}"]
+        lines = [
+            f"{self._paint(f'{kind}[{d.code}]', kind)}: {self._paint(clean(d.message), 'bold')}"
+        ]
         if d.span is not None:
             lines += self._place(d.span, d.label, kind, "-->")
         for label in d.secondary:
@@ -100,10 +104,14 @@ class _Page:
         for edit in fix.edits:
             line, column = edit.span.source.position(edit.span.start)
             raw = edit.span.source.line(line)
-            changed = raw[: column - 1] + edit.text + raw[column - 1 + edit.span.end - edit.span.start :]
+            changed = (
+                raw[: column - 1] + edit.text + raw[column - 1 + edit.span.end - edit.span.start :]
+            )
             first = changed.split("\n")[0]
             if len(first) <= self.width:
-                lines.append(f"{line:>{self.gutter}} {self._paint('+', 'help')} {clean(first, tabs=True)}")
+                lines.append(
+                    f"{line:>{self.gutter}} {self._paint('+', 'help')} {clean(first, tabs=True)}"
+                )
         return lines
 
     def _paint(self, text: str, kind: str) -> str:

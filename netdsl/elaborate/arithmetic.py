@@ -1,4 +1,4 @@
-"""Operators on compile-time values: numbers, sizes with parts, symbolic sizes, lists, conditions."""
+"""Operators on compile-time values: numbers, sizes with parts, lists, conditions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ from netdsl.elaborate.program import Block
 from netdsl.elaborate.sharing import share
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value
+from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Refusal, Rules
+
+MAX_SIZE = 2**40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def add_node(
     try:
         results = op.infer(tensors, rules)
         weights = op.weights(tensors)
+        check_sizes(results, rules)
     except Refusal as refusal:
         state.refused(place, refusal, bound.spans.get(refusal.at, call.span), inputs)
         return POISON
@@ -109,6 +113,13 @@ def add_node(
             training_only=needed.training_only,
         )
     return Flow(node.outputs)
+
+
+def check_sizes(results: tuple[Tensor, ...], rules: Rules) -> None:
+    """Refuses results that no machine holds."""
+    for tensor in results:
+        if any(isinstance(size, int) and size > MAX_SIZE for size in tensor.shape):
+            rules.refuse("in", f"a value of shape {tensor} is beyond any memory", code="too-large")
 
 
 def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> bool:

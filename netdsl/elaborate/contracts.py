@@ -94,7 +94,8 @@ def check_results(state: State, block: Block, result: Flow, place: Place) -> boo
         )
         return False
     pairs = zip(promised, result.values, strict=True)
-    return all([check_shape(state, s, v, place, "promised") for s, v in pairs])
+    kept = [check_shape(state, s, v, place, "promised") for s, v in pairs]
+    return all(kept)
 
 
 def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, verb: str) -> bool:

@@ -46,7 +46,7 @@ SIZE_ATTRIBUTES = {"channels": (0, 1), "height": (-2, 3), "width": (-1, 2), "dep
 
 
 _LOOKUPS = (ast.NameExpr, ast.Attribute, ast.Index, ast.Conditional)
-"""Expressions that hand on a list made elsewhere: they cost one step, making one costs its items."""
+"""Expressions that hand on a list: they cost one step, where making one costs its items."""
 
 
 class Judge(Protocol):
@@ -291,7 +291,8 @@ class Evaluator:
         for bound in start, stop:
             if isinstance(bound, bool) or not isinstance(bound, int):
                 raise Wrong(f"the ends of a range are whole numbers, not {describe(bound)}")
-        assert isinstance(start, int) and isinstance(stop, int)
+        assert isinstance(start, int)
+        assert isinstance(stop, int)
         if stop - start > MAX_ITEMS:
             raise Wrong(f"the range has more than {MAX_ITEMS:,} numbers", "too-large")
         return list(range(start, stop))

@@ -27,7 +27,6 @@ from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast
 
-
 NOTHING = Flow(())
 """Enters a fork at the head of a chain where nothing flows: its branches name their values."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from netdsl.ir.solver import Domain, Verdict
-
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
 from netdsl.elaborate.bind import Binder, bind_function
 from netdsl.elaborate.evaluate import Evaluator
@@ -15,6 +13,7 @@ from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
 from netdsl.ir.condition import Condition, Truth, all_of, decide
 from netdsl.ir.graph import Node, Requirement, Scope, Value
+from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
 from netdsl.syntax import ast
 

@@ -76,9 +76,7 @@ class Domain:
                 if flat.is_empty():
                     return None
                 point = flat.lexmin().sample_point()
-                return {
-                    name: _coordinate(point, index) for index, name in enumerate(self.symbols)
-                }
+                return {name: _coordinate(point, index) for index, name in enumerate(self.symbols)}
             except _isl().Error as error:
                 raise GaveUp(str(error)) from None
             finally:
@@ -105,7 +103,7 @@ class Domain:
 
 
 @cache
-def _isl():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _isl():  # type: ignore[no-untyped-def]
     import islpy
 
     return islpy
@@ -158,8 +156,7 @@ def _comparison(condition: Compare) -> str:
     for atom, name in known:
         left, right = _size(atom.left, maxima), _size(atom.right, maxima)
         body += (
-            f" and {name} >= {left} and {name} >= {right}"
-            f" and ({name} = {left} or {name} = {right})"
+            f" and {name} >= {left} and {name} >= {right} and ({name} = {left} or {name} = {right})"
         )
     if len(maxima) > len(known):
         raise GaveUp(f"{condition} has maxima of maxima")
@@ -189,4 +186,3 @@ def _atom(atom: Symbol | Floor | Maximum, maxima: dict[Maximum, str]) -> str:
 
 _NAMES = count()
 _SIGNS = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-

@@ -1,4 +1,4 @@
-"""Kinds of parameters: which compile-time values an op's field takes, and in what form it keeps them."""
+"""Kinds of parameters: which values an op's field takes, and in what form it keeps them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netdsl.ir.dim import Dim
 
 
 class Mismatch(Exception):
-    """A value is not of the kind; the text says what is wrong with it (`2.5 is not a whole number`)."""
+    """A value is not of the kind; the text says why: `2.5 is not a whole number`."""
 
 
 @dataclass(frozen=True, slots=True)

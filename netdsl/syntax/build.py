@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import TypeAlias, TypeVar
 
 from lark import Token, Transformer
 
 from netdsl.diagnostics import Source, Span
 from netdsl.syntax import ast
+from netdsl.syntax.pieces import (
+    BadSyntax,
+    Declaration,
+    is_parameter,
+    number,
+    split_part,
+    type_name,
+    unquoted,
+)
 
 MAX_DEPTH = 250
-MAX_DIGITS = 40
-TYPES = {"int", "float", "bool", "string", "size", "scale", "layer"}
 
 Child: TypeAlias = Token | object | None
 T = TypeVar("T")
-
-
-class BadSyntax(Exception):
-    """Something the grammar takes and the language does not."""
-
-    def __init__(self, code: str, message: str, span: Span, help: str = "") -> None:
-        super().__init__(message)
-        self.code, self.message, self.span, self.help = code, message, span, help
 
 
 class Builder(Transformer[Token, object]):
@@ -49,7 +47,7 @@ class Builder(Transformer[Token, object]):
     def use(self, children: list[Child]) -> ast.UseDefinition:
         target = children[1]
         quoted = isinstance(target, Token)
-        path = (_unquoted(target),) if quoted else tuple(n.text for n in target)  # type: ignore[union-attr]
+        path = (unquoted(target),) if quoted else tuple(n.text for n in target)  # type: ignore[union-attr]
         names = next((c for c in children[2:] if isinstance(c, tuple)), None)
         alias = children[-1]
         return ast.UseDefinition(
@@ -86,7 +84,7 @@ class Builder(Transformer[Token, object]):
 
     def block(self, children: list[Child]) -> ast.BlockDefinition:
         _, name, first, second, contract, body = children
-        if second is None and first and not all(_is_parameter(d) for d in first):  # type: ignore[attr-defined]
+        if second is None and first and not all(is_parameter(d) for d in first):  # type: ignore[attr-defined]
             first, second = None, first
         inputs = self._inputs(second) if second is not None else None
         shape, results = contract or (None, None)  # type: ignore[misc]
@@ -148,7 +146,7 @@ class Builder(Transformer[Token, object]):
                 f"write `{declared.name.text}: int` (or float, bool, string, size, layer, [int])",
             )
         return ast.Parameter(
-            declared.name, _type(declared.annotation), declared.default, declared.span
+            declared.name, type_name(declared.annotation), declared.default, declared.span
         )
 
     def _inputs(self, declarations: object) -> tuple[ast.BlockInput, ...]:
@@ -263,14 +261,14 @@ class Builder(Transformer[Token, object]):
 
     def label(self, children: list[Child]) -> ast.Label:
         parts = _of(children, ast.LabelPart)
-        return ast.Label(tuple(p for part in parts for p in _split_part(part)), self._span(parts))
+        return ast.Label(tuple(p for part in parts for p in split_part(part)), self._span(parts))
 
     def label_part(self, children: list[Child]) -> ast.LabelPart:
         first = children[0]
         assert isinstance(first, Token)
         index = next((c for c in children if c is not None and not isinstance(c, Token)), None)
         text = "" if first.type == "LSQB" else first.value
-        text = _unquoted(first) if first.type == "LABEL_STRING" else text
+        text = unquoted(first) if first.type == "LABEL_STRING" else text
         return ast.LabelPart(text, index, self._span(children))  # type: ignore[arg-type]
 
     def layer(self, children: list[Child]) -> ast.LayerStage:
@@ -405,12 +403,12 @@ class Builder(Transformer[Token, object]):
         span = self._at(token)
         match token.type:
             case "NUMBER":
-                return ast.Number(_number(token.value, span), span)
+                return ast.Number(number(token.value, span), span)
             case "SIZE":
-                parts = tuple(_number(part, span) for part in token.value.split("x"))
+                parts = tuple(number(part, span) for part in token.value.split("x"))
                 return ast.SizeLiteral(parts, span)
             case "STRING":
-                return ast.Text(_unquoted(token), span)
+                return ast.Text(unquoted(token), span)
             case _:
                 return ast.Truth(token.type == "TRUE", span)
 
@@ -432,7 +430,8 @@ class Builder(Transformer[Token, object]):
     # --- helpers ---------------------------------------------------------------------------
 
     def _at(self, token: Child) -> Span:
-        assert isinstance(token, Token) and token.start_pos is not None
+        assert isinstance(token, Token)
+        assert token.start_pos is not None
         assert token.end_pos is not None
         return Span(self.source, token.start_pos, token.end_pos)
 
@@ -469,68 +468,6 @@ class Builder(Transformer[Token, object]):
         if isinstance(child, ast.Argument):
             child = child.value
         return self._depths.get(id(child), 0)
-
-
-class Declaration:
-    """A name with a type or shape, before it is known whether it is a parameter or an input."""
-
-    def __init__(
-        self,
-        name: ast.Name,
-        annotation: ast.Expr | None,
-        default: ast.Expr | None,
-        span: Span,
-    ) -> None:
-        self.name, self.annotation, self.default, self.span = name, annotation, default, span
-
-
-def _is_parameter(declared: Declaration) -> bool:
-    if declared.default is not None:
-        return True
-    annotation = declared.annotation
-    while isinstance(annotation, ast.ListExpr) and len(annotation.items) == 1:
-        (annotation,) = annotation.items
-    if isinstance(declared.annotation, ast.ListExpr):
-        return isinstance(annotation, ast.NameExpr) and annotation.name in TYPES
-    return annotation is not None
-
-
-def _type(expr: ast.Expr) -> ast.TypeName:
-    depth, inner = 0, expr
-    while isinstance(inner, ast.ListExpr) and len(inner.items) == 1:
-        (inner,) = inner.items
-        depth += 1
-    if isinstance(inner, ast.NameExpr):
-        return ast.TypeName(inner.name, depth, expr.span)
-    raise BadSyntax(
-        "unknown-type",
-        "this is not a type",
-        expr.span,
-        "types are int, float, bool, string, size, scale, layer and lists such as [int]",
-    )
-
-
-def _number(text: str, span: Span) -> int | float:
-    if len(text) > MAX_DIGITS:
-        raise BadSyntax("too-large", f"a number of {len(text)} characters", span)
-    if text.isdigit():
-        return int(text)
-    value = float(text)
-    if not isfinite(value):
-        raise BadSyntax("too-large", "the number is too large for a float", span)
-    return value
-
-
-def _unquoted(token: Child) -> str:
-    assert isinstance(token, Token)
-    return token.value[1:-1]
-
-
-def _split_part(part: ast.LabelPart) -> list[ast.LabelPart]:
-    """`0.1` in a label is read as one number, and means two parts."""
-    if part.index is not None or part.text.count(".") != 1 or not part.text[0].isdigit():
-        return [part]
-    return [ast.LabelPart(piece, None, part.span) for piece in part.text.split(".")]
 
 
 def _of(children: Sequence[Child], kind: type[T]) -> tuple[T, ...]:

@@ -1,4 +1,4 @@
-"""From text to the tokens the parser takes: line ends that count, labels marked, brackets checked."""
+"""From text to the parser's tokens: line ends that count, labels marked, brackets checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,31 @@ CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 SIGNS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 DEFINITIONS = ("USE", "FN", "BLOCK", "NET")
 WORDS = frozenset(
-    ["NAME", "USE", "AS", "FN", "NET", "BLOCK", "INPUT", "OUTPUT", "LET", "WEIGHT", "LAYER", "REPEAT", "FOR", "IN", "IF", "ELSE", "WHEN", "WHERE", "AND", "OR", "NOT", "TRUE", "FALSE"]
+    [
+        "NAME",
+        "USE",
+        "AS",
+        "FN",
+        "NET",
+        "BLOCK",
+        "INPUT",
+        "OUTPUT",
+        "LET",
+        "WEIGHT",
+        "LAYER",
+        "REPEAT",
+        "FOR",
+        "IN",
+        "IF",
+        "ELSE",
+        "WHEN",
+        "WHERE",
+        "AND",
+        "OR",
+        "NOT",
+        "TRUE",
+        "FALSE",
+    ]
 )
 MISTAKEN = {
     "|": "data flows along `->`",
@@ -28,10 +52,10 @@ MISTAKEN = {
     "?": "write `a if condition else b`",
     "^": "a power is written `**`",
     "~": "write `not`",
-    "×": "a size is written 3x3, with the letter x",
+    "\u00d7": "a size is written 3x3, with the letter x",
     "→": "an arrow is written `->`",
-    "−": "a minus is written `-`",
-    "–": "a minus is written `-`",
+    "\u2212": "a minus is written `-`",
+    "\u2013": "a minus is written `-`",
 }
 
 
@@ -297,5 +321,6 @@ def _outside(token: Token, source: Source, sink: Sink) -> None:
 
 
 def _span(source: Source, token: Token) -> Span:
-    assert token.start_pos is not None and token.end_pos is not None
+    assert token.start_pos is not None
+    assert token.end_pos is not None
     return Span(source, token.start_pos, token.end_pos)

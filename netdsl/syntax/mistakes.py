@@ -16,7 +16,30 @@ WORDS = {
     "LABEL_COLON": "`:`", "LABEL_MARK": "a label",
 }  # fmt: skip
 KEYWORDS = frozenset(
-    ["USE", "AS", "FN", "NET", "BLOCK", "INPUT", "OUTPUT", "LET", "WEIGHT", "LAYER", "REPEAT", "FOR", "IN", "IF", "ELSE", "WHEN", "WHERE", "AND", "OR", "NOT", "TRUE", "FALSE"]
+    [
+        "USE",
+        "AS",
+        "FN",
+        "NET",
+        "BLOCK",
+        "INPUT",
+        "OUTPUT",
+        "LET",
+        "WEIGHT",
+        "LAYER",
+        "REPEAT",
+        "FOR",
+        "IN",
+        "IF",
+        "ELSE",
+        "WHEN",
+        "WHERE",
+        "AND",
+        "OR",
+        "NOT",
+        "TRUE",
+        "FALSE",
+    ]
 )
 
 

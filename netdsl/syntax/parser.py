@@ -1,4 +1,4 @@
-"""From text to syntax tree: each definition is parsed on its own, so that each reports its errors."""
+"""From text to syntax tree; each definition is parsed on its own and reports its own errors."""
 
 from __future__ import annotations
 
@@ -89,12 +89,14 @@ def _parse_definition(
     lark: Lark, source: Source, tokens: list[Token], sink: Sink
 ) -> ast.Definition | None:
     """One definition; its first error is reported, what follows from it is not."""
+    if not tokens:
+        return None
     parser = lark.parse_interactive("")
     position = 0
     try:
-        for position, token in enumerate(tokens):
+        for token in tokens:
             parser.feed_token(token)
-        position = len(tokens)
+            position += 1
         return parser.feed_eof(tokens[-1])  # type: ignore[no-any-return]
     except UnexpectedToken as error:
         expected = set(parser.accepts()) if position < len(tokens) else set(error.expected)

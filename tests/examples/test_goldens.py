@@ -14,8 +14,8 @@ import pytest
 import netdsl
 from netdsl.ir.graph import Kind
 from netdsl.ir.printer import graph_text
-from tests.conftest import GOLDENS
 from tests.examples import NAMES, example
+from tests.golden import GOLDENS
 
 Golden = Callable[[str, str], None]
 

@@ -101,7 +101,9 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         for axis in range(rank):
             if random.random() < 0.2:
                 other[axis] = random.choice([1, other[axis] + 1])
-        shapes.append(tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random))
+        shapes.append(
+            tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
+        )
     if isinstance(getattr(op, "size", None), FromValue):
         same = random.random() < 0.8
         shapes.append(_shape(rank if same else random.choice(RANKS), random))

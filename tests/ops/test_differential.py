@@ -61,9 +61,7 @@ def torch_shapes(op, inputs, outputs):
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
-            tensors = [
-                torch.zeros((1, *t.shape), dtype=getattr(torch, t.dtype)) for t in inputs
-            ]
+            tensors = [torch.zeros((1, *t.shape), dtype=getattr(torch, t.dtype)) for t in inputs]
             result = realise(op.torch(inputs, outputs))(*tensors)
         except Exception:
             return None
@@ -115,8 +113,16 @@ def test_symbolic_sizes_give_what_numbers_give(name):
         values = {f"{n}{i}": size for i, t in enumerate(inputs)
                   for n, size in zip(names, t.shape[1:], strict=False)}  # fmt: skip
         symbolic = tuple(
-            Tensor((*t.shape[:1], *(size if size == 1 else symbol(f"{n}{i}")
-                                    for n, size in zip(names, t.shape[1:], strict=False))), t.dtype)
+            Tensor(
+                (
+                    *t.shape[:1],
+                    *(
+                        size if size == 1 else symbol(f"{n}{i}")
+                        for n, size in zip(names, t.shape[1:], strict=False)
+                    ),
+                ),
+                t.dtype,
+            )
             for i, t in enumerate(inputs)
         )
         fixed, rules = our_answer(op, inputs), Rules()

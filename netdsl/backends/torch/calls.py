@@ -130,7 +130,9 @@ class Speaker:
             return False
         argument = self.node.layer.arguments.get(inner.field) if isinstance(inner, From) else None
         text = argument.text if argument else None
-        return text is None or not re.search(r"[A-Za-z_]", text.replace("True", "").replace("False", ""))
+        return text is None or not re.search(
+            r"[A-Za-z_]", text.replace("True", "").replace("False", "")
+        )
 
     def _value(self, value: TorchValue) -> Expr:
         match value:

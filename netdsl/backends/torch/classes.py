@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line, identifier
-from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, Joined, call, flat, literal
+from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.tree import (
     Member,
     Uses,
@@ -160,7 +160,10 @@ class Collector:
             Bracket("", (literal(part.label), value))
             for part, value in zip(parts, made, strict=True)
         ]
-        return call("nn.Sequential", call("OrderedDict", Bracket("", tuple(pairs), brackets="[]", broken=True)))
+        return call(
+            "nn.Sequential",
+            call("OrderedDict", Bracket("", tuple(pairs), brackets="[]", broken=True)),
+        )
 
     def _part(self, part: Member) -> Expr:
         if isinstance(part, Scope):
@@ -173,7 +176,7 @@ class Collector:
         scope = made.scope
         taken = inputs_of(scope) if scope.kind is not Kind.NET else scope.inputs
         names: list[str] = []
-        for index, value in enumerate(taken):
+        for index in range(len(taken)):
             own = scope.input_names[index] if index < len(scope.input_names) else ""
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(identifier(own or single))

@@ -198,6 +198,6 @@ def identifier(name: str) -> str:
     clean = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
     if not clean or clean[0].isdigit():
         clean = f"v{clean}"
-    return f"{clean}_" if keyword.iskeyword(clean) or clean in ("self", "F", "nn", "torch") else clean
-
-
+    return (
+        f"{clean}_" if keyword.iskeyword(clean) or clean in ("self", "F", "nn", "torch") else clean
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from netdsl.backends.torch.classes import Instance
@@ -54,7 +54,7 @@ class Built:
     instance: Instance
 
 
-Expr: TypeAlias = Union[str, Hole, Bracket, Joined, Built]
+Expr: TypeAlias = str | Hole | Bracket | Joined | Built
 
 
 def call(head: Expr, *items: Expr, **keywords: Expr) -> Bracket:

@@ -128,9 +128,7 @@ def _print_class(found: ModuleClass, net: Graph | None) -> str:
 
 
 def _signature(found: ModuleClass) -> list[str]:
-    return _define(
-        "__init__", [f"{n}: {found.annotations[n]}" for n in found.parameters], "None"
-    )
+    return _define("__init__", [f"{n}: {found.annotations[n]}" for n in found.parameters], "None")
 
 
 def _define(name: str, arguments: Sequence[str], result: str) -> list[str]:
@@ -159,7 +157,9 @@ def _assign(holder: tuple[str, ...], name: str, value: Expr, is_weight: bool) ->
     target: Expr = "self"
     for index, part in enumerate(holder):
         if index == 0:
-            target = f"self.{part}" if part.isidentifier() else call("getattr", "self", literal(part))
+            target = (
+                f"self.{part}" if part.isidentifier() else call("getattr", "self", literal(part))
+            )
         else:
             target = Joined((target, f"[{literal(part)}]"))
     method = "register_parameter" if is_weight else "add_module"
@@ -259,5 +259,3 @@ def _helper(file: str, names: Sequence[str]) -> str:
         waiting += used & defined.keys()
     pieces = [python.get_source_segment(text, n) for name, n in defined.items() if name in wanted]
     return "\n\n\n".join(piece for piece in pieces if piece)
-
-

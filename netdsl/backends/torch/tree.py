@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
 from netdsl.ops.recipe import TorchModule, TorchRecipe
 
-Member: TypeAlias = Union[Node, Scope]
+Member: TypeAlias = Node | Scope
 LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
 
 
@@ -28,9 +28,7 @@ def members(scope: Scope) -> Iterator[Member]:
     stack: list[Child] = list(reversed(scope.children))
     while stack:
         child = stack.pop()
-        if isinstance(child, Node):
-            yield child
-        elif child.label and next(child.nodes(), None) is not None:
+        if isinstance(child, Node) or (child.label and next(child.nodes(), None) is not None):
             yield child
         else:
             stack.extend(reversed(child.children))

@@ -1,0 +1,49 @@
+# The two commands of the README are `make googlenet` and `make test`; each makes what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin
+
+.PHONY: googlenet test test-full lint bench clean
+
+googlenet: $(VENV)/.torch
+	@mkdir -p build
+	$(RUN)/netdsl check examples/googlenet.net
+	$(RUN)/netdsl sizes examples/googlenet.net
+	$(RUN)/netdsl compile examples/googlenet.net -o build/googlenet.py
+	$(RUN)/python examples/run.py build/googlenet.py GoogLeNet 1x3x224x224 1x3x97x61
+
+test: $(VENV)/.dev
+	$(RUN)/python -m pytest -n 2
+
+test-full: $(VENV)/.dev
+	NETDSL_RANDOM_NETWORKS=2000 $(RUN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	$(RUN)/python -m ruff check .
+	$(RUN)/python -m ruff format --check .
+	$(RUN)/python -m pyright
+
+bench: $(VENV)/.dev
+	$(RUN)/python benchmarks/check_speed.py
+	$(RUN)/python benchmarks/scaling.py
+	$(RUN)/python benchmarks/contracts.py
+
+# constraints.txt names the versions that the tests are known to pass with
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.torch: pyproject.toml constraints.txt $(VENV)/bin/python
+	$(RUN)/python -m pip install --quiet -c constraints.txt torch numpy
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+# torchvision without what it would pull in: it must not replace the CPU build of torch
+$(VENV)/.dev: $(VENV)/.torch
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(RUN)/python -m pip install --quiet -c constraints.txt pillow
+	$(RUN)/python -m pip install --quiet --no-deps torchvision==0.28.0
+	@touch $@
+
+clean:
+	rm -rf build dist $(VENV)

@@ -1,0 +1,329 @@
+"""Random networks that obey the whole language, so that any error or wrong number is a fault.
+
+The writer keeps track of channels and of which values have the same spatial size; it uses named
+values, labels, groups, loops, conditions, tuples, shared layers, weights and blocks of all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
+FIXED = {1: "37", 2: "26, 33", 3: "17, 16, 18"}
+LEAST = {1: 37, 2: 26, 3: 16}
+DEEPEST = 2
+
+BLOCKS = """
+fn twice(n: int) = 2 * n
+
+# Convolution, norm, activation.
+block Unit(channels: int, act: layer = relu) : [C, {axes}] -> [channels, {axes}] {{
+    conv: conv(channels, 3, padding=1, bias=false) -> bn: batchnorm -> act
+}}
+
+# Narrow, wide, and the identity.
+block Residual(inner: int = 3) {{
+    let full = in.channels
+    add {{ {{ Unit(inner, act=leaky_relu(0.1)) -> out: conv(full, 1) }} ; identity }} -> relu
+}}
+
+# Two inputs of any sizes; the second one's size counts.
+block Join(channels: int) (x, skip) {{
+    (x -> upsample(size=skip), skip) -> concat -> mix: conv(channels, 1)
+}}
+
+# Holds itself, one level less deep.
+block Deep(depth: int, channels: int) {{
+    add {{
+        side: conv(channels, 1)
+        if depth > 0 {{ maxpool(3, stride=1, padding=1) -> inner: Deep(depth - 1, channels) }}
+    }}
+}}
+
+# Two results of one size.
+block Pair(n: int) {{
+    a = conv(n, 1) -> relu
+    (a, in -> conv(twice(n), 3, padding=1))
+}}
+
+# As many branches as kernels.
+block Wide(n: int, kernels: [int] = [1, 3]) {{
+    concat {{ for k in kernels {{ branch[k]: conv(n, k, padding=k // 2) }} }}
+}}
+
+# One number a channel.
+block Gate {{
+    let n = in.channels
+    mul {{ identity ; {{ adaptive_avgpool(1) -> fc: conv(n, 1) -> sigmoid }} }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What is known of a value: channels, which size it has, how short its axes are at least."""
+
+    channels: int
+    size: int = 0
+    least: int = 16
+    level: int = 0
+
+
+Made = tuple[str, Flow]
+
+
+def legal_network(seed: int, *, symbolic: bool = True) -> str:
+    """The text of a network with one input `x`, of one, two or three spatial axes."""
+    return _Writer(Random(seed), symbolic).net()
+
+
+class _Writer:
+    def __init__(self, random: Random, symbolic: bool) -> None:
+        self.random, self.symbolic = random, symbolic
+        self.rank = random.choice([1, 2, 2, 2, 3])
+        self.width = random.randint(2, 4)
+        self.deep = random.random() < 0.5
+        self.numbers = 0
+        self.values: dict[str, Flow] = {}
+        self.unused: dict[str, Flow] = {}
+        self.lines: list[str] = []
+
+    # ---- the net ----
+
+    def net(self) -> str:
+        first = Flow(self.random.randint(1, 4), self.number(), LEAST[self.rank])
+        size = AXES[self.rank] if self.symbolic else FIXED[self.rank]
+        self.lines.append(f"input x: [{first.channels}, {size}]")
+        self.define("x", first)
+        for _ in range(self.random.randint(3, 7)):
+            self.random.choice([self.chain, self.chain, self.join, self.pair, self.shared,
+                                self.scale, self.merge])()  # fmt: skip
+        self.outputs()
+        body = "\n".join(f"    {line}" for line in self.lines)
+        head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
+        return f"{BLOCKS.format(axes=AXES[self.rank])}\n# Made by chance.\n{head} {{\n{body}\n}}\n"
+
+    def outputs(self) -> None:
+        name, flow = self.pick()
+        self.lines.append(f"output map = {name} -> conv({self.count(3)}, 1)")
+        if self.random.random() < 0.5:
+            other, _ = self.pick()
+            self.lines.append(
+                f"output extra = {other} -> global_avgpool -> head: linear(2) when training"
+            )
+        left = list(self.unused) or ["x"]
+        pools = [f"{v} -> {self.random.choice(['global_avgpool', 'global_maxpool', 'spp([1, 2])'])}"
+                 for v in left]  # fmt: skip
+        self.lines.append(f"output vector = ({', '.join(pools)}) -> concat -> last: linear(3)")
+
+    # ---- lines ----
+
+    def chain(self) -> None:
+        name, flow = self.pick()
+        text = name
+        for _ in range(self.random.randint(1, 3)):
+            stage, flow = self.stage(flow, 0, labels=True)
+            if self.random.random() < 0.2 and ":" not in stage.split("{")[0].split("(")[0]:
+                label = f"l{self.number()}"
+                stage = f"{label}: {stage}"
+                self.values[label] = flow
+            text += f" -> {stage}"
+        self.line(text, flow)
+
+    def join(self) -> None:
+        (a, _), (b, flow) = self.pick(), self.pick()
+        channels = self.random.randint(2, 6)
+        self.line(f"({a}, {b}) -> Join({self.count(channels)})", replace(flow, channels=channels))
+
+    def merge(self) -> None:
+        """Two values of one size, made equal in channels."""
+        a, flow = self.pick()
+        same = [name for name, other in self.values.items() if other.size == flow.size]
+        b = self.random.choice(same)
+        channels = self.random.randint(2, 6)
+        op = self.random.choice(["add", "sub", "mul", "max", "min", "mean"])
+        self.use(b)
+        text = f"({a} -> conv({channels}, 1), {b} -> conv({channels}, 1)) -> {op}"
+        self.line(text, replace(flow, channels=channels))
+
+    def pair(self) -> None:
+        name, flow = self.pick()
+        n = self.random.randint(2, 4)
+        if flow.channels % 2 == 0 and self.random.random() < 0.5:
+            first = second = replace(flow, channels=flow.channels // 2)
+            stage = "split(2)"
+        else:
+            first, second = replace(flow, channels=n), replace(flow, channels=2 * n)
+            stage = f"Pair({n})"
+        a, b = f"v{self.number()}", f"v{self.number()}"
+        self.lines.append(f"({a}, {b}) = {name} -> {stage}")
+        self.define(a, first)
+        self.define(b, second)
+
+    def shared(self) -> None:
+        name, flow = self.pick()
+        layer = f"s{self.number()}"
+        made = self.random.choice([f"Unit({flow.channels})", f"conv({flow.channels}, 1)", "Deep(1, "
+                                   f"{flow.channels})", "batchnorm"])  # fmt: skip
+        self.lines.append(f"layer {layer} = {made}")
+        self.line(f"{name} -> {layer} -> relu -> {layer}", flow)
+
+    def scale(self) -> None:
+        name, flow = self.pick()
+        weight = f"w{self.number()}"
+        shape = [flow.channels, *[1] * self.rank]
+        self.lines.append(f"weight {weight}: {shape} = 0.5")
+        gate = self.random.choice(["", " -> sigmoid"])
+        self.line(f"({name}, {weight}{gate}) -> {self.random.choice(['mul', 'add'])}", flow)
+
+    def line(self, text: str, flow: Flow) -> None:
+        name = f"v{self.number()}"
+        self.lines.append(f"{name} = {text}")
+        self.define(name, flow)
+
+    # ---- stages ----
+
+    def stage(self, flow: Flow, depth: int, *, labels: bool) -> Made:
+        makers: list[Callable[..., Made]] = [self.keep, self.keep, self.resize]
+        if depth < DEEPEST:
+            makers += [self.fork, self.fork, self.loop, self.group, self.choice, self.block]
+        text, flow = self.random.choice(makers)(flow, depth, labels)
+        return text, flow
+
+    def keep(self, flow: Flow, depth: int, labels: bool) -> Made:
+        """A stage that keeps the spatial size."""
+        c, n = flow.channels, self.random.randint(2, 6)
+        groups = self.random.choice([g for g in range(1, c + 1) if c % g == 0])
+        same = ["relu", "silu", "leaky_relu(0.2)", "prelu", "batchnorm", "dropout(0.1)", "lrn(3)",
+                "softmax(axis=channels)", "layernorm(axis=channels)", f"groupnorm({groups})",
+                "maxpool(3, stride=1, padding=1)", f"channel_shuffle({groups})", "identity",
+                "avgpool(3, stride=1, padding=1)", f"conv({c}, 3, padding=1, groups={groups})",
+                "{ upsample(2) -> avgpool(2) }", "instancenorm", "hardswish"]  # fmt: skip
+        change = [f"conv({self.count(n)}, 1)", f"conv({n}, 3, padding=same, dilation=2)",
+                  f"conv({self.count(n)}, 5, padding=2, bias=false)",
+                  f"{{ pad(1) -> conv({n}, 3) }}",
+                  f"{{ conv_transpose({n}, 2, stride=2) -> maxpool(2) }}"]  # fmt: skip
+        if c > 1:
+            same.append(f"{{ split([1, {c - 1}]) -> concat }}")
+        if self.random.random() < 0.6:
+            return self.random.choice(same), flow
+        return self.random.choice(change), replace(flow, channels=n)
+
+    def resize(self, flow: Flow, depth: int, labels: bool) -> Made:
+        """A stage that makes another size; sizes stay between an eighth and twice the input's."""
+        c, n, least = flow.channels, self.random.randint(2, 6), flow.least
+        options: list[tuple[str, int, int, int]] = []  # text, channels, least, level
+        if flow.level < 3 and least >= 4:
+            options += [(f"conv({n}, 3, stride=2, padding=1)", n, (least + 1) // 2, 1),
+                        ("maxpool(2)", c, least // 2, 1), (f"conv({n}, 3)", n, least - 2, 0),
+                        ("maxpool(3, stride=2, ceil_mode=true)", c, least // 2, 1),
+                        ("avgpool(3, stride=2, padding=1)", c, (least + 1) // 2, 1)]  # fmt: skip
+        if flow.level >= 0:
+            options += [("upsample(2)", c, 2 * least, -1), ("pad(1)", c, least + 2, 0),
+                        ("upsample(1.5)", c, 3 * least // 2, -1), (f"conv_transpose({n}, 3, "
+                        "stride=2, padding=1, output_padding=1)", n, 2 * least, -1)]  # fmt: skip
+        if self.rank == 2:
+            options.append(("permute([0, 2, 1])", c, least, 0))
+        if not options:
+            return self.keep(flow, depth, labels)
+        text, channels, least, step = self.random.choice(options)
+        return text, Flow(channels, self.number(), least, flow.level + step)
+
+    def exact(self) -> str:
+        """A branch that has the size of the input only where 2 divides that."""
+        return self.random.choice(["maxpool(2) -> upsample(2)", "avgpool(2) -> upsample(scale=2)"])
+
+    def fork(self, flow: Flow, depth: int, labels: bool) -> Made:
+        kind = self.random.choice(["add", "concat", "mul", "max", "mean"])
+        target = flow.channels if self.random.random() < 0.5 else self.random.randint(2, 6)
+        total, branches = 0, []
+        for _ in range(self.random.randint(2, 3)):
+            chain, out = self.sequence(flow, depth + 1, labels)
+            if kind != "concat" and out.channels != target:
+                chain, out = f"{chain} -> conv({target}, 1)", replace(out, channels=target)
+            branches.append(self.labelled(f"{{ {chain} }}", labels))
+            total += out.channels
+        if target == flow.channels or kind == "concat":
+            branches.append("identity")
+            total += flow.channels
+        if self.symbolic and self.random.random() < 0.2 and target == flow.channels:
+            branches.append(self.exact())
+            total += flow.channels
+        channels = total if kind == "concat" else target
+        text = f"{kind} {{ {' ; '.join(branches)} }}"
+        return self.labelled(text, labels), replace(flow, channels=channels)
+
+    def sequence(self, flow: Flow, depth: int, labels: bool) -> Made:
+        """Some stages that keep the size."""
+        parts = []
+        for _ in range(self.random.randint(1, 2)):
+            makers = [self.keep] if depth >= DEEPEST else [self.keep, self.fork, self.block]
+            text, flow = self.random.choice(makers)(flow, depth, labels)
+            parts.append(text)
+        return " -> ".join(parts), flow
+
+    def loop(self, flow: Flow, depth: int, labels: bool) -> Made:
+        c, n = flow.channels, self.random.randint(2, 5)
+        body, _ = self.sequence(flow, depth + 1, False)
+        texts = [(f"repeat {self.random.randint(0, 3)} {{ {body} -> conv({c}, 1) }}", c),
+                 (f"for c in [{n}, {n + 1}] {{ Unit(c) }}", n + 1),
+                 (f"for (c, k) in [[4, 1], [{n}, 3]] {{ conv(c, k, padding=k // 2) -> relu }}", n),
+                 ("for i in 0..3 { if i == 1 { relu } else { conv(4 + i, 1) } }", 6)]  # fmt: skip
+        if labels:
+            texts.append((f"for i in 0..2 {{ t{self.number()}[i]: conv({n}, 3, padding=1) }}", n))
+            texts.append((f"for i in 0..2 {{ t{self.number()}.[i].x: Unit({n}) }}", n))
+        text, channels = self.random.choice(texts)
+        return self.labelled(text, labels), replace(flow, channels=channels)
+
+    def group(self, flow: Flow, depth: int, labels: bool) -> Made:
+        parts = []
+        for _ in range(self.random.randint(1, 3)):
+            text, flow = self.stage(flow, depth + 1, labels=labels)
+            parts.append(text)
+        return self.labelled(f"{{ {' -> '.join(parts)} }}", labels), flow
+
+    def choice(self, flow: Flow, depth: int, labels: bool) -> Made:
+        """An `if` on a parameter of the net; the arm not taken is written, too."""
+        yes, no = (self.stage(flow, depth + 1, labels=labels) for _ in range(2))
+        text = f"if deep {{ {yes[0]} }} else {{ {no[0]} }}"
+        return self.labelled(text, labels), yes[1] if self.deep else no[1]
+
+    def block(self, flow: Flow, depth: int, labels: bool) -> Made:
+        n = self.random.randint(2, 6)
+        texts = [(f"Unit({n})", n), (f"Unit({self.count(n)}, act=prelu)", n),
+                 ("Residual", flow.channels), ("Residual(inner=2)", flow.channels),
+                 (f"Deep({self.random.randint(0, 2)}, {n})", n), (f"Wide({n})", 2 * n),
+                 (f"Wide({n}, [5, 3, 1])", 3 * n), ("Gate", flow.channels),
+                 (f"{{ Pair({n}) -> concat }}", 3 * n)]  # fmt: skip
+        text, channels = self.random.choice(texts)
+        return self.labelled(text, labels), replace(flow, channels=channels)
+
+    # ---- help ----
+
+    def labelled(self, text: str, labels: bool) -> str:
+        if not labels or self.random.random() < 0.6:
+            return text
+        return f"n{self.number()}: {text}"
+
+    def count(self, n: int) -> str:
+        """A number, or the expression of it in the net's parameter."""
+        if n % self.width == 0 and self.random.random() < 0.5:
+            return f"width * {n // self.width}"
+        return str(n)
+
+    def number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def define(self, name: str, flow: Flow) -> None:
+        self.values[name] = self.unused[name] = flow
+
+    def pick(self) -> tuple[str, Flow]:
+        name = self.random.choice([*self.unused, *self.values])
+        self.use(name)
+        return name, self.values[name]
+
+    def use(self, name: str) -> None:
+        self.unused.pop(name, None)

@@ -1,0 +1,81 @@
+"""A module imports from its own package or from a smaller floor, and torch only in backends."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1] / "netdsl"
+FLOORS = {
+    "diagnostics": 0, "syntax": 1, "ir": 1, "ops": 2, "elaborate": 3, "analyses": 4, "passes": 4,
+    "backends": 5, "importers": 5, "driver": 6, "network": 6, "files": 6, "cli": 7, "report": 7,
+    "lsp": 7,
+}  # fmt: skip
+TOP = ("driver", "network", "files"), ("cli", "report", "__main__")
+ONLY_IN = {"torch": "backends", "onnx": "backends", "islpy": "ir/solver.py", "lark": "syntax"}
+
+
+def imports(text: str) -> list[str]:
+    """All modules a text imports, wherever the import stands."""
+    found: list[str] = []
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]  # never run
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.append(node.module or "")
+    return found
+
+
+def offences(path: str, text: str) -> list[str]:
+    """What the imports of a file (path below netdsl) do wrong."""
+    found: list[str] = []
+    own = path.split("/")[0].removesuffix(".py")
+    for name in imports(text):
+        top, _, rest = name.partition(".")
+        home = ONLY_IN.get(top)
+        if home is not None and not path.startswith(home):
+            found.append(f"{path} imports {name}")
+        if top != "netdsl" or not rest or own in ("__init__", "__main__"):
+            continue
+        other = rest.split(".")[0]
+        same = other == own or any(own in group and other in group for group in TOP)
+        if not same and FLOORS[other] >= FLOORS[own]:
+            found.append(f"{path} (floor {FLOORS[own]}) imports {name} (floor {FLOORS[other]})")
+    return found
+
+
+FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_imports_go_down(path: str) -> None:
+    assert offences(path, (ROOT / path).read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("ir/dim.py", "from netdsl.ops.base import Op"),
+        ("ir/dim.py", "def f():\n    import netdsl.syntax.ast"),
+        ("ops/conv.py", "import torch"),
+        ("driver.py", "from netdsl.cli import main"),
+        ("ir/graph.py", "import islpy"),
+    ],
+)
+def test_a_planted_upward_import_is_found(path: str, text: str) -> None:
+    assert offences(path, text)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_files_are_short_and_say_what_they_are_for(path: str) -> None:
+    text = (ROOT / path).read_text()
+    assert text.count("\n") < 500
+    if text.strip():
+        assert ast.get_docstring(ast.parse(text)), "a module docstring is missing"

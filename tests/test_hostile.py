@@ -1,0 +1,134 @@
+"""Hostile and broken files: a located message and exit code 1 or 2, in seconds, never a traceback."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from netdsl.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 20
+
+
+def run(path: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and all output of `netdsl compile FILE -o OUT`; no output file may be left."""
+    out = path.with_suffix(".py")
+    start = time.perf_counter()
+    result = CliRunner().invoke(main, ["compile", str(path), "-o", str(out), *arguments])
+    assert time.perf_counter() - start < SECONDS
+    unexpected = result.exception is not None and not isinstance(result.exception, SystemExit)
+    assert not unexpected, repr(result.exception)
+    assert "Traceback" not in result.output
+    if result.exit_code:
+        assert not out.exists()
+        assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
+    return result.exit_code, result.output
+
+
+def net(body: str, before: str = "") -> str:
+    return f"{before}\nnet A {{\n input x: [3, 8, 8]\n{body}\n}}\n"
+
+
+DOUBLING = "\n".join(
+    [" let a0 = [1, 2, 3, 4]", *(f" let a{i} = a{i - 1} + a{i - 1}" for i in range(1, 40))]
+)
+NESTING = "\n".join(
+    [" let a0 = [1, 2, 3, 4]", *(f" let a{i} = [a{i - 1}, a{i - 1}]" for i in range(1, 40))]
+)
+BOMBS = {
+    "parentheses": net(" let n = " + "(" * 20_000 + "1" + ")" * 20_000),
+    "braces": net(" output y = x -> " + "{" * 20_000 + "relu" + "}" * 20_000),
+    "open": "net A { " + "(" * 20_000,
+    "additions": net(" let n = " + "+".join(["1"] * 20_000)),
+    "minuses": net(" let n = " + "-" * 20_000 + "1"),
+    "nots": net(" let n = " + "not " * 20_000 + "true"),
+    "powers": net(" let n = " + "**".join(["2"] * 5_000)),
+    "else ladder": net(" output y = x -> " + " else ".join(["if false { relu }"] * 5_000)),
+    "attributes": net(" let n = x" + ".a" * 20_000),
+    "indices": net(" let n = x" + "[0]" * 20_000),
+    "repeat": net(" output y = x -> repeat 1000000000 { relu }"),
+    "nested repeat": net(" output y = x -> " + "repeat 1000 { " * 5 + "conv(3, 1)" + " }" * 5),
+    "computed repeat": net(" output y = x -> repeat 10 ** 12 { conv(3, 1) }"),
+    "empty turns": net(" output y = x -> for i in 0..90000 { for j in 0..90000 { if false { relu } } }"),
+    "number": net(" let n = 10 ** 10 ** 10\n output y = x"),
+    "digits": net(f" let n = {'9' * 100_000}\n output y = x"),
+    "float": net(" let n = 1e400\n output y = x"),
+    "range": net(" let n = 0..10 ** 12\n output y = x"),
+    "list": net(DOUBLING + "\n output y = x"),
+    "nested list": net(NESTING + "\n output y = x"),
+    "times": net(" let n = [1] * 10 ** 15\n output y = x"),
+    "string": net(' let a = "aaaaaaaaaa"\n' + "\n".join(f" let b{i} = {'a' if i == 0 else f'b{i - 1}'} + {'a' if i == 0 else f'b{i - 1}'}" for i in range(40)) + "\n output y = x"),
+    "recursive block": net(" output y = x -> B", "block B { B }"),
+    "growing block": net(" output y = x -> B(1)", "block B(n: int) { B(n + 1) -> B(n + 1) }"),
+    "recursive fn": net(" let n = f(1)\n output y = x", "fn f(n: int) = f(n + 1)"),
+    "double recursion": net(" let n = f(90)\n output y = x", "fn f(n: int) = 1 if n < 1 else f(n - 1) + f(n - 1)"),
+    "huge conv": net(" output y = x -> conv(10 ** 15, 3)"),
+    "huge pad": net(" output y = x -> pad(10 ** 17) -> pad(10 ** 17)"),
+    "passwd": net(" output y = x", 'use "/etc/passwd"'),
+    "outside": net(" output y = x", 'use "../../../x.net"'),
+    "itself": net(" output y = x -> nothing", 'use "./itself.net" as me'),
+    "nul": "net A {\0 }",
+    "escape": "net A { \x1b[31m }",
+    "bidi": net(" output \u202ey = x"),
+    "surrogate name": net(" output y = x -> \U0001f600"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.net"
+    path.write_text(BOMBS[name], encoding="utf-8")
+    code, output = run(path)
+    assert code in (1, 2)
+    assert "error[" in output
+    assert "\x1b" not in output
+
+
+def test_binary_and_missing_files(tmp_path: Path) -> None:
+    path = tmp_path / "binary.net"
+    path.write_bytes(bytes(range(256)) * 10)
+    assert run(path)[0] == 1
+    assert run(tmp_path / "missing.net")[0] == 1
+    assert run(tmp_path)[0] == 1
+
+
+def test_random_bytes_and_mutations(tmp_path: Path) -> None:
+    """Real files with characters changed, cut and doubled; and noise of every kind."""
+    generator = random.Random(7)
+    texts = [p.read_text() for p in (ROOT / "examples").glob("*.net")]
+    signs = "{}()[]->,;:=\"'#.0123456789xX \n\tabcin-+*/%<>!é"
+    for number in range(250):
+        if number % 5 == 0:
+            data = generator.randbytes(generator.randint(0, 400))
+        else:
+            text = list(generator.choice(texts))
+            for _ in range(generator.randint(1, 6)):
+                at = generator.randrange(len(text))
+                choice = generator.random()
+                if choice < 0.4:
+                    text[at] = generator.choice(signs)
+                elif choice < 0.7:
+                    del text[at : at + generator.randint(1, 30)]
+                else:
+                    text[at:at] = text[at : at + generator.randint(1, 40)]
+            data = "".join(text).encode()
+        path = tmp_path / f"m{number}.net"
+        path.write_bytes(data)
+        code, output = run(path)
+        assert code in (0, 1, 2)
+        assert code == 0 or "error[" in output
+        path.with_suffix(".py").unlink(missing_ok=True)
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "lenet.net"
+    for target in (tmp_path / "no" / "out.py", tmp_path, Path("/dev/full")):
+        result = CliRunner().invoke(main, ["compile", str(example), "-o", str(target)])
+        assert result.exit_code == 2, result.output
+        assert "can't write" in result.output
+    assert list(tmp_path.iterdir()) == []
