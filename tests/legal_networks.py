@@ -106,7 +106,7 @@ class _Writer:
         return f"{BLOCKS.format(axes=AXES[self.rank])}\n# Made by chance.\n{head} {{\n{body}\n}}\n"
 
     def outputs(self) -> None:
-        name, flow = self.pick()
+        name, _ = self.pick()
         self.lines.append(f"output map = {name} -> conv({self.count(3)}, 1)")
         if self.random.random() < 0.5:
             other, _ = self.pick()
@@ -114,8 +114,8 @@ class _Writer:
                 f"output extra = {other} -> global_avgpool -> head: linear(2) when training"
             )
         left = list(self.unused) or ["x"]
-        pools = [f"{v} -> {self.random.choice(['global_avgpool', 'global_maxpool', 'spp([1, 2])'])}"
-                 for v in left]  # fmt: skip
+        heads = ["global_avgpool", "global_maxpool"] + ["spp([1, 2])"] * (self.rank == 2)
+        pools = [f"{name} -> {self.random.choice(heads)}" for name in left]
         self.lines.append(f"output vector = ({', '.join(pools)}) -> concat -> last: linear(3)")
 
     # ---- lines ----

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import TypeVar
 
+from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Rules
@@ -99,6 +100,14 @@ def total(sizes: Iterable[Size]) -> Size:
     for size in sizes:
         result = result * size
     return result
+
+
+def several(sizes: Iterable[Size]) -> Truth:
+    """Whether the product of sizes is at least 2.
+
+    No size is below 1, so that is to say that one of them is at least 2, which is linear.
+    """
+    return any_of(*(size >= 2 for size in sizes))
 
 
 def is_fixed(sizes: Iterable[Size]) -> bool:

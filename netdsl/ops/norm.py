@@ -13,8 +13,8 @@ from netdsl.ops.axes import (
     changed,
     known_channels,
     need_float,
+    several,
     spatial_rank,
-    total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
@@ -68,7 +68,7 @@ class BatchNorm(_Norm):
         if self.eps == 0 and not self.track:
             rules.refuse("eps", "without running statistics eps is above 0", code="bad-argument")
         rules.require(
-            total(x.spatial) >= 2,
+            several(x.spatial),
             "in",
             f"with one sample, batchnorm in training needs more than one value a channel, and {x} "
             "comes in",
@@ -124,7 +124,7 @@ class GroupNorm(_Norm):
                 code="bad-argument",
             )
         rules.require(
-            channels // self.groups * total(x.spatial) >= 2,
+            several((channels // self.groups, *x.spatial)),
             "groups",
             f"a group must hold more than one value, and {x} in {self.groups} groups gives one",
         )
@@ -159,7 +159,7 @@ class InstanceNorm(_Norm):
         spatial_rank(x, rules, self.name)
         self._check(inputs, rules, 2, 4)
         rules.require(
-            total(x.spatial) >= 2,
+            several(x.spatial),
             "in",
             f"`instancenorm` needs more than one cell in a map, and {x} comes in",
         )

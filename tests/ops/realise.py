@@ -33,10 +33,10 @@ FOLDS = {
 }
 
 
-def realise(recipe: TorchRecipe) -> Callable[..., Any]:
-    """What the recipe says, as a function of tensors; makes the module if it is one."""
+def realise(recipe: TorchRecipe, made: nn.Module | None = None) -> Callable[..., Any]:
+    """What the recipe says, as a function of tensors; makes its module if none is given."""
     if isinstance(recipe, TorchModule):
-        module = make_module(recipe)
+        module = made or make_module(recipe)
         return lambda *xs: _pick(_invoke(module, recipe, xs), recipe.item)
     assert isinstance(recipe, TorchCall)
     return lambda *xs: _pick(_call(recipe, xs), recipe.item)

@@ -23,7 +23,11 @@ def adaptive_pool(x: Tensor, size: tuple[int, int], kind: str) -> Tensor:
     """Adaptive pooling of a map; the axes separate, so each is pooled on its own for export."""
     if torch.onnx.is_in_onnx_export():
         return adaptive_bins(adaptive_bins(x, -2, size[0], kind), -1, size[1], kind)
-    return F.adaptive_max_pool2d(x, size) if kind == "max" else F.adaptive_avg_pool2d(x, size)
+    return (
+        F.adaptive_max_pool2d(x, size)
+        if kind == "max"
+        else F.adaptive_avg_pool2d(x, size)
+    )
 
 
 class AdaptiveMaxPool(nn.Module):

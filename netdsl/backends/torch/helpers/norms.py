@@ -23,7 +23,9 @@ class AxisLayerNorm(nn.LayerNorm):
 class Normalize(nn.Module):
     """`(x - mean) / std`, a number for each channel, without weights."""
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], rank: int) -> None:
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], rank: int
+    ) -> None:
         super().__init__()
         shape = (-1, *(1 for _ in range(rank - 1)))
         self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)

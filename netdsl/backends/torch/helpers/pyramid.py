@@ -41,7 +41,9 @@ class SpatialPyramidPool(nn.Module):
         for i in range(level):
             start = i * n // level
             part = x.narrow(axis, start, ((i + 1) * n + level - 1) // level - start)
-            parts.append(part.amax(axis, True) if self.kind == "max" else part.mean(axis, True))
+            parts.append(
+                part.amax(axis, True) if self.kind == "max" else part.mean(axis, True)
+            )
         return torch.cat(parts, axis)
 
 

@@ -17,5 +17,7 @@ class DropPath(nn.Module):
         if not self.training or self.p == 0.0:
             return x
         shape = [x.shape[0]] + [1] * (x.dim() - 1)
-        keep = torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1.0 - self.p)
+        keep = torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(
+            1.0 - self.p
+        )
         return x * keep.div_(1.0 - self.p) if self.p < 1.0 else x * keep

@@ -21,7 +21,9 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(features, features * 3)
         self.proj = nn.Linear(features, features)
         table = torch.zeros((2 * window - 1) ** 2, heads)
-        self.relative_position_bias_table = nn.Parameter(nn.init.trunc_normal_(table, std=0.02))
+        self.relative_position_bias_table = nn.Parameter(
+            nn.init.trunc_normal_(table, std=0.02)
+        )
         at = torch.stack(
             torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
         ).flatten(1)
@@ -53,7 +55,9 @@ class WindowAttention(nn.Module):
         x = x.view(batch, height // w, w, width // w, w, features).transpose(2, 3)
         return x.reshape(-1, w * w, features)
 
-    def mask(self, x: Tensor, rows: int, columns: int, shift: tuple[int, int]) -> Tensor:
+    def mask(
+        self, x: Tensor, rows: int, columns: int, shift: tuple[int, int]
+    ) -> Tensor:
         """Minus 100 between cells that the shift brought together from afar."""
         region = x.new_zeros((1, rows, columns, 1))
         count = 0

@@ -1,0 +1,147 @@
+"""Legal networks compile, and their PyTorch source computes what the graph says, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+import netdsl
+from netdsl.ir.dim import evaluate
+from netdsl.ir.graph import Graph, Value
+from netdsl.ir.printer import graph_text
+from netdsl.ops.base import Op
+from netdsl.ops.recipe import TorchModule, TorchWeight
+from tests.legal_networks import legal_network
+
+torch = pytest.importorskip("torch")
+
+from tests.ops.realise import make_module, realise  # noqa: E402
+
+COUNT, PARTS = 96, 8
+LARGEST = 24
+
+
+def networks(part: int, *, symbolic: bool) -> Iterator[tuple[int, netdsl.Network]]:
+    for seed in range(part, COUNT, PARTS):
+        network = netdsl.loads(legal_network(seed, symbolic=symbolic))
+        assert not network.warnings, seed
+        yield seed, network
+
+
+def module_of(network: netdsl.Network, seed: int) -> Any:
+    """In evaluation mode, with weights and statistics that leave nothing out."""
+    module = network.torch(seed=seed).eval()
+    for key, value in module.state_dict().items():
+        if "running_var" in key:
+            value.uniform_(0.5, 1.5)
+        elif value.is_floating_point() and value.ndim == 1:
+            value.normal_(0.2, 0.5)
+    return module
+
+
+def at_inference(module: Any, x: Any) -> list[Any]:
+    """The outputs; those of training are None then."""
+    return [part for part in module(x) if part is not None]
+
+
+def interpret(graph: Graph, state: dict[str, Any], x: Any) -> list[Any]:
+    """The outputs of inference, computed node by node from the layers' recipes.
+
+    Asserts that every value has the shape the graph gives it; sizes must be fixed.
+    """
+    found: dict[int, Any] = {id(graph.inputs[0].value): x}
+    modules: dict[int, Any] = {}
+    needed = graph.inference_nodes()
+    for node in graph.nodes():
+        if id(node) not in needed:
+            continue
+        op = node.op
+        assert isinstance(op, Op)
+        recipe = op.torch(*(tuple(v.type for v in vs) for vs in (node.inputs, node.outputs)))
+        if isinstance(recipe, TorchWeight):
+            found[id(node.output)] = state[node.path]
+            continue
+        if isinstance(recipe, TorchModule) and id(node.layer) not in modules:
+            modules[id(node.layer)] = module = make_module(recipe)
+            below = f"{node.path}."
+            own = {k.removeprefix(below): v for k, v in state.items() if k.startswith(below)}
+            module.load_state_dict(own, strict=True)
+        results = realise(recipe, modules.get(id(node.layer)))(*(found[id(v)] for v in node.inputs))
+        _keep(node.outputs, results, found)
+    return [found[id(o.value)] for o in graph.outputs if not o.when_training]
+
+
+def _keep(values: tuple[Value, ...], results: Any, found: dict[int, Any]) -> None:
+    parts = results if isinstance(results, tuple | list) else [results]
+    for value, part in zip(values, parts, strict=True):
+        batch = 1 if value.type.batched else 0
+        assert tuple(part.shape[batch:]) == value.type.shape, value.producer
+        found[id(value)] = part
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_module_computes_what_the_graph_says(part: int) -> None:
+    for seed, network in networks(part, symbolic=False):
+        module = module_of(network, seed)
+        x = torch.randn(2, *network.inputs[0].shape)
+        with torch.no_grad():
+            outputs = at_inference(module, x)
+            expected = interpret(network.graph, module.state_dict(), x)
+        for mine, other in zip(outputs, expected, strict=True):
+            torch.testing.assert_close(mine, other, msg=lambda m, s=seed: f"seed {s}: {m}")
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_one_module_computes_it_at_all_sizes(part: int) -> None:
+    """The module of symbolic sizes equals the graph of fixed ones."""
+    for seed, network in networks(part, symbolic=True):
+        random, module = Random(seed), module_of(network, seed)
+        sizes = network.sizes
+        tried = [{s: random.randint(1, LARGEST) for s in sizes.symbols} for _ in range(30)]
+        smallest = sizes.smallest()
+        assert smallest is not None
+        for at in [smallest, *[a for a in tried if sizes.accepts(**a)][:1]]:
+            text = legal_network(seed, symbolic=True)
+            fixed = netdsl.loads(text, sizes=at).graph
+            x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape))
+            with torch.no_grad():
+                outputs, expected = (
+                    at_inference(module, x),
+                    interpret(fixed, module.state_dict(), x),
+                )
+            for mine, other in zip(outputs, expected, strict=True):
+                torch.testing.assert_close(mine, other, msg=lambda m, s=seed: f"seed {s}: {m}")
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_weights_are_those_of_the_graph(part: int) -> None:
+    for seed, network in networks(part, symbolic=True):
+        module = network.torch(seed=0)
+        specs = {
+            f"{layer.path}.{weight.key}".strip("."): weight.shape
+            for layer in network.graph.layers()
+            for weight in layer.weights
+        }
+        assert {k: tuple(v.shape) for k, v in module.state_dict().items()} == specs, seed
+        assert sum(p.numel() for p in module.parameters()) == network.summary().parameters
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_training_outputs(part: int) -> None:
+    for seed, network in networks(part, symbolic=False):
+        module = network.torch(seed=0).train()
+        found = module(torch.randn(2, *network.inputs[0].shape))
+        assert found._fields == tuple(o.name for o in network.outputs), seed
+        for tensor, output in zip(found, network.outputs, strict=True):
+            assert tuple(tensor.shape) == (2, *output.shape)
+
+
+def test_texts_are_the_same_twice() -> None:
+    for seed in range(0, COUNT, 6):
+        first, second = (netdsl.loads(legal_network(seed)) for _ in range(2))
+        assert graph_text(first.graph) == graph_text(second.graph)
+        assert first.torch_source() == second.torch_source()
+        assert str(first.sizes) == str(second.sizes)
