@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """One text the compiler reads: a file, a string, or a file of the standard library.
 
@@ -16,6 +16,9 @@ class Source:
 
     name: str
     text: str
+
+    def __repr__(self) -> str:
+        return f"<Source {self.name}>"
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:

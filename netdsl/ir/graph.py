@@ -38,7 +38,7 @@ class OpLike(Protocol):
     def name(self) -> str: ...
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Value:
     """A tensor that flows: an input (no producer), or result number `index` of a node.
 
@@ -50,6 +50,9 @@ class Value:
     name: str = ""
     producer: Node | None = None
     index: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Value {self.name or 'unnamed'}: {self.type}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Argument:
     text: str | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Layer:
     """Settings and weights under one path; called by one node, or by several that share it."""
 
@@ -75,8 +78,11 @@ class Layer:
     path: str = ""
     calls: list[Node] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"<Layer {self.path}: {self.op}>"
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, slots=True, repr=False)
 class Node:
     """One call of a layer: `inputs` in the order its op takes them."""
 
@@ -86,6 +92,9 @@ class Node:
     scope: Scope
     span: Span
     label: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Node {self.path}: {self.op}>"
 
     @property
     def op(self) -> OpLike:
@@ -117,7 +126,7 @@ class Kind(Enum):
     BRANCH = "branch"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Scope:
     """A stretch of the network that was written as one thing.
 
@@ -145,6 +154,9 @@ class Scope:
     names: dict[int, str] = field(default_factory=dict)
     shares: Scope | None = None
     children: list[Child] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.kind.value} {self.definition} {self.path}>"
 
     def home(self) -> Scope:
         """The block or net that this scope is written in: itself, if it is one."""
@@ -227,7 +239,7 @@ class Requirement:
     training_only: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Graph:
     """A network whose every shape is known.
 
@@ -245,6 +257,9 @@ class Graph:
     where: Truth = True
     where_span: Span | None = None
     requirements: tuple[Requirement, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}>"
 
     def nodes(self) -> Iterator[Node]:
         """All nodes in the order they run."""

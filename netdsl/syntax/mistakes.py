@@ -189,7 +189,9 @@ def _python_colon(
 def _keyword(
     token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
 ) -> bool:
-    if token.type not in KEYWORDS or "NAME" not in expected or token.type in ("TRUE", "FALSE"):
+    if token.type == "EQUAL" and before is not None and before.type in KEYWORDS:
+        token, span = before, _span(span.source, before)
+    elif token.type not in KEYWORDS or "NAME" not in expected or token.type in ("TRUE", "FALSE"):
         return False
     sink.error(
         "reserved-word",
@@ -233,20 +235,21 @@ def _dangling_arrow(
 def _shorthand_argument(
     token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
 ) -> bool:
-    if token.type not in ("COLON", "LABEL_COLON") or not {"COMMA", "RPAR"} <= expected:
+    if token.type != "LABEL_MARK" or "RPAR" not in expected or "ARROW" in expected:
         return False
     sink.error(
         "syntax-error",
         "an argument is named with `=`",
         span,
-        help="write `stride=2`",
-        fix=Fix("write `=`", (Edit(span, "="),)),
+        help="write `stride=2`, not `stride: 2`",
     )
     return True
 
 
 _MISTAKES = (
     _empty_body,
+    _shorthand_argument,
+    _keyword,
     _dangling_arrow,
     _number_after_stage,
     _comma_between_stages,
@@ -254,8 +257,6 @@ _MISTAKES = (
     _minus_for_arrow,
     _missing_arrow,
     _python_colon,
-    _shorthand_argument,
-    _keyword,
     _missing_comma,
 )
 

@@ -92,15 +92,17 @@ def _parse_definition(
     if not tokens:
         return None
     parser = lark.parse_interactive("")
-    position = 0
+    position, expected = 0, parser.choices()
     try:
         for token in tokens:
+            expected = parser.choices()  # before the reductions that the token may bring about
             parser.feed_token(token)
             position += 1
+        expected = parser.choices()
         return parser.feed_eof(tokens[-1])  # type: ignore[no-any-return]
     except UnexpectedToken as error:
-        expected = set(parser.accepts()) if position < len(tokens) else set(error.expected)
-        explain(tokens, position, expected, source, sink)
+        known = {name for name in expected if name.isupper()} | set(error.expected)
+        explain(tokens, position, known, source, sink)
     except (BadSyntax, VisitError) as error:
         bad = error.orig_exc if isinstance(error, VisitError) else error
         if not isinstance(bad, BadSyntax):

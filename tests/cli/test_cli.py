@@ -1,0 +1,149 @@
+"""The commands as a person calls them: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from netdsl.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+LENET = str(ROOT / "examples" / "lenet.net")
+UNET16 = str(ROOT / "examples" / "unet16.net")
+GOOGLENET = str(ROOT / "examples" / "googlenet.net")
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, list(arguments), input=stdin)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    path = tmp_path / "broken.net"
+    path.write_text("net A {\n    input x: [3, 8, 8]\n    output y = x -> conv(4, 9)\n}\n")
+    return str(path)
+
+
+def test_check() -> None:
+    result = run("check", LENET, UNET16)
+    assert (result.exit_code, result.output) == (0, "2 files checked, nothing found\n")
+
+
+def test_check_finds_errors_in_every_file(broken: str) -> None:
+    result = run("check", broken, LENET, "missing.net")
+    assert result.exit_code == 1
+    assert "error[shape-mismatch]: the window spans 9 cells" in result.output
+    assert f"{broken}:3:29" in result.output
+    assert "can't read missing.net: no such file or directory" in result.output
+    assert "2 errors" in result.output
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github"])
+def test_forms_for_tools(form: str, broken: str) -> None:
+    result = run("check", broken, "--format", form)
+    assert result.exit_code == 1
+    if form == "github":
+        assert result.output.startswith("::error file=")
+        return
+    data = json.loads(result.output)
+    if form == "json":
+        assert (data[0]["code"], data[0]["line"], data[0]["column"]) == ("shape-mismatch", 3, 29)
+        return
+    found = data["runs"][0]["results"][0]
+    region = found["locations"][0]["physicalLocation"]["region"]
+    assert (found["ruleId"], region["startLine"]) == ("shape-mismatch", 3)
+
+
+def test_compile_writes_the_source(tmp_path: Path) -> None:
+    out = tmp_path / "lenet.py"
+    assert run("compile", LENET, "-o", str(out)).exit_code == 0
+    assert "class LeNet(nn.Module):" in out.read_text()
+    assert run("compile", LENET).stdout == out.read_text()
+
+
+def test_parameters_are_typed_and_checked() -> None:
+    assert "nn.Linear(84, 7)" in run("compile", LENET, "--set", "classes=7").output
+    for wrong in ("classes=x", "classes=2.5", "clases=7"):
+        result = run("compile", LENET, "--set", wrong)
+        assert result.exit_code == 1
+        assert "error[" in result.output
+    assert run("compile", LENET, "--set", "classes").exit_code == 2
+
+
+def test_summary() -> None:
+    result = run("summary", GOOGLENET, "--size", "H=224,W=224")
+    assert "13,004,888 parameters (6,624,904 at inference), 1,498,376,192 multiply-adds" in result.output
+    data = json.loads(run("summary", LENET, "--format", "json").output)
+    assert data["parameters"] == 61_706
+    assert data["layers"][0] == {
+        "path": "conv1",
+        "layer": "conv(6, 5x5, padding=2)",
+        "output": "[6, 28, 28]",
+        "parameters": 156,
+        "macs": 117_600,
+        "training_only": False,
+    }
+
+
+def test_sizes() -> None:
+    assert run("sizes", UNET16).output == "H and W multiples of 16\n"
+    assert run("sizes", UNET16, "--accepts", "H=64,W=32").exit_code == 0
+    refused = run("sizes", UNET16, "--accepts", "H=65,W=64")
+    assert refused.exit_code == 1
+    assert "H = 65, W = 64 gives 64 here and 65 there" in refused.output
+    assert json.loads(run("sizes", UNET16, "--format", "json").output)["smallest"] == {"H": 16, "W": 16}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check"],
+        ["check", LENET, "--size", "H"],
+        ["check", LENET, "--size", "H=-1"],
+        ["sizes", UNET16, "--accepts", "H=64"],
+        ["sizes", UNET16, "--accepts", "H=64,W=0"],
+        ["nothing"],
+        ["check", LENET, "--max-layers", "0"],
+    ],
+)
+def test_wrong_calls(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_wrong_sizes_and_nets() -> None:
+    assert run("check", UNET16, "--size", "Q=3").exit_code == 1
+    assert run("check", LENET, "--net", "LeNets").exit_code == 1
+    assert run("check", LENET, "--max-layers", "3").exit_code == 1
+
+
+def test_standard_input() -> None:
+    text = "net A { input x: [1, 4, 4]\n output y = x -> relu }"
+    assert run("check", "-", stdin=text).exit_code == 0
+
+
+def test_warnings_can_be_denied(tmp_path: Path) -> None:
+    path = tmp_path / "w.net"
+    path.write_text("block relu { sigmoid }\nnet A { input x: [2]\n output y = x -> relu }")
+    assert run("check", str(path)).exit_code == 0
+    assert run("check", str(path), "--deny", "warnings").exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["check", "compile", "summary", "sizes"])
+def test_help_has_an_example(command: str) -> None:
+    assert f"netdsl {command} examples/" in run(command, "--help").output
+
+
+def test_checking_loads_neither_torch_nor_onnx_nor_numpy() -> None:
+    code = (
+        "import sys, netdsl.cli\n"
+        f"try: netdsl.cli.main(['check', {GOOGLENET!r}])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'onnx', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
