@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import netdsl
+from netdsl.ir.condition import holds
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Value
 from netdsl.ir.printer import graph_text
@@ -103,7 +104,10 @@ def test_one_module_computes_it_at_all_sizes(part: int) -> None:
         tried = [{s: random.randint(1, LARGEST) for s in sizes.symbols} for _ in range(30)]
         smallest = sizes.smallest()
         assert smallest is not None
-        for at in [smallest, *[a for a in tried if sizes.accepts(**a)][:1]]:
+        legal = [a for a in (smallest, *tried) if sizes.accepts(**a)]
+        # at a fixed size the heads of training must be possible too
+        needed = [r.condition for r in network.graph.requirements]
+        for at in [a for a in legal if all(holds(c, a) for c in needed)][:2]:
             text = legal_network(seed, symbolic=True)
             fixed = netdsl.loads(text, sizes=at).graph
             x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape))

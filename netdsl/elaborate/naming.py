@@ -150,6 +150,7 @@ def write_paths(graph: Graph, sink: Sink) -> None:
     while stack:
         scope = stack.pop()
         for child in scope.children:
+            _take_label_of_first_call(child)
             path = _below(scope.path, child.label)
             if isinstance(child, Node):
                 if child.layer.calls[0] is child:
@@ -158,6 +159,14 @@ def write_paths(graph: Graph, sink: Sink) -> None:
             child.path = path if child.shares is None else child.shares.path
             stack.append(child)
     _check_keys(graph, sink)
+
+
+def _take_label_of_first_call(child: Node | Scope) -> None:
+    """Later calls of a shared layer are named as its first."""
+    if isinstance(child, Scope) and child.shares is not None:
+        child.label = child.shares.label
+    if isinstance(child, Node):
+        child.label = child.layer.calls[0].label
 
 
 def _below(path: str, label: str) -> str:

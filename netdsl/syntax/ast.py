@@ -397,9 +397,6 @@ class Body:
     span: Span
 
 
-# --- definitions ---------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class TypeName:
     """`int`, `layer`, `[int]` (depth 1), `[[int]]` (depth 2)."""

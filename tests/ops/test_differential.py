@@ -37,7 +37,7 @@ STRICTER = {
     "adaptive_avgpool": {"size"},
     "spp": {"levels", "in"},
     "normalize": {"mean", "std", "in"},
-    "upsample": {"in", "align_corners"},  # the recipe leaves the word out beside nearest
+    "upsample": {"in", "align_corners", "size"},  # the recipe leaves the word out beside nearest
     "reshape": {"shape"},
     "drop_path": {"p"},  # checked when it drops
     "window_attention": {"shift", "in", "heads", "window"},
