@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
-from netdsl.ir.dim import Range, Size, bounds, evaluate, substitute, symbols
+from netdsl.ir.dim import Range, Size, bounds, evaluate, is_linear, substitute, symbols
 
 Condition: TypeAlias = Union["Compare", "All", "AnyOf"]
 Truth: TypeAlias = Union[bool, "Condition"]
@@ -143,6 +143,17 @@ def substitute_in(truth: Truth, values: Mapping[str, Size]) -> Truth:
             return all_of(*(substitute_in(p, values) for p in parts))
         case AnyOf(parts):
             return any_of(*(substitute_in(p, values) for p in parts))
+
+
+def is_linear_condition(truth: Truth) -> bool:
+    """Whether no product of symbols occurs in it, so that integer sets can judge it."""
+    match truth:
+        case bool():
+            return True
+        case Compare(_, left, right):
+            return is_linear(left - right)
+        case All(parts) | AnyOf(parts):
+            return all(map(is_linear_condition, parts))
 
 
 def condition_symbols(truth: Truth) -> Iterator[str]:

@@ -12,7 +12,6 @@ from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
 
 
-@dataclass(frozen=True)
 class Activation(Op):
     """What activations share: any shape, kept; a weight may pass through.
 
@@ -45,7 +44,6 @@ class Activation(Op):
         return TorchModule(f"nn.{self.module}", (), given, call=call)
 
 
-@dataclass(frozen=True)
 class Relu(Activation):
     """max(0, x).
 
@@ -57,7 +55,6 @@ class Relu(Activation):
     function: ClassVar[str] = "F.relu"
 
 
-@dataclass(frozen=True)
 class Relu6(Activation):
     """min(max(0, x), 6).
 
@@ -69,7 +66,6 @@ class Relu6(Activation):
     function: ClassVar[str] = "F.relu6"
 
 
-@dataclass(frozen=True)
 class Selu(Activation):
     """Scaled exponential linear unit (Klambauer et al. 2017).
 
@@ -81,7 +77,6 @@ class Selu(Activation):
     function: ClassVar[str] = "F.selu"
 
 
-@dataclass(frozen=True)
 class Silu(Activation):
     """x * sigmoid(x), also called swish.
 
@@ -93,7 +88,6 @@ class Silu(Activation):
     function: ClassVar[str] = "F.silu"
 
 
-@dataclass(frozen=True)
 class Mish(Activation):
     """x * tanh(softplus(x)).
 
@@ -105,7 +99,6 @@ class Mish(Activation):
     function: ClassVar[str] = "F.mish"
 
 
-@dataclass(frozen=True)
 class Sigmoid(Activation):
     """1 / (1 + exp(-x)).
 
@@ -117,7 +110,6 @@ class Sigmoid(Activation):
     function: ClassVar[str] = "torch.sigmoid"
 
 
-@dataclass(frozen=True)
 class Tanh(Activation):
     """The hyperbolic tangent.
 
@@ -129,7 +121,6 @@ class Tanh(Activation):
     function: ClassVar[str] = "torch.tanh"
 
 
-@dataclass(frozen=True)
 class HardSigmoid(Activation):
     """min(max(0, x + 3), 6) / 6.
 
@@ -141,7 +132,6 @@ class HardSigmoid(Activation):
     function: ClassVar[str] = "F.hardsigmoid"
 
 
-@dataclass(frozen=True)
 class HardSwish(Activation):
     """x * hardsigmoid(x) (Howard et al. 2019).
 
@@ -153,7 +143,6 @@ class HardSwish(Activation):
     function: ClassVar[str] = "F.hardswish"
 
 
-@dataclass(frozen=True)
 class SoftSign(Activation):
     """x / (1 + |x|).
 
@@ -330,7 +319,6 @@ class _Softmax(Op):
         return TorchModule(f"nn.{self.module}", (), axis, call=call)
 
 
-@dataclass(frozen=True)
 class Softmax(_Softmax):
     """exp(x) over the sum of exp(x) along an axis.
 
@@ -343,7 +331,6 @@ class Softmax(_Softmax):
     function: ClassVar[str] = "F.softmax"
 
 
-@dataclass(frozen=True)
 class LogSoftmax(_Softmax):
     """The logarithm of softmax.
 

@@ -101,6 +101,8 @@ POINTWISE = Window(1)
 class Op:
     """A layer. A subclass with a `name` is a layer of the language; nothing else registers it.
 
+    A subclass with parameters is a frozen dataclass; one without inherits all it needs.
+
     The class's docstring is its reference: first line what it does, then notes, then example
     rows such as `conv(8, 3): [3, 8, 8] -> [8, 6, 6]` (several shapes joined by `, `), each of
     which is run against the shape rule and against PyTorch.

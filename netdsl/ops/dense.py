@@ -69,7 +69,6 @@ class Linear(Op):
         return TorchModule("nn.Linear", args, changed(bias=(From(self.bias, "bias"), True)))
 
 
-@dataclass(frozen=True)
 class Flatten(Op):
     """All axes become one.
 

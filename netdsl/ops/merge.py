@@ -115,7 +115,6 @@ class Concat(Op):
         return TorchCall("torch.cat", (pieces,), keywords(dim=axis + 1))
 
 
-@dataclass(frozen=True)
 class _Elementwise(Op):
     """What the elementwise merges share: equal shapes; an axis of literally 1 spreads."""
 
@@ -157,7 +156,6 @@ class _Elementwise(Op):
         return TorchCall(self.operator, args)
 
 
-@dataclass(frozen=True)
 class Add(_Elementwise):
     """The sum of the values.
 
@@ -169,7 +167,6 @@ class Add(_Elementwise):
     operator: ClassVar[str] = "+"
 
 
-@dataclass(frozen=True)
 class Sub(_Elementwise):
     """The first value less the second.
 
@@ -181,7 +178,6 @@ class Sub(_Elementwise):
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
 
 
-@dataclass(frozen=True)
 class Mul(_Elementwise):
     """The product of the values; a gate [C, 1, 1] scales the channels.
 
@@ -192,7 +188,6 @@ class Mul(_Elementwise):
     operator: ClassVar[str] = "*"
 
 
-@dataclass(frozen=True)
 class Max(_Elementwise):
     """The largest of the values at each place.
 
@@ -203,7 +198,6 @@ class Max(_Elementwise):
     operator: ClassVar[str] = "torch.maximum"
 
 
-@dataclass(frozen=True)
 class Min(_Elementwise):
     """The smallest of the values at each place.
 
@@ -214,7 +208,6 @@ class Min(_Elementwise):
     operator: ClassVar[str] = "torch.minimum"
 
 
-@dataclass(frozen=True)
 class Mean(_Elementwise):
     """The mean of the values at each place.
 

@@ -26,7 +26,6 @@ def affine(size: int) -> tuple[WeightSpec, WeightSpec]:
     return WeightSpec("weight", (size,), "ones"), WeightSpec("bias", (size,), "zeros")
 
 
-@dataclass(frozen=True)
 class _Norm(Op):
     """What norms share: they keep the shape."""
 

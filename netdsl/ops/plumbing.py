@@ -13,7 +13,6 @@ from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
 
 
-@dataclass(frozen=True)
 class Identity(Op):
     """The value as it comes in.
 

@@ -35,7 +35,6 @@ def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ce
     return (size + room) // stride + 1
 
 
-@dataclass(frozen=True)
 class _Pool(Op):
     """What the sliding pools share."""
 
@@ -256,7 +255,6 @@ class _Adaptive(Op):
         return TorchModule(f"nn.Adaptive{kind}Pool{rank}d", args, call=call)
 
 
-@dataclass(frozen=True)
 class AdaptiveMaxPool(_Adaptive):
     """The largest value of each of `size` windows, which overlap where they must.
 
@@ -268,7 +266,6 @@ class AdaptiveMaxPool(_Adaptive):
     kind: ClassVar[str] = "Max"
 
 
-@dataclass(frozen=True)
 class AdaptiveAvgPool(_Adaptive):
     """The mean of each of `size` windows, which overlap where they must.
 
@@ -280,7 +277,6 @@ class AdaptiveAvgPool(_Adaptive):
     kind: ClassVar[str] = "Avg"
 
 
-@dataclass(frozen=True)
 class _Global(Op):
     """What the global pools share: one number a channel."""
 
@@ -301,7 +297,6 @@ class _Global(Op):
         return TorchCall(self.method, (In(0),), keywords(dim=axes))
 
 
-@dataclass(frozen=True)
 class GlobalMaxPool(_Global):
     """The largest value of each channel.
 
@@ -312,7 +307,6 @@ class GlobalMaxPool(_Global):
     method: ClassVar[str] = ".amax"
 
 
-@dataclass(frozen=True)
 class GlobalAvgPool(_Global):
     """The mean of each channel.
 

@@ -26,7 +26,6 @@ class _Dropping(Op):
         return inputs
 
 
-@dataclass(frozen=True)
 class Dropout(_Dropping):
     """Sets single numbers to zero in training (Srivastava et al. 2014).
 
@@ -39,7 +38,6 @@ class Dropout(_Dropping):
         return TorchModule("nn.Dropout", (From(self.p, "p"),))
 
 
-@dataclass(frozen=True)
 class ChannelDropout(_Dropping):
     """Sets whole channels to zero in training.
 
@@ -56,7 +54,6 @@ class ChannelDropout(_Dropping):
         return TorchModule(f"nn.Dropout{inputs[0].rank - 1}d", (From(self.p, "p"),))
 
 
-@dataclass(frozen=True)
 class DropPath(_Dropping):
     """Drops the whole value of a sample in training: stochastic depth (Huang et al. 2016).
 

@@ -10,7 +10,7 @@ from netdsl.diagnostics import Source, Span
 # --- expressions ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Name:
     """An identifier where it is written: a definition's name, a parameter, a keyword argument."""
 
@@ -18,7 +18,7 @@ class Name:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Number:
     """`64`, `0.1`, `1e-5`. The value is an int where it is written without `.` and `e`."""
 
@@ -26,7 +26,7 @@ class Number:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Text:
     """`"block1-0"`, without its quotes."""
 
@@ -34,7 +34,7 @@ class Text:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Truth:
     """`true` or `false`."""
 
@@ -42,7 +42,7 @@ class Truth:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class SizeLiteral:
     """`3x3`, `37x53`, `2x3x4`, `1.5x2`: the parts in the order written."""
 
@@ -50,7 +50,7 @@ class SizeLiteral:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ListExpr:
     """`[1, 2, 4]`."""
 
@@ -58,7 +58,7 @@ class ListExpr:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class TupleExpr:
     """`(0, 3)`: a size with computed parts. One item in parentheses is that item, not a tuple."""
 
@@ -66,7 +66,7 @@ class TupleExpr:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class NameExpr:
     """A bare name (also `in`): a number, a value, a layer, an option word; its use decides."""
 
@@ -74,7 +74,7 @@ class NameExpr:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Attribute:
     """`x.channels`, `in.height`, `blocks.Name`."""
 
@@ -83,7 +83,7 @@ class Attribute:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Index:
     """`list[i]`, `x.shape[0]`, `down[i - 1]`."""
 
@@ -92,7 +92,7 @@ class Index:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Slice:
     """`list[a..b]`, either end may be left out."""
 
@@ -102,7 +102,7 @@ class Slice:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Argument:
     """One argument of a call: positional where `name` is None."""
 
@@ -111,7 +111,7 @@ class Argument:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class CallExpr:
     """`max(a, b)`, `make_divisible(c, 8)`; for a `layer` parameter also `leaky_relu(0.1)`."""
 
@@ -120,7 +120,7 @@ class CallExpr:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Unary:
     """`-a`, `+a`, `not a`: `operator` as written."""
 
@@ -129,7 +129,7 @@ class Unary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Binary:
     """`a + b` and so on: `+ - * / // % **`, and `and`, `or`; `operator` as written."""
 
@@ -139,7 +139,7 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Compare:
     """`a < b <= c`, as in Python: operands are one more than operators (`== != < <= > >=`)."""
 
@@ -148,7 +148,7 @@ class Compare:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Conditional:
     """`then if condition else otherwise`."""
 
@@ -158,7 +158,7 @@ class Conditional:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Range:
     """`start..stop`, stop not in it."""
 
@@ -189,7 +189,7 @@ Expr: TypeAlias = (
 # --- chains --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LabelPart:
     """One part of a label: `name`, `0`, `"block1-0"`, `down[i]` (text and index), `[i]` (index)."""
 
@@ -198,7 +198,7 @@ class LabelPart:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Label:
     """`conv1:`, `0:`, `branches.[i]:`: the parts between the dots."""
 
@@ -206,7 +206,7 @@ class Label:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LayerStage:
     """An op or a block: `conv1: conv(64, 7x7)`, `relu`, `a.Name(3)`, `add { ... }`.
 
@@ -221,7 +221,7 @@ class LayerStage:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ValueSource:
     """Head of a chain that can only be a value: `in`, `in[0]`, `down[i]`."""
 
@@ -229,7 +229,7 @@ class ValueSource:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class TupleSource:
     """`(a, b -> conv(3))` as head of a chain; one chain in parentheses is a 1-tuple here."""
 
@@ -237,7 +237,7 @@ class TupleSource:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ForSource:
     """`(for x in list { chain })`: a tuple with a value for each item."""
 
@@ -247,7 +247,7 @@ class ForSource:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Group:
     """`{ chain }`, `layer1: { ... }`."""
 
@@ -256,7 +256,7 @@ class Group:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Repeat:
     """`repeat n { chain }`."""
 
@@ -266,7 +266,7 @@ class Repeat:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class For:
     """`for x in list { chain }`, `for (c, n) in [[64, 3], [128, 4]] { ... }`."""
 
@@ -277,7 +277,7 @@ class For:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class If:
     """`if cond { chain } else { chain }`; `else if` nests as a body of one chain of one `If`."""
 
@@ -288,7 +288,7 @@ class If:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Claim:
     """`[16, H / 4, W / 4]` in a chain."""
 
@@ -300,7 +300,7 @@ Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Claim
 Source_: TypeAlias = ValueSource | TupleSource | ForSource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Chain:
     """Items joined by arrows. Only the first may be a source; without one the flow comes in."""
 
@@ -311,7 +311,7 @@ class Chain:
 # --- statements ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class InputStatement:
     """`input ids: int64 [T] where T >= 4, T % 2 == 0`; `dtype` is None where not written."""
 
@@ -322,7 +322,7 @@ class InputStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class OutputStatement:
     """`output logits = chain`, `output aux = chain when training`."""
 
@@ -332,7 +332,7 @@ class OutputStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LetStatement:
     """`let mid = in.channels // 4`."""
 
@@ -341,7 +341,7 @@ class LetStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class AssignStatement:
     """`x = chain`, `(a, b) = chain`; `is_tuple` tells `(a) = ...` from `a = ...`."""
 
@@ -351,7 +351,7 @@ class AssignStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class WeightStatement:
     """`weight table: [169, 3] = 0`; `fill` is None where not written."""
 
@@ -361,7 +361,7 @@ class WeightStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LayerStatement:
     """`layer enc = Encoder(64)`: one layer under a name, shared by every use."""
 
@@ -370,7 +370,7 @@ class LayerStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ChainStatement:
     """A chain alone on its line."""
 
@@ -389,7 +389,7 @@ Statement: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Body:
     """The statements between braces."""
 
@@ -397,7 +397,7 @@ class Body:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class TypeName:
     """`int`, `layer`, `[int]` (depth 1), `[[int]]` (depth 2)."""
 
@@ -406,7 +406,7 @@ class TypeName:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Parameter:
     """A formal parameter: `stride: size = 1`."""
 
@@ -416,7 +416,7 @@ class Parameter:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class BlockInput:
     """An input of a block: `x`, `x: [C, H, W]`; in `: [C, H, W] -> ...` the name is None."""
 
@@ -425,7 +425,7 @@ class BlockInput:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class UseDefinition:
     """`use std.resnet (Bottleneck)`, `use "./a.net" as a`.
 
@@ -439,7 +439,7 @@ class UseDefinition:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class FunctionDefinition:
     """`fn twice(n: int) = 2 * n`."""
 
@@ -450,7 +450,7 @@ class FunctionDefinition:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class BlockDefinition:
     """`block Name(parameters) (inputs) -> results { body }`.
 
@@ -467,7 +467,7 @@ class BlockDefinition:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class NetDefinition:
     """`net Name(parameters) { body }`."""
 
@@ -481,7 +481,7 @@ class NetDefinition:
 Definition: TypeAlias = UseDefinition | FunctionDefinition | BlockDefinition | NetDefinition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Comment:
     """`# text`, kept for documentation and the formatter."""
 
@@ -489,7 +489,7 @@ class Comment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class File:
     """One parsed `.net` file. `comments` are all of its comments in order."""
 

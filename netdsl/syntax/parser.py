@@ -15,6 +15,7 @@ from lark.exceptions import UnexpectedToken, VisitError
 from netdsl.diagnostics import Sink, Source, Span
 from netdsl.syntax import ast
 from netdsl.syntax.build import BadSyntax, Builder
+from netdsl.syntax.cache import private_file
 from netdsl.syntax.lexing import Tokens, tokenize
 from netdsl.syntax.mistakes import explain
 
@@ -72,6 +73,7 @@ def _machine() -> tuple[Lark, Builder, Lock]:
         transformer=builder,
         keep_all_tokens=True,
         maybe_placeholders=True,
+        cache=private_file("grammar") or False,
     )
     return lark, builder, Lock()
 
