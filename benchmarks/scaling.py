@@ -22,4 +22,6 @@ def check(layers: int) -> float:
 check(1000)
 small = median(check(5_000) for _ in range(3))
 large = median(check(50_000) for _ in range(3))
-print(f"5,000 layers {small:.2f} s, 50,000 layers {large:.2f} s, ratio {large / small:.1f} (bound 12)")
+print(
+    f"5,000 layers {small:.2f} s, 50,000 layers {large:.2f} s, ratio {large / small:.1f} (bound 12)"
+)

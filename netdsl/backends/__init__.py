@@ -1,0 +1,1 @@
+"""Floor 5: from the graph to other languages."""

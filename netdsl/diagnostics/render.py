@@ -59,7 +59,8 @@ class _Page:
         return "\n".join(lines)
 
     def _remark(self, word: str, text: str) -> str:
-        return f"{' ' * self.gutter} {self._paint('=', 'rail')} {self._paint(word, 'help')}: {clean(text)}"
+        margin, rail = " " * self.gutter, self._paint("=", "rail")
+        return f"{margin} {rail} {self._paint(word, 'help')}: {clean(text)}"
 
     def _place(self, span: Span, label: str, kind: str, arrow: str) -> list[str]:
         """The place, the line, and a mark under it; a long span is marked on its first line."""

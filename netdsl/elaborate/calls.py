@@ -138,7 +138,8 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
         state.error(
             place,
             "wrong-inputs",
-            f"`{op.name}` takes {takes} value{'' if one else 's'}, and {count} come{'s' * (count == 1)} in",
+            f"`{op.name}` takes {takes} value{'' if one else 's'}, "
+            f"and {count} come{'s' * (count == 1)} in",
             call.span,
             help="join them first: `-> concat` or `-> add`"
             if one and count > 1

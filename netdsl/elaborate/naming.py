@@ -114,7 +114,7 @@ class Naming:
         if first in MODULE_ATTRIBUTES:
             sink.error(
                 "name-taken",
-                f"`{first}` is what PyTorch calls a part of every module: no layer can be called so",
+                f"PyTorch calls a part of every module `{first}`, so no layer can be called so",
                 entry.span,
                 help=f"another label: `{first}_`",
             )

@@ -145,7 +145,7 @@ def floor_div(size: Size, divisor: int) -> Size:
     """`floor(size / divisor)` for a positive divisor, in normal form.
 
     Whole multiples come out (`(4H + 6) // 4 = H + 1 + floor(2/4)`), a common factor is
-    cancelled, and a floor of a floor is one floor: `floor((floor(a/b) + c)/d) = floor((a + bc)/bd)`.
+    cancelled, and a floor of a floor is one: `floor((floor(a/b) + c)/d) = floor((a + bc)/bd)`.
     """
     if divisor <= 0:
         raise ValueError("the divisor of a size is a positive number")

@@ -143,8 +143,8 @@ class _Elementwise(Op):
             rules.require(
                 equal(found, size),
                 f"in[{number}]",
-                f"`{self.name}` takes equal shapes, and axis {axis} is {found} in input {first} and "
-                f"{size} in input {number}",
+                f"`{self.name}` takes equal shapes, and axis {axis} is {found} in input {first} "
+                f"and {size} in input {number}",
                 notes=tuple(f"input {i}: {t}" for i, t in enumerate(inputs)),
                 help="channels are changed by a 1x1 convolution, sizes by `upsample(size=other)` "
                 "or `center_crop(other)`",

@@ -84,9 +84,8 @@ class _Pool(Op):
 
     def _recipe(self, rank: int, module: str, call: str, settings: Keywords) -> TorchModule:
         args = (From(self.kernel, "kernel"),)  # type: ignore[attr-defined]
-        return TorchModule(
-            f"nn.{module}{rank}d", args, settings, call=TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
-        )  # fmt: skip
+        said = TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
+        return TorchModule(f"nn.{module}{rank}d", args, settings, call=said)
 
     def _stride(self) -> Keywords:
         """PyTorch's default stride is the kernel as well."""

@@ -54,8 +54,8 @@ class Spp(Op):
                 rules.require(
                     all_of(size >= n, size % n <= size // n),
                     "levels",
-                    f"the paper's windows give {n} bins only where {n} <= a and a % {n} <= a // {n}, "
-                    f"and the {axis_name(2, axis)} is {size}",
+                    f"the paper's windows give {n} bins only where {n} <= a and "
+                    f"a % {n} <= a // {n}, and the {axis_name(2, axis)} is {size}",
                     help="bins=adaptive works at every size",
                 )
 

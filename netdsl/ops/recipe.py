@@ -73,10 +73,11 @@ Keywords: TypeAlias = tuple[tuple[str, TorchValue], ...]
 class TorchCall:
     """A function, method or operator on the inputs.
 
-    `target` is `F.relu`, `torch.cat`; `[]` cuts: each further argument is a pair (start, stop) or a
-    triple with a step for an axis from 1 on, None leaves the axis whole; a method where it begins with a dot (`.flatten`, on the
-    first of `args`); an operator where it is one of `+ - * /` (between all inputs in order).
-    `item` picks a part of the result. An empty target is the input itself.
+    `target` is `F.relu`, `torch.cat`; a method where it begins with a dot (`.flatten`, on the first
+    of `args`); an operator where it is one of `+ - *` (between all inputs in order); `[]` cuts:
+    each further argument is a pair (start, stop), or a triple with a step, for an axis from 1 on,
+    and None leaves the axis whole. An empty target is the input itself. `item` picks a part of the
+    result.
     """
 
     target: str

@@ -97,7 +97,7 @@ class Upsample(Op):
             rules.require(
                 made >= 1,
                 at,
-                f"the {axis_name(rank, axis)} of the result would be {made}, and must be at least 1",
+                f"the {axis_name(rank, axis)} of the result would be {made}, not 1 or more",
             )
         return (x.with_shape(x.channels, *sizes),)
 
@@ -132,8 +132,8 @@ class Upsample(Op):
             if other.rank != inputs[0].rank:
                 rules.refuse(
                     "size",
-                    f"the size is that of {other}, which has {max(other.rank - 1, 0)} spatial axes, "
-                    f"and the map has {rank}",
+                    f"the size is that of {other}, which has {max(other.rank - 1, 0)} "
+                    f"spatial axes, and the map has {rank}",
                     code="wrong-rank",
                 )
             return list(other.spatial)

@@ -115,13 +115,14 @@ def _missing_comma(
 ) -> bool:
     if "COMMA" not in expected or token.type not in VALUE_STARTS or before is None:
         return False
+    end = before.end_pos or 0
     sink.error(
         "missing-comma",
         f"a comma is missing between `{before.value}` and `{token.value}`",
         span,
         help=f"write `{before.value}, {token.value}`",
-        fix=Fix("insert a comma", (Edit(Span(span.source, before.end_pos or 0, before.end_pos or 0), ","),)),
-    )  # fmt: skip
+        fix=Fix("insert a comma", (Edit(Span(span.source, end, end), ","),)),
+    )
     return True
 
 

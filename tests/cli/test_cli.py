@@ -77,7 +77,10 @@ def test_parameters_are_typed_and_checked() -> None:
 
 def test_summary() -> None:
     result = run("summary", GOOGLENET, "--size", "H=224,W=224")
-    assert "13,004,888 parameters (6,624,904 at inference), 1,498,376,192 multiply-adds" in result.output
+    assert (
+        "13,004,888 parameters (6,624,904 at inference), 1,498,376,192 multiply-adds"
+        in result.output
+    )
     data = json.loads(run("summary", LENET, "--format", "json").output)
     assert data["parameters"] == 61_706
     assert data["layers"][0] == {
@@ -96,7 +99,10 @@ def test_sizes() -> None:
     refused = run("sizes", UNET16, "--accepts", "H=65,W=64")
     assert refused.exit_code == 1
     assert "H = 65, W = 64 gives 64 here and 65 there" in refused.output
-    assert json.loads(run("sizes", UNET16, "--format", "json").output)["smallest"] == {"H": 16, "W": 16}
+    assert json.loads(run("sizes", UNET16, "--format", "json").output)["smallest"] == {
+        "H": 16,
+        "W": 16,
+    }
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def lisp(e: ast.Expr) -> str:
         ("a < b <= c", "(< <= a b c)"),
         ("a if b else c if d else e", "(if b a (if d c e))"),
         ("0..n - 1", "(.. 0 (- n 1))"),
-        ("l[1..] + l[..2] + l[a..b] + l[..]", "(+ (+ (+ (cut l 1 _) (cut l _ 2)) (cut l a b)) (cut l _ _))"),
+        (
+            "l[1..] + l[..2] + l[a..b] + l[..]",
+            "(+ (+ (+ (cut l 1 _) (cut l _ 2)) (cut l a b)) (cut l _ _))",
+        ),
         ("in.shape[0] // 2", "(// (at (. in shape) 0) 2)"),
         ("max(a, [1, 2,], (3, 4))", "(max a [1 2] <3 4>)"),
         ("(a)", "a"),
@@ -89,7 +92,9 @@ def test_expressions(text: str, expected: str) -> None:
 
 
 def test_lines_end_where_no_round_or_square_bracket_is_open() -> None:
-    statements = body("a = x\n  # comment\n\n  -> relu\n  -> conv(\n 3,\n 1)\nb = a; c = b\nc -> {\n relu\n -> relu\n}")
+    statements = body(
+        "a = x\n  # comment\n\n  -> relu\n  -> conv(\n 3,\n 1)\nb = a; c = b\nc -> {\n relu\n -> relu\n}"
+    )
     assert [type(s).__name__ for s in statements] == ["AssignStatement"] * 3 + ["ChainStatement"]
     assert len(statements[0].chain.items) == 3
 
@@ -175,7 +180,10 @@ def test_inputs_and_parameters_of_blocks() -> None:
         ('net A { "open: relu }', ["bad-character 1:9"]),
         ("block A(n) (x) { relu }", ["missing-type 1:9"]),
         ("net A { y = relu -> (a, b) }", ["source-inside 1:21"]),
-        ("net A { y = -> }\nnet B { y = x -> conv(3 4) }", ["syntax-error 1:13", "missing-comma 2:25"]),
+        (
+            "net A { y = -> }\nnet B { y = x -> conv(3 4) }",
+            ["syntax-error 1:13", "missing-comma 2:25"],
+        ),
     ],
 )
 def test_mistakes(text: str, expected: list[str]) -> None:
@@ -189,7 +197,7 @@ def test_the_grammar_has_no_conflict() -> None:
     class Keep:
         always_accept = ("COMMENT", "NEWLINE", "SEMICOLON")
 
-        def process(self, stream):  # noqa: ANN001, ANN201
+        def process(self, stream):
             return stream
 
     Lark(grammar_text(), parser="lalr", lexer="basic", postlex=Keep(), strict=True)

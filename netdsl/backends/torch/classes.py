@@ -198,7 +198,7 @@ def is_stateless(said: object) -> bool:
 
 
 def reach(path: Sequence[str]) -> Expr:
-    """How `forward` says an attribute: `self.conv1`, `self.fuse["0"]["1"]`, `getattr(self, "0")`."""
+    """How `forward` says an attribute: `self.conv1`, `self.fuse["0"]`, `getattr(self, "0")`."""
     first, rest = path[0], path[1:]
     expr: Expr = f"self.{first}" if _is_plain(first) else call("getattr", "self", literal(first))
     for name in rest:
