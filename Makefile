@@ -21,7 +21,6 @@ test-full: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(RUN)/python -m ruff check .
 	$(RUN)/python -m ruff format --check .
-	$(RUN)/python -m pyright
 
 bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/check_speed.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
 
 from netdsl.diagnostics import Label, Sink, Span
 from netdsl.elaborate.evaluate import Evaluator, describe
@@ -177,7 +178,8 @@ class Binder:
                 secondary=[Label(inner.bindings[name.text].span, "the first one")],
             )
             return
-        text = name.text if not isinstance(value, LayerValue) else None
+        says_nothing = isinstance(value, LayerValue) or iskeyword(name.text)
+        text = None if says_nothing else name.text
         inner.bindings[name.text] = Binding(value, name.span, text)
 
     def _formal(self, parameter: ast.Parameter) -> Formal | None:

@@ -200,13 +200,14 @@ def is_stateless(said: object) -> bool:
 def reach(path: Sequence[str]) -> Expr:
     """How `forward` says an attribute: `self.conv1`, `self.fuse["0"]`, `getattr(self, "0")`."""
     first, rest = path[0], path[1:]
-    expr: Expr = f"self.{first}" if _is_plain(first) else call("getattr", "self", literal(first))
+    expr: Expr = f"self.{first}" if is_plain(first) else call("getattr", "self", literal(first))
     for name in rest:
         expr = Joined((expr, f"[{literal(name)}]"))
     return expr
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
+    """Whether Python takes the name after a dot."""
     return name.isidentifier() and identifier(name) == name
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from netdsl.backends.torch.source import torch_source
+from netdsl.backends.torch.source import class_name, torch_source
 from netdsl.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def torch_module(graph: Graph, seed: int | None = None) -> nn.Module:
     sys.modules[name] = module
     exec(compile(text, file, "exec"), module.__dict__)
     if seed is None:
-        return module.__dict__[graph.name]()  # type: ignore[no-any-return]
+        return module.__dict__[class_name(graph)]()  # type: ignore[no-any-return]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return module.__dict__[graph.name]()  # type: ignore[no-any-return]
+        return module.__dict__[class_name(graph)]()  # type: ignore[no-any-return]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast as python
+import builtins
+import keyword
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from netdsl.backends.torch.arguments import resolve
-from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass
+from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass, is_plain
 from netdsl.backends.torch.forward import Line
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, fill, flat, lines, literal
 from netdsl.backends.torch.tree import Member, Uses, members
@@ -25,8 +27,9 @@ def torch_source(graph: Graph) -> str:
     uses = Uses(graph)
     collector = Collector(uses, _training_only(graph))
     root = collector.instance(graph.root)
+    name = class_name(graph)
     classes = list(collector.classes.values())
-    _name_classes(classes, root, graph.name, {name for _, name in collector.helpers})
+    _name_classes(classes, root, name, {name for _, name in collector.helpers})
     for found in classes:
         resolve(found)
     parts = [_helper(file, sorted(n for f, n in collector.helpers if f == file))
@@ -36,6 +39,15 @@ def torch_source(graph: Graph) -> str:
     printed.insert(len(printed) - 1, outputs)
     body = "\n\n\n".join(part for part in [*parts, *printed] if part)
     return f"{_header(graph, body)}\n\n\n{body}\n"
+
+
+def class_name(graph: Graph) -> str:
+    """The net's own name, unless Python or the generated source needs that name."""
+    name = graph.name
+    helpers = {"AdaptiveAvgPool", "AdaptiveMaxPool", "AxisLayerNorm", "DropPath", "Normalize",
+               "PaperPyramidPool", "SpatialPyramidPool", "WindowAttention"}  # fmt: skip
+    clash = keyword.iskeyword(name) or name in RESERVED | helpers | set(dir(builtins))
+    return f"{name}Net" if clash else name
 
 
 def _training_only(graph: Graph) -> set[int]:
@@ -151,15 +163,13 @@ def _attributes(found: ModuleClass) -> Iterator[str]:
 
 
 def _assign(holder: tuple[str, ...], name: str, value: Expr, is_weight: bool) -> list[str]:
-    plain = name.isidentifier() and not holder
+    plain = is_plain(name) and not holder
     if plain:
         return lines(value, 8, f"self.{name} = ")
     target: Expr = "self"
     for index, part in enumerate(holder):
         if index == 0:
-            target = (
-                f"self.{part}" if part.isidentifier() else call("getattr", "self", literal(part))
-            )
+            target = f"self.{part}" if is_plain(part) else call("getattr", "self", literal(part))
         else:
             target = Joined((target, f"[{literal(part)}]"))
     method = "register_parameter" if is_weight else "add_module"
@@ -192,7 +202,7 @@ def _return(results: Sequence[Expr]) -> list[str]:
 
 def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
     kept = [r for o, r in zip(net.outputs, results, strict=True) if not o.when_training]
-    outputs = f"{net.name}Outputs"
+    outputs = f"{class_name(net)}Outputs"
     if len(kept) == len(results):
         yield from lines(Bracket(outputs, tuple(results)), 8, "return ")
         return
@@ -210,7 +220,7 @@ def _result_type(instance: Instance, net: Graph | None) -> str:
     if net is None or len(net.outputs) == 1:
         count = len(instance.results)
         return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
-    outputs = f"{net.name}Outputs"
+    outputs = f"{class_name(net)}Outputs"
     left = [o for o in net.outputs if not o.when_training]
     return f"{outputs} | Tensor" if len(left) == 1 else outputs
 
@@ -220,7 +230,7 @@ def _outputs_class(graph: Graph) -> str:
         left = sum(not o.when_training for o in graph.outputs)
         return "Tensor | None" if output.when_training and left > 1 else "Tensor"
 
-    text = [f"class {graph.name}Outputs(NamedTuple):"]
+    text = [f"class {class_name(graph)}Outputs(NamedTuple):"]
     text += [f'    """What {graph.name} computes."""', ""]
     return "\n".join([*text, *(f"    {o.name}: {kind(o)}" for o in graph.outputs)])
 
