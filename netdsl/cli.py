@@ -178,7 +178,11 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
       netdsl compile examples/googlenet.net -o googlenet.py
     """
     network = _load(file, options)
-    text = network.torch_source()
+    try:
+        text = network.torch_source()
+    except DiagnosticError as error:
+        _show(error.diagnostics, "text")
+        sys.exit(WRONG_FILE)
     if output is None or output == "-":
         click.echo(text, nl=False)
         return

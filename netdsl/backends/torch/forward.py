@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import Speaker, needs_names, uses_sizes
 from netdsl.backends.torch.layout import Bracket, Expr, fill, flat, literal
-from netdsl.backends.torch.sizes import At
+from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tree import Member, Uses, inputs_of, outputs_of, recipe
+from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
 
@@ -112,14 +113,17 @@ class Forward:
         ]
         held = [(name, v) for name, v in self.inputs if self.names.get(id(v)) == name]
         speaker = Speaker(node, args, [*here, *held])
-        if isinstance(said, TorchModule):
-            module = self.access.get(id(node.layer))
-            if module is not None:
-                return speaker.invocation(module, said)
-            assert said.call is not None
-            said = said.call
-        assert isinstance(said, TorchCall)
-        return speaker.function(said)
+        try:
+            if isinstance(said, TorchModule):
+                module = self.access.get(id(node.layer))
+                if module is not None:
+                    return speaker.invocation(module, said)
+                assert said.call is not None
+                said = said.call
+            assert isinstance(said, TorchCall)
+            return speaker.function(said)
+        except NotAtHand as size:
+            raise DiagnosticError([_not_at_hand(node, size)]) from None
 
     def _is_inline(self, given: tuple[Value, ...]) -> bool:
         """Whether the result is used once and has no name from an assignment."""
@@ -191,6 +195,15 @@ class Forward:
             name = f"{identifier(wanted)}{number}"
         self.names[id(value)] = name
         return name
+
+
+def _not_at_hand(node: Node, size: NotAtHand) -> Diagnostic:
+    return Diagnostic(
+        "size-not-at-hand",
+        f"the size that `{node.op.name}` is given can't be read off a value in this block: {size}",
+        node.span,
+        help=("hand the value whose size it is to the block: `(x, other) -> Block(...)`",),
+    )
 
 
 def identifier(name: str) -> str:

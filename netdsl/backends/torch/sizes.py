@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol
+from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div
 from netdsl.ir.graph import Value
+
+MAX_DIVISOR = 64
 
 At = tuple[str, Value]
 """A variable and the value it holds."""
@@ -59,6 +61,21 @@ def _by_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
     return shifted
 
 
+def _by_division(size: Dim, divisor: int, at_hand: Sequence[At]) -> str | None:
+    """An axis divided by a number: a floor of an axis that is a floor itself became one floor."""
+    for name, value in at_hand:
+        for axis, there in enumerate(value.type.shape):
+            for over in range(2, min(divisor, MAX_DIVISOR) + 1):
+                for plus in range(over if divisor % over == 0 else 0):
+                    apart = floor_div(there + plus, over) - size
+                    if isinstance(apart, int):
+                        text = f"{name}.shape[{axis - value.type.rank}]"
+                        text = f"({text} + {plus})" if plus else text
+                        shift = f" {'-' if apart > 0 else '+'} {abs(apart)}" if apart else ""
+                        return f"({text} // {over}{shift})"
+    return None
+
+
 def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
     near = _by_axis(Dim(0, (((atom,), 1),)), at_hand)
     if near is not None:
@@ -67,6 +84,9 @@ def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
         case Symbol(name):
             raise NotAtHand(name)
         case Floor(numerator, divisor):
+            divided = _by_division(Dim(0, (((atom,), 1),)), divisor, at_hand)
+            if divided is not None:
+                return divided
             text, is_sum = _write(numerator, at_hand)
             whole = f"({text})" if is_sum else text
             return f"({whole} // {divisor})"

@@ -1,0 +1,60 @@
+"""Symbolic sizes in generated code: read off the tensors at hand, at sizes never printed."""
+
+from __future__ import annotations
+
+import pytest
+
+import netdsl
+from netdsl.ir.dim import evaluate
+
+torch = pytest.importorskip("torch")
+
+BLOCKS = """
+block Half { crop((in.height // 2, in.width // 2)) }
+block ToFour { pad(right=(4 - in.width % 4) % 4, bottom=(4 - in.height % 4) % 4) }
+block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
+"""
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "Half",
+        "maxpool(2) -> Half",
+        "maxpool(2) -> conv(3, 3, stride=2) -> Half -> Half",
+        "maxpool(2) -> Inner",
+        "ToFour -> ToFour",
+        "upsample(1.5) -> Half",
+        "crop((H - W // 2, W // 2 + 1))",
+        "crop((max(H, W) // 4 + 1, min(H, W) // 2))",
+        "center_crop((H // 2, W - 3))",
+        "conv(4, 3) -> reshape([4 * (H - 2), W - 2])",
+        "upsample(size=(2 * x.height, W + 3))",
+        "pad(left=H // 5)",
+    ],
+)
+def test_at_other_sizes(stages: str) -> None:
+    network = netdsl.loads(
+        f"{BLOCKS}\nnet A {{\n input x: [3, H, W]\n output y = x -> {stages} -> relu\n}}"
+    )
+    module = network.torch(seed=0).eval()
+    tried = 0
+    for height, width in ((33, 31), (40, 29), (64, 64), (47, 58)):
+        at = {"H": height, "W": width}
+        if not network.sizes.accepts(**at):
+            continue
+        tried += 1
+        expected = tuple(evaluate(d, at) for d in network.outputs[0].shape)
+        assert tuple(module(torch.zeros(1, 3, height, width)).shape[1:]) == expected
+    assert tried
+
+
+def test_a_size_that_no_value_at_hand_has_is_an_error() -> None:
+    network = netdsl.loads(
+        f"{BLOCKS}\nnet A {{\n input x: [3, H, W]\n output y = x -> ToFour -> Half\n}}"
+    )
+    with pytest.raises(netdsl.DiagnosticError) as raised:
+        network.torch_source()
+    (diagnostic,) = raised.value.diagnostics
+    assert diagnostic.code == "size-not-at-hand"
+    assert diagnostic.span is not None
