@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from netdsl import __version__
 from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.diagnostics.render import (
-    render_github,
-    render_json,
-    render_sarif,
-    render_text,
-)
+from netdsl.diagnostics.render import render_text
 from netdsl.driver import MAX_NODES, check, load
+from netdsl.elaborate import Written
 from netdsl.files import write_whole
 from netdsl.network import Network
+from netdsl.shell import WRONG_FILE, Group, fail, interruptible, is_coloured, reason
 
-WRONG_FILE, WRONG_CALL = 1, 2
-FORMATS = {
-    "json": render_json,
-    "github": render_github,
-    "sarif": lambda found: render_sarif(found, __version__),
-}
+FORMATS = ("json", "github", "sarif")
+LONGEST_NUMBER = 12
 
 
-class Group(click.Group):
-    """Turns what can go wrong around a command into a message and an exit code."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(WRONG_CALL)
-        except OSError as error:
-            click.echo(f"netdsl: {error.strerror or error}", err=True)
-            sys.exit(WRONG_CALL)
+T = TypeVar("T")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,50 +60,53 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     """The options as arguments of the driver."""
     return {
         "net": options["net"],
-        "params": dict(_parameter(text) for text in options["params"]),
-        "sizes": _sizes(options["sizes"]),
+        "params": _once((_parameter(text) for text in options["params"]), "--set"),
+        "sizes": _sizes(options["sizes"], "--size"),
         "roots": options["roots"],
         "max_layers": options["max_layers"],
     }
 
 
-def _parameter(text: str) -> tuple[str, object]:
-    """`classes=10` as a name and a value: a number, true, false, a list, a size, or a string."""
+def _parameter(text: str) -> tuple[str, Written]:
+    """`classes=10` as a name and a value, which is written as in the language."""
     name, mark, value = text.partition("=")
     if not mark or not name.strip().isidentifier():
         raise click.BadParameter(f"`{text}` is not NAME=VALUE", param_hint="--set")
-    return name.strip(), _value(value.strip())
+    return name.strip(), Written(value.strip())
 
 
-def _value(text: str) -> object:
-    parts = text.split("x")
-    if len(parts) > 1 and all(p.isdigit() for p in parts):
-        return tuple(int(p) for p in parts)
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return found if isinstance(found, int | float | bool | list) else text
+def _sizes(texts: Sequence[str], option: str) -> dict[str, int]:
+    """`H=224,W=224` as numbers by symbol."""
+    pairs = [pair for text in texts for pair in text.split(",")]
+    return _once((_size(pair, option) for pair in pairs), option)
 
 
-def _sizes(texts: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for pair in (pair for text in texts for pair in text.split(",")):
-        name, _, number = pair.partition("=")
-        if not name.strip().isidentifier() or not number.strip().isdecimal() or len(number) > 12:
-            raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint="--size")
-        found[name.strip()] = int(number)
+def _size(pair: str, option: str) -> tuple[str, int]:
+    name, _, number = (part.strip() for part in pair.partition("="))
+    if not name.isidentifier() or not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint=option)
+    return name, int(number)
+
+
+def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
+    """Pairs by name; a name given twice leaves open which one was meant."""
+    found: dict[str, T] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param_hint=option)
+        found[name] = value
     return found
 
 
 def _show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
     """Print diagnostics; text goes to standard error, the other forms to standard output."""
     if form != "text":
-        click.echo(FORMATS[form](diagnostics))
+        from netdsl.diagnostics.formats import render
+
+        click.echo(render(diagnostics, form, __version__))
         return
     stream = sys.stderr if err else sys.stdout
-    forced = os.environ.get("FORCE_COLOR")
-    colour = bool(forced or stream.isatty()) and not os.environ.get("NO_COLOR")
+    colour = is_coloured(stream)
     width = shutil.get_terminal_size((100, 24)).columns
     text = render_text(diagnostics, colour=colour, width=width)
     if text:
@@ -177,6 +161,8 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     Example:
       netdsl compile examples/googlenet.net -o googlenet.py
     """
+    if output is not None and _is_same_file(file, output):
+        raise click.BadParameter("this is the file to be compiled", param_hint="--output")
     network = _load(file, options)
     try:
         text = network.torch_source()
@@ -187,12 +173,10 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
         click.echo(text, nl=False)
         return
     try:
-        write_whole(output, text)
+        with interruptible():
+            write_whole(output, text)
     except OSError as error:
-        click.echo(
-            f"netdsl: can't write {output}: {(error.strerror or str(error)).lower()}", err=True
-        )
-        sys.exit(WRONG_CALL)
+        fail(f"can't write {output}: {reason(error)}")
     click.echo(f"{output}: {network.name}, {network.summary().parameters:,} parameters", err=True)
 
 
@@ -230,20 +214,24 @@ def sizes_command(file: str, accepts: str | None, form: str, **options: Any) -> 
     Example:
       netdsl sizes examples/unet16.net --accepts H=65,W=64
     """
-    from netdsl.report import sizes_json
+    from netdsl.report import acceptance, sizes_json
 
     network = _load(file, options)
     if accepts is None:
         click.echo(sizes_json(network) if form == "json" else str(network.sizes))
         return
-    sizes = _sizes([accepts])
+    sizes = _sizes([accepts], "--accepts")
     try:
         refusals = network.sizes.explain(**sizes)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--accepts") from None
-    if form == "json":
-        click.echo(json.dumps({"accepts": not refusals, "refusals": refusals}, indent=2))
-    else:
-        click.echo("\n".join(refusals) or "yes")
+    click.echo(acceptance(network, sizes, refusals, form))
     if refusals:
         sys.exit(WRONG_FILE)
+
+
+def _is_same_file(file: str, output: str) -> bool:
+    try:
+        return Path(output).samefile(file)
+    except (OSError, ValueError):
+        return False

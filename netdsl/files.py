@@ -16,6 +16,8 @@ def read_source(path: str) -> Source:
     """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError`."""
     try:
         if path == "-":
+            if sys.stdin is None:  # closed by the caller
+                raise _refused("unreadable-file", "can't read standard input: it is closed")
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with open(path, "rb") as file:

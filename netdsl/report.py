@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 
+import click
+
+from netdsl.analyses.cost import Summary
+from netdsl.analyses.nearest import nearest
+from netdsl.diagnostics.columns import clean
 from netdsl.network import Network
 
 
 def summary_table(network: Network) -> None:
-    """Print path, layer, shape, parameters, multiply-adds; a rich table on a terminal."""
+    """Print path, layer, output, parameters, multiply-adds: a table on a terminal, else text."""
+    summary = network.summary()
+    if sys.stdout.isatty():
+        _rich_table(summary)
+    else:
+        click.echo(clean_lines(str(summary)))
+    if network.sizes.symbols:
+        click.echo(f"sizes: {network.sizes}")
+
+
+def _rich_table(summary: Summary) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    summary = network.summary()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in "path", "layer", "output", "parameters", "multiply-adds":
-        left = title in ("path", "layer", "output")
-        table.add_column(title, justify="left" if left else "right", overflow="fold")
-    for row in summary.rows:
-        macs = f"{row.macs:,}" if isinstance(row.macs, int) else str(row.macs)
-        path = f"{row.path} (training)" if row.training_only else row.path
-        empty = row.macs == 0 if isinstance(row.macs, int) else False
-        table.add_row(
-            path, row.layer, row.output, f"{row.parameters:,}" if row.parameters else "",
-            "" if empty else macs,
-        )  # fmt: skip
-    piped = not sys.stdout.isatty()
-    console = Console(width=200 if piped else None, markup=False, highlight=False)
+        is_text = title in ("path", "layer", "output")
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    for cells in summary.cells():
+        table.add_row(*map(clean, cells))
+    console = Console(markup=False, highlight=False)
     console.print(table)
     console.print(summary.totals(), soft_wrap=True)
-    if network.sizes.symbols:
-        console.print(f"sizes: {network.sizes}", soft_wrap=True)
+
+
+def clean_lines(text: str) -> str:
+    """Lines without control characters, which names in a file may hold."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def summary_json(network: Network) -> str:
@@ -73,3 +84,20 @@ def sizes_json(network: Network) -> str:
         ],
     }
     return json.dumps(data, indent=2)
+
+
+def acceptance(
+    network: Network, sizes: Mapping[str, int], refusals: Sequence[str], form: str
+) -> str:
+    """`yes`, or why these sizes are refused and which ones near them are not."""
+    near = nearest(network.sizes, sizes) if refusals else dict(sizes)
+    if form == "json":
+        data = {"accepts": not refusals, "refusals": list(refusals), "nearest": near}
+        return json.dumps(data, indent=2)
+    if not refusals:
+        return "yes"
+    lines = [*map(clean, refusals)]
+    if near:
+        shown = ", ".join(f"{name} = {number}" for name, number in near.items())
+        lines.append(f"nearest that works: {shown}")
+    return "\n".join(lines)

@@ -24,6 +24,7 @@ def run(path: Path, *arguments: str) -> tuple[int, str]:
     unexpected = result.exception is not None and not isinstance(result.exception, SystemExit)
     assert not unexpected, repr(result.exception)
     assert "Traceback" not in result.output
+    assert "internal error" not in result.output
     if result.exit_code:
         assert not out.exists()
         assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []

@@ -39,20 +39,40 @@ class Summary:
     macs: Size
 
     def __str__(self) -> str:
-        widths = [max(len(r.path) for r in self.rows), max(len(r.layer) for r in self.rows)]
+        table = [("path", "layer", "output", "parameters", "multiply-adds"), *self.cells()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
-            f"{r.path:<{widths[0]}}  {r.layer:<{widths[1]}}  {r.output}  {r.parameters:,}"
-            for r in self.rows
+            "  ".join(
+                f"{cell:>{width}}" if index > 2 else f"{cell:<{width}}"
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
         ]
         return "\n".join([*lines, self.totals()])
+
+    def cells(self) -> list[tuple[str, str, str, str, str]]:
+        """The rows as texts: path, layer, output, parameters, multiply-adds; zeros are blank."""
+        return [
+            (
+                f"{row.path} (training)" if row.training_only else row.path,
+                row.layer,
+                row.output,
+                f"{row.parameters:,}" if row.parameters else "",
+                _counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
+            )
+            for row in self.rows
+        ]
 
     def totals(self) -> str:
         """`13,004,888 parameters (6,624,904 at inference), 1,498,378,240 multiply-adds`."""
         extra = ""
         if self.inference_parameters != self.parameters:
             extra = f" ({self.inference_parameters:,} at inference)"
-        macs = f"{self.macs:,}" if isinstance(self.macs, int) else str(self.macs)
-        return f"{self.parameters:,} parameters{extra}, {macs} multiply-adds"
+        return f"{self.parameters:,} parameters{extra}, {_counted(self.macs)} multiply-adds"
+
+
+def _counted(macs: Size) -> str:
+    return f"{macs:,}" if isinstance(macs, int) else str(macs)
 
 
 def summarise(graph: Graph) -> Summary:

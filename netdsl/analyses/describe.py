@@ -128,6 +128,7 @@ def _guess(
     tail = [n % period for n in range(start, start + period) if member[n]]
     if not tail:
         return [n for n in range(start) if member[n]], 0, 1, []
+    smaller, residues = period, set(tail)
     for smaller in range(1, period + 1):
         residues = {r % smaller for r in tail}
         if period % smaller == 0 and len(tail) == len(residues) * (period // smaller):

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from fractions import Fraction
 from math import isfinite
+from typing import Any
 
 from netdsl.elaborate.names import Ratio
 from netdsl.ir.condition import All, AnyOf, Compare, all_of, any_of, compare, negate
@@ -254,7 +255,7 @@ _ARITHMETIC: dict[str, Callable[[int | float, int | float], object]] = {
     "//": operator.floordiv,
     "%": operator.mod,
 }
-_ORDER: dict[str, Callable[[object, object], object]] = {
+_ORDER: dict[str, Callable[[Any, Any], object]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,

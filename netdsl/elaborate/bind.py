@@ -8,6 +8,7 @@ from keyword import iskeyword
 
 from netdsl.diagnostics import Label, Sink, Span
 from netdsl.elaborate.evaluate import Evaluator, describe
+from netdsl.elaborate.given import Written, expression
 from netdsl.elaborate.names import (
     POISON,
     Binding,
@@ -152,8 +153,9 @@ class Binder:
             if formal is None:
                 return None
             name = formal.name
-            if name in given and formal.kind is not None:
-                bound.values[name] = self._converted(formal, given[name], parameter.name.span)
+            if name in given:
+                place = parameter.name.span
+                bound.values[name] = self._from_outside(formal, given[name], place, inner)
             elif parameter.default is not None:
                 self._take(bound, formal, parameter.default, inner, None)
             else:
@@ -167,6 +169,28 @@ class Binder:
             bound.texts[name] = None
             self._declare(inner, parameter, bound.values[name])
         return bound
+
+    def _from_outside(
+        self, formal: Formal, value: object, place: Span, inner: Environment
+    ) -> object:
+        """A value that Python or the command line gives; a layer comes as it would be written."""
+        if formal.kind is not None and (formal.kind is TEXT or not isinstance(value, Written)):
+            plain = str(value) if isinstance(value, Written) else value
+            return self._converted(formal, plain, place)
+        if not isinstance(value, str):
+            self.sink.error(
+                "bad-argument",
+                f"`{formal.name}` takes a layer, not {value!r}",
+                place,
+                help='give it as it would be written: "leaky_relu(0.1)"',
+            )
+            return POISON
+        expr = expression(value, formal.name, place, self.sink)
+        if expr is None:
+            return POISON
+        bound = Bound()
+        self._take(bound, formal, expr, inner, None)
+        return bound.values[formal.name]
 
     def _declare(self, inner: Environment, parameter: ast.Parameter, value: object) -> None:
         name = parameter.name

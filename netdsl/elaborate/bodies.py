@@ -18,6 +18,7 @@ from netdsl.elaborate.names import (
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.text import python_text
+from netdsl.ir.dim import Size
 from netdsl.ops.source import Weight
 from netdsl.syntax import ast
 
@@ -154,7 +155,7 @@ def _weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
 def _weight_node(
     state: State,
     statement: ast.WeightStatement,
-    shape: list[object],
+    shape: list[Size],
     fill: float,
     label: str,
     place: Place,

@@ -27,9 +27,9 @@ def resolve_layer(
     names: tuple[ast.Name, ...], environment: Environment, sink: Sink
 ) -> Callee | Poison:
     """The layer that a (dotted) name means here; reports an unknown one."""
+    name = names[0]
     if len(names) > 1:
         return _from_alias(names, environment, sink)
-    (name,) = names
     binding = environment.lookup(name.text)
     if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
         return binding.value

@@ -91,7 +91,7 @@ class Dim:
         return _combine(self, other, -1)
 
     def __rsub__(self, other: int) -> Size:
-        return _combine(self * -1, other, 1)
+        return self * -1 + other
 
     def __neg__(self) -> Size:
         return self * -1
@@ -306,14 +306,19 @@ def is_linear(size: Size) -> bool:
     for monomial, _ in size.terms:
         if len(monomial) > 1:
             return False
-        match monomial[0]:
-            case Floor(numerator, _) if not is_linear(numerator):
-                return False
-            case Maximum(left, right) if not (is_linear(left) and is_linear(right)):
-                return False
-            case _:
-                pass
+        if not all(map(_is_linear_atom, monomial)):
+            return False
     return True
+
+
+def _is_linear_atom(atom: Atom) -> bool:
+    match atom:
+        case Floor(numerator, _):
+            return is_linear(numerator)
+        case Maximum(left, right):
+            return is_linear(left) and is_linear(right)
+        case _:
+            return True
 
 
 def _make(constant: int, terms: Mapping[Monomial, int]) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Condition, Truth
@@ -34,8 +34,7 @@ class WeightSpec:
 class OpLike(Protocol):
     """What the graph asks of an op; the classes are in netdsl/ops."""
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -177,7 +176,7 @@ class Scope:
 
     def scopes(self) -> Iterator[Scope]:
         """This scope and all scopes below, outer first."""
-        stack = [self]
+        stack: list[Scope] = [self]
         while stack:
             scope = stack.pop()
             yield scope

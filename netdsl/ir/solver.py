@@ -92,9 +92,10 @@ class Domain:
                 _context().reset_operations()
 
     def _set(self, condition: Truth) -> islpy.Set:
-        texts = [f"{name} >= 1" for name in self.symbols]
+        names = [_name(symbol) for symbol in self.symbols]
+        texts = [f"{name} >= 1" for name in names]
         texts += [_text(part) for part in (self.condition, condition)]
-        text = f"[{', '.join(self.symbols)}] -> {{ : {' and '.join(texts)} }}"
+        text = f"[{', '.join(names)}] -> {{ : {' and '.join(texts)} }}"
         isl = _isl()
         try:
             return isl.Set.read_from_str(_context(), text)
@@ -175,13 +176,18 @@ def _size(size: Size, maxima: dict[Maximum, str]) -> str:
 def _atom(atom: Symbol | Floor | Maximum, maxima: dict[Maximum, str]) -> str:
     match atom:
         case Symbol(name):
-            return name
+            return _name(name)
         case Floor(numerator, divisor):
             return f"floor({_size(numerator, maxima)}/{divisor})"
         case Maximum():
             if atom not in maxima:
-                maxima[atom] = f"m_{next(_NAMES)}_"
+                maxima[atom] = f"m{next(_NAMES)}"
             return maxima[atom]
+
+
+def _name(symbol: str) -> str:
+    """A symbol for isl: no word of its notation ends so, and no maximum is called so."""
+    return f"{symbol}_"
 
 
 _NAMES = count()

@@ -223,9 +223,9 @@ class LayerStage:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ValueSource:
-    """Head of a chain that can only be a value: `in`, `in[0]`, `down[i]`."""
+    """Head of a chain that can only be a value: `in`, `in[0]`, `down[i]`, `down[1..3]`."""
 
-    expr: NameExpr | Index
+    expr: NameExpr | Index | Slice
     span: Span
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from lark import Token, Transformer
 
@@ -21,8 +21,10 @@ from netdsl.syntax.pieces import (
 
 MAX_DEPTH = 250
 
-Child: TypeAlias = Token | object | None
+Child: TypeAlias = Any
+"""What the parser hands over, untyped: a token, a node, or None."""
 T = TypeVar("T")
+E = TypeVar("E", bound=ast.Expr | ast.Body | ast.If)
 
 
 class Builder(Transformer[Token, object]):
@@ -47,7 +49,7 @@ class Builder(Transformer[Token, object]):
     def use(self, children: list[Child]) -> ast.UseDefinition:
         target = children[1]
         quoted = isinstance(target, Token)
-        path = (unquoted(target),) if quoted else tuple(n.text for n in target)  # type: ignore[union-attr]
+        path = (unquoted(target),) if quoted else tuple(n.text for n in target)
         names = next((c for c in children[2:] if isinstance(c, tuple)), None)
         alias = children[-1]
         return ast.UseDefinition(
@@ -68,7 +70,7 @@ class Builder(Transformer[Token, object]):
             parameters,
             body,
             "",
-            self._span(children),  # type: ignore[arg-type]
+            self._span(children),
         )
 
     def net(self, children: list[Child]) -> ast.NetDefinition:
@@ -79,15 +81,15 @@ class Builder(Transformer[Token, object]):
             parameters,
             body,
             "",
-            self._span(children),  # type: ignore[arg-type]
+            self._span(children),
         )
 
     def block(self, children: list[Child]) -> ast.BlockDefinition:
         _, name, first, second, contract, body = children
-        if second is None and first and not all(is_parameter(d) for d in first):  # type: ignore[attr-defined]
+        if second is None and first and not all(is_parameter(d) for d in first):
             first, second = None, first
         inputs = self._inputs(second) if second is not None else None
-        shape, results = contract or (None, None)  # type: ignore[misc]
+        shape, results = contract or (None, None)
         if shape is not None:
             inputs = self._one_input(inputs, shape)
         return ast.BlockDefinition(
@@ -95,7 +97,7 @@ class Builder(Transformer[Token, object]):
             self._parameters(first),
             inputs,
             results,
-            body,  # type: ignore[arg-type]
+            body,
             "",
             self._span(children),
         )
@@ -109,13 +111,13 @@ class Builder(Transformer[Token, object]):
             annotation = None
         if equal is None:
             default = None
-        return Declaration(self._name(name), annotation, default, self._span(children))  # type: ignore[arg-type]
+        return Declaration(self._name(name), annotation, default, self._span(children))
 
     def contract(
         self, children: list[Child]
     ) -> tuple[ast.ListExpr | None, tuple[ast.ListExpr, ...]]:
         shape = next((c for c in children if isinstance(c, ast.ListExpr)), None)
-        return shape, children[-1]  # type: ignore[return-value]
+        return shape, children[-1]
 
     def results(self, children: list[Child]) -> tuple[ast.ListExpr, ...]:
         return _of(children, ast.ListExpr)
@@ -134,8 +136,8 @@ class Builder(Transformer[Token, object]):
             "write `(x: [C, H, W], skip: [D, P, Q]) -> [...]`",
         )
 
-    def _parameters(self, declarations: object) -> tuple[ast.Parameter, ...]:
-        return tuple(self._parameter(d) for d in declarations or ())  # type: ignore[attr-defined]
+    def _parameters(self, declarations: Sequence[Declaration] | None) -> tuple[ast.Parameter, ...]:
+        return tuple(self._parameter(d) for d in declarations or ())
 
     def _parameter(self, declared: Declaration) -> ast.Parameter:
         if declared.annotation is None:
@@ -149,8 +151,8 @@ class Builder(Transformer[Token, object]):
             declared.name, type_name(declared.annotation), declared.default, declared.span
         )
 
-    def _inputs(self, declarations: object) -> tuple[ast.BlockInput, ...]:
-        return tuple(self._input(d) for d in declarations or ())  # type: ignore[attr-defined]
+    def _inputs(self, declarations: Sequence[Declaration] | None) -> tuple[ast.BlockInput, ...]:
+        return tuple(self._input(d) for d in declarations or ())
 
     def _input(self, declared: Declaration) -> ast.BlockInput:
         shape = declared.annotation
@@ -167,7 +169,7 @@ class Builder(Transformer[Token, object]):
     # --- statements ------------------------------------------------------------------------
 
     def body(self, children: list[Child]) -> ast.Body:
-        statements = tuple(c for c in children if isinstance(c, ast.Statement))  # type: ignore[arg-type]
+        statements = tuple(c for c in children if isinstance(c, ast.Statement))
         return self._deeper(ast.Body(statements, self._span(children)), children)
 
     def input(self, children: list[Child]) -> ast.InputStatement:
@@ -176,8 +178,8 @@ class Builder(Transformer[Token, object]):
         return ast.InputStatement(
             self._name(name),
             self._name(dtype) if dtype else None,
-            shape,  # type: ignore[arg-type]
-            where,  # type: ignore[arg-type]
+            shape,
+            where,
             self._span(children),
         )
 
@@ -193,11 +195,11 @@ class Builder(Transformer[Token, object]):
             self._name(name),
             chain,
             when is not None,
-            self._span(children),  # type: ignore[arg-type]
+            self._span(children),
         )
 
     def let(self, children: list[Child]) -> ast.LetStatement:
-        return ast.LetStatement(self._name(children[1]), children[3], self._span(children))  # type: ignore[arg-type]
+        return ast.LetStatement(self._name(children[1]), children[3], self._span(children))
 
     def assign(self, children: list[Child]) -> ast.AssignStatement:
         left, _, chain = children
@@ -205,7 +207,7 @@ class Builder(Transformer[Token, object]):
             targets, is_tuple = (self._name(left),), False
         else:
             targets, is_tuple = self._targets(left), True
-        return ast.AssignStatement(targets, is_tuple, chain, self._span(children))  # type: ignore[arg-type]
+        return ast.AssignStatement(targets, is_tuple, chain, self._span(children))
 
     def _targets(self, source: object) -> tuple[ast.Name, ...]:
         names: list[ast.Name] = []
@@ -221,7 +223,7 @@ class Builder(Transformer[Token, object]):
 
     def weight(self, children: list[Child]) -> ast.WeightStatement:
         _, label, shape, _, fill = _pad(children, 5)
-        return ast.WeightStatement(label, shape, fill, self._span(children))  # type: ignore[arg-type]
+        return ast.WeightStatement(label, shape, fill, self._span(children))
 
     def layer_statement(self, children: list[Child]) -> ast.LayerStatement:
         _, name, _, stage = children
@@ -248,15 +250,15 @@ class Builder(Transformer[Token, object]):
                     item.span,
                     "to join values, begin with them: `(a, b) -> concat -> ...`",
                 )
-        return ast.Chain(items, self._span(children))  # type: ignore[arg-type]
+        return ast.Chain(items, self._span(children))
 
     def labelled(self, children: list[Child]) -> object:
         label, stage = children
         assert isinstance(label, ast.Label)
-        span = label.span.to(stage.span)  # type: ignore[union-attr]
+        span = label.span.to(stage.span)
         if isinstance(stage, ast.Claim):
             raise BadSyntax("bad-label", "a claim makes no layer, so it has no label", span)
-        parts = {name: getattr(stage, name) for name in stage.__dataclass_fields__}  # type: ignore[union-attr]
+        parts = {name: getattr(stage, name) for name in stage.__dataclass_fields__}
         return type(stage)(**parts | {"label": label, "span": span})
 
     def label(self, children: list[Child]) -> ast.Label:
@@ -269,15 +271,15 @@ class Builder(Transformer[Token, object]):
         index = next((c for c in children if c is not None and not isinstance(c, Token)), None)
         text = "" if first.type == "LSQB" else first.value
         text = unquoted(first) if first.type == "LABEL_STRING" else text
-        return ast.LabelPart(text, index, self._span(children))  # type: ignore[arg-type]
+        return ast.LabelPart(text, index, self._span(children))
 
     def layer(self, children: list[Child]) -> ast.LayerStage:
         *names, arguments, body = children
         return ast.LayerStage(
             None,
             self._names(names),
-            arguments,  # type: ignore[arg-type]
-            body,  # type: ignore[arg-type]
+            arguments,
+            body,
             self._span([*names, *(self._closed if arguments is not None else ()), body]),
         )
 
@@ -290,14 +292,14 @@ class Builder(Transformer[Token, object]):
         return ast.Argument(
             self._name(name) if name else None,
             value,
-            self._span(children),  # type: ignore[arg-type]
+            self._span(children),
         )
 
     def group(self, children: list[Child]) -> ast.Group:
-        return ast.Group(None, children[0], self._span(children))  # type: ignore[arg-type]
+        return ast.Group(None, children[0], self._span(children))
 
     def repeat(self, children: list[Child]) -> ast.Repeat:
-        return ast.Repeat(None, children[1], children[2], self._span(children))  # type: ignore[arg-type]
+        return ast.Repeat(None, children[1], children[2], self._span(children))
 
     def targets(self, children: list[Child]) -> tuple[ast.Name, ...]:
         return self._names(children)
@@ -306,7 +308,7 @@ class Builder(Transformer[Token, object]):
 
     def _for(self, children: list[Child]) -> ast.For:
         _, targets, _, iterable, body = children
-        return ast.For(None, targets, iterable, body, self._span(children))  # type: ignore[arg-type]
+        return ast.For(None, targets, iterable, body, self._span(children))
 
     def _if(self, children: list[Child]) -> ast.If:
         _, condition, then, _, otherwise = _pad(children, 5)
@@ -314,7 +316,7 @@ class Builder(Transformer[Token, object]):
             chain = ast.Chain((otherwise,), otherwise.span)
             statement = ast.ChainStatement(chain, otherwise.span)
             otherwise = ast.Body((statement,), otherwise.span)
-        made = ast.If(None, condition, then, otherwise, self._span(children))  # type: ignore[arg-type]
+        made = ast.If(None, condition, then, otherwise, self._span(children))
         return self._deeper(made, children)
 
     def __getattr__(self, name: str) -> object:
@@ -323,7 +325,7 @@ class Builder(Transformer[Token, object]):
         raise AttributeError(name)
 
     def claim(self, children: list[Child]) -> ast.Claim:
-        return ast.Claim(children[0], self._span(children))  # type: ignore[arg-type]
+        return ast.Claim(children[0], self._span(children))
 
     def value(self, children: list[Child]) -> ast.ValueSource:
         first, *rest = children
@@ -333,7 +335,7 @@ class Builder(Transformer[Token, object]):
         subscripts = [c for c in rest if not isinstance(c, Token)]
         for subscript, closing in zip(subscripts, closings, strict=True):
             expr = self._subscripted(expr, subscript, expr.span.to(self._at(closing)))
-        return ast.ValueSource(expr, expr.span)  # type: ignore[arg-type]
+        return ast.ValueSource(expr, expr.span)
 
     def tuple_source(self, children: list[Child]) -> ast.TupleSource | ast.ForSource:
         chains = _of(children, ast.Chain)
@@ -348,54 +350,54 @@ class Builder(Transformer[Token, object]):
 
     def conditional(self, children: list[Child]) -> ast.Conditional:
         then, _, condition, _, otherwise = children
-        made = ast.Conditional(condition, then, otherwise, self._span(children))  # type: ignore[arg-type]
+        made = ast.Conditional(condition, then, otherwise, self._span(children))
         return self._deeper(made, children)
 
     def binary(self, children: list[Child]) -> ast.Binary:
         left, operator, right = children
-        made = ast.Binary(operator.value, left, right, self._span(children))  # type: ignore[union-attr,arg-type]
+        made = ast.Binary(operator.value, left, right, self._span(children))
         return self._deeper(made, children)
 
     def unary(self, children: list[Child]) -> ast.Unary:
         operator, operand = children
-        made = ast.Unary(operator.value, operand, self._span(children))  # type: ignore[union-attr,arg-type]
+        made = ast.Unary(operator.value, operand, self._span(children))
         return self._deeper(made, children)
 
     def compare(self, children: list[Child]) -> ast.Compare:
         operators = tuple(c.value for c in children if isinstance(c, Token))
         operands = tuple(c for c in children if not isinstance(c, Token))
-        made = ast.Compare(operands, operators, self._span(children))  # type: ignore[arg-type]
+        made = ast.Compare(operands, operators, self._span(children))
         return self._deeper(made, children)
 
     def range_of(self, children: list[Child]) -> ast.Range:
-        return ast.Range(children[0], children[2], self._span(children))  # type: ignore[arg-type]
+        return ast.Range(children[0], children[2], self._span(children))
 
     def attribute(self, children: list[Child]) -> ast.Attribute:
-        made = ast.Attribute(children[0], self._name(children[2]), self._span(children))  # type: ignore[arg-type]
+        made = ast.Attribute(children[0], self._name(children[2]), self._span(children))
         return self._deeper(made, children)
 
     def index(self, children: list[Child]) -> ast.Index | ast.Slice:
         base, _, subscript, _ = children
         return self._deeper(self._subscripted(base, subscript, self._span(children)), children)
 
-    def subscript(self, children: list[Child]) -> object:
+    def subscript(self, children: list[Child]) -> Child:
         if len(children) == 1:
             return children[0]
         return tuple(None if isinstance(c, Token) else c for c in (children[0], children[1]))
 
-    def _subscripted(self, base: object, subscript: object, span: Span) -> ast.Index | ast.Slice:
+    def _subscripted(self, base: ast.Expr, subscript: Child, span: Span) -> ast.Index | ast.Slice:
         if isinstance(subscript, tuple):
-            return ast.Slice(base, subscript[0], subscript[1], span)  # type: ignore[arg-type]
+            return ast.Slice(base, subscript[0], subscript[1], span)
         if isinstance(subscript, ast.Range):
-            return ast.Slice(base, subscript.start, subscript.stop, span)  # type: ignore[arg-type]
-        return ast.Index(base, subscript, span)  # type: ignore[arg-type]
+            return ast.Slice(base, subscript.start, subscript.stop, span)
+        return ast.Index(base, subscript, span)
 
     def call(self, children: list[Child]) -> ast.CallExpr:
         callee, arguments = children
         span = self._span([callee, *self._closed])
         if not isinstance(callee, ast.NameExpr | ast.Attribute):
             raise BadSyntax("syntax-error", "only a name can be called", span)
-        return self._deeper(ast.CallExpr(callee, arguments, span), [callee, *arguments])  # type: ignore[misc,arg-type]
+        return self._deeper(ast.CallExpr(callee, arguments, span), [callee, *arguments])
 
     def literal(self, children: list[Child]) -> ast.Expr:
         (token,) = children
@@ -419,13 +421,13 @@ class Builder(Transformer[Token, object]):
 
     def list(self, children: list[Child]) -> ast.ListExpr:
         items = tuple(c for c in children if c is not None and not isinstance(c, Token))
-        return self._deeper(ast.ListExpr(items, self._span(children)), children)  # type: ignore[arg-type]
+        return self._deeper(ast.ListExpr(items, self._span(children)), children)
 
     def parenthesised(self, children: list[Child]) -> ast.Expr:
         items = tuple(c for c in children if c is not None and not isinstance(c, Token))
         if len(items) == 1:
-            return items[0]  # type: ignore[return-value]
-        return self._deeper(ast.TupleExpr(items, self._span(children)), children)  # type: ignore[arg-type]
+            return items[0]
+        return self._deeper(ast.TupleExpr(items, self._span(children)), children)
 
     # --- helpers ---------------------------------------------------------------------------
 
@@ -452,14 +454,14 @@ class Builder(Transformer[Token, object]):
     def _names(self, children: Sequence[Child]) -> tuple[ast.Name, ...]:
         return tuple(self._name(c) for c in children if isinstance(c, Token) and c.type == "NAME")
 
-    def _deeper(self, node: T, children: Sequence[Child]) -> T:
+    def _deeper(self, node: E, children: Sequence[Child]) -> E:
         """Bounds the depth of a tree, so that whoever walks it may recurse."""
         depth = 1 + max((self._depth(c) for c in children), default=0)
         if depth > MAX_DEPTH:
             raise BadSyntax(
                 "too-deep",
                 f"this is nested more than {MAX_DEPTH} deep",
-                node.span,  # type: ignore[attr-defined]
+                node.span,
             )
         self._depths[id(node)] = depth
         return node

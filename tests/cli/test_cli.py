@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import netdsl
 from netdsl.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,3 +154,79 @@ def test_checking_loads_neither_torch_nor_onnx_nor_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+PARAMETERS = (
+    "net A(n: int = 3, f: float = 1.0, b: bool = true, s: string = \"q\", z: size = 3,"
+    " l: [int] = [1], act: layer = relu) {\n input x: [3, H, W]\n"
+    " output y = x -> conv(n * len(l), z) -> leaky_relu(f) -> act\n}"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("n=4", "conv(4, 3)"),
+        ("n=2 ** 3", "conv(8, 3)"),
+        ("f=2", "leaky_relu(slope=2.0)"),
+        ("z=3x5", "conv(3, 3x5)"),
+        ("z=(3, 5)", "conv(3, 3x5)"),
+        ("l=[7, 7]", "conv(6, 3)"),
+        ("act=tanh", "tanh1"),
+        ("act=leaky_relu(0.1)", "leaky_relu2"),
+        ("s=7", "conv(3, 3)"),
+        ("s=)", "conv(3, 3)"),
+    ],
+)
+def test_values_are_written_as_in_the_language(given: str, said: str) -> None:
+    result = run("summary", "-", "--set", given, stdin=PARAMETERS)
+    assert result.exit_code == 0, result.output
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["n=true", "n=x", "n=", "n=H", "n=10 ** 10 ** 10", "n=1) fn a() = (2", "n=1)\nfn a() = (2",
+     "f=1e999", "f=nan", "b=1", "z=3y", "z=3x0x", "l=1", "l=[1.5]", "act=nothing", "act=5", "act=",
+     "act=relu -> tanh", "act={ relu }", "m=1"],
+)  # fmt: skip
+def test_wrong_values(given: str) -> None:
+    result = run("check", "-", "--set", given, stdin=PARAMETERS)
+    assert result.exit_code == 1, result.output
+    assert "error[" in result.output
+
+
+def test_python_gives_layers_as_they_are_written() -> None:
+    network = netdsl.loads(PARAMETERS, params={"act": "leaky_relu(0.1)", "n": 4, "z": (3, 5)})
+    assert [row.layer for row in network.summary().rows] == [
+        "conv(4, 3x5)", "leaky_relu(slope=1.0)", "leaky_relu(slope=0.1)",
+    ]  # fmt: skip
+    for wrong in (5, None, "nothing", ["relu"]):
+        with pytest.raises(netdsl.DiagnosticError):
+            netdsl.loads(PARAMETERS, params={"act": wrong})
+
+
+def test_refused_sizes_come_with_the_nearest_that_work() -> None:
+    said = run("sizes", UNET16, "--accepts", "H=65,W=70").output.splitlines()
+    assert said[-1] == "nearest that works: H = 64, W = 64"
+    data = json.loads(run("sizes", UNET16, "--accepts", "H=65,W=64", "--format", "json").output)
+    assert (data["accepts"], data["nearest"]) == (False, {"H": 64, "W": 64})
+    data = json.loads(run("sizes", UNET16, "--accepts", "H=32,W=64", "--format", "json").output)
+    assert data == {"accepts": True, "refusals": [], "nearest": {"H": 32, "W": 64}}
+
+
+def test_a_piped_summary_is_plain_text() -> None:
+    lines = run("summary", LENET).output.splitlines()
+    assert lines[0].split() == ["path", "layer", "output", "parameters", "multiply-adds"]
+    assert lines[1].split() == [
+        "conv1",
+        "conv(6,",
+        "5x5,",
+        "padding=2)",
+        "[6,",
+        "28,",
+        "28]",
+        "156",
+        "117,600",
+    ]
+    assert lines[-1] == "61,706 parameters, 416,520 multiply-adds"
