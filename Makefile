@@ -21,6 +21,7 @@ test-full: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(RUN)/python -m ruff check .
 	$(RUN)/python -m ruff format --check .
+	$(RUN)/python -m pyright
 
 bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/check_speed.py
@@ -35,6 +36,7 @@ $(VENV)/bin/python:
 $(VENV)/.torch: pyproject.toml constraints.txt $(VENV)/bin/python
 	$(RUN)/python -m pip install --quiet -c constraints.txt torch numpy
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e .
+	$(RUN)/python -m compileall -q netdsl
 	@touch $@
 
 # torchvision without what it would pull in: it must not replace the CPU build of torch

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from measure import report
+
 import netdsl
 
 
@@ -20,8 +22,11 @@ def seconds(path: Path, sizes: dict[str, int]) -> float:
     return median(once() for _ in range(5))
 
 
+lines: list[str] = []
 for path in sorted(Path("examples").glob("*.net")):
     network = netdsl.load(path)
     fixed = seconds(path, network.sizes.smallest() or {})
     free = seconds(path, {})
-    print(f"{path.stem:16} fixed {fixed * 1000:6.1f} ms, contract {1000 * (free - fixed):+6.1f} ms")
+    extra = 1000 * (free - fixed)
+    lines.append(f"{path.stem:16} fixed {fixed * 1000:6.1f} ms, contract {extra:+6.1f} ms")
+report("contracts", "\n".join(lines))
