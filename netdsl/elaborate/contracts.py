@@ -63,9 +63,8 @@ def _match(
             _mismatch(state, place, block, shape, call, f"{value.type} comes in")
             return False
         if condition is not True:
-            state.need(
-                condition, call, f"`{block.name}` takes {item.span.text}", node=value.producer
-            )
+            message = f"`{block.name}` takes {item.span.text}"
+            state.need(condition, call, message, scope=place.scope)
     return True
 
 

@@ -228,6 +228,15 @@ class _NetBuilder:
             )
             return
         (value,) = flow.values
+        if not value.type.batched:
+            self.state.error(
+                self.place,
+                "weight-without-batch",
+                "a learned weight is the same for every sample and can't be an output",
+                statement.span,
+                help="it is in `state_dict()`; an output depends on an input",
+            )
+            return
         value.name = value.name or name.text
         self.root.names.setdefault(id(value), name.text)
         self.state.use(value)
@@ -266,9 +275,11 @@ class _NetBuilder:
                 )
 
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
-        """Mark what only training needs: stages that no output of inference depends on."""
-        needed = graph.inference_nodes()
+        """Mark what only training needs: what stages ask that do not run at inference."""
+        running = graph.inference_nodes()
         for requirement in self.state.requirements:
             node = requirement.node
-            training = node is not None and id(node) not in needed
+            if requirement.scope is not None:
+                node = next(requirement.scope.nodes(), None)
+            training = node is not None and id(node) not in running
             yield replace(requirement, training_only=True) if training else requirement

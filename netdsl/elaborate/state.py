@@ -11,7 +11,7 @@ from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
-from netdsl.ir.condition import Condition, Truth, all_of, decide
+from netdsl.ir.condition import Condition, Truth, all_of, decide, negate
 from netdsl.ir.graph import Node, Requirement, Scope, Value
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
@@ -106,15 +106,19 @@ class State:
         code: str = "shape-mismatch",
         node: Node | None = None,
         training_only: bool = False,
+        scope: Scope | None = None,
     ) -> None:
         """Keep a condition that holds for some sizes only."""
-        self.requirements.append(Requirement(condition, code, message, span, node, training_only))
+        self.requirements.append(
+            Requirement(condition, code, message, span, node, training_only, scope)
+        )
 
     def decide(self, condition: Truth, span: Span) -> bool:
         """Whether it holds for every allowed size; an error where it holds for some only."""
         answer = decide(condition, {})
-        if answer is None:
-            answer = self._ask_solver(condition)
+        if answer is not None:
+            return answer
+        answer = self._ask_solver(condition)
         if answer is None:
             self.sink.error(
                 "undecided-condition",
@@ -124,6 +128,10 @@ class State:
                 f"`input ...: [...] where {condition}`",
             )
             raise Broken
+        # what settled it may be needed in training alone, so it becomes part of the contract
+        held = condition if answer else negate(condition)
+        if not isinstance(held, bool):
+            self.need(held, span, f"the network was built for sizes where {held}")
         return answer
 
     def _ask_solver(self, condition: Truth) -> bool | None:

@@ -174,6 +174,19 @@ class Scope:
             else:
                 stack.extend(reversed(child.children))
 
+    def members(self) -> Iterator[Child]:
+        """The layers and labelled scopes that stand directly in this one, in the order they run.
+
+        Scopes without a label add nothing, so what is in them belongs here.
+        """
+        stack: list[Child] = list(reversed(self.children))
+        while stack:
+            child = stack.pop()
+            if isinstance(child, Node) or (child.label and next(child.nodes(), None) is not None):
+                yield child
+            else:
+                stack.extend(reversed(child.children))
+
     def scopes(self) -> Iterator[Scope]:
         """This scope and all scopes below, outer first."""
         stack: list[Scope] = [self]
@@ -226,8 +239,9 @@ class Requirement:
     """A condition on the sizes that a stage needs, with where it comes from.
 
     Only those that hold for some sizes and not for others are kept: the proved ones are
-    dropped, the refuted ones are errors. `node` is the stage (None for a claim), `training_only`
-    is True where only training outputs, or training itself, need it.
+    dropped, the refuted ones are errors. `node` is the stage it belongs to, or `scope` the block
+    whose contract it is; `training_only` is True where only training outputs, or training itself,
+    need it.
     """
 
     condition: Condition
@@ -236,6 +250,7 @@ class Requirement:
     span: Span
     node: Node | None = None
     training_only: bool = False
+    scope: Scope | None = None
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -273,13 +288,22 @@ class Graph:
                 yield node.layer
 
     def inference_nodes(self) -> set[int]:
-        """`id`s of the nodes that the outputs of inference need."""
-        needed: set[int] = set()
+        """`id`s of the nodes that run at inference.
+
+        A member of the net (a layer, a block, a labelled body) runs whole or not at all: one that
+        an output needs runs with all it computes, and so does whatever feeds any part of it.
+        """
+        whole: dict[int, list[Node]] = {}
+        for member in self.root.members():
+            nodes = [member] if isinstance(member, Node) else list(member.nodes())
+            whole.update((id(node), nodes) for node in nodes)
+        running: set[int] = set()
         stack = [o.value.producer for o in self.outputs if not o.when_training]
         while stack:
-            node = stack.pop()
-            if node is None or id(node) in needed:
+            needed = stack.pop()
+            if needed is None or id(needed) in running:
                 continue
-            needed.add(id(node))
-            stack.extend(value.producer for value in node.inputs)
-        return needed
+            nodes = whole[id(needed)]
+            running.update(map(id, nodes))
+            stack.extend(value.producer for node in nodes for value in node.inputs)
+        return running

@@ -108,10 +108,11 @@ class Concat(Op):
             return TorchCall("torch.cat", (Ins(),), keywords(dim=axis))
         pieces: list[TorchValue] = [In(i) for i in range(len(inputs))]
         batch = next(i for i, t in enumerate(inputs) if t.batched)
+        shapes = sample_shapes(inputs, Rules())
         for i, tensor in enumerate(inputs):
             if not tensor.batched:
-                kept = ", ".join("-1" for _ in range(rank))
-                pieces[i] = Code(f"{{{i}}}.expand({{{batch}}}.shape[0], {kept})")
+                sizes = ", ".join(map(str, shapes[i]))
+                pieces[i] = Code(f"{{{i}}}.expand({{{batch}}}.shape[0], {sizes})")
         return TorchCall("torch.cat", (pieces,), keywords(dim=axis + 1))
 
 

@@ -13,7 +13,6 @@ from netdsl.backends.torch.tree import (
     Uses,
     inputs_of,
     is_sequential,
-    members,
     outputs_of,
     recipe,
 )
@@ -109,7 +108,7 @@ class Collector:
         made = Instance(scope)
         self.instances[id(scope)] = made
         access: dict[int, Expr] = {}
-        parts = list(members(scope))
+        parts = list(scope.members())
         for part in parts:
             self._attribute(made, part, access)
         self._forward(made, parts, access)
@@ -152,7 +151,7 @@ class Collector:
         """The expression that makes the module of a labelled scope."""
         if not is_sequential(scope, self.uses):
             return Built(self.instance(scope))
-        parts = list(members(scope))
+        parts = list(scope.members())
         made = [self._part(part) for part in parts]
         if [part.label for part in parts] == [str(i) for i in range(len(parts))]:
             return Bracket("nn.Sequential", tuple(made), broken=len(made) > 1)

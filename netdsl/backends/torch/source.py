@@ -13,7 +13,7 @@ from netdsl.backends.torch.arguments import resolve
 from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass, is_plain
 from netdsl.backends.torch.forward import Line
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, fill, flat, lines, literal
-from netdsl.backends.torch.tree import Member, Uses, members
+from netdsl.backends.torch.tree import Member, Uses
 from netdsl.ir.graph import Graph, Node, Output
 
 RESERVED = {"Tensor", "OrderedDict", "NamedTuple", "F", "nn", "torch"}
@@ -59,7 +59,7 @@ def _training_only(graph: Graph) -> set[int]:
             return id(member) in needed
         return any(id(node) in needed for node in member.nodes())
 
-    return {id(m) for m in members(graph.root) if not is_needed(m)}
+    return {id(m) for m in graph.root.members() if not is_needed(m)}
 
 
 def _header(graph: Graph, body: str) -> str:

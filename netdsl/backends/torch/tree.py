@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
-from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
+from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
 from netdsl.ops.recipe import TorchModule, TorchRecipe
 
@@ -18,20 +17,6 @@ def recipe(node: Node) -> TorchRecipe:
     assert isinstance(node.op, Op)
     inputs = tuple(value.type for value in node.inputs)
     return node.op.torch(inputs, tuple(value.type for value in node.outputs))
-
-
-def members(scope: Scope) -> Iterator[Member]:
-    """What a class or Sequential holds, in the order it runs.
-
-    Scopes without a label add nothing: what is in them belongs here.
-    """
-    stack: list[Child] = list(reversed(scope.children))
-    while stack:
-        child = stack.pop()
-        if isinstance(child, Node) or (child.label and next(child.nodes(), None) is not None):
-            yield child
-        else:
-            stack.extend(reversed(child.children))
 
 
 def inputs_of(member: Member) -> tuple[Value, ...]:
@@ -86,7 +71,7 @@ def is_sequential(scope: Scope, uses: Uses) -> bool:
     """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
         return False
-    parts = list(members(scope))
+    parts = list(scope.members())
     if not parts or len(scope.inputs) != 1 or len(scope.outputs) != 1:
         return False
     labels = [part.label for part in parts]
