@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,8 @@ from netdsl.shell import WRONG_FILE, Group, fail, interruptible, is_coloured, re
 
 FORMATS = ("json", "github", "sarif")
 LONGEST_NUMBER = 12
+MOST_COLUMNS = 10_000
+RANGE = re.compile(r"(\d{1,12})\.\.(\d{1,12})(?::(\d{1,12}))?")
 
 
 T = TypeVar("T")
@@ -81,9 +84,16 @@ def _sizes(texts: Sequence[str], option: str) -> dict[str, int]:
     return _once((_size(pair, option) for pair in pairs), option)
 
 
+def _named(pair: str, option: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in pair.partition("="))
+    if not name.isidentifier():
+        raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint=option)
+    return name, value
+
+
 def _size(pair: str, option: str) -> tuple[str, int]:
-    name, _, number = (part.strip() for part in pair.partition("="))
-    if not name.isidentifier() or not number.isdecimal() or len(number) > LONGEST_NUMBER:
+    name, number = _named(pair, option)
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
         raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint=option)
     return name, int(number)
 
@@ -206,28 +216,78 @@ def summary_command(file: str, form: str, **options: Any) -> None:
 @click.option(
     "--accepts", metavar="H=65,W=64", help="Whether these sizes work; exit code 1 if not."
 )
+@click.option(
+    "--table", metavar="H=64..129:16", help="The shape of every named value, over a range of sizes."
+)
+@click.option(
+    "--training", metavar="BATCH", type=click.IntRange(1), help="For training with this batch size."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def sizes_command(file: str, accepts: str | None, form: str, **options: Any) -> None:
+def sizes_command(
+    file: str,
+    accepts: str | None,
+    table: str | None,
+    training: int | None,
+    form: str,
+    **options: Any,
+) -> None:
     """Say which input sizes a network takes, exactly.
 
     \b
-    Example:
+    Examples:
       netdsl sizes examples/unet16.net --accepts H=65,W=64
+      netdsl sizes examples/googlenet.net --table H=15..240:32
     """
-    from netdsl.report import acceptance, sizes_json
+    from netdsl.report import acceptance, sizes_json, sizes_table
 
+    if accepts is not None and table is not None:
+        raise click.UsageError("--accepts and --table are two questions: ask one at a time")
     network = _load(file, options)
-    if accepts is None:
-        click.echo(sizes_json(network) if form == "json" else str(network.sizes))
+    sizes = network.sizes if training is None else network.sizes.training(training)
+    if table is not None:
+        click.echo(sizes_table(network.sizes.dims, sizes, _range(table, sizes.symbols), form))
         return
-    sizes = _sizes([accepts], "--accepts")
+    if accepts is None:
+        click.echo(sizes_json(sizes) if form == "json" else str(sizes))
+        return
+    wanted = _sizes([accepts], "--accepts")
     try:
-        refusals = network.sizes.explain(**sizes)
+        ok, text = acceptance(sizes, wanted, form)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--accepts") from None
-    click.echo(acceptance(network, sizes, refusals, form))
-    if refusals:
+    click.echo(text)
+    if not ok:
         sys.exit(WRONG_FILE)
+
+
+def _range(text: str, symbols: Sequence[str]) -> list[dict[str, int]]:
+    """The sizes that `H=64..129:16,W=64` goes through; a symbol left out moves with the first.
+
+    As in the language, the end of a range is not in it.
+    """
+    hint = "--table"
+    if not symbols:
+        raise click.BadParameter("this network has no size symbols", param_hint=hint)
+    fixed: dict[str, int] = {}
+    ranges: dict[str, range] = {}
+    for name, number in _once((_named(pair, hint) for pair in text.split(",")), hint).items():
+        if name not in symbols:
+            known = ", ".join(symbols)
+            message = f"there is no size symbol {name}; there are: {known}"
+            raise click.BadParameter(message, param_hint=hint)
+        match = RANGE.fullmatch(number)
+        if match is None:
+            fixed[name] = _size(f"{name}={number}", hint)[1]
+            continue
+        start, stop, step = (int(part or 1) for part in match.groups())
+        ranges[name] = range(start, stop, max(step, 1))
+    if len(ranges) != 1:
+        raise click.BadParameter("one symbol has a range: `H=64..129:16,W=64`", param_hint=hint)
+    (numbers,) = ranges.values()
+    if not 0 < len(numbers) <= MOST_COLUMNS or numbers[0] < 1:
+        message = f"the range has {len(numbers)} sizes; it needs 1 to {MOST_COLUMNS}, from 1 on"
+        raise click.BadParameter(message, param_hint=hint)
+    return [{name: fixed.get(name, number) for name in symbols} for number in numbers]
 
 
 def _is_same_file(file: str, output: str) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from netdsl.analyses.cost import Summary
-from netdsl.analyses.nearest import nearest
+from netdsl.analyses.dims import Dims
+from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
 from netdsl.network import Network
 
@@ -71,9 +73,8 @@ def summary_json(network: Network) -> str:
     return json.dumps(data, indent=2)
 
 
-def sizes_json(network: Network) -> str:
+def sizes_json(sizes: Sizes) -> str:
     """The size contract as data."""
-    sizes = network.sizes
     data = {
         "symbols": list(sizes.symbols),
         "text": str(sizes),
@@ -86,18 +87,65 @@ def sizes_json(network: Network) -> str:
     return json.dumps(data, indent=2)
 
 
-def acceptance(
-    network: Network, sizes: Mapping[str, int], refusals: Sequence[str], form: str
-) -> str:
-    """`yes`, or why these sizes are refused and which ones near them are not."""
-    near = nearest(network.sizes, sizes) if refusals else dict(sizes)
+def acceptance(sizes: Sizes, wanted: Mapping[str, int], form: str) -> tuple[bool, str]:
+    """Whether these sizes are taken, and `yes` or why not and which near them are.
+
+    Raises `ValueError` for symbols that are not there or numbers that are no sizes.
+    """
+    refusals = sizes.explain(**wanted)
     if form == "json":
-        data = {"accepts": not refusals, "refusals": list(refusals), "nearest": near}
-        return json.dumps(data, indent=2)
+        near = sizes.nearest(**wanted)
+        data = {
+            "accepts": not refusals,
+            "refusals": refusals,
+            "closest": near.closest,
+            "down": near.down,
+            "up": near.up,
+        }
+        return not refusals, json.dumps(data, indent=2)
     if not refusals:
-        return "yes"
+        return True, "yes"
+    near = sizes.nearest(**wanted)
     lines = [*map(clean, refusals)]
-    if near:
-        shown = ", ".join(f"{name} = {number}" for name, number in near.items())
-        lines.append(f"nearest that works: {shown}")
-    return "\n".join(lines)
+    lines += [f"crop to {_point(near.down)}"] if near.down else []
+    lines += [f"pad to {_point(near.up)}"] if near.up else []
+    if near.closest and not (near.down or near.up):
+        lines.append(f"nearest that works: {_point(near.closest)}")
+    return False, "\n".join(lines)
+
+
+def _point(point: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {number}" for name, number in point.items())
+
+
+def sizes_table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], form: str) -> str:
+    """The shape of every named value at each of these input sizes; `-` where it is refused.
+
+    As text it is cut into stretches that fit the terminal's width.
+    """
+    names = dims.of_net()
+    tables = [dims.at(p) if sizes.accepts(**p) else None for p in points]
+    if form == "json":
+        rows = [{"sizes": p, "shapes": shapes} for p, shapes in zip(points, tables, strict=True)]
+        return json.dumps(rows, indent=2)
+    columns = [["", *names]]
+    for point, shapes in zip(points, tables, strict=True):
+        title = " ".join(f"{name}={number}" for name, number in point.items())
+        columns.append([title, *(shapes[name] if shapes else "-" for name in names)])
+    return "\n\n".join(_stretches(columns, shutil.get_terminal_size((100, 24)).columns))
+
+
+def _stretches(columns: list[list[str]], width: int) -> Iterator[str]:
+    """Tables of the first column and as many of the others as fit beside it."""
+    first, *rest = columns
+    while rest:
+        taken, room = [first], width - max(map(len, first))
+        while rest and (len(taken) == 1 or room >= max(map(len, rest[0])) + 2):
+            room -= max(map(len, rest[0])) + 2
+            taken.append(rest.pop(0))
+        widths = [max(map(len, column)) for column in taken]
+        lines = (
+            "  ".join(f"{clean(cell):<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+            for row in zip(*taken, strict=True)
+        )
+        yield "\n".join(lines)

@@ -18,7 +18,7 @@ from netdsl.ir.condition import (
     holds,
 )
 from netdsl.ir.dim import Dim, Floor, Maximum, Size, symbol
-from netdsl.ir.solver import Domain, GaveUp
+from netdsl.ir.solver import Domain, GaveUp, Verdict
 
 MAX_PERIOD = 4096
 LISTED = 16
@@ -28,6 +28,8 @@ NAMES = "\0"
 
 def describe(symbols: tuple[str, ...], condition: Truth) -> str:
     """The sizes at which a condition holds, in words that say exactly that."""
+    if condition is False:
+        return "no size"
     alone: dict[str, list[Condition]] = {name: [] for name in symbols}
     joint: list[Condition] = []
     for part in parts_of(condition):
@@ -35,7 +37,35 @@ def describe(symbols: tuple[str, ...], condition: Truth) -> str:
         (alone[used.pop()] if len(used) == 1 else joint).append(part)
     texts = {name: _describe_one(name, all_of(*parts)) for name, parts in alone.items()}
     said = _together(symbols, texts)
-    return "; ".join([said, *(str(part) for part in joint)])
+    return "; ".join([said, *map(str, _telling(symbols, condition, joint))])
+
+
+def _telling(symbols: tuple[str, ...], condition: Truth, joint: list[Condition]) -> list[Truth]:
+    """The conditions on several symbols, plainly said, without those that follow from the rest."""
+    plain = list(dict.fromkeys(map(_plain, joint)))
+    kept = [p for p in plain if p is not True]
+    if len(plain) == 1:
+        return kept
+    alone = [p for p in parts_of(condition) if p not in joint]
+    for part in list(kept):
+        others = [p for p in plain if p is not part]
+        if Domain(symbols, all_of(*alone, *others)).decide(part) is Verdict.PROVED:
+            plain.remove(part)
+            kept.remove(part)
+    return kept
+
+
+def _plain(truth: Truth) -> Truth:
+    """An equal condition without floors where that is plain: `H >= 47`, not `(H + 17)//32 >= 2`."""
+    match truth:
+        case Compare(">=", Dim(terms=((((Floor() as atom),), 1),)) as left, int(right)):
+            return _plain(compare(">=", atom.numerator, (right - left.constant) * atom.divisor))
+        case Compare(">=", Dim() as left, int(right)) if left.constant:
+            return _plain(compare(">=", left - left.constant, right - left.constant))
+        case AnyOf(parts):
+            return any_of(*map(_plain, parts))
+        case _:
+            return truth
 
 
 def parts_of(condition: Truth) -> list[Condition]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netdsl.analyses.describe import describe
+from netdsl.analyses.dims import Dims
+from netdsl.analyses.nearest import Nearest, nearest
 from netdsl.diagnostics import Diagnostic, Sink
 from netdsl.ir.condition import (
     All,
     AnyOf,
     Compare,
-    Condition,
     Truth,
     all_of,
     condition_symbols,
@@ -32,12 +33,16 @@ class Sizes:
     """The sizes a network takes, for inference on one sample.
 
     `symbols` are its size symbols, `where` what the file restricts them to, `constraints` the
-    requirements that hold for some sizes only, each with its span and text.
+    requirements that hold for some sizes only, each with its span and text; `of_training` are
+    those and what training needs besides. `dims` are the shapes of all values that have a name or
+    a path, axis by axis: `{"conv1": ("64", "floor((H - 1)/2) + 1", "W")}`.
     """
 
     symbols: tuple[str, ...]
     where: Truth
     constraints: tuple[Requirement, ...]
+    of_training: tuple[Requirement, ...]
+    dims: Dims
 
     def accepts(self, **sizes: int) -> bool:
         """Whether the network takes these sizes; every symbol needs a whole number from 1 on.
@@ -54,12 +59,28 @@ class Sizes:
         shown = ", ".join(f"{name} = {number}" for name, number in sizes.items())
         for requirement in _first_of_each(self._refusing(sizes)):
             numbers = with_numbers(requirement.condition, sizes)
-            found.append(f"{requirement.span}: {requirement.message}; {shown} gives {numbers}")
+            gives = f"; {shown} gives {numbers}" if numbers else ""
+            found.append(f"{requirement.span}: {requirement.message}{gives}")
         return found
 
     def smallest(self) -> dict[str, int] | None:
         """The smallest sizes that work, symbol by symbol in their order; None without symbols."""
         return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+
+    def nearest(self, **sizes: int) -> Nearest:
+        """The accepted sizes next to these: the closest, the closest below and above."""
+        self._check(sizes)
+        return nearest(self.symbols, self.condition, sizes)
+
+    def training(self, batch: int = 1) -> Sizes:
+        """The sizes for training with this many samples at a time, training-only heads included.
+
+        Raises `ValueError` for a number that is no batch size.
+        """
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"a batch has a whole number of samples from 1 on, not {batch!r}")
+        needed = tuple(r for r in self.of_training if not 0 < r.unless_batch <= batch)
+        return replace(self, constraints=needed)
 
     @cached_property
     def condition(self) -> Truth:
@@ -82,8 +103,15 @@ class Sizes:
 
     def __str__(self) -> str:
         if not self.symbols:
-            return "fixed sizes"
+            return "fixed sizes" if self.condition is True else "no size"
         return describe(self.symbols, self.condition)
+
+
+def sizes_of(graph: Graph) -> Sizes:
+    """The size contract of a graph, for inference."""
+    every = graph.requirements
+    needed = tuple(r for r in every if not r.training_only)
+    return Sizes(graph.symbols, graph.where, needed, every, Dims(graph))
 
 
 def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:
@@ -92,12 +120,6 @@ def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:
     for requirement in requirements:
         found.setdefault(frozenset(condition_symbols(requirement.condition)), requirement)
     return list(found.values())
-
-
-def sizes_of(graph: Graph) -> Sizes:
-    """The size contract of a graph, for inference."""
-    needed = tuple(r for r in graph.requirements if not r.training_only)
-    return Sizes(graph.symbols, graph.where, needed)
 
 
 def check_contract(graph: Graph, sink: Sink) -> None:
@@ -213,13 +235,13 @@ def _first_emptying(symbols: tuple[str, ...], constraints: Sequence[Requirement]
     return constraints[high - 1]
 
 
-def distinct(conditions: Iterable[Condition]) -> list[Condition]:
+def distinct(conditions: Iterable[Truth]) -> list[Truth]:
     """Each condition once, in order."""
     return list(dict.fromkeys(conditions))
 
 
-def with_numbers(condition: Condition, sizes: dict[str, int]) -> str:
-    """The two sides of what fails: `34 here and 33 there`."""
+def with_numbers(condition: Truth, sizes: dict[str, int]) -> str:
+    """The two sides of what fails: `34 here and 33 there`; empty where no size would do."""
     match condition:
         case Compare(operator, left, right):
             a, b = evaluate(left, sizes), evaluate(right, sizes)
@@ -228,3 +250,5 @@ def with_numbers(condition: Condition, sizes: dict[str, int]) -> str:
             return "; ".join(with_numbers(p, sizes) for p in parts if not holds(p, sizes))
         case AnyOf(parts):
             return " and ".join(with_numbers(p, sizes) for p in parts)
+        case _:
+            return ""

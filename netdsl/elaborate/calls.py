@@ -111,6 +111,7 @@ def add_node(
             code=needed.code,
             node=node,
             training_only=needed.training_only,
+            unless_batch=needed.unless_batch,
         )
     return Flow(node.outputs)
 

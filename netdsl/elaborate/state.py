@@ -11,7 +11,7 @@ from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
-from netdsl.ir.condition import Condition, Truth, all_of, decide, negate
+from netdsl.ir.condition import Truth, all_of, decide, negate
 from netdsl.ir.graph import Node, Requirement, Scope, Value
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
@@ -99,18 +99,19 @@ class State:
 
     def need(
         self,
-        condition: Condition,
+        condition: Truth,
         span: Span,
         message: str,
         *,
         code: str = "shape-mismatch",
         node: Node | None = None,
         training_only: bool = False,
+        unless_batch: int = 0,
         scope: Scope | None = None,
     ) -> None:
         """Keep a condition that holds for some sizes only."""
         self.requirements.append(
-            Requirement(condition, code, message, span, node, training_only, scope)
+            Requirement(condition, code, message, span, node, training_only, unless_batch, scope)
         )
 
     def decide(self, condition: Truth, span: Span) -> bool:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import ClassVar, Protocol, TypeAlias
 
 from netdsl.diagnostics import Span
-from netdsl.ir.condition import Condition, Truth
+from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Tensor
 
@@ -241,15 +241,17 @@ class Requirement:
     Only those that hold for some sizes and not for others are kept: the proved ones are
     dropped, the refuted ones are errors. `node` is the stage it belongs to, or `scope` the block
     whose contract it is; `training_only` is True where only training outputs, or training itself,
-    need it.
+    need it (then the condition may be False), and batches of `unless_batch` samples do not if
+    that is not 0.
     """
 
-    condition: Condition
+    condition: Truth
     code: str
     message: str
     span: Span
     node: Node | None = None
     training_only: bool = False
+    unless_batch: int = 0
     scope: Scope | None = None
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache
 from typing import ClassVar, NoReturn
 
-from netdsl.ir.condition import Condition, Truth
+from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
@@ -30,13 +30,17 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A condition a shape rule found that holds for some sizes only."""
+    """A condition a shape rule found that holds for some sizes only.
 
-    condition: Condition
+    Of training it may hold for none (False): then only batches of `unless_batch` samples will do.
+    """
+
+    condition: Truth
     at: str
     message: str
     code: str
     training_only: bool = False
+    unless_batch: int = 0
 
 
 @dataclass(slots=True)
@@ -55,19 +59,19 @@ class Rules:
         notes: tuple[str, ...] = (),
         help: str = "",
         training_only: bool = False,
+        unless_batch: int = 0,
     ) -> None:
         """Proved: nothing. Refuted: a `Refusal`. True for some sizes: into the size contract.
 
         `message` says what is required and why, with the values (`kernel 7 is larger than the
-        padded height H + 2`).
+        padded height H + 2`). What only training needs refuses no network; with `unless_batch`,
+        batches of that many samples do not need it.
         """
         if truth is True:
             return
-        if truth is False:
-            if training_only:
-                return
+        if truth is False and not training_only:
             raise Refusal(at, message, code=code, notes=notes, help=help)
-        self.needed.append(Needed(truth, at, message, code, training_only))
+        self.needed.append(Needed(truth, at, message, code, training_only, unless_batch))
 
     def refuse(
         self,

@@ -72,6 +72,7 @@ class BatchNorm(_Norm):
             f"with one sample, batchnorm in training needs more than one value a channel, and {x} "
             "comes in",
             training_only=self.track,
+            unless_batch=2 if self.track else 0,
         )
         return inputs
 

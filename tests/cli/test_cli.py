@@ -208,11 +208,12 @@ def test_python_gives_layers_as_they_are_written() -> None:
 
 def test_refused_sizes_come_with_the_nearest_that_work() -> None:
     said = run("sizes", UNET16, "--accepts", "H=65,W=70").output.splitlines()
-    assert said[-1] == "nearest that works: H = 64, W = 64"
+    assert said[-2:] == ["crop to H = 64, W = 64", "pad to H = 80, W = 80"]
     data = json.loads(run("sizes", UNET16, "--accepts", "H=65,W=64", "--format", "json").output)
-    assert (data["accepts"], data["nearest"]) == (False, {"H": 64, "W": 64})
+    assert (data["accepts"], data["closest"]) == (False, {"H": 64, "W": 64})
     data = json.loads(run("sizes", UNET16, "--accepts", "H=32,W=64", "--format", "json").output)
-    assert data == {"accepts": True, "refusals": [], "nearest": {"H": 32, "W": 64}}
+    assert (data["accepts"], data["refusals"]) == (True, [])
+    assert data["closest"] == data["down"] == data["up"] == {"H": 32, "W": 64}
 
 
 def test_a_piped_summary_is_plain_text() -> None:

@@ -1,0 +1,145 @@
+"""Contracts for training, shapes by name, and the texts of joint conditions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import netdsl
+from netdsl.cli import main
+
+NORMED = """
+net A {
+    input x: [3, H, W]
+    h = x -> down: conv(4, 3, stride=2) -> bn: batchnorm -> relu
+    output y = h -> maxpool(2)
+    output aux = h -> head: conv(2, 8) when training
+}
+"""
+
+
+def trains(network: netdsl.Network, batch: int, height: int, width: int) -> bool:
+    """Whether PyTorch runs the module in training mode."""
+    torch = pytest.importorskip("torch")
+    try:
+        network.torch(seed=0).train()(torch.zeros(batch, 3, height, width))
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("head", [True, False])
+def test_training_agrees_with_pytorch(batch: int, head: bool) -> None:
+    text = NORMED if head else "\n".join(x for x in NORMED.split("\n") if "aux" not in x)
+    text = text if head else text.replace("maxpool(2)", "relu")
+    network = netdsl.loads(text)
+    sizes = network.sizes.training(batch)
+    answers = {
+        (h, w): sizes.accepts(H=h, W=w) for h in (3, 4, 5, 16, 17) for w in (3, 4, 5, 16, 17)
+    }
+    assert {True, False} == set(answers.values()) or (batch == 2 and not head)
+    for (height, width), answer in answers.items():
+        assert answer == trains(network, batch, height, width), (height, width)
+
+
+def test_fixed_sizes_that_no_single_sample_trains() -> None:
+    sizes = netdsl.loads("net A { input x: [3]; output y = x -> linear(2) -> batchnorm }").sizes
+    assert sizes.accepts()
+    assert not sizes.training(1).accepts()
+    assert sizes.training(2).accepts()
+    assert str(sizes) == "fixed sizes"
+    assert str(sizes.training(1)) == "no size"
+    (reason,) = sizes.training(1).explain()
+    assert "with one sample" in reason
+
+
+def test_no_size_trains_one_sample() -> None:
+    text = "net A { input x: [3, H, W]; output y = x -> global_avgpool -> batchnorm }"
+    sizes = netdsl.loads(text).sizes
+    assert str(sizes) == "any H, any W"
+    assert str(sizes.training()) == "no size"
+    assert sizes.training().smallest() is None
+
+
+@pytest.mark.parametrize("batch", [0, -1, True, 1.5])
+def test_a_batch_is_a_whole_number(batch: int) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        netdsl.loads(NORMED).sizes.training(batch)
+
+
+def test_joint_conditions_are_said_once_and_plainly() -> None:
+    network = netdsl.load("examples/googlenet.net")
+    assert str(network.sizes.training()) == "any H >= 15, any W >= 15; H >= 47 or W >= 47"
+    sizes = network.sizes.training()
+    for height in (15, 46, 47, 48):
+        for width in (15, 46, 47, 48):
+            assert sizes.accepts(H=height, W=width) == (height >= 47 or width >= 47)
+
+
+def test_dims_of_values_by_name_and_path() -> None:
+    dims = netdsl.load("examples/googlenet.net").sizes.dims
+    assert dims["image"] == ("3", "H", "W")
+    assert dims["inception5b"] == ("1024", "floor((H + 17)/32)", "floor((W + 17)/32)")
+    assert dims["inception5b.branch1"][0] == "384"
+    assert dims["inception5b.branch1.conv"][0] == "384"
+    assert "nothing" not in dims
+
+
+def test_dims_count_several_results() -> None:
+    text = "block Two { a = relu; (a, a -> maxpool(2)) }\n"
+    text += "net A { input x: [1, H]; (p, q) = x -> t: Two; output y = (p, q -> pad(right=1)) "
+    text += "-> concat(axis=1) }"
+    dims = netdsl.loads(text).sizes.dims
+    assert (dims["t[1]"], dims["q"], dims["t.a"]) == (
+        ("1", "floor(H/2)"),
+        ("1", "floor(H/2)"),
+        ("1", "H"),
+    )
+
+
+@pytest.fixture
+def sizes_command(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    def run(*arguments: str) -> tuple[int, str]:
+        path = tmp_path / "a.net"
+        path.write_text(NORMED)
+        result = CliRunner().invoke(main, ["sizes", str(path), *arguments])
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_a_table_of_shapes(sizes_command: Callable[..., tuple[int, str]]) -> None:
+    code, text = sizes_command("--table", "H=4..7,W=9")
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines()[1:]}
+    assert rows["x"] == ["-", "3x5x9", "3x6x9"]
+    assert rows["y"] == ["-", "4x1x2", "4x1x2"]
+
+
+def test_a_table_as_data(sizes_command: Callable[..., tuple[int, str]]) -> None:
+    code, text = sizes_command("--table", "H=4..21:16", "--format", "json")
+    first, second = json.loads(text)
+    assert code == 0
+    assert first == {"sizes": {"H": 4, "W": 4}, "shapes": None}
+    assert second["sizes"] == {"H": 20, "W": 20}
+    assert second["shapes"]["y"] == "4x4x4"
+
+
+@pytest.mark.parametrize("text", ["H=4", "H=9..4", "H=0..4", "Q=1..4", "H=1..4,W=1..4", "4..9"])
+def test_tables_that_can_not_be(sizes_command: Callable[..., tuple[int, str]], text: str) -> None:
+    code, message = sizes_command("--table", text)
+    assert code == 2
+    assert "Traceback" not in message
+
+
+def test_training_at_the_command_line(sizes_command: Callable[..., tuple[int, str]]) -> None:
+    assert sizes_command()[1] == "any H >= 5, any W >= 5\n"
+    assert sizes_command("--training", "2")[1] == "any H >= 17, any W >= 17\n"
+    code, text = sizes_command("--training", "1", "--accepts", "H=5,W=17")
+    assert code == 1
+    assert "pad to H = 17, W = 17" in text
