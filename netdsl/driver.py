@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from netdsl.analyses.sizes import check_contract
+from netdsl.analyses.proof import check_contract
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import elaborate, load_program
 from netdsl.files import read_source

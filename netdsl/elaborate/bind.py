@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from netdsl.diagnostics import Label, Sink, Span
+from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
 from netdsl.elaborate.evaluate import Evaluator, describe
 from netdsl.elaborate.given import Written, expression
 from netdsl.elaborate.names import (
@@ -19,7 +19,7 @@ from netdsl.elaborate.names import (
     Poison,
 )
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.suggest import did_you_mean
+from netdsl.elaborate.suggest import did_you_mean, is_same, leave_out, nearest
 from netdsl.elaborate.text import python_text
 from netdsl.ir.graph import Argument, Value
 from netdsl.ops.base import Op, parameters
@@ -268,12 +268,17 @@ class Binder:
                 help=f"they are {', '.join(names)}" if names else "",
             )
             return
+        text, span = argument.name.text, argument.name.span
+        guess = "" if leave_out(text) else nearest(text, names)
+        fix = Fix(f"write `{guess}`", (Edit(span, guess),), safe=is_same(text, guess))
         self.sink.error(
             "unknown-argument",
-            f"`{name}` has no parameter `{argument.name.text}`",
-            argument.name.span,
-            help=did_you_mean(argument.name.text, names)
+            f"`{name}` has no parameter `{text}`",
+            span,
+            help=leave_out(text)
+            or (f"did you mean `{guess}`?" if guess else "")
             or (f"it has {', '.join(names)}" if names else "it takes no arguments"),
+            fix=fix if guess else None,
         )
 
     def _take(

@@ -15,9 +15,9 @@ from netdsl.elaborate.names import (
     SharedLayer,
 )
 from netdsl.elaborate.program import Block, std_names
-from netdsl.elaborate.suggest import nearest
+from netdsl.elaborate.suggest import is_same, nearest
 from netdsl.ops import registry
-from netdsl.ops.base import Op
+from netdsl.ops.base import Op, parameters
 from netdsl.syntax import ast
 
 Callee: TypeAlias = type[Op] | Block | LayerValue | SharedLayer
@@ -144,9 +144,18 @@ def _unknown(
         "unknown-layer",
         f"there is no layer or value `{name.text}`",
         name.span,
-        help=f"did you mean `{guess}`?" if guess else (),
-        fix=Fix(f"write `{guess}`", (Edit(name.span, guess),), safe=False) if guess else None,
+        help=f"did you mean `{guess}{_usage(guess)}`?" if guess else (),
+        fix=Fix(f"write `{guess}`", (Edit(name.span, guess),), safe=is_same(name.text, guess))
+        if guess
+        else None,
     )
+
+
+def _usage(name: str) -> str:
+    """What a built-in layer needs: `(channels, kernel)`."""
+    op = registry().get(name)
+    needed = [p.name for p in parameters(op) if p.required] if op else []
+    return f"({', '.join(needed)})" if needed else ""
 
 
 def _is_layer(environment: Environment, name: str) -> bool:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
 from netdsl.elaborate.bind import Binder, bind_function
 from netdsl.elaborate.evaluate import Evaluator
+from netdsl.elaborate.hints import layout_hint
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
 from netdsl.ir.condition import Truth, all_of, decide, negate
 from netdsl.ir.graph import Node, Requirement, Scope, Value
+from netdsl.ir.history import histories
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
 from netdsl.syntax import ast
@@ -86,14 +88,15 @@ class State:
         labels = [
             Label(v.span, f"{v.name or 'this'} is {v.type}") for v in inputs if v.span != span
         ]
+        helps = (refusal.help, layout_hint(inputs))
         self.sink.emit(
             Diagnostic(
                 refusal.code,
                 refusal.message,
                 span,
                 secondary=(*labels, *reversed(place.trail)),
-                notes=refusal.notes,
-                help=(refusal.help,) if refusal.help else (),
+                notes=(*refusal.notes, *histories(inputs, place.scope)),
+                help=tuple(text for text in helps if text),
             )
         )
 

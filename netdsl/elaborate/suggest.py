@@ -32,16 +32,55 @@ SYNONYMS = {
     "stochasticdepth": "drop_path", "droppath": "drop_path", "stochastic_depth": "drop_path",
     "channelshuffle": "channel_shuffle", "view": "reshape", "transpose": "permute",
     "chunk": "split", "crop2d": "crop", "spatialpyramidpooling": "spp",
-    "kernel_size": "kernel", "kernelsize": "kernel", "size": "kernel", "ksize": "kernel",
-    "strides": "stride", "pad": "padding", "out_channels": "channels", "filters": "channels",
-    "num_output": "channels", "out_features": "features", "units": "features",
-    "num_features": "features", "output_size": "size", "scale_factor": "scale",
-    "num_groups": "groups", "group": "groups", "use_bias": "bias", "negative_slope": "slope",
-    "alpha": "slope", "dim": "axis", "num_heads": "heads", "upscale_factor": "factor",
-    "dilation_rate": "dilation", "rate": "p", "num_embeddings": "count",
-    "embedding_dim": "features", "epsilon": "eps",
+    "poolinglayer": "maxpool", "leakyrelulayer": "leaky_relu", "bilinear": "upsample",
+    "residual": "add", "skip": "add", "sum": "add", "merge": "concat", "fullyconnected": "linear",
+    "activation": "relu", "frozenbatchnorm2d": "batchnorm", "syncbatchnorm": "batchnorm",
+    "layernorm2d": "layernorm", "input": "identity", "passthrough": "identity",
 }  # fmt: skip
-"""What users of PyTorch, Keras, Caffe and Darknet type first, in lower case."""
+"""Layers by the names that users of PyTorch, Keras, Caffe and Darknet type first, in lower case."""
+
+SAME_PARAMETER = {
+    "kernel_size": "kernel", "kernelsize": "kernel", "ksize": "kernel", "pool_size": "kernel",
+    "kernel_shape": "kernel", "window": "kernel", "strides": "stride", "out_channels": "channels",
+    "filters": "channels", "num_output": "channels", "out_planes": "channels",
+    "out_features": "features", "units": "features", "num_groups": "groups", "use_bias": "bias",
+    "negative_slope": "slope", "num_heads": "heads", "upscale_factor": "factor",
+    "block_size": "factor", "dilation_rate": "dilation", "num_embeddings": "count",
+    "embedding_dim": "features", "epsilon": "eps", "scale_factor": "scale", "output_size": "size",
+}  # fmt: skip
+"""Other names of parameters that mean the very same."""
+
+LIKE_PARAMETER = {
+    "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "group": "groups",
+    "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
+}  # fmt: skip
+"""Names of parameters that mean nearly the same, or count otherwise."""
+
+WORKED_OUT = "it is worked out from what comes in"
+LEAVE_OUT = {
+    "in_channels": WORKED_OUT, "in_features": WORKED_OUT, "in_planes": WORKED_OUT,
+    "num_features": WORKED_OUT, "input_shape": "the `input` line of the net gives it",
+    "input_dim": WORKED_OUT, "embed_dim": WORKED_OUT, "num_channels": WORKED_OUT,
+    "inplace": "it does not change what is computed",
+    "activation": "an activation is a stage: `-> relu`",
+    "data_format": "channels come first", "dtype": "the `input` line of the net gives it",
+    "device": "the module is moved as any other: `module.to(device)`",
+    "name": "a stage is named by a label: `name: conv(...)`",
+    "kernel_initializer": "weights are drawn as PyTorch does",
+    "return_indices": "a stage has no hidden results",
+}  # fmt: skip
+"""Parameters of other frameworks that a layer here does without, and why."""
+
+
+def leave_out(parameter: str) -> str:
+    """Why this parameter is not written here; empty where it is not known."""
+    reason = LEAVE_OUT.get(parameter.lower(), "")
+    return f"leave it out: {reason}" if reason else ""
+
+
+def is_same(name: str, guess: str) -> bool:
+    """Whether a guess is no guess: another way to write the name, or another word for it."""
+    return name.lower() == guess.lower() or SAME_PARAMETER.get(name.lower()) == guess
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -53,11 +92,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most likely meant, or an empty string."""
     names = sorted(known)
-    synonym = SYNONYMS.get(name.lower(), "")
-    if synonym in names:
-        return synonym
+    lower = name.lower()
+    for synonyms in SAME_PARAMETER, LIKE_PARAMETER, SYNONYMS:
+        if synonyms.get(lower) in names:
+            return synonyms[lower]
     lowered = {n.lower(): n for n in names}
-    if name.lower() in lowered:
-        return lowered[name.lower()]
-    close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
+    if lower in lowered:
+        return lowered[lower]
+    close = get_close_matches(lower, lowered, n=1, cutoff=0.7)
     return lowered[close[0]] if close else ""

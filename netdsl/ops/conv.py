@@ -40,6 +40,14 @@ def check_groups(channels: int, made: int, groups: int, rules: Rules) -> None:
             )
 
 
+def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> str:
+    """How the size of a result is worked out, with the numbers in it; `padding` is both sides'."""
+    added = f"2*{padding // 2}" if padding % 2 == 0 else str(padding)
+    span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
+    made = (size + padding - dilation * (kernel - 1) - 1) // stride + 1
+    return f"floor(({size} + {added} - {span})/{stride}) + 1 = {made}"
+
+
 @dataclass(frozen=True)
 class Conv(Op):
     """Convolution: slides `channels` filters over a map.
@@ -89,8 +97,13 @@ class Conv(Op):
                 padded >= span,
                 "kernel",
                 f"the window spans {span} cells, and the padded {name} is {padded}",
-                notes=(f"floor(({padded} - {span})/{stride[axis]}) + 1 must be at least 1",),
-                help="a smaller kernel, or padding",
+                notes=(
+                    size_formula(
+                        size, kernel[axis], stride[axis], before[axis] + after[axis], dilation[axis]
+                    ),
+                ),
+                help=f"a smaller kernel, `padding={span // 2}`, or a larger map: fewer steps with "
+                "a stride before it",
             )
             sizes.append((padded - span) // stride[axis] + 1)
         return (x.with_shape(self.channels, *sizes),)

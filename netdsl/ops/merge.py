@@ -13,6 +13,11 @@ from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
 
+SAME_SIZE = (
+    "bring one to the other's size: `padding=kernel // 2` keeps the size where the stride is 1; "
+    "`upsample(size=other)` and `center_crop(other)` change it"
+)
+
 
 def sample_shapes(inputs: Tensors, rules: Rules) -> list[Shape]:
     """The shapes of what meets, aligned to one rank.
@@ -94,9 +99,7 @@ class Concat(Op):
                         f"in[{number}]",
                         f"`concat` joins along axis {axis}, so axis {other} must be equal: it is "
                         f"{shapes[0][other]} here and {shape[other]} there",
-                        notes=tuple(f"input {i}: {t}" for i, t in enumerate(inputs)),
-                        help="bring one to the other's size: `upsample(size=other)`, "
-                        "`center_crop(other)`",
+                        help=SAME_SIZE,
                     )
         result = (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
         return (Tensor(result, dtype, any(t.batched for t in inputs)),)
@@ -128,10 +131,10 @@ class _Elementwise(Op):
         shapes = sample_shapes(inputs, rules)
         rank = check_ranks(shapes, self.name, rules)
         dtype = common_dtype(inputs, self.name, rules)
-        result = [self._axis(shapes, axis, inputs, rules) for axis in range(rank)]
+        result = [self._axis(shapes, axis, rank, rules) for axis in range(rank)]
         return (Tensor(tuple(result), dtype, any(t.batched for t in inputs)),)
 
-    def _axis(self, shapes: list[Shape], axis: int, inputs: Tensors, rules: Rules) -> Size:
+    def _axis(self, shapes: list[Shape], axis: int, rank: int, rules: Rules) -> Size:
         found: Size = 1
         first = 0
         for number, shape in enumerate(shapes):
@@ -146,9 +149,9 @@ class _Elementwise(Op):
                 f"in[{number}]",
                 f"`{self.name}` takes equal shapes, and axis {axis} is {found} in input {first} "
                 f"and {size} in input {number}",
-                notes=tuple(f"input {i}: {t}" for i, t in enumerate(inputs)),
-                help="channels are changed by a 1x1 convolution, sizes by `upsample(size=other)` "
-                "or `center_crop(other)`",
+                help=f"bring one to the other's channels: `conv({found}, 1)`, or `conv({size}, 1)`"
+                if axis == 0 and rank > 1
+                else SAME_SIZE,
             )
         return found
 

@@ -35,6 +35,15 @@ def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ce
     return (size + room) // stride + 1
 
 
+def _formula(
+    size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool, made: Size
+) -> str:
+    """How the size is worked out, with the numbers in it."""
+    span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
+    way = "ceil" if ceil else "floor"
+    return f"{way}(({size} + 2*{padding} - {span})/{stride}) + 1 = {made}"
+
+
 class _Pool(Op):
     """What the sliding pools share."""
 
@@ -66,8 +75,8 @@ class _Pool(Op):
                 made >= 1,
                 "kernel",
                 f"the {axis_name(rank, axis)} {size} is too small for a window of {k}",
-                notes=(f"the result would have {made} there",),
-                help="a smaller window, or padding",
+                notes=(_formula(size, k, s, p, d, ceil, made),),  # type: ignore[arg-type]
+                help="a smaller window, or a larger map: fewer steps with a stride before it",
             )
             sizes.append(made)
         return sizes

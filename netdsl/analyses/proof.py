@@ -1,0 +1,170 @@
+"""Proof that a network takes every size its file allows, or a counterexample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from netdsl.analyses.sizes import Sizes, distinct, sizes_of, with_numbers
+from netdsl.diagnostics import Diagnostic, Label, Sink
+from netdsl.ir.condition import all_of, condition_symbols, holds, is_linear_condition, negate
+from netdsl.ir.graph import Graph, Requirement
+from netdsl.ir.history import histories
+from netdsl.ir.solver import Domain, GaveUp, Verdict
+
+COMMON_SIZES = (224, 256, 64, 1)
+
+
+def check_contract(graph: Graph, sink: Sink) -> None:
+    """Report sizes the file allows and the network can't take, or that no size works at all.
+
+    With a `where`, every requirement must hold for all sizes it allows; without one, some size
+    must satisfy all of them. What can't be judged is an error as well.
+    """
+    if not graph.symbols:
+        return
+    contract = sizes_of(graph)
+    if graph.where is not True:
+        _check_where(graph, contract, sink)
+        return
+    if _has_witness(contract):
+        return
+    try:
+        if not Domain(graph.symbols, contract.condition).is_empty():
+            return
+    except GaveUp:
+        _report_undecided(graph, contract, sink)
+        return
+    culprit = _first_emptying(graph.symbols, contract.constraints)
+    sizes = dict.fromkeys(graph.symbols, COMMON_SIZES[0])
+    sink.error(
+        "no-size-works",
+        f"no input size satisfies this together with what comes before it: {culprit.message}",
+        culprit.span,
+        secondary=_sources(culprit),
+        notes=[
+            *_histories(culprit),
+            f"it needs {culprit.condition}; {_example(culprit, sizes)}",
+        ],
+    )
+
+
+def _has_witness(contract: Sizes) -> bool:
+    """Whether a common size is in the contract, which proves that it is not empty.
+
+    Says no, without a look, where some condition is beyond the solver: that is to be reported.
+    """
+    conditions = distinct(r.condition for r in contract.constraints)
+    if not all(is_linear_condition(condition) for condition in conditions):
+        return False
+    return any(
+        all(holds(c, dict.fromkeys(contract.symbols, size)) for c in conditions)
+        for size in COMMON_SIZES
+    )
+
+
+def _check_where(graph: Graph, contract: Sizes, sink: Sink) -> None:
+    allowed = Domain(graph.symbols, graph.where)
+    try:
+        if allowed.is_empty():
+            sink.error("empty-where", "no size satisfies this", graph.where_span)
+            return
+    except GaveUp:
+        sink.error(
+            "not-linear",
+            "a restriction is made of sums, multiples and remainders of the sizes",
+            graph.where_span,
+            help="products of two sizes can't be judged for all sizes at once",
+        )
+        return
+    for requirement in contract.constraints:
+        verdict = allowed.decide(requirement.condition)
+        if verdict is Verdict.GAVE_UP:
+            _undecided(requirement, sink)
+        elif verdict is not Verdict.PROVED:
+            _report_bad_size(allowed, requirement, contract, sink)
+            # what fails at the same sizes only is the same mistake
+            allowed = Domain(graph.symbols, all_of(allowed.condition, requirement.condition))
+
+
+def _report_bad_size(
+    allowed: Domain, requirement: Requirement, contract: Sizes, sink: Sink
+) -> None:
+    bad = allowed.smallest(negate(requirement.condition)) or {}
+    shown = _shown(requirement, bad)
+    sink.emit(
+        Diagnostic(
+            "size-not-allowed",
+            f"{requirement.message}; {_example(requirement, bad)}",
+            requirement.span,
+            secondary=tuple(_sources(requirement)),
+            notes=(
+                *_histories(requirement),
+                f"the `where` allows {shown}, and this stage needs {requirement.condition}",
+            ),
+            help=(
+                f"without the `where` the network takes {replace(contract, where=True)}: "
+                "leave it out, or tighten it to that",
+            ),
+        )
+    )
+
+
+def _shown(requirement: Requirement, sizes: dict[str, int]) -> str:
+    """The sizes that the requirement is about: `H = 65`."""
+    used = set(condition_symbols(requirement.condition))
+    return ", ".join(f"{name} = {number}" for name, number in sizes.items() if name in used)
+
+
+def _example(requirement: Requirement, sizes: dict[str, int]) -> str:
+    """`H = 65 gives 34 here and 33 there`."""
+    return f"{_shown(requirement, sizes)} gives {with_numbers(requirement.condition, sizes)}"
+
+
+def _sources(requirement: Requirement) -> list[Label]:
+    """Where what meets at a stage comes from."""
+    inputs = requirement.node.inputs if requirement.node else ()
+    if len(inputs) < 2:
+        return []
+    return [
+        Label(v.span, f"{v.name or 'this'} is {v.type}")
+        for v in inputs
+        if v.span != requirement.span
+    ]
+
+
+def _histories(requirement: Requirement) -> list[str]:
+    node = requirement.node
+    return histories(node.inputs, node.scope) if node and node.inputs else []
+
+
+def _report_undecided(graph: Graph, contract: Sizes, sink: Sink) -> None:
+    """Name the requirements that can't be judged; if each can be, it is their number."""
+    every = Domain(graph.symbols)
+    hard = [r for r in contract.constraints if every.decide(r.condition) is Verdict.GAVE_UP]
+    for requirement in hard or contract.constraints[-1:]:
+        _undecided(requirement, sink)
+
+
+def _undecided(requirement: Requirement, sink: Sink) -> None:
+    sink.error(
+        "undecided-size",
+        f"whether this holds can't be judged for all sizes at once: {requirement.message}",
+        requirement.span,
+        notes=[f"it needs {requirement.condition}"],
+        help="fix the size of the input, or bring the map to a fixed size first: "
+        "`adaptive_avgpool(7x7)`, `global_avgpool`, `spp`",
+    )
+
+
+def _first_emptying(symbols: tuple[str, ...], constraints: Sequence[Requirement]) -> Requirement:
+    """The requirement that, with those before it, leaves no size; found by halving."""
+    low, high = 0, len(constraints)
+    while low < high - 1:
+        middle = (low + high) // 2
+        conditions = distinct(r.condition for r in constraints[:middle])
+        if Domain(symbols, all_of(*conditions)).is_empty():
+            high = middle
+        else:
+            low = middle
+    return constraints[high - 1]
