@@ -52,6 +52,8 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
                      help="A further folder that `use` may read from."),
         click.option("--max-layers", metavar="N", type=click.IntRange(1), default=MAX_NODES,
                      show_default=True, help="Bound on the layers of a network."),
+        click.option("--allow", metavar="CODE", multiple=True,
+                     help="A warning that is not wanted. May be repeated."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -67,7 +69,21 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "sizes": _sizes(options["sizes"], "--size"),
         "roots": options["roots"],
         "max_layers": options["max_layers"],
+        "allow": _warnings(options["allow"]),
     }
+
+
+def _warnings(codes: Sequence[str]) -> Sequence[str]:
+    """Codes of warnings; a wrong one would silence nothing, and not say so."""
+    from netdsl.lints import WARNINGS
+
+    for code in codes:
+        if code not in WARNINGS:
+            known = ", ".join(sorted(WARNINGS))
+            raise click.BadParameter(
+                f"no warning is `{code}`; there are: {known}", None, None, "--allow"
+            )
+    return codes
 
 
 def _parameter(text: str) -> tuple[str, Written]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from netdsl.analyses.proof import check_contract
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import elaborate, load_program
 from netdsl.files import read_source
+from netdsl.lints import Subject, lint
+from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
 
 MAX_NODES = 200_000
@@ -22,16 +24,20 @@ def load(
     *,
     roots: Sequence[str | Path] = (),
     max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
 ) -> Network:
     """The network of a `.net` file.
 
     `net` chooses one where the file defines several, `params` are values for its parameters,
-    `sizes` numbers for its size symbols, `roots` further folders that `use` may read from.
+    `sizes` numbers for its size symbols, `roots` further folders that `use` may read from,
+    `allow` codes of warnings that are not wanted.
     Raises `DiagnosticError`, which holds all diagnostics.
     """
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
-    return compile_source(source, where, net, params, sizes, roots=roots, max_layers=max_layers)
+    return compile_source(
+        source, where, net, params, sizes, roots=roots, max_layers=max_layers, allow=allow
+    )
 
 
 def loads(
@@ -41,9 +47,10 @@ def loads(
     sizes: Mapping[str, int] | None = None,
     *,
     name: str = "<text>",
+    allow: Collection[str] = (),
 ) -> Network:
     """The network of a text; parameters and errors as for `load`."""
-    return compile_source(Source(name, text), None, net, params, sizes)
+    return compile_source(Source(name, text), None, net, params, sizes, allow=allow)
 
 
 def compile_source(
@@ -55,8 +62,9 @@ def compile_source(
     *,
     roots: Sequence[str | Path] = (),
     max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
 ) -> Network:
-    """Parse, elaborate, prove the size contract."""
+    """Parse, elaborate, prove the size contract, lint."""
     sink = Sink()
     unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
     if unit is None:
@@ -65,9 +73,13 @@ def compile_source(
     if graph is None:
         raise DiagnosticError(sink.diagnostics)
     check_contract(graph, sink)
+    if not sink.has_errors:
+        lint(Subject(unit, graph), sink)
+    check_directives([unit], sink)
+    found = spoken(sink.diagnostics, [unit], allow)
     if sink.has_errors:
-        raise DiagnosticError(sink.diagnostics)
-    return Network(graph, sink.diagnostics)
+        raise DiagnosticError(found)
+    return Network(graph, found)
 
 
 def check(path: str, **options: object) -> tuple[Diagnostic, ...]:

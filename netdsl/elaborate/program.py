@@ -55,6 +55,7 @@ class Unit:
     visible: dict[str, Definition] = field(default_factory=dict)
     aliases: dict[str, Unit] = field(default_factory=dict)
     uses: list[tuple[ast.UseDefinition, Unit]] = field(default_factory=list)
+    comments: tuple[ast.Comment, ...] = ()
 
 
 def load_program(
@@ -95,7 +96,7 @@ class _Loader:
         self.units[key] = None
         if file is None:
             return None
-        unit = self.units[key] = Unit(source, path)
+        unit = self.units[key] = Unit(source, path, comments=file.comments)
         for definition in file.definitions:
             self._define(unit, definition)
         return unit

@@ -72,7 +72,8 @@ class Tokens:
         found: list[str] = []
         while (line := line - 1) in by_line:
             found.append(by_line[line])
-        return "\n".join(reversed(found)).strip()
+        said = [text for text in reversed(found) if not text.startswith("allow:")]
+        return "\n".join(said).strip()
 
     def _own_lines(self) -> dict[int, str]:
         if not self._by_line:

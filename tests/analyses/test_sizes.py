@@ -15,7 +15,7 @@ from netdsl.cli import main
 NORMED = """
 net A {
     input x: [3, H, W]
-    h = x -> down: conv(4, 3, stride=2) -> bn: batchnorm -> relu
+    h = x -> down: conv(4, 3, stride=2, bias=false) -> bn: batchnorm -> relu
     output y = h -> maxpool(2)
     output aux = h -> head: conv(2, 8) when training
 }

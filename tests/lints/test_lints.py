@@ -1,0 +1,165 @@
+"""Each lint speaks where it should, is silent where it should, and can be silenced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import netdsl
+from netdsl.lints import LINTS, WARNINGS
+
+
+def net(chain: str, head: str = "", image: str = "[3, 32, 32]", before: str = "") -> str:
+    return f"{before}\nnet A{head} {{\n    input x: {image}\n    output y = x -> {chain}\n}}\n"
+
+
+SPEAKS = {
+    "unused-name": [
+        net("relu", head="(n: int = 3)"),
+        net("B(3)", before="block B(n: int) { relu }"),
+        net("conv(f(1, 2), 1)", before="fn f(a: int, b: int) = a"),
+        net("relu; let n = 3"),
+        net("(x, x) -> B").replace("x -> (x", "(x"),
+        net("relu").replace("output", "input z: [1]; output"),
+    ],
+    "dead-branch": [
+        net("if true { relu } else { tanh }"),
+        net("if n > 3 { relu }").replace("output", "let n = 2 + 1; output"),
+        net("conv(3 if 2 > 1 else 4, 1)"),
+    ],
+    "bias-before-norm": [
+        net("conv(8, 3) -> batchnorm"),
+        net("flatten -> linear(8) -> batchnorm"),
+        net("conv_transpose(8, 3, bias=true) -> instancenorm"),
+        net("B -> B", before="block B { conv(8, 3) -> batchnorm }"),
+    ],
+    "tight-where": [
+        net("relu", image="[3, H, W] where H >= 2"),
+        net("conv(3, 5)", image="[3, H, W] where H > 5, W > 4"),
+    ],
+    "channels-last": [
+        net("conv(8, 3, padding=1)", image="[224, 224, 3]"),
+        net("maxpool(2, padding=1)", image="[1, 3, 64, 64]"),
+    ],
+    "linear-on-map": [net("conv(8, 3) -> relu -> linear(10)"), net("maxpool(2) -> linear(10)")],
+    "odd-argument": [
+        net("conv(3, 16, 3)"),
+        net("batchnorm(64)"),
+    ],
+    "hides-layer": [net("relu", before="block relu { tanh }")],
+    "unknown-warning": [net("relu") + "# allow: unused-nme"],
+}
+SPEAKS["unused-name"][4] = (
+    "block B (a, b) { a -> relu }\nnet A { input x: [3]; output y = (x, x) -> B }"
+)
+
+SILENT = {
+    "unused-name": [
+        net("relu", head="(_n: int = 3)"),
+        net("B(3)", before="block B(n: int, m: int = n) { conv(m, 1) }"),
+        net("B(relu)", before="block B(act: layer) { act }"),
+        net("for i in 0..n { down[i + k]: conv(3, 1) }", head="(n: int = 3, k: int = 0)"),
+        net("B", before="block B : [C, H, W] -> [C, H, W] { relu }"),
+    ],
+    "dead-branch": [
+        net("if n > 3 { relu }", head="(n: int = 2)"),
+        net("if H >= 1 { relu }", image="[3, H, W]"),
+        net("B", before="block B { if in.channels == 3 { relu } else { tanh } }"),
+        net("for i in 0..2 { if i == 0 { relu } else { tanh } }"),
+    ],
+    "bias-before-norm": [
+        net("conv(8, 3, bias=false) -> batchnorm"),
+        net("conv(8, 3) -> relu -> batchnorm"),
+        net("c: conv(8, 3) -> batchnorm -> add { identity ; c }"),
+        net("B(batchnorm) -> B(relu)", before="block B(n: layer) { conv(8, 3) -> n }"),
+    ],
+    "tight-where": [
+        net("conv(3, 5)", image="[3, H, W] where H >= 5, W > 4"),
+        net("add { identity ; maxpool(2) -> upsample(2) }", image="[3, H, W] where H % 2 == 0, W % 2 == 0"),
+    ],
+    "channels-last": [
+        net("conv(8, 3, padding=1)", image="[3, 224, 224]"),
+        net("relu", image="[224, 224, 3]"),
+        net("conv(8, 3)", image="[64, 8, 8, 8]"),
+    ],
+    "linear-on-map": [
+        net("conv(8, 3) -> flatten -> linear(10)"),
+        net("conv(8, 3) -> permute([1, 2, 0]) -> linear(10)"),
+        net("linear(10)", image="[196, 768]"),
+    ],
+    "odd-argument": [net("conv(3, 3, 1)"), net("conv(3, 31, padding=15)", image="[4, 9, 9]"), net("batchnorm(0.001)")],
+    "hides-layer": [net("relu", before="block Relu { tanh }")],
+    "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
+}  # fmt: skip
+
+
+def codes(text: str, **options: object) -> list[str]:
+    return [w.code for w in netdsl.loads(text, **options).warnings]
+
+
+def cases(table: dict[str, list[str]]) -> list[object]:
+    return [pytest.param(c, t, id=f"{c}-{i}") for c, ts in table.items() for i, t in enumerate(ts)]
+
+
+def test_every_warning_has_cases() -> None:
+    assert set(SPEAKS) == set(SILENT) == WARNINGS
+    assert {rule.__name__.replace("_", "-") for rule in LINTS} < WARNINGS
+
+
+@pytest.mark.parametrize(("code", "text"), cases(SPEAKS))
+def test_it_speaks(code: str, text: str) -> None:
+    assert codes(text) == [code]
+
+
+@pytest.mark.parametrize(("code", "text"), cases(SILENT))
+def test_it_is_silent(code: str, text: str) -> None:
+    assert code not in codes(text)
+
+
+@pytest.mark.parametrize(("code", "text"), cases(SPEAKS))
+def test_an_option_silences_it(code: str, text: str) -> None:
+    assert codes(text, allow=[code]) == []
+
+
+@pytest.mark.parametrize(("code", "text"), cases(SPEAKS))
+@pytest.mark.parametrize("above", [True, False])
+def test_a_comment_silences_it(code: str, text: str, above: bool) -> None:
+    (warning,) = netdsl.loads(text).warnings
+    lines = text.split("\n")
+    place = warning.span.line - 1
+    if code == "unknown-warning":
+        return
+    if above:
+        lines[place:place] = [f"    # allow: tight-where, {code}", "    # and a remark"]
+    else:
+        lines[place] += f"  # allow: {code}"
+    assert codes("\n".join(lines)) == []
+
+
+def test_a_comment_elsewhere_silences_nothing() -> None:
+    text = "# allow: unused-name\n\n" + SPEAKS["unused-name"][0]
+    assert codes(text) == ["unused-name"]
+
+
+def test_directives_are_not_documentation() -> None:
+    text = (
+        "# A net.\n# allow: unused-name\nnet A(n: int = 1) { input x: [3]; output y = x -> relu }"
+    )
+    network = netdsl.loads(text)
+    assert network.graph.doc == "A net."
+    assert network.warnings == ()
+
+
+def test_used_files_are_judged_on_their_own(tmp_path: Path) -> None:
+    (tmp_path / "b.net").write_text("block B(n: int) { relu }\n")
+    path = tmp_path / "a.net"
+    path.write_text('use "./b.net"\n' + net("B(3)"))
+    assert netdsl.load(path).warnings == ()
+
+
+def test_errors_are_never_silenced() -> None:
+    text = net("conv(8, 99)") + "# allow: unused-name"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text, allow=["shape-mismatch"])
+    assert [d.code for d in caught.value.diagnostics] == ["shape-mismatch"]
