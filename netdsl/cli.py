@@ -160,7 +160,8 @@ def _load(file: str, options: dict[str, Any]) -> Network:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @network_options
 @click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text")
-def check_command(files: tuple[str, ...], form: str, **options: Any) -> None:
+@click.option("--fix", is_flag=True, help="Apply the fixes that are safe, in place.")
+def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) -> None:
     """Check files: syntax, names, every shape, every size.
 
     \b
@@ -168,12 +169,31 @@ def check_command(files: tuple[str, ...], form: str, **options: Any) -> None:
       netdsl check examples/*.net
     """
     chosen = _chosen(options)
-    found = [diagnostic for file in files for diagnostic in check(file, **chosen)]
+    if fix and "-" in files:
+        raise click.BadParameter("standard input can't be changed", param_hint="--fix")
+    one = _fixed if fix else check
+    found = [diagnostic for file in files for diagnostic in one(file, **chosen)]
     _show(found, form, err=False)
     if form == "text" and not found:
         click.echo(f"{len(files)} file{'s' * (len(files) > 1)} checked, nothing found")
     if _is_denied(found, options):
         sys.exit(WRONG_FILE)
+
+
+def _fixed(file: str, **chosen: Any) -> Sequence[Diagnostic]:
+    """What is left to say of a file after its safe fixes."""
+    from netdsl.mend import mend_file
+
+    try:
+        with interruptible():
+            made = mend_file(file, **chosen)
+    except DiagnosticError as error:
+        return error.diagnostics
+    except OSError as error:
+        fail(f"can't write {file}: {reason(error)}")
+    if made.fixes:
+        click.echo(f"{file}: {made.fixes} fix{'es' * (made.fixes > 1)} applied", err=True)
+    return made.diagnostics
 
 
 @main.command("compile")

@@ -1,0 +1,86 @@
+"""`--fix`: the safe fixes of a file's diagnostics, applied until none is left."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netdsl.diagnostics import Diagnostic, DiagnosticError, Edit, Source
+from netdsl.driver import compile_source
+from netdsl.files import read_source, write_whole
+
+MAX_ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A file after its fixes: its text, how many were applied, and what is still to be said."""
+
+    text: str
+    fixes: int
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def mend(source: Source, path: Path | None, **options: Any) -> Mended:
+    """Apply the safe fixes that lie in this text; options as for `netdsl.load`."""
+    seen = {source.text}
+    fixes = 0
+    for _ in range(MAX_ROUNDS):
+        found = _diagnostics(source, path, options)
+        text, applied = apply_fixes(source, found)
+        if not applied or text in seen:
+            break
+        seen.add(text)
+        fixes += applied
+        source = Source(source.name, text)
+    else:
+        found = _diagnostics(source, path, options)
+    return Mended(source.text, fixes, found)
+
+
+def mend_file(path: str, **options: Any) -> Mended:
+    """The same for a file, which is rewritten if there was something to mend.
+
+    Raises `DiagnosticError` if it can't be read, `OSError` if it can't be written.
+    """
+    source = read_source(path)
+    made = mend(source, Path(path), **options)
+    if made.text != source.text:
+        with open(path, "rb") as file:
+            mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""
+        write_whole(path, mark + made.text)
+    return made
+
+
+def apply_fixes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[str, int]:
+    """The text with all safe fixes that do not touch each other, and how many these are."""
+    taken: list[Edit] = []
+    fixes = 0
+    for diagnostic in diagnostics:
+        fix = diagnostic.fix
+        if fix is None or not fix.safe or any(e.span.source is not source for e in fix.edits):
+            continue
+        if any(_touch(edit, other) for edit in fix.edits for other in taken):
+            continue
+        taken += fix.edits
+        fixes += 1
+    text = source.text
+    for edit in sorted(taken, key=lambda e: e.span.start, reverse=True):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text, fixes
+
+
+def _touch(a: Edit, b: Edit) -> bool:
+    return a.span.start <= b.span.end and b.span.start <= a.span.end
+
+
+def _diagnostics(
+    source: Source, path: Path | None, options: dict[str, Any]
+) -> tuple[Diagnostic, ...]:
+    try:
+        return compile_source(source, path, **options).warnings
+    except DiagnosticError as error:
+        return error.diagnostics
