@@ -326,6 +326,31 @@ def _range(text: str, symbols: Sequence[str]) -> list[dict[str, int]]:
     return [{name: fixed.get(name, number) for name in symbols} for number in numbers]
 
 
+@main.command("explain")
+@click.argument("code", required=False)
+@click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
+def explain_command(code: str | None, everything: bool) -> None:
+    """Tell what an error or warning means, with an example and its mended form.
+
+    \b
+    Example:
+      netdsl explain shape-mismatch
+    """
+    from netdsl.diagnostics.pages import codes, page
+    from netdsl.elaborate.suggest import did_you_mean
+    from netdsl.report import all_pages
+
+    if everything:
+        click.echo(all_pages(), nl=False)
+    elif code is None:
+        click.echo("\n".join(codes()))
+    elif code in codes():
+        click.echo(page(code).text(min(shutil.get_terminal_size((100, 24)).columns, 100)))
+    else:
+        guess = did_you_mean(code, codes()) or "`netdsl explain` lists all"
+        raise click.BadParameter(f"no code is `{code}`; {guess}", param_hint="CODE")
+
+
 def _is_same_file(file: str, output: str) -> bool:
     try:
         return Path(output).samefile(file)

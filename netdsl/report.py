@@ -13,7 +13,19 @@ from netdsl.analyses.cost import Summary
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
+from netdsl.diagnostics.pages import codes, markdown
 from netdsl.network import Network
+
+
+def all_pages() -> str:
+    """docs/errors.md: the page of every code, with a list of them in front."""
+    found = codes()
+    listed = "\n".join(f"- [`{code}`](#{code})" for code in found)
+    pages = "\n".join(markdown(code).replace("# ", "## ", 1) for code in found)
+    return (
+        "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
+        f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
+    )
 
 
 def summary_table(network: Network) -> None:

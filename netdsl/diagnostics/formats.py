@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from netdsl.diagnostics.columns import clean
 from netdsl.diagnostics.diagnostic import Diagnostic, Severity
+from netdsl.diagnostics.pages import page
 from netdsl.diagnostics.source import Span
 
 
@@ -66,7 +67,10 @@ def _range(span: Span | None) -> dict[str, object]:
 def render_sarif(diagnostics: Iterable[Diagnostic], version: str) -> str:
     """A SARIF 2.1.0 log, as code hosts take it."""
     found = list(diagnostics)
-    rules = [{"id": code} for code in sorted({d.code for d in found})]
+    rules = [
+        {"id": code, "fullDescription": {"text": page(code).meaning}}
+        for code in sorted({d.code for d in found})
+    ]
     driver = {"name": "netdsl", "version": version, "rules": rules}
     run = {
         "tool": {"driver": driver},

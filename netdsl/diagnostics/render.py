@@ -24,11 +24,14 @@ def render_text(
 
 
 def count_line(diagnostics: Sequence[Diagnostic]) -> str:
-    """`2 errors, 1 warning`; empty where there are none."""
+    """`2 errors, 1 warning`, and where to read on; empty where there are none."""
     errors = sum(d.is_error for d in diagnostics)
     warnings = len(diagnostics) - errors
     parts = [(errors, "error"), (warnings, "warning")]
-    return ", ".join(f"{n} {word}{'s' * (n > 1)}" for n, word in parts if n)
+    counted = ", ".join(f"{n} {word}{'s' * (n > 1)}" for n, word in parts if n)
+    codes = {d.code for d in diagnostics}
+    code = codes.pop() if len(codes) == 1 else "CODE"
+    return f"{counted}; `netdsl explain {code}` tells more" if counted else ""
 
 
 class _Page:

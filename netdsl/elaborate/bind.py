@@ -109,13 +109,18 @@ class Binder:
         given: Sequence[Given],
         call: Span,
         inner: Environment,
+        inputs: Sequence[ast.BlockInput] = (),
     ) -> Bound | None:
-        """The parameters of a block or fn, bound in `inner` too; None if the call is wrong."""
+        """The parameters of a block or fn, bound in `inner` too; None if the call is wrong.
+
+        `inputs` are the block's; without a type a parameter is taken for one.
+        """
         formals = [self._formal(p) for p in formal_parameters]
         if None in formals:
             return None
         known = [f for f in formals if f is not None]
-        matched = self._match(name, known, given, call)
+        untyped = "" if known else _untyped(inputs)
+        matched = self._match(name, known, given, call, untyped)
         if matched is None:
             return None
         bound = Bound()
@@ -225,7 +230,12 @@ class Binder:
         return Formal(parameter.name.text, kind, required)
 
     def _match(
-        self, name: str, formals: Sequence[Formal], given: Sequence[Given], call: Span
+        self,
+        name: str,
+        formals: Sequence[Formal],
+        given: Sequence[Given],
+        call: Span,
+        untyped: str = "",
     ) -> dict[str, Given] | None:
         """Each argument beside its parameter; reports what does not fit and what is missing."""
         names = [f.name for f in formals]
@@ -239,11 +249,14 @@ class Binder:
             else:
                 target = argument.name.text if argument.name.text in names else None
             if target is None:
-                self._unexpected(name, names, argument)
+                self._unexpected(name, names, argument, untyped)
                 wrong = True
             elif target in matched:
                 self.sink.error(
-                    "argument-twice", f"`{target}` of `{name}` is given twice", argument.span
+                    "argument-twice",
+                    f"`{target}` of `{name}` is given twice",
+                    argument.span,
+                    help=f"arguments without a name fill {', '.join(names)} in this order",
                 )
                 wrong = True
             else:
@@ -259,13 +272,15 @@ class Binder:
                 wrong = True
         return None if wrong else matched
 
-    def _unexpected(self, name: str, names: list[str], argument: ast.Argument) -> None:
+    def _unexpected(
+        self, name: str, names: list[str], argument: ast.Argument, untyped: str
+    ) -> None:
         if argument.name is None:
             self.sink.error(
                 "too-many-arguments",
                 f"`{name}` takes {len(names)} arguments at the most",
                 argument.span,
-                help=f"they are {', '.join(names)}" if names else "",
+                help=untyped or (f"they are {', '.join(names)}" if names else ""),
             )
             return
         text, span = argument.name.text, argument.name.span
@@ -275,7 +290,8 @@ class Binder:
             "unknown-argument",
             f"`{name}` has no parameter `{text}`",
             span,
-            help=leave_out(text)
+            help=untyped
+            or leave_out(text)
             or (f"did you mean `{guess}`?" if guess else "")
             or (f"it has {', '.join(names)}" if names else "it takes no arguments"),
             fix=fix if guess else None,
@@ -381,6 +397,15 @@ def _listed(kind: Kind) -> Kind:
         return [kind.convert(item) for item in value]
 
     return Kind(f"[{kind.name}]", convert)
+
+
+def _untyped(inputs: Sequence[ast.BlockInput]) -> str:
+    """What to write where inputs of a block were most likely meant as parameters."""
+    named = [i.name.text for i in inputs if i.name is not None and i.shape is None]
+    if not named:
+        return ""
+    shown = ", ".join(f"{name}: int" for name in named)
+    return f"without types these are inputs, not parameters: write `({shown})`"
 
 
 def _usage(formals: Sequence[Formal]) -> str:

@@ -65,7 +65,8 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
         case ast.LayerStatement(name):
             shared = SharedLayer(statement, place.environment)
             declare(state, name, Binding(shared, name.span), place.environment)
-        case ast.InputStatement(span=span) | ast.OutputStatement(span=span):
+        case ast.InputStatement(name, span=span) | ast.OutputStatement(name, span=span):
+            place.environment.bindings.setdefault(name.text, Binding(POISON, name.span))
             state.error(
                 place,
                 "misplaced",

@@ -167,7 +167,12 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     inner = Environment(block.unit, None, flow, labels=True)
     _bind_incoming(inner, flow, call.span)
     bound = state.binder.bind_definition(
-        block.name, definition.parameters, call.arguments, call.span, inner
+        block.name,
+        definition.parameters,
+        call.arguments,
+        call.span,
+        inner,
+        definition.inputs or (),
     )
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON

@@ -304,6 +304,8 @@ class Evaluator:
         function = environment.unit.visible.get(name)
         if isinstance(function, Function):
             return self._call_function(function, expr, environment)
+        if name not in BUILTINS and environment.unit.is_lacking:
+            raise Broken
         if name not in BUILTINS:
             known = {
                 *BUILTINS,

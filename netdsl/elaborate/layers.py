@@ -87,6 +87,8 @@ def _from_alias(
 ) -> Callee | Poison:
     alias, name = names[0], names[-1]
     unit = environment.unit.aliases.get(alias.text)
+    if environment.unit.is_lacking and (unit is None or name.text not in unit.own):
+        return POISON
     if unit is None or len(names) > 2:
         sink.error(
             "unknown-layer",
@@ -126,6 +128,8 @@ def _unknown(
             f"`{name.text}` is a function of numbers, and a layer is needed here",
             name.span,
         )
+        return
+    if environment.unit.is_lacking:
         return
     file = std_names().get(name.text)
     if file is not None:

@@ -112,6 +112,8 @@ class _NetBuilder:
         if bound is None:
             return None
         self.root.arguments = bound.arguments()
+        if not self._has_inputs():
+            return None
         for statement in self.definition.body.statements:
             self._statement(statement)
         self._check_complete()
@@ -242,6 +244,20 @@ class _NetBuilder:
         self.state.use(value)
         self.outputs.append(Output(name.text, value, statement.when_training, statement.span))
 
+    def _has_inputs(self) -> bool:
+        """Whether there is an input line; without one all else would be reported for that."""
+        if any(isinstance(s, ast.InputStatement) for s in self.definition.body.statements):
+            return True
+        name = self.definition.name
+        self.state.error(
+            self.place,
+            "no-input",
+            f"net {name.text} has no input",
+            name.span,
+            help="write `input image: [3, 224, 224]`",
+        )
+        return False
+
     def _check_complete(self) -> None:
         sink = self.state.sink
         for name in self.sizes:
@@ -255,9 +271,6 @@ class _NetBuilder:
         if sink.has_errors:
             return
         name = self.definition.name
-        if not self.inputs:
-            sink.error("no-input", f"net {name.text} has no input", name.span,
-                       help="write `input image: [3, 224, 224]`")  # fmt: skip
         if all(o.when_training for o in self.outputs):
             sink.error("no-output", f"net {name.text} has no output", name.span,
                        help="write `output y = ...`")  # fmt: skip

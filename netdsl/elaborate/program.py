@@ -46,7 +46,11 @@ Definition: TypeAlias = Block | Function
 
 @dataclass(eq=False, slots=True)
 class Unit:
-    """One file: `own` are its definitions, `visible` also those it uses, `aliases` whole files."""
+    """One file: `own` are its definitions, `visible` also those it uses, `aliases` whole files.
+
+    `is_lacking` is True where something it uses could not be had: names missing then are no
+    mistake of their own.
+    """
 
     source: Source
     path: Path | None
@@ -56,6 +60,7 @@ class Unit:
     aliases: dict[str, Unit] = field(default_factory=dict)
     uses: list[tuple[ast.UseDefinition, Unit]] = field(default_factory=list)
     comments: tuple[ast.Comment, ...] = ()
+    is_lacking: bool = False
 
 
 def load_program(
@@ -139,6 +144,7 @@ class _Loader:
         for use, _ in pending:
             found = self._locate(unit, use)
             if found is None:
+                unit.is_lacking = True
                 continue
             key, name, text = found
             if key not in self.units:
@@ -149,6 +155,7 @@ class _Loader:
             target = self.units[key]
             if target is not None:
                 unit.uses.append((use, target))
+            unit.is_lacking |= target is None
 
     def _locate(self, unit: Unit, use: ast.UseDefinition) -> tuple[Path | str, str, str] | None:
         return self._locate_file(unit, use) if use.quoted else self._locate_std(use)
@@ -200,6 +207,7 @@ class _Loader:
                 unit.aliases[use.alias.text] = target
                 continue
             chosen = target.own if use.names is None else self._choose(use, target)
+            unit.is_lacking |= use.names is not None and len(chosen) < len(use.names)
             for name, definition in chosen.items():
                 self._import(unit, use, name, definition)
 

@@ -176,7 +176,7 @@ def _never_closed(opening: Token, source: Source, sink: Sink) -> None:
 
 
 def _wrong_closing(stack: list[Token], token: Token, source: Source, sink: Sink) -> None:
-    if not stack:
+    if not any(CLOSING[opening.type] == token.type for opening in stack):
         sink.error(
             "unexpected-bracket",
             f"this `{token.value}` closes nothing",

@@ -10,7 +10,7 @@ from netdsl.diagnostics.formats import render_github, render_json, render_sarif
 SOURCE = Source("my nets/a:b,c\udcff.net", "net A {\n  x 日 wrong\n}\n")
 SPAN = Span(SOURCE, SOURCE.text.index("wrong"), SOURCE.text.index("wrong") + 5)
 FOUND = [
-    Diagnostic("no-place", "100% wrong", None),
+    Diagnostic("unreadable-file", "100% wrong", None),
     Diagnostic(
         "some-code",
         "a message\x1b[31m",
@@ -30,9 +30,9 @@ def test_json_is_ascii_and_says_all() -> None:
     assert text.isascii()
     assert "\x1b" not in text
     first, second = json.loads(text)
-    assert (first["code"], first["file"], first["line"], first["fix"]) == ("no-place",) + 3 * (
-        None,
-    )
+    assert (first["code"], first["file"], first["line"], first["fix"]) == (
+        "unreadable-file",
+    ) + 3 * (None,)
     place = {"file": SOURCE.name, "line": 2, "column": 7, "end_line": 2, "end_column": 12}
     assert second == {
         "code": "some-code",
@@ -55,7 +55,10 @@ def test_sarif() -> None:
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     assert run["columnKind"] == "unicodeCodePoints"
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["no-place", "some-code"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [
+        "unreadable-file",
+        "some-code",
+    ]
     assert run["tool"]["driver"]["version"] == "1.2.3"
     without_place, placed = run["results"]
     assert "locations" not in without_place
@@ -68,6 +71,6 @@ def test_sarif() -> None:
 
 def test_github_keeps_each_annotation_on_its_line() -> None:
     first, second = render_github(FOUND).split("\n")
-    assert first == "::error title=no-place::100%25 wrong"
+    assert first == "::error title=unreadable-file::100%25 wrong"
     assert second.startswith("::warning file=my nets/a%3Ab%2Cc\ufffd.net,line=2,col=7,title=some-")
     assert second.endswith("::a message\ufffd[31m%0Aa note%0Asome help")

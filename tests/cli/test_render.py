@@ -40,7 +40,7 @@ def test_a_whole_page() -> None:
         "  = fix: write `conv`\n"
         "2 +     x = y -> conv(3)\n"
         "\n"
-        "1 error"
+        "1 error; `netdsl explain unknown-layer` tells more"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_span_over_many_lines() -> None:
         "5 | | 3 }\n"
         "  | |___^ here\n"
         "\n"
-        "1 error"
+        "1 error; `netdsl explain c` tells more"
     )
     assert "3 | | middle\n" in page("\n{\nmiddle\n}", "{", "}")
 
@@ -156,5 +156,5 @@ def test_marks_on_one_line_share_it() -> None:
         "2 | c\n"
         "  | - other\n"
         "\n"
-        "1 error"
+        "1 error; `netdsl explain c` tells more"
     )
