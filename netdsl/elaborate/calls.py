@@ -91,7 +91,7 @@ def add_node(
         weights = op.weights(tensors)
         check_sizes(results, rules)
     except Refusal as refusal:
-        state.refused(place, refusal, bound.spans.get(refusal.at, call.span), inputs)
+        state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
         return POISON
     layer = Layer(op, weights, bound.arguments())
     node = Node(layer, inputs, (), place.scope, call.span)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label, Span
+from netdsl.elaborate.hints import claim_hint, layout_hint
 from netdsl.elaborate.names import Binding, Broken, Environment, Flow
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Scope, Value
+from netdsl.ir.history import histories
 from netdsl.ir.tensor import format_shape
 from netdsl.syntax import ast
 
@@ -132,4 +134,6 @@ def _clash(
         f"{format_shape(tuple(sizes))} is {verb}, and the value is {value.type}",
         span,
         secondary=[Label(value.span, f"this gives {value.type}"), *reversed(place.trail)],
+        notes=histories([value], place.scope),
+        help=claim_hint(value, sizes) or layout_hint([value]),
     )

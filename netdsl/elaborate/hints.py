@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.ir.graph import Value
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import OpLike, Value
 from netdsl.ir.tensor import Shape, format_shape
+
+LARGE_KERNEL = 12
+"""From here on a kernel may well be meant as a number of channels."""
 
 COLOURS = (1, 3, 4)
 """Channels an image usually has."""
@@ -30,6 +34,33 @@ def layout_hint(inputs: Sequence[Value]) -> str:
                 f"did you mean `{format_shape((shape[-1], *shape[:-1]))}`?"
             )
     return ""
+
+
+def argument_hint(op: OpLike, inputs: Sequence[Value]) -> str:
+    """Whether a convolution was given the channels that come in, as PyTorch wants them."""
+    channels = getattr(op, "channels", None)
+    if op.name not in ("conv", "conv_transpose") or inputs[0].type.shape[:1] != (channels,):
+        return ""
+    kernel, stride = getattr(op, "kernel", 0), getattr(op, "stride", 0)
+    if not isinstance(kernel, int) or kernel < LARGE_KERNEL:
+        return ""
+    return (
+        "the channels that come in are worked out, and the order is "
+        f"`{op.name}(channels, kernel, stride)`: did you mean `{op.name}({kernel}, {stride})`?"
+    )
+
+
+def claim_hint(value: Value, wanted: Sequence[Size]) -> str:
+    """How a transposed convolution reaches the sizes that are claimed of its result."""
+    node = value.producer
+    if node is None or node.op.name != "conv_transpose" or len(wanted) != value.type.rank:
+        return ""
+    short = {a - b for a, b in zip(wanted[1:], value.type.shape[1:], strict=True)}
+    stride = getattr(node.op, "stride", 1)
+    (by,) = short if len(short) == 1 else (0,)
+    if not isinstance(by, int) or not isinstance(stride, int) or not 0 < by < stride:
+        return ""
+    return f"`output_padding={by}` makes it {by} larger"
 
 
 def has_batch_axis(shape: Shape) -> bool:

@@ -283,7 +283,8 @@ class _NetBuilder:
                     "unused-result",
                     "nothing uses what this line computes",
                     span,
-                    help="if the next line goes on from it, begin that line with `->`; "
+                    help="name the result (`z = ...`) and use it; if the next line goes on from "
+                    "it, begin that line with `->`; "
                     "else leave the line out",
                 )
 

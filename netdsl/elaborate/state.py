@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
 from netdsl.elaborate.bind import Binder, bind_function
 from netdsl.elaborate.evaluate import Evaluator
-from netdsl.elaborate.hints import layout_hint
+from netdsl.elaborate.hints import argument_hint, layout_hint
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
 from netdsl.ir.condition import Truth, all_of, decide, negate
-from netdsl.ir.graph import Node, Requirement, Scope, Value
+from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
 from netdsl.ir.history import histories
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
@@ -83,12 +83,15 @@ class State:
             code, message, span, help=help or (), label=label, secondary=reversed(place.trail)
         )
 
-    def refused(self, place: Place, refusal: Refusal, span: Span, inputs: Sequence[Value]) -> None:
+    def refused(
+        self, place: Place, op: OpLike, refusal: Refusal, span: Span, inputs: Sequence[Value]
+    ) -> None:
         """Record what a shape rule refused, with the inputs and where they come from."""
         labels = [
             Label(v.span, f"{v.name or 'this'} is {v.type}") for v in inputs if v.span != span
         ]
-        helps = (refusal.help, layout_hint(inputs))
+        meant = argument_hint(op, inputs) if inputs else ""
+        helps = (meant or refusal.help, layout_hint(inputs))
         self.sink.emit(
             Diagnostic(
                 refusal.code,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Sink
+from netdsl.elaborate.hints import LARGE_KERNEL
 from netdsl.lints.subject import Subject
-
-LARGE_KERNEL = 12
 
 
 def odd_argument(subject: Subject, sink: Sink) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from netdsl.ir.dim import Dim, Size, ceil_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.axes import at_least, changed, need_float
+from netdsl.ops.axes import at_least, changed, check_divides, need_float
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.params import BOOL, FLOAT, INT, param
 from netdsl.ops.recipe import From, In, TorchModule, TorchRecipe, keywords
@@ -20,16 +20,9 @@ def check_heads(x: Tensor, rank: int, heads: int, what: str, rules: Rules) -> in
     form = "[T, F]" if rank == 2 else "[H, W, F]"
     if x.rank != rank or isinstance(x.shape[-1], Dim):
         rules.refuse("in", f"`{what}` works on {form}, and {x} comes in", code="wrong-rank")
-    at_least((heads,), 1, rules, "heads")
     features = x.shape[-1]
     assert isinstance(features, int)
-    if features % heads:
-        rules.refuse(
-            "heads",
-            f"{heads} heads do not divide the {features} features: {features} % {heads} = "
-            f"{features % heads}",
-            code="bad-argument",
-        )
+    check_divides(heads, "heads", features, "features", rules)
     return features
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
+from math import isqrt, prod
 from typing import TypeVar
 
 from netdsl.ir.condition import Truth, any_of
@@ -20,6 +20,7 @@ AXIS = either(INT, "channels")
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 MAX_ELEMENTS = 2**40
+MAX_SEARCHED = 2**30
 
 
 def axis_name(rank: int, axis: int) -> str:
@@ -57,8 +58,10 @@ def per_axis(value: T | tuple[T, ...], rank: int, rules: Rules, at: str) -> tupl
     if len(value) != rank:
         rules.refuse(
             at,
-            f"{at} {show(value)} has {len(value)} parts, and the map has {rank} spatial axes",
+            f"{at} {show(value)} has {len(value)} parts, and the map has {rank} spatial "
+            f"ax{'i' if rank == 1 else 'e'}s",
             code="wrong-rank",
+            help=f"write one number for {'it' if rank == 1 else 'all of them'}: `{at}={value[0]}`",
         )
     return value
 
@@ -84,6 +87,33 @@ def axis_index(axis: int | str, rank: int, rules: Rules, at: str = "axis") -> in
             at, f"axis {number} is outside: the shape has {rank} axes", code="bad-argument"
         )
     return number % rank
+
+
+def check_divides(number: int, at: str, count: int, what: str, rules: Rules) -> None:
+    """Refuses a number of groups (or heads, as the field `at` says) that leaves some over.
+
+    `count` is how many there are to divide, `what` says of what.
+    """
+    at_least((number,), 1, rules, at)
+    if count % number == 0:
+        return
+    rules.refuse(
+        at,
+        f"{number} {at} do not divide the {count} {what}: {count} % {number} = {count % number}",
+        code="bad-argument",
+        help=_near_divisors(number, count),
+    )
+
+
+def _near_divisors(number: int, count: int) -> str:
+    """The divisors on both sides of a number that is none."""
+    if count > MAX_SEARCHED:
+        return ""
+    below = [n for n in range(1, isqrt(count) + 1) if count % n == 0]
+    every = [*below, *(count // n for n in below)]
+    near = [max((n for n in every if n < number), default=0)]
+    near += [min((n for n in every if n > number), default=0)]
+    return f"{count} is divided by {' and by '.join(str(n) for n in near if n)}"
 
 
 def check_weight(shape: Sequence[int], rules: Rules, at: str) -> None:

@@ -13,6 +13,7 @@ from netdsl.ops.axes import (
     at_least,
     axis_name,
     changed,
+    check_divides,
     check_weight,
     known_channels,
     need_float,
@@ -25,19 +26,6 @@ from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
 Parts = tuple[int, ...]
-
-
-def check_groups(channels: int, made: int, groups: int, rules: Rules) -> None:
-    """Groups divide the channels that come in and those that go out."""
-    at_least((groups,), 1, rules, "groups")
-    for what, count in ("channels that come in", channels), ("filters", made):
-        if count % groups:
-            rules.refuse(
-                "groups",
-                f"{groups} groups do not divide the {count} {what}: {count} % {groups} = "
-                f"{count % groups}",
-                code="bad-argument",
-            )
 
 
 def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> str:
@@ -83,7 +71,8 @@ class Conv(Op):
         rank = spatial_rank(x, rules, "conv")
         channels = known_channels(x, rules, "conv")
         at_least((self.channels,), 1, rules, "channels")
-        check_groups(channels, self.channels, self.groups, rules)
+        check_divides(self.groups, "groups", channels, "channels that come in", rules)
+        check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
         before, after = self._padding(rank, rules)
         check_weight((self.channels, channels // self.groups, *kernel), rules, "channels")
@@ -220,7 +209,8 @@ class ConvTranspose(Op):
         rank = spatial_rank(x, rules, "conv_transpose")
         channels = known_channels(x, rules, "conv_transpose")
         at_least((self.channels,), 1, rules, "channels")
-        check_groups(channels, self.channels, self.groups, rules)
+        check_divides(self.groups, "groups", channels, "channels that come in", rules)
+        check_divides(self.groups, "groups", self.channels, "filters", rules)
         settings = {
             at: per_axis(getattr(self, at), rank, rules, at)
             for at in ("kernel", "stride", "padding", "output_padding", "dilation")

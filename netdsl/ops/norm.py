@@ -11,6 +11,7 @@ from netdsl.ops.axes import (
     at_least,
     axis_index,
     changed,
+    check_divides,
     known_channels,
     need_float,
     several,
@@ -116,13 +117,7 @@ class GroupNorm(_Norm):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         channels = self._check(inputs, rules, 1, 4)
-        at_least((self.groups,), 1, rules, "groups")
-        if channels % self.groups:
-            rules.refuse(
-                "groups",
-                f"{self.groups} groups do not divide {channels} channels",
-                code="bad-argument",
-            )
+        check_divides(self.groups, "groups", channels, "channels", rules)
         rules.require(
             several((channels // self.groups, *x.spatial)),
             "groups",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Dim, Size, ceil_div
-from netdsl.ops.axes import AXIS, at_least, axis_index, known_channels
+from netdsl.ops.axes import AXIS, at_least, axis_index, check_divides, known_channels
 from netdsl.ops.base import Op, Rules, Tensors, Window
 from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -151,14 +151,8 @@ class ChannelShuffle(Op):
             rules.refuse(
                 "in", f"`channel_shuffle` works on maps, and {x} comes in", code="wrong-rank"
             )
-        at_least((self.groups,), 1, rules, "groups")
         channels = known_channels(x, rules, "channel_shuffle")
-        if channels % self.groups:
-            rules.refuse(
-                "groups",
-                f"{self.groups} groups do not divide {channels} channels",
-                code="bad-argument",
-            )
+        check_divides(self.groups, "groups", channels, "channels", rules)
         return inputs
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:

@@ -142,6 +142,7 @@ def _bad_number(source: Source, start: int, sink: Sink) -> None:
 
 def _brackets_match(tokens: list[Token], source: Source, sink: Sink) -> bool:
     stack: list[Token] = []
+    doubtful: tuple[Token, Token] | None = None
     for token in tokens:
         if token.type in CLOSING:
             stack.append(token)
@@ -156,22 +157,39 @@ def _brackets_match(tokens: list[Token], source: Source, sink: Sink) -> bool:
             if not stack or CLOSING[stack[-1].type] != token.type:
                 _wrong_closing(stack, token, source, sink)
                 return False
-            stack.pop()
+            opening = stack.pop()
+            if doubtful is None and _stand_apart(opening, token, source):
+                doubtful = opening, token
     if stack:
-        _never_closed(stack[-1], source, sink)
+        _never_closed(*(doubtful or (stack[-1], None)), source, sink)
     return not stack
 
 
-def _never_closed(opening: Token, source: Source, sink: Sink) -> None:
+def _stand_apart(opening: Token, closing: Token, source: Source) -> bool:
+    """Whether a bracket that begins a line is indented otherwise than the line of its partner."""
+    first, last = (source.line(_span(source, t).line) for t in (opening, closing))
+    begins = last.lstrip().startswith(closing.value)
+    is_far = opening.line != closing.line
+    return is_far and begins and _indent(first) != _indent(last)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _never_closed(opening: Token, partner: Token | None, source: Source, sink: Sink) -> None:
+    """Report an open bracket; `partner` closes it, but by its indentation belongs to another."""
     closing = SIGNS[CLOSING[opening.type]]
+    stands = [Label(_span(source, partner), "this one stands further out")] if partner else []
     end = Span(source, len(source.text), len(source.text))
     sink.error(
         "missing-bracket",
         f"this `{opening.value}` is never closed",
         _span(source, opening),
         label=f"its `{closing}` is missing",
+        secondary=stands,
         help=f"add `{closing}` where it should end",
-        fix=Fix(f"add `{closing}`", (Edit(end, closing + "\n"),), safe=False),
+        fix=None if partner else Fix(f"add `{closing}`", (Edit(end, f"{closing}\n"),), safe=False),
     )
 
 

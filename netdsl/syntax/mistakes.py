@@ -76,6 +76,21 @@ def _wanted(expected: set[str]) -> str:
     return f"expected {joined}"
 
 
+def _called_as_function(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    touches = before is not None and before.type == "RPAR" and before.end_pos == token.start_pos
+    if token.type != "LPAR" or not touches or "ARROW" not in expected:
+        return False
+    sink.error(
+        "missing-arrow",
+        "a layer is not called like a function",
+        span,
+        help="data flows along arrows: `x -> conv(64, 3)`, not `conv(64, 3)(x)`",
+    )
+    return True
+
+
 def _missing_arrow(
     token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
 ) -> bool:
@@ -256,6 +271,7 @@ _MISTAKES = (
     _comma_between_stages,
     _equal_for_arrow,
     _minus_for_arrow,
+    _called_as_function,
     _missing_arrow,
     _python_colon,
     _missing_comma,

@@ -12,7 +12,7 @@ SPAN = Span(SOURCE, SOURCE.text.index("wrong"), SOURCE.text.index("wrong") + 5)
 FOUND = [
     Diagnostic("unreadable-file", "100% wrong", None),
     Diagnostic(
-        "some-code",
+        "shape-mismatch",
         "a message\x1b[31m",
         SPAN,
         Severity.WARNING,
@@ -35,7 +35,7 @@ def test_json_is_ascii_and_says_all() -> None:
     ) + 3 * (None,)
     place = {"file": SOURCE.name, "line": 2, "column": 7, "end_line": 2, "end_column": 12}
     assert second == {
-        "code": "some-code",
+        "code": "shape-mismatch",
         "severity": "warning",
         "message": "a message\x1b[31m",
         **place,
@@ -57,12 +57,12 @@ def test_sarif() -> None:
     assert run["columnKind"] == "unicodeCodePoints"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [
         "unreadable-file",
-        "some-code",
+        "shape-mismatch",
     ]
     assert run["tool"]["driver"]["version"] == "1.2.3"
     without_place, placed = run["results"]
     assert "locations" not in without_place
-    assert (placed["ruleId"], placed["level"]) == ("some-code", "warning")
+    assert (placed["ruleId"], placed["level"]) == ("shape-mismatch", "warning")
     where = placed["locations"][0]["physicalLocation"]
     assert where["artifactLocation"]["uri"] == "my%20nets/a%3Ab%2Cc%FF.net"
     assert where["region"] == {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 12}
