@@ -18,6 +18,7 @@ from netdsl.ir.condition import (
     holds,
 )
 from netdsl.ir.dim import Dim, Floor, Maximum, Size, symbol
+from netdsl.ir.simplify import plain
 from netdsl.ir.solver import Domain, GaveUp, Verdict
 
 MAX_PERIOD = 4096
@@ -42,30 +43,17 @@ def describe(symbols: tuple[str, ...], condition: Truth) -> str:
 
 def _telling(symbols: tuple[str, ...], condition: Truth, joint: list[Condition]) -> list[Truth]:
     """The conditions on several symbols, plainly said, without those that follow from the rest."""
-    plain = list(dict.fromkeys(map(_plain, joint)))
-    kept = [p for p in plain if p is not True]
-    if len(plain) == 1:
+    said = list(dict.fromkeys(map(plain, joint)))
+    kept = [p for p in said if p is not True]
+    if len(said) == 1:
         return kept
     alone = [p for p in parts_of(condition) if p not in joint]
     for part in list(kept):
-        others = [p for p in plain if p is not part]
+        others = [p for p in said if p is not part]
         if Domain(symbols, all_of(*alone, *others)).decide(part) is Verdict.PROVED:
-            plain.remove(part)
+            said.remove(part)
             kept.remove(part)
     return kept
-
-
-def _plain(truth: Truth) -> Truth:
-    """An equal condition without floors where that is plain: `H >= 47`, not `(H + 17)//32 >= 2`."""
-    match truth:
-        case Compare(">=", Dim(terms=((((Floor() as atom),), 1),)) as left, int(right)):
-            return _plain(compare(">=", atom.numerator, (right - left.constant) * atom.divisor))
-        case Compare(">=", Dim() as left, int(right)) if left.constant:
-            return _plain(compare(">=", left - left.constant, right - left.constant))
-        case AnyOf(parts):
-            return any_of(*map(_plain, parts))
-        case _:
-            return truth
 
 
 def parts_of(condition: Truth) -> list[Condition]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netdsl.analyses.sizes import Sizes, distinct, sizes_of, with_numbers
+from netdsl.analyses.sizes import Sizes, sizes_of, with_numbers
 from netdsl.diagnostics import Diagnostic, Label, Sink
 from netdsl.ir.condition import all_of, condition_symbols, holds, is_linear_condition, negate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.history import histories
+from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, GaveUp, Verdict
 
-COMMON_SIZES = (224, 256, 64, 1)
+COMMON_SIZES = (224, 256, 64, 1, 4096)
 
 
 def check_contract(graph: Graph, sink: Sink) -> None:
@@ -54,12 +55,9 @@ def _has_witness(contract: Sizes) -> bool:
 
     Says no, without a look, where some condition is beyond the solver: that is to be reported.
     """
-    conditions = distinct(r.condition for r in contract.constraints)
-    if not all(is_linear_condition(condition) for condition in conditions):
-        return False
-    return any(
-        all(holds(c, dict.fromkeys(contract.symbols, size)) for c in conditions)
-        for size in COMMON_SIZES
+    needed = contract.condition
+    return is_linear_condition(needed) and any(
+        holds(needed, dict.fromkeys(contract.symbols, size)) for size in COMMON_SIZES
     )
 
 
@@ -162,8 +160,8 @@ def _first_emptying(symbols: tuple[str, ...], constraints: Sequence[Requirement]
     low, high = 0, len(constraints)
     while low < high - 1:
         middle = (low + high) // 2
-        conditions = distinct(r.condition for r in constraints[:middle])
-        if Domain(symbols, all_of(*conditions)).is_empty():
+        needed = conjunction(r.condition for r in constraints[:middle])
+        if Domain(symbols, needed).is_empty():
             high = middle
         else:
             low = middle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,12 +14,12 @@ from netdsl.ir.condition import (
     AnyOf,
     Compare,
     Truth,
-    all_of,
     condition_symbols,
     holds,
 )
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Requirement
+from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain
 
 COMMON_SIZES = (224, 256, 64, 1)
@@ -82,7 +82,7 @@ class Sizes:
     @cached_property
     def condition(self) -> Truth:
         """All requirements and the restriction, as one condition on the symbols."""
-        return all_of(self.where, *distinct(r.condition for r in self.constraints))
+        return conjunction([self.where, *(r.condition for r in self.constraints)])
 
     def _refusing(self, sizes: dict[str, int]) -> list[Requirement]:
         return [r for r in self.constraints if not holds(r.condition, sizes)]
@@ -117,11 +117,6 @@ def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:
     for requirement in requirements:
         found.setdefault(frozenset(condition_symbols(requirement.condition)), requirement)
     return list(found.values())
-
-
-def distinct(conditions: Iterable[Truth]) -> list[Truth]:
-    """Each condition once, in order."""
-    return list(dict.fromkeys(conditions))
 
 
 def with_numbers(condition: Truth, sizes: dict[str, int]) -> str:

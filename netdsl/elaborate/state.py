@@ -12,9 +12,10 @@ from netdsl.elaborate.hints import argument_hint, layout_hint
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
-from netdsl.ir.condition import Truth, all_of, decide, negate
+from netdsl.ir.condition import Truth, decide, negate
 from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
 from netdsl.ir.history import histories
+from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
 from netdsl.syntax import ast
@@ -143,7 +144,7 @@ class State:
 
     def _ask_solver(self, condition: Truth) -> bool | None:
         needed = [r.condition for r in self.requirements if not r.training_only]
-        domain = Domain(tuple(self.symbols), all_of(self.where, *needed))
+        domain = Domain(tuple(self.symbols), conjunction([self.where, *needed]))
         verdict = domain.decide(condition)
         if verdict is Verdict.PROVED:
             return True

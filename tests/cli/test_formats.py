@@ -56,8 +56,8 @@ def test_sarif() -> None:
     (run,) = log["runs"]
     assert run["columnKind"] == "unicodeCodePoints"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [
-        "unreadable-file",
         "shape-mismatch",
+        "unreadable-file",
     ]
     assert run["tool"]["driver"]["version"] == "1.2.3"
     without_place, placed = run["results"]
@@ -72,5 +72,5 @@ def test_sarif() -> None:
 def test_github_keeps_each_annotation_on_its_line() -> None:
     first, second = render_github(FOUND).split("\n")
     assert first == "::error title=unreadable-file::100%25 wrong"
-    assert second.startswith("::warning file=my nets/a%3Ab%2Cc\ufffd.net,line=2,col=7,title=some-")
+    assert second.startswith("::warning file=my nets/a%3Ab%2Cc\ufffd.net,line=2,col=7,title=shape-")
     assert second.endswith("::a message\ufffd[31m%0Aa note%0Asome help")
