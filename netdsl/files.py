@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Source
 
@@ -34,20 +37,30 @@ def read_source(path: str) -> Source:
 
 
 def write_whole(path: str | Path, text: str) -> None:
-    """Write a file aside and rename it, so that it is there whole or not at all.
+    """Write a text file aside and rename it, so that it is there whole or not at all.
+
+    Raises `OSError`.
+    """
+    with writing_whole(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def writing_whole(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to write bytes into; it takes its name when all is written, and else is gone.
 
     Raises `OSError`.
     """
     target = Path(path)
     target = target.resolve() if target.is_symlink() else target
     if target.exists() and not target.is_file():  # a device or a pipe is written as it is
-        with open(target, "w", encoding="utf-8", newline="\n") as device:
-            device.write(text)
+        with open(target, "wb") as device:
+            yield device
         return
     handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", text=False)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()

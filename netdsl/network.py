@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdsl.analyses.cost import Summary, summarise
@@ -11,6 +13,7 @@ from netdsl.diagnostics import Diagnostic
 from netdsl.ir.graph import Graph, Input, Output
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
 
@@ -61,6 +64,55 @@ class Network:
         from netdsl.backends.torch.load import torch_module
 
         return torch_module(self.graph, seed)
+
+    def onnx(
+        self,
+        weights: object = None,
+        *,
+        seed: int = 0,
+        opset: int = 18,
+        batch: int | None = None,
+        half: bool = False,
+        guard: bool = False,
+        names: Mapping[str, str] | None = None,
+    ) -> onnx.ModelProto:
+        """The network as an ONNX model in memory; parameters and errors as for `export`.
+
+        Raises `ModuleNotFoundError` where onnx is not installed.
+        """
+        import onnx
+
+        from netdsl.backends.onnx.export import Options, onnx_bytes
+
+        options = Options(opset, batch, half, guard, None, names or {})
+        return onnx.load_from_string(onnx_bytes(self.graph, weights, seed, options))
+
+    def export(
+        self,
+        path: str | Path,
+        weights: object = None,
+        *,
+        seed: int = 0,
+        opset: int = 18,
+        batch: int | None = None,
+        half: bool = False,
+        guard: bool = False,
+        external: bool | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Path]:
+        """Write an ONNX file that runs at every size of the contract; returns the files written.
+
+        `weights` are a `state_dict`, a module, or the path of a `.safetensors`, `.pt` or `.pth`
+        file; without them they are drawn as PyTorch draws them, by `seed`. `batch` fixes the
+        number of samples, `half` computes in float16, `guard` makes a run at a size outside of
+        the contract fail, `external` puts the weights in a file beside (None: where one file
+        can't hold them), `names` renames inputs and outputs. Raises `DiagnosticError`,
+        `ValueError` for wrong weights or options, `OSError`.
+        """
+        from netdsl.backends.onnx.export import Options, export_onnx
+
+        options = Options(opset, batch, half, guard, external, names or {})
+        return export_onnx(self.graph, Path(path), weights, seed, options)
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {self.summary().totals()}>"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi, sqrt
 from typing import ClassVar
 
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import AXIS, axis_index, changed, need_float
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
 
@@ -54,6 +56,9 @@ class Relu(Activation):
     module: ClassVar[str] = "ReLU"
     function: ClassVar[str] = "F.relu"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Relu", to.inputs)
+
 
 class Relu6(Activation):
     """min(max(0, x), 6).
@@ -64,6 +69,10 @@ class Relu6(Activation):
     name: ClassVar[str] = "relu6"
     module: ClassVar[str] = "ReLU6"
     function: ClassVar[str] = "F.relu6"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        low, high = (to.number(n) for n in (0.0, 6.0))
+        return to.node("Clip", [*to.inputs, low, high])
 
 
 class Selu(Activation):
@@ -76,6 +85,9 @@ class Selu(Activation):
     module: ClassVar[str] = "SELU"
     function: ClassVar[str] = "F.selu"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Selu", to.inputs)
+
 
 class Silu(Activation):
     """x * sigmoid(x), also called swish.
@@ -86,6 +98,9 @@ class Silu(Activation):
     name: ClassVar[str] = "silu"
     module: ClassVar[str] = "SiLU"
     function: ClassVar[str] = "F.silu"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Mul", [*to.inputs, to.node("Sigmoid", to.inputs)])
 
 
 class Mish(Activation):
@@ -98,6 +113,10 @@ class Mish(Activation):
     module: ClassVar[str] = "Mish"
     function: ClassVar[str] = "F.mish"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        gate = to.node("Tanh", [to.node("Softplus", to.inputs)])
+        return to.node("Mul", [*to.inputs, gate])
+
 
 class Sigmoid(Activation):
     """1 / (1 + exp(-x)).
@@ -108,6 +127,9 @@ class Sigmoid(Activation):
     name: ClassVar[str] = "sigmoid"
     module: ClassVar[str] = "Sigmoid"
     function: ClassVar[str] = "torch.sigmoid"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Sigmoid", to.inputs)
 
 
 class Tanh(Activation):
@@ -120,6 +142,9 @@ class Tanh(Activation):
     module: ClassVar[str] = "Tanh"
     function: ClassVar[str] = "torch.tanh"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Tanh", to.inputs)
+
 
 class HardSigmoid(Activation):
     """min(max(0, x + 3), 6) / 6.
@@ -130,6 +155,9 @@ class HardSigmoid(Activation):
     name: ClassVar[str] = "hardsigmoid"
     module: ClassVar[str] = "Hardsigmoid"
     function: ClassVar[str] = "F.hardsigmoid"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("HardSigmoid", to.inputs, alpha=1 / 6, beta=0.5)
 
 
 class HardSwish(Activation):
@@ -142,6 +170,9 @@ class HardSwish(Activation):
     module: ClassVar[str] = "Hardswish"
     function: ClassVar[str] = "F.hardswish"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("HardSwish", to.inputs)
+
 
 class SoftSign(Activation):
     """x / (1 + |x|).
@@ -152,6 +183,9 @@ class SoftSign(Activation):
     name: ClassVar[str] = "softsign"
     module: ClassVar[str] = "Softsign"
     function: ClassVar[str] = "F.softsign"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Softsign", to.inputs)
 
 
 @dataclass(frozen=True)
@@ -168,6 +202,9 @@ class LeakyRelu(Activation):
 
     slope: float = param(FLOAT, "factor below zero", 0.01)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("LeakyRelu", to.inputs, alpha=self.slope)
+
 
 @dataclass(frozen=True)
 class Elu(Activation):
@@ -182,6 +219,9 @@ class Elu(Activation):
     settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Elu", to.inputs, alpha=self.alpha)
 
 
 @dataclass(frozen=True)
@@ -201,6 +241,14 @@ class Celu(Activation):
     def check(self, rules: Rules) -> None:
         if self.alpha == 0:
             rules.refuse("alpha", "alpha can't be 0", code="bad-argument")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        scaled = to.node("Exp", [to.node("Div", [x, to.number(self.alpha)])])
+        below = to.node("Sub", [scaled, to.number(1.0)])
+        below = to.node("Mul", [below, to.number(self.alpha)])
+        below = to.node("Min", [below, to.number(0.0)])
+        return to.node("Add", [to.node("Relu", [x]), below])
 
 
 @dataclass(frozen=True)
@@ -225,6 +273,10 @@ class HardTanh(Activation):
         if self.high <= self.low:
             rules.refuse("high", f"{self.high} is not above {self.low}", code="bad-argument")
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        low, high = to.number(self.low), to.number(self.high)
+        return to.node("Clip", [*to.inputs, low, high])
+
 
 @dataclass(frozen=True)
 class SoftPlus(Activation):
@@ -244,6 +296,14 @@ class SoftPlus(Activation):
     beta: float = param(FLOAT, "sharpness", 1.0)
     threshold: float = param(FLOAT, "where it becomes linear", 20.0)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        scaled = x if self.beta == 1 else to.node("Mul", [x, to.number(self.beta)])
+        soft = to.node("Softplus", [scaled])
+        soft = soft if self.beta == 1 else to.node("Div", [soft, to.number(self.beta)])
+        linear = to.node("Greater", [scaled, to.number(self.threshold)], dtype="bool")
+        return to.node("Where", [linear, x, soft], dtype=x.dtype)
+
 
 @dataclass(frozen=True)
 class Gelu(Activation):
@@ -260,6 +320,18 @@ class Gelu(Activation):
     )
 
     approximate: str = param(choice("none", "tanh"), "how it is computed", "none")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        if self.approximate == "tanh":
+            cube = to.node("Mul", [to.node("Mul", [x, x]), x])
+            inner = to.node("Add", [x, to.node("Mul", [cube, to.number(0.044715)])])
+            gate = to.node("Tanh", [to.node("Mul", [inner, to.number(sqrt(2 / pi))])])
+        else:
+            gate = to.node("Erf", [to.node("Mul", [x, to.number(sqrt(0.5))])])
+        gate = to.node("Add", [gate, to.number(1.0)])
+        half = to.node("Mul", [x, to.number(0.5)])
+        return to.node("Mul", [half, gate])
 
 
 @dataclass(frozen=True)
@@ -296,6 +368,13 @@ class PRelu(Op):
         )
         return TorchModule("nn.PReLU", (), given)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        slope = to.weight("weight")
+        if self.count > 1:
+            slope = to.reshape(slope, (self.count, *(1 for _ in x.shape[2:])))
+        return to.node("PRelu", [x, slope])
+
 
 @dataclass(frozen=True)
 class _Softmax(Op):
@@ -318,6 +397,9 @@ class _Softmax(Op):
         call = TorchCall(self.function, (In(0),), axis)
         return TorchModule(f"nn.{self.module}", (), axis, call=call)
 
+    def _axis(self, to: Lowering) -> int:
+        return to.axis(axis_index(self.axis, to.tensors[0].rank, Rules()))
+
 
 class Softmax(_Softmax):
     """exp(x) over the sum of exp(x) along an axis.
@@ -330,6 +412,9 @@ class Softmax(_Softmax):
     module: ClassVar[str] = "Softmax"
     function: ClassVar[str] = "F.softmax"
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Softmax", to.inputs, axis=self._axis(to))
+
 
 class LogSoftmax(_Softmax):
     """The logarithm of softmax.
@@ -340,3 +425,6 @@ class LogSoftmax(_Softmax):
     name: ClassVar[str] = "log_softmax"
     module: ClassVar[str] = "LogSoftmax"
     function: ClassVar[str] = "F.log_softmax"
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("LogSoftmax", to.inputs, axis=self._axis(to))

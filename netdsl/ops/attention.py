@@ -7,9 +7,12 @@ from typing import ClassVar
 
 from netdsl.ir.dim import Dim, Size, ceil_div
 from netdsl.ir.graph import WeightSpec
-from netdsl.ir.tensor import Tensor
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import at_least, changed, check_divides, need_float
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.dense import matmul
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded, part, rolled
 from netdsl.ops.params import BOOL, FLOAT, INT, param
 from netdsl.ops.recipe import From, In, TorchModule, TorchRecipe, keywords
 
@@ -24,6 +27,30 @@ def check_heads(x: Tensor, rank: int, heads: int, what: str, rules: Rules) -> in
     assert isinstance(features, int)
     check_divides(heads, "heads", features, "features", rules)
     return features
+
+
+def attend(
+    to: Lowering, qkv: OnnxValue, heads: int, bias: OnnxValue | None, shape: Shape
+) -> OnnxValue:
+    """softmax(q k / sqrt(d) + bias) v for each head, from [N, T, 3 * F] to `shape`, [N, T, F]."""
+    count, tokens, features = shape
+    assert isinstance(features, int)
+    inside = features // heads
+    apart = to.node(
+        "Reshape", [qkv, to.ints(0, 0, 3, heads, inside)], (count, tokens, 3, heads, inside)
+    )
+    turned = to.transpose(apart, 2, 0, 3, 1, 4)
+    one = (1, count, heads, tokens, inside)
+    parts = to.split("Split", [turned, to.ints(1, 1, 1)], [one] * 3, axis=0)
+    q, k, v = (to.node("Squeeze", [part, to.ints(0)], one[1:]) for part in parts)
+    q = to.node("Mul", [q, to.number(inside**-0.5)])
+    square = (count, heads, tokens, tokens)
+    scores = to.node("MatMul", [q, to.transpose(k, 0, 1, 3, 2)], square)
+    if bias is not None:
+        scores = to.node("Add", [scores, bias])
+    shares = to.node("Softmax", [scores], axis=-1)
+    mixed = to.transpose(to.node("MatMul", [shares, v], one[1:]), 0, 2, 1, 3)
+    return to.node("Reshape", [mixed, to.ints(0, 0, features)], shape)
 
 
 @dataclass(frozen=True)
@@ -81,6 +108,16 @@ class Attention(Op):
             input_kwargs=keywords(need_weights=False),
             item=0,
         )
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        batch, tokens, features = x.shape
+        biases = [
+            to.weight(f"{key}bias") if self.bias else None for key in ("in_proj_", "out_proj.")
+        ]
+        qkv = matmul(to, x, to.weight("in_proj_weight"), biases[0])
+        mixed = attend(to, qkv, self.heads, None, (batch, tokens, features))
+        return matmul(to, mixed, to.weight("out_proj.weight"), biases[1])
 
 
 @dataclass(frozen=True)
@@ -149,3 +186,102 @@ class WindowAttention(Op):
         )
         shift = changed(shift=(From(self.shift, "shift"), 0))
         return TorchModule("WindowAttention", args, shift, helper="windows")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        batch, height, width, features = x.shape
+        w = self.window
+        rows, columns = (ceil_div(n, w) * w for n in (height, width))
+        x = padded(to, x, [(0, rows - height), (0, columns - width), (0, 0)])
+        shifts = [self._shift(to, n) for n in (rows, columns)] if self.shift else []
+        for axis, shift in enumerate(shifts, 1):
+            x = rolled(to, x, axis, shift)
+        tall, wide = rows // w, columns // w
+        bias = self._position_bias(to)
+        qkv = matmul(
+            to, self._tiles(to, x, tall, wide), to.weight("qkv.weight"), to.weight("qkv.bias")
+        )
+        shape = (batch * tall * wide, w * w, features)
+        if shifts:
+            mask = self._mask(to, rows, columns, shifts)
+            bias = self._masked(to, bias, mask, batch, tall * wide)
+        mixed = attend(to, qkv, self.heads, bias, shape)
+        mixed = matmul(to, mixed, to.weight("proj.weight"), to.weight("proj.bias"))
+        whole = (batch, tall, wide, w, w, features)
+        mixed = to.node("Reshape", [mixed, to.sizes((-1, tall, wide, w, w, features))], whole)
+        mixed = to.transpose(mixed, 0, 1, 3, 2, 4, 5)
+        full = (batch, rows, columns, features)
+        x = to.node("Reshape", [mixed, to.sizes((-1, rows, columns, features))], full)
+        for axis, (size, shift) in enumerate(zip((rows, columns), shifts, strict=False), 1):
+            back = to.node("Sub", [to.size_of(size), shift])
+            x = rolled(to, x, axis, back)
+        for axis, (size, kept) in enumerate(((rows, height), (columns, width)), 1):
+            x = x if size == kept else part(to, x, axis, 0, kept)
+        return x
+
+    def _shift(self, to: Lowering, size: Size) -> OnnxValue:
+        """The shift along an axis: none where one window covers it."""
+        if isinstance(size, int):
+            return to.ints(0 if size <= self.window else self.shift)
+        larger = to.node("Greater", [to.size_of(size), to.ints(self.window)], dtype="bool")
+        return to.node("Where", [larger, to.ints(self.shift), to.ints(0)], dtype="int64")
+
+    def _tiles(self, to: Lowering, x: OnnxValue, tall: Size, wide: Size) -> OnnxValue:
+        """[N, H, W, C] to [N * windows, window * window, C]."""
+        w, (batch, features) = self.window, (x.shape[0], x.shape[3])
+        parted = (batch, tall, w, wide, w, features)
+        x = to.node("Reshape", [x, to.sizes((-1, *parted[1:]))], parted)
+        x = to.transpose(x, 0, 1, 3, 2, 4, 5)
+        shape = (batch * tall * wide, w * w, features)
+        return to.node("Reshape", [x, to.sizes((-1, *shape[1:]))], shape)
+
+    def _position_bias(self, to: Lowering) -> OnnxValue:
+        """[1, heads, cells, cells] from the table of relative positions."""
+        cells = self.window**2
+        index = to.weight("relative_position_index")
+        bias = to.node(
+            "Gather",
+            [to.weight("relative_position_bias_table"), index],
+            (cells * cells, self.heads),
+            axis=0,
+        )
+        bias = to.transpose(to.reshape(bias, (cells, cells, self.heads)), 2, 0, 1)
+        return to.node("Unsqueeze", [bias, to.ints(0)], (1, *bias.shape))
+
+    def _mask(self, to: Lowering, rows: Size, columns: Size, shifts: list[OnnxValue]) -> OnnxValue:
+        """[windows, cells, cells]: minus 100 between cells that the shift brought together."""
+        labels = [
+            self._labels(to, size, shift)
+            for size, shift in zip((rows, columns), shifts, strict=True)
+        ]
+        down = to.node("Mul", [labels[0], to.ints(3)])
+        down = to.node("Unsqueeze", [down, to.ints(1)], (rows, 1))
+        region = to.node("Add", [down, labels[1]], (rows, columns))
+        w = self.window
+        region = to.node(
+            "Reshape", [region, to.sizes((1, rows, columns, 1))], (1, rows, columns, 1)
+        )
+        tiles = self._tiles(to, region, rows // w, columns // w)
+        count, cells, _ = tiles.shape
+        across = to.transpose(tiles, 0, 2, 1)
+        same = to.node("Equal", [tiles, across], (count, cells, cells), "bool")
+        return to.node("Where", [same, to.number(0.0), to.number(-100.0)], dtype="float32")
+
+    def _labels(self, to: Lowering, size: Size, shift: OnnxValue) -> OnnxValue:
+        """0 for the cells before the last window, 1 in it, 2 for those that were rolled around."""
+        end = to.node("Squeeze", [to.size_of(size)], ())
+        at = to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
+        edges = [to.size_of(size - self.window), to.node("Sub", [to.size_of(size), shift])]
+        beyond = [to.node("GreaterOrEqual", [at, edge], dtype="bool") for edge in edges]
+        first, second = (to.node("Cast", [b], dtype="int64", to="int64") for b in beyond)
+        return to.node("Add", [first, second])
+
+    def _masked(
+        self, to: Lowering, bias: OnnxValue, mask: OnnxValue, batch: Size, count: Size
+    ) -> OnnxValue:
+        """The mask of each window, for every sample and head, with the bias added."""
+        cells = self.window**2
+        masked = to.node("Unsqueeze", [mask, to.ints(1)], (count, 1, cells, cells))
+        summed = to.node("Add", [masked, bias], (count, self.heads, cells, cells))
+        copies = to.sizes((batch, 1, 1, 1))
+        return to.node("Tile", [summed, copies], (batch * count, self.heads, cells, cells))

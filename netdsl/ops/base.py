@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
@@ -14,6 +14,9 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.params import Kind
 from netdsl.ops.recipe import TorchRecipe
+
+if TYPE_CHECKING:
+    from netdsl.ops.lowering import Lowering, OnnxValue
 
 Tensors = tuple[Tensor, ...]
 
@@ -144,6 +147,14 @@ class Op:
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         """The recipe for PyTorch."""
         raise NotImplementedError
+
+    def onnx(self, to: Lowering) -> OnnxValue | tuple[OnnxValue, ...]:
+        """Writes what inference computes as ONNX nodes, right at every size of the contract.
+
+        Returns the results; an input where nothing is computed. Raises `Refusal` (through
+        `to.refuse`) where ONNX has no form that is right.
+        """
+        to.refuse(f"`{self.name}` has no form in ONNX yet")
 
 
 @cache

@@ -22,6 +22,8 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
@@ -178,6 +180,26 @@ class Conv(Op):
             ),
         )
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        rules, rank = Rules(), to.tensors[0].rank - 1
+        kernel, stride, dilation = self._settings(rank, rules)
+        before, after = self._padding(rank, rules)
+        if self.padding_mode != "zeros":
+            x = padded(to, x, list(zip(before, after, strict=True)), self.padding_mode)
+            before = after = (0,) * rank
+        weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
+        return to.node(
+            "Conv",
+            [x, *weights],
+            to.result(),
+            kernel_shape=list(kernel),
+            strides=list(stride),
+            dilations=list(dilation),
+            pads=[*before, *after],
+            group=self.groups,
+        )
+
 
 @dataclass(frozen=True)
 class ConvTranspose(Op):
@@ -285,4 +307,23 @@ class ConvTranspose(Op):
                     dilation=(From(self.dilation, "dilation"), 1),
                 ),
             ),
+        )
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        rank = to.tensors[0].rank - 1
+        kernel, stride, padding, added, dilation = (
+            list(per_axis(getattr(self, at), rank, Rules(), at))
+            for at in ("kernel", "stride", "padding", "output_padding", "dilation")
+        )
+        weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
+        return to.node(
+            "ConvTranspose",
+            [*to.inputs, *weights],
+            to.result(),
+            kernel_shape=kernel,
+            strides=stride,
+            dilations=dilation,
+            pads=padding + padding,
+            output_padding=added,
+            group=self.groups,
         )

@@ -11,6 +11,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
 from netdsl.ops.recipe import Code, From, In, TorchCall, TorchModule, TorchRecipe
 
@@ -18,6 +19,13 @@ WAYS_OUT = (
     "fix the size of the input, or bring the map to a fixed size first: `global_avgpool`, "
     "`adaptive_avgpool(7x7)`, or `spp` in place of `flatten`"
 )
+
+
+def matmul(to: Lowering, x: OnnxValue, weight: OnnxValue, bias: OnnxValue | None) -> OnnxValue:
+    """`x` times a matrix stored as PyTorch does, [features out, features in], plus a bias."""
+    shape = (*x.shape[:-1], weight.shape[0])
+    made = to.node("MatMul", [x, to.transpose(weight, 1, 0)], shape)
+    return to.node("Add", [made, bias]) if bias is not None else made
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,14 @@ class Linear(Op):
         args = (From(inputs[0].shape[-1], "in.features"), From(self.features, "features"))
         return TorchModule("nn.Linear", args, changed(bias=(From(self.bias, "bias"), True)))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        weight = to.weight("weight")
+        if to.tensors[0].rank == 1:
+            bias = [to.weight("bias")] if self.bias else []
+            return to.node("Gemm", [x, weight, *bias], to.result(), transB=1)
+        return matmul(to, x, weight, to.weight("bias") if self.bias else None)
+
 
 class Flatten(Op):
     """All axes become one.
@@ -90,6 +106,9 @@ class Flatten(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("nn.Flatten", (), (), call=TorchCall(".flatten", (In(0), 1)))
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Flatten", to.inputs, to.result(), axis=1)
 
 
 @dataclass(frozen=True)
@@ -142,6 +161,9 @@ class Reshape(Op):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchCall(".reshape", (In(0), Code("{0}.shape[0]"), *self.shape))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.reshape(to.inputs[0], to.result())
+
 
 @dataclass(frozen=True)
 class Permute(Op):
@@ -173,6 +195,10 @@ class Permute(Op):
         rank = inputs[0].rank
         axes = tuple(axis_index(a, rank, Rules()) + 1 for a in self.axes)
         return TorchCall(".permute", (In(0), 0, *axes))
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        axes = (axis_index(a, to.tensors[0].rank, Rules()) + 1 for a in self.axes)
+        return to.transpose(to.inputs[0], 0, *axes)
 
 
 @dataclass(frozen=True)
@@ -211,3 +237,6 @@ class Embedding(Op):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.count, "count"), From(self.features, "features"))
         return TorchModule("nn.Embedding", args)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("Gather", [to.weight("weight"), *to.inputs], to.result(), axis=0)

@@ -10,6 +10,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, axis_index
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
 
@@ -118,6 +119,20 @@ class Concat(Op):
                 pieces[i] = Code(f"{{{i}}}.expand({{{batch}}}.shape[0], {sizes})")
         return TorchCall("torch.cat", (pieces,), keywords(dim=axis + 1))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        rank = to.results[0].rank
+        axis = axis_index(self.axis, rank, Rules())
+        if not to.results[0].batched:
+            return to.node("Concat", to.inputs, to.result(), axis=axis)
+        shapes = sample_shapes(to.tensors, Rules())
+        pieces = [
+            x
+            if tensor.batched
+            else to.node("Expand", [x, to.sizes((to.batch, *shape))], (to.batch, *shape))
+            for x, tensor, shape in zip(to.inputs, to.tensors, shapes, strict=True)
+        ]
+        return to.node("Concat", pieces, to.result(), axis=axis + 1)
+
 
 class _Elementwise(Op):
     """What the elementwise merges share: equal shapes; an axis of literally 1 spreads."""
@@ -126,6 +141,7 @@ class _Elementwise(Op):
     arity: ClassVar[tuple[int, int | None]] = (1, None)
     takes_weights: ClassVar[bool] = True
     operator: ClassVar[str] = ""
+    onnx_operator: ClassVar[str] = ""
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         shapes = sample_shapes(inputs, rules)
@@ -159,6 +175,12 @@ class _Elementwise(Op):
         args = tuple(In(i) for i in range(len(inputs)))
         return TorchCall(self.operator, args)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        x, *others = to.inputs
+        for other in others:
+            x = to.node(self.onnx_operator, [x, other], _spread(x.shape, other.shape))
+        return x
+
 
 class Add(_Elementwise):
     """The sum of the values.
@@ -169,6 +191,7 @@ class Add(_Elementwise):
 
     name: ClassVar[str] = "add"
     operator: ClassVar[str] = "+"
+    onnx_operator: ClassVar[str] = "Add"
 
 
 class Sub(_Elementwise):
@@ -179,6 +202,7 @@ class Sub(_Elementwise):
 
     name: ClassVar[str] = "sub"
     operator: ClassVar[str] = "-"
+    onnx_operator: ClassVar[str] = "Sub"
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
 
 
@@ -190,6 +214,7 @@ class Mul(_Elementwise):
 
     name: ClassVar[str] = "mul"
     operator: ClassVar[str] = "*"
+    onnx_operator: ClassVar[str] = "Mul"
 
 
 class Max(_Elementwise):
@@ -200,6 +225,7 @@ class Max(_Elementwise):
 
     name: ClassVar[str] = "max"
     operator: ClassVar[str] = "torch.maximum"
+    onnx_operator: ClassVar[str] = "Max"
 
 
 class Min(_Elementwise):
@@ -210,6 +236,7 @@ class Min(_Elementwise):
 
     name: ClassVar[str] = "min"
     operator: ClassVar[str] = "torch.minimum"
+    onnx_operator: ClassVar[str] = "Min"
 
 
 class Mean(_Elementwise):
@@ -220,9 +247,21 @@ class Mean(_Elementwise):
 
     name: ClassVar[str] = "mean"
     operator: ClassVar[str] = "mean"
+    onnx_operator: ClassVar[str] = "Add"
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         for tensor in inputs:
             if not tensor.is_float:
                 rules.refuse("in", f"`mean` computes with floats, not {tensor}", code="wrong-dtype")
         return super().infer(inputs, rules)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        summed = super().onnx(to)
+        return to.node("Div", [summed, to.number(float(len(to.inputs)))])
+
+
+def _spread(a: Shape, b: Shape) -> Shape:
+    """The shape in which two shapes meet, aligned from the right."""
+    rank = max(len(a), len(b))
+    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
+    return tuple(n if isinstance(m, int) and m == 1 else m for m, n in pairs)

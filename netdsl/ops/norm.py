@@ -16,8 +16,11 @@ from netdsl.ops.axes import (
     need_float,
     several,
     spatial_rank,
+    total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe, keywords
 
@@ -25,6 +28,22 @@ from netdsl.ops.recipe import From, TorchModule, TorchRecipe, keywords
 def affine(size: int) -> tuple[WeightSpec, WeightSpec]:
     """A factor and an offset, as every norm of PyTorch stores them."""
     return WeightSpec("weight", (size,), "ones"), WeightSpec("bias", (size,), "zeros")
+
+
+def affine_values(to: Lowering, channels: int, learned: bool) -> tuple[OnnxValue, OnnxValue]:
+    """The learned factor and offset, or ones and zeros."""
+    if learned:
+        return to.weight("weight"), to.weight("bias")
+    return to.floats([1.0] * channels), to.floats([0.0] * channels)
+
+
+def scaled(to: Lowering, x: OnnxValue, learned: bool) -> OnnxValue:
+    """`x` times a learned factor plus an offset, for each channel."""
+    if not learned:
+        return x
+    shape = (x.shape[1], *(1 for _ in x.shape[2:]))
+    factor, offset = (to.reshape(to.weight(key), shape) for key in ("weight", "bias"))
+    return to.node("Add", [to.node("Mul", [x, factor]), offset])
 
 
 class _Norm(Op):
@@ -100,6 +119,21 @@ class BatchNorm(_Norm):
             ),
         )
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        channels = to.tensors[0].channels
+        assert isinstance(channels, int)
+        factor, offset = affine_values(to, channels, self.affine)
+        if self.track:
+            statistics = [to.weight("running_mean"), to.weight("running_var")]
+            return to.node("BatchNormalization", [x, factor, offset, *statistics], epsilon=self.eps)
+        axes = to.ints(0, *range(2, len(x.shape)))
+        shape = (1, channels, *(1 for _ in x.shape[2:]))
+        apart = to.node("Sub", [x, to.node("ReduceMean", [x, axes], shape, keepdims=1)])
+        spread = to.node("ReduceMean", [to.node("Mul", [apart, apart]), axes], shape, keepdims=1)
+        spread = to.node("Sqrt", [to.node("Add", [spread, to.number(self.eps)])])
+        return scaled(to, to.node("Div", [apart, spread]), self.affine)
+
 
 @dataclass(frozen=True)
 class GroupNorm(_Norm):
@@ -135,6 +169,15 @@ class GroupNorm(_Norm):
             eps=(From(self.eps, "eps"), 1e-5), affine=(From(self.affine, "affine"), True)
         )
         return TorchModule("nn.GroupNorm", args, settings)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        grouped = (x.shape[0], self.groups, total(x.shape[1:]) // self.groups)
+        apart = to.node("Reshape", [x, to.ints(0, self.groups, -1)], grouped)
+        ones, zeros = (to.floats([n] * self.groups) for n in (1.0, 0.0))
+        apart = to.node("InstanceNormalization", [apart, ones, zeros], epsilon=self.eps)
+        whole = to.node("Shape", [x], (len(x.shape),), "int64")
+        return scaled(to, to.node("Reshape", [apart, whole], x.shape), self.affine)
 
 
 @dataclass(frozen=True)
@@ -174,6 +217,12 @@ class InstanceNorm(_Norm):
             (From(x.channels, "in.channels"),),
             changed(eps=(From(self.eps, "eps"), 1e-5), affine=(From(self.affine, "affine"), False)),
         )
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        channels = to.tensors[0].channels
+        assert isinstance(channels, int)
+        weights = affine_values(to, channels, self.affine)
+        return to.node("InstanceNormalization", [*to.inputs, *weights], epsilon=self.eps)
 
 
 @dataclass(frozen=True)
@@ -222,6 +271,18 @@ class LayerNorm(_Norm):
         args = (From(size, field),)
         return TorchModule("AxisLayerNorm", args, (*keywords(axis=axis + 1), *eps), helper="norms")
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        weights = to.weight("weight"), to.weight("bias")
+        axis, last = to.axis(axis_index(self.axis, to.tensors[0].rank, Rules())), len(x.shape) - 1
+        if axis == last:
+            return to.node("LayerNormalization", [x, *weights], axis=-1, epsilon=self.eps)
+        order = [i for i in range(last + 1) if i != axis] + [axis]
+        made = to.node(
+            "LayerNormalization", [to.transpose(x, *order), *weights], axis=-1, epsilon=self.eps
+        )
+        return to.transpose(made, *(order.index(i) for i in range(last + 1)))
+
 
 @dataclass(frozen=True)
 class Lrn(_Norm):
@@ -249,6 +310,28 @@ class Lrn(_Norm):
             k=(From(self.k, "k"), 1.0),
         )
         return TorchModule("nn.LocalResponseNorm", (From(self.size, "size"),), settings)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """ONNX's own operator where it is the same: maps of two axes, an odd window."""
+        (x,) = to.inputs
+        if len(x.shape) == 4 and self.size % 2:
+            return to.node(
+                "LRN", [x], alpha=self.alpha, beta=self.beta, bias=self.k, size=self.size
+            )
+        channels = x.shape[1]
+        flat = (x.shape[0], 1, channels, total(x.shape[2:]))
+        squares = to.node("Reshape", [to.node("Mul", [x, x]), to.sizes((0, 1, channels, -1))], flat)
+        near = self.size // 2, (self.size - 1) // 2
+        mean = to.node(
+            "AveragePool",
+            [padded(to, squares, [near, (0, 0)])],
+            flat,
+            kernel_shape=[self.size, 1],
+        )
+        below = to.node("Add", [to.node("Mul", [mean, to.number(self.alpha)]), to.number(self.k)])
+        below = to.node("Pow", [below, to.number(self.beta)])
+        whole = to.node("Shape", [x], (len(x.shape),), "int64")
+        return to.node("Div", [x, to.node("Reshape", [below, whole], x.shape)])
 
 
 @dataclass(frozen=True)
@@ -282,3 +365,9 @@ class Normalize(_Norm):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.mean, "mean"), From(self.std, "std"))
         return TorchModule("Normalize", args, keywords(rank=inputs[0].rank), helper="norms")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        shape = (len(self.mean), *(1 for _ in x.shape[2:]))
+        apart = to.node("Sub", [x, to.floats(self.mean, shape)])
+        return to.node("Div", [apart, to.floats(self.std, shape)])

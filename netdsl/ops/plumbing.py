@@ -7,8 +7,17 @@ from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Dim, Size, ceil_div
-from netdsl.ops.axes import AXIS, at_least, axis_index, check_divides, known_channels
+from netdsl.ops.axes import (
+    AXIS,
+    at_least,
+    axis_index,
+    check_divides,
+    is_fixed,
+    known_channels,
+    total,
+)
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
 
@@ -28,6 +37,9 @@ class Identity(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("nn.Identity", call=TorchCall("", (In(0),)))
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.inputs[0]
 
 
 def _count_or_sizes(value: object) -> object:
@@ -90,6 +102,17 @@ class Split(Op):
             return TorchCall(".split", (In(0), sizes), keywords(dim=axis))
         return TorchCall(".chunk", (In(0), From(self.parts, "parts")), keywords(dim=axis))
 
+    def onnx(self, to: Lowering) -> tuple[OnnxValue, ...]:
+        (x,) = to.inputs
+        axis = to.axis(axis_index(self.axis, to.tensors[0].rank, Rules()))
+        shapes = [to.full(result) for result in to.results]
+        sizes = [shape[axis] for shape in shapes]
+        if len(sizes) == 1:
+            return (x,)
+        if is_fixed(sizes):
+            return to.split("Split", [x, to.sizes(sizes)], shapes, axis=axis)
+        return to.split("Split", [x], shapes, axis=axis, num_outputs=len(sizes))
+
 
 @dataclass(frozen=True)
 class Slice(Op):
@@ -132,6 +155,12 @@ class Slice(Op):
         cut = (self.start, self.stop) if self.step == 1 else (self.start, self.stop, self.step)
         return TorchCall("[]", (In(0), *((None,) * axis), cut))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        axis = to.axis(axis_index(self.axis, to.tensors[0].rank, Rules()))
+        ends = [to.ints(n) for n in (self.start, self.stop, axis, self.step)]
+        return to.node("Slice", [x, *ends], to.result())
+
 
 @dataclass(frozen=True)
 class ChannelShuffle(Op):
@@ -158,3 +187,16 @@ class ChannelShuffle(Op):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"),)
         return TorchModule("nn.ChannelShuffle", args)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        channels = to.tensors[0].channels
+        assert isinstance(channels, int)
+        groups, inside = self.groups, channels // self.groups
+        rest = total(x.shape[2:])
+        apart = to.node(
+            "Reshape", [x, to.ints(0, groups, inside, -1)], (x.shape[0], groups, inside, rest)
+        )
+        mixed = to.transpose(apart, 0, 2, 1, 3)
+        whole = to.node("Shape", [x], (len(x.shape),), "int64")
+        return to.node("Reshape", [mixed, whole], x.shape)

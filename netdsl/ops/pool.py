@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import ClassVar
 
 from netdsl.ir.dim import Size
@@ -17,6 +18,8 @@ from netdsl.ops.axes import (
     spatial_rank,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import bands, padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
 
@@ -101,6 +104,45 @@ class _Pool(Op):
         stride, kernel = self.stride, self.kernel  # type: ignore[attr-defined]
         return changed(stride=(From(stride, "stride"), kernel))
 
+    def _slide(
+        self,
+        to: Lowering,
+        op: str,
+        x: OnnxValue,
+        settings: dict[str, object],
+        ceil: bool,
+        *,
+        is_padded: bool = False,
+    ) -> OnnxValue:
+        """A sliding pool; `is_padded` where its padding is in `x` already.
+
+        The last, partial window of ceil mode is padding at the end, which every runtime and
+        ONNX's own shape inference read alike.
+        """
+        rank = len(x.shape) - 2
+        found = {at: per_axis(value, rank, Rules(), at) for at, value in settings.items()}
+        parts: dict[str, Parts] = {"padding": (0,) * rank, "dilation": (1,) * rank, **found}  # type: ignore[dict-item]
+        kernel, stride, before, dilation = (
+            parts[at] for at in ("kernel", "stride", "padding", "dilation")
+        )
+        after = before
+        if ceil:
+            pairs = zip(kernel, stride, before, dilation, strict=True)
+            after = tuple(min(p + s - 1, d * (k - 1)) for k, s, p, d in pairs)
+        if is_padded:
+            after = tuple(a - b for a, b in zip(after, before, strict=True))
+            before = (0,) * rank
+        fits = all(n < k for n, k in zip(after, kernel, strict=True))  # the runtimes want that
+        attributes: dict[str, list[int]] = {
+            "kernel_shape": list(kernel),
+            "strides": list(stride),
+            "pads": [*before, *(after if fits else before)],
+        }
+        if any(d != 1 for d in dilation):
+            attributes["dilations"] = list(dilation)
+        mode = {"ceil_mode": 1} if ceil and not fits else {}
+        return to.node(op, [x], to.result(), None, **attributes, **mode)
+
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
@@ -139,6 +181,15 @@ class MaxPool(_Pool):
             ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
         )
         return self._recipe(inputs[0].rank - 1, "MaxPool", "max_pool", settings)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        settings: dict[str, object] = {
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+        }
+        return self._slide(to, "MaxPool", to.inputs[0], settings, self.ceil_mode)
 
 
 @dataclass(frozen=True)
@@ -179,6 +230,21 @@ class AvgPool(_Pool):
             count_include_pad=(From(self.count_include_pad, "count_include_pad"), True),
         )
         return self._recipe(inputs[0].rank - 1, "AvgPool", "avg_pool", settings)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """What ceil mode adds beyond the padding never counts, so padding that counts is apart."""
+        (x,) = to.inputs
+        settings: dict[str, object] = {
+            "kernel": self.kernel,
+            "stride": self.stride,
+            "padding": self.padding,
+        }
+        if self.count_include_pad:
+            padding = per_axis(self.padding, to.tensors[0].rank - 1, Rules(), "padding")
+            x = padded(to, x, [(n, n) for n in padding])
+        return self._slide(
+            to, "AveragePool", x, settings, self.ceil_mode, is_padded=self.count_include_pad
+        )
 
 
 def _check_volume(spatial: tuple[Size, ...], kernel: Parts, rules: Rules) -> None:
@@ -226,6 +292,17 @@ class LpPool(_Pool):
         call = TorchCall(f"F.lp_pool{rank}d", (In(0), *args), settings)
         return TorchModule(f"nn.LPPool{rank}d", args, settings, call=call)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """As PyTorch computes it: a mean of powers, times the cells of a window, its root."""
+        (x,) = to.inputs
+        rank = to.tensors[0].rank - 1
+        kernel = per_axis(self.kernel, rank, Rules(), "kernel")
+        powers = to.node("Pow", [x, to.number(self.p)])
+        settings: dict[str, object] = {"kernel": self.kernel, "stride": self.stride}
+        mean = self._slide(to, "AveragePool", powers, settings, self.ceil_mode)
+        summed = to.node("Mul", [mean, to.number(float(prod(kernel)))])
+        return to.node("Pow", [summed, to.number(1.0 / self.p)])
+
 
 @dataclass(frozen=True)
 class _Adaptive(Op):
@@ -262,6 +339,25 @@ class _Adaptive(Op):
         call = TorchCall(f"F.adaptive_{kind.lower()}_pool{rank}d", (In(0), *args))
         return TorchModule(f"nn.Adaptive{kind}Pool{rank}d", args, call=call)
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """Windows of equal size where they divide the map, else bands, an axis after the other."""
+        (x,) = to.inputs
+        kind = self.kind.lower()
+        spatial, made = to.tensors[0].spatial, to.results[0].spatial
+        if all(n == 1 for n in made):
+            axes = to.ints(*range(2, len(x.shape)))
+            reduce = "ReduceMax" if kind == "max" else "ReduceMean"
+            return to.node(reduce, [x, axes], to.result(), keepdims=1)
+        windows = self.windows(to.tensors, to.results)
+        if windows is not None and is_fixed(spatial):
+            kernel = [window.size for window in windows]
+            op = "MaxPool" if kind == "max" else "AveragePool"
+            return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
+        for axis, count in enumerate(made, 2):
+            assert isinstance(count, int)
+            x = bands(to, x, axis, count, kind)
+        return x
+
 
 class AdaptiveMaxPool(_Adaptive):
     """The largest value of each of `size` windows, which overlap where they must.
@@ -290,6 +386,7 @@ class _Global(Op):
 
     family: ClassVar[str] = "pooling"
     method: ClassVar[str] = ""
+    onnx_operator: ClassVar[str] = ""
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -304,6 +401,10 @@ class _Global(Op):
         axes = tuple(range(-(inputs[0].rank - 1), 0))
         return TorchCall(self.method, (In(0),), keywords(dim=axes))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        axes = to.ints(*range(2, len(to.inputs[0].shape)))
+        return to.node(self.onnx_operator, [*to.inputs, axes], to.result(), keepdims=0)
+
 
 class GlobalMaxPool(_Global):
     """The largest value of each channel.
@@ -313,6 +414,7 @@ class GlobalMaxPool(_Global):
 
     name: ClassVar[str] = "global_maxpool"
     method: ClassVar[str] = ".amax"
+    onnx_operator: ClassVar[str] = "ReduceMax"
 
 
 class GlobalAvgPool(_Global):
@@ -324,3 +426,4 @@ class GlobalAvgPool(_Global):
 
     name: ClassVar[str] = "global_avgpool"
     method: ClassVar[str] = ".mean"
+    onnx_operator: ClassVar[str] = "ReduceMean"

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.ir.condition import all_of
+from netdsl.ir.dim import ceil_div
 from netdsl.ops.axes import at_least, axis_name, known_channels, need_float
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import INTS, choice, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
@@ -67,3 +70,35 @@ class Spp(Op):
         args = (From(self.levels, "levels"),)
         kind = (("kind", From(self.mode, "mode")),) if self.mode != "max" else ()
         return TorchModule(target, args, kind, helper="pyramid")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """Levels that divide a larger one are pooled from it, which is exact for the maximum."""
+        (x,) = to.inputs
+        pooled: dict[int, OnnxValue] = {}
+        for level in sorted(set(self.levels), reverse=True):
+            pooled[level] = self._level(to, x, level, pooled)
+        flat = [
+            to.node("Flatten", [pooled[n]], (x.shape[0], x.shape[1] * n * n), axis=1)
+            for n in self.levels
+        ]
+        return to.node("Concat", flat, to.result(), axis=1) if len(flat) > 1 else flat[0]
+
+    def _level(
+        self, to: Lowering, x: OnnxValue, level: int, pooled: dict[int, OnnxValue]
+    ) -> OnnxValue:
+        if self.bins == "paper":
+            for axis in (2, 3):
+                a = x.shape[axis]
+                starts = [i * (a // level) for i in range(level)]
+                edges = [(start, start + ceil_div(a, level)) for start in starts]
+                x = bands(to, x, axis, level, self.mode, edges)
+            return x
+        finer = [n for n in pooled if n % level == 0 and self.mode == "max"]
+        if finer:
+            step = finer[0] // level
+            shape = (*x.shape[:2], level, level)
+            kernel = [step, step]
+            return to.node(
+                "MaxPool", [pooled[finer[0]]], shape, kernel_shape=kernel, strides=kernel
+            )
+        return bands(to, bands(to, x, 2, level, self.mode), 3, level, self.mode)

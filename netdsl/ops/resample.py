@@ -18,6 +18,8 @@ from netdsl.ops.axes import (
     spatial_rank,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import replaced
 from netdsl.ops.params import (
     BOOL,
     INT,
@@ -41,6 +43,7 @@ from netdsl.ops.recipe import (
 )
 
 RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
+MAX_WHOLE = 16
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -165,6 +168,58 @@ class Upsample(Op):
             )
         return TorchCall("F.interpolate", (In(0),), (*keywords(size=size), *mode))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        x, shape = to.inputs[0], to.result()
+        if self.mode != "nearest":
+            return to.node(
+                "Resize",
+                [x, None, None, to.sizes(shape)],
+                shape,
+                mode="cubic" if self.mode == "bicubic" else "linear",
+                coordinate_transformation_mode="align_corners"
+                if self.align_corners
+                else "half_pixel",
+                cubic_coeff_a=-0.75,
+            )
+        factors = [_whole_factor(a, b) for a, b in zip(x.shape[2:], shape[2:], strict=True)]
+        if all(factors):
+            scales = to.floats([1.0, 1.0, *(float(f or 1) for f in factors)])
+            return to.node(
+                "Resize",
+                [x, None, scales],
+                shape,
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
+        for axis, size in enumerate(shape[2:], 2):
+            x = _nearest(to, x, axis, size)
+        return x
+
+
+def _whole_factor(size: Size, made: Size) -> int | None:
+    """By which whole number an axis grows, where the runtimes' nearest cell is PyTorch's."""
+    return next((n for n in range(1, MAX_WHOLE + 1) if size * n == made), None)
+
+
+def _nearest(to: Lowering, x: OnnxValue, axis: int, size: Size) -> OnnxValue:
+    """The cells that PyTorch takes: number i is at `floor(i * (in / out))` in single precision."""
+    if x.shape[axis] == size:
+        return x
+    before, after = (to.size_of(n) for n in (x.shape[axis], size))
+    ratio = [to.node("Cast", [n], dtype="float32", to="float32") for n in (before, after)]
+    ratio = [to.node("Div", ratio)]
+    end = to.node("Squeeze", [after], ())
+    counted = to.node(
+        "Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64"
+    )
+    at = to.node("Cast", [counted], dtype="float32", to="float32")
+    at = to.node("Floor", [to.node("Mul", [at, *ratio])])
+    last = to.node("Sub", [before, to.ints(1)])
+    index = to.node("Cast", [at], dtype="int64", to="int64")
+    index = to.node("Min", [index, last])
+    return to.node("Gather", [x, index], replaced(x.shape, axis, size), axis=axis)
+
 
 @dataclass(frozen=True)
 class PixelShuffle(Op):
@@ -197,6 +252,9 @@ class PixelShuffle(Op):
         return TorchModule(
             "nn.PixelShuffle", args, call=TorchCall("F.pixel_shuffle", (In(0), *args))
         )
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.node("DepthToSpace", to.inputs, to.result(), blocksize=self.factor, mode="CRD")
 
 
 @dataclass(frozen=True)
@@ -231,6 +289,19 @@ class PixelUnshuffle(Op):
         args = (From(self.factor, "factor"),)
         call = TorchCall("F.pixel_unshuffle", (In(0), *args))
         return TorchModule("nn.PixelUnshuffle", args, call=call)
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        """ONNX's SpaceToDepth orders the channels otherwise."""
+        (x,) = to.inputs
+        batch, channels, height, width = x.shape
+        r = self.factor
+        apart = to.node(
+            "Reshape",
+            [x, to.sizes((0, channels, height // r, r, width // r, r))],
+            (batch, channels, height // r, r, width // r, r),
+        )
+        mixed = to.transpose(apart, 0, 1, 3, 5, 2, 4)
+        return to.reshape(mixed, to.result())
 
 
 def _check_map(rank: int, shown: str, rules: Rules, what: str) -> None:

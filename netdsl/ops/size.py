@@ -9,6 +9,8 @@ from typing import ClassVar
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
 from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
     FLOAT,
     SIZE_OR_VALUE,
@@ -109,6 +111,10 @@ class Pad(Op):
         value = keywords(value=From(self.value, "value")) if self.value else ()
         return TorchCall("F.pad", (In(0), flat), (*mode, *value))
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        (x,) = to.inputs
+        return padded(to, x, self._amounts(to.tensors[0].rank - 1, Rules()), self.mode, self.value)
+
 
 @dataclass(frozen=True)
 class Crop(Op):
@@ -150,6 +156,10 @@ class Crop(Op):
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
         return narrowed(list(outputs[0].spatial), list(offsets))  # type: ignore[arg-type]
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        offsets = per_axis(self.offset, to.tensors[0].rank - 1, Rules(), "offset")
+        return kept_cells(to, list(offsets))  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class CenterCrop(Op):
@@ -189,6 +199,10 @@ class CenterCrop(Op):
         pairs = zip(inputs[0].spatial, kept, strict=True)
         return narrowed(list(kept), [floor_div(size - k, 2) for size, k in pairs])
 
+    def onnx(self, to: Lowering) -> OnnxValue:
+        pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
+        return kept_cells(to, [floor_div(size - kept, 2) for size, kept in pairs])
+
 
 def target_size(size: object, inputs: Tensors, rank: int, rules: Rules) -> tuple[Size, ...]:
     """The sizes asked for: numbers, or those of another value of the same rank."""
@@ -210,3 +224,11 @@ def narrowed(sizes: list[Size], offsets: list[Size]) -> TorchRecipe:
     for size, offset in zip(sizes, offsets, strict=True):
         cuts.append((offset, offset + size))
     return TorchCall("[]", (In(0), *cuts))
+
+
+def kept_cells(to: Lowering, offsets: list[Size]) -> OnnxValue:
+    """The result's cells from the offsets on."""
+    x, shape = to.inputs[0], to.result()
+    ends = [offset + size for offset, size in zip(offsets, shape[2:], strict=True)]
+    axes = range(2, len(shape))
+    return to.cut(x, axes, to.sizes(offsets), to.sizes(ends), shape)

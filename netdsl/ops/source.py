@@ -9,6 +9,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import check_weight
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INTS, param
 from netdsl.ops.recipe import From, TorchRecipe, TorchWeight
 
@@ -34,3 +35,6 @@ class Weight(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchWeight(From(self.shape, "shape"), From(self.fill, "fill"))
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.weight("")

@@ -39,13 +39,13 @@ class Judge:
         """The shapes of the outputs, or None if PyTorch refuses; `sure` asks the CPU."""
         try:
             return self._run(self.meta, sizes, "meta") if not sure else self._real(sizes)
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             return self._real(sizes)
 
     def _real(self, sizes: dict[str, int]) -> list[tuple[int, ...]] | None:
         try:
             return self._run(self.real, sizes, "cpu")
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             return None
 
     def _run(self, module: Any, sizes: dict[str, int], device: str) -> list[tuple[int, ...]]:

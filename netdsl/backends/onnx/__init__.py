@@ -1,0 +1,1 @@
+"""From the graph to an ONNX file, without tracing and without torch."""

@@ -1,0 +1,145 @@
+"""Writes an ONNX file: aside, weights streamed one by one, then renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from netdsl import __version__
+from netdsl.analyses.sizes import sizes_of
+from netdsl.backends.onnx import protobuf
+from netdsl.backends.onnx.half import to_half
+from netdsl.backends.onnx.model import OPSET, Model, onnx_model
+from netdsl.backends.onnx.protobuf import IR_VERSIONS
+from netdsl.backends.onnx.weights import Weights, weights_of
+from netdsl.files import writing_whole
+from netdsl.ir.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person chose; see `Network.export`."""
+
+    opset: int = OPSET
+    batch: int | None = None
+    half: bool = False
+    guard: bool = False
+    external: bool | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+LIMIT = 2**31 - 2**20
+"""Protobuf messages end at 2 GiB; weights beyond that go into a file of their own."""
+
+
+def export_onnx(
+    graph: Graph, path: Path, source: object, seed: int, options: Options
+) -> list[Path]:
+    """Write a network's file; see `Network.export`."""
+    model = built(graph, options)
+    weights = weights_of(graph, source, seed)
+    return write_model(path, model, weights, half=options.half, external=options.external)
+
+
+def onnx_bytes(graph: Graph, source: object, seed: int, options: Options) -> bytes:
+    """The file in memory."""
+    weights = weights_of(graph, source, seed)
+    return b"".join(model_chunks(built(graph, options), weights, options.half))
+
+
+def built(graph: Graph, options: Options) -> Model:
+    """The model with its metadata. Raises `ValueError` for options that can't be."""
+    if options.opset not in IR_VERSIONS:
+        low, high = min(IR_VERSIONS), max(IR_VERSIONS)
+        raise ValueError(f"opsets from {low} to {high} can be written, not {options.opset}")
+    if options.batch is not None and options.batch < 1:
+        raise ValueError(f"a batch has a whole number of samples from 1 on, not {options.batch}")
+    model = onnx_model(graph, options.opset, options.batch, guard=options.guard)
+    rename(model, options.names)
+    if options.half:
+        to_half(model)
+    model.metadata = {
+        "netdsl.contract": str(sizes_of(graph)),
+        "netdsl.source": graph.root.span.source.text,
+        "netdsl.version": __version__,
+    }
+    return model
+
+
+def rename(model: Model, names: Mapping[str, str]) -> None:
+    """Give inputs and outputs other names, in place."""
+    known = {value.name for value in (*model.inputs, *model.outputs)}
+    inside = {name for node in model.nodes for name in (*node.inputs, *node.outputs)} - known
+    for old, new in names.items():
+        if old not in known:
+            raise ValueError(f"there is no input or output {old}; there are {', '.join(known)}")
+        if not new or new in inside or new in (known - names.keys()):
+            raise ValueError(f"the name {new!r} is taken")
+    if len(set(names.values())) < len(names):
+        raise ValueError("two inputs or outputs are given one name")
+    model.inputs = [replace(v, name=names.get(v.name, v.name)) for v in model.inputs]
+    model.outputs = [replace(v, name=names.get(v.name, v.name)) for v in model.outputs]
+    for node in model.nodes:
+        node.inputs = [names.get(name, name) for name in node.inputs]
+        node.outputs = [names.get(name, name) for name in node.outputs]
+
+
+def model_chunks(model: Model, weights: Weights, half: bool) -> Iterator[bytes]:
+    """The bytes of a file that holds everything, weight by weight."""
+    before, after = protobuf.graph_parts(model)
+    heads = [protobuf.inline(tensor) for tensor in model.stored]
+    length = len(before) + len(after) + sum(len(head) + size for head, size in heads)
+    opening, ending = protobuf.model_parts(model, __version__, length)
+    yield opening + before
+    for tensor, (head, size) in zip(model.stored, heads, strict=True):
+        yield head
+        data = weights.array(tensor, half).tobytes()
+        assert len(data) == size, tensor.name
+        yield data
+    yield after + ending
+
+
+def write_model(
+    path: Path, model: Model, weights: Weights, *, half: bool, external: bool | None
+) -> list[Path]:
+    """Write the file, and beside it `PATH.data` where weights go apart; returns what was written.
+
+    `external` None: apart only if all would not fit in one file. Raises `OSError`.
+    """
+    size = sum(tensor.nbytes for tensor in model.stored)
+    apart = size > LIMIT if external is None else external
+    if not apart:
+        with writing_whole(path) as file:
+            for chunk in model_chunks(model, weights, half):
+                file.write(chunk)
+        return [path]
+    data = path.with_name(f"{path.name}.data")
+    with writing_whole(path) as file, writing_whole(data) as numbers:
+        _write_apart(file, numbers, data.name, model, weights, half)
+    return [path, data]
+
+
+def _write_apart(
+    file: BinaryIO,
+    numbers: BinaryIO,
+    name: str,
+    model: Model,
+    weights: Weights,
+    half: bool,
+) -> None:
+    before, after = protobuf.graph_parts(model)
+    tensors: list[bytes] = []
+    offset = 0
+    for tensor in model.stored:
+        if tensor.spec is None:  # runtimes read small constants while they load
+            head, _ = protobuf.inline(tensor)
+            tensors.append(head + weights.array(tensor, half).tobytes())
+            continue
+        tensors.append(protobuf.external(tensor, name, offset))
+        numbers.write(weights.array(tensor, half).tobytes())
+        offset += tensor.nbytes
+    graph = b"".join([before, *tensors, after])
+    opening, ending = protobuf.model_parts(model, __version__, len(graph))
+    file.write(opening + graph + ending)
