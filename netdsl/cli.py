@@ -226,6 +226,71 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     click.echo(f"{output}: {network.name}, {network.summary().parameters:,} parameters", err=True)
 
 
+@main.command("export")
+@click.argument("file", metavar="FILE")
+@click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
+@network_options
+@click.option("--weights", metavar="FILE", help="A .safetensors, .pt or .pth file.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Draws the weights where no file is given.",
+)
+@click.option("--batch", metavar="N", type=click.IntRange(1), help="A fixed number of samples.")
+@click.option(
+    "--opset",
+    metavar="N",
+    type=click.IntRange(1),
+    default=18,
+    show_default=True,
+    help="Version of ONNX's operators.",
+)
+@click.option("--fp16", is_flag=True, help="Weights and arithmetic in half precision.")
+@click.option("--guard", is_flag=True, help="Runs at sizes outside of the contract fail.")
+@click.option(
+    "--external/--inline",
+    default=None,
+    help="Weights in a file beside it; by default only beyond 2 GiB.",
+)
+@click.option(
+    "--names",
+    metavar="image=input",
+    multiple=True,
+    help="Another name for an input or output. May be repeated.",
+)
+@click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch.")
+@click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes.")
+def export_command(file: str, output: str, **options: Any) -> None:
+    """Write a network as ONNX that runs at every size of its contract.
+
+    \b
+    Examples:
+      netdsl export examples/googlenet.net -o googlenet.onnx --verify
+      netdsl export examples/unet.net -o unet.onnx --size H=512,W=512 --batch 1 --fp16
+    """
+    from netdsl.exporting import export
+
+    if _is_same_file(file, output):
+        raise click.BadParameter("this is the file to be exported", param_hint="--output")
+    names = _once((_rename(pair) for pair in options["names"]), "--names")
+    network = _load(file, options)
+    try:
+        with interruptible():
+            export(network, Path(output), names, options)
+    except DiagnosticError as error:
+        _show(error.diagnostics, "text")
+        sys.exit(WRONG_FILE)
+
+
+def _rename(pair: str) -> tuple[str, str]:
+    old, mark, new = (part.strip() for part in pair.partition("="))
+    if not mark or not old or not new:
+        raise click.BadParameter(f"`{pair}` is not OLD=NEW", param_hint="--names")
+    return old, new
+
+
 @main.command("summary")
 @click.argument("file", metavar="FILE")
 @network_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from netdsl.diagnostics import Edit, Fix, Sink, Span
@@ -15,7 +16,7 @@ from netdsl.elaborate.names import (
     SharedLayer,
 )
 from netdsl.elaborate.program import Block, std_names
-from netdsl.elaborate.suggest import is_same, nearest
+from netdsl.elaborate.suggest import is_same, leave_out, nearest
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
 from netdsl.syntax import ast
@@ -24,9 +25,15 @@ Callee: TypeAlias = type[Op] | Block | LayerValue | SharedLayer
 
 
 def resolve_layer(
-    names: tuple[ast.Name, ...], environment: Environment, sink: Sink
+    names: tuple[ast.Name, ...],
+    environment: Environment,
+    sink: Sink,
+    arguments: Sequence[ast.Argument] = (),
 ) -> Callee | Poison:
-    """The layer that a (dotted) name means here; reports an unknown one."""
+    """The layer that a (dotted) name means here; reports an unknown one.
+
+    `arguments` are those it is called with, which help to guess what was meant.
+    """
     name = names[0]
     if len(names) > 1:
         return _from_alias(names, environment, sink)
@@ -40,7 +47,10 @@ def resolve_layer(
     if op is not None and defined is None:
         return op
     is_value = binding is not None and isinstance(binding.value, Flow | Family)
-    _unknown(name, environment, sink, is_value=is_value, is_function=defined is not None)
+    if is_value or defined is not None:
+        _not_a_layer(name, sink, is_value=is_value)
+    elif not environment.unit.is_lacking:
+        _unknown(name, environment, sink, arguments)
     return POISON
 
 
@@ -110,9 +120,7 @@ def _from_alias(
     return POISON
 
 
-def _unknown(
-    name: ast.Name, environment: Environment, sink: Sink, *, is_value: bool, is_function: bool
-) -> None:
+def _not_a_layer(name: ast.Name, sink: Sink, *, is_value: bool) -> None:
     if is_value:
         sink.error(
             "unknown-layer",
@@ -122,15 +130,16 @@ def _unknown(
             f"`(a, {name.text}) -> concat`",
         )
         return
-    if is_function:
-        sink.error(
-            "unknown-layer",
-            f"`{name.text}` is a function of numbers, and a layer is needed here",
-            name.span,
-        )
-        return
-    if environment.unit.is_lacking:
-        return
+    sink.error(
+        "unknown-layer",
+        f"`{name.text}` is a function of numbers, and a layer is needed here",
+        name.span,
+    )
+
+
+def _unknown(
+    name: ast.Name, environment: Environment, sink: Sink, arguments: Sequence[ast.Argument]
+) -> None:
     file = std_names().get(name.text)
     if file is not None:
         sink.error(
@@ -148,11 +157,28 @@ def _unknown(
         "unknown-layer",
         f"there is no layer or value `{name.text}`",
         name.span,
+        notes=_other_names(guess, arguments),
         help=f"did you mean `{guess}{_usage(guess)}`?" if guess else (),
         fix=Fix(f"write `{guess}`", (Edit(name.span, guess),), safe=is_same(name.text, guess))
         if guess
         else None,
     )
+
+
+def _other_names(name: str, arguments: Sequence[ast.Argument]) -> list[str]:
+    """What the arguments given are called in the built-in layer that was meant."""
+    op = registry().get(name)
+    known = [p.name for p in parameters(op)] if op else []
+    found: list[str] = []
+    for argument in arguments:
+        given = argument.name.text if argument.name is not None else ""
+        if not known or not given or given in known:
+            continue
+        other = nearest(given, known)
+        reason = leave_out(given)
+        if reason or other:
+            found.append(f"`{given}`: {reason}" if reason else f"`{given}` is called `{other}`")
+    return found
 
 
 def _usage(name: str) -> str:

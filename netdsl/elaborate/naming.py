@@ -139,7 +139,7 @@ def _twice(label: str, span: Span, before: Span, sink: Sink) -> None:
         label="the second one",
         secondary=[Label(before, "the first one")] if before != span else (),
         notes=["a layer's path is its key in state_dict(), so each has its own"],
-        help="number the label (`name[i]: ...`), leave it out, or share one layer: "
+        help="call one of them otherwise (`name2: ...`), leave its label out, or share one layer: "
         "`layer name = ...`",
     )
 

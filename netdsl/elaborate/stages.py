@@ -151,7 +151,7 @@ def joined(flows: list[MaybeFlow]) -> MaybeFlow:
 
 
 def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -> MaybeFlow:
-    callee = resolve_layer(stage.callee, place.environment, state.sink)
+    callee = resolve_layer(stage.callee, place.environment, state.sink, stage.arguments or ())
     given = tuple((a, place.environment) for a in stage.arguments or ())
     label = label_text(state, stage.label, place)
     call = Call(given, label, stage.span)

@@ -315,15 +315,35 @@ class ConvTranspose(Op):
             list(per_axis(getattr(self, at), rank, Rules(), at))
             for at in ("kernel", "stride", "padding", "output_padding", "dilation")
         )
-        weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
-        return to.node(
+        x, weight = to.inputs[0], to.weight("weight")
+        bias = [to.weight("bias")] if self.bias else []
+        settings = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
+        if all(n < s for n, s in zip(added, stride, strict=True)):
+            return to.node(
+                "ConvTranspose",
+                [x, weight, *bias],
+                to.result(),
+                None,
+                **settings,
+                pads=padding + padding,
+                output_padding=added,
+                group=self.groups,
+            )
+        # runtimes refuse more added cells than a stride: take less off, and append what is left
+        after = [max(p - n, 0) for p, n in zip(padding, added, strict=True)]
+        rest = [max(n - p, 0) for p, n in zip(padding, added, strict=True)]
+        sizes = [size - n for size, n in zip(to.result()[2:], rest, strict=True)]
+        painted = to.node(
             "ConvTranspose",
-            [*to.inputs, *weights],
-            to.result(),
-            kernel_shape=kernel,
-            strides=stride,
-            dilations=dilation,
-            pads=padding + padding,
-            output_padding=added,
+            [x, weight],
+            (*to.result()[:2], *sizes),
+            None,
+            **settings,
+            pads=padding + after,
             group=self.groups,
         )
+        whole = padded(to, painted, [(0, n) for n in rest])
+        if not bias:
+            return whole
+        shape = (self.channels, *(1 for _ in rest))
+        return to.node("Add", [whole, to.reshape(bias[0], shape)])

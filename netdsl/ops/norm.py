@@ -314,7 +314,7 @@ class Lrn(_Norm):
     def onnx(self, to: Lowering) -> OnnxValue:
         """ONNX's own operator where it is the same: maps of two axes, an odd window."""
         (x,) = to.inputs
-        if len(x.shape) == 4 and self.size % 2:
+        if len(x.shape) == 4 and self.size % 2 and self.alpha > 0 and self.beta > 0:
             return to.node(
                 "LRN", [x], alpha=self.alpha, beta=self.beta, bias=self.k, size=self.size
             )

@@ -132,16 +132,17 @@ class _Pool(Op):
         if is_padded:
             after = tuple(a - b for a, b in zip(after, before, strict=True))
             before = (0,) * rank
-        fits = all(n < k for n, k in zip(after, kernel, strict=True))  # the runtimes want that
+        if not all(n < k for n, k in zip(after, kernel, strict=True)):  # the runtimes want that
+            x = padded(to, x, list(zip(before, after, strict=True)), value=float("-inf"))
+            before = after = (0,) * rank
         attributes: dict[str, list[int]] = {
             "kernel_shape": list(kernel),
             "strides": list(stride),
-            "pads": [*before, *(after if fits else before)],
+            "pads": [*before, *after],
         }
         if any(d != 1 for d in dilation):
             attributes["dilations"] = list(dilation)
-        mode = {"ceil_mode": 1} if ceil and not fits else {}
-        return to.node(op, [x], to.result(), None, **attributes, **mode)
+        return to.node(op, [x], to.result(), None, **attributes)
 
 
 @dataclass(frozen=True)

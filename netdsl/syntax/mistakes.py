@@ -196,7 +196,7 @@ def _python_colon(
         "missing-bracket",
         "a body stands in braces" + (", not behind a colon" if colon else ""),
         span,
-        help="write `{ ... }`",
+        help="write `{` here, and `}` where the body ends",
         fix=Fix("write `{`", (Edit(span, " {"),), safe=False) if colon else None,
     )
     return True

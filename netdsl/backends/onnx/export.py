@@ -40,13 +40,13 @@ def export_onnx(
     """Write a network's file; see `Network.export`."""
     model = built(graph, options)
     weights = weights_of(graph, source, seed)
-    return write_model(path, model, weights, half=options.half, external=options.external)
+    return write_model(path, model, weights, external=options.external)
 
 
 def onnx_bytes(graph: Graph, source: object, seed: int, options: Options) -> bytes:
     """The file in memory."""
     weights = weights_of(graph, source, seed)
-    return b"".join(model_chunks(built(graph, options), weights, options.half))
+    return b"".join(model_chunks(built(graph, options), weights))
 
 
 def built(graph: Graph, options: Options) -> Model:
@@ -86,7 +86,7 @@ def rename(model: Model, names: Mapping[str, str]) -> None:
         node.outputs = [names.get(name, name) for name in node.outputs]
 
 
-def model_chunks(model: Model, weights: Weights, half: bool) -> Iterator[bytes]:
+def model_chunks(model: Model, weights: Weights) -> Iterator[bytes]:
     """The bytes of a file that holds everything, weight by weight."""
     before, after = protobuf.graph_parts(model)
     heads = [protobuf.inline(tensor) for tensor in model.stored]
@@ -95,15 +95,13 @@ def model_chunks(model: Model, weights: Weights, half: bool) -> Iterator[bytes]:
     yield opening + before
     for tensor, (head, size) in zip(model.stored, heads, strict=True):
         yield head
-        data = weights.array(tensor, half).tobytes()
+        data = weights.array(tensor).tobytes()
         assert len(data) == size, tensor.name
         yield data
     yield after + ending
 
 
-def write_model(
-    path: Path, model: Model, weights: Weights, *, half: bool, external: bool | None
-) -> list[Path]:
+def write_model(path: Path, model: Model, weights: Weights, *, external: bool | None) -> list[Path]:
     """Write the file, and beside it `PATH.data` where weights go apart; returns what was written.
 
     `external` None: apart only if all would not fit in one file. Raises `OSError`.
@@ -112,12 +110,12 @@ def write_model(
     apart = size > LIMIT if external is None else external
     if not apart:
         with writing_whole(path) as file:
-            for chunk in model_chunks(model, weights, half):
+            for chunk in model_chunks(model, weights):
                 file.write(chunk)
         return [path]
     data = path.with_name(f"{path.name}.data")
     with writing_whole(path) as file, writing_whole(data) as numbers:
-        _write_apart(file, numbers, data.name, model, weights, half)
+        _write_apart(file, numbers, data.name, model, weights)
     return [path, data]
 
 
@@ -127,7 +125,6 @@ def _write_apart(
     name: str,
     model: Model,
     weights: Weights,
-    half: bool,
 ) -> None:
     before, after = protobuf.graph_parts(model)
     tensors: list[bytes] = []
@@ -135,10 +132,10 @@ def _write_apart(
     for tensor in model.stored:
         if tensor.spec is None:  # runtimes read small constants while they load
             head, _ = protobuf.inline(tensor)
-            tensors.append(head + weights.array(tensor, half).tobytes())
+            tensors.append(head + weights.array(tensor).tobytes())
             continue
         tensors.append(protobuf.external(tensor, name, offset))
-        numbers.write(weights.array(tensor, half).tobytes())
+        numbers.write(weights.array(tensor).tobytes())
         offset += tensor.nbytes
     graph = b"".join([before, *tensors, after])
     opening, ending = protobuf.model_parts(model, __version__, len(graph))

@@ -8,6 +8,7 @@ from netdsl.backends.onnx.model import Model
 from netdsl.ops.lowering import OnnxNode, OnnxValue
 
 FULL, HALF = "float32", "float16"
+SCALES = "/scales"
 
 
 def to_half(model: Model) -> None:
@@ -15,12 +16,29 @@ def to_half(model: Model) -> None:
 
     What is cast to float32 within (the arithmetic of cells' places) stays float32.
     """
+    _part_scales(model)
     kept = _kept(model)
     model.values = [_half(v) if v.name not in kept else v for v in model.values]
-    model.stored = [replace(s, dtype=HALF) if s.dtype == FULL else s for s in model.stored]
+    model.stored = [
+        replace(s, dtype=HALF) if s.dtype == FULL and not s.name.endswith(SCALES) else s
+        for s in model.stored
+    ]
     before = [_cast_input(model, value) for value in model.inputs if value.dtype == FULL]
     after = [_cast_output(model, value) for value in model.outputs if value.dtype == FULL]
     model.nodes = [*before, *model.nodes, *after]
+
+
+def _part_scales(model: Model) -> None:
+    """Resize takes its factors in float32 only, so they are constants of their own."""
+    by_name = {stored.name: stored for stored in model.stored}
+    for node in model.nodes:
+        if node.op == "Resize" and len(node.inputs) == 3:
+            scales = by_name[node.inputs[2]]
+            apart = replace(scales, name=scales.name + SCALES)
+            node.inputs[2] = apart.name
+            if apart.name not in by_name:
+                by_name[apart.name] = apart
+                model.stored.append(apart)
 
 
 def _half(value: OnnxValue) -> OnnxValue:

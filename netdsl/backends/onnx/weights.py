@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from math import prod
 from pathlib import Path
@@ -30,14 +31,20 @@ class Weights:
     def __init__(self, read: Callable[[WeightSpec], Array]) -> None:
         self._read = read
 
-    def array(self, stored: Stored, as_half: bool) -> Array:
+    def array(self, stored: Stored) -> Array:
         """The numbers of a stored tensor, in the order and type they are written in."""
         import numpy as np
 
-        wanted = np.dtype("float16" if as_half and stored.dtype == "float32" else stored.dtype)
+        wanted = np.dtype(stored.dtype)
         if stored.spec is None:
             return np.array(stored.numbers, dtype=wanted).reshape(stored.shape)
         return np.ascontiguousarray(self._read(stored.spec), dtype=wanted)
+
+    def by_key(self, spec: WeightSpec, key: str) -> Array:
+        """The numbers of any weight of the network, by its key in `state_dict()`."""
+        import numpy as np
+
+        return np.ascontiguousarray(self._read(replace(spec, key=key)), dtype=spec.dtype)
 
 
 def weights_of(graph: Graph, source: object = None, seed: int = 0) -> Weights:

@@ -1,0 +1,43 @@
+"""Shape profiles for TensorRT's `trtexec`, made from the size contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netdsl.analyses.sizes import sizes_of
+from netdsl.ir.dim import evaluate
+from netdsl.ir.graph import Graph
+
+TYPICAL, LARGEST = 224, 640
+BATCHES = (1, 4, 8)
+"""Fewest, usual and most samples, unless the file fixes them."""
+
+
+def trtexec(graph: Graph, path: str, names: Mapping[str, str], batch: int | None) -> str:
+    """The command that builds an engine from the file, for the sizes of the contract.
+
+    The least size is the contract's smallest; the usual and the largest are those nearest to 224
+    and 640 that work. An engine takes all sizes between, so the contract still has to be kept.
+    """
+    sizes = sizes_of(graph)
+    points: list[dict[str, int]] = [{}] * 3
+    if sizes.symbols:
+        smallest = sizes.smallest() or {}
+        near = [
+            sizes.nearest(**dict.fromkeys(sizes.symbols, wanted)).closest or smallest
+            for wanted in (TYPICAL, LARGEST)
+        ]
+        points = [smallest, *near]
+    flags = []
+    for word, point, samples in zip(("min", "opt", "max"), points, BATCHES, strict=True):
+        shapes = [
+            f"{names.get(item.name, item.name)}:"
+            + "x".join(
+                str(n) for n in (batch or samples, *(evaluate(d, point) for d in item.shape))
+            )
+            for item in graph.inputs
+        ]
+        flags.append(f"--{word}Shapes={','.join(shapes)}")
+    if not sizes.symbols and batch:
+        flags = []
+    return " ".join(["trtexec", f"--onnx={path}", *flags])

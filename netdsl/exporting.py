@@ -1,0 +1,93 @@
+"""`netdsl export`: write, run beside PyTorch if asked, and leave no file that is not right."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netdsl.backends.onnx.export import Options, built, write_model
+from netdsl.backends.onnx.profiles import trtexec
+from netdsl.backends.onnx.verify import HALF_TOLERANCE, TOLERANCE, verify
+from netdsl.backends.onnx.weights import Weights, weights_of
+from netdsl.network import Network
+from netdsl.shell import WRONG_FILE, fail, reason
+
+
+def export(
+    network: Network, path: Path, names: Mapping[str, str], options: Mapping[str, Any]
+) -> None:
+    """Write the file of a network; `options` are those of the command line."""
+    if options["verify"]:
+        _check_runtimes()
+    chosen = Options(
+        options["opset"],
+        options["batch"],
+        options["fp16"],
+        options["guard"],
+        options["external"],
+        names,
+    )
+    weights = _weights(network, options)
+    try:
+        model = built(network.graph, chosen)
+    except ValueError as error:
+        fail(str(error))
+    try:
+        written = write_model(path, model, weights, external=chosen.external)
+    except OSError as error:
+        fail(f"can't write {path}: {reason(error)}")
+    if options["verify"]:
+        _verify(network, path, weights, chosen, written)
+    size = sum(file.stat().st_size for file in written)
+    said = ", ".join(map(str, written))
+    click.echo(f"{said}: {network.name}, {len(model.nodes):,} nodes, {size:,} bytes", err=True)
+    if options["profiles"]:
+        click.echo(trtexec(network.graph, str(path), names, chosen.batch))
+
+
+def _weights(network: Network, options: Mapping[str, Any]) -> Weights:
+    source = options["weights"]
+    try:
+        return weights_of(network.graph, source, options["seed"])
+    except OSError as error:
+        fail(f"can't read {source}: {reason(error)}")
+    except ModuleNotFoundError as error:
+        fail(f"reading {source} needs {error.name}, which is not installed")
+    except ValueError as error:
+        click.echo(f"netdsl: {error}", err=True)
+        sys.exit(WRONG_FILE)
+
+
+def _check_runtimes() -> None:
+    missing = [name for name in ("onnxruntime", "torch") if find_spec(name) is None]
+    if missing:
+        fail(f"--verify needs {' and '.join(missing)}: pip install 'netdsl[all]'")
+
+
+def _verify(
+    network: Network, path: Path, weights: Weights, options: Options, written: list[Path]
+) -> None:
+    """Print every run; where one is too far off, take the files away and end."""
+    bound = HALF_TOLERANCE if options.half else TOLERANCE
+    worst = 0.0
+    why = ""
+    try:
+        for trial in verify(network.graph, path, weights, options.names, options.batch):
+            click.echo(str(trial), err=True)
+            worst = max(worst, trial.difference)
+    except Exception as error:  # each runtime has exceptions of its own
+        why = f"ONNX Runtime or PyTorch refuses it: {error}"
+    if not why and worst <= bound:
+        click.echo(f"worst difference {worst:.1e}, of at most {bound:.0e}", err=True)
+        return
+    for file in written:
+        file.unlink(missing_ok=True)
+    why = why or f"ONNX Runtime and PyTorch differ by {worst:.1e}, more than {bound:.0e}"
+    message = "no file is left. This is a mistake in netdsl; please report it with the network."
+    click.echo(f"netdsl: {why}\n{message}", err=True)
+    sys.exit(WRONG_FILE)

@@ -1,0 +1,166 @@
+"""Every layer's ONNX form against PyTorch in ONNX Runtime, sizes fixed and left open."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+
+from netdsl.diagnostics import Source, Span
+from netdsl.ir.dim import evaluate, symbol
+from netdsl.ir.graph import Graph, Input, Kind, Layer, Node, Output, Requirement, Scope, Value
+from netdsl.ir.tensor import Tensor
+from netdsl.network import Network
+from netdsl.ops import registry
+from netdsl.ops.base import Op, Refusal, Rules
+from tests.ops.settings import random_case
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from tests.backends.onnx.runtime import (  # noqa: E402
+    apart,
+    check_file,
+    outputs,
+    random_inputs,
+    restless,
+    session,
+)
+from tests.ops.realise import make_module, realise  # noqa: E402
+
+CASES = 1000 if os.environ.get("NETDSL_FULL") else int(os.environ.get("NETDSL_CASES", 60))
+SPAN = Span(Source("layer", "layer"), 0, 5)
+FEATURES_LAST = {"attention", "window_attention", "linear", "layernorm"}
+CLOSE = {"lppool": 1e-4}  # roots of small sums
+
+
+class OneLayer(torch.nn.Module):
+    """One layer under the path `layer`, as its recipe says it."""
+
+    def __init__(self, op: Op, inputs: tuple[Tensor, ...], results: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self.recipe = op.torch(inputs, results)
+        if op.weights(inputs):
+            self.layer = make_module(self.recipe)
+
+    def forward(self, *xs):
+        found = realise(self.recipe, getattr(self, "layer", None))(*xs)
+        return tuple(found) if isinstance(found, list) else found
+
+
+def one_layer(op: Op, inputs: tuple[Tensor, ...]) -> Network | None:
+    """A network of one layer, or None if the layer refuses these inputs."""
+    rules = Rules()
+    try:
+        results = op.infer(inputs, rules)
+        weights = op.weights(inputs)
+    except Refusal:
+        return None
+    root = Scope(Kind.NET, SPAN)
+    values = tuple(Value(t, SPAN, f"x{i}") for i, t in enumerate(inputs))
+    layer = Layer(op, weights, {}, "layer")
+    node = Node(layer, values, (), root, SPAN, "layer")
+    layer.calls.append(node)
+    node.outputs = tuple(Value(t, SPAN, "", node, i) for i, t in enumerate(results))
+    root.children.append(node)
+    symbols = tuple(
+        dict.fromkeys(str(s) for t in inputs for s in t.shape if not isinstance(s, int))
+    )
+    graph = Graph(
+        "One",
+        "",
+        root,
+        tuple(Input(f"x{i}", v) for i, v in enumerate(values)),
+        tuple(Output(f"y{i}", v, False, SPAN) for i, v in enumerate(node.outputs)),
+        symbols,
+        requirements=tuple(
+            Requirement(n.condition, n.code, n.message, SPAN, node, n.training_only)
+            for n in rules.needed
+        ),
+    )
+    return Network(graph)
+
+
+def is_singular(op: Op) -> bool:
+    """Whether roots of negative numbers or divisions by nearly 0 are on the way."""
+    return getattr(op, "eps", 0) < 0 or getattr(op, "k", 1) <= 0
+
+
+def opened(op: Op, tensor: Tensor) -> Tensor:
+    """The same with a symbol for each size but the features; equal sizes have one symbol."""
+    kept = tensor.rank - 1 if op.name in FEATURES_LAST else 0
+    sizes = [
+        size if axis == kept or not isinstance(size, int) else symbol(f"S{size}")
+        for axis, size in enumerate(tensor.shape)
+    ]
+    return tensor.with_shape(*sizes)
+
+
+def assert_runs(network: Network, draw: Random, points: list[dict[str, int]]) -> int:
+    """Whether ONNX Runtime gives what PyTorch does at each size that is accepted."""
+    node = next(network.graph.nodes())
+    module = None
+    running = None
+    tried = 0
+    for sizes in points:
+        if not network.sizes.accepts(**sizes):
+            continue
+        fixed = tuple(
+            v.type.with_shape(*(evaluate(s, sizes) for s in v.type.shape)) for v in node.inputs
+        )
+        made = one_layer(node.op, fixed)
+        assert made is not None
+        results = tuple(v.type for v in next(made.graph.nodes()).outputs)
+        torch.manual_seed(draw.randrange(1000))
+        live = restless(OneLayer(node.op, fixed, results))
+        if module is None:
+            module = live
+            model = network.onnx(module)
+            check_file(model)
+            running = session(model.SerializeToString())
+        else:
+            live.load_state_dict(module.state_dict())
+        batch = draw.choice([1, 2, 3])
+        inputs = random_inputs(made, {}, batch)
+        if node.op.name == "embedding":
+            inputs = [x % node.op.count for x in inputs]
+        wanted = outputs(live, inputs)
+        found = running.run(None, {f"x{i}": x.numpy() for i, x in enumerate(inputs)})
+        worst = max(apart(a, b, 1.0) for a, b in zip(wanted, found, strict=True))
+        assert worst < CLOSE.get(node.op.name, 1e-5), (node.op, fixed, batch, worst)
+        tried += 1
+    return tried
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_fixed_sizes(name: str) -> None:
+    draw = Random(name)
+    tried = 0
+    for _ in range(CASES):
+        op, inputs = random_case(registry()[name], draw)
+        if is_singular(op):
+            continue
+        network = one_layer(op, inputs)
+        if network is not None:
+            tried += assert_runs(network, draw, [{}])
+    assert tried
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_open_sizes(name: str) -> None:
+    draw = Random(f"{name} open")
+    tried = 0
+    for _ in range(CASES):
+        op, inputs = random_case(registry()[name], draw)
+        if is_singular(op):
+            continue
+        network = one_layer(op, tuple(opened(op, t) for t in inputs))
+        if network is None:
+            continue
+        symbols = network.graph.symbols
+        points = [{s: int(s[1:]) for s in symbols}]
+        points += [{s: draw.randint(1, 19) for s in symbols} for _ in range(3)]
+        tried += assert_runs(network, draw, points)
+    assert tried
