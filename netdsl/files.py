@@ -46,10 +46,10 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def writing_whole(path: str | Path) -> Iterator[BinaryIO]:
+def writing_whole(path: str | Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A file to write bytes into; it takes its name when all is written, and else is gone.
 
-    Raises `OSError`.
+    `sync` waits until it has reached the disk. Raises `OSError`.
     """
     target = Path(path)
     target = target.resolve() if target.is_symlink() else target
@@ -62,7 +62,8 @@ def writing_whole(path: str | Path) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         os.chmod(aside, mode)
         os.replace(aside, target)

@@ -30,6 +30,7 @@ class Options:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
+SMALL = 4096
 LIMIT = 2**31 - 2**20
 """Protobuf messages end at 2 GiB; weights beyond that go into a file of their own."""
 
@@ -86,7 +87,7 @@ def rename(model: Model, names: Mapping[str, str]) -> None:
         node.outputs = [names.get(name, name) for name in node.outputs]
 
 
-def model_chunks(model: Model, weights: Weights) -> Iterator[bytes]:
+def model_chunks(model: Model, weights: Weights) -> Iterator[bytes | memoryview]:
     """The bytes of a file that holds everything, weight by weight."""
     before, after = protobuf.graph_parts(model)
     heads = [protobuf.inline(tensor) for tensor in model.stored]
@@ -95,9 +96,9 @@ def model_chunks(model: Model, weights: Weights) -> Iterator[bytes]:
     yield opening + before
     for tensor, (head, size) in zip(model.stored, heads, strict=True):
         yield head
-        data = weights.array(tensor).tobytes()
-        assert len(data) == size, tensor.name
-        yield data
+        data = weights.array(tensor)
+        assert data.nbytes == size, tensor.name
+        yield data.tobytes() if size < SMALL else data.data.cast("B")
     yield after + ending
 
 
@@ -109,12 +110,15 @@ def write_model(path: Path, model: Model, weights: Weights, *, external: bool | 
     size = sum(tensor.nbytes for tensor in model.stored)
     apart = size > LIMIT if external is None else external
     if not apart:
-        with writing_whole(path) as file:
+        with writing_whole(path, sync=False) as file:
             for chunk in model_chunks(model, weights):
                 file.write(chunk)
         return [path]
     data = path.with_name(f"{path.name}.data")
-    with writing_whole(path) as file, writing_whole(data) as numbers:
+    with (
+        writing_whole(path, sync=False) as file,
+        writing_whole(data, sync=False) as numbers,
+    ):
         _write_apart(file, numbers, data.name, model, weights)
     return [path, data]
 
@@ -135,7 +139,7 @@ def _write_apart(
             tensors.append(head + weights.array(tensor).tobytes())
             continue
         tensors.append(protobuf.external(tensor, name, offset))
-        numbers.write(weights.array(tensor).tobytes())
+        numbers.write(weights.array(tensor).data)
         offset += tensor.nbytes
     graph = b"".join([before, *tensors, after])
     opening, ending = protobuf.model_parts(model, __version__, len(graph))

@@ -20,10 +20,13 @@ IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 11}
 FLOAT, INT, STRING, FLOATS, INTS = 1, 2, 3, 6, 7
 """AttributeProto.AttributeType."""
 EXTERNAL = 1
+SMALL = [bytes([number]) for number in range(128)]
 
 
 def varint(number: int) -> bytes:
     """A whole number in groups of seven bits; negative ones as 64 bits."""
+    if 0 <= number < len(SMALL):
+        return SMALL[number]
     number &= (1 << 64) - 1
     out = bytearray()
     while number > 0x7F:

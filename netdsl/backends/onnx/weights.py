@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdsl.backends.onnx.model import Stored
+from netdsl.backends.onnx.safetensors import Tensors
 from netdsl.ir.graph import Graph, WeightSpec
 
 if TYPE_CHECKING:
@@ -66,15 +67,12 @@ def weights_of(graph: Graph, source: object = None, seed: int = 0) -> Weights:
 
 def _from_file(graph: Graph, path: Path) -> Weights:
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError, safe_open
-
         try:
-            file = safe_open(path, framework="np")
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
+            file = Tensors(path)
+        except ValueError as error:
             raise WeightsError(f"{path} is no safetensors file: {error}") from None
-        check_keys(graph, shapes, str(path))
-        return Weights(lambda spec: file.get_tensor(spec.key))
+        check_keys(graph, file.shapes, str(path))
+        return Weights(file.array)
     if path.suffix in (".pt", ".pth"):
         import pickle
 
