@@ -27,6 +27,8 @@ bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/check_speed.py
 	$(RUN)/python benchmarks/scaling.py
 	$(RUN)/python benchmarks/contracts.py
+	$(RUN)/python benchmarks/spp_speed.py
+	$(RUN)/python benchmarks/export_speed.py
 
 # constraints.txt names the versions that the tests are known to pass with
 $(VENV)/bin/python:

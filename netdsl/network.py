@@ -80,12 +80,10 @@ class Network:
 
         Raises `ModuleNotFoundError` where onnx is not installed.
         """
-        import onnx
-
-        from netdsl.backends.onnx.export import Options, onnx_bytes
+        from netdsl.backends.onnx.export import Options, onnx_proto
 
         options = Options(opset, batch, half, guard, None, names or {})
-        return onnx.load_from_string(onnx_bytes(self.graph, weights, seed, options))
+        return onnx_proto(self.graph, weights, seed, options)
 
     def export(
         self,

@@ -23,7 +23,7 @@ from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.sharing import share
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value
+from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Refusal, Rules
 
@@ -89,6 +89,7 @@ def add_node(
     try:
         results = op.infer(tensors, rules)
         weights = op.weights(tensors)
+        check_precision(op, tensors, weights, rules)
         check_sizes(results, rules)
     except Refusal as refusal:
         state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
@@ -114,6 +115,23 @@ def add_node(
             unless_batch=needed.unless_batch,
         )
     return Flow(node.outputs)
+
+
+def check_precision(
+    op: Op, inputs: tuple[Tensor, ...], weights: tuple[WeightSpec, ...], rules: Rules
+) -> None:
+    """Refuses floats of another precision than that of the weights, as PyTorch does."""
+    if not any(spec.dtype == "float32" for spec in weights):
+        return
+    for tensor in inputs:
+        if tensor.is_float and tensor.dtype != "float32":
+            rules.refuse(
+                "in",
+                f"the weights of `{op.name}` are float32, and {tensor} comes in",
+                code="wrong-dtype",
+                help="make the input float32; a module is turned to another precision as a whole: "
+                "`module.half()`, `netdsl export --fp16`",
+            )
 
 
 def check_sizes(results: tuple[Tensor, ...], rules: Rules) -> None:

@@ -269,7 +269,7 @@ class WindowAttention(Op):
 
     def _labels(self, to: Lowering, size: Size, shift: OnnxValue) -> OnnxValue:
         """0 for the cells before the last window, 1 in it, 2 for those that were rolled around."""
-        end = to.node("Squeeze", [to.size_of(size)], ())
+        end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
         at = to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
         edges = [to.size_of(size - self.window), to.node("Sub", [to.size_of(size), shift])]
         beyond = [to.node("GreaterOrEqual", [at, edge], dtype="bool") for edge in edges]

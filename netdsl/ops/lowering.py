@@ -17,6 +17,34 @@ UNKNOWN = -1
 """Stands for the size of an axis that is not said, in the shape of a value within a lowering."""
 
 
+WHOLE = ("int64", "int32", "int16", "bool")
+LACKING = {
+    **dict.fromkeys(("Add", "Sub", "Mul"), ("bool",)),
+    **dict.fromkeys(("Max", "Min"), ("bool", "int16")),
+    **dict.fromkeys(("AveragePool", "Erf", "InstanceNormalization", "LRN", "Resize"), ("float64",)),
+    "DepthToSpace": WHOLE,
+    "Pad": ("int16",),
+}
+"""Element types that ONNX, or ONNX Runtime on the CPU, has no form of an operator for."""
+MOVING = (
+    "Concat",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Split",
+    "Transpose",
+)
+"""Operators that compute nothing; bfloat16 goes through no others."""
+
+
+def is_lacking(op: str, dtype: str) -> bool:
+    """Whether the runtimes can't run an operator on elements of a type."""
+    return dtype in LACKING.get(op, ()) or (dtype == "bfloat16" and op not in MOVING)
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxValue:
     """A value of the ONNX graph: `shape` has the batch axis in front, where there is one."""
@@ -105,6 +133,11 @@ class Lowering:
         """A node with a result for each shape."""
         first = next((value for value in inputs if value is not None), None)
         assert first is not None
+        if is_lacking(op, first.dtype):
+            self.refuse(
+                f"the runtimes have no {op} for {first.dtype}",
+                help="another element type: float32, int64 or int32",
+            )
         made = tuple(
             OnnxValue(
                 self._fresh(op),
@@ -122,15 +155,24 @@ class Lowering:
         """A constant list of whole numbers."""
         return self.constant(OnnxConstant((len(numbers),), numbers, "int64"))
 
-    def number(self, value: float, dtype: str = "float32") -> OnnxValue:
-        """A constant single number."""
-        return self.constant(OnnxConstant((), (value,), dtype))
+    def number(self, value: float, dtype: str = "") -> OnnxValue:
+        """A constant single number, by default of the first input's type."""
+        return self._written(OnnxConstant((), (value,), dtype or self._dtype()))
 
-    def floats(self, numbers: Sequence[float], shape: Sequence[int] | None = None) -> OnnxValue:
-        """A constant tensor of floats, by default a list."""
-        return self.constant(
-            OnnxConstant(tuple(shape or (len(numbers),)), tuple(numbers), "float32")
-        )
+    def floats(
+        self, numbers: Sequence[float], shape: Sequence[int] | None = None, dtype: str = ""
+    ) -> OnnxValue:
+        """A constant tensor, by default a list of the first input's type."""
+        wanted = tuple(shape or (len(numbers),))
+        return self._written(OnnxConstant(wanted, tuple(numbers), dtype or self._dtype()))
+
+    def _dtype(self) -> str:
+        return self.inputs[0].dtype if self.inputs else "float32"
+
+    def _written(self, constant: OnnxConstant) -> OnnxValue:
+        if constant.dtype == "bfloat16":
+            self.refuse("constants of bfloat16 are not written")
+        return self.constant(constant)
 
     def sizes(self, sizes: Sequence[Size]) -> OnnxValue:
         """A list of sizes: a constant where all are numbers, else put together in the graph."""

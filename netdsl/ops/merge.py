@@ -203,6 +203,12 @@ class Sub(_Elementwise):
     name: ClassVar[str] = "sub"
     operator: ClassVar[str] = "-"
     onnx_operator: ClassVar[str] = "Sub"
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        if inputs[0].dtype == "bool":
+            rules.refuse("in", "truth values can't be subtracted", code="wrong-dtype")
+        return super().infer(inputs, rules)
+
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
 
 

@@ -349,6 +349,12 @@ class Normalize(_Norm):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         channels = self._check(inputs, rules, 1, 4)
+        if inputs[0].dtype != "float32":
+            rules.refuse(
+                "in",
+                f"`normalize` computes in float32, and {inputs[0]} comes in",
+                code="wrong-dtype",
+            )
         for at in "mean", "std":
             count = len(getattr(self, at))
             if count != channels:

@@ -183,7 +183,7 @@ class Upsample(Op):
             )
         factors = [_whole_factor(a, b) for a, b in zip(x.shape[2:], shape[2:], strict=True)]
         if all(factors):
-            scales = to.floats([1.0, 1.0, *(float(f or 1) for f in factors)])
+            scales = to.floats([1.0, 1.0, *(float(f or 1) for f in factors)], dtype="float32")
             return to.node(
                 "Resize",
                 [x, None, scales],
@@ -209,7 +209,7 @@ def _nearest(to: Lowering, x: OnnxValue, axis: int, size: Size) -> OnnxValue:
     before, after = (to.size_of(n) for n in (x.shape[axis], size))
     ratio = [to.node("Cast", [n], dtype="float32", to="float32") for n in (before, after)]
     ratio = [to.node("Div", ratio)]
-    end = to.node("Squeeze", [after], ())
+    end = to.node("Squeeze", [after, to.ints(0)], ())
     counted = to.node(
         "Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64"
     )

@@ -59,7 +59,8 @@ def said(example: Example, folder: Path) -> list[str]:
     path = folder / "example.net"
     path.write_text(example.text, encoding="utf-8")
     words = shlex.split(example.options)
-    command = words.pop(0) if words[:1] == ["compile"] else "check"
+    command = words.pop(0) if words[:1] and words[0] in main.commands else "check"
+    words = [str(folder / word) if word == "out.onnx" else word for word in words]
     result = CliRunner().invoke(main, [command, str(path), *words])
     assert result.exit_code == (1 if "error[" in result.output else 0), result.output
     return SAID.findall(result.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from netdsl import __version__
 from netdsl.analyses.sizes import sizes_of
@@ -16,6 +16,9 @@ from netdsl.backends.onnx.protobuf import IR_VERSIONS
 from netdsl.backends.onnx.weights import Weights, weights_of
 from netdsl.files import writing_whole
 from netdsl.ir.graph import Graph
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,12 @@ def export_onnx(
     return write_model(path, model, weights, external=options.external)
 
 
-def onnx_bytes(graph: Graph, source: object, seed: int, options: Options) -> bytes:
-    """The file in memory."""
+def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onnx.ModelProto:
+    """The file's content in memory; see `Network.onnx`."""
+    import onnx
+
     weights = weights_of(graph, source, seed)
-    return b"".join(model_chunks(built(graph, options), weights))
+    return onnx.load_from_string(b"".join(model_chunks(built(graph, options), weights)))
 
 
 def built(graph: Graph, options: Options) -> Model:

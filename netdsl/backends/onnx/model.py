@@ -17,7 +17,10 @@ from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
 from netdsl.ops.base import Op, Refusal
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
 
-BYTES = {"float32": 4, "float16": 2, "int64": 8, "bool": 1}
+BYTES = {
+    "float64": 8, "float32": 4, "float16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
+    "uint8": 1, "bool": 1,
+}  # fmt: skip
 OPSET = 18
 BATCH_NAMES = ("N", "batch", "batch_size")
 

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from netdsl.diagnostics import Source, Span
+from netdsl.elaborate.calls import check_precision
 from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.graph import Graph, Input, Kind, Layer, Node, Output, Requirement, Scope, Value
 from netdsl.ir.tensor import Tensor
@@ -56,6 +57,7 @@ def one_layer(op: Op, inputs: tuple[Tensor, ...]) -> Network | None:
     try:
         results = op.infer(inputs, rules)
         weights = op.weights(inputs)
+        check_precision(op, inputs, weights, rules)
     except Refusal:
         return None
     root = Scope(Kind.NET, SPAN)
