@@ -19,6 +19,7 @@ RESNET50 = Path("examples/resnet50.net").read_text(encoding="utf-8")
 DENSENET = Path("examples/densenet121.net").read_text(encoding="utf-8")
 NETWORKS = {
     "googlenet": Path("examples/googlenet.net").read_text(encoding="utf-8"),
+    "inception_v3": Path("examples/inception_v3.net").read_text(encoding="utf-8"),
     "resnet152": RESNET50.replace("128, 4, 2", "128, 8, 2").replace("256, 6, 2", "256, 36, 2"),
     "densenet201": DENSENET.replace("[3, 24]", "[3, 48]").replace("DenseBlock(16", "DenseBlock(32"),
     "unet": Path("examples/unet.net").read_text(encoding="utf-8"),

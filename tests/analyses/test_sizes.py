@@ -143,3 +143,9 @@ def test_training_at_the_command_line(sizes_command: Callable[..., tuple[int, st
     code, text = sizes_command("--training", "1", "--accepts", "H=5,W=17")
     assert code == 1
     assert "pad to H = 17, W = 17" in text
+
+
+def test_inception_v3_at_inference_and_in_training() -> None:
+    sizes = netdsl.load("examples/inception_v3.net").sizes
+    assert str(sizes) == "any H >= 75, any W >= 75"
+    assert str(sizes.training(8)) == "any H >= 299, any W >= 299"

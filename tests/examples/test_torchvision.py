@@ -22,12 +22,13 @@ CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.js
 
 
 class Facts(NamedTuple):
-    """Parameters with all heads, multiply-adds at 224x224 without, the least size it takes."""
+    """Parameters with all heads, multiply-adds without at the published size, the least size."""
 
     parameters: int
     macs: int
     least: int
     sizes: tuple[int, int]
+    published: int = 224
 
 
 MODELS = {
@@ -39,10 +40,13 @@ MODELS = {
     "resnet50": Facts(25_557_032, 4_089_184_256, 1, (33, 64)),
     "densenet121": Facts(7_978_856, 2_834_161_664, 29, (33, 64)),
     "mobilenet_v2": Facts(3_504_872, 300_774_272, 1, (33, 64)),
+    "inception_v3": Facts(27_161_264, 5_713_216_096, 75, (75, 96), 299),
 }
 
 
-EXTRA = {"googlenet": {"init_weights": False}}  # its own initialisation takes half a minute
+EXTRA = {
+    name: {"init_weights": False} for name in ("googlenet", "inception_v3")
+}  # its own initialisation takes half a minute
 
 
 @cache
@@ -116,7 +120,9 @@ def test_training_outputs_of_googlenet() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_and_multiply_adds(name: str) -> None:
-    summary = netdsl.load(example(name), sizes={"H": 224, "W": 224}).summary()
+    summary = netdsl.load(
+        example(name), sizes=dict.fromkeys("HW", MODELS[name].published)
+    ).summary()
     assert (summary.parameters, summary.macs) == MODELS[name][:2]
 
 
