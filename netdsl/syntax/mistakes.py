@@ -5,6 +5,7 @@ from __future__ import annotations
 from lark import Token
 
 from netdsl.diagnostics import Edit, Fix, Sink, Source, Span
+from netdsl.syntax.lexing import WORDS as WORDS_OF_LANGUAGE
 
 STAGE_STARTS = {"NAME", "LABEL_MARK", "REPEAT", "FOR", "IF", "LBRACE", "LPAR"}
 VALUE_STARTS = {"NAME", "NUMBER", "SIZE", "STRING", "LSQB", "LPAR", "TRUE", "FALSE", "MINUS"}
@@ -15,32 +16,7 @@ WORDS = {
     "SEP": "the end of the line", "$END": "the end of the definition", "IN": "`in`",
     "LABEL_COLON": "`:`", "LABEL_MARK": "a label",
 }  # fmt: skip
-KEYWORDS = frozenset(
-    [
-        "USE",
-        "AS",
-        "FN",
-        "NET",
-        "BLOCK",
-        "INPUT",
-        "OUTPUT",
-        "LET",
-        "WEIGHT",
-        "LAYER",
-        "REPEAT",
-        "FOR",
-        "IN",
-        "IF",
-        "ELSE",
-        "WHEN",
-        "WHERE",
-        "AND",
-        "OR",
-        "NOT",
-        "TRUE",
-        "FALSE",
-    ]
-)
+KEYWORDS = WORDS_OF_LANGUAGE - {"NAME"}
 
 
 def explain(
