@@ -35,7 +35,7 @@ start = time.perf_counter()
 print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 OURS = (
-    "import netdsl, numpy; import netdsl.backends.onnx.export\nnetwork = netdsl.load(sys.argv[1])",
+    "import netdsl, islpy, numpy; import netdsl.backends.onnx.export\nnetwork = netdsl.load(sys.argv[1])",
     "network.export(sys.argv[3], sys.argv[2])",
 )
 LOADED = """

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from netdsl.analyses.proof import check_contract
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
-from netdsl.elaborate import elaborate, load_program
+from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.files import read_source
+from netdsl.ir.graph import Graph
 from netdsl.lints import Subject, lint
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
+from netdsl.passes.fix_sizes import fix_sizes
 
 MAX_NODES = 200_000
 
@@ -69,7 +72,12 @@ def compile_source(
     unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
     if unit is None:
         raise DiagnosticError(sink.diagnostics)
+    loaded = sink.copy()
     graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
+    if graph is None and sizes:
+        options = {"net": net, "params": params, "max_nodes": max_layers}
+        graph = _for_inference(unit, loaded, sizes, options)
+        sink = loaded if graph is not None else sink
     if graph is None:
         raise DiagnosticError(sink.diagnostics)
     check_contract(graph, sink)
@@ -80,6 +88,21 @@ def compile_source(
     if sink.has_errors:
         raise DiagnosticError(found)
     return Network(graph, found)
+
+
+def _for_inference(
+    unit: Unit, sink: Sink, sizes: Mapping[str, int], options: Mapping[str, Any]
+) -> Graph | None:
+    """The network at sizes that only its heads for training refuse: built open, then fixed.
+
+    None, and `sink` of no use, if inference refuses them as well.
+    """
+    graph = elaborate(unit, sink, **options)
+    if graph is None or not sizes.keys() <= set(graph.symbols):
+        return None
+    fixed = fix_sizes(graph, sizes)
+    refused = any(r.condition is False and not r.training_only for r in fixed.requirements)
+    return None if refused or fixed.where is False else fixed
 
 
 def check(path: str, **options: object) -> tuple[Diagnostic, ...]:

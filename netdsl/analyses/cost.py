@@ -94,12 +94,14 @@ def _row(node: Node, training_only: bool) -> Row:
     inputs = tuple(v.type for v in node.inputs)
     outputs = tuple(v.type for v in node.outputs)
     first = node.layer.calls[0] is node
+    # a head for training alone stays in a network whose image is too small for it
+    fits = not any(isinstance(n, int) and n < 1 for t in (*inputs, *outputs) for n in t.shape)
     return Row(
         node.path,
         layer_text(op),
-        ", ".join(map(str, outputs)),
+        ", ".join(map(str, outputs)) if fits else "none at this size",
         count_parameters(node.layer) if first else 0,
-        op.macs(inputs, outputs),
+        op.macs(inputs, outputs) if fits else 0,
         training_only,
     )
 

@@ -141,6 +141,10 @@ class Sink:
             )
         )
 
+    def copy(self) -> Sink:
+        """Another sink with what this one holds."""
+        return Sink(dict(self._found))
+
     @property
     def has_errors(self) -> bool:
         return any(d.is_error for d in self._found.values())

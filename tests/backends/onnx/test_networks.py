@@ -145,7 +145,7 @@ def test_half_precision(name: str) -> None:
         assert difference(running, network, module, sizes, 2) < 1e-2
 
 
-@pytest.mark.parametrize("opset", [18, 19, 20, 21, 22, 23])
+@pytest.mark.parametrize("opset", [18, 19, 20, 21, 22, 23, 24])
 def test_opsets(opset: int) -> None:
     for name in ("googlenet", "upsample_any", "sppnet", "mobilenet_v2"):
         network = load(name)

@@ -1,0 +1,1 @@
+"""Graph to graph: what changes a checked network, a function a file."""

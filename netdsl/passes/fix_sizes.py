@@ -1,0 +1,63 @@
+"""Numbers in the place of size symbols, throughout a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
+
+from netdsl.ir.condition import substitute_in
+from netdsl.ir.dim import Dim, substitute
+from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
+
+
+def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
+    """The graph with these symbols fixed; it is changed in place and returned.
+
+    Requirements that hold then are gone; one that does not is False. Nothing is decided anew, so
+    heads for training that can't run at these sizes stay, with sizes below 1 in them.
+    """
+    for value in _values(graph):
+        shape = tuple(substitute(size, sizes) for size in value.type.shape)
+        value.type = replace(value.type, shape=shape)
+    for layer in graph.layers():
+        _fix_layer(layer, sizes)
+    for scope in graph.root.scopes():
+        scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
+    conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
+    graph.requirements = tuple(
+        replace(requirement, condition=condition)
+        for requirement, condition in zip(graph.requirements, conditions, strict=True)
+        if condition is not True
+    )
+    graph.where = substitute_in(graph.where, sizes)
+    graph.symbols = tuple(name for name in graph.symbols if name not in sizes)
+    return graph
+
+
+def _values(graph: Graph) -> list[Value]:
+    made = [value for node in graph.nodes() for value in node.outputs]
+    return [*(item.value for item in graph.inputs), *made]
+
+
+def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
+    if is_dataclass(layer.op):
+        op = cast(Any, layer.op)
+        changed = {f.name: _fixed(getattr(op, f.name), sizes) for f in fields(op)}
+        layer.op = cast(OpLike, replace(op, **changed))
+    layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
+
+
+def _fix_argument(argument: Argument, sizes: Mapping[str, int]) -> Argument:
+    return replace(argument, value=_fixed(argument.value, sizes))
+
+
+def _fixed(value: object, sizes: Mapping[str, int]) -> object:
+    """A setting with its sizes fixed: a size, or a list or tuple with sizes in it."""
+    match value:
+        case Dim():
+            return substitute(value, sizes)
+        case tuple() | list():
+            return type(value)(_fixed(part, sizes) for part in value)
+        case _:
+            return value
