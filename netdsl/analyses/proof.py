@@ -47,6 +47,7 @@ def check_contract(graph: Graph, sink: Sink) -> None:
             *_histories(culprit),
             f"it needs {culprit.condition}; {_example(culprit, sizes)}",
         ],
+        help=culprit.help,
     )
 
 
@@ -103,6 +104,7 @@ def _report_bad_size(
             help=(
                 f"without the `where` the network takes {replace(contract, where=True)}: "
                 "leave it out, or tighten it to that",
+                *([requirement.help] if requirement.help else []),
             ),
         )
     )

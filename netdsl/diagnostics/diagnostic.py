@@ -101,7 +101,7 @@ class Sink:
         fix: Fix | None = None,
     ) -> None:
         """Record an error; parameters as the fields of `Diagnostic` (`help` may be one text)."""
-        helps = (help,) if isinstance(help, str) else tuple(help)
+        helps = tuple(filter(None, (help,) if isinstance(help, str) else help))
         self.emit(
             Diagnostic(
                 code,
@@ -127,7 +127,7 @@ class Sink:
         fix: Fix | None = None,
     ) -> None:
         """Record a warning; parameters as the fields of `Diagnostic`."""
-        helps = (help,) if isinstance(help, str) else tuple(help)
+        helps = tuple(filter(None, (help,) if isinstance(help, str) else help))
         self.emit(
             Diagnostic(
                 code,

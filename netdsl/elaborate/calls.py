@@ -113,6 +113,7 @@ def add_node(
             node=node,
             training_only=needed.training_only,
             unless_batch=needed.unless_batch,
+            help=needed.help,
         )
     return Flow(node.outputs)
 

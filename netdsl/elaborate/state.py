@@ -115,10 +115,13 @@ class State:
         training_only: bool = False,
         unless_batch: int = 0,
         scope: Scope | None = None,
+        help: str = "",
     ) -> None:
         """Keep a condition that holds for some sizes only."""
         self.requirements.append(
-            Requirement(condition, code, message, span, node, training_only, unless_batch, scope)
+            Requirement(
+                condition, code, message, span, node, training_only, unless_batch, scope, help
+            )
         )
 
     def decide(self, condition: Truth, span: Span) -> bool:

@@ -242,7 +242,7 @@ class Requirement:
     dropped, the refuted ones are errors. `node` is the stage it belongs to, or `scope` the block
     whose contract it is; `training_only` is True where only training outputs, or training itself,
     need it (then the condition may be False), and batches of `unless_batch` samples do not if
-    that is not 0.
+    that is not 0. `help` says what to write where it fails.
     """
 
     condition: Truth
@@ -253,6 +253,7 @@ class Requirement:
     training_only: bool = False
     unless_batch: int = 0
     scope: Scope | None = None
+    help: str = ""
 
 
 @dataclass(eq=False, slots=True, repr=False)

@@ -44,6 +44,7 @@ class Needed:
     code: str
     training_only: bool = False
     unless_batch: int = 0
+    help: str = ""
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Rules:
             return
         if truth is False and not training_only:
             raise Refusal(at, message, code=code, notes=notes, help=help)
-        self.needed.append(Needed(truth, at, message, code, training_only, unless_batch))
+        self.needed.append(Needed(truth, at, message, code, training_only, unless_batch, help))
 
     def refuse(
         self,

@@ -36,7 +36,8 @@ def apart(theirs: Any, ours: Any, least: float = 1e-6) -> float:
         return 0.0
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     scale = max(least, float(np.abs(a[np.isfinite(a)]).max(initial=0.0)))
-    return float(np.where(same, 0.0, np.abs(a - b)).max()) / scale
+    with np.errstate(invalid="ignore"):  # infinite numbers that are equal
+        return float(np.where(same, 0.0, np.abs(a - b)).max()) / scale
 
 
 def restless(module: torch.nn.Module) -> torch.nn.Module:
