@@ -46,12 +46,16 @@ Given = tuple[ast.Argument, Environment]
 
 @dataclass(slots=True)
 class Formal:
-    """A parameter to be bound, of an op or of a definition. `kind` None: a layer."""
+    """A parameter to be bound, of an op or of a definition. `kind` None: a layer.
+
+    `usage` says how the op is called, for what does not fit.
+    """
 
     name: str
     kind: Kind | None
     required: bool
     default: object = None
+    usage: str = ""
 
 
 @dataclass(slots=True)
@@ -87,7 +91,9 @@ class Binder:
         self, op: type[Op], given: Sequence[Given], call: Span, inputs_before: int
     ) -> Bound | None:
         """The fields of an op; None if the call is wrong (reported)."""
-        formals = [Formal(p.name, p.kind, p.required, p.default) for p in parameters(op)]
+        order = ", ".join(p.name for p in parameters(op))
+        usage = f"`{op.name}` takes {order}, in this order" if len(parameters(op)) > 1 else ""
+        formals = [Formal(p.name, p.kind, p.required, p.default, usage) for p in parameters(op)]
         matched = self._match(op.name, formals, given, call)
         if matched is None:
             return None
@@ -369,6 +375,7 @@ class Binder:
                 "bad-argument",
                 f"`{formal.name}` takes {formal.kind.name}: {_mismatch(mismatch, value)}",
                 span,
+                help=formal.usage,
             )
             return POISON
 
