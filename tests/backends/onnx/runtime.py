@@ -29,7 +29,8 @@ def apart(theirs: Any, ours: Any, least: float = 1e-6) -> float:
 
     `least` is what the greatest number counts as where it is smaller.
     """
-    a, b = np.asarray(theirs, dtype=np.float64), np.asarray(ours, dtype=np.float64)
+    least_float = float(np.finfo(np.float32).min)  # a window of padding alone: PyTorch says -inf
+    a, b = (np.maximum(np.asarray(x, dtype=np.float64), least_float) for x in (theirs, ours))
     if a.shape != b.shape:
         return float("inf")
     if not a.size:
