@@ -14,9 +14,10 @@ from netdsl.ir.graph import Graph
 from netdsl.lints import Subject, lint
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
-from netdsl.passes.fix_sizes import fix_sizes
+from netdsl.passes.fix_sizes import fix_sizes, is_legal
 
 MAX_NODES = 200_000
+MAX_SIZE = 2**31
 
 
 def load(
@@ -97,12 +98,14 @@ def _for_inference(
 
     None, and `sink` of no use, if inference refuses them as well.
     """
+    if not all(type(number) is int and 1 <= number <= MAX_SIZE for number in sizes.values()):
+        return None
     graph = elaborate(unit, sink, **options)
     if graph is None or not sizes.keys() <= set(graph.symbols):
         return None
     fixed = fix_sizes(graph, sizes)
     refused = any(r.condition is False and not r.training_only for r in fixed.requirements)
-    return None if refused or fixed.where is False else fixed
+    return None if refused or fixed.where is False or not is_legal(fixed) else fixed
 
 
 def check(path: str, **options: object) -> tuple[Diagnostic, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
+from netdsl.elaborate.calls import check_sizes
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
+from netdsl.ops.base import Op, Refusal, Rules
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -33,6 +35,24 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     graph.where = substitute_in(graph.where, sizes)
     graph.symbols = tuple(name for name in graph.symbols if name not in sizes)
     return graph
+
+
+def is_legal(graph: Graph) -> bool:
+    """Whether every layer that runs at inference takes what now comes in, by its own rule."""
+    running = graph.inference_nodes()
+    for node in graph.nodes():
+        if id(node) not in running:
+            continue
+        rules = Rules()
+        inputs = tuple(value.type for value in node.inputs)
+        try:
+            results = cast(Op, node.op).infer(inputs, rules)
+            check_sizes(results, rules)
+        except Refusal:
+            return False
+        if results != tuple(value.type for value in node.outputs):
+            return False
+    return True
 
 
 def _values(graph: Graph) -> list[Value]:

@@ -68,3 +68,16 @@ def test_what_inference_refuses_is_an_error() -> None:
 def test_one_size_of_two() -> None:
     network = netdsl.load("examples/inception_v3.net", sizes={"H": 96})
     assert str(network.sizes) == "any W >= 75"
+
+
+@pytest.mark.parametrize("size", [0, -3, 2.5, True, 2**40])
+def test_numbers_that_are_no_sizes(size: object) -> None:
+    with pytest.raises(netdsl.DiagnosticError):
+        netdsl.load("examples/mobilenet_v2.net", sizes={"H": size, "W": 8})
+
+
+def test_what_is_too_large_stays_an_error() -> None:
+    text = "net A { input x: [900, H, W]; output y = x -> flatten -> relu }"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text, sizes={"H": 2**20, "W": 2**20})
+    assert [d.code for d in caught.value.diagnostics] == ["too-large"]
