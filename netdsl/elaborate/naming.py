@@ -178,7 +178,7 @@ def _check_keys(graph: Graph, sink: Sink) -> None:
     owners: dict[str, Node] = {}
     for layer in graph.layers():
         for spec in layer.weights:
-            key = _below(layer.path, spec.key)
+            key = layer.key(spec)
             if key in owners:
                 _twice(key, layer.calls[0].span, owners[key].span, sink)
             owners[key] = layer.calls[0]

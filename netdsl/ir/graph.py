@@ -80,6 +80,10 @@ class Layer:
     def __repr__(self) -> str:
         return f"<Layer {self.path}: {self.op}>"
 
+    def key(self, spec: WeightSpec) -> str:
+        """The key of one of its weights in `state_dict()`."""
+        return f"{self.path}.{spec.key}" if self.path and spec.key else self.path or spec.key
+
 
 @dataclass(eq=False, slots=True, repr=False)
 class Node:

@@ -135,9 +135,9 @@ class Builder:
 
     def _weight(self, layer: Layer, key: str) -> OnnxValue:
         """A weight of a layer, under its key in `state_dict()`."""
-        name = f"{layer.path}.{key}" if key and layer.path else key or layer.path
+        spec = next(spec for spec in layer.weights if spec.key == key)
+        name = layer.key(spec)
         if name not in self.weights:
-            spec = next(spec for spec in layer.weights if spec.key == key)
             value = OnnxValue(self.claim(name), spec.shape, spec.dtype)
             self.weights[name] = value
             self.model.stored.append(

@@ -70,12 +70,9 @@ def module_with(graph: Graph, weights: Weights) -> nn.Module:
 
     module = torch_module(graph).eval()
     state = {
-        key: torch.from_numpy(weights.by_key(spec, key).copy())
+        layer.key(spec): torch.from_numpy(weights.by_key(spec, layer.key(spec)).copy())
         for layer in graph.layers()
         for spec in layer.weights
-        for key in [
-            f"{layer.path}.{spec.key}" if spec.key and layer.path else spec.key or layer.path
-        ]
         if spec.key != "num_batches_tracked"
     }
     module.load_state_dict(state, strict=False)

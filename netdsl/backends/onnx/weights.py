@@ -101,11 +101,7 @@ def _from_state(graph: Graph, state: Any, name: str = "the state_dict") -> Weigh
 
 def check_keys(graph: Graph, found: Mapping[str, tuple[int, ...]], name: str) -> None:
     """Refuses weights with missing or unexpected keys, or with other shapes."""
-    wanted = {
-        f"{layer.path}.{spec.key}" if spec.key and layer.path else spec.key or layer.path: spec
-        for layer in graph.layers()
-        for spec in layer.weights
-    }
+    wanted = {layer.key(spec): spec for layer in graph.layers() for spec in layer.weights}
     wrong: list[str] = []
     for key, spec in wanted.items():
         if key not in found:
