@@ -1,0 +1,48 @@
+"""How wide a text is: the advances of Helvetica, which Arial, Arimo and Liberation share."""
+
+from __future__ import annotations
+
+FAMILY = "Helvetica,Arial,sans-serif"
+
+# thousandths of the font size, from the space (32) to the tilde (126)
+_REGULAR = (
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278,
+    556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,
+    1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
+    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,
+    333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,
+    556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
+)  # fmt: skip
+_BOLD = (
+    278, 333, 474, 556, 556, 889, 722, 238, 333, 333, 389, 584, 278, 333, 278, 278,
+    556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 333, 333, 584, 584, 584, 611,
+    975, 722, 722, 722, 722, 667, 611, 778, 722, 278, 556, 722, 611, 833, 722, 778,
+    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 333, 278, 333, 584, 556,
+    333, 556, 611, 556, 611, 556, 333, 611, 611, 278, 278, 556, 278, 889, 611, 611,
+    611, 611, 389, 556, 333, 611, 556, 778, 556, 556, 500, 389, 280, 389, 584,
+)  # fmt: skip
+_OTHERS = {"×": 584, "·": 278, "÷": 549, "±": 549, "–": 556, "→": 1000, "←": 1000, "•": 350}
+_WIDE = 1000
+_USUAL = 667
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Width in points of one line; characters out of the tables count as wide ones."""
+    table = _BOLD if bold else _REGULAR
+    return sum(_advance(character, table) for character in text) * size / 1000
+
+
+def shorten(text: str, size: float, width: float, bold: bool = False) -> str:
+    """The text, or as much of it as fits, with dots for the rest."""
+    if text_width(text, size, bold) <= width:
+        return text
+    while text and text_width(text + "...", size, bold) > width:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def _advance(character: str, table: tuple[int, ...]) -> int:
+    code = ord(character)
+    if 32 <= code < 127:
+        return table[code - 32]
+    return _OTHERS.get(character) or (_USUAL if code < 0x250 else _WIDE)

@@ -1,0 +1,34 @@
+"""What a person can ask of a drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
+SHOWN = ("params", "macs", "names", "shapes")
+DIRECTIONS = ("right", "down")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to draw a network.
+
+    `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
+    (None: one example of the most frequent kind of block), `neurons` are places such as
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`.
+    """
+
+    level: str = "blocks"
+    expand: tuple[str, ...] = ()
+    depth: int | None = None
+    neurons: tuple[str, ...] = ()
+    theme: str = "light"
+    title: str | None = None
+    width: float | None = None
+    direction: str = "right"
+    show: frozenset[str] = frozenset(SHOWN)
+    engine: str = "pure"
+
+
+class DrawError(Exception):
+    """What was asked can't be drawn; the message says why and what to ask instead."""

@@ -1,0 +1,122 @@
+"""A picture as PNG or PDF, painted by Graphviz, which brings its own fonts.
+
+Shapes go to the background drawing (xdot), texts are nodes at fixed places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import pi, sin
+
+from graphviz import Digraph
+from graphviz.quoting import escape
+
+from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
+from netdsl.backends.diagram.theme import Theme
+
+POINTS_PER_INCH = 72
+LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
+ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
+
+
+def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -> bytes:
+    """The picture in pixels; at `width` points it is `width / 72 * dpi` wide."""
+    scale = 1.0 if width is None else width / picture.width
+    return run(painted(picture, theme, dpi * scale), "png", placed=True)
+
+
+def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
+    """One page of the picture's size. Needs the `dot` of the system."""
+    source = painted(picture, theme, POINTS_PER_INCH, width)
+    return run(source, "pdf", "system", placed=True)
+
+
+def painted(picture: Picture, theme: Theme, dpi: float, width: float | None = None) -> str:
+    """DOT text in which everything has its place."""
+    height = picture.height
+    graph = Digraph("picture")
+    graph.attr("graph", bgcolor=theme["paper"], pad="0", margin="0", dpi=f"{dpi:g}")
+    if width is not None:
+        inches = width / POINTS_PER_INCH
+        graph.attr("graph", size=f"{inches:.3f},{inches * height / picture.width:.3f}!")
+    graph.attr(
+        "node",
+        shape="plaintext",
+        fixedsize="true",
+        width="0.01",
+        height="0.01",
+        margin="0",
+        label="",
+    )
+    graph.node("corner0", pos="0,0")
+    graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
+    paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
+    for number, text in enumerate(picture.texts()):
+        graph.node(f"t{number}", **_text_node(text, theme, height))
+    lines = graph.source.splitlines()
+    lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    parts = [text[i : i + LONGEST_STRING] for i in range(0, len(text), LONGEST_STRING)]
+    return " + ".join(f'"{part}"' for part in parts or [""])
+
+
+def _text_node(text: Text, theme: Theme, height: float) -> dict[str, str]:
+    left, _, right, _ = text.bounds()
+    # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
+    middle = height - text.y + 0.3 * text.size
+    place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
+    font = "Helvetica-Bold" if text.bold else "Helvetica"
+    return place | {"label": escape(text.text), "fontname": font, "fontcolor": theme[text.colour]}
+
+
+def _paint(shape: Shape, theme: Theme, height: float) -> Iterator[str]:
+    if isinstance(shape, Text):
+        return
+    fill = "" if isinstance(shape, Curve) else shape.fill
+    alpha = "" if shape.opacity == 1 else f"{round(shape.opacity * 255):02x}"
+    line = theme[shape.line] + alpha if shape.line else "#00000000"
+    yield f"{_string('c', line)} {_string('S', f'setlinewidth({shape.stroke:g})')}"
+    yield _string("S", "dashed" if shape.dashed else "solid")
+    if fill:
+        yield _string("C", theme[fill] + alpha)
+    if isinstance(shape, Ellipse):
+        kind = "E" if fill else "e"
+        yield f"{kind} {shape.x:.2f} {height - shape.y:.2f} {shape.rx:.2f} {shape.ry:.2f}"
+    elif isinstance(shape, Polygon):
+        yield _points("P" if fill else "p", shape.points, height)
+    elif isinstance(shape, Curve):
+        yield _points("B", shape.points, height)  # xdot: `B` is the path that is not filled
+    else:
+        yield from _box(shape, bool(fill), height)
+
+
+def _box(box: Box, filled: bool, height: float) -> Iterator[str]:
+    x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
+    r = min(box.radius, box.width / 2, box.height / 2)
+    if not r:
+        corners = ((x, y), (right, y), (right, bottom), (x, bottom))
+        yield _points("P" if filled else "p", corners, height)
+        return
+    k = r * (1 - ARC)
+    path: list[Point] = [(x + r, y)]
+    for a, b, c, d in (
+        ((right - r, y), (right - k, y), (right, y + k), (right, y + r)),
+        ((right, bottom - r), (right, bottom - k), (right - k, bottom), (right - r, bottom)),
+        ((x + r, bottom), (x + k, bottom), (x, bottom - k), (x, bottom - r)),
+        ((x, y + r), (x, y + k), (x + k, y), (x + r, y)),
+    ):
+        path += [path[-1], a, a, b, c, d]
+    yield _points("b" if filled else "B", path, height)
+
+
+def _points(kind: str, points: tuple[Point, ...] | list[Point], height: float) -> str:
+    shown = " ".join(f"{x:.2f} {height - y:.2f}" for x, y in points)
+    return f"{kind} {len(points)} {shown}"
+
+
+def _string(kind: str, text: str) -> str:
+    return f"{kind} {len(text)} -{text}"
