@@ -1,0 +1,200 @@
+"""DOT text of rows of units, and the places that Graphviz finds for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from graphviz import Digraph
+from graphviz.quoting import escape
+
+from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.scene import Point
+
+INCH = 72.0
+FONT = "Helvetica"
+
+
+@dataclass(frozen=True, slots=True)
+class DotNode:
+    """A box of a fixed size, in points; `parts` are the heights of its ports, top down."""
+
+    key: str
+    width: float
+    height: float
+    parts: tuple[float, ...] = ()
+    rank: str = ""
+    is_slanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DotEdge:
+    """An edge; `port` is the part of the head that it enters, -1 for the whole."""
+
+    tail: str
+    head: str
+    label: str = ""
+    weight: int = 1
+    port: int = -1
+
+
+@dataclass(slots=True)
+class DotCluster:
+    """A frame around nodes and other frames, in the order they are drawn; `label` is its title."""
+
+    key: str
+    label: str
+    children: list[DotNode | DotCluster] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DotGraph:
+    """What is laid out as one."""
+
+    children: list[DotNode | DotCluster] = field(default_factory=list)
+    edges: list[DotEdge] = field(default_factory=list)
+    columns: list[tuple[str, ...]] = field(default_factory=list)
+    """Nodes that stand below each other in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A spline and where its label stands (its middle)."""
+
+    points: tuple[Point, ...]
+    label: Point | None
+
+
+@dataclass(slots=True)
+class Layout:
+    """Places in points, y downwards: middles of nodes, frames as left, top, right, bottom."""
+
+    width: float
+    height: float
+    nodes: dict[str, Point]
+    clusters: dict[str, tuple[float, float, float, float]]
+    routes: list[Route]
+
+
+def lay_out(
+    graphs: Sequence[DotGraph], engine: str, *, direction: str = "right", limit_s: float = 20.0
+) -> list[Layout]:
+    """The places of everything in each graph; all of them in one run of Graphviz.
+
+    Raises `EngineError`.
+    """
+    text = "\n".join(dot_text(graph, direction) for graph in graphs)
+    answer = run(text, "json0", engine, limit_s=limit_s).decode()
+    decoder = json.JSONDecoder()
+    layouts: list[Layout] = []
+    position = 0
+    for graph in graphs:
+        while answer[position] != "{":
+            position += 1
+        found, position = decoder.raw_decode(answer, position)
+        layouts.append(_layout(graph, found))
+    return layouts
+
+
+def dot_text(graph: DotGraph, direction: str = "right") -> str:
+    """The graph in the DOT language."""
+    dot = Digraph("row")
+    rankdir = "LR" if direction == "right" else "TB"
+    dot.attr("graph", rankdir=rankdir, nodesep="0.22", ranksep="0.36", fontname=FONT, fontsize="11")
+    dot.attr("node", shape="box", label="", fixedsize="true", fontname=FONT)
+    dot.attr("edge", fontname=FONT, fontsize="9", arrowhead="none")
+    _children(dot, graph.children)
+    for column in graph.columns:
+        _column(dot, column)
+    sides = "we" if direction == "right" else "ns"
+    slanted = _slanted(graph.children)
+    for number, edge in enumerate(graph.edges):
+        head = f"{edge.head}:p{edge.port}:w" if edge.port >= 0 else edge.head
+        head += f":{sides[0]}" if edge.head in slanted else ""
+        tail = edge.tail + (f":{sides[1]}" if edge.tail in slanted else "")
+        label = {"label": escape(f" {edge.label} ")} if edge.label else {}
+        dot.edge(tail, head, id=str(number), weight=str(edge.weight), **label)
+    return dot.source
+
+
+def _slanted(children: Sequence[DotNode | DotCluster]) -> set[str]:
+    """Keys of the nodes whose upper and lower sides no edge may end on."""
+    found: set[str] = set()
+    for child in children:
+        if isinstance(child, DotCluster):
+            found |= _slanted(child.children)
+        elif child.is_slanted:
+            found.add(child.key)
+    return found
+
+
+def _column(dot: Digraph, keys: Sequence[str]) -> None:
+    with dot.subgraph() as rank:  # type: ignore[union-attr]
+        assert rank is not None
+        rank.attr(rank="same")
+        for above, below in pairwise(keys):
+            rank.edge(above, below, style="invis", id="-1")
+
+
+def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
+    for child in children:
+        if isinstance(child, DotCluster):
+            with dot.subgraph(name=f"cluster_{child.key}") as inner:  # type: ignore[union-attr]
+                assert inner is not None
+                inner.attr(label=escape(child.label), labeljust="l", margin="10")
+                _children(inner, child.children)
+            continue
+        size = {"width": f"{child.width / INCH:.4f}", "height": f"{child.height / INCH:.4f}"}
+        if child.rank:
+            with dot.subgraph() as rank:  # type: ignore[union-attr]
+                assert rank is not None
+                rank.attr(rank=child.rank)
+                rank.node(child.key, **size)
+        elif child.parts:
+            dot.node(
+                child.key, _ports(child), **size, shape="plain", fixedsize="false", ordering="in"
+            )
+        else:
+            dot.node(child.key, **size)
+
+
+def _ports(node: DotNode) -> str:
+    rows = "".join(
+        f'<TR><TD PORT="p{index}" FIXEDSIZE="TRUE" WIDTH="{node.width:.0f}" HEIGHT="{height:.0f}">'
+        "</TD></TR>"
+        for index, height in enumerate(node.parts)
+    )
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+
+
+def _layout(graph: DotGraph, found: dict[str, Any]) -> Layout:
+    _, _, width, height = map(float, found["bb"].split(","))
+    nodes: dict[str, Point] = {}
+    clusters: dict[str, tuple[float, float, float, float]] = {}
+    for item in found.get("objects", []):
+        if item["name"].startswith("cluster_") and "bb" in item:
+            left, low, right, high = map(float, item["bb"].split(","))
+            clusters[item["name"][8:]] = (left, height - high, right, height - low)
+        elif "pos" in item:
+            x, y = map(float, item["pos"].split(","))
+            nodes[item["name"]] = (x, height - y)
+    routes = {int(edge["id"]): _route(edge, height) for edge in found.get("edges", [])}
+    in_order = [routes[number] for number in range(len(graph.edges))]
+    return Layout(width, height, nodes, clusters, in_order)
+
+
+def _route(edge: dict[str, Any], height: float) -> Route:
+    points: list[Point] = []
+    for pair in edge["pos"].split():
+        if pair[0] in "se":
+            continue
+        x, y = map(float, pair.split(","))
+        points.append((x, height - y))
+    label = None
+    if "lp" in edge:
+        x, y = map(float, edge["lp"].split(","))
+        label = (x, height - y)
+    return Route(tuple(points), label)

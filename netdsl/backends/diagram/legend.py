@@ -1,0 +1,64 @@
+"""The legend: only what is on the sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netdsl.backends.diagram.leaf import Leaf, draw_leaf
+from netdsl.backends.diagram.labels import Label
+from netdsl.backends.diagram.scene import Ellipse, Item, Text, moved
+from netdsl.backends.diagram.shape_names import ShapeNames
+
+WIDTH = 720.0
+SIZE = 9.5
+STEP = 20.0
+_KINDS = {
+    "conv": ("convolution", "box"), "pool": ("pooling", "shrink"), "up": ("upsampling", "grow"),
+    "dense": ("linear, attention", "sharp"), "norm": ("normalisation", "sharp"),
+    "act": ("activation, dropout", "pill"), "merge": ("merging", "circle"),
+    "move": ("moves values only", "sharp"), "block": ("block, closed", "block"),
+}  # fmt: skip
+
+
+def legend_of(
+    boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool
+) -> list[Item]:
+    """Swatches and words, placed from the origin on, in lines of at most `WIDTH`."""
+    found = list(boxes)
+    kinds = {box.kind for box in found}
+    entries: list[tuple[list[Item], str]] = []
+    for kind, (text, form) in _KINDS.items():
+        if kind not in kinds:
+            continue
+        if kind == "conv" and usual_tail:
+            text = "conv = " + " + ".join(("convolution", *usual_tail))
+        leaf = Leaf(None, kind, Label(""), 20, 13, form=form)
+        entries.append((_swatch(leaf), text))
+    if any(box.cards for box in found):
+        entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
+    if any(box.form == "strip" or box.parts for box in found):
+        entries.append(([], "bars: channels of each branch, in proportion"))
+    if trains:
+        entries.append(([], "dashed: in training only"))
+    entries += [([], text) for text in names.legend()]
+    return _lines(entries)
+
+
+def _swatch(leaf: Leaf) -> list[Item]:
+    if leaf.form == "circle":
+        return [Ellipse(10, 0, 7, 7, "merge.fill", "merge.line", 1.3)]
+    return [item for item in draw_leaf(leaf, 10, 0) if not isinstance(item, Text)]
+
+
+def _lines(entries: list[tuple[list[Item], str]]) -> list[Item]:
+    items: list[Item] = []
+    x = y = 0.0
+    for swatch, text in entries:
+        label = Text(0, 0, text, SIZE, "soft", False, "start")
+        width = (26 if swatch else 0) + label.width
+        if x and x + width > WIDTH:
+            x, y = 0.0, y + STEP
+        items += [moved(item, x, y) for item in swatch]
+        items.append(moved(label, x + (26 if swatch else 0), y + 3.3))
+        x += width + 20
+    return items

@@ -1,0 +1,220 @@
+"""Rows that Graphviz has laid out, put below each other and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from netdsl.backends.diagram.dot import DotCluster, DotGraph, DotNode, Layout, Route
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.leaf import Leaf, draw_leaf, open_mark
+from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.scene import (
+    Box,
+    Curve,
+    Ellipse,
+    Group,
+    Item,
+    Point,
+    Text,
+    arrow_head,
+    moved,
+    rounded,
+)
+from netdsl.backends.diagram.theme import series
+from netdsl.backends.diagram.tips import tip
+from netdsl.backends.diagram.wiring import Wire
+
+LANE = 8.0
+PAD = 14.0
+GAP = 18.0
+CHANNEL = 15.0
+CAPTION = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with its places; `coming` and `going` are values of other rows, by their ports.
+
+    `wires` belong to the edges of `graph`; None for one that leads out of the row. `labels` are
+    texts of the values that go out and are named nowhere else.
+    """
+
+    caption: tuple[str, str]
+    graph: DotGraph
+    wires: Sequence[Wire | None]
+    coming: Sequence[int]
+    going: Sequence[int]
+    labels: Mapping[int, str]
+    layout: Layout
+
+
+def paint_rows(
+    rows: Sequence[Row], boxes: Mapping[str, Leaf], options: Options, training: set[str],
+    depths: Mapping[str, int],
+) -> list[Item]:  # fmt: skip
+    """All rows, framed, with the ways between them."""
+    sheet = _Places(rows, options)
+    items: list[Item] = []
+    for number, row in enumerate(rows):
+        if sheet.has_panels:
+            items += sheet.panel(number, row)
+    items += sheet.ways(rows)
+    for number, row in enumerate(rows):
+        dx, dy = sheet.left + sheet.gutter_left, sheet.tops[number] + PAD
+        items += [moved(item, dx, dy) for item in _row(row, boxes, training, depths)]
+    return items
+
+
+class _Places:
+    """Where rows, gutters and lanes lie."""
+
+    def __init__(self, rows: Sequence[Row], options: Options) -> None:
+        self.has_panels = options.direction == "right" and len(rows) > 1
+        captions = [text for row in rows for text in row.caption]
+        widest = max(text_width(text, CAPTION, True) for text in captions)
+        self.left = widest + 16 if self.has_panels else 0.0
+        self.lanes = _lanes(rows)
+        count = max(self.lanes.values(), default=-1) + 1
+        self.gutter_left = PAD + LANE * count + (8 if count else 0)
+        most = max(len(row.going) for row in rows)
+        self.gutter_right = PAD + LANE * most + (8 if most else 0)
+        self.width = max(row.layout.width for row in rows)
+        self.tops: list[float] = []
+        y = 0.0
+        for row in rows:
+            self.tops.append(y)
+            y += row.layout.height + 2 * PAD + GAP + CHANNEL * len(row.going)
+        self.rows = rows
+
+    def bottom(self, number: int) -> float:
+        return self.tops[number] + self.rows[number].layout.height + 2 * PAD
+
+    def panel(self, number: int, row: Row) -> list[Item]:
+        top, height = self.tops[number], row.layout.height + 2 * PAD
+        width = self.gutter_left + self.width + self.gutter_right
+        items: list[Item] = [
+            Box(self.left, top, width, height, "panel.fill", "panel.line", 1, 8)
+        ]
+        first, second = row.caption
+        y = top + height / 2 + (4 if not second else -3)
+        items.append(Text(self.left - 10, y, first, CAPTION, "ink", True, "end"))
+        if second:
+            items.append(Text(self.left - 10, y + 15, second, CAPTION, "ink", True, "end"))
+        return items
+
+    def ways(self, rows: Sequence[Row]) -> Iterator[Item]:
+        """The tensors that go from one row to others, each on a lane of its own."""
+        for number, row in enumerate(rows):
+            ports = {value: row.layout.nodes[f"leave{n}"] for n, value in enumerate(row.going)}
+            inner_first = sorted(ports, key=lambda value: -ports[value][1])
+            for rank, value in enumerate(inner_first):
+                yield from self._way(number, value, ports[value], rank)
+
+    def _way(self, number: int, value: int, port: Point, rank: int) -> Iterator[Item]:
+        origin = self.left + self.gutter_left
+        x_right = origin + self.width + 8 + LANE * (rank + 1)
+        y_out = self.tops[number] + PAD + port[1]
+        y_low = self.bottom(number) + GAP / 2 + CHANNEL * rank + 8
+        x_left = origin - 8 - LANE * (self.lanes[number, value] + 1)
+        start = [(origin + port[0] - 1.5, y_out), (x_right, y_out), (x_right, y_low), (x_left, y_low)]
+        for target in range(number + 1, len(self.rows)):
+            row = self.rows[target]
+            if value not in row.coming:
+                continue
+            x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
+            end = (origin + x + 1.5, self.tops[target] + PAD + y)
+            yield rounded([*start, (x_left, end[1]), end], "wire", 1.2, 9)
+        text = self.rows[number].labels.get(value)
+        if text:
+            yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
+
+
+def _lanes(rows: Sequence[Row]) -> dict[tuple[int, int], int]:
+    """A lane of the left gutter for each value that leaves a row; the short ways go inside."""
+    spans: list[tuple[int, int, int]] = []
+    for number, row in enumerate(rows):
+        for value in row.going:
+            last = max(n for n, r in enumerate(rows) if value in r.coming)
+            spans.append((last - number, number, value))
+    taken: list[list[tuple[int, int]]] = []
+    lanes: dict[tuple[int, int], int] = {}
+    for length, start, value in sorted(spans, key=lambda span: span[:2]):
+        end = start + length
+        lane = 0
+        while lane < len(taken) and any(a < end and start < b for a, b in taken[lane]):
+            lane += 1
+        if lane == len(taken):
+            taken.append([])
+        taken[lane].append((start, end))
+        lanes[start, value] = lane
+    return lanes
+
+
+def _row(
+    row: Row, boxes: Mapping[str, Leaf], training: set[str], depths: Mapping[str, int]
+) -> Iterator[Item]:
+    layout = row.layout
+    yield from _frames(row.graph.children, layout)
+    for edge, wire, route in zip(row.graph.edges, row.wires, layout.routes, strict=True):
+        dashed = edge.head in training
+        colour, stroke = "wire", 1.2
+        head = boxes.get(edge.head)
+        if head is not None and head.form == "circle" and _is_skip(wire, row, depths):
+            colour, stroke = "amber", 1.6
+        elif edge.port >= 0:
+            colour, stroke = series(edge.port), 1.6
+        yield from _edge(route, edge.label, colour, stroke, dashed, head is not None)
+    for key, (x, y) in layout.nodes.items():
+        if key in boxes:
+            yield _box(boxes[key], x, y, key)
+        elif key.startswith("j"):
+            yield Ellipse(x, y, 3, 3, "wire")
+
+
+def _is_skip(wire: Wire | None, row: Row, depths: Mapping[str, int]) -> bool:
+    """Whether the other ways into a sum go through more layers."""
+    if wire is None:
+        return False
+    others = [w for w in row.wires if w is not None and w.head == wire.head and w is not wire]
+    here = depths.get(wire.tail, 0)
+    return bool(others) and all(here < depths.get(other.tail, 0) for other in others)
+
+
+def _edge(
+    route: Route, label: str, colour: str, stroke: float, dashed: bool, pointed: bool
+) -> Iterator[Item]:
+    points = route.points
+    if pointed:
+        tip_point = points[-1]
+        behind = next((p for p in reversed(points[:-1]) if p != tip_point), points[0])
+        yield Curve((*points[:-1], tip_point), colour, stroke, dashed)
+        yield arrow_head(tip_point, behind, colour, 7)
+    else:
+        yield Curve(points, colour, stroke, dashed)
+    if label and route.label is not None:
+        x, y = route.label
+        yield Text(x, y + 2, label, 9, "soft")
+
+
+def _box(box: Leaf, x: float, y: float, key: str) -> Item:
+    items = tuple(draw_leaf(box, x, y))
+    if box.unit is None:
+        return Group(items, id=key, css="end", title=f"{box.label.title}")
+    return Group(items, id=box.unit.path or key, title=tip(box.unit), css="unit")
+
+
+def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:
+    for child in children:
+        if not isinstance(child, DotCluster):
+            continue
+        left, top, right, bottom = layout.clusters[child.key]
+        frame = Box(left, top, right - left, bottom - top, "block.fill", "block.line", 1.3, 9)
+        name, _, rest = child.label.strip().partition("   ")
+        title = Text(left + 18, top + 15, name, 11, "ink", True, "start")
+        items: list[Item] = [frame, open_mark(left + 11, top + 11), title]
+        items.append(Text(left + 24 + title.width, top + 15, rest, 9, "soft", False, "start"))
+        yield Group(tuple(items), css="open")
+        yield from _frames(child.children, layout)
+
+

@@ -1,0 +1,70 @@
+"""Where a long sequence of units is cut into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CUT_ELSEWHERE = 0.12
+"""What it costs to cut a row where the resolution stays the same, in squared shares of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A top-level unit: how much room it takes, and the size of the maps that it gives."""
+
+    width: float
+    height: float
+    resolution: str
+
+
+def cut(pieces: Sequence[Piece], width: float) -> list[range]:
+    """Rows of about `width`, cut behind a change of resolution where that costs little room."""
+    count = len(pieces)
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, count + 1):
+        choices: list[tuple[float, int]] = []
+        room = 0.0
+        for start in range(end - 1, -1, -1):
+            room += pieces[start].width
+            if room > width and start < end - 1:
+                break
+            slack = max(0.0, 1 - room / width)
+            cost = slack**2 * (0.35 if end == count else 1.0)
+            if start and not changes(pieces, start):
+                cost += CUT_ELSEWHERE
+            choices.append((best[start][0] + cost, start))
+        best.append(min(choices))
+    rows: list[range] = []
+    end = count
+    while end:
+        start = best[end][1]
+        rows.append(range(start, end))
+        end = start
+    return rows[::-1]
+
+
+def changes(pieces: Sequence[Piece], index: int) -> bool:
+    """Whether the unit before `index` gives maps of another size than the one before it."""
+    before = pieces[index - 2].resolution if index > 1 else ""
+    return pieces[index - 1].resolution != before
+
+
+def widths_to_try(pieces: Sequence[Piece]) -> list[float]:
+    """Widths of rows worth a look: from the widest unit to all in one row."""
+    total, widest = sum(p.width for p in pieces), max(p.width for p in pieces)
+    found: list[float] = []
+    for rows in range(1, len(pieces) + 1):
+        width = max(widest, total / rows * 1.04)
+        if not found or width < found[-1] * 0.96:
+            found.append(width)
+        if width <= widest:
+            break
+    return found
+
+
+def estimated_ratio(pieces: Sequence[Piece], rows: Sequence[range], margin: float) -> float:
+    """Width by height of a picture with these rows."""
+    width = max(sum(pieces[i].width for i in row) for row in rows) + margin
+    height = sum(max(pieces[i].height for i in row) + 66 for row in rows) + 110
+    return width / height

@@ -1,0 +1,82 @@
+"""Shapes as texts that fit a drawing: long formulas of sizes get names, told in a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netdsl.ir.dim import Size
+from netdsl.ir.tensor import Shape
+
+LONGEST_FORMULA = 5
+TIMES = "×"
+
+
+class ShapeNames:
+    """Names for the sizes of a network.
+
+    A number and a short formula (`H/2`) stand for themselves; a longer one becomes `H1`, and the
+    same formula of another symbol `W1`.
+    """
+
+    def __init__(self, symbols: Iterable[str]) -> None:
+        self._symbols = tuple(symbols)
+        self._names: dict[str, str] = {}
+        self._patterns: dict[str, int] = {}
+
+    def size(self, size: Size) -> str:
+        """A number, a formula or the name of one."""
+        text = str(size)
+        if isinstance(size, int) or len(text) <= LONGEST_FORMULA:
+            return text
+        if text not in self._names:
+            self._names[text] = self._new_name(text)
+        return self._names[text]
+
+    def shape(self, shape: Shape) -> str:
+        """`64×112×112`; a single number for a vector, `1` for a scalar."""
+        return TIMES.join(map(self.size, shape)) or "1"
+
+    def spatial(self, shape: Shape) -> str:
+        """`112 × 112`: the axes after the channels; empty if there are none."""
+        return f" {TIMES} ".join(map(self.size, shape[1:]))
+
+    def legend(self) -> list[str]:
+        """`H1 = floor((H + 1)/2), W1 likewise`, one line a formula, in order of use."""
+        lines: dict[int, list[str]] = {}
+        for text, name in self._names.items():
+            number = self._patterns[self._pattern(text)]
+            if number in lines:
+                lines[number].append(name)
+            else:
+                lines[number] = [f"{name} = {text}"]
+        return [
+            first + (f", {' and '.join(rest)} likewise" if rest else "")
+            for first, *rest in lines.values()
+        ]
+
+    def _pattern(self, text: str) -> str:
+        """The formula with its only symbol left out; itself where there are several."""
+        found = [s for s in self._symbols if s in _words(text)]
+        if len(found) != 1:
+            return text
+        return " ".join("?" if word == found[0] else word for word in _words(text))
+
+    def _new_name(self, text: str) -> str:
+        pattern = self._pattern(text)
+        number = self._patterns.setdefault(pattern, len(self._patterns) + 1)
+        found = [s for s in self._symbols if s in _words(text)]
+        name = f"{found[0] if len(found) == 1 else 'n'}{number}"
+        while name in self._symbols:
+            name += "'"
+        return name
+
+
+def _words(text: str) -> list[str]:
+    """Names, numbers and signs of a formula."""
+    words: list[str] = []
+    for character in text:
+        if words and character.isalnum() and words[-1][-1].isalnum():
+            words[-1] += character
+        elif not character.isspace():
+            words.append(character)
+    return words

@@ -1,0 +1,37 @@
+"""What is told of a unit when one points at it."""
+
+from __future__ import annotations
+
+from netdsl.analyses.cost import layer_text
+from netdsl.backends.diagram.labels import macs_of, parameters_of
+from netdsl.backends.diagram.units import Unit
+from netdsl.ops.base import Op
+
+MOST_LAYERS = 6
+
+
+def tip(unit: Unit) -> str:
+    """Path, what it is, shapes, cost, the source line, its comment; a line each."""
+    lines = [_name(unit)]
+    if not unit.is_block:
+        for node in unit.nodes:
+            assert isinstance(node.op, Op)
+            lines.append(f"{node.path}: {layer_text(node.op)}")
+    shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
+    shapes_out = ", ".join(str(value.type) for value in unit.outputs)
+    lines.append(f"{shapes_in} → {shapes_out}")
+    number, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
+    each = " each" if unit.count > 1 else ""
+    lines.append(f"{number:,} parameters, {macs if not isinstance(macs, int) else f'{macs:,}'} multiply-adds{each}")
+    span = unit.scope.span if unit.scope is not None else unit.node.span
+    lines.append(f"line {span.line}: {span.source.line(span.line).strip()}")
+    if unit.scope is not None and unit.scope.doc:
+        lines.append(unit.scope.doc)
+    return "\n".join(lines)
+
+
+def _name(unit: Unit) -> str:
+    name = unit.path
+    if unit.scope is not None and unit.scope.definition:
+        name += f": {unit.scope.definition}"
+    return f"{name}, {unit.count} times" if unit.count > 1 else name

@@ -1,0 +1,283 @@
+"""The units of a drawing: layers, layers folded together, blocks, and equal ones in a row.
+
+Every node of the graph is in exactly one unit, at every level of detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ops.base import Op
+
+TAILS = ("norms", "activations", "regularising")
+FEWEST_TO_FOLD = 2
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """One thing that is drawn, or a block that is opened into `parts`.
+
+    `copies` are the nodes of each of the equal units it stands for; the first is the one that is
+    drawn. `inputs` come from outside of it, `outputs` are used outside of it. `scope` is the
+    block it was written as.
+    """
+
+    path: str
+    copies: tuple[tuple[Node, ...], ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    scope: Scope | None = None
+    parts: tuple[Unit, ...] = ()
+    is_open: bool = False
+    aliases: dict[int, Value] = field(default_factory=dict)
+    """By `id`: a value of a later copy, and the one that is drawn in its place."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that are drawn: those of the first copy."""
+        return self.copies[0]
+
+    @property
+    def count(self) -> int:
+        return len(self.copies)
+
+    @property
+    def is_block(self) -> bool:
+        return bool(self.parts)
+
+    @property
+    def layers(self) -> tuple[Node, ...]:
+        """The nodes without those that only pass a value on."""
+        return tuple(node for node in self.nodes if not _passes_on(node)) or self.nodes
+
+    @property
+    def node(self) -> Node:
+        """The node that names it: the first that does something."""
+        return self.layers[0]
+
+    def read(self) -> tuple[Value, ...]:
+        """What flows in; into a single layer in the order that it takes them, doubles kept."""
+        if len(self.layers) > 1 or self.is_block:
+            return self.inputs
+        passed = {id(n.output): n.inputs[0] for n in self.nodes if _passes_on(n)}
+        found: list[Value] = []
+        for value in self.node.inputs:
+            while id(value) in passed and self.node is not None:
+                value = passed[id(value)]
+            found.append(value)
+        return tuple(found)
+
+    def covered(self) -> Iterator[Node]:
+        """All nodes it stands for."""
+        for copy in self.copies:
+            yield from copy
+
+
+@dataclass(slots=True)
+class Uses:
+    """Who reads each value: the nodes, and whether the network gives it out."""
+
+    readers: dict[int, list[Node]]
+    given: set[int]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Uses:
+        readers: dict[int, list[Node]] = {}
+        for node in graph.nodes():
+            for value in node.inputs:
+                readers.setdefault(id(value), []).append(node)
+        return cls(readers, {id(output.value) for output in graph.outputs})
+
+    def only_reader(self, value: Value) -> Node | None:
+        """The one node that reads a value, if nobody else does."""
+        found = self.readers.get(id(value), [])
+        return found[0] if len(found) == 1 and id(value) not in self.given else None
+
+
+def units_of(graph: Graph, *, fold: bool = True) -> tuple[Unit, ...]:
+    """The units of a network, blocks closed; without `fold` each node is one of its own."""
+    uses = Uses.of(graph)
+    return _parts(graph.root, uses, fold)
+
+
+def _parts(scope: Scope, uses: Uses, fold: bool) -> tuple[Unit, ...]:
+    found: list[Unit] = []
+    run: list[Node] = []
+
+    def close() -> None:
+        found.extend(_layers(run, uses, fold))
+        run.clear()
+
+    for child in _children(scope):
+        if isinstance(child, Node):
+            run.append(child)
+        else:
+            close()
+            found.append(_block(child, uses, fold))
+    close()
+    return tuple(_repeats(found, uses)) if fold else tuple(found)
+
+
+def _children(scope: Scope) -> Iterator[Node | Scope]:
+    """Nodes and blocks below, whatever groups, loops and branches they stand in."""
+    for child in scope.children:
+        if isinstance(child, Node):
+            yield child
+        elif child.kind is Kind.BLOCK:
+            if next(child.nodes(), None) is not None:
+                yield child
+        else:
+            yield from _children(child)
+
+
+def _block(scope: Scope, uses: Uses, fold: bool) -> Unit:
+    parts = _parts(scope, uses, fold)
+    if fold and len(parts) == 1:  # a block of one unit is that unit, by the block's name
+        (part,) = parts
+        if part.is_block or not part.scope:
+            return replace(part, path=scope.path or part.path, scope=part.scope or scope)
+    return _unit(scope.path, tuple(scope.nodes()), uses, scope, parts)
+
+
+def _unit(
+    path: str,
+    nodes: tuple[Node, ...],
+    uses: Uses,
+    scope: Scope | None = None,
+    parts: tuple[Unit, ...] = (),
+) -> Unit:
+    inside = set(map(id, nodes))
+    made = {id(value) for node in nodes for value in node.outputs}
+    inputs = {id(v): v for node in nodes for v in node.inputs if id(v) not in made}
+    outputs = tuple(
+        value
+        for node in nodes
+        for value in node.outputs
+        if id(value) in uses.given
+        or any(id(reader) not in inside for reader in uses.readers.get(id(value), []))
+        or not uses.readers.get(id(value))
+    )
+    return Unit(path, (nodes,), tuple(inputs.values()), outputs, scope, parts)
+
+
+def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
+    """Nodes in a row; a convolution takes the normalisation and activation behind it along."""
+    index = 0
+    waiting: list[Node] = []  # an `identity` goes with what reads it
+    while index < len(run):
+        stretch = [run[index]]
+        index += 1
+        if fold and _passes_on(stretch[0]) and uses.only_reader(stretch[0].output) in run[index:]:
+            waiting += stretch
+            continue
+        while fold and index < len(run) and _belongs(stretch, run[index], uses):
+            stretch.append(run[index])
+            index += 1
+        passed = [n for n in waiting if uses.only_reader(n.output) in stretch]
+        waiting = [n for n in waiting if n not in passed]
+        yield _unit(stretch[0].path, (*passed, *stretch), uses)
+
+
+def _passes_on(node: Node) -> bool:
+    return node.op.name == "identity"
+
+
+def _belongs(stretch: list[Node], node: Node, uses: Uses) -> bool:
+    head, last = stretch[0], stretch[-1]
+    starts = family(head) in ("convolution", "norms") or head.op.name == "linear"
+    if not starts or family(node) not in TAILS or len(last.outputs) != 1:
+        return False
+    if family(head) == "norms" and (len(stretch) > 1 or family(node) != "activations"):
+        return False
+    if any(family(node) == family(before) for before in stretch[1:]):
+        return False
+    return node.inputs == (last.output,) and uses.only_reader(last.output) is node
+
+
+def family(node: Node) -> str:
+    """The family of a node's layer; empty for learned tensors that stand alone."""
+    assert isinstance(node.op, Op)
+    return node.op.family
+
+
+def _repeats(units: Sequence[Unit], uses: Uses) -> Iterator[Unit]:
+    """Equal units in a row, each reading only the one before, as one."""
+    index = 0
+    while index < len(units):
+        stretch = [units[index]]
+        mark = signature(units[index]) if _may_repeat(units[index]) else None
+        index += 1
+        while index < len(units) and mark and _follows(stretch[-1], units[index], uses):
+            if signature(units[index]) != mark:
+                break
+            stretch.append(units[index])
+            index += 1
+        yield _folded(stretch)
+
+
+def _may_repeat(unit: Unit) -> bool:
+    return len(unit.inputs) == 1 and len(unit.outputs) == 1
+
+
+def _follows(before: Unit, unit: Unit, uses: Uses) -> bool:
+    if not _may_repeat(unit) or unit.inputs[0] is not before.outputs[0]:
+        return False
+    if id(unit.inputs[0]) in uses.given:
+        return False
+    own = set(map(id, unit.covered()))
+    return all(id(reader) in own for reader in uses.readers.get(id(unit.inputs[0]), []))
+
+
+def _folded(stretch: list[Unit]) -> Unit:
+    first = stretch[0]
+    if len(stretch) < FEWEST_TO_FOLD:
+        return first
+    copies = tuple(copy for unit in stretch for copy in unit.copies)
+    aliases = {id(stretch[-1].outputs[0]): first.outputs[0]}
+    return replace(first, copies=copies, outputs=stretch[-1].outputs, aliases=aliases)
+
+
+def signature(unit: Unit) -> object:
+    """What makes two units equal: layers, settings, types, wiring; not names or weights."""
+    places = {id(value): f"in{k}" for k, value in enumerate(unit.inputs)}
+    rows: list[object] = [unit.scope.definition if unit.scope else "", unit.count]
+    for number, node in enumerate(unit.nodes):
+        wires = tuple(places[id(value)] for value in node.inputs)
+        types = tuple(str(value.type) for value in (*node.inputs, *node.outputs))
+        rows.append((repr(node.op), wires, types))
+        places.update((id(value), f"{number}.{k}") for k, value in enumerate(node.outputs))
+    return tuple(rows)
+
+
+def opened(
+    units: Iterable[Unit], is_wanted: Callable[[Unit, int], bool], level: int = 0
+) -> tuple[Unit, ...]:
+    """The same with the wanted blocks open; a block is asked for with its depth, from 0."""
+    found: list[Unit] = []
+    for unit in units:
+        if not unit.is_block:
+            found.append(unit)
+            continue
+        parts = opened(unit.parts, is_wanted, level + 1)
+        is_open = is_wanted(unit, level) or any(part.is_open for part in parts)
+        found.append(replace(unit, parts=parts, is_open=is_open))
+    return tuple(found)
+
+
+def leaves(units: Iterable[Unit]) -> Iterator[Unit]:
+    """The units that are drawn as one box: layers and closed blocks."""
+    for unit in units:
+        if unit.is_open:
+            yield from leaves(unit.parts)
+        else:
+            yield unit
+
+
+def copies_of(unit: Unit, around: Sequence[Unit]) -> int:
+    """How often a unit stands in the network, with the repeats it is drawn in."""
+    times = unit.count
+    for outer in around:
+        times *= outer.count
+    return times

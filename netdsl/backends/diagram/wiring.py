@@ -1,0 +1,88 @@
+"""Which drawn box feeds which, with which tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from netdsl.backends.diagram.units import Unit, leaves
+from netdsl.ir.graph import Graph, Node, Value
+
+INPUT, OUTPUT = "in", "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A tensor on its way from one box to another; `port` is the reader's input, from 0."""
+
+    tail: str
+    head: str
+    value: Value
+    port: int
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Boxes by key, and the wires between them, in the order of the network.
+
+    Keys are `u0`, `u1`, ... for units, `in0`, `out0` for inputs and outputs.
+    """
+
+    leaves: dict[str, Unit] = field(default_factory=dict)
+    wires: list[Wire] = field(default_factory=list)
+    depths: dict[str, int] = field(default_factory=dict)
+    """By key: the boxes on the longest way from an input."""
+
+    @classmethod
+    def of(cls, graph: Graph, units: Sequence[Unit]) -> Wiring:
+        wiring = cls({f"u{n}": unit for n, unit in enumerate(leaves(units))})
+        aliases: dict[int, Value] = {}
+        for unit in _all(units):
+            aliases.update(unit.aliases)
+        made = {id(item.value): f"{INPUT}{n}" for n, item in enumerate(graph.inputs)}
+        for key, unit in wiring.leaves.items():
+            for value in (*unit.outputs, *_made(unit)):
+                made[id(value)] = key
+        for key, unit in wiring.leaves.items():
+            for port, value in enumerate(unit.read()):
+                wiring._connect(value, key, port, made, aliases)
+        for number, output in enumerate(graph.outputs):
+            wiring._connect(output.value, f"{OUTPUT}{number}", 0, made, aliases)
+        return wiring
+
+    def _connect(
+        self, value: Value, head: str, port: int, made: dict[int, str], aliases: dict[int, Value]
+    ) -> None:
+        # a value of a later copy that is shown opened is read from the copy that is drawn
+        tail = made.get(id(value))
+        while tail is None and id(value) in aliases:
+            value = aliases[id(value)]
+            tail = made.get(id(value))
+        assert tail is not None, value
+        self.wires.append(Wire(tail, head, value, port))
+        self.depths[head] = max(self.depths.get(head, 0), self.depths.get(tail, 0) + 1)
+
+
+def _made(unit: Unit) -> Iterator[Value]:
+    for node in unit.nodes:
+        yield from node.outputs
+
+
+def _all(units: Sequence[Unit]) -> Iterator[Unit]:
+    for unit in units:
+        yield unit
+        yield from _all(unit.parts)
+
+
+def coverage(units: Sequence[Unit]) -> list[tuple[Unit, list[Node]]]:
+    """The nodes that each drawn box stands for, in all copies of the blocks around it."""
+    found: list[tuple[Unit, list[Node]]] = []
+    for unit in units:
+        if not unit.is_open:
+            found.append((unit, list(unit.covered())))
+            continue
+        places = {id(node): index for index, node in enumerate(unit.nodes)}
+        for part, nodes in coverage(unit.parts):
+            indices = [places[id(node)] for node in nodes]
+            found.append((part, [copy[i] for copy in unit.copies for i in indices]))
+    return found
