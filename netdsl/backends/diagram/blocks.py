@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from netdsl.analyses.cost import summarise
@@ -27,6 +27,8 @@ MOST_ROWS_MARGIN = 150.0
 EXAMPLE_SIZE = range(3, 15)
 CHAIN_WEIGHT = 12
 CANDIDATES = 4
+SMALL = 640.0
+"""A network that fits into this width stays in one row."""
 
 
 def blocks_picture(graph: Graph, options: Options) -> Picture:
@@ -124,23 +126,32 @@ class Sheet:
         inputs = [f"{INPUT}{n}" for n in range(len(self.graph.inputs))]
         main: list[str | Unit] = list(inputs)
         late: list[str | Unit] = []
+        ends = {w.tail: [] for w in self.wiring.wires if w.head.startswith(OUTPUT)}
+        for wire in self.wiring.wires:
+            if wire.head.startswith(OUTPUT):
+                ends[wire.tail].append(wire.head)
+        for key in inputs:
+            main += ends.get(key, [])
         for unit in self.units:
             keys = [self.keys[id(leaf)] for leaf in leaves([unit])]
-            (late if all(key in self.training for key in keys) else main).append(unit)
-        for number, item in enumerate(self.graph.outputs):
-            (late if item.when_training else main).append(f"{OUTPUT}{number}")
+            place = late if all(key in self.training for key in keys) else main
+            place += [unit, *(end for key in keys for end in ends.get(key, []))]
         self.first_late = len(main)
         return [*main, *late]
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
         pieces = [self._piece(item) for item in self.items]
+        if sum(piece.width for piece in pieces) < SMALL and not self.training:
+            return self._drawn([range(len(pieces))])
         tried: dict[tuple[range, ...], float] = {}
         for width in widths_to_try(pieces):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, MOST_ROWS_MARGIN)
         likely = sorted(tried, key=lambda rows: _far(tried[rows]))[:CANDIDATES]
-        return min([(self._drawn(rows), self._odd_cuts(pieces, rows)) for rows in likely], key=_unpleasant)[0]
+        return min(
+            [(self._drawn(rows), self._odd_cuts(pieces, rows)) for rows in likely], key=_unpleasant
+        )[0]
 
     def _cut(self, pieces: list[Piece], width: float) -> list[range]:
         """Rows; heads for training stand in rows of their own."""
@@ -149,7 +160,9 @@ class Sheet:
         main, late = pieces[: self.first_late], pieces[self.first_late :]
         rows = cut(main, width)
         shift = self.first_late
-        return rows + [range(r.start + shift, r.stop + shift) for r in (cut(late, width) if late else [])]
+        return rows + [
+            range(r.start + shift, r.stop + shift) for r in (cut(late, width) if late else [])
+        ]
 
     def _odd_cuts(self, pieces: list[Piece], rows: Sequence[range]) -> int:
         """Rows that start where the resolution stays the same."""
@@ -177,7 +190,15 @@ class Sheet:
         graphs = [plan.graph for plan in plans]
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
         drawn = [
-            Row(self._caption(row), plan.graph, plan.wires, plan.coming, plan.going, plan.labels, layout)
+            Row(
+                self._caption(row),
+                plan.graph,
+                plan.wires,
+                plan.coming,
+                plan.going,
+                plan.labels,
+                layout,
+            )
             for row, plan, layout in zip(sequences, plans, layouts, strict=True)
         ]
         items = paint_rows(drawn, self.boxes, self.options, self.training, self.wiring.depths)
@@ -198,7 +219,9 @@ class Sheet:
 
     def _caption(self, row: Sequence[str | Unit]) -> tuple[str, str]:
         """What stands left of a row: the sizes of its maps."""
-        if any(isinstance(i, Unit) and all(k in self.training for k in self._keys_of([i])) for i in row):
+        if any(
+            isinstance(i, Unit) and all(k in self.training for k in self._keys_of([i])) for i in row
+        ):
             return "training", "only"
         sizes: list[str] = []
         for item in row:
@@ -250,7 +273,6 @@ class RowPlan:
         self._ports("enter", len(coming), sides[0])
         self._add(row)
         self._ports("leave", len(going), sides[1])
-        self.graph.columns = self._columns(wires)
         said = self._connect(wires, {key: f"enter{n}" for n, key in enumerate(coming)})
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
@@ -265,17 +287,17 @@ class RowPlan:
     def _leaves(self, wire: Wire) -> bool:
         return self.place[wire.tail] == self.number != self.place[wire.head]
 
-    def _columns(self, wires: Sequence[Wire]) -> list[tuple[str, ...]]:
+    def _columns(self, unit: Unit) -> Iterator[tuple[str, ...]]:
         """The last layers of branches that are joined: below each other, in the order joined."""
-        found: list[tuple[str, ...]] = []
-        for key, box in self.sheet.boxes.items():
-            if box.form != "strip" or self.place[key] != self.number:
+        wires = self.sheet.wiring.wires
+        parts = {self.sheet.keys[id(p)]: p for p in unit.parts if not p.is_open}
+        for key in parts:
+            if self.sheet.boxes[key].form != "strip":
                 continue
-            tails = [w.tail for w in wires if w.head == key and self.place[w.tail] == self.number]
-            fed = {w.head for w in wires if w.tail in tails}
-            if len(tails) > 1 and len(set(tails)) == len(tails) and fed == {key}:
-                found.append(tuple(tails))
-        return found
+            tails = [w.tail for w in wires if w.head == key]
+            read = {w.head for w in wires if w.tail in tails}
+            if len(tails) > 1 and read == {key} and len(parts.keys() & set(tails)) == len(tails):
+                yield tuple(tails)
 
     def _is_read(self, wire: Wire) -> bool:
         """Whether a tensor that leaves the row is read in it too."""
@@ -300,13 +322,16 @@ class RowPlan:
         cluster = DotCluster(f"b{id_of(unit)}", cluster_title(unit, inside))
         own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
         for value in unit.inputs:
-            readers = {w.head for w in self.sheet.wiring.wires if w.head in own and w.value is value}
+            readers = {
+                w.head for w in self.sheet.wiring.wires if w.head in own and w.value is value
+            }
             if len(readers) > 1:
                 key = f"j{id_of(unit)}_{len(self.junctions)}"
                 for reader in readers:
                     self.junctions[id(value), reader] = key
                 cluster.children.append(DotNode(key, 6, 6))
         cluster.children += [self._child(part, unit.path) for part in unit.parts]
+        cluster.columns += self._columns(unit)
         return cluster
 
     def _node(self, key: str) -> DotNode:

@@ -43,11 +43,15 @@ class DotEdge:
 
 @dataclass(slots=True)
 class DotCluster:
-    """A frame around nodes and other frames, in the order they are drawn; `label` is its title."""
+    """A frame around nodes and other frames, in the order they are drawn; `label` is its title.
+
+    `columns` are nodes that stand below each other, in this order.
+    """
 
     key: str
     label: str
     children: list[DotNode | DotCluster] = field(default_factory=list)
+    columns: list[tuple[str, ...]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -56,8 +60,6 @@ class DotGraph:
 
     children: list[DotNode | DotCluster] = field(default_factory=list)
     edges: list[DotEdge] = field(default_factory=list)
-    columns: list[tuple[str, ...]] = field(default_factory=list)
-    """Nodes that stand below each other in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,6 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
     dot.attr("node", shape="box", label="", fixedsize="true", fontname=FONT)
     dot.attr("edge", fontname=FONT, fontsize="9", arrowhead="none")
     _children(dot, graph.children)
-    for column in graph.columns:
-        _column(dot, column)
     sides = "we" if direction == "right" else "ns"
     slanted = _slanted(graph.children)
     for number, edge in enumerate(graph.edges):
@@ -135,8 +135,8 @@ def _column(dot: Digraph, keys: Sequence[str]) -> None:
     with dot.subgraph() as rank:  # type: ignore[union-attr]
         assert rank is not None
         rank.attr(rank="same")
-        for above, below in pairwise(keys):
-            rank.edge(above, below, style="invis", id="-1")
+        for above, below in pairwise(keys):  # from left to right Graphviz counts a rank upwards
+            rank.edge(below, above, style="invis", id="-1")
 
 
 def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
@@ -146,6 +146,8 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
                 assert inner is not None
                 inner.attr(label=escape(child.label), labeljust="l", margin="10")
                 _children(inner, child.children)
+                for column in child.columns:
+                    _column(inner, column)
             continue
         size = {"width": f"{child.width / INCH:.4f}", "height": f"{child.height / INCH:.4f}"}
         if child.rank:
@@ -154,9 +156,7 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
                 rank.attr(rank=child.rank)
                 rank.node(child.key, **size)
         elif child.parts:
-            dot.node(
-                child.key, _ports(child), **size, shape="plain", fixedsize="false", ordering="in"
-            )
+            dot.node(child.key, _ports(child), **size, shape="plain", fixedsize="false")
         else:
             dot.node(child.key, **size)
 

@@ -154,9 +154,16 @@ def _told(words: list[str]) -> list[str]:
     """The words, equal ones in a row counted; of many kinds, how many of each."""
     counted = [(word, len(list(run))) for word, run in groupby(words)]
     if len(counted) > MOST_PARTS + 1:
-        kinds = Counter(word.split()[0] if word[0].isdigit() is False else "conv" for word in words)
+        kinds = Counter(_kind(word) for word in words)
         counted = kinds.most_common(MOST_PARTS)
     return [f"{number} {TIMES} {word}" if number > 1 else word for word, number in counted]
+
+
+def _kind(word: str) -> str:
+    """A word without its numbers."""
+    if word[0].isdigit() or word.startswith(("dw ", "up ")):
+        return "conv"
+    return word.partition(" /")[0]
 
 
 def _short(part: Unit) -> str:
@@ -212,8 +219,8 @@ def _behind(value: Value, made: dict[int, Node]) -> list[Node]:
 
 def concat_parts(unit: Unit) -> list[int]:
     """Channels of each part where the unit ends by joining its branches; else none."""
-    last = unit.nodes[-1]
-    return channels_joined(last) if len(unit.nodes) > 1 else []
+    last = unit.parts[-1]
+    return channels_joined(last.node) if not last.is_block and len(last.layers) == 1 else []
 
 
 def channels_joined(node: Node) -> list[int]:

@@ -93,9 +93,7 @@ class _Places:
     def panel(self, number: int, row: Row) -> list[Item]:
         top, height = self.tops[number], row.layout.height + 2 * PAD
         width = self.gutter_left + self.width + self.gutter_right
-        items: list[Item] = [
-            Box(self.left, top, width, height, "panel.fill", "panel.line", 1, 8)
-        ]
+        items: list[Item] = [Box(self.left, top, width, height, "panel.fill", "panel.line", 1, 8)]
         first, second = row.caption
         y = top + height / 2 + (4 if not second else -3)
         items.append(Text(self.left - 10, y, first, CAPTION, "ink", True, "end"))
@@ -117,7 +115,12 @@ class _Places:
         y_out = self.tops[number] + PAD + port[1]
         y_low = self.bottom(number) + GAP / 2 + CHANNEL * rank + 8
         x_left = origin - 8 - LANE * (self.lanes[number, value] + 1)
-        start = [(origin + port[0] - 1.5, y_out), (x_right, y_out), (x_right, y_low), (x_left, y_low)]
+        start = [
+            (origin + port[0] - 1.5, y_out),
+            (x_right, y_out),
+            (x_right, y_low),
+            (x_left, y_low),
+        ]
         for target in range(number + 1, len(self.rows)):
             row = self.rows[target]
             if value not in row.coming:
@@ -216,5 +219,3 @@ def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterato
         items.append(Text(left + 24 + title.width, top + 15, rest, 9, "soft", False, "start"))
         yield Group(tuple(items), css="open")
         yield from _frames(child.children, layout)
-
-

@@ -22,7 +22,9 @@ def tip(unit: Unit) -> str:
     lines.append(f"{shapes_in} → {shapes_out}")
     number, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
     each = " each" if unit.count > 1 else ""
-    lines.append(f"{number:,} parameters, {macs if not isinstance(macs, int) else f'{macs:,}'} multiply-adds{each}")
+    lines.append(
+        f"{number:,} parameters, {macs if not isinstance(macs, int) else f'{macs:,}'} multiply-adds{each}"
+    )
     span = unit.scope.span if unit.scope is not None else unit.node.span
     lines.append(f"line {span.line}: {span.source.line(span.line).strip()}")
     if unit.scope is not None and unit.scope.doc:

@@ -117,7 +117,23 @@ def _parts(scope: Scope, uses: Uses, fold: bool) -> tuple[Unit, ...]:
             close()
             found.append(_block(child, uses, fold))
     close()
-    return tuple(_repeats(found, uses)) if fold else tuple(found)
+    return tuple(_repeats(_joined(found, uses), uses)) if fold else tuple(found)
+
+
+def _joined(units: Sequence[Unit], uses: Uses) -> list[Unit]:
+    """An `identity` goes with the layer that reads it."""
+    homes = {id(node): unit for unit in units if not unit.is_block for node in unit.nodes}
+    found: dict[int, Unit] = {id(unit): unit for unit in units}
+    for unit in units:
+        if unit.is_block or len(unit.nodes) != 1 or not _passes_on(unit.node):
+            continue
+        reader = uses.only_reader(unit.node.output)
+        home = homes.get(id(reader)) if reader is not None else None
+        if home is None or home is unit:
+            continue
+        there = found[id(home)]
+        found[id(home)] = _unit(there.path, (*found.pop(id(unit)).nodes, *there.nodes), uses)
+    return list(found.values())
 
 
 def _children(scope: Scope) -> Iterator[Node | Scope]:
@@ -165,19 +181,13 @@ def _unit(
 def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
     """Nodes in a row; a convolution takes the normalisation and activation behind it along."""
     index = 0
-    waiting: list[Node] = []  # an `identity` goes with what reads it
     while index < len(run):
         stretch = [run[index]]
         index += 1
-        if fold and _passes_on(stretch[0]) and uses.only_reader(stretch[0].output) in run[index:]:
-            waiting += stretch
-            continue
         while fold and index < len(run) and _belongs(stretch, run[index], uses):
             stretch.append(run[index])
             index += 1
-        passed = [n for n in waiting if uses.only_reader(n.output) in stretch]
-        waiting = [n for n in waiting if n not in passed]
-        yield _unit(stretch[0].path, (*passed, *stretch), uses)
+        yield _unit(stretch[0].path, tuple(stretch), uses)
 
 
 def _passes_on(node: Node) -> bool:
