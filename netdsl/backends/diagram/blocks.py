@@ -145,7 +145,7 @@ class Sheet:
         if sum(piece.width for piece in pieces) < SMALL and not self.training:
             return self._drawn([range(len(pieces))])
         tried: dict[tuple[range, ...], float] = {}
-        for width in widths_to_try(pieces):
+        for width in widths_to_try(pieces, BEST_RATIO):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, MOST_ROWS_MARGIN)
         likely = sorted(tried, key=lambda rows: _far(tried[rows]))[:CANDIDATES]

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 CUT_ELSEWHERE = 0.12
 """What it costs to cut a row where the resolution stays the same, in squared shares of a row."""
+
+MANY = 200
+"""Units from which on one width only is tried."""
+ROW_EXTRA = 66.0
+"""Height of a row beside that of its units: margins, and the gap to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ def cut(pieces: Sequence[Piece], width: float) -> list[range]:
     """Rows of about `width`, cut behind a change of resolution where that costs little room."""
     count = len(pieces)
     best: list[tuple[float, int]] = [(0.0, 0)]
+    odd = [start > 0 and not changes(pieces, start) for start in range(count)]
     for end in range(1, count + 1):
         choices: list[tuple[float, int]] = []
         room = 0.0
@@ -31,7 +38,7 @@ def cut(pieces: Sequence[Piece], width: float) -> list[range]:
                 break
             slack = max(0.0, 1 - room / width)
             cost = slack**2 * (0.35 if end == count else 1.0)
-            if start and not changes(pieces, start):
+            if odd[start]:
                 cost += CUT_ELSEWHERE
             choices.append((best[start][0] + cost, start))
         best.append(min(choices))
@@ -50,15 +57,19 @@ def changes(pieces: Sequence[Piece], index: int) -> bool:
     return pieces[index - 1].resolution != before
 
 
-def widths_to_try(pieces: Sequence[Piece]) -> list[float]:
-    """Widths of rows worth a look: from the widest unit to all in one row."""
+def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
+    """Widths of rows worth a look: those that give about the ratio of width to height."""
     total, widest = sum(p.width for p in pieces), max(p.width for p in pieces)
+    usual = sum(p.height for p in pieces) / len(pieces) + ROW_EXTRA
+    likely = sqrt(ratio * total * usual)
+    if len(pieces) > MANY:
+        return [max(widest, likely)]
     found: list[float] = []
     for rows in range(1, len(pieces) + 1):
         width = max(widest, total / rows * 1.04)
-        if not found or width < found[-1] * 0.96:
+        if not found or (width < found[-1] * 0.96 and likely * 0.5 < width < likely * 2):
             found.append(width)
-        if width <= widest:
+        if width <= max(widest, likely * 0.5):
             break
     return found
 
@@ -66,5 +77,5 @@ def widths_to_try(pieces: Sequence[Piece]) -> list[float]:
 def estimated_ratio(pieces: Sequence[Piece], rows: Sequence[range], margin: float) -> float:
     """Width by height of a picture with these rows."""
     width = max(sum(pieces[i].width for i in row) for row in rows) + margin
-    height = sum(max(pieces[i].height for i in row) + 66 for row in rows) + 110
+    height = sum(max(pieces[i].height for i in row) + ROW_EXTRA for row in rows) + 110
     return width / height

@@ -7,7 +7,7 @@ from netdsl.backends.diagram.labels import macs_of, parameters_of
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import Op
 
-MOST_LAYERS = 6
+LONGEST_LINE = 90
 
 
 def tip(unit: Unit) -> str:
@@ -26,7 +26,9 @@ def tip(unit: Unit) -> str:
         f"{number:,} parameters, {macs if not isinstance(macs, int) else f'{macs:,}'} multiply-adds{each}"
     )
     span = unit.scope.span if unit.scope is not None else unit.node.span
-    lines.append(f"line {span.line}: {span.source.line(span.line).strip()}")
+    written = span.source.line(span.line)[span.column - 1 :][: LONGEST_LINE + 1].strip()
+    dots = "..." if len(written) > LONGEST_LINE else ""
+    lines.append(f"line {span.line}: {written[:LONGEST_LINE]}{dots}")
     if unit.scope is not None and unit.scope.doc:
         lines.append(unit.scope.doc)
     return "\n".join(lines)
