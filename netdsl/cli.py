@@ -416,6 +416,28 @@ def explain_command(code: str | None, everything: bool) -> None:
         raise click.BadParameter(f"no code is `{code}`; {guess}", param_hint="CODE")
 
 
+@main.command("layers")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
+def layers_command(name: str | None, everything: bool) -> None:
+    """Look up a layer or a block of the library; without NAME, list them.
+
+    \b
+    Example:
+      netdsl layers conv
+    """
+    from netdsl.reference import layer_text, listing, manual
+
+    if everything:
+        click.echo(manual(), nl=False)
+        return
+    try:
+        width = shutil.get_terminal_size((100, 24)).columns
+        click.echo(listing(width) if name is None else layer_text(name, min(width, 100)))
+    except KeyError as error:
+        raise click.BadParameter(str(error.args[0]), param_hint="NAME") from None
+
+
 def _is_same_file(file: str, output: str) -> bool:
     try:
         return Path(output).samefile(file)

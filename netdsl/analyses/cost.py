@@ -58,7 +58,7 @@ class Summary:
                 row.layer,
                 row.output,
                 f"{row.parameters:,}" if row.parameters else "",
-                _counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
+                counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
             )
             for row in self.rows
         ]
@@ -68,11 +68,12 @@ class Summary:
         extra = ""
         if self.inference_parameters != self.parameters:
             extra = f" ({self.inference_parameters:,} at inference)"
-        return f"{self.parameters:,} parameters{extra}, {_counted(self.macs)} multiply-adds"
+        return f"{self.parameters:,} parameters{extra}, {counted(self.macs)} multiply-adds"
 
 
-def _counted(macs: Size) -> str:
-    return f"{macs:,}" if isinstance(macs, int) else str(macs)
+def counted(number: Size) -> str:
+    """A count with commas, or a formula."""
+    return f"{number:,}" if isinstance(number, int) else str(number)
 
 
 def summarise(graph: Graph) -> Summary:
