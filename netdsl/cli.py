@@ -294,21 +294,21 @@ def _rename(pair: str) -> tuple[str, str]:
 @main.command("summary")
 @click.argument("file", metavar="FILE")
 @network_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def summary_command(file: str, form: str, **options: Any) -> None:
-    """Print layers with shapes, parameters and multiply-adds.
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "csv", "markdown"]), default="text"
+)
+@click.option("--depth", metavar="N", type=click.IntRange(1), help="Fold blocks from there on.")
+def summary_command(file: str, form: str, depth: int | None, **options: Any) -> None:
+    """Print layers with shapes, neurons, connections, parameters, costs, receptive fields.
 
     \b
-    Example:
+    Examples:
       netdsl summary examples/googlenet.net --size H=224,W=224
+      netdsl summary examples/googlenet.net --size H=224,W=224 --depth 1
     """
-    from netdsl.report import summary_json, summary_table
+    from netdsl.report import print_summary
 
-    network = _load(file, options)
-    if form == "json":
-        click.echo(summary_json(network))
-        return
-    summary_table(network)
+    print_summary(_load(file, options), form, depth)
 
 
 @main.command("sizes")
