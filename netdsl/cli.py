@@ -54,6 +54,8 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
                      show_default=True, help="Bound on the layers of a network."),
         click.option("--allow", metavar="CODE", multiple=True,
                      help="A warning that is not wanted. May be repeated."),
+        click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True,
+                     help="Python code with layers of one's own. May be repeated."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -70,6 +72,7 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "roots": options["roots"],
         "max_layers": options["max_layers"],
         "allow": _warnings(options["allow"]),
+        "plugins": options["plugins"],
     }
 
 
@@ -223,7 +226,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
             write_whole(output, text)
     except OSError as error:
         fail(f"can't write {output}: {reason(error)}")
-    click.echo(f"{output}: {network.name}, {network.summary().parameters:,} parameters", err=True)
+    click.echo(f"{output}: {network.name}, {network.parameters:,} parameters", err=True)
 
 
 @main.command("export")
@@ -419,21 +422,21 @@ def explain_command(code: str | None, everything: bool) -> None:
 @main.command("layers")
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
-def layers_command(name: str | None, everything: bool) -> None:
+@click.option(
+    "--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True, help="With its layers."
+)
+def layers_command(name: str | None, everything: bool, plugins: tuple[str, ...]) -> None:
     """Look up a layer or a block of the library; without NAME, list them.
 
     \b
     Example:
       netdsl layers conv
     """
-    from netdsl.reference import layer_text, listing, manual
+    from netdsl.reference import looked_up
 
-    if everything:
-        click.echo(manual(), nl=False)
-        return
     try:
         width = shutil.get_terminal_size((100, 24)).columns
-        click.echo(listing(width) if name is None else layer_text(name, min(width, 100)))
+        click.echo(looked_up(name, width, plugins, everything=everything), nl=False)
     except KeyError as error:
         raise click.BadParameter(str(error.args[0]), param_hint="NAME") from None
 

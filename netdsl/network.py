@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdsl.analyses.cost import Summary, summarise
+from netdsl.analyses.cost import Summary, count_parameters, summarise
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic
@@ -46,6 +46,11 @@ class Network:
     def sizes(self) -> Sizes:
         """The sizes it takes: `str(sizes)`, `sizes.accepts(H=224, W=224)`."""
         return sizes_of(self.graph)
+
+    @property
+    def parameters(self) -> int:
+        """All learned numbers, training-only heads included."""
+        return sum(map(count_parameters, self.graph.layers()))
 
     @cached_property
     def receptive_fields(self) -> ReceptiveFields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import cleandoc
@@ -18,6 +18,7 @@ from netdsl.network import Network
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.params import Same, show
+from netdsl.ops.plugins import Plugin, installed, installed_names, plugged
 from netdsl.syntax import ast, parse
 
 ROW = re.compile(
@@ -163,11 +164,24 @@ def _rank(family: str) -> tuple[int, str]:
     return (FAMILIES.index(family), "") if family in FAMILIES else (len(FAMILIES), family)
 
 
+def looked_up(
+    name: str | None, width: int, plugins: Sequence[Plugin] = (), *, everything: bool = False
+) -> str:
+    """What `netdsl layers` prints. Raises `KeyError`, `PluginError`."""
+    with plugged(plugins):
+        if everything:
+            return manual()
+        return (listing(width) if name is None else layer_text(name, min(width, 100))) + "\n"
+
+
 def layer_text(name: str, width: int = 100) -> str:
     """The page of a name for a terminal. Raises `KeyError` with what to look for instead."""
     found = pages()
     if name in found:
         return found[name].text(width)
+    op = installed(name)
+    if op is not None:
+        return _layer(op).text(width)
     close = filter(None, [nearest(name, found), *get_close_matches(name, found, 2)])
     names = " or ".join(f"`{n}`" for n in list(dict.fromkeys(close))[:2])
     help = f"did you mean {names}?" if names else "`netdsl layers` lists all"
@@ -184,6 +198,8 @@ def listing(width: int = 100) -> str:
             for page in members
         )
         parts.append("\n".join([family, *lines]))
+    if installed_names():
+        parts.append("\n  ".join(["of installed packages", *installed_names()]))
     return "\n\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
@@ -133,7 +134,7 @@ class Op:
     """Whether, at inference, PyTorch gives parts of input 0 itself and no numbers of their own."""
 
     def __init_subclass__(cls) -> None:
-        registry.cache_clear()
+        builtin_layers.cache_clear()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
@@ -189,9 +190,19 @@ def elements(tensors: Tensors) -> Size:
 
 
 @cache
+def builtin_layers() -> dict[str, type[Op]]:
+    """The ops of this package by name, computed from the subclasses that have been imported."""
+    home = __name__.rpartition(".")[0]
+    return {op.name: op for op in _subclasses(Op) if op.name and op.__module__.startswith(home)}
+
+
+PLUGGED: ContextVar[dict[str, type[Op]] | None] = ContextVar("layers", default=None)
+"""All layers, where plug-ins are in force (see ops/plugins.py)."""
+
+
 def registry() -> dict[str, type[Op]]:
-    """All ops of the language by name, computed from the subclasses that have been imported."""
-    return {op.name: op for op in _subclasses(Op) if op.name}
+    """All ops of the language by name, plug-ins in force included."""
+    return PLUGGED.get() or builtin_layers()
 
 
 def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
