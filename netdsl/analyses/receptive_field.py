@@ -14,7 +14,8 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Window, Windows
 from netdsl.ops.params import FromValue
 
-MAX_PERIOD = 4096
+MAX_PERIOD = 512
+"""Places whose fields differ; maps enlarged beyond it follow no rule here."""
 Ends: TypeAlias = "tuple[int, int] | None"
 """First and last cell that is seen; None: none is."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import gcd, prod
 from typing import ClassVar
 
 from netdsl.ir.dim import Size, ceil_div
@@ -325,9 +325,13 @@ class LpPool(_Pool):
         return to.node("Pow", [summed, to.number(1.0 / self.p)])
 
 
-def bin_links(size: Size, bins: Size) -> Size:
+def bin_links(size: Size, bins: Size) -> Size | None:
     """The cells in all of the adaptive bins of an axis; neighbours share one where they overlap."""
     assert isinstance(bins, int)
+    if isinstance(size, int):
+        return size + bins - gcd(size, bins)
+    if bins > MAX_KERNEL:
+        return None
     shared = (ceil_div(i * size, bins) - i * size // bins for i in range(1, bins))
     return sum(shared, size)
 
@@ -348,9 +352,11 @@ class _Adaptive(Op):
         at_least(parts, 1, rules, "size")
         return (x.with_shape(x.channels, *parts),)
 
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return total(bin_links(size, made) for size, made in pairs) * inputs[0].channels
+        counts = [bin_links(size, made) for size, made in pairs]
+        known = [count for count in counts if count is not None]
+        return total(known) * inputs[0].channels if len(known) == len(counts) else None
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
         """Regular only where the result's size divides the map's."""

@@ -66,12 +66,15 @@ class Spp(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         x, found = inputs[0], 0
         for n in self.levels:
-            if self.bins == "paper":
-                along = [n * ceil_div(size, n) for size in x.spatial]
-            else:
-                along = [bin_links(size, n) for size in x.spatial]
+            along = [self._links(size, n) for size in x.spatial]
             found = found + total(along)
         return found * x.channels
+
+    def _links(self, size: Size, bins: int) -> Size:
+        """The cells in all bins of an axis."""
+        made = bin_links(size, bins) if self.bins == "adaptive" else bins * ceil_div(size, bins)
+        assert made is not None  # a level has at most 1024 bins
+        return made
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

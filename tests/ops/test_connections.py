@@ -15,7 +15,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.base import Op, Refusal, Rules
 from netdsl.ops.conv import Conv
-from netdsl.ops.pool import MaxPool
+from netdsl.ops.pool import AdaptiveAvgPool, MaxPool
 from netdsl.ops.recipe import TorchModule
 from tests.ops.settings import random_case
 
@@ -150,5 +150,9 @@ def test_links_to_padding_do_not_exist() -> None:
 
 def test_a_kernel_beyond_reason_is_not_counted() -> None:
     line = Tensor((1, 10))
+    bins = AdaptiveAvgPool(2**30)
+    open_line = Tensor((1, symbol("L")))
+    assert bins.connections((line,), bins.infer((line,), Rules())) == 2**30 + 10 - 2
+    assert bins.connections((open_line,), bins.infer((open_line,), Rules())) is None
     huge = MaxPool(10**9, stride=1, padding=5 * 10**8)
     assert huge.connections((line,), huge.infer((line,), Rules())) is None
