@@ -13,14 +13,24 @@ if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, DiagnosticError
     from netdsl.driver import load, loads
     from netdsl.network import Network
+    from netdsl.ops.plugins import PluginError
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "DiagnosticError", "Network", "__version__", "load", "loads"]
+__all__ = [
+    "Diagnostic",
+    "DiagnosticError",
+    "Network",
+    "PluginError",
+    "__version__",
+    "load",
+    "loads",
+]
 
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
     "Network": "netdsl.network",
+    "PluginError": "netdsl.ops.plugins",
     "load": "netdsl.driver",
     "loads": "netdsl.driver",
 }

@@ -54,6 +54,8 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
                      show_default=True, help="Bound on the layers of a network."),
         click.option("--allow", metavar="CODE", multiple=True,
                      help="A warning that is not wanted. May be repeated."),
+        click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True,
+                     help="Python code with layers of one's own. May be repeated."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
     for option in reversed(options):
@@ -70,6 +72,7 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "roots": options["roots"],
         "max_layers": options["max_layers"],
         "allow": _warnings(options["allow"]),
+        "plugins": options["plugins"],
     }
 
 
@@ -223,7 +226,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
             write_whole(output, text)
     except OSError as error:
         fail(f"can't write {output}: {reason(error)}")
-    click.echo(f"{output}: {network.name}, {network.summary().parameters:,} parameters", err=True)
+    click.echo(f"{output}: {network.name}, {network.parameters:,} parameters", err=True)
 
 
 @main.command("export")
@@ -294,21 +297,21 @@ def _rename(pair: str) -> tuple[str, str]:
 @main.command("summary")
 @click.argument("file", metavar="FILE")
 @network_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def summary_command(file: str, form: str, **options: Any) -> None:
-    """Print layers with shapes, parameters and multiply-adds.
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "csv", "markdown"]), default="text"
+)
+@click.option("--depth", metavar="N", type=click.IntRange(1), help="Fold blocks from there on.")
+def summary_command(file: str, form: str, depth: int | None, **options: Any) -> None:
+    """Print layers with shapes, neurons, connections, parameters, costs, receptive fields.
 
     \b
-    Example:
+    Examples:
       netdsl summary examples/googlenet.net --size H=224,W=224
+      netdsl summary examples/googlenet.net --size H=224,W=224 --depth 1
     """
-    from netdsl.report import summary_json, summary_table
+    from netdsl.report import print_summary
 
-    network = _load(file, options)
-    if form == "json":
-        click.echo(summary_json(network))
-        return
-    summary_table(network)
+    print_summary(_load(file, options), form, depth)
 
 
 @main.command("sizes")
@@ -414,6 +417,28 @@ def explain_command(code: str | None, everything: bool) -> None:
     else:
         guess = did_you_mean(code, codes()) or "`netdsl explain` lists all"
         raise click.BadParameter(f"no code is `{code}`; {guess}", param_hint="CODE")
+
+
+@main.command("layers")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
+@click.option(
+    "--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True, help="With its layers."
+)
+def layers_command(name: str | None, everything: bool, plugins: tuple[str, ...]) -> None:
+    """Look up a layer or a block of the library; without NAME, list them.
+
+    \b
+    Example:
+      netdsl layers conv
+    """
+    from netdsl.reference import looked_up
+
+    try:
+        width = shutil.get_terminal_size((100, 24)).columns
+        click.echo(looked_up(name, width, plugins, everything=everything), nl=False)
+    except KeyError as error:
+        raise click.BadParameter(str(error.args[0]), param_hint="NAME") from None
 
 
 def _is_same_file(file: str, output: str) -> bool:

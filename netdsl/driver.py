@@ -14,6 +14,7 @@ from netdsl.ir.graph import Graph
 from netdsl.lints import Subject, lint
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
+from netdsl.ops.plugins import Plugin, plugged
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 
 MAX_NODES = 200_000
@@ -29,19 +30,22 @@ def load(
     roots: Sequence[str | Path] = (),
     max_layers: int = MAX_NODES,
     allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
 ) -> Network:
     """The network of a `.net` file.
 
     `net` chooses one where the file defines several, `params` are values for its parameters,
     `sizes` numbers for its size symbols, `roots` further folders that `use` may read from,
-    `allow` codes of warnings that are not wanted.
-    Raises `DiagnosticError`, which holds all diagnostics.
+    `allow` codes of warnings that are not wanted, `plugins` layers of one's own: modules, their
+    names, paths of Python files, or the classes.
+    Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
-    return compile_source(
-        source, where, net, params, sizes, roots=roots, max_layers=max_layers, allow=allow
-    )
+    with plugged(plugins):
+        return compile_source(
+            source, where, net, params, sizes, roots=roots, max_layers=max_layers, allow=allow
+        )
 
 
 def loads(
@@ -52,9 +56,11 @@ def loads(
     *,
     name: str = "<text>",
     allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
 ) -> Network:
     """The network of a text; parameters and errors as for `load`."""
-    return compile_source(Source(name, text), None, net, params, sizes, allow=allow)
+    with plugged(plugins):
+        return compile_source(Source(name, text), None, net, params, sizes, allow=allow)
 
 
 def compile_source(

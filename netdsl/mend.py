@@ -11,6 +11,7 @@ from typing import Any
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Edit, Source
 from netdsl.driver import compile_source
 from netdsl.files import read_source, write_whole
+from netdsl.ops.plugins import plugged
 
 MAX_ROUNDS = 100
 
@@ -47,7 +48,8 @@ def mend_file(path: str, **options: Any) -> Mended:
     Raises `DiagnosticError` if it can't be read, `OSError` if it can't be written.
     """
     source = read_source(path)
-    made = mend(source, Path(path), **options)
+    with plugged(options.pop("plugins", ())):
+        made = mend(source, Path(path), **options)
     if made.text != source.text:
         with open(path, "rb") as file:
             mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""

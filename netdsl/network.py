@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdsl.analyses.cost import Summary, summarise
+from netdsl.analyses.cost import Summary, count_parameters, summarise
+from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic
 from netdsl.ir.graph import Graph, Input, Output
@@ -46,9 +47,24 @@ class Network:
         """The sizes it takes: `str(sizes)`, `sizes.accepts(H=224, W=224)`."""
         return sizes_of(self.graph)
 
-    def summary(self) -> Summary:
-        """Parameters and multiply-adds, layer by layer."""
-        return summarise(self.graph)
+    @property
+    def parameters(self) -> int:
+        """All learned numbers, training-only heads included."""
+        return sum(map(count_parameters, self.graph.layers()))
+
+    @cached_property
+    def receptive_fields(self) -> ReceptiveFields:
+        """What each value sees of each input: `fields.of(network.outputs[0].value)["image"]`."""
+        return ReceptiveFields(self.graph)
+
+    def summary(self, depth: int | None = None) -> Summary:
+        """What each layer holds and costs; with `depth` 1 a row for each block of the net.
+
+        Raises `ValueError` for a depth below 1.
+        """
+        if depth is not None and depth < 1:
+            raise ValueError(f"a depth is at least 1, not {depth}")
+        return summarise(self.graph, depth)
 
     def torch_source(self) -> str:
         """PyTorch source that needs torch only. Raises `DiagnosticError`."""

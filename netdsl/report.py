@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Any
 
 import click
 
-from netdsl.analyses.cost import Summary
+from netdsl.analyses.cost import NUMBERS, TITLES, Row, Summary
 from netdsl.analyses.dims import Dims
+from netdsl.analyses.receptive_field import Axis
 from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
 from netdsl.diagnostics.pages import codes, markdown
+from netdsl.ir.dim import Size
 from netdsl.network import Network
 
 
@@ -28,9 +33,18 @@ def all_pages() -> str:
     )
 
 
-def summary_table(network: Network) -> None:
-    """Print path, layer, output, parameters, multiply-adds: a table on a terminal, else text."""
-    summary = network.summary()
+def print_summary(network: Network, form: str, depth: int | None) -> None:
+    """Print what a network holds and costs, as text, JSON, CSV or Markdown."""
+    summary = network.summary(depth)
+    if form == "text":
+        _summary_text(network, summary)
+    else:
+        makers = {"json": _summary_json, "csv": _summary_csv, "markdown": _summary_markdown}
+        click.echo(makers[form](summary), nl=False)
+
+
+def _summary_text(network: Network, summary: Summary) -> None:
+    """A table on a terminal, else text."""
     if sys.stdout.isatty():
         _rich_table(summary)
     else:
@@ -45,14 +59,14 @@ def _rich_table(summary: Summary) -> None:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in "path", "layer", "output", "parameters", "multiply-adds":
-        is_text = title in ("path", "layer", "output")
-        table.add_column(title, justify="left" if is_text else "right", overflow="fold")
+    for index, title in enumerate(TITLES):
+        table.add_column(title, justify="right" if index in NUMBERS else "left", overflow="fold")
     for cells in summary.cells():
         table.add_row(*map(clean, cells))
     console = Console(markup=False, highlight=False)
     console.print(table)
     console.print(summary.totals(), soft_wrap=True)
+    console.print(summary.more(), soft_wrap=True)
 
 
 def clean_lines(text: str) -> str:
@@ -60,29 +74,78 @@ def clean_lines(text: str) -> str:
     return "\n".join(map(clean, text.split("\n")))
 
 
-def summary_json(network: Network) -> str:
+def _plain(size: Size | None) -> int | str | None:
+    """A number; a formula of symbolic sizes as text."""
+    return size if size is None or isinstance(size, int) else str(size)
+
+
+def _row_data(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "layer": row.layer,
+        "output": row.output,
+        "neurons": _plain(row.neurons),
+        "connections": _plain(row.connections),
+        "parameters": row.parameters,
+        "macs": _plain(row.macs),
+        "receptive_field": {
+            name: [axis and _axis_data(axis) for axis in field]
+            for name, field in row.fields.items()
+        },
+        "alive_bytes": _plain(row.alive),
+        "training_only": row.training_only,
+    }
+
+
+def _axis_data(axis: Axis) -> dict[str, int | str]:
+    step = axis.stride
+    whole = step.denominator == 1
+    return {
+        "size": axis.size,
+        "step": int(step) if whole else str(step),
+        "start": axis.start,
+    }
+
+
+def _summary_json(summary: Summary) -> str:
     """The same as data; formulas of symbolic sizes are strings."""
-    summary = network.summary()
-    rows = [
-        {
-            "path": row.path,
-            "layer": row.layer,
-            "output": row.output,
-            "parameters": row.parameters,
-            "macs": row.macs if isinstance(row.macs, int) else str(row.macs),
-            "training_only": row.training_only,
-        }
-        for row in summary.rows
-    ]
-    macs = summary.macs if isinstance(summary.macs, int) else str(summary.macs)
     data = {
         "name": summary.name,
         "parameters": summary.parameters,
         "inference_parameters": summary.inference_parameters,
-        "macs": macs,
-        "layers": rows,
+        "macs": _plain(summary.macs),
+        "neurons": _plain(summary.neurons),
+        "connections": _plain(summary.connections),
+        "peak_bytes": summary.memory.peak,
+        "peak_at": summary.memory.at,
+        "inputs": [_row_data(row) for row in summary.inputs],
+        "layers": [_row_data(row) for row in summary.rows],
     }
-    return json.dumps(data, indent=2)
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _summary_csv(summary: Summary) -> str:
+    """A line each; a receptive field as `size step start`, axes parted by `x`, inputs by `;`."""
+    text = StringIO()
+    rows = [_row_data(row) for row in (*summary.inputs, *summary.rows)]
+    fields = ("size", "step", "start")
+    writer = csv.DictWriter(text, list(_row_data(summary.inputs[0])), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        said = (
+            " x ".join(" ".join(str(axis[f]) for f in fields) if axis else "all" for axis in field)
+            for field in row["receptive_field"].values()
+        )
+        texts = {name: clean(text) for name, text in row.items() if isinstance(text, str)}
+        writer.writerow(row | texts | {"receptive_field": "; ".join(said)})
+    return text.getvalue()
+
+
+def _summary_markdown(summary: Summary) -> str:
+    rows = [TITLES, tuple("--:" if i in NUMBERS else "---" for i, _ in enumerate(TITLES))]
+    rows += [tuple(clean(cell).replace("|", "\\|") for cell in row) for row in summary.cells()]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{table}\n\n{summary.totals()}; {summary.more()}\n"
 
 
 def sizes_json(sizes: Sizes) -> str:

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import click
 
+from netdsl.ops.plugins import PluginError, is_plugin
+
 WRONG_FILE, WRONG_CALL = 1, 2
 
 
@@ -34,6 +36,8 @@ class Group(click.Group):
         except OSError as error:
             _drop(sys.stdout)
             fail(reason(error))
+        except PluginError as error:
+            fail(str(error))
         except MemoryError:
             fail("this takes more memory than there is")
         except Exception as error:
@@ -85,10 +89,22 @@ def _own_error(error: Exception) -> str:
 
     frames = extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    for frame, step in zip(frames, _globals(error), strict=True):
+        if is_plugin(step):
+            where = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
+            return f"a plug-in fails: {type(error).__name__}: {error} ({where})"
     return (
         f"internal error: {type(error).__name__}: {error}{place}\n"
         "This is a mistake in netdsl, not in the file; please report it with the file."
     )
+
+
+def _globals(error: Exception) -> Iterator[dict[str, Any]]:
+    """The names of each module that an error went through."""
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame.f_globals
+        trace = trace.tb_next
 
 
 def _open_missing_streams() -> None:

@@ -7,32 +7,17 @@ from pathlib import Path
 import pytest
 
 from netdsl.ops import registry
-from netdsl.ops.base import Op, parameters
-from netdsl.ops.params import show
+from netdsl.reference import FAMILIES, signature
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "language.md"
 BEGIN, END = "<!-- layers -->\n", "<!-- end of layers -->"
-FAMILIES = ("convolution", "pooling", "pyramid", "resampling", "size", "merging", "norms",
-            "activations", "dense", "regularising", "plumbing")  # fmt: skip
-
-
-def signature(op: type[Op]) -> str:
-    """`conv(channels, kernel, stride=1)`."""
-    parts = [p.name if p.required else f"{p.name}={_default(p.default)}" for p in parameters(op)]
-    return f"`{op.name}({', '.join(parts)})`" if parts else f"`{op.name}`"
-
-
-def _default(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return show(list(value)) if isinstance(value, tuple) else show(value)
 
 
 def table() -> str:
     rows = ["| family | layers |", "|---|---|"]
     for family in FAMILIES:
         ops = [op for _, op in sorted(registry().items()) if op.family == family]
-        rows.append(f"| {family} | {', '.join(map(signature, ops))} |")
+        rows.append(f"| {family} | {', '.join(f'`{signature(op)}`' for op in ops)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,25 +1,42 @@
-"""What a network costs: parameters and multiply-adds, layer by layer."""
+"""What a network is made of and what it costs, layer by layer or block by block."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import cast
 
+from netdsl.analyses.memory import Memory, memory
+from netdsl.analyses.receptive_field import Field, ReceptiveFields
 from netdsl.ir.dim import Dim, Size
-from netdsl.ir.graph import Graph, Layer, Node
-from netdsl.ops.base import Op, parameters
-from netdsl.ops.params import Same, show
+from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
+from netdsl.ops.base import Op, Tensors, elements, parameters
+from netdsl.ops.params import FromValue, Same, show
+
+MAX_FORMULA = 40
+"""Longer formulas are cut in tables for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call of a layer. `parameters` are 0 in later calls of a shared layer."""
+    """An input, a call of a layer, or a block that is folded.
+
+    `neurons` are the values of its result, `connections` how many values they read (see
+    `Op.connections`; None: not known; those of a block are the sum of its layers'). `parameters`
+    are 0 in later calls of a shared layer. `fields` is what a neuron sees of each input,
+    `alive` the bytes of all values that exist while it runs.
+    """
 
     path: str
     layer: str
     output: str
+    neurons: Size
+    connections: Size | None
     parameters: int
     macs: Size
+    fields: Mapping[str, Field]
+    alive: Size
     training_only: bool
 
 
@@ -29,38 +46,46 @@ class Summary:
 
     `parameters` are all learned numbers, training-only heads included, `inference_parameters`
     those without them; `macs` are multiply-adds of convolutions and matrix products for one
-    sample at inference (a formula where sizes are symbolic).
+    sample at inference (a formula where sizes are symbolic). `neurons` are those of the layers
+    that multiply by weights, `connections` those of all layers. `inputs` are rows as well.
     """
 
     name: str
+    inputs: tuple[Row, ...]
     rows: tuple[Row, ...]
     parameters: int
     inference_parameters: int
     macs: Size
+    neurons: Size
+    connections: Size | None
+    memory: Memory
 
     def __str__(self) -> str:
-        table = [("path", "layer", "output", "parameters", "multiply-adds"), *self.cells()]
+        table = [TITLES, *self.cells()]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(
-                f"{cell:>{width}}" if index > 2 else f"{cell:<{width}}"
+                f"{cell:>{width}}" if index in NUMBERS else f"{cell:<{width}}"
                 for index, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in table
         ]
-        return "\n".join([*lines, self.totals()])
+        return "\n".join([*lines, self.totals(), self.more()])
 
-    def cells(self) -> list[tuple[str, str, str, str, str]]:
-        """The rows as texts: path, layer, output, parameters, multiply-adds; zeros are blank."""
+    def cells(self) -> list[tuple[str, ...]]:
+        """The rows as texts, under `TITLES`; zeros are blank."""
         return [
             (
                 f"{row.path} (training)" if row.training_only else row.path,
                 row.layer,
                 row.output,
+                shortly(row.neurons),
+                shortly(row.connections),
                 f"{row.parameters:,}" if row.parameters else "",
-                _counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
+                counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
+                ", ".join(filter(None, map(field_text, row.fields.values()))),
             )
-            for row in self.rows
+            for row in (*self.inputs, *self.rows)
         ]
 
     def totals(self) -> str:
@@ -68,42 +93,147 @@ class Summary:
         extra = ""
         if self.inference_parameters != self.parameters:
             extra = f" ({self.inference_parameters:,} at inference)"
-        return f"{self.parameters:,} parameters{extra}, {_counted(self.macs)} multiply-adds"
+        return f"{self.parameters:,} parameters{extra}, {counted(self.macs)} multiply-adds"
+
+    def more(self) -> str:
+        """Neurons, connections, and the memory that values take, where all is known."""
+        said = [f"{shortly(self.neurons)} neurons in layers that multiply by weights"]
+        if self.connections is not None:
+            said.append(f"{shortly(self.connections)} connections")
+        if self.memory.peak is not None:
+            said.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
+        return ", ".join(said)
 
 
-def _counted(macs: Size) -> str:
-    return f"{macs:,}" if isinstance(macs, int) else str(macs)
+TITLES = ("path", "layer", "output", "neurons", "connections", "parameters", "multiply-adds",
+          "receptive field")  # fmt: skip
+NUMBERS = range(3, 7)
+"""Columns that are numbers."""
 
 
-def summarise(graph: Graph) -> Summary:
-    """The cost of every node, and in all."""
+def counted(number: Size) -> str:
+    """A count with commas, or a formula."""
+    return f"{number:,}" if isinstance(number, int) else str(number)
+
+
+def shortly(number: Size | None) -> str:
+    """The same, where it is not too long; nothing where it is not known."""
+    text = "" if number is None else counted(number)
+    return text if len(text) <= MAX_FORMULA else "..."
+
+
+def field_text(field: Field) -> str:
+    """`43x43 step 8`; `all` of an axis where it is not known to be less."""
+    if not any(field):
+        return "all" if field else ""
+    sizes = "x".join(str(axis.size) if axis else "all" for axis in field)
+    steps = [str(axis.stride) if axis else "-" for axis in field]
+    if set(steps) <= {"1", "-"}:
+        return sizes
+    return f"{sizes} step {steps[0] if len(set(steps)) == 1 else ' x '.join(steps)}"
+
+
+def summarise(graph: Graph, depth: int | None = None) -> Summary:
+    """The cost of every layer, and in all; blocks below `depth` are folded into one row."""
     needed = graph.inference_nodes()
-    rows = [_row(node, id(node) not in needed) for node in graph.nodes()]
-    macs: Size = 0
-    for row in rows:
-        macs = macs if row.training_only else macs + row.macs
-    total = sum(row.parameters for row in rows)
+    writer = _Writer(graph, needed)
+    rows = [writer.row(part) for part in _parts(graph.root, depth)]
+    running = [node for node in graph.nodes() if id(node) in needed]
+    macs = _sum(writer.macs(node) for node in running)
     left = sum(count_parameters(layer) for layer in graph.layers()
                if any(id(node) in needed for node in layer.calls))  # fmt: skip
-    return Summary(graph.name, tuple(rows), total, left, macs)
-
-
-def _row(node: Node, training_only: bool) -> Row:
-    op = node.op
-    assert isinstance(op, Op)
-    inputs = tuple(v.type for v in node.inputs)
-    outputs = tuple(v.type for v in node.outputs)
-    first = node.layer.calls[0] is node
-    # a head for training alone stays in a network whose image is too small for it
-    fits = not any(isinstance(n, int) and n < 1 for t in (*inputs, *outputs) for n in t.shape)
-    return Row(
-        node.path,
-        layer_text(op),
-        ", ".join(map(str, outputs)) if fits else "none at this size",
-        count_parameters(node.layer) if first else 0,
-        op.macs(inputs, outputs) if fits else 0,
-        training_only,
+    return Summary(
+        graph.name,
+        tuple(map(writer.input_row, graph.inputs)),
+        tuple(rows),
+        sum(map(count_parameters, graph.layers())),
+        left,
+        macs,
+        _sum(elements(_types(n.outputs)) for n in running if _multiplies(writer.macs(n))),
+        _sum_known(writer.connections(node) for node in running),
+        writer.memory,
     )
+
+
+def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
+    """Layers, and the scopes that lie too deep to be opened."""
+    for member in scope.members():
+        if isinstance(member, Node) or depth == 1:
+            yield member
+        else:
+            yield from _parts(member, depth and depth - 1)
+
+
+class _Writer:
+    """Writes the rows of a network."""
+
+    def __init__(self, graph: Graph, needed: set[int]) -> None:
+        self.needed = needed
+        self.fields = ReceptiveFields(graph)
+        self.memory = memory(graph)
+
+    def input_row(self, item: Input) -> Row:
+        value = item.value
+        fields, neurons = self.fields.of(value), elements((value.type,))
+        return Row(item.name, "input", str(value.type), neurons, None, 0, 0, fields, 0, False)
+
+    def row(self, part: Child) -> Row:
+        nodes = [part] if isinstance(part, Node) else list(part.nodes())
+        outputs = part.outputs
+        # a head for training alone stays in a network whose image is too small for it
+        fits = all(map(_fits, nodes))
+        alive = [self.memory.alive[id(node)] for node in nodes if id(node) in self.memory.alive]
+        numbers = [n for n in alive if isinstance(n, int)]
+        return Row(
+            part.path,
+            layer_text(cast(Op, part.op)) if isinstance(part, Node) else _scope_text(part),
+            ", ".join(str(v.type) for v in outputs) if fits else "none at this size",
+            elements(_types(outputs)) if fits else 0,
+            _sum_known(map(self.connections, nodes)) if fits else 0,
+            sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
+            _sum(map(self.macs, nodes)) if fits else 0,
+            self.fields.of(outputs[0]) if outputs and fits else {},
+            max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
+            not any(id(node) in self.needed for node in nodes),
+        )
+
+    def macs(self, node: Node) -> Size:
+        return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
+
+    def connections(self, node: Node) -> Size | None:
+        return cast(Op, node.op).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _types(values: tuple[Value, ...]) -> Tensors:
+    return tuple(value.type for value in values)
+
+
+def _fits(node: Node) -> bool:
+    sizes = (n for value in (*node.inputs, *node.outputs) for n in value.type.shape)
+    return not any(isinstance(n, int) and n < 1 for n in sizes)
+
+
+def _multiplies(macs: Size) -> bool:
+    return isinstance(macs, Dim) or macs > 0
+
+
+def _sum(sizes: Iterable[Size]) -> Size:
+    return sum(sizes, cast(Size, 0))
+
+
+def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
+    """The sum, where all are known."""
+    found = list(sizes)
+    known = [size for size in found if size is not None]
+    return _sum(known) if len(known) == len(found) else None
+
+
+def _scope_text(scope: Scope) -> str:
+    """A block as it is called; else what it was written as."""
+    if scope.kind is Kind.BLOCK:
+        head, mark, rest = scope.span.text.partition("{")[0].partition("(")
+        return " ".join(f"{head.rpartition(':')[2]}{mark}{rest}".split())
+    return f"{scope.kind.value} {{ ... }}"
 
 
 def count_parameters(layer: Layer) -> int:
@@ -128,6 +258,8 @@ def layer_text(op: Op) -> str:
 
 
 def _show(value: object) -> str:
+    if isinstance(value, FromValue):
+        return "value"
     if isinstance(value, str | Dim):
         return str(value)
     return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)

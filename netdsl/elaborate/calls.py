@@ -26,6 +26,7 @@ from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.plugins import check_types
 
 MAX_SIZE = 2**40
 
@@ -88,6 +89,7 @@ def add_node(
     rules = Rules()
     try:
         results = op.infer(tensors, rules)
+        check_types(op, results)
         weights = op.weights(tensors)
         check_precision(op, tensors, weights, rules)
         check_sizes(results, rules)

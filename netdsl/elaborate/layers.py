@@ -19,6 +19,7 @@ from netdsl.elaborate.program import Block, std_names
 from netdsl.elaborate.suggest import is_same, leave_out, nearest
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
+from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast
 
 Callee: TypeAlias = type[Op] | Block | LayerValue | SharedLayer
@@ -46,6 +47,10 @@ def resolve_layer(
     op = registry().get(name.text)
     if op is not None and defined is None:
         return op
+    if defined is None and binding is None and name.text not in std_names():
+        op = installed(name.text)
+        if op is not None:
+            return op
     is_value = binding is not None and isinstance(binding.value, Flow | Family)
     if is_value or defined is not None:
         _not_a_layer(name, sink, is_value=is_value)
@@ -152,7 +157,7 @@ def _unknown(
         return
     blocks = {n for n, d in environment.unit.visible.items() if isinstance(d, Block)}
     layers = {n for n in environment.visible() if _is_layer(environment, n)}
-    guess = nearest(name.text, blocks | layers | set(registry()))
+    guess = nearest(name.text, blocks | layers | set(registry()) | set(installed_names()))
     sink.error(
         "unknown-layer",
         f"there is no layer or value `{name.text}`",

@@ -1,11 +1,92 @@
-"""Floor 2: the layers of the language, one class each; importing a family file is all it takes."""
+"""Floor 2: the layers of the language, one class each; importing a family file is all it takes.
+
+What stands in `__all__` is what a plug-in needs (docs/plugins.md).
+"""
 
 from importlib import import_module
 from pkgutil import iter_modules
 
-from netdsl.ops.base import registry
+from netdsl.ir.condition import all_of, any_of, divides, equal
+from netdsl.ir.dim import Size, ceil_div, maximum, minimum
+from netdsl.ir.graph import WeightSpec
+from netdsl.ir.tensor import Shape, Tensor
+from netdsl.ops.axes import (
+    AXIS,
+    along,
+    at_least,
+    axis_index,
+    axis_name,
+    changed,
+    check_divides,
+    check_weight,
+    is_fixed,
+    known_channels,
+    links,
+    need_float,
+    per_axis,
+    spatial_rank,
+    total,
+)
+from netdsl.ops.base import (
+    POINTWISE,
+    Op,
+    Refusal,
+    Rules,
+    Tensors,
+    Window,
+    Windows,
+    elements,
+    registry,
+)
+from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded
+from netdsl.ops.params import (
+    BOOL,
+    FLOAT,
+    FLOATS,
+    INT,
+    INTS,
+    SCALE,
+    SHAPE,
+    SIZE,
+    SIZE_OR_VALUE,
+    TEXT,
+    FromValue,
+    Kind,
+    Mismatch,
+    Same,
+    choice,
+    either,
+    optional,
+    param,
+)
+from netdsl.ops.plugins import PluginError
+from netdsl.ops.recipe import (
+    Code,
+    From,
+    In,
+    Ins,
+    Setting,
+    SizeOf,
+    TorchCall,
+    TorchModule,
+    TorchRecipe,
+    keywords,
+)
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["registry"]
+# fmt: off
+__all__ = [
+    "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "POINTWISE", "SCALE", "SHAPE", "SIZE",
+    "SIZE_OR_VALUE", "TEXT", "Code", "From", "FromValue", "In", "Ins", "Kind", "Lowering",
+    "Mismatch", "OnnxValue", "Op", "PluginError", "Refusal", "Rules", "Same", "Setting", "Shape",
+    "Size", "SizeOf", "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe",
+    "WeightSpec", "Window", "Windows", "all_of", "along", "any_of", "at_least", "axis_index",
+    "axis_name", "ceil_div", "changed", "check_divides", "check_weight", "choice", "divides",
+    "either", "elements", "equal", "is_fixed", "keywords", "known_channels", "links", "maximum",
+    "minimum", "need_float", "optional", "padded", "param", "per_axis", "registry",
+    "spatial_rank", "total",
+]
+# fmt: on

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import pi, sqrt
 from typing import ClassVar
 
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
-from netdsl.ops.axes import AXIS, axis_index, changed, need_float
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float
+from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -391,6 +392,13 @@ class _Softmax(Op):
         need_float(x, rules, self.name)
         axis_index(self.axis, x.rank, rules)
         return inputs
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        (x,) = inputs
+        return elements(inputs) * x.shape[axis_index(self.axis, x.rank, Rules())]
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return along(inputs[0], axis_index(self.axis, inputs[0].rank, Rules()))
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = keywords(dim=axis_index(self.axis, inputs[0].rank, Rules()) + 1)

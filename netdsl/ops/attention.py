@@ -9,7 +9,7 @@ from netdsl.ir.dim import Dim, Size, ceil_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import at_least, changed, check_divides, need_float
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.base import Op, Rules, Tensors, elements
 from netdsl.ops.dense import matmul
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded, part, rolled
@@ -93,6 +93,10 @@ class Attention(Op):
         tokens, size = inputs[0].shape
         return tokens * size * size * 4 + tokens * tokens * size * 2
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        """Each value of a result depends on all tokens."""
+        return elements(inputs) * elements(inputs)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
@@ -174,6 +178,20 @@ class WindowAttention(Op):
         w = self.window
         cells = ceil_div(height, w) * w * (ceil_div(width, w) * w)
         return cells * (4 * size * size + 2 * w * w * size)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """Each value depends on the cells of its window that there are and that meet it."""
+        height, width, size = inputs[0].shape
+        if self.shift and not (isinstance(height, int) and isinstance(width, int)):
+            return None
+        return self._meeting(height) * self._meeting(width) * (size * size)
+
+    def _meeting(self, size: Size) -> Size:
+        """How many pairs of cells share a window along an axis."""
+        shifted = isinstance(size, int) and size > self.window
+        first = self.shift if shifted else 0
+        whole, rest = (size - first) // self.window, (size - first) % self.window
+        return whole * self.window**2 + rest * rest + first * first
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

@@ -7,9 +7,9 @@ from math import isqrt, prod
 from typing import TypeVar
 
 from netdsl.ir.condition import Truth, any_of
-from netdsl.ir.dim import Dim, Size
+from netdsl.ir.dim import Dim, Size, maximum
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Rules
+from netdsl.ops.base import POINTWISE, Rules, Windows
 from netdsl.ops.params import INT, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
@@ -21,6 +21,8 @@ AXIS = either(INT, "channels")
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 MAX_ELEMENTS = 2**40
 MAX_SEARCHED = 2**30
+MAX_KERNEL = 2**12
+"""Beyond it the links of a window are not counted."""
 
 
 def axis_name(rank: int, axis: int) -> str:
@@ -122,6 +124,26 @@ def check_weight(shape: Sequence[int], rules: Rules, at: str) -> None:
         rules.refuse(
             at, f"a weight of {prod(shape):,} numbers is beyond any memory", code="too-large"
         )
+
+
+def along(x: Tensor, axis: int) -> Windows:
+    """What an output position sees where one axis, counted from 0, is worked on as a whole."""
+    return tuple(None if i == axis else POINTWISE for i in range(1, x.rank))
+
+
+def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation: int) -> Size:
+    """How many pairs of a window and a cell in it lie within the map, along an axis.
+
+    Window i holds the cells `i*stride - before + t*dilation`; the last window is number
+    `floor((size + room)/stride)`.
+    """
+    found: Size = 0
+    for cell in range(kernel):
+        reach = before - cell * dilation
+        first = max(0, -(-reach // stride))
+        last = (size + min(room, reach - 1)) // stride
+        found = found + maximum(0, last - first + 1)
+    return found
 
 
 def total(sizes: Iterable[Size]) -> Size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
@@ -92,17 +93,24 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What output position i sees along one axis: inputs `start + i*stride` and `size - 1` on.
+    """What output position i sees along one axis.
 
-    `size` is the hull (dilation included). Fractions where a layer enlarges.
+    These are the cells from `start + i*stride` to `size - 1` further on, both ends included. Where
+    a layer enlarges, the ends are fractions, and the cells are the whole numbers between them.
+    `dilation` is the distance between the cells that are seen. `copies` tells that what lies
+    outside of the map is copied from inside, so that a window at the border may see more of it.
     """
 
-    size: int
+    size: int | Fraction
     stride: Fraction = Fraction(1)
     start: Fraction = Fraction(0)
+    dilation: int = 1
+    copies: bool = False
 
 
 POINTWISE = Window(1)
+Windows = tuple[Window | None, ...]
+"""A window for each spatial axis; None: all of that axis."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +130,11 @@ class Op:
     """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
     takes_weights: ClassVar[bool] = False
     """Whether an input may be a learned `weight`, which has no batch axis."""
+    is_view: ClassVar[bool] = False
+    """Whether, at inference, PyTorch gives parts of input 0 itself and no numbers of their own."""
 
     def __init_subclass__(cls) -> None:
-        registry.cache_clear()
+        builtin_layers.cache_clear()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
@@ -141,8 +151,18 @@ class Op:
         """Multiply-adds of convolutions and matrix products for one sample."""
         return 0
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        """What one output position sees of input 0, an axis each; None: all of it."""
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """How many input values each output value reads at inference, summed over output values.
+
+        Cells of padding that hold a constant are no values. None: not known.
+        """
+        windows = self.windows(inputs, outputs)
+        if windows is None or any(window != POINTWISE for window in windows):
+            return None
+        return elements(outputs) * len(inputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows | None:
+        """What one output position sees of each input, an axis each; None: all of it."""
         return tuple(POINTWISE for _ in inputs[0].spatial)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
@@ -158,10 +178,31 @@ class Op:
         to.refuse(f"`{self.name}` has no form in ONNX yet")
 
 
+def elements(tensors: Tensors) -> Size:
+    """How many numbers they hold."""
+    found: Size = 0
+    for tensor in tensors:
+        count: Size = 1
+        for size in tensor.shape:
+            count = count * size
+        found = found + count
+    return found
+
+
 @cache
+def builtin_layers() -> dict[str, type[Op]]:
+    """The ops of this package by name, computed from the subclasses that have been imported."""
+    home = __name__.rpartition(".")[0]
+    return {op.name: op for op in _subclasses(Op) if op.name and op.__module__.startswith(home)}
+
+
+PLUGGED: ContextVar[dict[str, type[Op]] | None] = ContextVar("layers", default=None)
+"""All layers, where plug-ins are in force (see ops/plugins.py)."""
+
+
 def registry() -> dict[str, type[Op]]:
-    """All ops of the language by name, computed from the subclasses that have been imported."""
-    return {op.name: op for op in _subclasses(Op) if op.name}
+    """All ops of the language by name, plug-ins in force included."""
+    return PLUGGED.get() or builtin_layers()
 
 
 def _subclasses(base: type[Op]) -> Iterator[type[Op]]:

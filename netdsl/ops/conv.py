@@ -10,18 +10,20 @@ from typing import ClassVar
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import (
+    MAX_KERNEL,
     at_least,
     axis_name,
     changed,
     check_divides,
     check_weight,
     known_channels,
+    links,
     need_float,
     per_axis,
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
@@ -153,12 +155,31 @@ class Conv(Op):
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """Padding of zeros links nothing; copied cells are read again."""
+        rules, (x,) = Rules(), inputs
+        kernel, stride, dilation = self._settings(x.rank - 1, rules)
+        before, after = self._padding(x.rank - 1, rules)
+        if max(kernel) > MAX_KERNEL:
+            return None
+        if self.padding_mode != "zeros":
+            return self.macs(inputs, outputs)
+        assert isinstance(x.channels, int)
+        along = (
+            links(n, p + q - d * (k - 1) - 1, k, s, p, d)
+            for n, k, s, d, p, q in zip(
+                x.spatial, kernel, stride, dilation, before, after, strict=True
+            )
+        )
+        return total(along) * (self.channels * (x.channels // self.groups))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1
         kernel, stride, dilation = self._settings(rank, rules)
         before, _ = self._padding(rank, rules)
+        copies = self.padding_mode != "zeros"
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p))
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d, copies)
             for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
         )
 
@@ -279,7 +300,24 @@ class ConvTranspose(Op):
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.weights(inputs)[0].fan_in
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """What is painted outside of the result links nothing."""
+        (x,) = inputs
+        kernel, stride, padding, dilation = (
+            per_axis(getattr(self, at), x.rank - 1, Rules(), at)
+            for at in ("kernel", "stride", "padding", "dilation")
+        )
+        if max(kernel) > MAX_KERNEL:
+            return None
+        along: list[Size] = []
+        for n, made, k, s, p, d in zip(
+            x.spatial, outputs[0].spatial, kernel, stride, padding, dilation, strict=True
+        ):
+            # seen from the result: input j paints the cells j*s - p + t*d of it
+            along.append(links(made, (n - 1) * s - made, k, s, p, d))
+        return total(along) * (x.channels * (self.channels // self.groups))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1
         kernel, stride, padding, dilation = (
             per_axis(getattr(self, at), rank, rules, at)
@@ -287,7 +325,7 @@ class ConvTranspose(Op):
         )
         # output i is painted by inputs j with 0 <= i + p - j*s <= d*(k - 1)
         return tuple(
-            Window(d * (k - 1) // s + 1, Fraction(1, s), Fraction(p - d * (k - 1), s))
+            Window(Fraction(d * (k - 1), s) + 1, Fraction(1, s), Fraction(p - d * (k - 1), s))
             for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
         )
 

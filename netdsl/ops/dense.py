@@ -10,7 +10,7 @@ from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.base import Op, Rules, Tensors, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
 from netdsl.ops.recipe import Code, From, In, TorchCall, TorchModule, TorchRecipe
@@ -69,6 +69,9 @@ class Linear(Op):
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.features
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return self.macs(inputs, outputs)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
@@ -94,12 +97,16 @@ class Flatten(Op):
 
     name: ClassVar[str] = "flatten"
     family: ClassVar[str] = "dense"
+    is_view: ClassVar[bool] = True
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         if not x.rank:
             rules.refuse("in", f"`flatten` needs an axis, and {x} has none", code="wrong-rank")
         return (x.with_shape(total(x.shape)),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
@@ -121,6 +128,7 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     family: ClassVar[str] = "dense"
+    is_view: ClassVar[bool] = True
 
     shape: tuple[Size, ...] = param(SHAPE, "the new shape, without the batch")
 
@@ -155,6 +163,9 @@ class Reshape(Op):
         )
         return floor_div(count, held)
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
@@ -174,6 +185,7 @@ class Permute(Op):
 
     name: ClassVar[str] = "permute"
     family: ClassVar[str] = "dense"
+    is_view: ClassVar[bool] = True
 
     axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
 
@@ -187,6 +199,9 @@ class Permute(Op):
                 code="bad-argument",
             )
         return (x.with_shape(*(x.shape[a] for a in axes)),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
@@ -230,6 +245,9 @@ class Embedding(Op):
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         return (WeightSpec("weight", (self.count, self.features), "normal"),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

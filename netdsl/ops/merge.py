@@ -8,8 +8,8 @@ from typing import ClassVar
 from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
-from netdsl.ops.axes import AXIS, axis_index
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.axes import AXIS, along, axis_index
+from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
@@ -105,6 +105,13 @@ class Concat(Op):
         result = (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
         return (Tensor(result, dtype, any(t.batched for t in inputs)),)
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """The parts lie one after the other: along that axis a place may be of any of them."""
+        return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()))
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = outputs[0].rank
         axis = axis_index(self.axis, rank, Rules())
@@ -170,6 +177,13 @@ class _Elementwise(Op):
                 else SAME_SIZE,
             )
         return found
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs) * len(inputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """Pointwise; an axis of 1 that spreads is seen by all."""
+        return tuple(POINTWISE for _ in outputs[0].spatial)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = tuple(In(i) for i in range(len(inputs)))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import (
     AXIS,
+    MAX_KERNEL,
+    along,
     at_least,
     axis_index,
     changed,
     check_divides,
     known_channels,
+    links,
     need_float,
     several,
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
@@ -106,6 +110,14 @@ class BatchNorm(_Norm):
         )
         return (affine(channels) if self.affine else ()) + (statistics if self.track else ())
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        (x,) = inputs
+        return elements(inputs) * (1 if self.track else total(x.spatial))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows | None:
+        """Without running statistics, inference takes those of the map, too."""
+        return super().windows(inputs, outputs) if self.track else None
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -163,6 +175,12 @@ class GroupNorm(_Norm):
         assert isinstance(inputs[0].channels, int)
         return affine(inputs[0].channels) if self.affine else ()
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(inputs) * (elements(inputs) // self.groups)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"), From(inputs[0].channels, "in.channels"))
         settings = changed(
@@ -207,7 +225,10 @@ class InstanceNorm(_Norm):
         assert isinstance(inputs[0].channels, int)
         return affine(inputs[0].channels) if self.affine else ()
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(inputs) * total(inputs[0].spatial)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
@@ -261,6 +282,12 @@ class LayerNorm(_Norm):
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         return affine(self._size(inputs))
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(inputs) * self._size(inputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return along(inputs[0], axis_index(self.axis, inputs[0].rank, Rules()))
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank, size = inputs[0].rank, self._size(inputs)
         axis = axis_index(self.axis, rank, Rules())
@@ -302,6 +329,13 @@ class Lrn(_Norm):
         self._check(inputs, rules, 2, 4)
         at_least((self.size,), 1, rules, "size")
         return inputs
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """The channels near each one that there are."""
+        if self.size > MAX_KERNEL:
+            return None
+        (x,) = inputs
+        return links(x.channels, -1, self.size, 1, self.size // 2, 1) * total(x.spatial)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         settings = changed(

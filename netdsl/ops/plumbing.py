@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Dim, Size, ceil_div
 from netdsl.ops.axes import (
     AXIS,
+    along,
     at_least,
     axis_index,
     check_divides,
@@ -16,7 +18,7 @@ from netdsl.ops.axes import (
     known_channels,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -30,6 +32,7 @@ class Identity(Op):
 
     name: ClassVar[str] = "identity"
     family: ClassVar[str] = "plumbing"
+    is_view: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -64,6 +67,7 @@ class Split(Op):
 
     name: ClassVar[str] = "split"
     family: ClassVar[str] = "plumbing"
+    is_view: ClassVar[bool] = True
 
     parts: int | tuple[int, ...] = param(COUNT_OR_SIZES, "number of parts, or their sizes")
     axis: int | str = param(AXIS, "the axis that is cut", "channels")
@@ -95,6 +99,14 @@ class Split(Op):
         )
         return [size // self.parts] * self.parts
 
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """Each part sees cells of its own: along the axis that is cut, all of them."""
+        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        return along(inputs[0], axis)
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
         if isinstance(self.parts, tuple):
@@ -124,6 +136,7 @@ class Slice(Op):
 
     name: ClassVar[str] = "slice"
     family: ClassVar[str] = "plumbing"
+    is_view: ClassVar[bool] = True
 
     axis: int | str = param(AXIS, "the axis that is cut")
     start: int = param(INT, "the first cell kept")
@@ -146,9 +159,14 @@ class Slice(Op):
         first = self.start if self.start >= 0 else size + self.start
         return first, self.stop if self.stop >= 0 else size + self.stop
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
-        return super().windows(inputs, outputs) if axis == 0 else None
+        first, _ = self._ends(inputs[0].shape[axis])
+        window = Window(1, Fraction(self.step), Fraction(first)) if isinstance(first, int) else None
+        return tuple(window if i == axis else POINTWISE for i, _ in enumerate(inputs[0].spatial, 1))
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules())

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import gcd, prod
 from typing import ClassVar
 
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Size, ceil_div
 from netdsl.ops.axes import (
+    MAX_KERNEL,
     at_least,
     axis_name,
     changed,
     is_fixed,
+    links,
     need_float,
     per_axis,
     spatial_rank,
+    total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
 
 Parts = tuple[int, ...]
+SETTINGS = (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
+"""What a sliding window is made of, and what it is where a pool does not have it."""
 
 
 def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> Size:
@@ -32,10 +37,13 @@ def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ce
     A last window that would begin in the far padding is left out in ceil mode, which is the
     smaller of the two bounds.
     """
+    return (size + _room(kernel, stride, padding, dilation, ceil)) // stride + 1
+
+
+def _room(kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
+    """By how much a map is longer than what the last window begins at or before."""
     room = 2 * padding - dilation * (kernel - 1) - 1
-    if ceil:
-        room = min(room + stride - 1, padding - 1)
-    return (size + room) // stride + 1
+    return min(room + stride - 1, padding - 1) if ceil else room
 
 
 def _formula(
@@ -84,13 +92,25 @@ class _Pool(Op):
             sizes.append(made)
         return sizes
 
-    def _windows(self, inputs: Tensors, *settings: object) -> tuple[Window, ...]:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """The cells of each window that lie in the map; padding has no values."""
+        (x,) = inputs
+        settings = (getattr(self, at, default) for at, default in SETTINGS)
+        parts = [per_axis(s, x.rank - 1, Rules(), "setting") for s in settings]
+        if max(parts[0]) > MAX_KERNEL:
+            return None
+        along: list[Size] = []
+        for n, k, s, p, d in zip(x.spatial, *parts, strict=True):
+            along.append(links(n, _room(k, s, p, d, self.ceil_mode), k, s, p, d))  # type: ignore[attr-defined]
+        return total(along) * x.channels
+
+    def _windows(self, inputs: Tensors, *settings: object) -> Windows:
         rank = inputs[0].rank - 1
         kernel, stride, padding, dilation = (
             per_axis(s, rank, Rules(), "setting") for s in settings
         )
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p))  # type: ignore[operator,arg-type]
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)  # type: ignore[operator,arg-type]
             for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
         )
 
@@ -172,7 +192,7 @@ class MaxPool(_Pool):
         sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
         return (inputs[0].with_shape(inputs[0].channels, *sizes),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return self._windows(inputs, self.kernel, self.stride, self.padding, self.dilation)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
@@ -221,7 +241,7 @@ class AvgPool(_Pool):
             _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
         return (x.with_shape(x.channels, *sizes),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return self._windows(inputs, self.kernel, self.stride, self.padding, 1)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
@@ -283,7 +303,7 @@ class LpPool(_Pool):
             _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
         return (x.with_shape(x.channels, *sizes),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return self._windows(inputs, self.kernel, self.stride, 0, 1)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
@@ -305,6 +325,17 @@ class LpPool(_Pool):
         return to.node("Pow", [summed, to.number(1.0 / self.p)])
 
 
+def bin_links(size: Size, bins: Size) -> Size | None:
+    """The cells in all of the adaptive bins of an axis; neighbours share one where they overlap."""
+    assert isinstance(bins, int)
+    if isinstance(size, int):
+        return size + bins - gcd(size, bins)
+    if bins > MAX_KERNEL:
+        return None
+    shared = (ceil_div(i * size, bins) - i * size // bins for i in range(1, bins))
+    return sum(shared, size)
+
+
 @dataclass(frozen=True)
 class _Adaptive(Op):
     """What the adaptive pools share: bin i of n covers `[i*in // n, ceil((i + 1)*in / n))`."""
@@ -320,6 +351,12 @@ class _Adaptive(Op):
         parts = per_axis(self.size, spatial_rank(x, rules, self.name), rules, "size")
         at_least(parts, 1, rules, "size")
         return (x.with_shape(x.channels, *parts),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
+        counts = [bin_links(size, made) for size, made in pairs]
+        known = [count for count in counts if count is not None]
+        return total(known) * inputs[0].channels if len(known) == len(counts) else None
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
         """Regular only where the result's size divides the map's."""
@@ -351,7 +388,7 @@ class _Adaptive(Op):
             return to.node(reduce, [x, axes], to.result(), keepdims=1)
         windows = self.windows(to.tensors, to.results)
         if windows is not None and is_fixed(spatial):
-            kernel = [window.size for window in windows]
+            kernel = [int(window.size) for window in windows]
             op = "MaxPool" if kind == "max" else "AveragePool"
             return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
         for axis, count in enumerate(made, 2):
@@ -394,6 +431,9 @@ class _Global(Op):
         need_float(x, rules, self.name)
         spatial_rank(x, rules, self.name)
         return (x.with_shape(x.channels),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

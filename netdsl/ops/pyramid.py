@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.ir.condition import all_of
-from netdsl.ir.dim import ceil_div
-from netdsl.ops.axes import at_least, axis_name, known_channels, need_float
+from netdsl.ir.dim import Size, ceil_div
+from netdsl.ops.axes import at_least, axis_name, known_channels, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import INTS, choice, param
+from netdsl.ops.pool import bin_links
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
 
@@ -61,6 +62,19 @@ class Spp(Op):
                     f"a % {n} <= a // {n}, and the {axis_name(2, axis)} is {size}",
                     help="bins=adaptive works at every size",
                 )
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        x, found = inputs[0], 0
+        for n in self.levels:
+            along = [self._links(size, n) for size in x.spatial]
+            found = found + total(along)
+        return found * x.channels
+
+    def _links(self, size: Size, bins: int) -> Size:
+        """The cells in all bins of an axis."""
+        made = bin_links(size, bins) if self.bins == "adaptive" else bins * ceil_div(size, bins)
+        assert made is not None  # a level has at most 1024 bins
+        return made
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

@@ -93,8 +93,9 @@ class TorchModule:
 
     `call` is what may be printed in `forward` in place of a module that holds no weights and no
     state (`F.relu(x)`). `inputs` and `input_kwargs` are what the module is called with; `item`
-    picks a part of what it gives. Where `helper` names a file in backends/torch/helpers, the
-    class `target` comes from it.
+    picks a part of what it gives. Where `helper` names a file in backends/torch/helpers, or is the
+    path of a Python file, the class `target` comes from it, and is printed into the source word
+    for word with all of the file that it uses.
     """
 
     target: str

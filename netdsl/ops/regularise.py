@@ -17,6 +17,7 @@ class _Dropping(Op):
     """What they share: a share between 0 and 1, and a kept shape."""
 
     family: ClassVar[str] = "regularising"
+    is_view: ClassVar[bool] = True
 
     p: float = param(FLOAT, "share that is dropped", 0.5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import ClassVar
 
 from netdsl.ir.condition import divides
@@ -17,7 +18,7 @@ from netdsl.ops.axes import (
     per_axis,
     spatial_rank,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import replaced
 from netdsl.ops.params import (
@@ -142,14 +143,32 @@ class Upsample(Op):
             return list(other.spatial)
         return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        """Exact hulls for whole factors; other scales reach one cell further."""
-        if self.scale is None:
-            return None
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        """What the interpolation reads, of weight 0 too; borders are read again."""
         reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
-        factors = self._factors(inputs[0].rank - 1, Rules())
-        before = Fraction(reach // 2 - 1) if reach > 1 else Fraction(0)
-        return tuple(Window(reach, 1 / f, -before) for f in factors)
+        return elements(outputs) * reach ** (inputs[0].rank - 1)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """All of an axis where the ratio of its sizes depends on them."""
+        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
+        return tuple(self._window(size, made) for size, made in pairs)
+
+    def _window(self, size: Size, made: Size) -> Window | None:
+        """The cells around the place of an output: `i*step` for nearest, else of its centre."""
+        step = _ratio(size, made)
+        if self.align_corners and isinstance(size, int) and isinstance(made, int):
+            step = Fraction(size - 1, max(made - 1, 1))
+        elif self.align_corners and step != 1:
+            return None
+        if step is None or step == 1:
+            return None if step is None else POINTWISE
+        rest = Fraction(step.denominator - 1, step.denominator)
+        if self.mode == "nearest":
+            return Window(1 + rest, step, -rest)
+        shift = Fraction(0) if self.align_corners else (step - 1) / 2
+        rest = 1 - Fraction(1, lcm(step.denominator, shift.denominator))
+        reach = 4 if self.mode == "bicubic" else 2
+        return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
@@ -195,6 +214,18 @@ class Upsample(Op):
         for axis, size in enumerate(shape[2:], 2):
             x = _nearest(to, x, axis, size)
         return x
+
+
+def _ratio(size: Size, made: Size) -> Fraction | None:
+    """How many cells of a map come on one of the result, where that is the same at all sizes."""
+    if isinstance(size, int) and isinstance(made, int):
+        return Fraction(size, made)
+    for n in range(1, MAX_WHOLE + 1):
+        if size * n == made:
+            return Fraction(1, n)
+        if made * n == size:
+            return Fraction(n)
+    return None
 
 
 def _whole_factor(size: Size, made: Size) -> int | None:
@@ -244,8 +275,12 @@ class PixelShuffle(Op):
             )
         return (x.with_shape(channels // (r * r), x.shape[1] * r, x.shape[2] * r),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
-        return (Window(1, Fraction(1, self.factor)),) * 2
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        rest = Fraction(self.factor - 1, self.factor)
+        return (Window(1 + rest, Fraction(1, self.factor), -rest),) * 2
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.factor, "factor"),)
@@ -282,7 +317,10 @@ class PixelUnshuffle(Op):
             )
         return (x.with_shape(channels * r * r, x.shape[1] // r, x.shape[2] // r),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...]:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return (Window(self.factor, Fraction(self.factor)),) * 2
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:

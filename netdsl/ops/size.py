@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
-from netdsl.ops.base import Op, Rules, Tensors, Window
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -98,11 +98,16 @@ class Pad(Op):
                     f"wrapping by {added} needs a {name} of that, not {size}",
                 )
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        amounts = self._amounts(inputs[0].rank - 1, Rules())
-        if any(isinstance(before, Dim) for before, _ in amounts):
-            return None
-        return tuple(Window(1, Fraction(1), Fraction(-before)) for before, _ in amounts)  # type: ignore[arg-type]
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        """A constant is read from nowhere."""
+        return elements(inputs if self.mode == "constant" else outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        copies = self.mode != "constant"
+        return tuple(
+            None if isinstance(before, Dim) else Window(1, start=Fraction(-before), copies=copies)
+            for before, _ in self._amounts(inputs[0].rank - 1, Rules())
+        )
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         amounts = reversed(self._amounts(inputs[0].rank - 1, Rules()))
@@ -126,6 +131,7 @@ class Crop(Op):
 
     name: ClassVar[str] = "crop"
     family: ClassVar[str] = "size"
+    is_view: ClassVar[bool] = True
 
     size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
     offset: object = param(SYMBOLIC_SIZE, "cells left out before, an axis each", 0)
@@ -146,11 +152,15 @@ class Crop(Op):
             )
         return (x.with_shape(x.channels, *wanted),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
-        if any(isinstance(o, Dim) for o in offsets):
-            return None
-        return tuple(Window(1, Fraction(1), Fraction(o)) for o in offsets)  # type: ignore[arg-type]
+        return tuple(
+            None if isinstance(o, Dim) else Window(1, start=Fraction(o))  # type: ignore[arg-type]
+            for o in offsets
+        )
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
@@ -170,6 +180,7 @@ class CenterCrop(Op):
 
     name: ClassVar[str] = "center_crop"
     family: ClassVar[str] = "size"
+    is_view: ClassVar[bool] = True
 
     size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
 
@@ -185,13 +196,15 @@ class CenterCrop(Op):
             )
         return (x.with_shape(x.channels, *wanted),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        found: list[Window] = []
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return elements(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        found: list[Window | None] = []
         for size, kept in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
             offset = floor_div(size - kept, 2)
-            if isinstance(offset, Dim):
-                return None
-            found.append(Window(1, Fraction(1), Fraction(offset)))
+            known = isinstance(offset, int)
+            found.append(Window(1, start=Fraction(offset)) if known else None)
         return tuple(found)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:

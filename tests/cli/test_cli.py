@@ -88,8 +88,12 @@ def test_summary() -> None:
         "path": "conv1",
         "layer": "conv(6, 5x5, padding=2)",
         "output": "[6, 28, 28]",
+        "neurons": 4_704,
+        "connections": 107_736,
         "parameters": 156,
         "macs": 117_600,
+        "receptive_field": {"image": [{"size": 5, "step": 1, "start": -2}] * 2},
+        "alive_bytes": 4 * (28 * 28 + 4_704),
         "training_only": False,
     }
 
@@ -218,16 +222,8 @@ def test_refused_sizes_come_with_the_nearest_that_work() -> None:
 
 def test_a_piped_summary_is_plain_text() -> None:
     lines = run("summary", LENET).output.splitlines()
-    assert lines[0].split() == ["path", "layer", "output", "parameters", "multiply-adds"]
-    assert lines[1].split() == [
-        "conv1",
-        "conv(6,",
-        "5x5,",
-        "padding=2)",
-        "[6,",
-        "28,",
-        "28]",
-        "156",
-        "117,600",
-    ]
-    assert lines[-1] == "61,706 parameters, 416,520 multiply-adds"
+    titles = "path layer output neurons connections parameters multiply-adds receptive field"
+    assert lines[0].split() == titles.split()
+    said = "conv1 conv(6, 5x5, padding=2) [6, 28, 28] 4,704 107,736 156 117,600 5x5"
+    assert lines[2].split() == said.split()
+    assert lines[-2] == "61,706 parameters, 416,520 multiply-adds"

@@ -6,39 +6,27 @@ import re
 
 import pytest
 
-import netdsl
 from netdsl.ir.dim import evaluate
 from netdsl.ops import registry
 from netdsl.ops.base import parameters
+from netdsl.reference import Example, pages
 
 torch = pytest.importorskip("torch")
 
-ROW = re.compile(r"^\s*(?P<stage>[a-z_0-9]+(?:\(.*?\))?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$")
 SIZES = {"H": 33, "W": 29, "T": 7}
 
 
-def rows() -> list[tuple[str, str, list[str], str]]:
-    """Name, stage, input shapes, output shapes of every row."""
-    found: list[tuple[str, str, list[str], str]] = []
-    for name, op in registry().items():
-        for line in (op.__doc__ or "").splitlines():
-            match = ROW.match(line)
-            if match and re.match(rf"{name}\b", match["stage"]):
-                inputs = re.findall(r"(?:int64 )?\[[^\]]*\]", match["inputs"])
-                found.append((name, match["stage"], inputs, match["outputs"]))
-    return found
+def rows() -> list[tuple[str, Example]]:
+    """The rows of every layer, with its name."""
+    found = ((name, pages()[name].examples) for name in registry())
+    return [(name, example) for name, examples in found for example in examples]
 
 
-@pytest.mark.parametrize(("name", "stage", "inputs", "outputs"), rows())
-def test_rows(name: str, stage: str, inputs: list[str], outputs: str) -> None:
-    lines = [f"    input x{i}: {shape}" for i, shape in enumerate(inputs)]
-    source = "x0" if len(inputs) == 1 else f"({', '.join(f'x{i}' for i in range(len(inputs)))})"
-    count = outputs.count("[")
-    targets = ", ".join(f"y{i}" for i in range(count))
-    lines.append(f"    ({targets}) = {source} -> {stage}")
-    lines += [f"    output o{i} = y{i} -> identity" for i in range(count)]
-    network = netdsl.loads("net Row {\n" + "\n".join(lines) + "\n}")
-    assert ", ".join(str(o.value.type) for o in network.outputs) == outputs
+@pytest.mark.parametrize(("name", "example"), rows(), ids=str)
+def test_rows(name: str, example: Example) -> None:
+    assert re.match(rf"{name}\b", example.stage)
+    network = example.network()
+    assert ", ".join(str(o.value.type) for o in network.outputs) == example.outputs
     at = {s: SIZES[s] for s in network.sizes.symbols}
     tensors = [
         torch.zeros(2, *(evaluate(d, at) for d in i.shape), dtype=getattr(torch, i.dtype))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ast as python
 import builtins
 import keyword
 import re
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 
 from netdsl.backends.torch.arguments import resolve
 from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass, is_plain
 from netdsl.backends.torch.forward import Line
+from netdsl.backends.torch.helper_code import helper_parts
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, fill, flat, lines, literal
-from netdsl.backends.torch.tree import Member, Uses
+from netdsl.backends.torch.tree import Member, Uses, recipe
 from netdsl.ir.graph import Graph, Node, Output
+from netdsl.ops.recipe import TorchModule
 
 RESERVED = {"Tensor", "OrderedDict", "NamedTuple", "F", "nn", "torch"}
 
@@ -32,8 +32,7 @@ def torch_source(graph: Graph) -> str:
     _name_classes(classes, root, name, {name for _, name in collector.helpers})
     for found in classes:
         resolve(found)
-    parts = [_helper(file, sorted(n for f, n in collector.helpers if f == file))
-             for file in sorted({f for f, _ in collector.helpers})]  # fmt: skip
+    parts = helper_parts(collector.helpers)
     outputs = _outputs_class(graph) if len(graph.outputs) > 1 else ""
     printed = [_print_class(found, graph if root in found.instances else None) for found in classes]
     printed.insert(len(printed) - 1, outputs)
@@ -46,8 +45,21 @@ def class_name(graph: Graph) -> str:
     name = graph.name
     helpers = {"AdaptiveAvgPool", "AdaptiveMaxPool", "AxisLayerNorm", "DropPath", "Normalize",
                "PaperPyramidPool", "SpatialPyramidPool", "WindowAttention"}  # fmt: skip
-    clash = keyword.iskeyword(name) or name in RESERVED | helpers | set(dir(builtins))
+    taken = RESERVED | helpers | own_helpers(graph) | set(dir(builtins))
+    clash = keyword.iskeyword(name) or name in taken
     return f"{name}Net" if clash else name
+
+
+def own_helpers(graph: Graph) -> set[str]:
+    """The classes that layers of plug-ins bring along."""
+    found: set[str] = set()
+    for node in graph.nodes():
+        if type(node.op).__module__.startswith("netdsl.ops."):
+            continue
+        said = recipe(node)
+        if isinstance(said, TorchModule) and said.helper:
+            found.add(said.target)
+    return found
 
 
 def _training_only(graph: Graph) -> set[int]:
@@ -247,25 +259,3 @@ def _docstring(doc: str, indent: int) -> list[str]:
         return [f'{margin}"""{parts[0]}"""']
     body = [f"{margin}{line}" if line else "" for line in parts[1:]]
     return [f'{margin}"""{parts[0]}', *body, f'{margin}"""']
-
-
-# --- helpers -------------------------------------------------------------------------------
-
-
-def _helper(file: str, names: Sequence[str]) -> str:
-    """The classes and functions of a helper file that are used, word for word."""
-    path = files("netdsl.backends.torch.helpers") / f"{file}.py"
-    text = path.read_text(encoding="utf-8")
-    tree = python.parse(text)
-    defined = {n.name: n for n in tree.body if isinstance(n, python.ClassDef | python.FunctionDef)}
-    wanted: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name in wanted:
-            continue
-        wanted.add(name)
-        used = {n.id for n in python.walk(defined[name]) if isinstance(n, python.Name)}
-        waiting += used & defined.keys()
-    pieces = [python.get_source_segment(text, n) for name, n in defined.items() if name in wanted]
-    return "\n\n\n".join(piece for piece in pieces if piece)

@@ -1,0 +1,215 @@
+"""Layers of other people: found in a module, a file or an installed package, and checked."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cache
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import get_annotations
+from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias, TypeGuard
+from zlib import crc32
+
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
+
+GROUP = "netdsl.layers"
+"""The group of entry points under which an installed package names its layers."""
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+Plugin: TypeAlias = "str | Path | ModuleType | type[Op]"
+
+
+class PluginError(Exception):
+    """A plug-in can't be used; the text says which, where, and why."""
+
+
+@contextmanager
+def plugged(plugins: Sequence[Plugin]) -> Iterator[None]:
+    """The layers of plug-ins are layers of the language within. Raises `PluginError`."""
+    if not plugins:
+        yield
+        return
+    found = dict(registry())
+    for plugin in plugins:
+        for op in layers_of(plugin):
+            if found.get(op.name) is not op:
+                _check_free(op, found)
+                found[op.name] = op
+    token = PLUGGED.set(found)
+    try:
+        yield
+    finally:
+        PLUGGED.reset(token)
+
+
+def _check_free(op: type[Op], found: dict[str, type[Op]]) -> None:
+    other = found.get(op.name)
+    if other is None:
+        return
+    if other is builtin_layers().get(op.name):
+        raise PluginError(f"{place(op)}: `{op.name}` is a built-in layer; give it another name")
+    raise PluginError(f"`{op.name}` comes from two plug-ins: {place(other)} and {place(op)}")
+
+
+def layers_of(plugin: Plugin) -> list[type[Op]]:
+    """The layers that a plug-in defines, each checked. Raises `PluginError`."""
+    if isinstance(plugin, type):
+        check_layer(plugin)
+        return [plugin]
+    module = plugin if isinstance(plugin, ModuleType) else _load(str(plugin))
+    found = [
+        item
+        for item in vars(module).values()
+        if is_layer(item) and item.__module__ == module.__name__ and item.name
+    ]
+    if not found:
+        raise PluginError(
+            f"plug-in {plugin} defines no layer: a subclass of `netdsl.ops.Op` with a `name`"
+        )
+    for op in found:
+        check_layer(op)
+    return found
+
+
+def _load(plugin: str) -> ModuleType:
+    """The module of a plug-in, by its name or the path of a file. Raises `PluginError`."""
+    try:
+        if plugin.endswith(".py") or "/" in plugin or "\\" in plugin:
+            return _load_file(Path(plugin))
+        return import_module(plugin)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"can't load plug-in {plugin}: {_reason(error)}") from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    """A file as a module; once as long as the file stays as it is."""
+    path = path.resolve()
+    stamp = f"{path} {path.stat().st_mtime_ns}"
+    name = f"netdsl_plugin_{path.stem}_{crc32(stamp.encode()):08x}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is no Python file")
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong and at which line of the plug-in."""
+    said = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<") and file != __file__:
+            place = f" ({file}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    is_ours = isinstance(error, OSError | SyntaxError)
+    return said if is_ours else f"{said}{place}"
+
+
+# --- installed packages --------------------------------------------------------------------
+
+
+@cache
+def installed_names() -> tuple[str, ...]:
+    """The names of layers that installed packages offer; nothing of them is imported."""
+    from importlib.metadata import entry_points
+
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+@cache
+def installed(name: str) -> type[Op] | None:
+    """The layer of this name of an installed package, if there is one. Raises `PluginError`."""
+    from importlib.metadata import entry_points
+
+    points = tuple(entry_points(group=GROUP, name=name))
+    if not points:
+        return None
+    if len({point.value for point in points}) > 1:
+        names = " and ".join(sorted(p.dist.name if p.dist else p.value for p in points))
+        raise PluginError(f"layer `{name}` comes from two installed packages: {names}")
+    try:
+        found = points[0].load()
+    except (Exception, SystemExit) as error:
+        why = f"can't load layer `{name}` of {points[0].value}: {_reason(error)}"
+        raise PluginError(why) from error
+    ops = [found] if isinstance(found, type) else layers_of(found)
+    for op in ops:
+        check_layer(op)
+        if op.name == name:
+            return op
+    raise PluginError(f"{points[0].value} has no layer `{name}`, as its entry point says")
+
+
+# --- what makes a layer --------------------------------------------------------------------
+
+
+def check_layer(op: type[Op]) -> None:
+    """Whether a class is all that a layer has to be. Raises `PluginError`."""
+    wrong = _mistake(op)
+    if wrong:
+        raise PluginError(f"{place(op)}: {wrong}")
+
+
+def _mistake(op: type[Op]) -> str:
+    from netdsl.syntax.lexing import WORDS
+
+    if not issubclass(op, Op):
+        return "this is no subclass of `netdsl.ops.Op`"
+    if not NAME.fullmatch(op.name) or op.name.upper() in WORDS - {"NAME"}:
+        return f"`{op.name}` can't be a name: small letters, digits, `_`, no word of the language"
+    if not op.family:
+        return "a layer has a `family`"
+    if not op.__doc__ or op.__doc__.startswith(f"{op.__name__}("):  # what `dataclass` makes up
+        return "a layer has a docstring: what it does, and example rows"
+    for method in "infer", "torch":
+        if getattr(op, method) is getattr(Op, method):
+            return f"a layer has a method `{method}`"
+    if any(not {"kind", "doc"} <= field.metadata.keys() for field in fields(op)):
+        return "parameters are made by `param(kind, doc, default)`"
+    known = {field.name for field in fields(op)}
+    for name, kind in get_annotations(op).items():
+        if name not in known and "ClassVar" not in str(kind):
+            return f"`{name}` is no parameter: write `@dataclass(frozen=True)` above the class"
+    return ""
+
+
+def check_types(op: Op, results: object) -> None:
+    """Whether a shape rule gave what it has to. Raises `PluginError`."""
+    if isinstance(results, tuple) and all(isinstance(part, Tensor) for part in results):
+        return
+    raise PluginError(f"{place(type(op))}: `infer` gives a tuple of tensors, not {results!r}")
+
+
+def is_plugin(names: dict[str, object]) -> bool:
+    """Whether a module, by its globals, is one that defines layers and is not of this package."""
+    home = str(names.get("__name__", ""))
+    found = (item for item in names.values() if is_layer(item))
+    return not home.startswith("netdsl.") and any(item.__module__ == home for item in found)
+
+
+def is_layer(item: object) -> TypeGuard[type[Op]]:
+    """Whether it is a class of layers."""
+    return isinstance(item, type) and issubclass(item, Op)
+
+
+def place(op: type) -> str:
+    """The file and class of a layer, for messages."""
+    module = sys.modules.get(op.__module__)
+    file = getattr(module, "__file__", None) or op.__module__
+    return f"{file}, class {op.__name__}"

@@ -1,0 +1,314 @@
+"""What each layer and each block of the library is, read from their own docs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import cleandoc
+from textwrap import fill, shorten
+
+from netdsl.analyses.cost import counted
+from netdsl.diagnostics import Sink, Source
+from netdsl.driver import loads
+from netdsl.elaborate.program import std_files
+from netdsl.elaborate.suggest import nearest
+from netdsl.network import Network
+from netdsl.ops import registry
+from netdsl.ops.base import Op, parameters
+from netdsl.ops.params import Same, show
+from netdsl.ops.plugins import Plugin, installed, installed_names, plugged
+from netdsl.syntax import ast, parse
+
+ROW = re.compile(
+    r"^\s*(?P<stage>[A-Za-z_0-9]+(?:\(.*?\))?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$"
+)
+SHAPE = re.compile(r"(?:[a-z]+[0-9]* )?\[[^\]]*\]")
+FAMILIES = ("convolution", "pooling", "pyramid", "resampling", "size", "merging", "norms",
+            "activations", "dense", "regularising", "plumbing")  # fmt: skip
+"""Families in the order they are listed; others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row of a doc: `conv(8, 3): [3, 8, 8] -> [8, 6, 6]`."""
+
+    stage: str
+    inputs: tuple[str, ...]
+    outputs: str
+    use: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {', '.join(self.inputs)} -> {self.outputs}"
+
+    def network(self) -> Network:
+        """A network of this stage alone. Raises `DiagnosticError` where the row is wrong."""
+        count = len(self.inputs)
+        lines = [f"    input x{i}: {shape}" for i, shape in enumerate(self.inputs)]
+        source = "x0" if count == 1 else f"({', '.join(f'x{i}' for i in range(count))})"
+        made = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
+        lines.append(f"    ({', '.join(made)}) = {source} -> {self.stage}")
+        lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(made)]
+        body = "\n".join(lines)
+        return loads(f"{self.use}\nnet Example {{\n{body}\n}}\n", name="<example>")
+
+    def cost(self) -> str:
+        """`9,472 parameters, 118,013,952 multiply-adds`; empty where it costs neither."""
+        summary = self.network().summary()
+        parts = [(summary.parameters, "parameters"), (summary.macs, "multiply-adds")]
+        said = [f"{counted(n)} {what}" for n, what in parts if not isinstance(n, int) or n]
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A parameter as a page shows it; `default` is empty where it must be given."""
+
+    name: str
+    kind: str
+    default: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The reference of a layer, a block or a function.
+
+    `family` is the layer's family, or the library file. `signature` is as one writes it, with the
+    inputs of a block; `summary` is the first paragraph of the doc, `notes` what follows but the
+    example rows. A block's parameters stand in its signature alone.
+    """
+
+    name: str
+    family: str
+    signature: str
+    summary: str
+    notes: str
+    arguments: tuple[Argument, ...]
+    examples: tuple[Example, ...]
+    facts: tuple[str, ...]
+
+    def text(self, width: int = 100) -> str:
+        """The page for a terminal."""
+        paragraphs = [self.summary, *filter(None, self.notes.split("\n\n")), *self.facts]
+        parts = [self.signature, *(_filled(p, width) for p in paragraphs)]
+        if self.arguments:
+            columns = [(a.name, _kind(a), a.doc) for a in self.arguments]
+            wide = [max(len(row[i]) for row in columns) for i in (0, 1)]
+            rows = (f"  {n:<{wide[0]}}  {k:<{wide[1]}}  {doc}".rstrip() for n, k, doc in columns)
+            parts.append("Parameters:\n" + "\n".join(rows))
+        if self.examples:
+            parts.append("Examples:\n" + "\n".join(f"  {line}" for line in self._example_lines()))
+        return "\n\n".join(parts)
+
+    def markdown(self) -> str:
+        """The page as a section of docs/layers.md."""
+        said = filter(None, [self.summary, self.notes])
+        parts = [
+            f"### {self.name}",
+            f"```\n{self.signature}\n```",
+            *map(_escaped, said),
+            *self.facts,
+        ]
+        if self.arguments:
+            rows = ["| parameter | kind | default | |", "|---|---|---|---|"]
+            rows += [
+                f"| `{a.name}` | {_cell(a.kind)} | {_cell(a.default)} | {_cell(a.doc)} |"
+                for a in self.arguments
+            ]
+            parts.append("\n".join(rows))
+        if self.examples:
+            parts.append("```\n" + "\n".join(self._example_lines()) + "\n```")
+        return "\n\n".join(parts) + "\n"
+
+    def _example_lines(self) -> Iterator[str]:
+        for example in self.examples:
+            cost = example.cost()
+            yield f"{example}    # {cost}" if cost else str(example)
+
+
+def _escaped(text: str) -> str:
+    """Text without the marks that Markdown reads, except within backquotes."""
+    parts = text.split("`")
+    return "`".join(re.sub(r"([*_<\[])", r"\\\1", part) if i % 2 == 0 else part
+                    for i, part in enumerate(parts))  # fmt: skip
+
+
+def _filled(paragraph: str, width: int) -> str:
+    return fill(paragraph, width, break_on_hyphens=False, break_long_words=False)
+
+
+def _kind(argument: Argument) -> str:
+    return f"{argument.kind} = {argument.default}" if argument.default else argument.kind
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def pages() -> dict[str, Page]:
+    """All pages by name: layers by family, then the library by file.
+
+    Where a name is in two files of the library, the first has it.
+    """
+    ops = sorted(registry().values(), key=lambda op: (*_rank(op.family), op.name))
+    found = {op.name: _layer(op) for op in ops}
+    for file, text in std_files().items():
+        for page in _library(file, text):
+            found.setdefault(page.name, page)
+    return found
+
+
+def _rank(family: str) -> tuple[int, str]:
+    return (FAMILIES.index(family), "") if family in FAMILIES else (len(FAMILIES), family)
+
+
+def looked_up(
+    name: str | None, width: int, plugins: Sequence[Plugin] = (), *, everything: bool = False
+) -> str:
+    """What `netdsl layers` prints. Raises `KeyError`, `PluginError`."""
+    with plugged(plugins):
+        if everything:
+            return manual()
+        return (listing(width) if name is None else layer_text(name, min(width, 100))) + "\n"
+
+
+def layer_text(name: str, width: int = 100) -> str:
+    """The page of a name for a terminal. Raises `KeyError` with what to look for instead."""
+    found = pages()
+    if name in found:
+        return found[name].text(width)
+    op = installed(name)
+    if op is not None:
+        return _layer(op).text(width)
+    close = filter(None, [nearest(name, found), *get_close_matches(name, found, 2)])
+    names = " or ".join(f"`{n}`" for n in list(dict.fromkeys(close))[:2])
+    help = f"did you mean {names}?" if names else "`netdsl layers` lists all"
+    raise KeyError(f"no layer or block is `{name}`; {help}")
+
+
+def listing(width: int = 100) -> str:
+    """All names in their families, a line each."""
+    parts: list[str] = []
+    for family, members in by_family().items():
+        wide = max(len(page.name) for page in members)
+        lines = (
+            f"  {page.name:<{wide}}  {shorten(page.summary, width - wide - 4, placeholder=' ...')}"
+            for page in members
+        )
+        parts.append("\n".join([family, *lines]))
+    if installed_names():
+        parts.append("\n  ".join(["of installed packages", *installed_names()]))
+    return "\n\n".join(parts)
+
+
+def manual() -> str:
+    """docs/layers.md: every page, with a list of them in front."""
+    families = by_family()
+    listed = "\n".join(
+        f"- {family}: {', '.join(f'[`{page.name}`](#{page.name.lower()})' for page in members)}"
+        for family, members in families.items()
+    )
+    sections = (
+        f"## {family}\n\n" + "\n".join(page.markdown() for page in members)
+        for family, members in families.items()
+    )
+    return (
+        "# Layers\n\n`netdsl layers NAME` shows one of these pages. Example rows are checked, "
+        "those of layers against PyTorch; shapes leave the batch axis out. What begins with `std.` "
+        f"is a file of the library, written in the language itself.\n\n{listed}\n\n"
+        + "\n".join(sections)
+    )
+
+
+def by_family() -> dict[str, list[Page]]:
+    """The same in their families."""
+    found: dict[str, list[Page]] = {}
+    for page in pages().values():
+        found.setdefault(page.family, []).append(page)
+    return found
+
+
+# --- layers --------------------------------------------------------------------------------
+
+
+def _layer(op: type[Op]) -> Page:
+    doc = cleandoc(op.__doc__ or "").split("\n")
+    rows = [_example(line) for line in doc]
+    examples = tuple(row for row in rows if row is not None)
+    text = "\n".join(line for line, row in zip(doc, rows, strict=True) if row is None)
+    summary, _, notes = text.strip().partition("\n\n")
+    given = tuple(Argument(p.name, p.kind.name, _default(p.default, p.required), p.doc)
+                  for p in parameters(op))  # fmt: skip
+    facts = [f"Inputs: {_inputs(op)}."] if op.arity != (1, 1) else []
+    return Page(
+        op.name, op.family, signature(op), summary, notes.strip(), given, examples, tuple(facts)
+    )
+
+
+def signature(op: type[Op]) -> str:
+    """`conv(channels, kernel, stride=1)`."""
+    parts = [p.name if p.required else f"{p.name}={_default(p.default, False)}"
+             for p in parameters(op)]  # fmt: skip
+    return f"{op.name}({', '.join(parts)})" if parts else op.name
+
+
+def _default(value: object, required: bool) -> str:
+    if required:
+        return ""
+    if isinstance(value, str | Same):
+        return str(value)
+    return show(list(value)) if isinstance(value, tuple) else show(value)
+
+
+def _inputs(op: type[Op]) -> str:
+    least, most = op.arity
+    if most is None:
+        return f"{least} or more"
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _example(line: str, use: str = "") -> Example | None:
+    match = ROW.match(line)
+    if match is None:
+        return None
+    return Example(match["stage"], tuple(SHAPE.findall(match["inputs"])), match["outputs"], use)
+
+
+# --- the library ---------------------------------------------------------------------------
+
+
+def _library(file: str, text: str) -> Iterator[Page]:
+    """The pages of a file; a block's example rows are comments at the head of its body."""
+    tree = parse(Source(file, text), Sink())
+    assert tree is not None
+    for definition in tree.definitions:
+        if isinstance(definition, ast.UseDefinition | ast.NetDefinition):
+            continue
+        use = f"use {file} ({definition.name.text})"
+        inside = definition.span
+        rows = (
+            _example(comment.text, use)
+            for comment in tree.comments
+            if inside.start <= comment.span.start < inside.end
+        )
+        summary, _, notes = definition.doc.partition("\n\n")
+        yield Page(
+            definition.name.text,
+            file,
+            _head(definition),
+            " ".join(summary.split()),
+            notes,
+            (),
+            tuple(row for row in rows if row is not None),
+            (f"`{use}`; written in `std/{file[4:]}.net`, line {inside.line}.",),
+        )
+
+
+def _head(definition: ast.BlockDefinition | ast.FunctionDefinition) -> str:
+    """What stands before the body of a block; all of a function."""
+    if isinstance(definition, ast.FunctionDefinition):
+        return definition.span.text
+    span = definition.span
+    return span.source.text[span.start : definition.body.span.start].rstrip()

@@ -1,0 +1,250 @@
+"""Receptive fields against PyTorch: which cells a result depends on, found by running it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+
+import pytest
+
+import netdsl
+from netdsl.analyses.receptive_field import ReceptiveFields, seen_from
+from netdsl.lints import WARNINGS
+from tests.examples import example
+
+torch = pytest.importorskip("torch")
+
+MARGIN = 30
+"""Cells to the border from which on a place is taken to be far from it."""
+
+
+class Writer:
+    """A random chain of layers that move, mix, shrink and enlarge, with branches."""
+
+    def __init__(self, seed: int, *, smooth: bool) -> None:
+        self.random, self.smooth = Random(seed), smooth
+
+    def net(self, sizes: tuple[int, int]) -> str:
+        lines, value = [], "x"
+        for number in range(self.random.randint(2, 5)):
+            lines.append(f"    v{number} = {value} -> {self.line(value)}")
+            value = f"v{number}"
+        body = "\n".join(lines)
+        return (
+            f"net Field {{\n    input x: [2, {sizes[0]}, {sizes[1]}]\n{body}\n"
+            f"    output y = {value} -> identity\n}}\n"
+        )
+
+    def line(self, value: str) -> str:
+        if self.random.random() < 0.3:
+            return self.fork(value)
+        return " -> ".join(self.stage() for _ in range(self.random.randint(1, 2)))
+
+    def fork(self, value: str) -> str:
+        return self.random.choice(
+            [
+                "add { identity ; conv(2, 3, padding=1) ; conv(2, 5, padding=2) }",
+                "concat { conv(1, 3, padding=2, dilation=2) ; conv(1, 1) }",
+                "concat { identity ; conv(2, 3x1, padding=(1, 0)) } -> conv(2, 1)",
+                f"add {{ identity ; avgpool(2, ceil_mode=true) -> upsample(size={value}) }}",
+                f"add {{ identity ; conv(2, 3, stride=2, padding=1) -> upsample(size={value}) }}",
+            ]
+        )
+
+    def stage(self) -> str:
+        pick = self.random.choice
+        if self.smooth and self.random.random() < 0.4:
+            return pick(["upsample(2, mode=bilinear)", "upsample(4, mode=bilinear)",
+                         "upsample(2, mode=bicubic)"])  # fmt: skip
+        kernel = pick([1, 2, 3, 3, 4, 5])
+        stages = [
+            f"conv(2, {kernel}, stride={pick([1, 1, 2, 3])}, padding={pick([0, 1, 2])}, "
+            f"dilation={pick([1, 1, 2])})",
+            f"conv(2, {kernel}x1, stride=1x2)",
+            f"avgpool({kernel}, stride={pick([1, 2, 3])}, ceil_mode={pick(['true', 'false'])}, "
+            f"padding={pick([0, kernel // 2])})",
+            f"conv_transpose(2, {kernel}, stride={pick([1, 2, 3][:kernel])}, padding={pick([0, 1])})",
+            "conv_transpose(2, 3, stride=2, padding=1, output_padding=1)",
+            f"upsample({pick(['2', '3', '2x1', '1.5', '0.7'])})",
+            "relu", "batchnorm", "lrn(2)",
+            "pad(left=2, bottom=1)",
+            "slice(1, 1, -1)", "slice(-1, 2, -2, step=2)", "conv(8, 1) -> pixel_shuffle(2)",
+            "pixel_unshuffle(1)",
+        ]  # fmt: skip
+        if not self.smooth:
+            stages.append(f"maxpool({kernel}, stride={pick([1, 2])}, padding={kernel // 2})")
+        return pick(stages)
+
+
+def build(seed: int, sizes: tuple[int, int], *, smooth: bool) -> netdsl.Network | None:
+    try:
+        network = netdsl.loads(Writer(seed, smooth=smooth).net(sizes), allow=WARNINGS)
+    except netdsl.DiagnosticError:
+        return None
+    (output,) = network.outputs
+    return network if max(output.shape[1:]) <= 150 else None  # type: ignore[type-var]
+
+
+def by_poison(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
+    """What each place of the result's middle depends on: a row of NaN is found again there."""
+    (item,) = network.inputs
+    rows = item.shape[1 + axis]
+    images = torch.ones(rows, *item.shape, dtype=torch.float64)
+    for row in range(rows):
+        images[row].select(1 + axis, row).fill_(float("nan"))
+    with torch.no_grad():
+        found = network.torch(seed=0).double().eval()(images).isnan()
+    return hulls(found.any(1).select(2 - axis, found.shape[3 - axis] // 2))
+
+
+def by_gradient(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
+    """The same by gradients, with weights of one."""
+    (item,) = network.inputs
+    module = network.torch(seed=0).double().eval()
+    for weight in module.parameters():
+        torch.nn.init.ones_(weight)
+    image = torch.ones(1, *item.shape, dtype=torch.float64, requires_grad=True)
+    result = module(image)
+    seen = []
+    for position in range(result.shape[2 + axis]):
+        row = result.select(2 + axis, position)
+        row = row.select(2, row.shape[2] // 2).sum()
+        (gradient,) = torch.autograd.grad(row, image, retain_graph=True)
+        seen.append(gradient[0].abs().sum(0).sum(1 - axis) > 1e-12)
+    return hulls(torch.stack(seen, dim=1))
+
+
+def hulls(seen) -> list[tuple[int, int] | None]:
+    """First and last input row (axis 0) that each output row (axis 1) depends on."""
+    rows = [column.nonzero().flatten().tolist() for column in seen.T]
+    return [(row[0], row[-1]) if row else None for row in rows]
+
+
+def said(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
+    (output,) = network.outputs
+    found = []
+    for position in range(output.shape[1 + axis]):
+        place = [size // 2 for size in output.shape[1:]]
+        place[axis] = position
+        (seen,) = seen_from(network.graph, output.value, tuple(place)).values()
+        assert seen is not None
+        found.append(seen[axis])
+    return found
+
+
+@pytest.mark.parametrize("smooth", [False, True], ids=["poison", "gradient"])
+def test_every_place_of_random_networks(smooth: bool) -> None:
+    tried = 0
+    for seed in range(70):
+        network = build(seed, (23, 18), smooth=smooth)
+        if network is None:
+            continue
+        tried += 1
+        for axis in 0, 1:
+            measured = by_gradient(network, axis) if smooth else by_poison(network, axis)
+            assert said(network, axis) == measured, (
+                seed,
+                axis,
+                Writer(seed, smooth=smooth).net((23, 18)),
+            )
+    assert tried >= 25
+
+
+def test_fields_are_what_places_far_from_the_border_see() -> None:
+    compared = 0
+    for seed in range(90):
+        network = build(seed, (301, 290), smooth=bool(seed % 2))
+        network = network or build(seed, (131, 120), smooth=bool(seed % 2))
+        if network is None:
+            continue
+        (output,) = network.outputs
+        (field,) = ReceptiveFields(network.graph).of(output.value).values()
+        for axis, entry in enumerate(field):
+            if entry is None:
+                continue
+            rows = network.inputs[0].shape[1 + axis]
+            for position, seen in enumerate(said(network, axis)):
+                whole = entry.at(position)
+                if seen is None:
+                    continue
+                assert whole is not None
+                assert whole[0] <= seen[0]
+                assert seen[1] <= whole[1]
+                if seen[0] > MARGIN and seen[1] < rows - MARGIN:
+                    assert whole == seen
+                    compared += 1
+    assert compared > 600
+
+
+def field_of(text: str) -> tuple:
+    network = netdsl.loads(text, allow=WARNINGS)
+    (field,) = ReceptiveFields(network.graph).of(network.outputs[0].value).values()
+    return tuple((a.size, a.stride, a.start) if a else None for a in field)
+
+
+@pytest.mark.parametrize(
+    ("chain", "axes"),
+    [
+        ("conv(8, 3)", [(3, 1, 0), (3, 1, 0)]),
+        ("conv(8, 7, stride=2, padding=3) -> maxpool(3, stride=2, padding=1)", [(11, 4, -5)] * 2),
+        ("conv(8, 3x1) -> conv(8, 1x5, stride=2)", [(3, 2, 0), (5, 2, 0)]),
+        ("conv(8, 3, dilation=4)", [(9, 1, 0)] * 2),
+        ("upsample(2)", [(1, Fraction(1, 2), 0)] * 2),
+        ("conv(8, 2, stride=2) -> upsample(2) -> conv(8, 3, padding=1)", [(4, 1, -2)] * 2),
+        ("global_avgpool", [None, None]),
+        ("flatten", [None, None]),
+        ("adaptive_avgpool(4)", [(16, 16, 0)] * 2),
+        ("softmax(axis=-1)", [(1, 1, 0), None]),
+        ("groupnorm(1)", [None, None]),
+        ("concat(axis=1) { identity ; identity }", [None, (1, 1, 0)]),
+        ("split(2, axis=2) -> add", [(1, 1, 0), None]),
+        ("mul { identity ; adaptive_avgpool(1) -> conv(3, 1) }", [None, None]),
+    ],
+)
+def test_by_hand(chain: str, axes: list) -> None:
+    assert field_of(f"net A {{ input x: [3, 64, 64] ; output y = x -> {chain} }}") == tuple(axes)
+
+
+def chain_field(*layers: tuple[int, int]) -> int:
+    """1 + the sum of (kernel - 1) * jump over (kernel, stride) pairs in a row."""
+    size = jump = 1
+    for kernel, stride in layers:
+        size, jump = size + (kernel - 1) * jump, jump * stride
+    return size
+
+
+def test_numbers_of_the_literature() -> None:
+    """212 for VGG-16, 195 for AlexNet (Araujo, Norris, Sim 2019); ResNets along their longest way."""
+    stem = (7, 2), (3, 2)
+    basic = [(3, 1)] * 4 + ([(3, 2)] + [(3, 1)] * 3) * 3
+    wide = [(3, 1)] * 3 + [p for n in (4, 6, 3) for p in [(3, 2)] + [(3, 1)] * (n - 1)]
+    expected = {
+        "vgg16": (212, 32),
+        "alexnet": (195, 32),
+        "resnet18": (chain_field(*stem, *basic), 32),
+        "resnet50": (chain_field(*stem, *wide), 32),
+    }
+    for name, (size, stride) in expected.items():
+        network = netdsl.load(example(name))
+        fields = ReceptiveFields(network.graph)
+        last = [v for node in network.graph.nodes() for v in node.outputs
+                if all(fields.of(v)[network.inputs[0].name]) and v.type.rank == 3][-1]  # fmt: skip
+        axis = fields.of(last)[network.inputs[0].name][0]
+        assert axis is not None
+        assert (axis.size, axis.stride) == (size, stride)
+
+
+def test_symbolic_sizes_have_the_same_fields() -> None:
+    assert field_of("net A { input x: [3, H, W] ; output y = x -> conv(8, 5) -> maxpool(2) }") == (
+        (6, 2, 0),
+        (6, 2, 0),
+    )
+
+
+def test_a_value_that_gives_its_size_alone_is_not_seen() -> None:
+    network = netdsl.loads(
+        "net A { input x: [3, 8, 8]\n input z: [1, 16, 16]\n output y = x -> upsample(size=z) }"
+    )
+    fields = ReceptiveFields(network.graph).of(network.outputs[0].value)
+    assert set(fields) == {"x"}
+    assert seen_from(network.graph, network.outputs[0].value, (0, 0))["z"] is None

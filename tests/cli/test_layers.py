@@ -1,0 +1,89 @@
+"""`netdsl layers`: the reference of every layer and block, and docs/layers.md made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from netdsl.cli import main
+from netdsl.diagnostics import DiagnosticError
+from netdsl.elaborate.program import std_names
+from netdsl.ops import registry
+from netdsl.reference import FAMILIES, Example, pages
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["layers", *arguments])
+
+
+def test_there_is_a_page_for_every_layer_and_every_definition_of_the_library() -> None:
+    assert set(pages()) == set(registry()) | set(std_names())
+    assert all(page.summary for page in pages().values())
+
+
+@pytest.mark.parametrize("name", sorted(set(std_names())))
+def test_the_examples_of_the_library_hold(name: str) -> None:
+    page = pages()[name]
+    assert bool(page.examples) == page.signature.startswith("block")
+    for example in page.examples:
+        network = example.network()
+        assert ", ".join(str(o.value.type) for o in network.outputs) == example.outputs
+        assert not network.warnings
+
+
+def test_the_page_of_a_layer() -> None:
+    result = run("conv")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0].startswith("conv(channels, kernel, stride=1, padding=0, dilation=1, groups=1")
+    assert "  stride        size = 1" in result.output
+    row = "conv(64, 7, stride=2, padding=3): [3, 224, 224] -> [64, 112, 112]"
+    # 64 * 3 * 7 * 7 + 64 learned numbers; each of 64 * 112 * 112 results takes 3 * 7 * 7 products
+    assert f"{row}    # 9,472 parameters, 118,013,952 multiply-adds" in result.output
+
+
+def test_the_page_of_a_block_says_how_to_have_it() -> None:
+    output = run("Bottleneck").output
+    assert "`use std.resnet (Bottleneck)`" in output
+    line = int(output.partition("line ")[2].partition(".")[0])
+    text = (ROOT / "netdsl" / "std" / "resnet.net").read_text().splitlines()
+    assert text[line - 1].startswith("block Bottleneck(")
+
+
+def test_the_list_has_families_in_order_and_fits() -> None:
+    output = run().output
+    heads = [line for line in output.splitlines() if line and not line.startswith(" ")]
+    assert heads[: len(FAMILIES)] == list(FAMILIES)
+    assert max(map(len, output.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cnov", "did you mean `conv`?"),
+        ("Conv2d", "did you mean `conv` or `BasicConv2d`?"),
+        ("botleneck", "did you mean `Bottleneck`?"),
+        ("qqqqqq", "`netdsl layers` lists all"),
+    ],
+)
+def test_an_unknown_name(name: str, said: str) -> None:
+    result = run(name)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_a_wrong_row_is_found() -> None:
+    with pytest.raises(DiagnosticError):
+        Example("conv(8, 9)", ("[3, 8, 8]",), "[8, 0, 0]").network()
+
+
+def test_the_page_in_the_docs_is_current(request: pytest.FixtureRequest) -> None:
+    made = run("--all").output
+    path = ROOT / "docs" / "layers.md"
+    if request.config.getoption("--bless"):
+        path.write_text(made, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == made

@@ -1,0 +1,162 @@
+"""`netdsl summary`: the questions of a textbook, blocks in one row, and its forms."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import netdsl
+from netdsl.cli import main
+from tests.examples import NAMES, example
+
+ALEXNET_2012 = """
+# The sizes of Krizhevsky, Sutskever and Hinton 2012, its two halves as groups.
+net AlexNet {
+    input image: [3, 227, 227]
+    output y = image
+        -> conv(96, 11, stride=4) -> relu -> lrn(5) -> maxpool(3, stride=2)
+        -> conv(256, 5, padding=2, groups=2) -> relu -> lrn(5) -> maxpool(3, stride=2)
+        -> conv(384, 3, padding=1) -> relu
+        -> conv(384, 3, padding=1, groups=2) -> relu
+        -> conv(256, 3, padding=1, groups=2) -> relu -> maxpool(3, stride=2)
+        -> flatten -> linear(4096) -> relu -> linear(4096) -> relu -> linear(1000)
+}
+"""
+
+
+def run(name: str, *arguments: str) -> Result:
+    path = name if "/" in name else str(example(name))
+    return CliRunner().invoke(main, ["summary", path, *arguments])
+
+
+def data(name: str, *arguments: str) -> dict[str, Any]:
+    return json.loads(run(name, *arguments, "--format", "json").output)
+
+
+def test_neurons_of_the_input_layer() -> None:
+    assert data("conv27")["inputs"][0]["neurons"] == 27 * 27
+    (inputs,) = data("googlenet", "--size", "H=224,W=224")["inputs"]
+    assert (inputs["path"], inputs["neurons"]) == ("image", 3 * 224 * 224)
+
+
+def test_a_filter_of_the_textbook() -> None:
+    """81 neurons a filter, 243 in all, of 9 connections each."""
+    (row,) = data("conv27")["layers"]
+    assert (row["neurons"], row["connections"]) == (243, 243 * 9)
+    assert row["receptive_field"] == {"image": [{"size": 3, "step": 3, "start": 0}] * 2}
+
+
+def test_neurons_as_the_paper_counts_them() -> None:
+    """253,440 (96 maps of 55x55 are 290,400), 186,624, 64,896, 64,896, 43,264, 4096, 4096, 1000."""
+    summary = netdsl.loads(ALEXNET_2012).summary()
+    layers = [row.neurons for row in summary.rows if row.macs]
+    assert layers == [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+    assert summary.neurons == sum(layers)
+    assert summary.parameters == 60_965_224
+
+
+def test_what_an_inception_module_saves() -> None:
+    """Rows of blocks, beside the same module without its 1x1 reductions (112,947,200 at 5x5)."""
+    folded = data("googlenet_paper", "--depth", "1")
+    row = next(r for r in folded["layers"] if r["path"] == "inception3a")
+    assert row["layer"].startswith("PaperInception(64, 96, 128, 16, 32, 32)")
+    assert (row["output"], row["parameters"], row["macs"]) == (
+        "[256, 28, 28]",
+        163_696,
+        128_049_152,
+    )
+    naive = netdsl.loads(
+        "net Naive { input x: [192, 28, 28]\n output y = x -> concat { conv(64, 1)"
+        " ; conv(128, 3, padding=1) ; conv(32, 5, padding=2) ; maxpool(3, stride=1, padding=1)"
+        " -> conv(32, 1) } }"
+    ).summary()
+    assert naive.macs == 784 * 192 * (64 + 9 * 128 + 25 * 32 + 32)
+    assert isinstance(naive.macs, int)
+    assert naive.macs / row["macs"] > 2.4
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18", "densenet121", "unet16", "hourglass"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_blocks_add_up(name: str, depth: int) -> None:
+    network = netdsl.load(example(name))
+    near = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 64)).closest
+    network = netdsl.load(example(name), sizes=near)
+    whole, folded = network.summary(), network.summary(depth)
+    assert len(folded.rows) <= len(whole.rows)
+    assert sum(r.parameters for r in folded.rows) == whole.parameters
+    assert sum(r.macs for r in folded.rows if not r.training_only) == whole.macs
+    known = [r.connections for r in folded.rows if not r.training_only]
+    assert sum(n for n in known if n is not None) == whole.connections
+    assert max(r.alive for r in folded.rows) == whole.memory.peak
+    assert str(folded.totals()) == str(whole.totals())
+
+
+def test_a_great_depth_folds_nothing() -> None:
+    network = netdsl.load(example("resnet18"))
+    assert network.summary(99).rows == network.summary().rows
+    assert len(network.summary(1).rows) < len(network.summary(2).rows) < len(network.summary().rows)
+    with pytest.raises(ValueError, match="at least 1"):
+        network.summary(0)
+
+
+def test_csv_has_a_line_for_each_row() -> None:
+    rows = list(csv.DictReader(StringIO(run("lenet", "--format", "csv").output)))
+    assert [r["path"] for r in rows] == [
+        "image", *(r["path"] for r in data("lenet")["layers"])
+    ]  # fmt: skip
+    (conv,) = [r for r in rows if r["path"] == "conv2"]
+    assert (conv["neurons"], conv["connections"], conv["macs"]) == ("1600", "240000", "240000")
+    assert conv["receptive_field"] == "14 2 -2 x 14 2 -2"
+
+
+def test_markdown_is_one_table() -> None:
+    lines = run("lenet", "--format", "markdown").output.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 2 + 1 + len(data("lenet")["layers"])
+    assert {line.count("|") for line in table} == {9}
+    assert lines[-1].startswith("61,706 parameters, 416,520 multiply-adds; ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas_give_the_numbers(name: str) -> None:
+    """Rows of symbolic sizes, with numbers put in, are the rows at these numbers."""
+    from netdsl.ir.dim import evaluate
+
+    network = netdsl.load(example(name))
+    at = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 96)).closest
+    if not network.sizes.symbols or at is None:
+        pytest.skip("no symbols")
+    fixed = netdsl.load(example(name), sizes=at).summary()
+    for open_row, row in zip(network.summary().rows, fixed.rows, strict=True):
+        if row.output == "none at this size":
+            continue
+        for found, number in (
+            (open_row.neurons, row.neurons),
+            (open_row.connections, row.connections),
+            (open_row.alive, row.alive),
+        ):
+            assert found is None or evaluate(found, at) == number, row.path
+
+
+def test_the_table_in_the_docs() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "summary.md"
+    shown = page.read_text(encoding="utf-8").partition("conv27.net\n")[2].partition("```")[0]
+    assert run("conv27").output == shown
+
+
+@pytest.mark.parametrize("arguments", [["--depth", "0"], ["--format", "yaml"], ["--depth", "x"]])
+def test_wrong_calls(arguments: list[str]) -> None:
+    assert run("lenet", *arguments).exit_code == 2
+
+
+def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.net"
+    path.write_text('net A { input x: [3, 8, 8]\n output y = x -> "a\\u001b[31m": relu }')
+    for form in "text", "csv", "markdown":
+        assert "\x1b" not in run(str(path), "--format", form).output

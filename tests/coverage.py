@@ -1,0 +1,272 @@
+"""What published networks are made of, and which of it the language has: docs/coverage.md.
+
+`python -m tests.coverage timm FILE` and `python -m tests.coverage torchvision` write the facts in
+tests/data anew: from a table of timm's models, and from the torchvision that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "tests" / "data"
+
+# how each type of module is written: the layers it takes
+WRITTEN: dict[str, str] = {
+    "AdaptiveAvgPool2d": "adaptive_avgpool", "AvgPool2d": "avgpool", "BatchNorm1d": "batchnorm",
+    "BatchNorm2d": "batchnorm", "BatchNormAct2d": "batchnorm relu", "ConstantPad2d": "pad",
+    "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "pad conv", "Dropout": "dropout",
+    "DropPath": "drop_path", "FastAdaptiveAvgPool": "global_avgpool", "Flatten": "flatten",
+    "GELU": "gelu", "GammaAct": "relu normalize", "GroupNorm1": "groupnorm",
+    "GroupNorm1NoBias": "groupnorm mul", "GroupNormAct": "groupnorm relu",
+    "Hardsigmoid": "hardsigmoid", "Hardswish": "hardswish", "Identity": "identity",
+    "LayerNorm": "layernorm", "LayerNorm2d": "layernorm", "LayerNormAct2d": "layernorm relu",
+    "LayerScale": "mul", "LayerScale2d": "mul", "LeakyReLU": "leaky_relu",
+    "LearnableAffineBlock": "mul add", "Linear": "linear", "MaxPool2d": "maxpool",
+    "MultiheadAttention": "attention", "NonDynamicallyQuantizableLinear": "attention",
+    "Permute": "permute", "RadixSoftmax": "reshape permute softmax", "ReLU": "relu",
+    "ReLU6": "relu6", "Scale": "mul", "SelectSeq": "identity", "Sequential": "identity",
+    "ShiftedWindowAttention": "window_attention", "SiLU": "silu", "Sigmoid": "sigmoid",
+    "SpaceToDepth": "pixel_unshuffle", "StarReLU": "relu mul add", "StochasticDepth": "drop_path",
+    "SwapAxes": "permute", "Tanh": "tanh", "Upsample": "upsample", "ModuleList": "identity",
+    # learned tensors of their own, which `weight` lines hold
+    "CNBlock": "mul", "ConvNeXtBlock": "mul", "DenseBlock": "mul", "Encoder": "add",
+    "MetaNeXtBlock": "mul", "NormFreeBlock": "mul", "VisionTransformer": "concat",
+}  # fmt: skip
+
+# what has no form yet: the layer that would give it one
+LACKING = {
+    "BlurPool2d": "convolution with fixed weights (blur pool)",
+    "CondConv2d": "convolution with weights mixed for each sample (CondConv)",
+    "EfficientAdditiveAttention": "additive attention",
+    "EvoNorm2dS0": "evonorm", "EvoNorm2dS0a": "evonorm",
+    "FilterResponseNormTlu2d": "filter response norm",
+    "GlobalResponseNorm": "global response norm",
+    "LayerNorm2dNoBias": "layer norm without an offset",
+    "RelativePositionalMultiHeadAttention": "attention with relative positions within windows or grids",
+    "WindowPartition": "attention with relative positions within windows or grids",
+    "WindowDepartition": "attention with relative positions within windows or grids",
+    "PartitionAttentionLayer": "attention with relative positions within windows or grids",
+    "ScaledStdConv2d": "convolution with standardised weights",
+    "ScaledStdConv2dSame": "convolution with standardised weights",
+    "ShiftedWindowAttentionV2": "window attention by cosines (Swin v2)",
+    "SimpleNorm2d": "root-mean-square norm",
+    "StdConv2d": "convolution with standardised weights",
+}  # fmt: skip
+
+# operations of PyTorch that the layers above explain, or that move numbers alone
+EXPLAINED = frozenset(
+    [
+        "_softmax",
+        "_unsafe_view",
+        "add",
+        "add_",
+        "addmm",
+        "alias",
+        "as_strided_",
+        "avg_pool2d",
+        "cat",
+        "clone",
+        "constant_pad_nd",
+        "convolution",
+        "div",
+        "empty",
+        "expand",
+        "gelu",
+        "hardsigmoid",
+        "hardswish",
+        "hardswish_",
+        "hardtanh",
+        "hardtanh_",
+        "leaky_relu",
+        "leaky_relu_",
+        "max_pool2d_with_indices",
+        "maximum",
+        "mean",
+        "mm",
+        "mul",
+        "mul_",
+        "native_batch_norm",
+        "native_group_norm",
+        "native_layer_norm",
+        "permute",
+        "pow",
+        "relu",
+        "relu_",
+        "reflection_pad2d",
+        "sigmoid",
+        "silu",
+        "silu_",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "stack",
+        "sub",
+        "sum",
+        "t",
+        "transpose",
+        "upsample_nearest2d",
+        "view",
+    ]
+)
+SUM = "sum over an axis"
+
+
+def lacks(facts: Iterable[str]) -> set[str]:
+    """The layers that a network of these modules and operations needs, and the language has not."""
+    known = set(facts)
+    modules = {fact for fact in known if not fact.startswith("aten.")}
+    found = {LACKING.get(m, f"module `{m}`") for m in modules if m not in WRITTEN}
+    operations = {fact.split(".")[1] for fact in known - modules}
+    if "sum" in operations and not ({"stack"} & operations or "RadixSoftmax" in modules):
+        found.add(SUM)
+    if not found:
+        found |= {f"operation `{name}`" for name in operations - EXPLAINED}
+    return found
+
+
+def read(name: str) -> tuple[str, dict[str, list[str]]]:
+    """Where the facts are from, and those of each model."""
+    data = json.loads((DATA / f"{name}_models.json").read_text(encoding="utf-8"))
+    sets = [[data["facts"][i] for i in found] for found in data["sets"]]
+    return data["tool"], {model: sets[i] for model, i in data["models"].items()}
+
+
+def write(name: str, tool: str, models: Mapping[str, Iterable[str]]) -> None:
+    """Keep facts, each name of a module once."""
+    sets = sorted({tuple(sorted(set(facts))) for facts in models.values()})
+    facts = sorted({fact for found in sets for fact in found})
+    data = {
+        "tool": tool,
+        "facts": facts,
+        "sets": [[facts.index(fact) for fact in found] for found in sets],
+        "models": {m: sets.index(tuple(sorted(set(f)))) for m, f in sorted(models.items())},
+    }
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in data.items())
+    (DATA / f"{name}_models.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+
+
+def page(written: Iterable[str]) -> str:
+    """docs/coverage.md; `written` are the examples that are compared with torchvision's models."""
+    parts = [HEAD]
+    for name, title in ("torchvision", TORCHVISION), ("timm", TIMM):
+        tool, models = read(name)
+        compared = sorted(set(written) & set(models)) if name == "torchvision" else []
+        parts.append(_section(title, tool, {m: lacks(f) for m, f in models.items()}, compared))
+    return "\n".join(parts)
+
+
+def _section(title: str, tool: str, models: Mapping[str, set[str]], compared: list[str]) -> str:
+    whole = [model for model, missing in models.items() if not missing]
+    text = [title.format(tool=tool), f"**{len(whole)} of {len(models)}** lack nothing."]
+    if compared:
+        names = ", ".join(f"`{name}`" for name in compared)
+        text.append(
+            f"Written and compared with torchvision, weights, outputs and gradients: {names}."
+        )
+    alone = Counter(next(iter(missing)) for missing in models.values() if len(missing) == 1)
+    every = Counter(layer for missing in models.values() for layer in missing)
+    rows = [
+        "| what is missing | models it alone would open | models that lack it |",
+        "|---|--:|--:|",
+    ]
+    order = sorted(every, key=lambda layer: (-alone[layer], -every[layer], layer))
+    rows += [f"| {layer} | {alone[layer]} | {every[layer]} |" for layer in order]
+    text.append("\n".join(rows))
+    text.append("Nothing is missing for: " + ", ".join(f"`{m}`" for m in whole) + ".")
+    left = (f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing)
+    text.append("Not yet: " + ", ".join(left) + ".")
+    return "\n\n".join(text) + "\n"
+
+
+HEAD = """# Which published networks can be written
+
+A count of what today's layers reach, by the types of the modules that a model holds, and for timm by the operations that its inference runs as well. Made by `pytest tests/test_coverage.py --bless` from
+tests/data, which holds these names and nothing else. It says that the layers are there, not that the file has been written; what a type of module leaves open (a
+norm over several axes, a constant in an expression) is not seen. A module that a chain of layers says (a layer scale is `mul` with a `weight`, TensorFlow's padding is `pad` and
+`conv`) counts as written; weights may be stored in another form there.
+"""
+TORCHVISION = """## torchvision's classification models
+
+From {tool}."""
+TIMM = """## timm's convolutional networks
+
+From {tool}; those with five convolutions or more and no product of two activations (attention) nor a recurrence."""
+
+
+# --- where the facts come from -------------------------------------------------------------
+
+
+def convolutional(entry: Mapping[str, Any]) -> bool:
+    """Whether a model of timm's table is a convolutional network."""
+    count = sum(n for kind, n in entry["leaf"].items() if "Conv2d" in kind)
+    recurrent = "LSTM" in entry["leaf"]
+    return count >= 5 and not recurrent and "aten.bmm.default" not in entry["aten"]
+
+
+def of_timm(table: Path) -> None:
+    """Facts of a table of timm's models: leaf modules, modules with weights, operations."""
+    data = json.loads(table.read_text(encoding="utf-8"))
+    models = {
+        name: [*entry["leaf"], *entry["own_param_nonleaf"], *entry["aten"]]
+        for name, entry in data["nets"].items()
+        if convolutional(entry)
+    }
+    write("timm", f"timm {data['_meta']['timm']} at inference", models)
+
+
+def torchvision_facts(name: str) -> list[str]:
+    """Leaf modules of a model of torchvision, and modules with weights of their own."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    from tests.torchvision_models import torchvision_models
+
+    class NoWeights(TorchFunctionMode):
+        """Weights without memory; what is computed from numbers stays where it is."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            made = {"device": "meta"} if func is torch.empty else {}
+            return func(*args, **{**made, **(kwargs or {})})
+
+    extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    with NoWeights():
+        model = torchvision_models().get_model(name, weights=None, **extra)
+    return sorted(
+        {
+            type(module).__name__
+            for module in model.modules()
+            if not list(module.children()) or list(module.parameters(recurse=False))
+        }
+    )
+
+
+def of_torchvision() -> None:
+    """Facts of all classification models of the torchvision that is installed."""
+    names = torchvision_names()
+    write("torchvision", installed(), {name: torchvision_facts(name) for name in names})
+
+
+def torchvision_names() -> list[str]:
+    """All classification models of the torchvision that is installed."""
+    from tests.torchvision_models import torchvision_models
+
+    models = torchvision_models()
+    return models.list_models(module=models)
+
+
+def installed() -> str:
+    """The torchvision that is installed."""
+    return f"torchvision {version('torchvision').split('+')[0]}"
+
+
+if __name__ == "__main__":
+    of_timm(Path(sys.argv[2])) if sys.argv[1] == "timm" else of_torchvision()

@@ -1,0 +1,158 @@
+"""Connections of every layer: the entries of small Jacobians that are not zero, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
+from random import Random
+from typing import Any
+
+import pytest
+
+from netdsl.ir.dim import evaluate, symbol
+from netdsl.ir.tensor import Tensor
+from netdsl.ops import registry
+from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.conv import Conv
+from netdsl.ops.pool import AdaptiveAvgPool, MaxPool
+from netdsl.ops.recipe import TorchModule
+from tests.ops.settings import random_case
+
+torch = pytest.importorskip("torch")
+
+from tests.ops.realise import make_module, realise  # noqa: E402
+
+LARGEST = 64
+CASES = 12
+DRAWS = 48
+ALONG_AN_AXIS = {"softmax", "log_softmax", "layernorm"}
+READS_AGAIN = {"upsample", "conv", "pad"}
+"""Where a cell may be read twice, or with a weight of 0: copies at the borders, interpolation."""
+NOT_DIFFERENTIABLE = {"embedding"}
+SIGNS = {"maxpool": 1, "adaptive_maxpool": 1, "global_maxpool": 1, "spp": 1, "max": 1, "min": -1}
+"""Whether the largest of several values, or the least, is the one that counts."""
+
+
+def accepted(name: str, random: Random) -> tuple[Op, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A small case that is legal."""
+    while True:
+        op, inputs = random_case(registry()[name], random)
+        if any(getattr(op, at, 1.0) == 0 for at in ("alpha", "beta", "slope", "init", "k")):
+            continue  # a factor of 0 leaves no dependence
+        if any(prod(t.shape) > LARGEST for t in inputs):
+            continue
+        try:
+            outputs = op.infer(inputs, Rules())
+        except Refusal:
+            continue
+        if getattr(op, "k", 1.0) < 0:
+            continue  # roots of negative numbers
+        axis = getattr(op, "axis", 0)
+        if name in ALONG_AN_AXIS and inputs[0].shape[0 if axis == "channels" else axis] == 1:
+            continue  # the result is always the same
+        if sum(prod(t.shape) for t in outputs) <= LARGEST:
+            return op, inputs, outputs
+
+
+def reads(op: Op, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> int:
+    """Pairs of an input value and an output value that depends on it, at some of many inputs."""
+    torch.manual_seed(0)
+    recipe = op.torch(inputs, outputs)
+    module = make_module(recipe).double() if isinstance(recipe, TorchModule) else None
+    if module is not None:
+        for weight in module.parameters():
+            torch.nn.init.normal_(weight)
+    run = realise(recipe, module)
+
+    def joined(*xs):
+        made = run(*xs)
+        made = list(made) if isinstance(made, tuple | list) else [made]
+        return torch.cat([part.flatten() for part in made])
+
+    found = None
+    for xs in points(inputs, sign=SIGNS.get(op.name, 0), positive=op.name == "lppool"):
+        parts = torch.autograd.functional.jacobian(joined, xs, vectorize=True)
+        flat = torch.cat([p.reshape(p.shape[0], -1) for p in parts], dim=1)
+        seen = flat.abs() > 1e-25
+        found = seen if found is None else found | seen
+    assert found is not None
+    return int(found.sum())
+
+
+def points(inputs: tuple[Tensor, ...], *, sign: int, positive: bool) -> Iterator[Any]:
+    """Inputs of several scales; or small ones in which each cell in turn stands out."""
+    sizes = [prod(t.shape) for t in inputs]
+    for draw in range(sum(sizes) if sign else DRAWS):
+        xs = [torch.randn(1, *t.shape, dtype=torch.float64) for t in inputs]
+        if sign:
+            flat = torch.cat([x.flatten() for x in xs])
+            flat[draw] = -10.0 if sign < 0 else 10.0
+            parts = flat.split(sizes)
+            xs = [part.reshape(1, *t.shape) for part, t in zip(parts, inputs, strict=True)]
+        else:
+            xs = [x * 0.3 * (1 + draw % 12) for x in xs]
+        yield tuple(x.abs() for x in xs) if positive else tuple(xs)
+
+
+@pytest.mark.parametrize("name", sorted(set(registry()) - NOT_DIFFERENTIABLE))
+def test_connections_are_the_entries_of_the_jacobian(name: str) -> None:
+    random = Random(f"connections {name}")
+    kinds: Counter[str] = Counter()
+    for _ in range(CASES):
+        op, inputs, outputs = accepted(name, random)
+        said = op.connections(inputs, outputs)
+        counted = reads(op, inputs, outputs)
+        exact = name not in READS_AGAIN or (
+            getattr(op, "padding_mode", "zeros") == "zeros"
+            and getattr(op, "mode", "constant") in ("constant", "nearest")
+        )
+        kinds["exact" if exact else "bound"] += 1
+        assert isinstance(said, int)
+        assert counted == said if exact else counted <= said, (op, inputs)
+    assert kinds["exact"]
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_formulas_give_what_numbers_give(name: str) -> None:
+    """Connections of maps whose sizes are symbols."""
+    random = Random(f"formulas {name}")
+    for _ in range(60):
+        op, inputs, outputs = accepted(name, random)
+        at = {f"s{i}_{axis}": size for i, t in enumerate(inputs)
+              for axis, size in enumerate(t.shape) if axis and size > 1}  # fmt: skip
+        symbolic = tuple(
+            Tensor(
+                tuple(symbol(f"s{i}_{axis}") if axis and size > 1 else size
+                      for axis, size in enumerate(t.shape)),
+                t.dtype,
+            )
+            for i, t in enumerate(inputs)
+        )  # fmt: skip
+        try:
+            made = op.infer(symbolic, Rules())
+        except Refusal:
+            continue
+        formula = op.connections(symbolic, made)
+        if formula is not None:
+            assert evaluate(formula, at) == op.connections(inputs, outputs), (op, inputs)
+
+
+def test_links_to_padding_do_not_exist() -> None:
+    """3x3 over 4x4 with padding 1: 4 corners see 4 cells, 8 edges 6, 4 inner ones 9."""
+    image = Tensor((1, 4, 4))
+    conv = Conv(1, 3, padding=1)
+    assert conv.connections((image,), conv.infer((image,), Rules())) == 4 * 4 + 8 * 6 + 4 * 9
+    pool = MaxPool(3, stride=1, padding=1)
+    assert pool.connections((image,), pool.infer((image,), Rules())) == 4 * 4 + 8 * 6 + 4 * 9
+    assert conv.macs((image,), (image,)) == 16 * 9
+
+
+def test_a_kernel_beyond_reason_is_not_counted() -> None:
+    line = Tensor((1, 10))
+    bins = AdaptiveAvgPool(2**30)
+    open_line = Tensor((1, symbol("L")))
+    assert bins.connections((line,), bins.infer((line,), Rules())) == 2**30 + 10 - 2
+    assert bins.connections((open_line,), bins.infer((open_line,), Rules())) is None
+    huge = MaxPool(10**9, stride=1, padding=5 * 10**8)
+    assert huge.connections((line,), huge.infer((line,), Rules())) is None

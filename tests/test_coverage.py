@@ -1,0 +1,81 @@
+"""docs/coverage.md is made of the facts in tests/data; these are true of what is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from netdsl.ops import registry
+from tests.coverage import (
+    EXPLAINED,
+    LACKING,
+    WRITTEN,
+    installed,
+    lacks,
+    page,
+    read,
+    torchvision_facts,
+    torchvision_names,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPARED = (
+    "alexnet", "densenet121", "googlenet", "inception_v3", "mobilenet_v2", "resnet18", "resnet50",
+    "squeezenet1_1", "vgg16",
+)  # fmt: skip
+"""Examples that tests/examples/test_torchvision.py compares."""
+
+
+needs_torchvision = pytest.mark.skipif(
+    find_spec("torchvision") is None, reason="torchvision is not installed"
+)
+
+
+def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
+    made = page(COMPARED)
+    path = ROOT / "docs" / "coverage.md"
+    if request.config.getoption("--bless"):
+        path.write_text(made, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == made
+
+
+def test_the_layers_named_are_there() -> None:
+    assert {layer for text in WRITTEN.values() for layer in text.split()} <= set(registry())
+    assert not WRITTEN.keys() & LACKING.keys()
+
+
+def test_the_examples_that_are_written_lack_nothing() -> None:
+    _, models = read("torchvision")
+    assert all(not lacks(models[name]) for name in COMPARED)
+    if find_spec("torchvision"):
+        from tests.examples.test_torchvision import MODELS
+
+        assert set(COMPARED) == set(MODELS)
+
+
+def test_what_is_missing_is_found() -> None:
+    assert lacks(["Conv2d", "BlurPool2d", "LSTM"]) == {
+        "convolution with fixed weights (blur pool)", "module `LSTM`",
+    }  # fmt: skip
+    assert lacks(["Conv2d", "aten.cumsum.default"]) == {"operation `cumsum`"}
+    assert lacks(["Conv2d", "aten.sum.dim_IntList"]) == {"sum over an axis"}
+    assert lacks(["Conv2d", "ReLU", "aten.relu_.default"]) == set()
+    assert "bmm" not in EXPLAINED
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "convnext_tiny", "maxvit_t", "shufflenet_v2_x0_5", "swin_v2_t", "vit_b_16"]
+)
+@needs_torchvision
+def test_the_facts_are_those_of_torchvision(name: str) -> None:
+    _, models = read("torchvision")
+    assert sorted(models[name]) == torchvision_facts(name)
+
+
+@needs_torchvision
+def test_all_models_of_torchvision_are_counted() -> None:
+    if read("torchvision")[0] != installed():
+        pytest.skip("another torchvision")
+    assert set(read("torchvision")[1]) == set(torchvision_names())
