@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from netdsl import __version__
+from netdsl.backends.diagram.options import DIRECTIONS, ENGINES, LEVELS, THEMES
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.diagnostics.render import render_text
 from netdsl.driver import MAX_NODES, check, load
@@ -312,6 +313,54 @@ def summary_command(file: str, form: str, depth: int | None, **options: Any) -> 
     from netdsl.report import print_summary
 
     print_summary(_load(file, options), form, depth)
+
+
+@main.command("draw")
+@click.argument("file", metavar="FILE")
+@click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
+@network_options
+@click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True)
+@click.option(
+    "--expand",
+    metavar="PATH",
+    multiple=True,
+    help="A block to open: path, pattern or kind; `none` opens none. May be repeated.",
+)
+@click.option("--depth", metavar="N", type=click.IntRange(0), help="Open blocks to this depth.")
+@click.option(
+    "--neuron",
+    "neurons",
+    metavar="conv2[0,4,4]",
+    multiple=True,
+    help="A neuron to follow. May be repeated.",
+)
+@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True)
+@click.option("--title", metavar="TEXT", help="In place of the network's name.")
+@click.option("--width", metavar="6.5in", help="Width of the picture: in, cm, mm, pt.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True)
+@click.option("--show", metavar="LIST", help="Of params,macs,names,shapes; all by default.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="pure",
+    show_default=True,
+    help="Graphviz as a package, or the `dot` of the system.",
+)
+def draw_command(file: str, output: str, **options: Any) -> None:  # fmt: skip
+    """Draw a network: blocks, layers, volumes, neurons.
+
+    \b
+    Examples:
+      netdsl draw examples/googlenet.net -o googlenet.svg --size H=224,W=224
+      netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
+    """
+    from netdsl.drawing import draw
+
+    if _is_same_file(file, output):
+        raise click.BadParameter("this is the file to be drawn", param_hint="--output")
+    network = _load(file, options)
+    with interruptible():
+        draw(network, output, options)
 
 
 @main.command("sizes")

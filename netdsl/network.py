@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdsl.analyses.cost import Summary, count_parameters, summarise
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic
+from netdsl.files import writing_whole
 from netdsl.ir.graph import Graph, Input, Output
 
 if TYPE_CHECKING:
@@ -127,6 +128,29 @@ class Network:
 
         options = Options(opset, batch, half, guard, external, names or {})
         return export_onnx(self.graph, Path(path), weights, seed, options)
+
+    def draw(self, path: str | Path, **options: Any) -> list[str]:
+        """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
+
+        `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`. Returns
+        remarks on the picture. Raises `DrawError`, `EngineError`, `OSError`.
+        """
+        data, notes = self.drawing(Path(path).suffix.removeprefix(".").lower(), **options)
+        with writing_whole(path) as file:
+            file.write(data)
+        return notes
+
+    def drawing(self, form: str = "svg", **options: Any) -> tuple[bytes, list[str]]:
+        """The drawing in memory, and remarks on it; parameters and errors as for `draw`."""
+        from netdsl.backends.diagram.draw import draw
+        from netdsl.backends.diagram.options import Options
+
+        return draw(self.graph, form, Options(**options))
+
+    def _repr_svg_(self) -> str:
+        """The picture that a notebook shows."""
+        return self.drawing("svg", theme="auto")[0].decode()
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {self.summary().totals()}>"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks import blocks_picture
+from netdsl.backends.diagram.dot_file import dot_file
+from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.ir.graph import Graph
+
+FORMS = ("svg", "png", "pdf", "dot", "html")
+SMALLEST_PRINT = 6.0
+"""Points; smaller letters can't be read on paper."""
+LARGEST_PNG = 30_000
+"""Pixels along a side that Graphviz paints."""
 
 _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
     "blocks": blocks_picture,
@@ -18,18 +27,76 @@ _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
 }
 
 
+def draw(graph: Graph, form: str, options: Options) -> tuple[bytes, list[str]]:
+    """The file, and remarks on it (a simpler picture, small print).
+
+    Raises `DrawError`, `EngineError`.
+    """
+    if form == "dot" and options.level in ("blocks", "layers"):
+        return dot_file(graph, options, theme(options.theme)).encode(), []
+    picture = picture_of(graph, options)
+    data = render(picture, form, options)
+    return data, [*picture.notes, *_small_print(picture, options)]
+
+
 def picture_of(graph: Graph, options: Options) -> Picture:
-    """The drawing, wherever it is to go. Raises `DrawError`, `EngineError`."""
-    return _VIEWS[options.level](graph, options)
+    """The drawing, whatever file it is to be; a simpler one where Graphviz takes too long.
+
+    Raises `DrawError`, `EngineError`.
+    """
+    steps = [("", options)]
+    if options.level in ("blocks", "layers"):
+        closed = replace(options, level="blocks", expand=("none",), depth=None)
+        steps.append(("all blocks are closed", closed))
+        bare = replace(closed, show=options.show - {"shapes"})
+        steps.append(("all blocks are closed and no shapes stand on the edges", bare))
+    for number, (said, simpler) in enumerate(steps):
+        try:
+            picture = _VIEWS[simpler.level](graph, simpler)
+        except EngineError as error:
+            if not error.is_slow or number == len(steps) - 1:
+                raise
+            continue
+        if said:
+            picture.notes.append(f"Graphviz took too long for what was asked: {said}")
+        return picture
+    raise AssertionError(steps)
 
 
 def render(picture: Picture, form: str, options: Options) -> bytes:
-    """The drawing as a file: `svg`, `png`, `pdf`. Raises `EngineError`."""
+    """The drawing as a file. Raises `EngineError`, `DrawError`."""
     colours = theme(options.theme)
     if form == "svg":
         return svg(picture, colours, options.width).encode()
     if form == "png":
+        _check_size(picture, options)
         return raster.png(picture, colours, options.width)
     if form == "pdf":
         return raster.pdf(picture, colours, options.width)
-    raise DrawError(f"no drawing has the form `{form}`")
+    if form == "dot":
+        return raster.painted(picture, colours, raster.POINTS_PER_INCH).encode()
+    raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
+
+
+def _check_size(picture: Picture, options: Options) -> None:
+    scale = 2.0 if options.width is None else 2.0 * options.width / picture.width
+    largest = max(picture.width, picture.height) * scale
+    if largest > LARGEST_PNG:
+        raise DrawError(
+            f"the PNG would be {largest:,.0f} pixels long, more than {LARGEST_PNG:,}; "
+            "write SVG, or ask for a smaller `--width`"
+        )
+
+
+def _small_print(picture: Picture, options: Options) -> list[str]:
+    """A remark where the letters are too small for the width that was asked for."""
+    if options.width is None:
+        return []
+    smallest = min((text.size for text in picture.texts()), default=12.0)
+    printed = smallest * options.width / picture.width
+    if printed >= SMALLEST_PRINT:
+        return []
+    return [
+        f"the smallest letters are {printed:.1f} points high at this width, under "
+        f"{SMALLEST_PRINT:g}; close blocks, or leave out `--show` names"
+    ]

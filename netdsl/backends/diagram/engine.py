@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-ENGINES = ("pure", "system")
 TIME_LIMIT_S = 20.0
 
 

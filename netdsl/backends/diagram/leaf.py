@@ -71,7 +71,7 @@ def leaf_of(
         height = min(max(SHORTEST_STRIP, CHANNEL_STEP * sum(joined)), LONGEST_STRIP)
         return Leaf(unit, kind, Label("concat"), STRIP_WIDTH, height, tuple(joined), "strip")
     if name in ("add", "sub", "mul") and len(unit.layers) == 1:
-        sign = {"add": "+", "sub": "−", "mul": "×"}[name]
+        sign = {"add": "+", "sub": "-", "mul": "×"}[name]
         return Leaf(unit, kind, Label(sign), 22, 22, form="circle")
     label = layer_label(unit, usual_tail, names)
     lines = [*_named(unit, inside, options), *label.lines]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdsl.backends.diagram.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.labels import Label
+from netdsl.backends.diagram.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.scene import Ellipse, Item, Text, moved
 from netdsl.backends.diagram.shape_names import ShapeNames
 

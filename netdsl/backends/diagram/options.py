@@ -7,6 +7,8 @@ from dataclasses import dataclass
 LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
+THEMES = ("light", "dark", "auto", "print")
+ENGINES = ("pure", "system")
 
 
 @dataclass(frozen=True, slots=True)

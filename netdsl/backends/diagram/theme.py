@@ -55,7 +55,6 @@ _COLOURS = {
 }
 
 SERIES = 9
-NAMES = ("light", "dark", "auto", "print")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Theme:
 
 
 def theme(name: str) -> Theme:
-    """One of `NAMES`."""
+    """One of `options.THEMES`."""
     column = {"light": 0, "auto": 0, "dark": 1, "print": 2}[name]
     return Theme(name, {role: triple[column] for role, triple in _COLOURS.items()})
 

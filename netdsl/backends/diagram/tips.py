@@ -21,10 +21,9 @@ def tip(unit: Unit) -> str:
     shapes_out = ", ".join(str(value.type) for value in unit.outputs)
     lines.append(f"{shapes_in} → {shapes_out}")
     number, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
+    counted = f"{macs:,}" if isinstance(macs, int) else str(macs)
     each = " each" if unit.count > 1 else ""
-    lines.append(
-        f"{number:,} parameters, {macs if not isinstance(macs, int) else f'{macs:,}'} multiply-adds{each}"
-    )
+    lines.append(f"{number:,} parameters, {counted} multiply-adds{each}")
     span = unit.scope.span if unit.scope is not None else unit.node.span
     written = span.source.line(span.line)[span.column - 1 :][: LONGEST_LINE + 1].strip()
     dots = "..." if len(written) > LONGEST_LINE else ""

@@ -1,0 +1,72 @@
+"""Which blocks of a network are shown open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.units import Unit, opened, units_of
+from netdsl.ir.graph import Graph
+
+EXAMPLE_SIZE = range(3, 15)
+"""Parts of a block that is opened as an example."""
+
+
+def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
+    """The units with the blocks open that were asked for, or one example of the usual block."""
+    units = units_of(graph, fold=options.level == "blocks")
+    if options.level != "blocks":
+        return opened(units, lambda unit, level: True)
+    wanted = tuple(p for p in options.expand if p != "none")
+    matched: set[str] = set()
+
+    def is_wanted(unit: Unit, level: int) -> bool:
+        hits = {p for p in wanted if _matches(unit, p)}
+        matched.update(hits)
+        return bool(hits) or (options.depth is not None and level < options.depth)
+
+    found = opened(units, is_wanted)
+    for pattern in wanted:
+        if pattern not in matched:
+            raise DrawError(_unmatched(pattern, units))
+    if options.expand or options.depth is not None:
+        return found
+    example = _example(found)
+    return opened(found, lambda unit, level: unit.copies is example)
+
+
+def _matches(unit: Unit, pattern: str) -> bool:
+    name = unit.scope.definition if unit.scope else ""
+    return fnmatchcase(unit.path, pattern) or name == pattern
+
+
+def _unmatched(pattern: str, units: Sequence[Unit]) -> str:
+    blocks: dict[str, None] = {}
+    stack = list(reversed(units))
+    while stack:
+        unit = stack.pop()
+        if unit.is_block:
+            blocks[unit.path] = None
+            stack.extend(reversed(unit.parts))
+    if not blocks:
+        return f"there is no block to open as `{pattern}`: the network has none"
+    near = get_close_matches(pattern, blocks, 3) or list(blocks)[:4]
+    return f"no block is `{pattern}`; there are, for example: {', '.join(near)}"
+
+
+def _example(units: Sequence[Unit]) -> object:
+    """The first block of the most frequent kind, if it has a size that can be taken in."""
+    counted: Counter[str] = Counter()
+    for unit in units:
+        if unit.is_block and unit.scope is not None:
+            counted[unit.scope.definition] += unit.count
+    for definition, number in counted.most_common():
+        first = [u for u in units if u.is_block and u.scope and u.scope.definition == definition]
+        chosen = max(first, key=lambda unit: unit.count)
+        chosen = first[0] if chosen.count == 1 else chosen
+        if number > 1 and len(chosen.parts) in EXAMPLE_SIZE:
+            return chosen.copies
+    return None

@@ -1,0 +1,166 @@
+"""One row of a drawing as Graphviz is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from netdsl.backends.diagram.dot import DotCluster, DotEdge, DotGraph, DotNode
+from netdsl.backends.diagram.leaf import Leaf, relative, strip_places
+from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.units import Unit, leaves
+from netdsl.backends.diagram.wiring import Wire
+
+CHAIN_WEIGHT = 12
+"""How much straighter the way of a tensor to its first reader is than that to others."""
+
+
+class Boxes(Protocol):
+    """What a row asks of the drawing it is part of: boxes by key, units' keys, wires."""
+
+    options: Options
+    boxes: dict[str, Leaf]
+    keys: dict[int, str]
+    wires: Sequence[Wire]
+
+    def shown_shape(self, wire: Wire) -> str:
+        """What stands beside a tensor's way."""
+        ...
+
+
+class RowPlan:
+    """One row as Graphviz is told of it.
+
+    `wires` belong to the edges; `coming` and `going` are `id`s of values from and to other rows,
+    `labels` texts for those that go out and are read nowhere in this row.
+    """
+
+    def __init__(
+        self, sheet: Boxes, number: int, row: Sequence[str | Unit], place: dict[str, int]
+    ) -> None:
+        self.sheet, self.number, self.place = sheet, number, place
+        self.graph = DotGraph()
+        self.wires: list[Wire | None] = []
+        self.junctions: dict[tuple[int, str], str] = {}
+        wires = sheet.wires
+        coming = {id(w.value): w for w in wires if self._enters(w)}
+        going = {id(w.value): w for w in wires if self._leaves(w)}
+        self.coming, self.going = tuple(coming), tuple(going)
+        sides = ("source", "sink") if sheet.options.direction == "right" else ("", "")
+        self._ports("enter", len(coming), sides[0])
+        self._add(row)
+        self._ports("leave", len(going), sides[1])
+        said = self._connect(wires, {key: f"enter{n}" for n, key in enumerate(coming)})
+        for port, wire in enumerate(going.values()):
+            weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
+            self._edge(DotEdge(wire.tail, f"leave{port}", weight=weight), None)
+        self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
+
+    def _enters(self, wire: Wire) -> bool:
+        return self.place[wire.head] == self.number != self.place[wire.tail]
+
+    def _leaves(self, wire: Wire) -> bool:
+        return self.place[wire.tail] == self.number != self.place[wire.head]
+
+    def _columns(self, unit: Unit) -> Iterator[tuple[str, ...]]:
+        """The last layers of branches that are joined: below each other, in the order joined."""
+        wires = self.sheet.wires
+        parts = {self.sheet.keys[id(p)]: p for p in unit.parts if not p.is_open}
+        for key in parts:
+            if self.sheet.boxes[key].form != "strip":
+                continue
+            tails = [w.tail for w in wires if w.head == key]
+            read = {w.head for w in wires if w.tail in tails}
+            if len(tails) > 1 and read == {key} and len(parts.keys() & set(tails)) == len(tails):
+                yield tuple(tails)
+
+    def _is_read(self, wire: Wire) -> bool:
+        """Whether a tensor that leaves the row is read in it too."""
+        return any(
+            w.value is wire.value and self.place[w.head] == self.number for w in self.sheet.wires
+        )
+
+    def _ports(self, name: str, count: int, rank: str) -> None:
+        self.graph.children += [DotNode(f"{name}{n}", 1, 1, rank=rank) for n in range(count)]
+
+    def _add(self, row: Sequence[str | Unit]) -> None:
+        for item in row:
+            if isinstance(item, str):
+                self.graph.children.append(self._node(item))
+            else:
+                self.graph.children.append(self._child(item, ""))
+
+    def _child(self, unit: Unit, inside: str) -> DotNode | DotCluster:
+        if not unit.is_open:
+            return self._node(self.sheet.keys[id(unit)])
+        cluster = DotCluster(f"b{id_of(unit)}", cluster_title(unit, inside))
+        own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
+        for value in unit.inputs:
+            readers = {w.head for w in self.sheet.wires if w.head in own and w.value is value}
+            if len(readers) > 1:
+                key = f"j{id_of(unit)}_{len(self.junctions)}"
+                for reader in readers:
+                    self.junctions[id(value), reader] = key
+                cluster.children.append(DotNode(key, 6, 6))
+        cluster.children += [self._child(part, unit.path) for part in unit.parts]
+        cluster.columns += self._columns(unit)
+        return cluster
+
+    def _node(self, key: str) -> DotNode:
+        box = self.sheet.boxes[key]
+        heights: tuple[float, ...] = ()
+        if box.form == "strip":
+            heights = tuple(height for _, height in strip_places(box, 0))
+        return DotNode(key, box.width, box.height, heights, "", box.form in ("shrink", "grow"))
+
+    def _connect(self, wires: Sequence[Wire], enters: dict[int, str]) -> set[int]:
+        said: set[int] = set()
+        fed: set[tuple[int, str]] = set()
+        previous: dict[str, str] = {}
+        for wire in wires:
+            if self.place[wire.head] != self.number:
+                continue
+            inside = self.place[wire.tail] == self.number
+            tail = wire.tail if inside else enters[id(wire.value)]
+            junction = self.junctions.get((id(wire.value), wire.head))
+            label = self._label(wire, said)
+            if junction is not None:
+                if (id(wire.value), junction) not in fed:
+                    fed.add((id(wire.value), junction))
+                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), wire)
+                label, tail = "", junction
+            box = self.sheet.boxes[wire.head]
+            port = wire.port if box.form == "strip" else -1
+            chain = CHAIN_WEIGHT if previous.get(tail) is None and not junction else 1
+            previous[tail] = wire.head
+            self._edge(DotEdge(tail, wire.head, label if port < 0 else "", chain, port), wire)
+        return said
+
+    def _label(self, wire: Wire, said: set[int]) -> str:
+        """The shape of a tensor, where it is first read."""
+        if id(wire.value) in said or self.place[wire.tail] != self.number:
+            return ""
+        if self.sheet.boxes[wire.head].form == "strip":
+            return ""
+        said.add(id(wire.value))
+        return self.sheet.shown_shape(wire)
+
+    def _edge(self, edge: DotEdge, wire: Wire | None) -> None:
+        self.graph.edges.append(edge)
+        self.wires.append(wire)
+
+
+def id_of(unit: Unit) -> str:
+    """The path with nothing but letters, digits and underlines."""
+    return "".join(c if c.isalnum() else "_" for c in unit.path) or "net"
+
+
+def cluster_title(unit: Unit, inside: str) -> str:
+    """What stands above an open block."""
+    definition = unit.scope.definition if unit.scope else ""
+    name = times_name(relative(unit.path, inside), unit.count)
+    return f"   {name}   {definition}" + (", shown once" if unit.count > 1 else "")
+
+
+def times_name(name: str, count: int) -> str:
+    return f"{name} × {count}" if count > 1 else name
