@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from netdsl.analyses.cost import summarise
-from netdsl.backends.diagram.labels import rough, tail
+from netdsl.backends.diagram.labels import macs_of, parameters_of, rough, tail
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.legend import legend_of
 from netdsl.backends.diagram.opening import open_units
@@ -109,16 +108,19 @@ class BlockSheet(Sheet):
         return legend_of(self.boxes.values(), self.usual_tail, self.names, trains)
 
     def lines(self) -> list[str]:
-        summary = summarise(self.graph)
-        parts = [f"{rough(summary.inference_parameters)} parameters"]
-        if summary.inference_parameters != summary.parameters:
-            parts.append(f"{rough(summary.parameters)} in training")
-        if not isinstance(summary.macs, Dim):
-            parts.append(f"{rough(summary.macs)} multiply-adds")
-        nodes = sum(1 for _ in self.graph.nodes())
+        running = self.graph.inference_nodes()
+        nodes = list(self.graph.nodes())
+        inference = [node for node in nodes if id(node) in running]
+        learned, all_learned = parameters_of(inference), parameters_of(nodes)
+        parts = [f"{rough(learned)} parameters"]
+        if learned != all_learned:
+            parts.append(f"{rough(all_learned)} in training")
+        macs = macs_of(inference)
+        if not isinstance(macs, Dim):
+            parts.append(f"{rough(macs)} multiply-adds")
         drawn = len(self.wiring.leaves)
-        if drawn != nodes:
-            parts.append(f"{nodes:,} operations in {drawn:,} drawn units")
+        if drawn != len(nodes):
+            parts.append(f"{len(nodes):,} operations in {drawn:,} drawn units")
         order = {4: "channels × depth × height × width", 3: "channels × height × width",
                  2: "channels × length"}  # fmt: skip
         rank = max((len(item.shape) for item in self.graph.inputs), default=0)

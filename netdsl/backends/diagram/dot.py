@@ -45,11 +45,12 @@ class DotEdge:
 class DotCluster:
     """A frame around nodes and other frames, in the order they are drawn; `label` is its title.
 
-    `columns` are nodes that stand below each other, in this order.
+    `path` is that of the block, `columns` are nodes that stand below each other, in this order.
     """
 
     key: str
     label: str
+    path: str = ""
     children: list[DotNode | DotCluster] = field(default_factory=list)
     columns: list[tuple[str, ...]] = field(default_factory=list)
 

@@ -9,6 +9,7 @@ from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks import blocks_picture
 from netdsl.backends.diagram.dot_file import dot_file
 from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.html import html
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
@@ -34,6 +35,8 @@ def draw(graph: Graph, form: str, options: Options) -> tuple[bytes, list[str]]:
     """
     if form == "dot" and options.level in ("blocks", "layers"):
         return dot_file(graph, options, theme(options.theme)).encode(), []
+    if form == "html" and options.level == "blocks":
+        return html(graph, options), []
     picture = picture_of(graph, options)
     data = render(picture, form, options)
     return data, [*picture.notes, *_small_print(picture, options)]
@@ -75,6 +78,10 @@ def render(picture: Picture, form: str, options: Options) -> bytes:
         return raster.pdf(picture, colours, options.width)
     if form == "dot":
         return raster.painted(picture, colours, raster.POINTS_PER_INCH).encode()
+    if form == "html":
+        raise DrawError(
+            f"the level {options.level} has no page yet; write .svg, or draw the blocks"
+        )
     raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
 
 

@@ -204,7 +204,8 @@ def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     items = tuple(draw_leaf(box, x, y))
     if box.unit is None:
         return Group(items, id=key, css="end", title=f"{box.label.title}")
-    return Group(items, id=box.unit.path or key, title=tip(box.unit), css="unit")
+    data = (("path", box.unit.path),)
+    return Group(items, id=f"unit-{box.unit.path}", title=tip(box.unit), css="unit", data=data)
 
 
 def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:
@@ -217,5 +218,6 @@ def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterato
         title = Text(left + 18, top + 15, name, 11, "ink", True, "start")
         items: list[Item] = [frame, open_mark(left + 11, top + 11), title]
         items.append(Text(left + 24 + title.width, top + 15, rest, 9, "soft", False, "start"))
-        yield Group(tuple(items), css="open")
+        data = (("path", child.path),)
+        yield Group(tuple(items), id=f"unit-{child.path}", title=name, css="open", data=data)
         yield from _frames(child.children, layout)

@@ -93,7 +93,7 @@ class RowPlan:
     def _child(self, unit: Unit, inside: str) -> DotNode | DotCluster:
         if not unit.is_open:
             return self._node(self.sheet.keys[id(unit)])
-        cluster = DotCluster(f"b{id_of(unit)}", cluster_title(unit, inside))
+        cluster = DotCluster(f"b{id_of(unit)}", cluster_title(unit, inside), unit.path)
         own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
         for value in unit.inputs:
             readers = {w.head for w in self.sheet.wires if w.head in own and w.value is value}

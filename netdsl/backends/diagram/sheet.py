@@ -18,7 +18,7 @@ from netdsl.backends.diagram.wiring import Wire
 BEST_RATIO = 1.45
 LEFT_MARGIN = 150.0
 """About what captions and gutters take beside a row."""
-CANDIDATES = 4
+CANDIDATES = 6
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -124,7 +124,9 @@ def _unpleasant(made: tuple[Picture, int]) -> float:
     """How far from a page's proportions, how large, and how often cut within a resolution."""
     picture, odd_cuts = made
     size = (picture.width * picture.height) ** 0.25
-    return _far(picture.width / picture.height) * size * (1 + 0.1 * odd_cuts)
+    ratio = picture.width / picture.height
+    page = 1.0 if 0.5 <= ratio <= 2 else 2.0
+    return _far(ratio) * size * (1 + 0.1 * odd_cuts) * page
 
 
 def _far(ratio: float) -> float:

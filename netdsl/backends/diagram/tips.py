@@ -20,17 +20,22 @@ def tip(unit: Unit) -> str:
     shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
     shapes_out = ", ".join(str(value.type) for value in unit.outputs)
     lines.append(f"{shapes_in} → {shapes_out}")
-    number, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
+    learned, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
     counted = f"{macs:,}" if isinstance(macs, int) else str(macs)
     each = " each" if unit.count > 1 else ""
-    lines.append(f"{number:,} parameters, {counted} multiply-adds{each}")
-    span = unit.scope.span if unit.scope is not None else unit.node.span
-    written = span.source.line(span.line)[span.column - 1 :][: LONGEST_LINE + 1].strip()
-    dots = "..." if len(written) > LONGEST_LINE else ""
-    lines.append(f"line {span.line}: {written[:LONGEST_LINE]}{dots}")
+    lines.append(f"{learned:,} parameters, {counted} multiply-adds{each}")
+    number, written = source_line(unit)
+    lines.append(f"line {number}: {written}")
     if unit.scope is not None and unit.scope.doc:
         lines.append(unit.scope.doc)
     return "\n".join(lines)
+
+
+def source_line(unit: Unit) -> tuple[int, str]:
+    """Where a unit is written, and what stands there."""
+    span = unit.scope.span if unit.scope is not None else unit.node.span
+    written = span.source.line(span.line)[span.column - 1 :].strip()
+    return span.line, written if len(written) <= LONGEST_LINE else written[:LONGEST_LINE] + "..."
 
 
 def _name(unit: Unit) -> str:

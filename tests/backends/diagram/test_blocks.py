@@ -1,0 +1,184 @@
+"""The block view: everything is drawn once, nothing overlaps, the same bytes each time."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+import netdsl
+from netdsl.backends.diagram.draw import draw, picture_of
+from netdsl.backends.diagram.opening import open_units
+from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.scene import Box, Picture, Text
+from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.theme import theme
+from netdsl.backends.diagram.units import Unit, leaves, units_of
+from netdsl.backends.diagram.wiring import Wiring, coverage
+from netdsl.ir.graph import Graph
+
+EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
+LEVELS = {
+    "default": Options(),
+    "closed": Options(expand=("none",)),
+    "deep": Options(depth=9),
+    "layers": Options(level="layers"),
+}
+WIDE_OR_TALL = {"conv27", "rgb6", "lenet"}
+"""Networks of so few units that one row of them is the clearest picture."""
+
+
+def graph_of(path: Path) -> Graph:
+    return netdsl.load(path).graph
+
+
+def by_name(paths: list[Path]) -> list[object]:
+    return [pytest.param(path, id=path.stem) for path in paths]
+
+
+def overlapping(picture: Picture) -> list[tuple[Text, Text]]:
+    """Pairs of texts whose letters meet."""
+    texts = sorted(picture.texts(), key=lambda text: text.bounds()[0])
+    found: list[tuple[Text, Text]] = []
+    for one, other in combinations(texts, 2):
+        a, b = one.bounds(), other.bounds()
+        if a[0] < b[2] - 0.5 and b[0] < a[2] - 0.5 and a[1] < b[3] - 0.5 and b[1] < a[3] - 0.5:
+            found.append((one, other))
+    return found
+
+
+@pytest.mark.parametrize("path", by_name(EXAMPLES))
+def test_every_op_is_in_exactly_one_unit_at_every_level(path: Path) -> None:
+    graph = graph_of(path)
+    everything = sorted(id(node) for node in graph.nodes())
+    for options in LEVELS.values():
+        drawn = coverage(open_units(graph, options))
+        assert sorted(id(node) for _, nodes in drawn for node in nodes) == everything
+
+
+@pytest.mark.parametrize("path", by_name(EXAMPLES))
+def test_every_wire_carries_what_its_ends_give_and_take(path: Path) -> None:
+    graph = graph_of(path)
+    wiring = Wiring.of(graph, open_units(graph, Options(depth=9)))
+    taken = {(w.head, id(w.value)) for w in wiring.wires}
+    given = {(w.tail, id(w.value)) for w in wiring.wires}
+    for key, unit in wiring.leaves.items():
+        for node in unit.nodes:
+            for value in node.inputs:
+                inside = any(value in other.outputs for other in unit.nodes)
+                assert inside or unit.count > 1 or (key, id(value)) in taken or _passed(unit, value)
+        assert any((key, id(value)) in given for value in unit.outputs) or not unit.outputs
+
+
+def _passed(unit: Unit, value: object) -> bool:
+    """Whether a value of a repeated block is drawn by that of its first copy."""
+    return any(v.type == value.type for v in unit.inputs)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", by_name(EXAMPLES))
+def test_no_texts_overlap_and_the_form_fits_a_page(path: Path) -> None:
+    picture = picture_of(graph_of(path), Options())
+    assert overlapping(picture) == []
+    assert all(t.bounds()[0] >= 0 and t.bounds()[2] <= picture.width for t in picture.texts())
+    if path.stem not in WIDE_OR_TALL:
+        assert 0.5 <= picture.width / picture.height <= 2, picture.width / picture.height
+
+
+def test_opened_blocks_and_fixed_sizes_do_not_overlap_either() -> None:
+    for name in ("googlenet", "resnet18", "unet", "densenet121"):
+        path = next(p for p in EXAMPLES if p.stem == name)
+        graph = netdsl.load(path, sizes={"H": 224, "W": 224}).graph
+        for options in LEVELS.values():
+            assert overlapping(picture_of(graph, options)) == []
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet50", "unet", "lenet"])
+def test_the_bytes_are_the_same_each_time(name: str) -> None:
+    path = next(p for p in EXAMPLES if p.stem == name)
+    for form in ("svg", "dot"):
+        first, _ = draw(graph_of(path), form, Options())
+        assert draw(graph_of(path), form, Options())[0] == first
+
+
+def test_equal_blocks_in_a_row_are_one_and_others_are_not() -> None:
+    text = """
+    block Twice(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 3, padding=1) -> relu }
+    net N {
+        input x: [8, H, W]
+        output y = x -> a: Twice(8) -> b: Twice(8) -> c: Twice(8) -> d: Twice(16) -> e: Twice(16)
+    }
+    """
+    units = units_of(netdsl.loads(text).graph)
+    assert [(unit.path, unit.count) for unit in units] == [("a", 3), ("d", 1), ("e", 1)]
+
+
+def test_a_value_that_is_read_elsewhere_keeps_copies_apart() -> None:
+    text = """
+    net N {
+        input x: [8, H, W]
+        a = x -> conv(8, 3, padding=1) -> relu
+        b = a -> conv(8, 3, padding=1) -> relu
+        output y = (a, b) -> add
+    }
+    """
+    assert [unit.count for unit in units_of(netdsl.loads(text).graph)] == [1, 1, 1]
+
+
+def test_a_concat_is_cut_in_proportion() -> None:
+    graph = netdsl.load(EXAMPLES[0].with_name("googlenet.net")).graph
+    picture = picture_of(graph, Options())
+    colours = {f"series{n}" for n in range(4)}
+    strips = [
+        s for s in picture.shapes() if isinstance(s, Box) and s.fill in colours and s.width == 22
+    ]
+    heights = [s.height for s in strips]
+    assert [h / sum(heights) * 256 for h in heights] == pytest.approx([64, 128, 32, 32])
+
+
+def test_what_can_be_opened_and_what_not() -> None:
+    graph = graph_of(EXAMPLES[0].with_name("googlenet.net"))
+    opened = open_units(graph, Options(expand=("inception4*",)))
+    assert [u.path for u in opened if u.is_open] == [f"inception4{c}" for c in "abcde"]
+    by_kind = open_units(graph, Options(expand=("InceptionAux",)))
+    assert [u.path for u in by_kind if u.is_open] == ["aux2", "aux1"] or len(
+        [u for u in by_kind if u.is_open]
+    ) == 2
+    assert not any(u.is_open for u in open_units(graph, Options(expand=("none",))))
+    with pytest.raises(DrawError, match=r"no block is `inception9a`; there are.*inception"):
+        open_units(graph, Options(expand=("inception9a",)))
+
+
+def test_folding_keeps_to_what_feeds_nobody_else() -> None:
+    text = """
+    net N {
+        input x: [3, H, W]
+        a = x -> conv(8, 3) -> batchnorm -> relu -> conv(8, 3) -> batchnorm
+        output y = a -> relu
+        output z = a
+    }
+    """
+    folded = [[n.op.name for n in u.nodes] for u in leaves(units_of(netdsl.loads(text).graph))]
+    assert folded == [["conv", "batchnorm", "relu"], ["conv", "batchnorm"], ["relu"]]
+
+
+def test_long_formulas_get_names_and_a_legend() -> None:
+    graph = graph_of(EXAMPLES[0].with_name("resnet18.net"))
+    names = ShapeNames(graph.symbols)
+    shapes = [names.shape(n.output.type.shape) for n in graph.nodes() if len(n.outputs) == 1]
+    assert shapes[0] == "64×H1×W1"
+    assert names.legend()[0] == "H1 = floor((H + 1)/2), W1 likewise"
+
+
+def test_light_colours_differ_so_that_dark_ones_can_take_their_places() -> None:
+    light, dark = theme("light").colours, theme("dark").colours
+    assert len(set(light.values())) == len(light)
+    assert light.keys() == dark.keys()
+    assert len({colour.lower() for colour in theme("print").colours.values()}) > 30
+
+
+def test_a_network_of_10_000_layers_is_drawn() -> None:
+    body = " -> ".join(f"conv({8 + i % 3}, 3, padding=1) -> relu" for i in range(2000))
+    graph = netdsl.loads(f"net N {{ input x: [8, 64, 64]\n output y = x -> {body} }}").graph
+    picture = picture_of(graph, Options())
+    assert 0.5 <= picture.width / picture.height <= 2

@@ -1,0 +1,211 @@
+"""Drawings as files: SVG that readers can parse, PNG, PDF, DOT, HTML in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import netdsl
+from netdsl.backends.diagram import engine
+from netdsl.backends.diagram.draw import draw
+from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.cli import main
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def network(name: str, **sizes: int) -> netdsl.Network:
+    return netdsl.load(EXAMPLES / f"{name}.net", sizes=sizes)
+
+
+@pytest.mark.parametrize("name", ["light", "dark", "auto", "print"])
+def test_svg_is_xml_with_a_title_a_description_and_plain_attributes(name: str) -> None:
+    data, _ = network("googlenet", H=224, W=224).drawing("svg", theme=name)
+    root = ET.fromstring(data)
+    assert root.find(f"{SVG}title").text == "GoogLeNet"  # type: ignore[union-attr]
+    assert "multiply-adds" in root.find(f"{SVG}desc").text  # type: ignore[union-attr,operator]
+    assert b"var(" not in data
+    assert b"transparent" not in data
+    assert (b"prefers-color-scheme" in data) == (name == "auto")
+    ids = [e.get("id") for e in root.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    tips = [g.find(f"{SVG}title").text for g in root.iter(f"{SVG}g") if g.get("class") == "unit"]  # type: ignore[union-attr]
+    assert any("line " in tip and "parameters" in tip for tip in tips)  # type: ignore[operator]
+
+
+def test_png_has_twice_the_points_in_pixels_or_the_width_asked_for() -> None:
+    net = network("lenet")
+    for width, pixels in ((None, None), (468.0, 936)):
+        data, _ = net.drawing("png", width=width)
+        assert data[:8] == b"\x89PNG\r\n\x1a\n"
+        wide = struct.unpack(">I", data[16:20])[0]
+        assert pixels is None or abs(wide - pixels) <= 2
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
+def test_pdf_and_dot_pass_through_the_systems_graphviz() -> None:
+    net = network("resnet18")
+    assert net.drawing("pdf")[0].startswith(b"%PDF")
+    source = net.drawing("dot")[0].decode()
+    assert engine.run(source, "svg", "system").startswith(b"<?xml")
+
+
+def test_pdf_without_graphviz_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
+    with pytest.raises(EngineError, match="no `dot` on this system; install Graphviz"):
+        network("lenet").drawing("pdf")
+
+
+def test_dot_text_is_read_by_the_engine_with_every_unit() -> None:
+    source = network("googlenet").drawing("dot")[0].decode()
+    answer = json.loads(engine.run(source, "json0"))
+    names = {item["name"] for item in answer["objects"]}
+    assert {"in0", "out0", "cluster_inception3a"} <= names
+
+
+def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from netdsl.backends.diagram import dot
+
+    calls: list[str] = []
+
+    def slow(source: str, *args: object, **options: object) -> bytes:
+        calls.append(source)
+        if "cluster" in source:
+            raise EngineError("Graphviz took more than 20 s", is_slow=True)
+        return engine.run(source, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dot, "run", slow)
+    _, notes = network("googlenet").drawing("svg")
+    assert notes == ["Graphviz took too long for what was asked: all blocks are closed"]
+
+
+def test_small_print_is_remarked() -> None:
+    _, notes = network("googlenet").drawing("svg", width=468.0)
+    assert re.search(r"smallest letters are \d\.\d points high", notes[0])
+    assert network("lenet").drawing("svg", width=468.0)[1] == []
+
+
+def test_a_notebook_shows_the_picture() -> None:
+    assert ET.fromstring(network("lenet")._repr_svg_()).tag == f"{SVG}svg"
+
+
+def run(*args: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["draw", *args])
+    return result.exit_code, result.output
+
+
+def test_the_command_writes_whole_files_or_none(tmp_path: Path) -> None:
+    out = tmp_path / "x.svg"
+    code, said = run(str(EXAMPLES / "lenet.net"), "-o", str(out), "--title", "A <title> & more")
+    assert code == 0, said
+    assert ET.parse(out).getroot().find(f"{SVG}title").text == "A <title> & more"  # type: ignore[union-attr]
+    assert [p.name for p in tmp_path.iterdir()] == ["x.svg"]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["-o", "x.gif"], "`x.gif` should end in one of .svg, .png"),
+        (["-o", "x.svg", "--width", "6 feet"], "`6 feet` is not a width"),
+        (["-o", "x.svg", "--show", "sizes"], "`sizes` can't be shown; there are params"),
+        (["-o", "x.svg", "--expand", "conv9"], "there is no block to open as `conv9`"),
+        (["-o", "/no/such/folder/x.svg"], "can't write /no/such/folder/x.svg"),
+    ],
+)
+def test_wrong_calls_end_with_2_and_a_reason(args: list[str], told: str) -> None:
+    code, said = run(str(EXAMPLES / "lenet.net"), *args)
+    assert code == 2
+    assert told in said
+
+
+def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
+    text = '# </script><b>&"\nblock B { conv(4, 3) -> relu -> conv(4, 3) }\nnet N { input x: [3, 9, 9]\n output y = x -> b: B }'
+    net = netdsl.loads(text)
+    for form in ("svg", "html", "dot", "png"):
+        data, _ = draw(net.graph, form, Options(title='</script>"\\N&<'))
+        assert form != "svg" or ET.fromstring(data) is not None
+        assert form != "html" or data.count(b"</script>") == 2
+
+
+def test_html_needs_no_network_and_knows_every_unit() -> None:
+    data = network("googlenet", H=64, W=64).drawing("html")[0].decode()
+    assert not re.search(r"(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org)", data)
+    found = json.loads(
+        re.search(r'id="drawing">(.*?)</script>', data, re.S)[1].replace("<\\/", "</")
+    )  # type: ignore[index]
+    assert found["units"]["inception3a"]["block"]
+    assert "inception3a" in found["pictures"]
+    seen = found["units"]["conv1"]["field"]["axes"][0]
+    assert seen[0] == [0, 3]
+    assert seen[5] == [7, 13]
+
+
+def test_levels_without_a_page_say_so() -> None:
+    with pytest.raises(DrawError, match="no page yet"):
+        network("lenet").drawing("html", level="layers")
+
+
+@pytest.fixture(scope="module")
+def browser() -> object:
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        pytest.skip("no Chromium on this system")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=1400,900"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def test_the_page_works_in_a_browser_by_mouse_and_by_keys(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page = tmp_path / "googlenet.html"
+    network("googlenet", H=224, W=224).draw(page)
+    browser.get(page.as_uri())
+
+    def group(path: str):  # type: ignore[no-untyped-def]
+        return browser.find_element(By.CSS_SELECTOR, f'#stage g[data-path="{path}"]')
+
+    assert group("inception3a").get_attribute("class") == "open"
+    block = group("inception4b")
+    assert block.get_attribute("aria-expanded") == "false"
+    browser.execute_script("arguments[0].focus()", block)
+    details = browser.find_element(By.ID, "details")
+    assert "Inception" in details.text
+    assert "inception4b" in details.text
+    block.send_keys(Keys.ENTER)
+    assert "open" in group("inception4b").get_attribute("class")
+    assert group("inception4b.branch1").get_attribute("role") == "img"
+    group("inception4b").send_keys(Keys.ENTER)
+    assert not browser.find_elements(By.CSS_SELECTOR, '#stage g[data-path="inception4b.branch1"]')
+
+    search = browser.find_element(By.ID, "search")
+    search.send_keys("inception5b.branch3")
+    assert browser.find_element(By.ID, "found").text.endswith("found")
+    search.send_keys(Keys.ENTER)
+    assert group("inception5b.branch3.0") is not None
+
+    browser.find_element(By.ID, "close-all").click()
+    browser.execute_script("arguments[0].focus()", group("conv2"))
+    assert "sees rows" in details.text
+    svg = browser.find_element(By.CSS_SELECTOR, "#stage svg")
+    before = svg.get_dom_attribute("viewBox")
+    browser.find_element(By.ID, "zoom-in").click()
+    assert svg.get_dom_attribute("viewBox") != before
+    browser.find_element(By.ID, "fit").click()
+    assert svg.get_dom_attribute("viewBox") == before
+    errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+    assert errors == []
