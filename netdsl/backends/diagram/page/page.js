@@ -16,10 +16,10 @@ function show(name, keep) {
   const svg = stage.querySelector("svg");
   svg.removeAttribute("width");
   svg.removeAttribute("height");
-  const box = svg.viewBox.baseVal;
-  view = {x: box.x, y: box.y, width: box.width, height: box.height};
-  svg.dataset.width = box.width;
-  svg.dataset.height = box.height;
+  const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  view = {x, y, width, height};
+  svg.dataset.width = width;
+  svg.dataset.height = height;
   for (const group of svg.querySelectorAll("g[data-path]")) {
     const unit = drawing.units[group.dataset.path];
     group.setAttribute("tabindex", "0");
