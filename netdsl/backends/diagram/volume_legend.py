@@ -1,0 +1,112 @@
+"""What the scales and colours of a picture of volumes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, log10
+
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text, line
+from netdsl.backends.diagram.volume_columns import Column
+from netdsl.backends.diagram.volume_forms import Scale, Scales
+
+TEXT = 9.0
+GAP = 20.0
+_NAMES = {
+    "io": "input", "conv": "convolution, with what follows it in place", "pool": "pooling",
+    "up": "enlarged map", "dense": "dense layer", "merge": "merge", "move": "moved values",
+    "norm": "normalisation", "act": "activation", "block": "block: its result",
+}  # fmt: skip
+
+
+def round_length(scale: Scale, most: float) -> int:
+    """The largest of 1, 2, 5, 10, 20, ... units that is no longer than `most` points; at least 1."""
+    units = most / scale.factor if not scale.root else (most / scale.factor) ** 2
+    if units < 1:
+        return 1
+    base = 10 ** floor(log10(units))
+    return int(base * next(n for n in (5, 2, 1) if n * base <= units))
+
+
+def legend(columns: Sequence[Column], scales: Scales) -> list[Item]:
+    """Scale bars, the kernel's colour, the families."""
+    x = 0.0
+    items: list[Item] = []
+    for part, width in (*_bars(columns, scales), *_marks(columns), *_families(columns)):
+        items += [_moved(item, x) for item in part]
+        x += width + GAP
+    return items
+
+
+def _moved(item: Item, x: float) -> Item:
+    from netdsl.backends.diagram.scene import moved
+
+    return moved(item, x, 0.0)
+
+
+def _bars(columns: Sequence[Column], scales: Scales) -> list[tuple[list[Item], float]]:
+    found: list[tuple[list[Item], float]] = []
+    maps = [c for c in columns if c.form.axes.is_map]
+    if maps:
+        number = round_length(scales.pixels, 46)
+        found.append(_upright(scales.pixels, number, f"{number} pixel{'s' * (number != 1)}"))
+        number = round_length(scales.channels, 60)
+        length = scales.channels.length(number)
+        text = f"{number:,} channel{'s' * (number != 1)}" + _root(scales.channels)
+        bar = [line([(0, 0), (length, 0)], "ink", 1.2), *(line([(a, -3), (a, 3)], "ink", 1.2) for a in (0, length))]
+        found.append(_with_text(bar, length, text))
+    if len(maps) < len(columns):
+        number = round_length(scales.values, 40)
+        found.append(_upright(scales.values, number, f"{number:,} values of a vector" + _root(scales.values)))
+    return found
+
+
+def _root(scale: Scale) -> str:
+    return " (drawn by square roots)" if scale.root else ""
+
+
+def _upright(scale: Scale, number: int, text: str) -> tuple[list[Item], float]:
+    half = scale.length(number) / 2
+    bar: list[Item] = [line([(3, -half), (3, half)], "ink", 1.2)]
+    bar += [line([(0, y), (6, y)], "ink", 1.2) for y in (-half, half)]
+    return _with_text(bar, 6, text)
+
+
+def _with_text(items: Sequence[Item], width: float, text: str) -> tuple[list[Item], float]:
+    shown = [*items, Text(width + 6, 3, text, TEXT, "soft", False, "start")]
+    return shown, width + 6 + text_width(text, TEXT)
+
+
+def _marks(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
+    if not any(c.role == "conv" and c.form.axes.is_map for c in columns):
+        return []
+    square = ((0, -4), (8, -4), (8, 4), (0, 4))
+    items: list[Item] = [
+        Polygon(square, "focus", "", 0, opacity=0.35), Polygon(square, "", "focus", 0.9),
+        line([(8, -4), (20, 0)], "focus", 0.8), line([(8, 4), (20, 0)], "focus", 0.8), Ellipse(20, 0, 2, 2, "focus"),
+    ]  # fmt: skip
+    return [_with_text(items, 22, "window to scale, and one neuron that sees it")]
+
+
+def _families(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
+    roles = {c.role for c in columns} - {"io"}
+    return [
+        _with_text([Box(0, -5, 14, 10, f"{role}.fill", f"{role}.line", 1, 1.5)], 14, name)
+        for role, name in _NAMES.items()
+        if role in roles
+    ]
+
+
+def wrapped_legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item]:
+    """The legend in lines of about this width."""
+    x, y, items = 0.0, 0.0, []
+    for number, (part, wide) in enumerate(
+        (*_bars(columns, scales), *_marks(columns), *_families(columns))
+    ):
+        if number and x + wide > width:
+            x, y = 0.0, y + (38 if y == 0 else 18)
+        from netdsl.backends.diagram.scene import moved
+
+        items += [moved(item, x, y) for item in part]
+        x += wide + GAP
+    return items
