@@ -26,18 +26,17 @@ def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
     cell = MAP / max(pyramid.sizes)
     widths = [_width(level, pyramid, channels) for level in pyramid.levels]
     width = INSET + sum(widths) + GAP * (len(widths) - 1) + JOIN
-    captions = 5 if len({*pyramid.sizes}) > 1 else 4
-    height = max(pyramid.sizes[0] * cell + captions * CAPTION_STEP, bar)
+    height = max(pyramid.sizes[0] * cell, bar)
 
-    def draw(x: float, top: float) -> list[Item]:
+    def draw(x: float, middle: float, captions: float) -> list[Item]:
         items: list[Item] = []
         left = x + INSET
+        top = middle - pyramid.sizes[0] * cell / 2
         for number, (level, wide) in enumerate(zip(pyramid.levels, widths, strict=True)):
             role = series(number)
             items += _grid(level, pyramid, left, top, cell, role)
-            items += _captions(level, pyramid, channels, left, top + pyramid.sizes[0] * cell, role)
+            items += _captions(level, pyramid, channels, left, captions, role)
             left += wide + GAP
-        middle = top + height / 2
         start = left - GAP + 6
         if not pyramid.is_joined:
             items += arrow((start, middle), (x + width - 4, middle))
@@ -87,9 +86,9 @@ def _captions(
     level: Level, pyramid: Pyramid, channels: int, x: float, y: float, role: str
 ) -> list[Item]:
     first, *rest = _lines(level, pyramid, channels)
-    items: list[Item] = [Text(x, y + 14, first, 10.5, role, True, "start")]
+    items: list[Item] = [Text(x, y + 10, first, 10.5, role, True, "start")]
     for number, text in enumerate(rest):
-        items.append(Text(x, y + 14 + CAPTION_STEP * (number + 1), text, TEXT, "soft", False, "start"))
+        items.append(Text(x, y + 10 + CAPTION_STEP * (number + 1), text, TEXT, "soft", False, "start"))
     return items
 
 

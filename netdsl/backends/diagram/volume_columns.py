@@ -21,7 +21,7 @@ from netdsl.backends.diagram.volume_steps import Step
 from netdsl.backends.diagram.volume_words import counted, parts_of, says, times, title, tooltip
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
-LONG_NAME, LONG_LINE, HALF_LINE = 92.0, 150.0, 84.0
+LONG_NAME, LONG_LINE, HALF_LINE = 92.0, 150.0, 104.0
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
     "resampling": "up", "dense": "dense", "merging": "merge", "norms": "norm",
@@ -103,11 +103,7 @@ class Study:
         return tuple(Part(n, role) for n, role in zip(channels, roles, strict=False))
 
     def _label(self, step: Step, role: str) -> Iterator[Line]:
-        name, below = title(step)
-        if text_width(name, NAME, True) > LONG_NAME and "." in name:
-            head, _, tail = name.rpartition(".")
-            if not tail[:1].isdigit():
-                name, below = tail, below or f"in {head}"
+        name, below = title(step, LONG_NAME)
         suffix = f" × {step.count}" if step.count > 1 else ""
         yield Line(shorten(name, NAME, LONG_LINE, True) + suffix, NAME, "ink", True)
         yield Line(shorten(below, SOFT, LONG_LINE), SOFT, "soft")

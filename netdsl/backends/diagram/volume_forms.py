@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import cos, radians, sin, sqrt
 
 from netdsl.backends.diagram.scene import Box, Curve, Item, Point, Polygon, line
-from netdsl.backends.diagram.theme import series
+from netdsl.backends.diagram.theme import SERIES, series
 
 SHORT = 0.42
 """How much the receding axis is foreshortened."""
@@ -161,7 +161,12 @@ class Part:
 
 
 def series_parts(channels: list[int]) -> tuple[Part, ...]:
-    return tuple(Part(n, series(index), 0.55) for index, n in enumerate(channels))
+    """Each part in a colour of its own; many equal ones in two that alternate."""
+    many = len(channels) > SERIES
+    return tuple(
+        Part(n, series(1 + index % 2 if many and index else index), 0.55)
+        for index, n in enumerate(channels)
+    )
 
 
 def draw_form(form: Form, role: str, parts: tuple[Part, ...] = ()) -> list[Item]:
@@ -174,6 +179,8 @@ def draw_form(form: Form, role: str, parts: tuple[Part, ...] = ()) -> list[Item]
         items += _faces(form, fill, edge)
     if form.front >= THIN or not form.is_deep:
         items.append(Box(form.x, form.top, form.front, form.tall, fill, edge, 1.0))
+        if role == "block":
+            items.append(Box(form.x, form.top, form.front, form.tall, edge, "", 0, opacity=0.12))
         items += _slices(form, parts, edge)
     items += _cells(form, edge)
     return items

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from math import floor, log10
 
 from netdsl.backends.diagram.fonts import text_width
-from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text, line
+from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text, line, moved
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_forms import Scale, Scales
 
 TEXT = 9.0
 GAP = 20.0
 _NAMES = {
-    "io": "input", "conv": "convolution, with what follows it in place", "pool": "pooling",
+    "io": "input", "conv": "convolution (+ norm, activation)", "pool": "pooling",
     "up": "enlarged map", "dense": "dense layer", "merge": "merge", "move": "moved values",
     "norm": "normalisation", "act": "activation", "block": "block: its result",
 }  # fmt: skip
@@ -26,22 +26,6 @@ def round_length(scale: Scale, most: float) -> int:
         return 1
     base = 10 ** floor(log10(units))
     return int(base * next(n for n in (5, 2, 1) if n * base <= units))
-
-
-def legend(columns: Sequence[Column], scales: Scales) -> list[Item]:
-    """Scale bars, the kernel's colour, the families."""
-    x = 0.0
-    items: list[Item] = []
-    for part, width in (*_bars(columns, scales), *_marks(columns), *_families(columns)):
-        items += [_moved(item, x) for item in part]
-        x += width + GAP
-    return items
-
-
-def _moved(item: Item, x: float) -> Item:
-    from netdsl.backends.diagram.scene import moved
-
-    return moved(item, x, 0.0)
 
 
 def _bars(columns: Sequence[Column], scales: Scales) -> list[tuple[list[Item], float]]:
@@ -97,16 +81,14 @@ def _families(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
     ]
 
 
-def wrapped_legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item]:
-    """The legend in lines of about this width."""
+def legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item]:
+    """The legend in lines of about this width: scale bars, the kernel's colour, the families."""
     x, y, items = 0.0, 0.0, []
     for number, (part, wide) in enumerate(
         (*_bars(columns, scales), *_marks(columns), *_families(columns))
     ):
         if number and x + wide > width:
-            x, y = 0.0, y + (38 if y == 0 else 18)
-        from netdsl.backends.diagram.scene import moved
-
+            x, y = 0.0, y + (28 if y == 0 else 18)
         items += [moved(item, x, y) for item in part]
         x += wide + GAP
     return items

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-
 from netdsl.backends.diagram.scene import (
     Curve,
     Ellipse,
     Item,
     Point,
     Polygon,
-    Text,
     arrow_head,
     line,
+    rounded,
 )
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_forms import Form
@@ -144,8 +142,6 @@ def _flattened(source: Form, target: Column) -> list[Item]:
 
 def routed(points: Sequence[Point], colour: str = "wire", stroke: float = 1.1) -> list[Item]:
     """A way with right angles, ending in an arrow."""
-    from netdsl.backends.diagram.scene import rounded
-
     *_, behind, tip = points
     near = (tip[0] - (3 if tip[0] > behind[0] else 0), tip[1])
     if tip[0] == behind[0]:
@@ -161,11 +157,3 @@ def entry(form: Form) -> Point:
 def leaving(form: Form) -> Point:
     """Where a way to the right starts."""
     return _out(form)
-
-
-def note(x: float, y: float, text: str) -> Text:
-    return Text(x, y, text, 8, "soft", False, "start")
-
-
-def is_large(shape: tuple[int, ...]) -> bool:
-    return prod(shape) > 0

@@ -74,13 +74,12 @@ class Routes:
         return LANE * (max(self.beside.values(), default=-1) + 1)
 
     def draw(self) -> Iterator[Item]:
-        edge = max(row.right for row in self.rows) + 10
         arrivals: dict[Place, int] = {}
         for number, route in enumerate(self.routes):
             source, target = self._column(route.source), self._column(route.target)
             y_in = self._lane(number, route.target[0])
             if route.wraps:
-                yield from routed(self._wrapped(source, target, y_in, edge, route))
+                yield from routed(self._wrapped(source, target, y_in, route))
                 continue
             order = arrivals.get(route.target, 0)
             arrivals[route.target] = order + 1
@@ -102,7 +101,7 @@ class Routes:
         yield Ellipse(start[0], start[1], 1.8, 1.8, colour)
 
     def _wrapped(
-        self, source: Column, target: Column, y: float, edge: float, route: Route
+        self, source: Column, target: Column, y: float, route: Route
     ) -> list[Point]:
         row = self.rows[route.target[0]]
         x, middle = entry(target.form)
@@ -110,6 +109,7 @@ class Routes:
             x = self.left + SCALE_ZONE - 2
         before = min(x - 16, self.left + SCALE_ZONE - 14)
         start = leaving(source.form)
+        edge = self.rows[route.source[0]].right + 10
         return [start, (edge, start[1]), (edge, y), (before, y), (before, middle), (x, middle)]
 
     def _lane(self, number: int, row: int) -> float:

@@ -24,13 +24,15 @@ WRAP_COST = 14.0
 
 @dataclass(slots=True)
 class Lead:
-    """What a row shows before its first volume: a width, a height, what is drawn, a heading."""
+    """What a row shows before its first volume: its width, its height, room for a heading.
+
+    `draw` takes the left edge, the middle of the height, and the top of the captions.
+    """
 
     width: float
     height: float
     head: float
-    draw: Callable[[float, float], list[Item]]
-    is_panel: bool = True
+    draw: Callable[[float, float, float], list[Item]]
 
 
 @dataclass(slots=True)
@@ -107,13 +109,15 @@ def into_rows(
 
 
 def _cost(rows: Sequence[Row]) -> float:
-    width = SCALE_ZONE + max(width_of(r.columns) + (r.lead.width if r.lead else 0.0) for r in rows)
+    widths = [width_of(r.columns) + (r.lead.width if r.lead else 0.0) for r in rows]
+    width = SCALE_ZONE + max(widths)
     height = 90.0
     for row in rows:
         row.places = label_rows(row.columns)
         head = row.lead.head if row.lead else 0.0
         height += row.tall + LABEL_GAP + row.places[-1] + 6 + GUTTER + head
-    return abs(log(width / height / BEST_ASPECT)) + max(width / 3000, 0)
+    ragged = 1 - sum(widths) / len(widths) / max(widths)
+    return abs(log(width / height / BEST_ASPECT)) + width / 3000 + ragged
 
 
 def _zoomed(columns: list[Column], lead: Lead | None) -> Row:

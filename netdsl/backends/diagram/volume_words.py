@@ -8,6 +8,7 @@ from itertools import groupby
 from math import prod
 
 from netdsl.analyses.cost import count_parameters, layer_text
+from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step, family, flowing
 from netdsl.ir.graph import Node, Scope, Value
@@ -17,6 +18,7 @@ from netdsl.ops.conv import Conv, ConvTranspose
 MOVING = ("flatten", "reshape", "permute", "split", "slice", "pad", "crop", "center_crop",
           "channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "concat")  # fmt: skip
 FEW_KERNELS = 4
+NAME = 10.0
 MOST_PARTS = 40
 _KINDS = {
     "maxpool": "max", "avgpool": "mean", "lppool": "p-norm", "global_maxpool": "max of each map",
@@ -29,22 +31,27 @@ def times(numbers: Sequence[object]) -> str:
     return " × ".join(map(str, numbers))
 
 
-def title(step: Step) -> tuple[str, str]:
-    """Its name, and in soft letters the class of its block or the path before the name."""
-    path = step.name
-    if step.count > 1:
-        path = _through(path, step.copies[-1].name)
+def title(step: Step, width: float) -> tuple[str, str]:
+    """Its name, and in soft letters the class of its block or the path before the name.
+
+    Of a path that is wider than `width` the end is the name.
+    """
+    path, before = step.name, ""
+    last = step.copies[-1].name if step.copies else path
+    while text_width(_through(path, last), NAME, True) > width and "." in path:
+        head, _, rest = path.partition(".")
+        if rest[0].isdigit() and "." not in rest:
+            break
+        path, before = rest, f"{before}.{head}" if before else head
+        last = last.removeprefix(f"{head}.")
     definition = step.scope.definition if step.scope is not None else ""
-    if definition:
-        return path, definition
-    head, _, last = path.rpartition(".")
-    if head and not last[0].isdigit():
-        return last, f"in {head}"
-    return path, ""
+    return _through(path, last), definition or (before and f"in {before}")
 
 
 def _through(first: str, last: str) -> str:
     """`layer1.1` and `layer1.4` as `layer1.1–4`."""
+    if first == last:
+        return first
     shared = 0
     while shared < min(len(first), len(last)) and first[shared] == last[shared]:
         shared += 1
@@ -94,6 +101,8 @@ def layer_words(node: Node, numbers: Numbers) -> str:
         return _pool_words(op)
     if op.name in ("adaptive_maxpool", "adaptive_avgpool"):
         return f"{_KINDS[op.name]} of {_by(outputs[0].spatial)} bins"
+    if op.name == "spp":
+        return f"{getattr(op, 'mode', '')}, levels {', '.join(map(str, getattr(op, 'levels', ())))}"
     if op.name in _KINDS:
         return _KINDS[op.name]
     if op.name == "upsample":
@@ -150,22 +159,42 @@ def _stride(stride: object) -> str:
 
 def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     """The convolutions in a block, and how its results are put together."""
-    kernels = [
-        _kernel(n.op.kernel, len(n.inputs[0].type.spatial)) + _stride(n.op.stride)
-        for n in step.nodes
-        if isinstance(n.op, Conv | ConvTranspose)
-    ]
-    lines: list[str] = []
-    if 0 < len(kernels) <= FEW_KERNELS:
-        lines.append(" · ".join(kernels))
-    else:
-        lines.append(_census(step.nodes))
+    ways = _ways(step)
+    kernels = _kernels(ways[0] if ways else step.nodes)
+    short = 0 < len(kernels) <= FEW_KERNELS
+    lines = [" · ".join(kernels) if short else _census(step.nodes)]
     parts = parts_of(step, numbers)
     if parts:
         lines.append(f"concat {sum_text(parts)}")
     elif adds(step):
-        lines.append("+ its input")
+        skip = " · ".join(_kernels(ways[1])) if ways and short else ""
+        lines.append(f"+ {skip} skip" if skip else "+ skip")
     return tuple(line for line in lines if line)
+
+
+def _kernels(nodes: Sequence[Node]) -> list[str]:
+    return [
+        _kernel(n.op.kernel, len(n.inputs[0].type.spatial)) + _stride(n.op.stride)
+        for n in nodes
+        if isinstance(n.op, Conv | ConvTranspose)
+    ]
+
+
+def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
+    """The two ways through a block that ends in a sum: the long one, then the short one."""
+    merges = [n for n in step.nodes if family(n) == "merging" and len(flowing(n)) > 1]
+    if len(merges) != 1 or len(flowing(merges[0])) != 2 or not adds(step):
+        return None
+    made = {id(value): node for node in step.nodes for value in node.outputs}
+    ways: list[list[Node]] = []
+    for value in flowing(merges[0]):
+        way: list[Node] = []
+        while (node := made.get(id(value))) is not None and flowing(node):
+            way.insert(0, node)
+            value = flowing(node)[0]
+        ways.append(way)
+    long, short = sorted(ways, key=lambda way: -len(_kernels(way)))
+    return long, short
 
 
 def _census(nodes: Sequence[Node]) -> str:
@@ -176,10 +205,12 @@ def _census(nodes: Sequence[Node]) -> str:
 
 
 def sum_text(parts: Sequence[int]) -> str:
-    """`64 + 6 × 32`; empty where it would be long."""
+    """`64+6×32`; empty where it would be long."""
     runs = [(part, len(list(run))) for part, run in groupby(parts)]
-    shown = [f"{part}" if count == 1 else f"{count} × {part}" for part, count in runs]
-    return " + ".join(shown) if len(shown) <= 5 else f"{len(parts)} parts"
+    shown = [
+        f"{count}×{part}" if count > 2 else "+".join([str(part)] * count) for part, count in runs
+    ]
+    return "+".join(shown) if len(shown) <= 6 else f"{len(parts)} parts"
 
 
 def adds(step: Step) -> bool:

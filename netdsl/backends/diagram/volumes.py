@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 from netdsl.analyses.cost import summarise
 from netdsl.backends.diagram.frame import framed
@@ -13,21 +14,24 @@ from netdsl.backends.diagram.pyramid_panel import MAP, joined_bar, panel_head, p
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
 from netdsl.backends.diagram.volume_columns import Column, Study, draw_column
 from netdsl.backends.diagram.volume_forms import SHORT, Axes, Scale, Scales
-from netdsl.backends.diagram.volume_legend import round_length, wrapped_legend
+from netdsl.backends.diagram.volume_legend import round_length, legend
 from netdsl.backends.diagram.volume_links import link
 from netdsl.backends.diagram.volume_routes import Routes
 from netdsl.backends.diagram.volume_rows import (
     Lead,
     Row,
+    BEST_ASPECT,
     SCALE_ZONE,
     into_rows,
     place_rows,
 )
 from netdsl.backends.diagram.volume_sizes import Numbers, numbers_for
 from netdsl.backends.diagram.volume_steps import Step, steps_of
+from netdsl.backends.diagram.volume_u import Shape, ULayout, u_shape
 from netdsl.ir.graph import Graph
 
 MOST_VOLUMES = 160
+U_TALL = (96.0, 128.0, 160.0, 200.0, 240.0)
 TALLEST, WIDEST, LONGEST = 128.0, 66.0, 128.0
 MOST_A_CHANNEL = 9.0
 ROOT_FROM = 1.0
@@ -51,8 +55,38 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
             f"`{too_deep.name}` has {len(study.shape(too_deep))} axes, and a volume has at most 4; "
             "draw the blocks instead: --level blocks"
         )
-    scales = scales_for([study.axes(step) for step in steps])
-    return _Sheet(graph, study, scales, options).picture()
+    axes = [study.axes(step) for step in steps]
+    shape = u_shape(study)
+    if shape is not None:
+        return min(
+            (_u_picture(graph, study, shape, scales_for(axes, tall), options) for tall in U_TALL),
+            key=lambda picture: abs(log(picture.width / picture.height / BEST_ASPECT)),
+        )
+    return _Sheet(graph, study, scales_for(axes), options).picture()
+
+
+def _u_picture(
+    graph: Graph, study: Study, shape: Shape, scales: Scales, options: Options
+) -> Picture:
+    layout = ULayout(study, shape, scales)
+    items: list[Item] = []
+    for column in layout.columns:
+        level = layout.level(column.step)
+        group = draw_column(
+            column, layout.label_tops[level], layout.places[level], key_of(column.step),
+            study.shape(column.step),
+        )  # fmt: skip
+        items.append(group)
+    items += layout.links(study.numbers)
+    width = max(c.form.x + c.width for c in layout.columns)
+    marks = legend(layout.columns, scales, max(width, 640.0))
+    title = options.title or graph.name
+    return framed(title, _lines(graph, study, layout.columns, ()), items, legend=marks)
+
+
+def key_of(step: Step) -> str:
+    """The id of a step's drawing, the same in every run."""
+    return f"{'in' if step.is_input else 'v'}-{step.name}".replace(" ", "-")
 
 
 def channels_last(graph: Graph) -> frozenset[int]:
@@ -74,7 +108,7 @@ def channels_last(graph: Graph) -> frozenset[int]:
     return frozenset(found)
 
 
-def scales_for(axes: Sequence[Axes]) -> Scales:
+def scales_for(axes: Sequence[Axes], tallest: float = TALLEST) -> Scales:
     """Linear scales that fit the sheet; of square roots where most would be no thicker than a line."""
     maps = [a for a in axes if a.is_map]
     pixels = max((n for a in maps for n in a.spatial), default=1)
@@ -86,7 +120,7 @@ def scales_for(axes: Sequence[Axes]) -> Scales:
     by_value = Scale(min(LONGEST / lengths[-1], MOST_A_CHANNEL))
     if by_value.length(lengths[0]) < ROOT_FROM:
         by_value = Scale(LONGEST / lengths[-1] ** 0.5, True)
-    return Scales(Scale(TALLEST / pixels), by_channel, by_value)
+    return Scales(Scale(tallest / pixels), by_channel, by_value)
 
 
 @dataclass(slots=True)
@@ -114,9 +148,9 @@ class _Sheet:
         place_rows(rows, routes.counts, routes.left)
         items = [*self._rows(rows, routes), *routes.draw()]
         width = max(row.right for row in rows)
-        legend = wrapped_legend(self.columns, self.scales, max(width, 640.0))
+        marks = legend(self.columns, self.scales, max(width, 640.0))
         title = self.options.title or self.graph.name
-        return framed(title, self._lines(rows), items, legend=legend, notes=self._notes(width))
+        return framed(title, _lines(self.graph, self.study, self.columns, rows), items, legend=marks)
 
     def _panels(self) -> tuple[set[int], dict[int, Lead]]:
         forced: set[int] = set()
@@ -142,21 +176,19 @@ class _Sheet:
             if row.lead is not None and panel is not None:
                 items += self._panel(row, panel, routes.left, right)
             items += self._scale_bar(row, routes.left)
+            for column in row.columns:
+                items.append(self._column(column, row))
+                index += 1
+            if panel is not None and panel.pyramid.is_joined:
+                items += joined_bar(row.columns[0], panel.pyramid, panel.channels)
             for before, column in zip(row.columns, row.columns[1:], strict=False):
                 if before.step in column.step.sources:
                     items += link(before, column, self.study.numbers)
-            for column in row.columns:
-                items.append(self._column(column, row, index))
-                index += 1
-        return self._ordered(items)
-
-    def _ordered(self, items: list[Item]) -> list[Item]:
         return items
 
-    def _column(self, column: Column, row: Row, index: int) -> Item:
+    def _column(self, column: Column, row: Row) -> Item:
         step = column.step
-        key = f"in-{step.name}" if step.is_input else f"v-{step.name}".replace(" ", "-")
-        return draw_column(column, row.label_top, row.places, key, self.study.shape(step))
+        return draw_column(column, row.label_top, row.places, key_of(step), self.study.shape(step))
 
     def _panel(self, row: Row, panel: _Panel, left: float, right: float) -> list[Item]:
         assert row.lead is not None
@@ -166,8 +198,7 @@ class _Sheet:
         ]
         factor = MAP / max(panel.pyramid.sizes) / self.scales.pixels.factor
         items += panel_head(panel.pyramid, panel.source, panel.channels, factor, x, y)
-        top = row.middle - row.lead.height / 2
-        items += row.lead.draw(x, top)
+        items += row.lead.draw(x, row.middle, row.label_top)
         return items
 
     def _scale_bar(self, row: Row, left: float) -> list[Item]:
@@ -183,32 +214,27 @@ class _Sheet:
         words = Text(x - 3, y - 6, f"pixels × {row.zoom}", 8, "amber", True, "start")
         return [*bar, words, Text(x + 6, y + length / 2 + 3, f"{number} px", 8, "amber", False, "start")]
 
-    def _lines(self, rows: Sequence[Row]) -> list[str]:
-        numbers = self.study.numbers
-        maps = [c for c in self.columns if c.form.axes.is_map]
-        lines: list[str] = []
-        if maps:
-            lines.append(_projection(maps))
-        if any(row.zoom > 1 for row in rows):
-            zooms = sorted({row.zoom for row in rows if row.zoom > 1})
-            shown = " or ".join(f"× {zoom}" for zoom in zooms)
-            lines.append(f"Rows marked in amber draw their pixels {shown}; all other rows share one scale.")
-        if numbers.line:
-            lines.append(numbers.line)
-        lines.append(self._count())
-        return lines
 
-    def _count(self) -> str:
-        ops = sum(1 for step in self.study.steps for _ in step.covered())
-        volumes = sum(1 for step in self.study.steps if not step.is_input)
-        cost = summarise(self.graph)
-        words = f"{ops:,} operations in {volumes:,} volumes, {cost.inference_parameters:,} parameters."
-        if any(step.count > 1 for step in self.study.steps):
-            words += " × n: n equal volumes one after the other, drawn once."
-        return words
-
-    def _notes(self, width: float) -> list[str]:
-        return []
+def _lines(
+    graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence[Row]
+) -> list[str]:
+    maps = [c for c in columns if c.form.axes.is_map]
+    lines = [_projection(maps)] if maps else []
+    zooms = sorted({row.zoom for row in rows if row.zoom > 1})
+    if zooms:
+        shown = " or ".join(f"× {zoom}" for zoom in zooms)
+        lines.append(
+            f"Rows marked in amber draw their pixels {shown}; all other rows share one scale."
+        )
+    if study.numbers.line:
+        lines.append(study.numbers.line)
+    ops = sum(1 for step in study.steps for _ in step.covered())
+    volumes = sum(1 for step in study.steps if not step.is_input)
+    number = summarise(graph).inference_parameters
+    words = f"{ops:,} operations in {volumes:,} volumes, {number:,} parameters."
+    if any(step.count > 1 for step in study.steps):
+        words += " × n: n equal volumes one after the other, drawn once."
+    return [*lines, words]
 
 
 def _projection(maps: Sequence[Column]) -> str:
