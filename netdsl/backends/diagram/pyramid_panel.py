@@ -137,8 +137,8 @@ def joined_bar(column: Column, pyramid: Pyramid, channels: int) -> list[Item]:
 def _spread(labels: list[tuple[float, str, str]], x: float) -> list[Item]:
     """Names of the levels, kept apart, with a line to their part of the bar."""
     places: list[float] = []
-    for middle, _, _ in labels:
-        places.append(max(middle, places[-1] + 10.5) if places else middle)
+    for middle, _, _ in reversed(labels):
+        places.insert(0, min(middle, places[0] - 10.5) if places else middle)
     items: list[Item] = []
     for place, (middle, text, role) in zip(places, labels, strict=True):
         items.append(line([(x - 12, place), (x - 3, middle)], role, 0.6))

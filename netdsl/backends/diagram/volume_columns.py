@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.fonts import shorten, text_width
-from netdsl.backends.diagram.scene import Box, Group, Item, Text, line
+from netdsl.backends.diagram.scene import Box, Group, Item, Polygon, Text, line
 from netdsl.backends.diagram.volume_forms import (
     Axes,
     Form,
@@ -21,7 +21,8 @@ from netdsl.backends.diagram.volume_steps import Step
 from netdsl.backends.diagram.volume_words import counted, parts_of, says, times, title, tooltip
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
-LONG_NAME, LONG_LINE, HALF_LINE = 92.0, 150.0, 104.0
+TINY, LENS, LENS_ROOM = 3.0, 20.0, 36.0
+LONG_NAME, SHORT_NAME, LONG_LINE, HALF_LINE = 92.0, 64.0, 150.0, 104.0
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
     "resampling": "up", "dense": "dense", "merging": "merge", "norms": "norm",
@@ -51,6 +52,19 @@ class Column:
     parts: tuple[Part, ...]
     role: str
     is_left: bool = False
+
+    @property
+    def has_lens(self) -> bool:
+        """Whether the map is too small to be seen as it is."""
+        form = self.form
+        return form.is_deep and len(form.axes.spatial) == 2 and form.tall < TINY
+
+    @property
+    def tall(self) -> float:
+        """The height it needs in a row: its form, with a lens above it or a bar below it."""
+        if self.has_lens:
+            return self.form.height + 2 * LENS_ROOM
+        return self.form.height + (16 if len(self.form.axes.spatial) == 3 else 0)
 
     @property
     def label_width(self) -> float:
@@ -90,7 +104,7 @@ class Study:
         """The column of a step, not placed yet."""
         role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
         form = Form(self.axes(step), scales)
-        return Column(step, form, tuple(self._label(step, role)), self._parts(step), role, is_left)
+        return Column(step, form, tuple(self._label(step, role, is_left)), self._parts(step), role, is_left)
 
     def _parts(self, step: Step) -> tuple[Part, ...]:
         channels = parts_of(step, self.numbers)
@@ -102,8 +116,8 @@ class Study:
         roles = ("up.fill", "conv.fill") if first_grows else ("conv.fill", "up.fill")
         return tuple(Part(n, role) for n, role in zip(channels, roles, strict=False))
 
-    def _label(self, step: Step, role: str) -> Iterator[Line]:
-        name, below = title(step, LONG_NAME)
+    def _label(self, step: Step, role: str, is_short: bool) -> Iterator[Line]:
+        name, below = title(step, SHORT_NAME if is_short else LONG_NAME)
         suffix = f" × {step.count}" if step.count > 1 else ""
         yield Line(shorten(name, NAME, LONG_LINE, True) + suffix, NAME, "ink", True)
         yield Line(shorten(below, SOFT, LONG_LINE), SOFT, "soft")
@@ -148,6 +162,8 @@ def draw_column(column: Column, top: float, places: Sequence[float], key: str, s
     items: list[Item] = draw_form(form, column.role, column.parts)
     if len(form.axes.spatial) == 3:
         items += channel_bar(form)
+    if column.has_lens:
+        items += lens(form)
     items += label_items(column, top, places)
     nodes = " ".join(node.path for node in column.step.covered())
     data = (("nodes", nodes), ("shape", ",".join(map(str, shape))))
@@ -163,6 +179,27 @@ def label_items(column: Column, top: float, places: Sequence[float]) -> list[Ite
         for item, y in zip(column.label, places, strict=False)
         if item.text
     ]
+
+
+def lens(form: Form) -> list[Item]:
+    """The face of a tiny map, enlarged above it by a factor that is stated."""
+    factor = max(2, int(LENS / form.tall))
+    large = Form(form.axes, form.scales.zoomed(factor))
+    x = form.x + form.front - large.front - 4
+    large = large.at(x, form.y - form.height / 2 - 7 - large.height / 2)
+    rows, columns = form.axes.spatial
+    corners = ((0, 0), (0, columns), (rows, columns), (rows, 0))
+    face = Polygon(tuple(large.on_face(r, c) for r, c in corners), "paper", "amber", 0.9)
+    cells = [
+        *([large.on_face(r, 0), large.on_face(r, columns)] for r in range(1, rows)),
+        *([large.on_face(0, c), large.on_face(rows, c)] for c in range(1, columns)),
+    ]
+    rays = [
+        line([form.on_face(0, c), large.on_face(rows, c)], "amber", 0.6, True) for c in (0, columns)
+    ]
+    right, middle = large.on_face(rows / 2, columns)
+    words = Text(right + 4, middle + 3, f"× {factor}", SOFT, "amber", True, "start")
+    return [*rays, face, *(line(points, "amber", 0.4) for points in cells), words]
 
 
 def channel_bar(form: Form) -> list[Item]:

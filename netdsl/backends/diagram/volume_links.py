@@ -90,8 +90,14 @@ def _plus(start: Point, end: Point) -> list[Item]:
     x, y = end[0] - 9, end[1]
     over = y - 15
     bow = Curve(((left, y), (left, over), (left, over), ((left + x) / 2, over), (x, over), (x, over), (x, y - 4.5)), "amber", 1.1)
-    sign = [line([(x - 2.5, y), (x + 2.5, y)], "amber", 1.1), line([(x, y - 2.5), (x, y + 2.5)], "amber", 1.1)]
-    return [bow, Ellipse(x, y, 4.5, 4.5, "paper", "amber", 1.1), *sign]
+    return [bow, *plus(x, y)]
+
+
+def plus(x: float, y: float) -> list[Item]:
+    """A sum."""
+    strokes = [(x - 2.5, y), (x + 2.5, y)], [(x, y - 2.5), (x, y + 2.5)]
+    sign = [line(points, "amber", 1.1) for points in strokes]
+    return [Ellipse(x, y, 4.5, 4.5, "paper", "amber", 1.1), *sign]
 
 
 def _kernel(source: Form, target: Form, window: Window, role: str) -> list[Item]:

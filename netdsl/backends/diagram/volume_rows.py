@@ -49,7 +49,7 @@ class Row:
     @property
     def tall(self) -> float:
         """Height of the highest volume."""
-        heights = [c.form.height + (8 if len(c.form.axes.spatial) == 3 else 0) for c in self.columns]
+        heights = [column.tall for column in self.columns]
         return max([*heights, self.lead.height if self.lead else 0.0, 30.0])
 
     @property

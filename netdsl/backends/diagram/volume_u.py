@@ -9,13 +9,15 @@ from math import prod
 from netdsl.backends.diagram.scene import Ellipse, Item
 from netdsl.backends.diagram.volume_columns import Column, Study, label_rows
 from netdsl.backends.diagram.volume_forms import Scales
-from netdsl.backends.diagram.volume_links import entry, growth, leaving, link, routed
+from netdsl.backends.diagram.volume_links import entry, growth, leaving, link, plus, routed
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step
+from netdsl.backends.diagram.volume_words import joins_by_sum
 
 FEWEST_SKIPS = 2
-GAP, NEXT, DOWN = 9.0, 26.0, 16.0
-LEVEL_GAP = 14.0
+GAP, NEXT, DOWN = 9.0, 24.0, 14.0
+LEVEL_GAP = 18.0
+INDENTS = (40.0, 90.0, 140.0)
 LABEL_GAP = 7.0
 
 
@@ -90,13 +92,14 @@ def _skips(
 class ULayout:
     """Columns with their places, and the links between them."""
 
-    def __init__(self, study: Study, shape: Shape, scales: Scales) -> None:
-        self.study, self.shape = study, shape
+    def __init__(self, study: Study, shape: Shape, scales: Scales, indent: float) -> None:
+        self.study, self.shape, self.scales, self.indent = study, shape, scales, indent
         self.made = {id(s): study.column(s, scales, True) for s in study.steps}
         spatial = {study.axes(s).spatial for s in shape.spine}
         self.levels = sorted(spatial, key=prod, reverse=True)
         self.places: list[list[float]] = []
         self.label_tops: list[float] = []
+        self.tops: list[float] = []
         self._place()
 
     @property
@@ -112,7 +115,8 @@ class ULayout:
         for number in range(len(self.levels)):
             inside = [step for step in self.study.steps if self.level(step) == number]
             columns = [self.made[id(step)] for step in inside]
-            tall = max(column.form.height for column in columns)
+            tall = max(column.tall for column in columns)
+            self.tops.append(y)
             places = label_rows(columns)
             for step, column in zip(inside, columns, strict=True):
                 self.made[id(step)] = column.placed(lefts[id(step)], y + tall / 2)
@@ -121,32 +125,51 @@ class ULayout:
             y += tall + LABEL_GAP + places[-1] + LEVEL_GAP
 
     def _lefts(self) -> dict[int, float]:
+        """Left edges: down with an indent a level, up so far that the rays have room."""
         lefts: dict[int, float] = {}
-        x = 0.0
+        rooms = {id(end): self._room(start, between) for start, between, end in self.shape.skips}
+        x, indent = 0.0, 0.0
         before: Step | None = None
         for step in self.shape.spine:
             if before is not None:
-                x = lefts[id(before)] + self._advance(before, step)
+                column = self.made[id(before)]
+                turn = self.level(step) - self.level(before)
+                if turn > 0:
+                    indent += self.indent
+                    x = indent
+                elif turn < 0:
+                    x = lefts[id(before)] + column.form.width + NEXT
+                    x = max(x, self._right_of(step, lefts) + 3 * NEXT)
+                else:
+                    x = lefts[id(before)] + max(column.width + GAP, column.form.width + NEXT)
+            if id(step) in rooms:
+                start, room = rooms[id(step)]
+                x = max(x, lefts[id(start)] + self.made[id(start)].width + room)
             lefts[id(step)] = x
             before = step
+        self._between(lefts)
+        return lefts
+
+    def _right_of(self, step: Step, lefts: dict[int, float]) -> float:
+        """How far the way down reaches on a level."""
+        level = self.level(step)
+        return max(
+            (lefts[i] + self.made[i].width for i in lefts if self.level(self.made[i].step) == level),
+            default=0.0,
+        )
+
+    def _room(self, start: Step, between: Sequence[Step]) -> tuple[Step, float]:
+        return start, NEXT + sum(self.made[id(s)].width + NEXT for s in between)
+
+    def _between(self, lefts: dict[int, float]) -> None:
         for start, between, end in self.shape.skips:
             left = lefts[id(start)] + self.made[id(start)].width
-            room = lefts[id(end)] - left
             wide = sum(self.made[id(step)].width for step in between)
-            gap = (room - wide) / (len(between) + 1)
+            gap = (lefts[id(end)] - left - wide) / (len(between) + 1)
             for step in between:
                 left += gap
                 lefts[id(step)] = left
                 left += self.made[id(step)].width
-        return lefts
-
-    def _advance(self, before: Step, step: Step) -> float:
-        column = self.made[id(before)]
-        if self.level(step) < self.level(before):  # the label of the lower one is out of the way
-            return max(column.form.width + NEXT, 0.6 * column.width + GAP)
-        if self.level(step) > self.level(before):
-            return column.width + DOWN
-        return max(column.width + GAP, column.form.width + NEXT)
 
     def links(self, numbers: Numbers) -> Iterator[Item]:
         spine = [self.made[id(step)] for step in self.shape.spine]
@@ -158,9 +181,12 @@ class ULayout:
             elif step < 0 and column.step.family in ("resampling", "convolution"):
                 yield from growth(before.form, column.form)
             else:
-                x = before.form.x + before.width + DOWN / 2 - 2
+                x = before.form.x + before.width + DOWN / 2
                 start, end = leaving(before.form), entry(column.form)
-                yield from routed([start, (x, start[1]), (x, end[1]), end])
+                y = self.tops[self.level(column.step)] - LEVEL_GAP / 2 - 1
+                back = column.form.x - DOWN
+                way = [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end]
+                yield from routed(way)
                 if id(before.step) in starts:
                     yield Ellipse(x, start[1], 2, 2, "amber")
         yield from self._across(numbers)
@@ -172,8 +198,9 @@ class ULayout:
                 tip = entry(right.form)
                 if right.step is end:
                     tip = (right.form.x + self._part(end, right) - 1, tip[1])
-                begin = leaving(left.form)
-                yield from routed([begin, tip], "amber", 1.4)
+                yield from routed([leaving(left.form), tip], "amber", 1.4)
+                if right.step is end and joins_by_sum(end):
+                    yield from plus(tip[0] - 9, tip[1])
 
     def _part(self, end: Step, column: Column) -> float:
         """How far in the front of a join the part lies that comes over the skip."""

@@ -80,13 +80,8 @@ def says(step: Step, numbers: Numbers) -> tuple[str, ...]:
     lines = [layer_words(step.node, numbers)]
     if step.join is not None:
         parts = parts_of(step, numbers)
-        lines.append(f"concat {sum_text(parts)}" if parts else f"+ {_through_skip(step)}")
+        lines.append(f"concat {sum_text(parts)}" if parts else "+ skip")
     return tuple(line for line in lines if line)
-
-
-def _through_skip(step: Step) -> str:
-    others = [s for s in step.sources[1:]]
-    return others[0].name if others else "the skip"
 
 
 def layer_words(node: Node, numbers: Numbers) -> str:

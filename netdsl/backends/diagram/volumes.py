@@ -27,12 +27,13 @@ from netdsl.backends.diagram.volume_rows import (
 )
 from netdsl.backends.diagram.volume_sizes import Numbers, numbers_for
 from netdsl.backends.diagram.volume_steps import Step, steps_of
-from netdsl.backends.diagram.volume_u import Shape, ULayout, u_shape
+from netdsl.backends.diagram.volume_u import INDENTS, ULayout, u_shape
 from netdsl.ir.graph import Graph
 
 MOST_VOLUMES = 160
-U_TALL = (96.0, 128.0, 160.0, 200.0, 240.0)
-TALLEST, WIDEST, LONGEST = 128.0, 66.0, 128.0
+TALL = (112.0, 128.0, 150.0, 176.0)
+U_TALL = (112.0, 140.0, 176.0)
+WIDEST, LONGEST = 66.0, 128.0
 MOST_A_CHANNEL = 9.0
 ROOT_FROM = 1.0
 LAST = ("linear", "attention", "window_attention", "embedding")
@@ -58,17 +59,24 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
     axes = [study.axes(step) for step in steps]
     shape = u_shape(study)
     if shape is not None:
-        return min(
-            (_u_picture(graph, study, shape, scales_for(axes, tall), options) for tall in U_TALL),
-            key=lambda picture: abs(log(picture.width / picture.height / BEST_ASPECT)),
-        )
-    return _Sheet(graph, study, scales_for(axes), options).picture()
+        pictures = [
+            _u_picture(graph, study, ULayout(study, shape, scales_for(axes, tall), indent), options)
+            for tall in U_TALL
+            for indent in INDENTS
+        ]
+    else:
+        pictures = [
+            _Sheet(graph, study, scales_for(axes, tall), options).picture() for tall in TALL
+        ]
+    return min(pictures, key=_fault)
 
 
-def _u_picture(
-    graph: Graph, study: Study, shape: Shape, scales: Scales, options: Options
-) -> Picture:
-    layout = ULayout(study, shape, scales)
+def _fault(picture: Picture) -> float:
+    """How far a picture is from a good shape; a small one is better than a large one."""
+    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 3000
+
+
+def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) -> Picture:
     items: list[Item] = []
     for column in layout.columns:
         level = layout.level(column.step)
@@ -79,7 +87,7 @@ def _u_picture(
         items.append(group)
     items += layout.links(study.numbers)
     width = max(c.form.x + c.width for c in layout.columns)
-    marks = legend(layout.columns, scales, max(width, 640.0))
+    marks = legend(layout.columns, layout.scales, max(width, 640.0))
     title = options.title or graph.name
     return framed(title, _lines(graph, study, layout.columns, ()), items, legend=marks)
 
@@ -108,7 +116,7 @@ def channels_last(graph: Graph) -> frozenset[int]:
     return frozenset(found)
 
 
-def scales_for(axes: Sequence[Axes], tallest: float = TALLEST) -> Scales:
+def scales_for(axes: Sequence[Axes], tallest: float) -> Scales:
     """Linear scales that fit the sheet; of square roots where most would be no thicker than a line."""
     maps = [a for a in axes if a.is_map]
     pixels = max((n for a in maps for n in a.spatial), default=1)
