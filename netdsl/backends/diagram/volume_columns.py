@@ -21,7 +21,7 @@ from netdsl.backends.diagram.volume_steps import Step
 from netdsl.backends.diagram.volume_words import counted, parts_of, says, times, title, tooltip
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
-TINY, LENS, LENS_ROOM = 3.0, 20.0, 36.0
+TINY, LENS, LENS_ROOM = 3.0, 20.0, 40.0
 LONG_NAME, SHORT_NAME, LONG_LINE, HALF_LINE = 92.0, 64.0, 150.0, 104.0
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
@@ -60,11 +60,14 @@ class Column:
         return form.is_deep and len(form.axes.spatial) == 2 and form.tall < TINY
 
     @property
-    def tall(self) -> float:
-        """The height it needs in a row: its form, with a lens above it or a bar below it."""
-        if self.has_lens:
-            return self.form.height + 2 * LENS_ROOM
-        return self.form.height + (16 if len(self.form.axes.spatial) == 3 else 0)
+    def above(self) -> float:
+        """The room it needs above the middle of its form: half of it, and a lens."""
+        return self.form.height / 2 + (LENS_ROOM if self.has_lens else 0.0)
+
+    @property
+    def below(self) -> float:
+        """The room below the middle: half of it, and the bar of the channels."""
+        return self.form.height / 2 + (10 if len(self.form.axes.spatial) == 3 else 0.0)
 
     @property
     def label_width(self) -> float:

@@ -9,6 +9,8 @@ from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text, line, moved
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_forms import Scale, Scales
+from netdsl.backends.diagram.volume_links import plus
+from netdsl.backends.diagram.volume_words import adds
 
 TEXT = 9.0
 GAP = 20.0
@@ -62,20 +64,24 @@ def _with_text(items: Sequence[Item], width: float, text: str) -> tuple[list[Ite
 
 
 def _marks(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
-    if not any(c.role == "conv" and c.form.axes.is_map for c in columns):
-        return []
-    square = ((0, -4), (8, -4), (8, 4), (0, 4))
-    items: list[Item] = [
-        Polygon(square, "focus", "", 0, opacity=0.35), Polygon(square, "", "focus", 0.9),
-        line([(8, -4), (20, 0)], "focus", 0.8), line([(8, 4), (20, 0)], "focus", 0.8), Ellipse(20, 0, 2, 2, "focus"),
-    ]  # fmt: skip
-    return [_with_text(items, 22, "window to scale, and one neuron that sees it")]
+    found: list[tuple[list[Item], float]] = []
+    if any(c.role == "conv" and c.form.axes.is_map for c in columns):
+        square = ((0, -4), (8, -4), (8, 4), (0, 4))
+        items: list[Item] = [
+            Polygon(square, "focus", "", 0, opacity=0.35), Polygon(square, "", "focus", 0.9),
+            line([(8, -4), (20, 0)], "focus", 0.8), line([(8, 4), (20, 0)], "focus", 0.8),
+            Ellipse(20, 0, 2, 2, "focus"),
+        ]  # fmt: skip
+        found.append(_with_text(items, 22, "window to scale, one neuron that sees it"))
+    if any(c.step.node is None and adds(c.step) for c in columns):
+        found.append(_with_text(plus(5, 0), 10, "sum over a skip"))
+    return found
 
 
 def _families(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
     roles = {c.role for c in columns} - {"io"}
     return [
-        _with_text([Box(0, -5, 14, 10, f"{role}.fill", f"{role}.line", 1, 1.5)], 14, name)
+        _with_text(_chip(role), 14, name)
         for role, name in _NAMES.items()
         if role in roles
     ]
@@ -91,4 +97,11 @@ def legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item
             x, y = 0.0, y + (28 if y == 0 else 18)
         items += [moved(item, x, y) for item in part]
         x += wide + GAP
+    return items
+
+
+def _chip(role: str) -> list[Item]:
+    items: list[Item] = [Box(0, -5, 14, 10, f"{role}.fill", f"{role}.line", 1)]
+    if role == "block":
+        items.append(Box(0, -5, 14, 10, "block.line", "", 0, opacity=0.12))
     return items

@@ -119,13 +119,19 @@ def _kernel(source: Form, target: Form, window: Window, role: str) -> list[Item]
 def growth(source: Form, target: Form) -> list[Item]:
     """Dashed rays from the small map's face to the large one's."""
     rows, columns = _face(source)
-    tall, wide = _face(target)
-    pairs = [((0, columns), (0, wide)), ((rows, 0), (tall, 0))]
-    items: list[Item] = []
-    for start, end in pairs:
-        ray = line([source.on_face(*start), target.on_face(*end, right=False)], "up.line", 1.0, True)
-        items.append(Curve(ray.points, "up.line", 1.0, True, 0.9))
-    return items
+    tall, _ = _face(target)
+    starts = source.on_face(0, columns), source.on_face(rows, columns)
+    ends = target.on_face(0, 0, right=False), target.on_face(tall, 0, right=False)
+    return _rays(starts, ends, "up")
+
+
+def _rays(starts: tuple[Point, Point], ends: tuple[Point, Point], role: str) -> list[Item]:
+    (a, b), (c, d) = starts, ends
+    return [
+        Polygon((a, c, d, b), f"{role}.fill", "", 0, opacity=0.5),
+        line([a, c], f"{role}.line", 0.9, True),
+        line([b, d], f"{role}.line", 0.9, True),
+    ]
 
 
 def _face(form: Form) -> tuple[int, int]:
@@ -139,11 +145,7 @@ def _flattened(source: Form, target: Column) -> list[Item]:
     form = target.form
     ends = (form.x, form.top), (form.x, form.bottom)
     starts = source.on_face(0, columns), source.on_face(rows, columns)
-    colour = f"{target.role}.line"
-    return [
-        Polygon((starts[0], ends[0], ends[1], starts[1]), f"{target.role}.fill", "", 0, opacity=0.45),
-        *(line([a, b], colour, 0.9, True) for a, b in zip(starts, ends, strict=True)),
-    ]
+    return _rays(starts, ends, target.role)
 
 
 def routed(points: Sequence[Point], colour: str = "wire", stroke: float = 1.1) -> list[Item]:

@@ -47,14 +47,19 @@ class Row:
     places: list[float] = field(default_factory=list)
 
     @property
+    def above(self) -> float:
+        """Room above the middle of the forms."""
+        lead = self.lead.height / 2 if self.lead else 0.0
+        return max(15.0, lead, *(column.above for column in self.columns))
+
+    @property
     def tall(self) -> float:
-        """Height of the highest volume."""
-        heights = [column.tall for column in self.columns]
-        return max([*heights, self.lead.height if self.lead else 0.0, 30.0])
+        lead = self.lead.height / 2 if self.lead else 0.0
+        return self.above + max(15.0, lead, *(column.below for column in self.columns))
 
     @property
     def middle(self) -> float:
-        return self.top + self.tall / 2
+        return self.top + self.above
 
     @property
     def label_top(self) -> float:

@@ -115,11 +115,12 @@ class ULayout:
         for number in range(len(self.levels)):
             inside = [step for step in self.study.steps if self.level(step) == number]
             columns = [self.made[id(step)] for step in inside]
-            tall = max(column.tall for column in columns)
+            above = max(column.above for column in columns)
+            tall = above + max(column.below for column in columns)
             self.tops.append(y)
             places = label_rows(columns)
             for step, column in zip(inside, columns, strict=True):
-                self.made[id(step)] = column.placed(lefts[id(step)], y + tall / 2)
+                self.made[id(step)] = column.placed(lefts[id(step)], y + above)
             self.label_tops.append(y + tall + LABEL_GAP)
             self.places.append(places)
             y += tall + LABEL_GAP + places[-1] + LEVEL_GAP
