@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.pyramid_bins import Level, Pyramid, window_words
 from netdsl.backends.diagram.scene import Box, Item, Text, line
@@ -15,7 +13,7 @@ from netdsl.backends.diagram.volume_rows import Lead
 MAP = 128.0
 GAP = 34.0
 INSET = 16.0
-JOIN = 96.0
+JOIN, LEAP = 96.0, 48.0
 TEXT = 8.5
 CAPTION_STEP = 11.5
 MOST_LINES = 66
@@ -25,7 +23,7 @@ def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
     """The grids, to stand before the vector; `bar` is the vector's length in points."""
     cell = MAP / max(pyramid.sizes)
     widths = [_width(level, pyramid, channels) for level in pyramid.levels]
-    width = INSET + sum(widths) + GAP * (len(widths) - 1) + JOIN
+    width = INSET + sum(widths) + GAP * (len(widths) - 1) + (JOIN if pyramid.is_joined else LEAP)
     height = max(pyramid.sizes[0] * cell, bar)
 
     def draw(x: float, middle: float, captions: float) -> list[Item]:
@@ -37,7 +35,7 @@ def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
             items += _grid(level, pyramid, left, top, cell, role)
             items += _captions(level, pyramid, channels, left, captions, role)
             left += wide + GAP
-        start = left - GAP + 6
+        start = x + width - LEAP + 8
         if not pyramid.is_joined:
             items += arrow((start, middle), (x + width - 4, middle))
         return items
@@ -45,21 +43,35 @@ def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
     return Lead(width, height, 40.0, draw)
 
 
-def panel_head(pyramid: Pyramid, name: str, channels: int, factor: float, x: float, y: float) -> list[Item]:
+def panel_head(
+    pyramid: Pyramid, name: str, channels: int, factor: float, x: float, y: float
+) -> list[Item]:
     """The panel's title and one line that explains it."""
     what = "spatial pyramid pooling" if pyramid.is_joined else "adaptive pooling"
     size = " × ".join(map(str, pyramid.sizes))
     title = f"The {size} map of {name}, magnified × {factor:.1f}: {what}"
-    counts = sorted({n for level in pyramid.levels for n in level.counts if n > 1})
-    uneven = [n for n in counts if any(size % n for size in pyramid.sizes)]
-    text = f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
+    text = (
+        f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
+    )
     if any(level.is_overlapping for level in pyramid.levels):
-        number = " or ".join(map(str, uneven))
-        text += f" {size} is not a multiple of {number}: there windows overlap (darker)."
+        text += f" {_uneven(pyramid)}: there windows overlap (darker)."
     return [
         Text(x + INSET, y + 18, title, 12, "ink", True, "start"),
         Text(x + INSET, y + 33, text, 9.5, "soft", False, "start"),
     ]
+
+
+def _uneven(pyramid: Pyramid) -> str:
+    """`13 is not a multiple of 2 or 4`."""
+    found: dict[int, list[int]] = {}
+    for level in pyramid.levels:
+        for size, edges in zip(pyramid.sizes, level.axes, strict=True):
+            if size % len(edges):
+                found.setdefault(size, []).append(len(edges))
+    return ", ".join(
+        f"{size} is not a multiple of {' or '.join(map(str, sorted(set(counts))))}"
+        for size, counts in found.items()
+    )
 
 
 def _width(level: Level, pyramid: Pyramid, channels: int) -> float:
@@ -88,13 +100,13 @@ def _captions(
     first, *rest = _lines(level, pyramid, channels)
     items: list[Item] = [Text(x, y + 10, first, 10.5, role, True, "start")]
     for number, text in enumerate(rest):
-        items.append(Text(x, y + 10 + CAPTION_STEP * (number + 1), text, TEXT, "soft", False, "start"))
+        items.append(
+            Text(x, y + 10 + CAPTION_STEP * (number + 1), text, TEXT, "soft", False, "start")
+        )
     return items
 
 
-def _grid(
-    level: Level, pyramid: Pyramid, x: float, y: float, cell: float, role: str
-) -> list[Item]:
+def _grid(level: Level, pyramid: Pyramid, x: float, y: float, cell: float, role: str) -> list[Item]:
     """The map's pixels, and on them each bin: where bins overlap it is darker."""
     tall, wide = (size * cell for size in pyramid.sizes)
     items: list[Item] = [Box(x, y, wide, tall, "paper", "faint", 0.6)]
@@ -102,7 +114,9 @@ def _grid(
         for row in range(1, pyramid.sizes[0]):
             items.append(line([(x, y + row * cell), (x + wide, y + row * cell)], "faint", 0.3))
         for column in range(1, pyramid.sizes[1]):
-            items.append(line([(x + column * cell, y), (x + column * cell, y + tall)], "faint", 0.3))
+            items.append(
+                line([(x + column * cell, y), (x + column * cell, y + tall)], "faint", 0.3)
+            )
     boxes = [
         (x + left * cell, y + top * cell, (right - left) * cell, (bottom - top) * cell)
         for top, bottom in level.axes[0]
@@ -144,8 +158,3 @@ def _spread(labels: list[tuple[float, str, str]], x: float) -> list[Item]:
         items.append(line([(x - 12, place), (x - 3, middle)], role, 0.6))
         items.append(Text(x - 14, place + 3, text, TEXT, role, False, "end"))
     return items
-
-
-def count_of(pyramid: Pyramid) -> int:
-    """Bins of all levels."""
-    return sum(prod(level.counts) for level in pyramid.levels)

@@ -52,12 +52,15 @@ class Column:
     parts: tuple[Part, ...]
     role: str
     is_left: bool = False
+    lens_wanted: bool = True
 
     @property
     def has_lens(self) -> bool:
         """Whether the map is too small to be seen as it is."""
         form = self.form
-        return form.is_deep and len(form.axes.spatial) == 2 and form.tall < TINY
+        return (
+            self.lens_wanted and form.is_deep and len(form.axes.spatial) == 2 and form.tall < TINY
+        )
 
     @property
     def above(self) -> float:
@@ -98,16 +101,18 @@ class Study:
     """`id`s of the values whose channels stand last."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
-        return self.numbers.shape(step.output)
+        return self.numbers.shape(step.shown)
 
     def axes(self, step: Step) -> Axes:
-        return axes_of(self.shape(step), id(step.output) in self.last)
+        return axes_of(self.shape(step), id(step.shown) in self.last)
 
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
         role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
         form = Form(self.axes(step), scales)
-        return Column(step, form, tuple(self._label(step, role, is_left)), self._parts(step), role, is_left)
+        return Column(
+            step, form, tuple(self._label(step, role, is_left)), self._parts(step), role, is_left
+        )
 
     def _parts(self, step: Step) -> tuple[Part, ...]:
         channels = parts_of(step, self.numbers)
@@ -125,12 +130,18 @@ class Study:
         yield Line(shorten(name, NAME, LONG_LINE, True) + suffix, NAME, "ink", True)
         yield Line(shorten(below, SOFT, LONG_LINE), SOFT, "soft")
         shape = self.shape(step)
-        yield Line(times([f"{n}" for n in shape]) if shape else "one number", SHAPE, "ink")
+        yield Line(_shape_text(shape), SHAPE, "ink")
         yield Line(counted(step, shape), COUNT, "soft")
         colour = "ink" if role in ("io", "block") else f"{role}.line"
         for text in says(step, self.numbers):
             for piece in wrapped(text, SAYS, HALF_LINE):
                 yield Line(piece, SAYS, colour)
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    if len(shape) < 2:
+        return f"{shape[0]:,}" if shape else "one number"
+    return times(shape)
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:
@@ -143,6 +154,16 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def with_one_lens(columns: Sequence[Column]) -> list[Column]:
+    """Of maps of one size that stand in a row, only the first has a lens."""
+    seen: set[tuple[int, ...]] = set()
+    found: list[Column] = []
+    for column in columns:
+        found.append(replace(column, lens_wanted=column.form.axes.spatial not in seen))
+        seen.add(column.form.axes.spatial)
+    return found
 
 
 def label_rows(columns: Sequence[Column]) -> list[float]:
@@ -159,7 +180,9 @@ def label_rows(columns: Sequence[Column]) -> list[float]:
     return places[: max(deepest, 4)]
 
 
-def draw_column(column: Column, top: float, places: Sequence[float], key: str, shape: tuple[int, ...]) -> Group:
+def draw_column(
+    column: Column, top: float, places: Sequence[float], key: str, shape: tuple[int, ...]
+) -> Group:
     """The volume, and its label whose top is given."""
     form = column.form
     items: list[Item] = draw_form(form, column.role, column.parts)
@@ -169,7 +192,13 @@ def draw_column(column: Column, top: float, places: Sequence[float], key: str, s
         items += lens(form)
     items += label_items(column, top, places)
     nodes = " ".join(node.path for node in column.step.covered())
-    data = (("nodes", nodes), ("shape", ",".join(map(str, shape))))
+    scales = form.scales
+    data = (
+        ("nodes", nodes),
+        ("shape", ",".join(map(str, shape))),
+        ("points-per-pixel", f"{scales.pixels.factor:.5f}"),
+        ("points-per-channel", f"{scales.channels.factor:.5f}"),
+    )
     return Group(tuple(items), key, tooltip(column.step, shape), "volume", data)
 
 

@@ -173,7 +173,9 @@ def draw_form(form: Form, role: str, parts: tuple[Part, ...] = ()) -> list[Item]
     """A box with shaded sides, a sheet, or a bar; `parts` cut it along the channels."""
     fill, edge = f"{role}.fill", f"{role}.line"
     if not form.axes.is_map:
-        return [Box(form.x, form.top, form.front, form.tall, fill, edge, 1.0, min(1.5, form.tall / 3))]
+        return [
+            Box(form.x, form.top, form.front, form.tall, fill, edge, 1.0, min(1.5, form.tall / 3))
+        ]
     items: list[Item] = []
     if form.is_deep:
         items += _faces(form, fill, edge)
@@ -209,7 +211,12 @@ def _slices(form: Form, parts: tuple[Part, ...], edge: str) -> list[Item]:
     for index, part in enumerate(parts):
         width, seen = form.front * part.channels / total, part.opacity
         items.append(Box(x, form.top, width, form.tall, part.role, "", 0, opacity=seen))
-        lid = ((x, form.top), (x + dx, form.top - dy), (x + width + dx, form.top - dy), (x + width, form.top))
+        lid = (
+            (x, form.top),
+            (x + dx, form.top - dy),
+            (x + width + dx, form.top - dy),
+            (x + width, form.top),
+        )
         if form.is_deep:
             items.append(Polygon(lid, part.role, "", 0, opacity=seen * 0.7))
         x += width

@@ -34,17 +34,30 @@ def _bars(columns: Sequence[Column], scales: Scales) -> list[tuple[list[Item], f
     found: list[tuple[list[Item], float]] = []
     maps = [c for c in columns if c.form.axes.is_map]
     if maps:
-        number = round_length(scales.pixels, 46)
-        found.append(_upright(scales.pixels, number, f"{number} pixel{'s' * (number != 1)}"))
+        number = round_length(scales.pixels, 32)
+        found.append(_upright(scales.pixels, number, f"{number:,} {_pixel(maps, number)}"))
         number = round_length(scales.channels, 60)
         length = scales.channels.length(number)
         text = f"{number:,} channel{'s' * (number != 1)}" + _root(scales.channels)
-        bar = [line([(0, 0), (length, 0)], "ink", 1.2), *(line([(a, -3), (a, 3)], "ink", 1.2) for a in (0, length))]
+        bar = [
+            line([(0, 0), (length, 0)], "ink", 1.2),
+            *(line([(a, -3), (a, 3)], "ink", 1.2) for a in (0, length)),
+        ]
         found.append(_with_text(bar, length, text))
     if len(maps) < len(columns):
-        number = round_length(scales.values, 40)
-        found.append(_upright(scales.values, number, f"{number:,} values of a vector" + _root(scales.values)))
+        number = round_length(scales.values, 32)
+        found.append(
+            _upright(scales.values, number, f"{number:,} values of a vector" + _root(scales.values))
+        )
     return found
+
+
+def _pixel(maps: Sequence[Column], number: int) -> str:
+    """What the cells of maps and of sheets are called."""
+    end = "s" * (number != 1)
+    deep = {c.form.is_deep for c in maps}
+    names = [name for name, is_deep in (("pixel", True), ("position", False)) if is_deep in deep]
+    return " or ".join(name + end for name in names)
 
 
 def _root(scale: Scale) -> str:
@@ -80,11 +93,7 @@ def _marks(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
 
 def _families(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
     roles = {c.role for c in columns} - {"io"}
-    return [
-        _with_text(_chip(role), 14, name)
-        for role, name in _NAMES.items()
-        if role in roles
-    ]
+    return [_with_text(_chip(role), 14, name) for role, name in _NAMES.items() if role in roles]
 
 
 def legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item]:

@@ -89,7 +89,19 @@ def _plus(start: Point, end: Point) -> list[Item]:
     left = start[0] + 1
     x, y = end[0] - 9, end[1]
     over = y - 15
-    bow = Curve(((left, y), (left, over), (left, over), ((left + x) / 2, over), (x, over), (x, over), (x, y - 4.5)), "amber", 1.1)
+    bow = Curve(
+        (
+            (left, y),
+            (left, over),
+            (left, over),
+            ((left + x) / 2, over),
+            (x, over),
+            (x, over),
+            (x, y - 4.5),
+        ),
+        "amber",
+        1.1,
+    )
     return [bow, *plus(x, y)]
 
 

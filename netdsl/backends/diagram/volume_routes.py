@@ -29,7 +29,9 @@ class Routes:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
         self.places: dict[int, Place] = {
-            id(column.step): (r, c) for r, row in enumerate(rows) for c, column in enumerate(row.columns)
+            id(column.step): (r, c)
+            for r, row in enumerate(rows)
+            for c, column in enumerate(row.columns)
         }
         self.routes = list(self._routes())
         self.above: dict[tuple[int, int], int] = {}
@@ -100,9 +102,7 @@ class Routes:
         yield from routed([*points, (tip[0], y_in), tip], colour, 1.2)
         yield Ellipse(start[0], start[1], 1.8, 1.8, colour)
 
-    def _wrapped(
-        self, source: Column, target: Column, y: float, route: Route
-    ) -> list[Point]:
+    def _wrapped(self, source: Column, target: Column, y: float, route: Route) -> list[Point]:
         row = self.rows[route.target[0]]
         x, middle = entry(target.form)
         if row.lead is not None:
@@ -115,7 +115,9 @@ class Routes:
     def _lane(self, number: int, row: int) -> float:
         above = self.rows[row]
         head = above.lead.head if above.lead else 0.0
-        return above.top - head - GUTTER + 8 - LANE * (self.counts[row] - 1 - self.above[number, row])
+        return (
+            above.top - head - GUTTER + 8 - LANE * (self.counts[row] - 1 - self.above[number, row])
+        )
 
     def _column(self, place: Place) -> Column:
         return self.rows[place[0]].columns[place[1]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf, log
 
 from netdsl.backends.diagram.scene import Bounds, Item
-from netdsl.backends.diagram.volume_columns import Column, label_rows
+from netdsl.backends.diagram.volume_columns import Column, label_rows, with_one_lens
 
 GAP = 13.0
 NEXT = 30.0
@@ -72,7 +72,9 @@ class Row:
     @property
     def right(self) -> float:
         last = self.columns[-1]
-        return max(last.form.x + last.form.width, last.form.x + last.form.width / 2 + last.width / 2)
+        return max(
+            last.form.x + last.form.width, last.form.x + last.form.width / 2 + last.width / 2
+        )
 
     @property
     def bounds(self) -> Bounds:
@@ -91,9 +93,7 @@ def width_of(columns: Sequence[Column]) -> float:
     return sum(c.width for c in columns) + gaps
 
 
-def into_rows(
-    columns: Sequence[Column], forced: set[int], leads: dict[int, Lead]
-) -> list[Row]:
+def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead]) -> list[Row]:
     """The columns in rows: as many as give the picture a good shape."""
     best: list[Row] = []
     least = inf
@@ -103,7 +103,8 @@ def into_rows(
             continue
         edges = [0, *breaks, len(columns)]
         rows = [
-            _zoomed(list(columns[a:b]), leads.get(a)) for a, b in zip(edges, edges[1:], strict=False)
+            _zoomed(list(columns[a:b]), leads.get(a))
+            for a, b in zip(edges, edges[1:], strict=False)
         ]
         cost = _cost(rows)
         if cost < least:
@@ -130,9 +131,9 @@ def _zoomed(columns: list[Column], lead: Lead | None) -> Row:
     maps = [c for c in columns if c.form.axes.is_map]
     largest = max((c.form.tall for c in maps), default=inf)
     if largest >= SMALL:
-        return Row(columns, 1, lead)
+        return Row(with_one_lens(columns), 1, lead)
     zoom = next((z for z in ZOOMS if largest * z <= ENOUGH), 1)
-    return Row([c.zoomed(zoom) for c in columns], zoom, lead)
+    return Row(with_one_lens([c.zoomed(zoom) for c in columns]), zoom, lead)
 
 
 def _breaks(columns: Sequence[Column], count: int, forced: set[int]) -> list[int] | None:

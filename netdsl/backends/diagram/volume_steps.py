@@ -55,6 +55,17 @@ class Step:
             return "block" if self.nodes else "input"
         return family(self.node)
 
+    @property
+    def shown(self) -> Value:
+        """The value that is drawn: the result, or what is split into several."""
+        if (
+            self.node is not None
+            and len(self.node.outputs) > 1
+            and self.output in self.node.outputs
+        ):
+            return self.node.inputs[0]
+        return self.output
+
     def covered(self) -> Iterator[Node]:
         """All nodes it stands for."""
         for step in (self, *self.copies):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netdsl.backends.diagram.scene import Ellipse, Item
-from netdsl.backends.diagram.volume_columns import Column, Study, label_rows
+from netdsl.backends.diagram.volume_columns import Column, Study, label_rows, with_one_lens
 from netdsl.backends.diagram.volume_forms import Scales
 from netdsl.backends.diagram.volume_links import entry, growth, leaving, link, plus, routed
 from netdsl.backends.diagram.volume_sizes import Numbers
@@ -114,7 +114,7 @@ class ULayout:
         y = 0.0
         for number in range(len(self.levels)):
             inside = [step for step in self.study.steps if self.level(step) == number]
-            columns = [self.made[id(step)] for step in inside]
+            columns = with_one_lens([self.made[id(step)] for step in inside])
             above = max(column.above for column in columns)
             tall = above + max(column.below for column in columns)
             self.tops.append(y)
@@ -155,7 +155,11 @@ class ULayout:
         """How far the way down reaches on a level."""
         level = self.level(step)
         return max(
-            (lefts[i] + self.made[i].width for i in lefts if self.level(self.made[i].step) == level),
+            (
+                lefts[i] + self.made[i].width
+                for i in lefts
+                if self.level(self.made[i].step) == level
+            ),
             default=0.0,
         )
 

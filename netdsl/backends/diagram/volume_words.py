@@ -91,10 +91,11 @@ def layer_words(node: Node, numbers: Numbers) -> str:
     inputs, outputs = numbers.tensors(node)
     if isinstance(op, Conv | ConvTranspose):
         return _conv_words(op, inputs[0].shape)
-    kernel = getattr(op, "kernel", None)
-    if kernel is not None:
-        return _pool_words(op)
+    if getattr(op, "kernel", None) is not None:
+        return _pool_words(op, len(inputs[0].spatial))
     if op.name in ("adaptive_maxpool", "adaptive_avgpool"):
+        if set(outputs[0].spatial) == {1}:
+            return _KINDS[op.name.replace("adaptive", "global")]
         return f"{_KINDS[op.name]} of {_by(outputs[0].spatial)} bins"
     if op.name == "spp":
         return f"{getattr(op, 'mode', '')}, levels {', '.join(map(str, getattr(op, 'levels', ())))}"
@@ -108,6 +109,8 @@ def layer_words(node: Node, numbers: Numbers) -> str:
         axis = getattr(op, "axis", 0)
         parts = [t.shape[axis] for t in inputs if t.batched]
         return f"concat {sum_text([int(str(p)) for p in parts])}"
+    if op.name == "permute":
+        return f"axes {', '.join(map(str, getattr(op, 'axes', ())))}"
     text = layer_text(op)
     return text if len(text) <= 26 else op.name
 
@@ -126,9 +129,9 @@ def _conv_words(op: Conv | ConvTranspose, shape: Sequence[object]) -> str:
     return " ".join(words)
 
 
-def _pool_words(op: Op) -> str:
-    kernel = getattr(op, "kernel", 1)
-    words = [f"{_KINDS.get(op.name, op.name)} {_kernel(kernel, 2)}{_stride(getattr(op, 'stride', 1))}"]
+def _pool_words(op: Op, axes: int) -> str:
+    size = _kernel(getattr(op, "kernel", 1), axes) + _stride(getattr(op, "stride", 1))
+    words = [f"{_KINDS.get(op.name, op.name)} {size}"]
     if getattr(op, "padding", 0) != 0:
         words.append(f"pad {_by(getattr(op, 'padding', 0))}")
     if getattr(op, "dilation", 1) != 1:
@@ -223,7 +226,10 @@ def joins_by_sum(step: Step) -> bool:
 
 
 def parts_of(step: Step, numbers: Numbers) -> list[int]:
-    """The channels of each part that a concat at the end of a step puts together."""
+    """The channels of each part that a concat at the end puts together, or a split makes."""
+    if step.node is not None and step.shown is not step.output:
+        parts = [numbers.shape(value)[0] for value in step.node.outputs]
+        return parts if sum(parts) == numbers.shape(step.shown)[0] else []
     made = {id(value): node for node in step.nodes for value in node.outputs}
     found = _parts(step.output, made, numbers)
     return found if 1 < len(found) <= MOST_PARTS else []
@@ -236,7 +242,11 @@ def _parts(value: Value, made: dict[int, Node], numbers: Numbers) -> list[int]:
         if before.type.shape != value.type.shape or family(node) in ("convolution", "dense"):
             break
         value, node = before, made.get(id(before))
-    if node is None or node.op.name != "concat" or getattr(node.op, "axis", 0) not in (0, "channels"):
+    if (
+        node is None
+        or node.op.name != "concat"
+        or getattr(node.op, "axis", 0) not in (0, "channels")
+    ):
         return [numbers.shape(value)[0]]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]
 

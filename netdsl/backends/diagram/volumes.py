@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from textwrap import wrap
 
 from netdsl.analyses.cost import summarise
 from netdsl.backends.diagram.frame import framed
@@ -12,7 +13,7 @@ from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.pyramid_bins import Pyramid, pyramid_of
 from netdsl.backends.diagram.pyramid_panel import MAP, joined_bar, panel_head, panel_lead
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
-from netdsl.backends.diagram.volume_columns import Column, Study, draw_column
+from netdsl.backends.diagram.volume_columns import SOFT, Column, Study, draw_column
 from netdsl.backends.diagram.volume_forms import SHORT, Axes, Scale, Scales
 from netdsl.backends.diagram.volume_legend import round_length, legend
 from netdsl.backends.diagram.volume_links import link
@@ -31,6 +32,8 @@ from netdsl.backends.diagram.volume_u import INDENTS, ULayout, u_shape
 from netdsl.ir.graph import Graph
 
 MOST_VOLUMES = 160
+LONGEST_LINE = 110
+PRINT_WIDTH, LEAST_PRINT = 468.0, 6.0
 TALL = (112.0, 128.0, 150.0, 176.0)
 U_TALL = (112.0, 140.0, 176.0)
 WIDEST, LONGEST = 66.0, 128.0
@@ -89,7 +92,9 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
     width = max(c.form.x + c.width for c in layout.columns)
     marks = legend(layout.columns, layout.scales, max(width, 640.0))
     title = options.title or graph.name
-    return framed(title, _lines(graph, study, layout.columns, ()), items, legend=marks)
+    return framed(
+        title, _lines(graph, study, layout.columns, ()), items, legend=marks, notes=_notes(width)
+    )
 
 
 def key_of(step: Step) -> str:
@@ -101,17 +106,16 @@ def channels_last(graph: Graph) -> frozenset[int]:
     """`id`s of the values whose channels stand last: tokens, and maps turned for attention."""
     found: set[int] = set()
     for node in graph.nodes():
-        before = bool(node.inputs) and id(node.inputs[0]) in found
         rank = len(node.outputs[0].type.shape) if node.outputs else 0
-        is_last = before
+        is_last = bool(node.inputs) and id(node.inputs[0]) in found
         if node.op.name in LAST:
-            is_last = rank > 1
+            is_last = True
         elif node.op.name in FIRST:
             is_last = False
         elif node.op.name == "permute":
-            axes = getattr(node.op, "axes", ())
-            is_last = bool(axes) and axes[-1] == 0
-        if is_last:
+            axes = tuple(getattr(node.op, "axes", ()))
+            is_last = axes.index(rank - 1 if is_last else 0) == rank - 1
+        if is_last and rank > 1:
             found.update(id(value) for value in node.outputs)
     return frozenset(found)
 
@@ -158,7 +162,13 @@ class _Sheet:
         width = max(row.right for row in rows)
         marks = legend(self.columns, self.scales, max(width, 640.0))
         title = self.options.title or self.graph.name
-        return framed(title, _lines(self.graph, self.study, self.columns, rows), items, legend=marks)
+        return framed(
+            title,
+            _lines(self.graph, self.study, self.columns, rows),
+            items,
+            legend=marks,
+            notes=_notes(width),
+        )
 
     def _panels(self) -> tuple[set[int], dict[int, Lead]]:
         forced: set[int] = set()
@@ -220,12 +230,14 @@ class _Sheet:
         bar: list[Item] = [line([(x, y), (x, y + length)], "amber", 1.2)]
         bar += [line([(x - 3, at), (x + 3, at)], "amber", 1.2) for at in (y, y + length)]
         words = Text(x - 3, y - 6, f"pixels × {row.zoom}", 8, "amber", True, "start")
-        return [*bar, words, Text(x + 6, y + length / 2 + 3, f"{number} px", 8, "amber", False, "start")]
+        return [
+            *bar,
+            words,
+            Text(x + 6, y + length / 2 + 3, f"{number} px", 8, "amber", False, "start"),
+        ]
 
 
-def _lines(
-    graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence[Row]
-) -> list[str]:
+def _lines(graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     maps = [c for c in columns if c.form.axes.is_map]
     lines = [_projection(maps)] if maps else []
     zooms = sorted({row.zoom for row in rows if row.zoom > 1})
@@ -235,14 +247,34 @@ def _lines(
             f"Rows marked in amber draw their pixels {shown}; all other rows share one scale."
         )
     if study.numbers.line:
-        lines.append(study.numbers.line)
+        lines += wrap(study.numbers.line, LONGEST_LINE)
     ops = sum(1 for step in study.steps for _ in step.covered())
     volumes = sum(1 for step in study.steps if not step.is_input)
     number = summarise(graph).inference_parameters
-    words = f"{ops:,} operations in {volumes:,} volumes, {number:,} parameters."
+    words = (
+        f"{_many(ops, 'operation')} in {_many(volumes, 'volume')}, {_many(number, 'parameter')}."
+    )
     if any(step.count > 1 for step in study.steps):
         words += " × n: n equal volumes one after the other, drawn once."
+    if any(output.when_training for output in graph.outputs):
+        words += " What runs in training only is left out."
     return [*lines, words]
+
+
+def _many(number: int, name: str) -> str:
+    return f"{number:,} {name}{'s' * (number != 1)}"
+
+
+def _notes(width: float) -> list[str]:
+    """A remark where the picture can't be read in a column of print."""
+    smallest = SOFT * PRINT_WIDTH / width
+    if smallest >= LEAST_PRINT:
+        return []
+    inches = LEAST_PRINT / SOFT * width / 72
+    return [
+        f"printed {PRINT_WIDTH / 72:g} in wide, its smallest text is {smallest:.1f} pt; "
+        f"from {inches:.1f} in on it is {LEAST_PRINT:g} pt"
+    ]
 
 
 def _projection(maps: Sequence[Column]) -> str:
@@ -250,6 +282,8 @@ def _projection(maps: Sequence[Column]) -> str:
     if ranks == {1}:
         return "Width = channels, height = length. One scale for positions, one for channels."
     short = f"the receding edge = width, foreshortened × {SHORT}"
+    if ranks == {1, 2}:
+        short += "; a sheet = channels × positions"
     if 3 in ranks:
         return (
             f"Front face = depth × height, {short}; the bar below = channels. "
