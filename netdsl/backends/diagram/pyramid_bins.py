@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,4 +89,4 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))

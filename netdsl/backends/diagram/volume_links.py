@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from netdsl.backends.diagram.scene import (
     Curve,
     Ellipse,

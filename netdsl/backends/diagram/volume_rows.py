@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf, log
@@ -89,7 +90,7 @@ def gap_between(left: Column, right: Column) -> float:
 
 
 def width_of(columns: Sequence[Column]) -> float:
-    gaps = sum(gap_between(a, b) for a, b in zip(columns, columns[1:], strict=False))
+    gaps = sum(gap_between(a, b) for a, b in itertools.pairwise(columns))
     return sum(c.width for c in columns) + gaps
 
 
@@ -104,7 +105,7 @@ def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead
         edges = [0, *breaks, len(columns)]
         rows = [
             _zoomed(list(columns[a:b]), leads.get(a))
-            for a, b in zip(edges, edges[1:], strict=False)
+            for a, b in itertools.pairwise(edges)
         ]
         cost = _cost(rows)
         if cost < least:

@@ -233,9 +233,7 @@ class _Shutting:
 def _members(scope: Scope) -> Iterator[Node | Scope]:
     """What stands in a scope, with scopes that only pass a chain on looked through."""
     for child in scope.children:
-        if isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN):
-            yield from _members(child)
-        elif isinstance(child, Scope) and child.kind is Kind.FORK:
+        if (isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)) or (isinstance(child, Scope) and child.kind is Kind.FORK):
             yield from _members(child)
         else:
             yield child
@@ -267,12 +265,17 @@ def _waiting(steps: list[Step], reading: Reading) -> list[Step]:
     reader = {id(value): step for step in steps for n in step.nodes for value in n.inputs}
     kept: list[Step] = []
     waiting: dict[int, list[Step]] = {}
+    done: set[int] = set()
     for step in steps:
         for early in waiting.pop(id(step), []):
             step.nodes[:0] = early.nodes
             swap = {id(early.output): early.reads}
             step.reads = tuple(v for r in step.reads for v in swap.get(id(r), (r,)))
         target = reader.get(id(step.output))
+        if target is not None and id(target) in done and not step.reads:
+            target.nodes[:0] = step.nodes  # a weight of a layer that went with one before it
+            continue
+        done.add(id(step))
         light = step.node is not None and (not step.reads or is_in_place(step.node))
         if light and target is not None and target is not step and _may_wait(step, reading):
             waiting.setdefault(id(target), []).append(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -179,7 +180,7 @@ class ULayout:
     def links(self, numbers: Numbers) -> Iterator[Item]:
         spine = [self.made[id(step)] for step in self.shape.spine]
         starts = {id(start) for start, _, _ in self.shape.skips}
-        for before, column in zip(spine, spine[1:], strict=False):
+        for before, column in itertools.pairwise(spine):
             step = self.level(column.step) - self.level(before.step)
             if step == 0:
                 yield from link(before, column, numbers)
@@ -199,7 +200,7 @@ class ULayout:
     def _across(self, numbers: Numbers) -> Iterator[Item]:
         for start, between, end in self.shape.skips:
             chain = [self.made[id(step)] for step in (start, *between, end)]
-            for left, right in zip(chain, chain[1:], strict=False):
+            for left, right in itertools.pairwise(chain):
                 tip = entry(right.form)
                 if right.step is end:
                     tip = (right.form.x + self._part(end, right) - 1, tip[1])

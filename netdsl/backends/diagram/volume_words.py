@@ -106,13 +106,21 @@ def layer_words(node: Node, numbers: Numbers) -> str:
     if op.name == "linear":
         return f"linear {inputs[0].shape[-1]:,} → {outputs[0].shape[-1]:,}"
     if op.name == "concat":
-        axis = getattr(op, "axis", 0)
-        parts = [t.shape[axis] for t in inputs if t.batched]
-        return f"concat {sum_text([int(str(p)) for p in parts])}"
+        axis = _axis(node)
+        parts = [numbers.shape(value)[axis] for value in flowing(node)]
+        return f"concat {sum_text(parts)}" + (f" on axis {axis}" if axis else "")
     if op.name == "permute":
         return f"axes {', '.join(map(str, getattr(op, 'axes', ())))}"
     text = layer_text(op)
     return text if len(text) <= 26 else op.name
+
+
+def _axis(node: Node) -> int:
+    """The axis a layer works along, counted from 0."""
+    axis = getattr(node.op, "axis", 0)
+    if not isinstance(axis, int):
+        return 0
+    return axis % len(node.inputs[0].type.shape)
 
 
 def _conv_words(op: Conv | ConvTranspose, shape: Sequence[object]) -> str:
@@ -228,8 +236,7 @@ def joins_by_sum(step: Step) -> bool:
 def parts_of(step: Step, numbers: Numbers) -> list[int]:
     """The channels of each part that a concat at the end puts together, or a split makes."""
     if step.node is not None and step.shown is not step.output:
-        parts = [numbers.shape(value)[0] for value in step.node.outputs]
-        return parts if sum(parts) == numbers.shape(step.shown)[0] else []
+        return [] if _axis(step.node) else [numbers.shape(v)[0] for v in step.node.outputs]
     made = {id(value): node for node in step.nodes for value in node.outputs}
     found = _parts(step.output, made, numbers)
     return found if 1 < len(found) <= MOST_PARTS else []
@@ -245,7 +252,7 @@ def _parts(value: Value, made: dict[int, Node], numbers: Numbers) -> list[int]:
     if (
         node is None
         or node.op.name != "concat"
-        or getattr(node.op, "axis", 0) not in (0, "channels")
+        or _axis(node)
     ):
         return [numbers.shape(value)[0]]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]

@@ -15,14 +15,14 @@ from netdsl.backends.diagram.pyramid_panel import MAP, joined_bar, panel_head, p
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
 from netdsl.backends.diagram.volume_columns import SOFT, Column, Study, draw_column
 from netdsl.backends.diagram.volume_forms import SHORT, Axes, Scale, Scales
-from netdsl.backends.diagram.volume_legend import round_length, legend
+from netdsl.backends.diagram.volume_legend import legend, round_length
 from netdsl.backends.diagram.volume_links import link
 from netdsl.backends.diagram.volume_routes import Routes
 from netdsl.backends.diagram.volume_rows import (
-    Lead,
-    Row,
     BEST_ASPECT,
     SCALE_ZONE,
+    Lead,
+    Row,
     into_rows,
     place_rows,
 )
