@@ -1,0 +1,203 @@
+"""Volumes in rows: where rows break, where columns stand, and the ways between them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf, log
+
+from netdsl.backends.diagram.scene import Bounds, Item
+from netdsl.backends.diagram.volume_columns import Column, label_rows, with_one_lens
+
+GAP = 13.0
+NEXT = 30.0
+LANE = 7.0
+GUTTER = 16.0
+SCALE_ZONE = 50.0
+LABEL_GAP = 9.0
+BEST_ASPECT = 1.45
+MOST_ROWS = 24
+SMALL, ENOUGH = 40.0, 84.0
+ZOOMS = (16, 8, 4, 2)
+WRAP_COST = 14.0
+
+
+@dataclass(slots=True)
+class Lead:
+    """What a row shows before its first volume: its width, its height, room for a heading.
+
+    `draw` takes the left edge, the middle of the height, and the top of the captions.
+    """
+
+    width: float
+    height: float
+    head: float
+    draw: Callable[[float, float, float], list[Item]]
+
+
+@dataclass(slots=True)
+class Row:
+    """Columns side by side, with the zoom of their pixels; `top` is that of the volumes."""
+
+    columns: list[Column]
+    zoom: int = 1
+    lead: Lead | None = None
+    top: float = 0.0
+    lanes: int = 0
+    places: list[float] = field(default_factory=list)
+
+    @property
+    def above(self) -> float:
+        """Room above the middle of the forms."""
+        lead = self.lead.height / 2 if self.lead else 0.0
+        return max(15.0, lead, *(column.above for column in self.columns))
+
+    @property
+    def tall(self) -> float:
+        lead = self.lead.height / 2 if self.lead else 0.0
+        return self.above + max(15.0, lead, *(column.below for column in self.columns))
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.above
+
+    @property
+    def label_top(self) -> float:
+        return self.top + self.tall + LABEL_GAP
+
+    @property
+    def bottom(self) -> float:
+        return self.label_top + (self.places[-1] if self.places else 0.0) + 6
+
+    @property
+    def right(self) -> float:
+        last = self.columns[-1]
+        return max(
+            last.form.x + last.form.width, last.form.x + last.form.width / 2 + last.width / 2
+        )
+
+    @property
+    def bounds(self) -> Bounds:
+        head = self.lead.head if self.lead else 0.0
+        return SCALE_ZONE, self.top - head, self.right, self.bottom
+
+
+def gap_between(left: Column, right: Column) -> float:
+    """Space between two columns: their labels apart, and room for what joins the forms."""
+    inside = (left.width - left.form.width) / 2 + (right.width - right.form.width) / 2
+    return max(GAP, NEXT - (inside if not left.is_left else left.width - left.form.width))
+
+
+def width_of(columns: Sequence[Column]) -> float:
+    gaps = sum(gap_between(a, b) for a, b in itertools.pairwise(columns))
+    return sum(c.width for c in columns) + gaps
+
+
+def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead]) -> list[Row]:
+    """The columns in rows: as many as give the picture a good shape."""
+    best: list[Row] = []
+    least = inf
+    for count in range(1, min(len(columns), MOST_ROWS) + 1):
+        breaks = _breaks(columns, count, forced)
+        if breaks is None:
+            continue
+        edges = [0, *breaks, len(columns)]
+        rows = [
+            _zoomed(list(columns[a:b]), leads.get(a))
+            for a, b in itertools.pairwise(edges)
+        ]
+        cost = _cost(rows)
+        if cost < least:
+            best, least = rows, cost
+        if cost > least + 1.5:
+            break
+    return best
+
+
+def _cost(rows: Sequence[Row]) -> float:
+    widths = [width_of(r.columns) + (r.lead.width if r.lead else 0.0) for r in rows]
+    width = SCALE_ZONE + max(widths)
+    height = 90.0
+    for row in rows:
+        row.places = label_rows(row.columns)
+        head = row.lead.head if row.lead else 0.0
+        height += row.tall + LABEL_GAP + row.places[-1] + 6 + GUTTER + head
+    ragged = 1 - sum(widths) / len(widths) / max(widths)
+    return abs(log(width / height / BEST_ASPECT)) + width / 3000 + ragged
+
+
+def _zoomed(columns: list[Column], lead: Lead | None) -> Row:
+    """Maps that are all small get larger pixels, by a factor that is then stated."""
+    maps = [c for c in columns if c.form.axes.is_map]
+    largest = max((c.form.tall for c in maps), default=inf)
+    if largest >= SMALL:
+        return Row(with_one_lens(columns), 1, lead)
+    zoom = next((z for z in ZOOMS if largest * z <= ENOUGH), 1)
+    return Row(with_one_lens([c.zoomed(zoom) for c in columns]), zoom, lead)
+
+
+def _breaks(columns: Sequence[Column], count: int, forced: set[int]) -> list[int] | None:
+    """Where `count` rows begin: about equally wide, best where the resolution changes."""
+    if count < len(forced) + 1:
+        return None
+    total = len(columns)
+    aim = width_of(columns) / count
+    best: list[list[float]] = [[inf] * (total + 1) for _ in range(count + 1)]
+    came: list[list[int]] = [[0] * (total + 1) for _ in range(count + 1)]
+    best[0][0] = 0.0
+    widths = {}
+    for start in range(total):
+        width = 0.0
+        for end in range(start + 1, total + 1):
+            if end - 1 > start:
+                if end - 1 in forced:
+                    break
+                width += gap_between(columns[end - 2], columns[end - 1])
+            width += columns[end - 1].width
+            if width > 2.5 * aim and end > start + 1:
+                break
+            widths[start, end] = width
+    for number in range(1, count + 1):
+        for (start, end), width in widths.items():
+            cost = best[number - 1][start] + ((width - aim) / aim) ** 2 + _fault(columns, start)
+            if cost < best[number][end]:
+                best[number][end], came[number][end] = cost, start
+    if best[count][total] == inf:
+        return None
+    found: list[int] = []
+    end = total
+    for number in range(count, 1, -1):
+        end = came[number][end]
+        found.append(end)
+    return found[::-1]
+
+
+def _fault(columns: Sequence[Column], start: int) -> float:
+    """What it costs to begin a row here."""
+    if start == 0:
+        return 0.0
+    before, column = columns[start - 1], columns[start]
+    if before.step not in column.step.sources:
+        return -0.05
+    return 0.0 if before.form.axes.resolution != column.form.axes.resolution else 0.12
+
+
+def place_rows(rows: Sequence[Row], lanes: Sequence[int], left: float) -> None:
+    """Gives each row its height and each column its place; `lanes` are the ways above each row."""
+    y = 0.0
+    for row, count in zip(rows, lanes, strict=True):
+        row.places = label_rows(row.columns)
+        row.lanes = count
+        head = row.lead.head if row.lead else 0.0
+        y += GUTTER + LANE * count + head
+        row.top = y
+        x = left + SCALE_ZONE + (row.lead.width if row.lead else 0.0)
+        placed: list[Column] = []
+        for number, column in enumerate(row.columns):
+            if number:
+                x += gap_between(row.columns[number - 1], column)
+            placed.append(column.placed(x, row.middle))
+            x += column.width
+        row.columns = placed
+        y = row.bottom

@@ -1,0 +1,77 @@
+"""Numbers for the sizes that a network leaves open: a drawing to scale needs some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netdsl.analyses.sizes import Sizes, sizes_of
+from netdsl.backends.diagram.options import DrawError
+from netdsl.ir.dim import evaluate
+from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.solver import GaveUp
+from netdsl.ir.tensor import Tensor
+
+USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
+"""The example size by the rank of the input, where the network takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Shapes in numbers, at sizes that are given in `sizes`; none for a network without symbols."""
+
+    sizes: Mapping[str, int]
+    contract: str = ""
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        return tuple(evaluate(size, self.sizes) for size in value.type.shape)
+
+    def tensor(self, value: Value) -> Tensor:
+        """The static type with numbers in it."""
+        return Tensor(self.shape(value), value.type.dtype, value.type.batched)
+
+    def tensors(self, node: Node) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """What goes into a node and what comes out."""
+        return tuple(map(self.tensor, node.inputs)), tuple(map(self.tensor, node.outputs))
+
+    @property
+    def line(self) -> str:
+        """`drawn at H = 224, W = 224; any H >= 15, any W >= 15 works`."""
+        if not self.sizes:
+            return ""
+        shown = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        return f"Drawn at {shown}; the network takes {self.contract}."
+
+
+def numbers_for(graph: Graph) -> Numbers:
+    """Example sizes: the usual ones, or the nearest to them that the network takes.
+
+    Raises `DrawError` where none is found.
+    """
+    if not graph.symbols:
+        return Numbers({})
+    sizes = sizes_of(graph)
+    wanted = {name: _usual(graph, name) for name in graph.symbols}
+    found = wanted if sizes.accepts(**wanted) else _nearest(sizes, wanted)
+    if found is None:
+        given = " ".join(f"{name}=..." for name in graph.symbols)
+        raise DrawError(
+            "volumes are drawn to scale, and no example size was found that this network takes; "
+            f"give one: --size {given}"
+        )
+    return Numbers(found, str(sizes))
+
+
+def _usual(graph: Graph, name: str) -> int:
+    ranks = [len(i.shape) for i in graph.inputs if any(name == str(size) for size in i.shape)]
+    return USUAL.get(ranks[0] if ranks else 3, 16)
+
+
+def _nearest(sizes: Sizes, wanted: dict[str, int]) -> dict[str, int] | None:
+    found = sizes.nearest(**wanted).closest
+    if found is not None:
+        return found
+    try:
+        return sizes.smallest()
+    except GaveUp:
+        return None

@@ -1,0 +1,218 @@
+"""A network that goes down and up again, drawn as a U: one level a resolution, skips across."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from netdsl.backends.diagram.scene import Ellipse, Item
+from netdsl.backends.diagram.volume_columns import Column, Study, label_rows, with_one_lens
+from netdsl.backends.diagram.volume_forms import Scales
+from netdsl.backends.diagram.volume_links import entry, growth, leaving, link, plus, routed
+from netdsl.backends.diagram.volume_sizes import Numbers
+from netdsl.backends.diagram.volume_steps import Step
+from netdsl.backends.diagram.volume_words import joins_by_sum
+
+FEWEST_SKIPS = 2
+GAP, NEXT, DOWN = 9.0, 24.0, 14.0
+LEVEL_GAP = 18.0
+INDENTS = (40.0, 90.0, 140.0)
+LABEL_GAP = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The way down and up (`spine`), and the skips: from, steps on the way, to."""
+
+    spine: list[Step]
+    skips: list[tuple[Step, list[Step], Step]]
+
+
+def u_shape(study: Study) -> Shape | None:
+    """How a network is a U; None if it is none."""
+    axes = {id(step): study.axes(step) for step in study.steps}
+    if any(len(a.spatial) != 2 for a in axes.values()):
+        return None
+    spine = _longest(study.steps)
+    sizes = [prod(axes[id(step)].spatial) for step in spine]
+    low = sizes.index(min(sizes))
+    high = len(sizes) - 1 - sizes[::-1].index(min(sizes))
+    down, up = sizes[: low + 1], sizes[high:]
+    if down != sorted(down, reverse=True) or up != sorted(up) or len(set(up)) < 3:
+        return None
+    place = {id(step): index for index, step in enumerate(spine)}
+    skips = _skips(study.steps, spine, place)
+    if skips is None or len(skips) < FEWEST_SKIPS:
+        return None
+    for start, between, end in skips:
+        level = {axes[id(step)].spatial for step in (start, *between, end)}
+        if len(level) != 1 or place[id(start)] > low or place[id(end)] <= high:
+            return None
+    return Shape(spine, skips)
+
+
+def _longest(steps: Sequence[Step]) -> list[Step]:
+    """The longest way through, from the last step back."""
+    best: dict[int, int] = {}
+    came: dict[int, Step | None] = {}
+    for step in steps:
+        before = max(step.sources, key=lambda s: best[id(s)], default=None)
+        best[id(step)] = 1 + (best[id(before)] if before is not None else 0)
+        came[id(step)] = before
+    found: list[Step] = []
+    step: Step | None = steps[-1]
+    while step is not None:
+        found.append(step)
+        step = came[id(step)]
+    return found[::-1]
+
+
+def _skips(
+    steps: Sequence[Step], spine: Sequence[Step], place: dict[int, int]
+) -> list[tuple[Step, list[Step], Step]] | None:
+    """The ways beside the spine; None where one is no chain from the spine to the spine."""
+    found: list[tuple[Step, list[Step], Step]] = []
+    used: set[int] = set()
+    for step in spine:
+        for source in step.sources:
+            if place.get(id(source)) == place[id(step)] - 1:
+                continue
+            between: list[Step] = []
+            while id(source) not in place:
+                if len(source.sources) != 1 or id(source) in used:
+                    return None
+                between.insert(0, source)
+                used.add(id(source))
+                (source,) = source.sources
+            found.append((source, between, step))
+    return found if len(used) + len(spine) == len(steps) else None
+
+
+class ULayout:
+    """Columns with their places, and the links between them."""
+
+    def __init__(self, study: Study, shape: Shape, scales: Scales, indent: float) -> None:
+        self.study, self.shape, self.scales, self.indent = study, shape, scales, indent
+        self.made = {id(s): study.column(s, scales, True) for s in study.steps}
+        spatial = {study.axes(s).spatial for s in shape.spine}
+        self.levels = sorted(spatial, key=prod, reverse=True)
+        self.places: list[list[float]] = []
+        self.label_tops: list[float] = []
+        self.tops: list[float] = []
+        self._place()
+
+    @property
+    def columns(self) -> list[Column]:
+        return [self.made[id(step)] for step in self.study.steps]
+
+    def level(self, step: Step) -> int:
+        return self.levels.index(self.study.axes(step).spatial)
+
+    def _place(self) -> None:
+        lefts = self._lefts()
+        y = 0.0
+        for number in range(len(self.levels)):
+            inside = [step for step in self.study.steps if self.level(step) == number]
+            columns = with_one_lens([self.made[id(step)] for step in inside])
+            above = max(column.above for column in columns)
+            tall = above + max(column.below for column in columns)
+            self.tops.append(y)
+            places = label_rows(columns)
+            for step, column in zip(inside, columns, strict=True):
+                self.made[id(step)] = column.placed(lefts[id(step)], y + above)
+            self.label_tops.append(y + tall + LABEL_GAP)
+            self.places.append(places)
+            y += tall + LABEL_GAP + places[-1] + LEVEL_GAP
+
+    def _lefts(self) -> dict[int, float]:
+        """Left edges: down with an indent a level, up so far that the rays have room."""
+        lefts: dict[int, float] = {}
+        rooms = {id(end): self._room(start, between) for start, between, end in self.shape.skips}
+        x, indent = 0.0, 0.0
+        before: Step | None = None
+        for step in self.shape.spine:
+            if before is not None:
+                column = self.made[id(before)]
+                turn = self.level(step) - self.level(before)
+                if turn > 0:
+                    indent += self.indent
+                    x = indent
+                elif turn < 0:
+                    x = lefts[id(before)] + column.form.width + NEXT
+                    x = max(x, self._right_of(step, lefts) + 3 * NEXT)
+                else:
+                    x = lefts[id(before)] + max(column.width + GAP, column.form.width + NEXT)
+            if id(step) in rooms:
+                start, room = rooms[id(step)]
+                x = max(x, lefts[id(start)] + self.made[id(start)].width + room)
+            lefts[id(step)] = x
+            before = step
+        self._between(lefts)
+        return lefts
+
+    def _right_of(self, step: Step, lefts: dict[int, float]) -> float:
+        """How far the way down reaches on a level."""
+        level = self.level(step)
+        return max(
+            (
+                lefts[i] + self.made[i].width
+                for i in lefts
+                if self.level(self.made[i].step) == level
+            ),
+            default=0.0,
+        )
+
+    def _room(self, start: Step, between: Sequence[Step]) -> tuple[Step, float]:
+        return start, NEXT + sum(self.made[id(s)].width + NEXT for s in between)
+
+    def _between(self, lefts: dict[int, float]) -> None:
+        for start, between, end in self.shape.skips:
+            left = lefts[id(start)] + self.made[id(start)].width
+            wide = sum(self.made[id(step)].width for step in between)
+            gap = (lefts[id(end)] - left - wide) / (len(between) + 1)
+            for step in between:
+                left += gap
+                lefts[id(step)] = left
+                left += self.made[id(step)].width
+
+    def links(self, numbers: Numbers) -> Iterator[Item]:
+        spine = [self.made[id(step)] for step in self.shape.spine]
+        starts = {id(start) for start, _, _ in self.shape.skips}
+        for before, column in itertools.pairwise(spine):
+            step = self.level(column.step) - self.level(before.step)
+            if step == 0:
+                yield from link(before, column, numbers)
+            elif step < 0 and column.step.family in ("resampling", "convolution"):
+                yield from growth(before.form, column.form)
+            else:
+                x = before.form.x + before.width + DOWN / 2
+                start, end = leaving(before.form), entry(column.form)
+                y = self.tops[self.level(column.step)] - LEVEL_GAP / 2 - 1
+                back = column.form.x - DOWN
+                way = [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end]
+                yield from routed(way)
+                if id(before.step) in starts:
+                    yield Ellipse(x, start[1], 2, 2, "amber")
+        yield from self._across(numbers)
+
+    def _across(self, numbers: Numbers) -> Iterator[Item]:
+        for start, between, end in self.shape.skips:
+            chain = [self.made[id(step)] for step in (start, *between, end)]
+            for left, right in itertools.pairwise(chain):
+                tip = entry(right.form)
+                if right.step is end:
+                    tip = (right.form.x + self._part(end, right) - 1, tip[1])
+                yield from routed([leaving(left.form), tip], "amber", 1.4)
+                if right.step is end and joins_by_sum(end):
+                    yield from plus(tip[0] - 9, tip[1])
+
+    def _part(self, end: Step, column: Column) -> float:
+        """How far in the front of a join the part lies that comes over the skip."""
+        x, total = 0.0, sum(part.channels for part in column.parts)
+        for part in column.parts:
+            if part.role != "up.fill":
+                return x
+            x += column.form.front * part.channels / total
+        return 0.0
