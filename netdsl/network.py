@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
+    from netdsl.backends.diagram.ops import Exported
+
 
 class Network:
     """A network that has been checked: its shapes, its sizes, its cost, its PyTorch module.
@@ -146,7 +148,28 @@ class Network:
         from netdsl.backends.diagram.draw import draw
         from netdsl.backends.diagram.options import Options
 
-        return draw(self.graph, form, Options(**options))
+        chosen = Options(**options)
+        exported = self._exported() if chosen.level == "ops" else None
+        return draw(self.graph, form, chosen, exported)
+
+    def _exported(self) -> Exported:
+        """The operators of the ONNX file, as the drawing takes them."""
+        from netdsl.backends.diagram.ops import Exported, Operator, short
+        from netdsl.backends.onnx.export import Options, built
+
+        model = built(self.graph, Options())
+        operators = tuple(
+            Operator(node.op, tuple(node.inputs), tuple(node.outputs), short(dict(node.attributes)))
+            for node in model.nodes
+        )
+        shapes = {
+            value.name: "×".join(map(str, value.shape))
+            for value in (*model.inputs, *model.values, *model.outputs)
+            if value.shape is not None
+        }
+        inputs = tuple(value.name for value in model.inputs)
+        outputs = tuple(value.name for value in model.outputs)
+        return Exported(self.name, inputs, outputs, operators, shapes)
 
     def _repr_svg_(self) -> str:
         """The picture that a notebook shows."""

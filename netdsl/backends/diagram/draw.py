@@ -10,10 +10,12 @@ from netdsl.backends.diagram.blocks import blocks_picture
 from netdsl.backends.diagram.dot_file import dot_file
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.html import html
+from netdsl.backends.diagram.ops import Exported, ops_picture
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
+from netdsl.backends.diagram.volumes import volumes_picture
 from netdsl.ir.graph import Graph
 
 FORMS = ("svg", "png", "pdf", "dot", "html")
@@ -25,14 +27,20 @@ LARGEST_PNG = 30_000
 _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
     "blocks": blocks_picture,
     "layers": blocks_picture,
+    "volumes": volumes_picture,
 }
 
 
-def draw(graph: Graph, form: str, options: Options) -> tuple[bytes, list[str]]:
+def draw(
+    graph: Graph, form: str, options: Options, exported: Exported | None = None
+) -> tuple[bytes, list[str]]:
     """The file, and remarks on it (a simpler picture, small print).
 
-    Raises `DrawError`, `EngineError`.
+    `exported` is what the level `ops` draws. Raises `DrawError`, `EngineError`.
     """
+    if exported is not None:
+        picture = ops_picture(exported, options)
+        return render(picture, form, options), _small_print(picture, options)
     if form == "dot" and options.level in ("blocks", "layers"):
         return dot_file(graph, options, theme(options.theme)).encode(), []
     if form == "html" and options.level == "blocks":

@@ -79,7 +79,7 @@ def leaf_of(
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
     if "params" in options.show and kind == "dense":
         lines.append(_params(unit))
-    return _sized(unit, kind, Label(label.title, tuple(x for x in lines if x)), form=_form(unit))
+    return sized(unit, kind, Label(label.title, tuple(x for x in lines if x)), form=_form(unit))
 
 
 def kind_of(unit: Unit) -> str:
@@ -90,7 +90,7 @@ def kind_of(unit: Unit) -> str:
 
 def end_leaf(title: str, line: str) -> Leaf:
     """The box of an input or output of the network."""
-    return _sized(None, "io", Label(title, (line,) if line else ()), form="end")
+    return sized(None, "io", Label(title, (line,) if line else ()), form="end")
 
 
 def _form(unit: Unit) -> str:
@@ -122,7 +122,7 @@ def _closed_block(unit: Unit, options: Options, inside: str) -> Leaf:
     lines = [] if name == unit.scope.definition else [unit.scope.definition]
     lines += block_lines(unit)
     lines.append(" · ".join(filter(None, (_params(unit, options), _macs(unit, options)))))
-    return _sized(unit, "block", Label(title, tuple(x for x in lines if x)),
+    return sized(unit, "block", Label(title, tuple(x for x in lines if x)),
                   tuple(concat_parts(unit)), "block")  # fmt: skip
 
 
@@ -143,9 +143,10 @@ def times(count: int, text: str) -> str:
     return f"{count} {TIMES} {text}" if text and count > 1 else text
 
 
-def _sized(
+def sized(
     unit: Unit | None, kind: str, label: Label, parts: tuple[int, ...] = (), form: str = "box"
 ) -> Leaf:
+    """A box as large as its texts need."""
     extra = 14 if form == "block" else 0
     widths = [text_width(label.title, TITLE, True) + extra]
     widths += [text_width(line, LINE) for line in label.lines]

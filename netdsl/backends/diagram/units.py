@@ -150,7 +150,9 @@ def _children(scope: Scope) -> Iterator[Node | Scope]:
 
 def _block(scope: Scope, uses: Uses, fold: bool) -> Unit:
     parts = _parts(scope, uses, fold)
-    if fold and len(parts) == 1 and parts[0].count == 1:  # a block of one unit is that unit, by the block's name
+    if (
+        fold and len(parts) == 1 and parts[0].count == 1
+    ):  # a block of one unit is that unit, by the block's name
         (part,) = parts
         if part.is_block or not part.scope:
             return replace(part, path=scope.path or part.path, scope=part.scope or scope)
