@@ -163,7 +163,7 @@ class Network:
             for node in model.nodes
         )
         shapes = {
-            value.name: "×".join(map(str, value.shape))
+            value.name: "×".join("?" if n == -1 else str(n) for n in value.shape)
             for value in (*model.inputs, *model.values, *model.outputs)
             if value.shape is not None
         }
