@@ -9,6 +9,7 @@ from itertools import pairwise, product
 from netdsl.analyses.links import Product, count, is_in, reads, shape_of, size_of
 from netdsl.analyses.links import field as field_of
 from netdsl.backends.diagram.neuron_names import Neuron
+from netdsl.backends.diagram.options import DrawError
 from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.ir.graph import Graph, Value
 
@@ -104,6 +105,12 @@ def _chain(graph: Graph, neurons: Sequence[Neuron]) -> tuple[list[Column], list[
     return way, places
 
 
+def chain_of(graph: Graph, neuron: Neuron) -> list[Column]:
+    """The layers from an input to the neuron's, along the longest way."""
+    way, (place,) = _chain(graph, [neuron])
+    return way[: place + 1]
+
+
 def _place_of(way: Sequence[Column], neuron: Neuron) -> int:
     for number, column in enumerate(way):
         own = {id(column.value)}
@@ -111,8 +118,6 @@ def _place_of(way: Sequence[Column], neuron: Neuron) -> int:
             own.update(id(v) for node in column.unit.nodes for v in node.outputs)
         if id(neuron.value) in own:
             return number
-    from netdsl.backends.diagram.options import DrawError
-
     raise DrawError(f"{neuron} is not on the way of the other neurons; draw it by itself")
 
 
