@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,6 +125,29 @@ def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
     return found
 
 
+def _prefixes(_: object, option: object, text: str | None) -> tuple[str, str] | None:
+    """`module.=` as the old and the new beginning of keys."""
+    if text is None:
+        return None
+    old, mark, new = text.partition("=")
+    if not mark:
+        raise click.BadParameter(f"`{text}` is not OLD=NEW")
+    return old, new
+
+
+rename_option = click.option(
+    "--rename",
+    metavar="OLD=NEW",
+    callback=_prefixes,
+    help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
+)
+
+
+def _check_rename(options: dict[str, Any]) -> None:
+    if options["rename"] is not None and options["weights"] is None:
+        raise click.UsageError("--rename is for the keys of --weights")
+
+
 def _show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
     """Print diagnostics; text goes to standard error, the other forms to standard output."""
     if form != "text":
@@ -161,17 +185,23 @@ def _load(file: str, options: dict[str, Any]) -> Network:
 @network_options
 @click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text")
 @click.option("--fix", is_flag=True, help="Apply the fixes that are safe, in place.")
+@click.option("--weights", metavar="FILE", help="Whether this checkpoint loads by name.")
+@rename_option
 def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) -> None:
     """Check files: syntax, names, every shape, every size.
 
     \b
-    Example:
+    Examples:
       netdsl check examples/*.net
+      netdsl check examples/resnet50.net --weights resnet50.safetensors
     """
     chosen = _chosen(options)
+    _check_rename(options)
+    if fix and options["weights"]:
+        raise click.UsageError("--fix and --weights: one at a time")
     if fix and "-" in files:
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
-    one = _fixed if fix else check
+    one = _fixed if fix else partial(check, weights=options["weights"], rename=options["rename"])
     found = [diagnostic for file in files for diagnostic in one(file, **chosen)]
     _show(found, form, err=False)
     if form == "text" and not found:
@@ -231,6 +261,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
 @network_options
 @click.option("--weights", metavar="FILE", help="A .safetensors, .pt or .pth file.")
+@rename_option
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -275,6 +306,7 @@ def export_command(file: str, output: str, **options: Any) -> None:
     if _is_same_file(file, output):
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = _once((_rename(pair) for pair in options["names"]), "--names")
+    _check_rename(options)
     network = _load(file, options)
     try:
         with interruptible():
