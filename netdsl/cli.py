@@ -135,11 +135,29 @@ def _prefixes(_: object, option: object, text: str | None) -> tuple[str, str] | 
     return old, new
 
 
+def _policy(_: object, option: object, name: str) -> str:
+    from netdsl.ops.initial import policies
+
+    if name not in policies():
+        raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
+    return name
+
+
 rename_option = click.option(
     "--rename",
     metavar="OLD=NEW",
     callback=_prefixes,
     help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
+)
+
+
+init_option = click.option(
+    "--init",
+    metavar="NAME",
+    callback=_policy,
+    default="pytorch",
+    show_default=True,
+    help="How weights are drawn that the file says nothing of: --init kaiming_normal",
 )
 
 
@@ -230,6 +248,7 @@ def _fixed(file: str, **chosen: Any) -> Sequence[Diagnostic]:
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.py", help="Where to; standard output if left out.")
 @network_options
+@init_option
 def compile_command(file: str, output: str | None, **options: Any) -> None:
     """Write a network as PyTorch source.
 
@@ -241,7 +260,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
         raise click.BadParameter("this is the file to be compiled", param_hint="--output")
     network = _load(file, options)
     try:
-        text = network.torch_source()
+        text = network.torch_source(init=options["init"])
     except DiagnosticError as error:
         _show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
@@ -262,6 +281,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @network_options
 @click.option("--weights", metavar="FILE", help="A .safetensors, .pt or .pth file.")
 @rename_option
+@init_option
 @click.option(
     "--seed",
     type=click.IntRange(0),

@@ -31,9 +31,11 @@ def export(
         options["guard"],
         options["external"],
         options["rename"],
+        options["init"],
         names,
     )
-    weights = weights_of(network.graph, options["weights"], options["seed"], chosen.rename)
+    source, seed = options["weights"], options["seed"]
+    weights = weights_of(network.graph, source, seed, chosen.rename, chosen.init)
     try:
         model = built(network.graph, chosen)
     except ValueError as error:

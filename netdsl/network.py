@@ -52,26 +52,35 @@ class Network:
         """Parameters and multiply-adds, layer by layer."""
         return summarise(self.graph)
 
-    def torch_source(self) -> str:
-        """PyTorch source that needs torch only. Raises `DiagnosticError`."""
+    def torch_source(self, *, init: str = "pytorch") -> str:
+        """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""
         from netdsl.backends.torch.source import torch_source
 
-        return torch_source(self.graph)
+        return torch_source(self.graph, init)
 
     def torch(
-        self, seed: int | None = None, weights: object = None, *, rename: Rename | None = None
+        self,
+        seed: int | None = None,
+        weights: object = None,
+        *,
+        rename: Rename | None = None,
+        init: str = "pytorch",
     ) -> nn.Module:
         """A module that runs that very source, its weights drawn as PyTorch does.
 
-        `weights` and `rename` as for `export`. Raises `DiagnosticError` for weights that are not
-        the network's, `ModuleNotFoundError` where torch is not installed.
+        `weights` and `rename` as for `export`. `init` is how weights are drawn that the file says
+        nothing of: a word of the layers' `init=` (`kaiming_normal`), or one of torchvision's
+        models (`resnet`, `densenet`). Raises `DiagnosticError` for weights that are not
+        the network's, `ValueError` for an unknown `init`, `ModuleNotFoundError` where torch is
+        not installed.
         """
         from netdsl.backends.torch.load import torch_module
         from netdsl.backends.weights.numbers import weights_of
 
         if weights is None:
-            return torch_module(self.graph, seed)
-        return torch_module(self.graph, seed, weights_of(self.graph, weights, rename=rename))
+            return torch_module(self.graph, seed, init=init)
+        found = weights_of(self.graph, weights, rename=rename)
+        return torch_module(self.graph, seed, found, init)
 
     def check_weights(
         self, weights: object, *, rename: Rename | None = None
@@ -99,6 +108,7 @@ class Network:
         half: bool = False,
         guard: bool = False,
         rename: Rename | None = None,
+        init: str = "pytorch",
         names: Mapping[str, str] | None = None,
     ) -> onnx.ModelProto:
         """The network as an ONNX model in memory; parameters and errors as for `export`.
@@ -107,7 +117,7 @@ class Network:
         """
         from netdsl.backends.onnx.export import Options, onnx_proto
 
-        options = Options(opset, batch, half, guard, None, rename, names or {})
+        options = Options(opset, batch, half, guard, None, rename, init, names or {})
         return onnx_proto(self.graph, weights, seed, options)
 
     def export(
@@ -122,13 +132,14 @@ class Network:
         guard: bool = False,
         external: bool | None = None,
         rename: Rename | None = None,
+        init: str = "pytorch",
         names: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """Write an ONNX file that runs at every size of the contract; returns the files written.
 
         `weights` are a `state_dict`, a module, or the path of a `.safetensors`, `.pt` or `.pth`
-        file; without them they are drawn as PyTorch draws them, by `seed`. With `rename`, a pair
-        (old, new), only the keys that begin with `old` are read, and `new` stands in its place.
+        file; without them they are drawn as `init` says (see `torch`), by `seed`. With `rename`, a
+        pair (old, new), only the keys that begin with `old` are read, with `new` in its place.
         `batch` fixes the number of samples, `half` computes in float16, `guard` makes a run at a
         size outside of the contract fail, `external` puts the weights in a file beside (None:
         where one file can't hold them), `names` renames inputs and outputs.
@@ -136,7 +147,7 @@ class Network:
         """
         from netdsl.backends.onnx.export import Options, export_onnx
 
-        options = Options(opset, batch, half, guard, external, rename, names or {})
+        options = Options(opset, batch, half, guard, external, rename, init, names or {})
         return export_onnx(self.graph, Path(path), weights, seed, options)
 
     def __repr__(self) -> str:

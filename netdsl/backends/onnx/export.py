@@ -17,6 +17,7 @@ from netdsl.backends.weights.checkpoint import Rename
 from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.files import writing_whole
 from netdsl.ir.graph import Graph
+from netdsl.ops.initial import PYTORCH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,7 @@ class Options:
     guard: bool = False
     external: bool | None = None
     rename: Rename | None = None
+    init: str = PYTORCH
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,7 +50,7 @@ def export_onnx(
 ) -> list[Path]:
     """Write a network's file; see `Network.export`."""
     model = built(graph, options)
-    weights = weights_of(graph, source, seed, options.rename)
+    weights = weights_of(graph, source, seed, options.rename, options.init)
     return write_model(path, model, weights, external=options.external)
 
 
@@ -56,7 +58,7 @@ def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onn
     """The file's content in memory; see `Network.onnx`."""
     import onnx
 
-    weights = weights_of(graph, source, seed, options.rename)
+    weights = weights_of(graph, source, seed, options.rename, options.init)
     return onnx.load_from_string(b"".join(model_chunks(built(graph, options), weights)))
 
 

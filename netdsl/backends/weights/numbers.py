@@ -11,6 +11,7 @@ from netdsl.backends.weights.draw import drawn
 from netdsl.backends.weights.fit import fit, wanted_weights
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, WeightSpec
+from netdsl.ops.initial import PYTORCH, initial, policy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,16 +45,27 @@ class Weights:
 
 
 def weights_of(
-    graph: Graph, source: object = None, seed: int = 0, rename: Rename | None = None
+    graph: Graph,
+    source: object = None,
+    seed: int = 0,
+    rename: Rename | None = None,
+    init: str = PYTORCH,
 ) -> Weights:
     """The weights of a network.
 
     `source` is a `state_dict`, a module, the path of a `.safetensors`, `.pt` or `.pth` file, or
-    None: then they are drawn from the distributions PyTorch uses, by `seed`. `rename` is for
-    `fit`. Raises `DiagnosticError` if a file can't be read or its weights are not the network's.
+    None: then they are drawn from the distributions of the policy `init`, by `seed`. `rename` is
+    for `fit`. Raises `ValueError` for an unknown policy, `DiagnosticError` if a file can't be
+    read or its weights are not the network's.
     """
     if source is None:
-        return Weights(graph, lambda spec: drawn(spec, seed))
+        rules = policy(init)
+        specs = {
+            layer.key(spec): replace(spec, key=layer.key(spec))
+            for layer in graph.layers()
+            for spec in initial(layer, rules)
+        }
+        return Weights(graph, lambda spec: drawn(specs[spec.key], seed))
     checkpoint = opened(source)
     wrong = [d for d in fit(graph, checkpoint, rename) if d.is_error]
     if wrong:
