@@ -145,7 +145,7 @@ def _with_other_words(text: str, generator: random.Random) -> str:
     words = range(1, len(parts), 2)
     for _ in range(generator.randint(1, 3)):
         at = generator.choice(words)
-        if parts[at][0].isdigit():
+        if parts[at][:1].isdigit():
             parts[at] = generator.choice(NUMBERS)
         elif generator.random() < 0.2:
             parts[at] = ""
