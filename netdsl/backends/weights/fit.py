@@ -15,6 +15,7 @@ FLOATS = ("float64", "float32", "float16", "bfloat16")
 OPTIONAL = "num_batches_tracked"
 """A counter that no computation reads; checkpoints from before PyTorch 0.4.1 lack it."""
 SHOWN = 6
+MOST_NEAR = 2
 LONGEST_KEY = 120
 MOST_COMPARED = 200
 
@@ -82,11 +83,14 @@ def _missing(
     compared = 0
     for span, keys in _by_place(wanted, missing):
         helps: list[str] = []
-        for key in keys[:SHOWN]:
-            if compared < MOST_COMPARED:
-                compared += 1
-                near = _near(key, wanted[key].spec.shape, left, taken)
-                helps += [f"there is {_short(near)}: label the layer so, or rename it"] * bool(near)
+        for key in keys[:MOST_NEAR]:
+            near = (
+                _near(key, wanted[key].spec.shape, left, taken) if compared < MOST_COMPARED else ""
+            )
+            compared += 1
+            which = f"for {_short(key)} " if len(keys) > 1 else ""
+            if near:
+                helps.append(f"{which}there is {_short(near)}: label the layer so, or rename it")
         yield Diagnostic(
             "missing-weight",
             f"{_keys(keys)} {_is(keys)} missing in {taken.name}",
