@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
+import netdsl
+
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
 
-import netdsl
 from netdsl.backends.torch.helpers.adaptive import AdaptiveAvgPool, AdaptiveMaxPool  # noqa: E402
 from netdsl.backends.torch.helpers.norms import AxisLayerNorm, Normalize  # noqa: E402
 from netdsl.backends.torch.helpers.pyramid import (  # noqa: E402
