@@ -19,6 +19,7 @@ from netdsl.driver import MAX_NODES, check, load
 from netdsl.elaborate import Written
 from netdsl.files import write_whole
 from netdsl.network import Network
+from netdsl.options import check_rename, init_option, rename_option
 from netdsl.shell import WRONG_FILE, Group, fail, interruptible, is_coloured, reason
 
 FORMATS = ("json", "github", "sarif")
@@ -125,47 +126,6 @@ def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
     return found
 
 
-def _prefixes(_: object, option: object, text: str | None) -> tuple[str, str] | None:
-    """`module.=` as the old and the new beginning of keys."""
-    if text is None:
-        return None
-    old, mark, new = text.partition("=")
-    if not mark:
-        raise click.BadParameter(f"`{text}` is not OLD=NEW")
-    return old, new
-
-
-def _policy(_: object, option: object, name: str) -> str:
-    from netdsl.ops.initial import policies
-
-    if name not in policies():
-        raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
-    return name
-
-
-rename_option = click.option(
-    "--rename",
-    metavar="OLD=NEW",
-    callback=_prefixes,
-    help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
-)
-
-
-init_option = click.option(
-    "--init",
-    metavar="NAME",
-    callback=_policy,
-    default="pytorch",
-    show_default=True,
-    help="How weights are drawn that the file says nothing of: --init kaiming_normal",
-)
-
-
-def _check_rename(options: dict[str, Any]) -> None:
-    if options["rename"] is not None and options["weights"] is None:
-        raise click.UsageError("--rename is for the keys of --weights")
-
-
 def _show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
     """Print diagnostics; text goes to standard error, the other forms to standard output."""
     if form != "text":
@@ -214,7 +174,7 @@ def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) 
       netdsl check examples/resnet50.net --weights resnet50.safetensors
     """
     chosen = _chosen(options)
-    _check_rename(options)
+    check_rename(options)
     if fix and options["weights"]:
         raise click.UsageError("--fix and --weights: one at a time")
     if fix and "-" in files:
@@ -326,7 +286,7 @@ def export_command(file: str, output: str, **options: Any) -> None:
     if _is_same_file(file, output):
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = _once((_rename(pair) for pair in options["names"]), "--names")
-    _check_rename(options)
+    check_rename(options)
     network = _load(file, options)
     try:
         with interruptible():
