@@ -17,7 +17,7 @@ OPTIONAL = "num_batches_tracked"
 SHOWN = 6
 MOST_NEAR = 2
 LONGEST_KEY = 120
-MOST_COMPARED = 200
+MOST_COMPARED = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,11 @@ def _problems(graph: Graph, wanted: Mapping[str, Wanted], taken: Checkpoint) -> 
 def _missing(
     wanted: Mapping[str, Wanted], missing: Sequence[str], left: Sequence[str], taken: Checkpoint
 ) -> Iterator[Diagnostic]:
-    compared = 0
+    compared, nearest = 0, _Left(left, taken).nearest
     for span, keys in _by_place(wanted, missing):
         helps: list[str] = []
         for key in keys[:MOST_NEAR]:
-            near = (
-                _near(key, wanted[key].spec.shape, left, taken) if compared < MOST_COMPARED else ""
-            )
+            near = nearest(key, wanted[key].spec.shape) if compared < MOST_COMPARED else ""
             compared += 1
             which = f"for {_short(key)} " if len(keys) > 1 else ""
             if near:
@@ -204,15 +202,25 @@ def _prefixes(longer: set[str], shorter: set[str]) -> Counter[str]:
     return votes
 
 
-def _near(key: str, shape: tuple[int, ...], left: Sequence[str], taken: Checkpoint) -> str:
-    """The key most like this one among those left over, of this shape if there is any."""
-    same = [k for k in left if taken.held[k].shape == shape and k.endswith(key[-4:])]
-    for candidates, cutoff in (same, 0.4), (left, 0.7):
-        short = [k for k in candidates if len(k) < LONGEST_KEY][:MOST_COMPARED]
-        close = get_close_matches(key, short, n=1, cutoff=cutoff)
-        if close:
-            return close[0]
-    return ""
+class _Left:
+    """Keys that are left over, by shape, as many as are worth comparing."""
+
+    def __init__(self, keys: Sequence[str], taken: Checkpoint) -> None:
+        self.any = [key for key in keys[:MOST_COMPARED] if len(key) < LONGEST_KEY]
+        self.by_shape: dict[tuple[int, ...], list[str]] = {}
+        for key in keys:
+            same = self.by_shape.setdefault(taken.held[key].shape, [])
+            if len(same) < MOST_COMPARED and len(key) < LONGEST_KEY:
+                same.append(key)
+
+    def nearest(self, key: str, shape: tuple[int, ...]) -> str:
+        """The key most like this one, of this shape if there is any."""
+        same = [k for k in self.by_shape.get(shape, ()) if k.endswith(key[-4:])]
+        for candidates, cutoff in (same, 0.4), (self.any, 0.7):
+            close = get_close_matches(key, candidates, n=1, cutoff=cutoff)
+            if close:
+                return close[0]
+        return ""
 
 
 # --- words -----------------------------------------------------------------------------------
