@@ -1,7 +1,8 @@
 """Random layer settings, networks and broken files by the hundred thousand: none may go wrong.
 
     python benchmarks/fuzz.py                         all kinds, to their full counts
-    python benchmarks/fuzz.py files --seconds 600     as far as it gets; the next run goes on
+    python benchmarks/fuzz.py files --seconds 600     as far as it gets; the next run goes on,
+                                                      and tries the faults found so far again
     python benchmarks/fuzz.py networks --only 4711    one case again, with its traceback
 
 Each case has a seed of its own and is checked against PyTorch, or against what a refusal must look
@@ -25,6 +26,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from traceback import format_exc
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,6 +38,9 @@ STATE = RESULTS / "fuzz.json"
 SLOWEST = 60
 """Seconds after which a case counts as a fault."""
 MOST_FAULTS = 50
+
+
+Result = tuple[Counter[str], list[tuple[int, str]]]
 
 
 class TooSlow(Exception):
@@ -96,7 +101,7 @@ KINDS: dict[str, tuple[Callable[[int], str], int, int]] = {
 """The check, how many cases are wanted, and how many a process takes at once."""
 
 
-def chunk(job: tuple[str, int, int]) -> tuple[Counter[str], list[tuple[int, str]]]:
+def chunk(job: tuple[str, int, int]) -> Result:
     """What came of the cases from `start` to `end`, and the faults with their tracebacks."""
     kind, start, end = job
     warnings.simplefilter("ignore")
@@ -122,12 +127,14 @@ def _alarm(*_: object) -> None:
 def run(kind: str, count: int, processes: int, until: float) -> None:
     """Go on from where the last run ended, to `count` cases or the end of the time."""
     state = json.loads(STATE.read_text()) if STATE.exists() else {}
-    mine = state.setdefault(kind, {"done": 0, "seconds": 0.0, "found": {}, "faults": []})
+    new = {"done": 0, "seconds": 0.0, "found": {}, "faults": [], "mended": []}
+    mine = state.setdefault(kind, new)
     size = KINDS[kind][2]
     starts = range(mine["done"], count, size)
     jobs = [(kind, start, min(start + size, count)) for start in starts]
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=50) as pool:
+        _retry(mine, [pool.apply(chunk, ((kind, s, s + 1),)) for s, _ in mine["faults"]])
         before = time.time()
         for (_, _, end), (found, faults) in zip(jobs, pool.imap(chunk, jobs), strict=True):
             now = time.time()
@@ -143,6 +150,18 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
                 break
 
 
+def _retry(mine: dict[str, Any], again: list[Result]) -> None:
+    """The faults of earlier runs that are none any more, noted as mended."""
+    kept: list[tuple[int, str]] = []
+    for (seed, trace), (found, faults) in zip(mine["faults"], again, strict=True):
+        if faults:
+            kept.append((seed, trace))
+            continue
+        mine["found"] = dict(Counter(mine["found"]) - Counter(["FAULT"]) + found)
+        mine["mended"].append(seed)
+    mine["faults"] = kept
+
+
 def summary() -> str:
     """The counts in words, kind by kind."""
     state = json.loads(STATE.read_text()) if STATE.exists() else {}
@@ -151,7 +170,8 @@ def summary() -> str:
         found = ", ".join(f"{n:,} {what}" for what, n in sorted(mine["found"].items()))
         wrong = mine["found"].get("FAULT", 0)
         said = f"{mine['done']:,} of {KINDS[kind][1]:,} in {mine['seconds']:,.0f} s"
-        lines.append(f"{kind}: {said}, {wrong} wrong ({found})")
+        mended = f"; mended since: {', '.join(map(str, mine['mended']))}" if mine["mended"] else ""
+        lines.append(f"{kind}: {said}, {wrong} wrong ({found}){mended}")
     return "\n".join(lines)
 
 

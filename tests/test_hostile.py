@@ -19,9 +19,9 @@ SECONDS = 20
 def run(path: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and all output of `netdsl compile FILE -o OUT`; no output file may be left."""
     out = path.with_suffix(".py")
-    start = time.perf_counter()
+    start = time.process_time()  # whatever else the machine does
     result = CliRunner().invoke(main, ["compile", str(path), "-o", str(out), *arguments])
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     unexpected = result.exception is not None and not isinstance(result.exception, SystemExit)
     assert not unexpected, repr(result.exception)
     assert "Traceback" not in result.output

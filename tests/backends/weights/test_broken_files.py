@@ -89,14 +89,14 @@ def test_a_sparse_file_of_a_terabyte_is_not_read(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_very_many_tensors(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    table = {f"part{i}.fc{i}.weight": entry(48, 48, [0, 4]) for i in range(200_000)}
+    table = {f"part{i}.fc{i}.weight": entry(48, 48, [0, 4]) for i in range(50_000)}
     table["fc.weight"] = entry(0, 48, [3, 4])
     path.write_bytes(safetensors(table, bytes(48)))
     start = time.perf_counter()
     missing, unexpected = NETWORK.check_weights(path)
     assert time.perf_counter() - start < 20
     assert (missing.code, unexpected.code) == ("missing-weight", "unexpected-weight")
-    assert "and 199,994 more" in unexpected.message
+    assert "and 49,994 more" in unexpected.message
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
