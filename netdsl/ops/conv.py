@@ -24,6 +24,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
+from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
@@ -68,6 +69,8 @@ class Conv(Op):
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -75,6 +78,7 @@ class Conv(Op):
         rank = spatial_rank(x, rules, "conv")
         channels = known_channels(x, rules, "conv")
         at_least((self.channels,), 1, rules, "channels")
+        check_init(self.init, self.std, rules)
         check_divides(self.groups, "groups", channels, "channels that come in", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
@@ -150,7 +154,7 @@ class Conv(Op):
         fan_in = inside * prod(kernel)
         weight = WeightSpec("weight", (self.channels, inside, *kernel), "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
-        return (weight, bias) if self.bias else (weight,)
+        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
@@ -245,6 +249,8 @@ class ConvTranspose(Op):
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
     bias: bool = param(BOOL, "whether each filter adds a learned number", True)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -252,6 +258,7 @@ class ConvTranspose(Op):
         rank = spatial_rank(x, rules, "conv_transpose")
         channels = known_channels(x, rules, "conv_transpose")
         at_least((self.channels,), 1, rules, "channels")
+        check_init(self.init, self.std, rules)
         check_divides(self.groups, "groups", channels, "channels that come in", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         settings = {
@@ -295,7 +302,7 @@ class ConvTranspose(Op):
         fan_in = inside * prod(kernel)
         weight = WeightSpec("weight", (x.channels, inside, *kernel), "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
-        return (weight, bias) if self.bias else (weight,)
+        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.weights(inputs)[0].fan_in
