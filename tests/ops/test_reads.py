@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from tests.ops.realise import make_module, realise  # noqa: E402
 
-CASES = 60
+CASES = 25
 PLACES = 5
 CELLS = 24
 TOLD = 1e-9
@@ -27,8 +27,10 @@ TOLD = 1e-9
 
 def legal_cases(name, cases):
     """Random settings that the shape rule takes, of maps that are not too large."""
-    random = Random(f"reads {name}")
-    for _ in range(cases):
+    random, found = Random(f"reads {name}"), 0
+    for _ in range(20 * cases):
+        if found == cases:
+            return
         op, inputs = random_case(registry()[name], random)
         try:
             outputs = op.infer(inputs, Rules())
@@ -38,6 +40,7 @@ def legal_cases(name, cases):
         if name == "embedding" and op.count < 2:
             continue  # one vector: whatever is looked up, it is that
         if max(prod(fixed(t.shape)) for t in outputs) <= 20_000:
+            found += 1
             yield op, inputs, outputs, random
 
 
@@ -70,6 +73,7 @@ def live(op, inputs, outputs):
 
 def changed(function, op, tensors, number, cell, result):
     """Which numbers of the result another number at a cell gives another value."""
+
     def run(value):
         given = [t.clone() for t in tensors]
         given[number][(0, *cell)] = value
@@ -94,6 +98,12 @@ def test_a_number_is_read_if_and_only_if_it_matters(name):
         tensors = [torch.rand((1, *t.shape), dtype=torch.float64) + 0.2 for t in inputs]
         if name == "embedding":
             tensors = [torch.randint(0, 2, t.shape) for t in tensors]
+        with torch.no_grad():
+            made = function(*tensors)
+        if not all(
+            torch.isfinite(t).all() for t in (made if isinstance(made, tuple | list) else [made])
+        ):
+            continue  # a negative eps, 1 / 0
         result = random.randrange(len(outputs))
         wanted = positions(fixed(outputs[result].shape), random, PLACES)
         reads = {at: op.reads(inputs, outputs, one(at), result) for at in wanted}
@@ -113,19 +123,29 @@ def test_a_number_is_read_if_and_only_if_it_matters(name):
 @pytest.mark.parametrize("name", sorted(registry()))
 def test_several_numbers_read_what_each_reads(name):
     checked = 0
-    for op, inputs, outputs, random in legal_cases(name, 40):
+    for op, inputs, outputs, random in legal_cases(name, 20):
         result = random.randrange(len(outputs))
         shape = fixed(outputs[result].shape)
-        wanted = tuple(frozenset(random.sample(range(n), random.randint(1, min(n, 3)))) for n in shape)
+        wanted = tuple(
+            frozenset(random.sample(range(n), random.randint(1, min(n, 3)))) for n in shape
+        )
         for some in wanted, whole(shape):
             if size_of(some) > 400:
                 continue
             together = op.reads(inputs, outputs, some, result)
-            single = [r for at in product(*some) for r in op.reads(inputs, outputs, one(at), result)]
+            single = [
+                r for at in product(*some) for r in op.reads(inputs, outputs, one(at), result)
+            ]
             for number in range(len(inputs)):
-                ours, theirs = (union(p for n, p in found if n == number) for found in (together, single))
+                ours, theirs = (
+                    union(p for n, p in found if n == number) for found in (together, single)
+                )
                 assert ours == theirs, (op, inputs, some, number)
-                assert all(p[a] <= frozenset(range(n)) for p in ours for a, n in enumerate(inputs[number].shape))
+                assert all(
+                    p[a] <= frozenset(range(n))
+                    for p in ours
+                    for a, n in enumerate(inputs[number].shape)
+                )
             checked += 1
     assert checked >= 5
 
@@ -137,10 +157,15 @@ WEIGHT_OF_ZERO = {"upsample", "softmax", "log_softmax", "layernorm", "lrn"}
 @pytest.mark.parametrize("name", sorted(set(registry()) - WEIGHT_OF_ZERO))
 def test_links_are_as_many_as_connections(name):
     checked = 0
-    for op, inputs, outputs, _ in legal_cases(name, 60):
+    for op, inputs, outputs, _ in legal_cases(name, 30):
         said = op.connections(inputs, outputs)
-        places = [(n, at) for n, t in enumerate(outputs) for at in product(*map(range, fixed(t.shape)))]
-        if said is None or len(places) > 600:
+        places = [
+            (n, at) for n, t in enumerate(outputs) for at in product(*map(range, fixed(t.shape)))
+        ]
+        copied = (
+            getattr(op, "padding_mode", "zeros") != "zeros"
+        )  # a copy is counted beside its cell
+        if said is None or copied or len(places) > 600:
             continue
         found = 0
         for result, at in places:

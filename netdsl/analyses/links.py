@@ -1,0 +1,74 @@
+"""Exact links: which numbers of the layers before a neuron depends on, at inference.
+
+All sizes are numbers. What a single layer reads is said by its op (`Op.reads`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeAlias, cast
+
+from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ops.base import Op
+from netdsl.ops.cells import Product, fixed, hull, is_in, one, size_of, union, whole
+from netdsl.ops.cells import count as count_of
+
+__all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
+           "size_of", "union", "whole"]  # fmt: skip
+
+Field: TypeAlias = "dict[int, list[Product]]"
+"""By the `id` of each value, the numbers of it that are read: products that share none."""
+
+
+class UnknownLinks(Exception):
+    """A layer that does not tell its links (that of a plug-in); `node` is its call."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.op.name)
+        self.node = node
+
+
+def shape_of(value: Value) -> tuple[int, ...]:
+    """The shape of a value whose sizes are numbers."""
+    return fixed(value.type.shape)
+
+
+def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Product]]:
+    """What numbers of its inputs some numbers of a node's result depend on.
+
+    Weights are left out, and padding does not exist. Raises `UnknownLinks`.
+    """
+    types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+    found = cast(Op, node.op).reads(*types, wanted, result)
+    if found is None:
+        raise UnknownLinks(node)
+    return [(n, piece) for n, piece in found if all(piece) and node.inputs[n].type.batched]
+
+
+def field(
+    graph: Graph, value: Value, index: Sequence[int] | Product, until: Collection[int] = ()
+) -> Field:
+    """What a number, or a product of numbers, depends on, the value itself included.
+
+    Nothing is followed beyond values whose `id` is in `until`. Raises `UnknownLinks`.
+    """
+    start = one(cast("Sequence[int]", index)) if _is_index(index) else cast(Product, index)
+    found: Field = {id(value): [start]}
+    for node in reversed(list(graph.nodes())):
+        for result, output in enumerate(node.outputs):
+            if id(output) not in found or id(output) in until:
+                continue
+            found[id(output)] = union(found[id(output)])
+            for piece in found[id(output)]:
+                for number, read in reads(node, piece, result):
+                    found.setdefault(id(node.inputs[number]), []).append(read)
+    return {key: union(pieces) for key, pieces in found.items()}
+
+
+def _is_index(index: Sequence[int] | Product) -> bool:
+    return all(isinstance(i, int) for i in index)
+
+
+def count(pieces: Sequence[Product], shape: Sequence[int] = ()) -> int:
+    """How many numbers the products hold together, each once."""
+    return count_of(pieces)
