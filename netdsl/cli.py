@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from netdsl import __version__
-from netdsl.backends.diagram.options import DIRECTIONS, ENGINES, LEVELS, THEMES
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.diagnostics.render import render_text
-from netdsl.driver import MAX_NODES, check, load
+from netdsl.driver import check, load
 from netdsl.elaborate import Written
 from netdsl.files import write_whole
 from netdsl.network import Network
+from netdsl.options import (
+    check_rename,
+    draw_options,
+    init_option,
+    network_options,
+    rename_option,
+)
 from netdsl.shell import WRONG_FILE, Group, fail, interruptible, is_coloured, reason
 
 FORMATS = ("json", "github", "sarif")
@@ -39,29 +46,6 @@ def main() -> None:
     Example:
       netdsl check examples/googlenet.net
     """
-
-
-def network_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that choose a network and set its parameters and sizes."""
-    options = [
-        click.option("--net", metavar="NAME", help="The net, where the file defines several."),
-        click.option("--set", "params", metavar="NAME=VALUE", multiple=True,
-                     help="A parameter of the net: --set classes=10. May be repeated."),
-        click.option("--size", "sizes", metavar="H=224,W=224", multiple=True,
-                     help="Numbers for size symbols."),
-        click.option("--root", "roots", metavar="DIR", multiple=True,
-                     help="A further folder that `use` may read from."),
-        click.option("--max-layers", metavar="N", type=click.IntRange(1), default=MAX_NODES,
-                     show_default=True, help="Bound on the layers of a network."),
-        click.option("--allow", metavar="CODE", multiple=True,
-                     help="A warning that is not wanted. May be repeated."),
-        click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True,
-                     help="Python code with layers of one's own. May be repeated."),
-        click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:
@@ -165,17 +149,23 @@ def _load(file: str, options: dict[str, Any]) -> Network:
 @network_options
 @click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text")
 @click.option("--fix", is_flag=True, help="Apply the fixes that are safe, in place.")
+@click.option("--weights", metavar="FILE", help="Whether this checkpoint loads by name.")
+@rename_option
 def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) -> None:
     """Check files: syntax, names, every shape, every size.
 
     \b
-    Example:
+    Examples:
       netdsl check examples/*.net
+      netdsl check examples/resnet50.net --weights resnet50.safetensors
     """
     chosen = _chosen(options)
+    check_rename(options)
+    if fix and options["weights"]:
+        raise click.UsageError("--fix and --weights: one at a time")
     if fix and "-" in files:
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
-    one = _fixed if fix else check
+    one = _fixed if fix else partial(check, weights=options["weights"], rename=options["rename"])
     found = [diagnostic for file in files for diagnostic in one(file, **chosen)]
     _show(found, form, err=False)
     if form == "text" and not found:
@@ -204,6 +194,7 @@ def _fixed(file: str, **chosen: Any) -> Sequence[Diagnostic]:
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.py", help="Where to; standard output if left out.")
 @network_options
+@init_option
 def compile_command(file: str, output: str | None, **options: Any) -> None:
     """Write a network as PyTorch source.
 
@@ -215,7 +206,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
         raise click.BadParameter("this is the file to be compiled", param_hint="--output")
     network = _load(file, options)
     try:
-        text = network.torch_source()
+        text = network.torch_source(init=options["init"])
     except DiagnosticError as error:
         _show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
@@ -235,6 +226,8 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
 @network_options
 @click.option("--weights", metavar="FILE", help="A .safetensors, .pt or .pth file.")
+@rename_option
+@init_option
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -279,6 +272,7 @@ def export_command(file: str, output: str, **options: Any) -> None:
     if _is_same_file(file, output):
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = _once((_rename(pair) for pair in options["names"]), "--names")
+    check_rename(options)
     network = _load(file, options)
     try:
         with interruptible():
@@ -319,34 +313,8 @@ def summary_command(file: str, form: str, depth: int | None, **options: Any) -> 
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
 @network_options
-@click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True)
-@click.option(
-    "--expand",
-    metavar="PATH",
-    multiple=True,
-    help="A block to open: path, pattern or kind; `none` opens none. May be repeated.",
-)
-@click.option("--depth", metavar="N", type=click.IntRange(0), help="Open blocks to this depth.")
-@click.option(
-    "--neuron",
-    "neurons",
-    metavar="conv2[0,4,4]",
-    multiple=True,
-    help="A neuron to follow. May be repeated.",
-)
-@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True)
-@click.option("--title", metavar="TEXT", help="In place of the network's name.")
-@click.option("--width", metavar="6.5in", help="Width of the picture: in, cm, mm, pt.")
-@click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True)
-@click.option("--show", metavar="LIST", help="Of params,macs,names,shapes; all by default.")
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="pure",
-    show_default=True,
-    help="Graphviz as a package, or the `dot` of the system.",
-)
-def draw_command(file: str, output: str, **options: Any) -> None:  # fmt: skip
+@draw_options
+def draw_command(file: str, output: str, **options: Any) -> None:
     """Draw a network: blocks, layers, volumes, neurons.
 
     \b

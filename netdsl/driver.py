@@ -114,9 +114,18 @@ def _for_inference(
     return None if refused or fixed.where is False or not is_legal(fixed) else fixed
 
 
-def check(path: str, **options: object) -> tuple[Diagnostic, ...]:
-    """All diagnostics of a file: none if it is right, warnings included."""
+def check(
+    path: str,
+    *,
+    weights: str | None = None,
+    rename: tuple[str, str] | None = None,
+    **options: object,
+) -> tuple[Diagnostic, ...]:
+    """All diagnostics of a file, and of a checkpoint for it: none if it is right."""
     try:
-        return load(path, **options).warnings  # type: ignore[arg-type]
+        network = load(path, **options)  # type: ignore[arg-type]
     except DiagnosticError as error:
         return error.diagnostics
+    if weights is None:
+        return network.warnings
+    return (*network.warnings, *network.check_weights(weights, rename=rename))

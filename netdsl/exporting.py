@@ -13,7 +13,7 @@ import click
 from netdsl.backends.onnx.export import Options, built, write_model
 from netdsl.backends.onnx.profiles import trtexec
 from netdsl.backends.onnx.verify import HALF_TOLERANCE, TOLERANCE, verify
-from netdsl.backends.onnx.weights import Weights, weights_of
+from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.network import Network
 from netdsl.shell import WRONG_FILE, fail, reason
 
@@ -30,9 +30,12 @@ def export(
         options["fp16"],
         options["guard"],
         options["external"],
+        options["rename"],
+        options["init"],
         names,
     )
-    weights = _weights(network, options)
+    source, seed = options["weights"], options["seed"]
+    weights = weights_of(network.graph, source, seed, chosen.rename, chosen.init)
     try:
         model = built(network.graph, chosen)
     except ValueError as error:
@@ -48,19 +51,6 @@ def export(
     click.echo(f"{said}: {network.name}, {len(model.nodes):,} nodes, {size:,} bytes", err=True)
     if options["profiles"]:
         click.echo(trtexec(network.graph, str(path), names, chosen.batch))
-
-
-def _weights(network: Network, options: Mapping[str, Any]) -> Weights:
-    source = options["weights"]
-    try:
-        return weights_of(network.graph, source, options["seed"])
-    except OSError as error:
-        fail(f"can't read {source}: {reason(error)}")
-    except ModuleNotFoundError as error:
-        fail(f"reading {source} needs {error.name}, which is not installed")
-    except ValueError as error:
-        click.echo(f"netdsl: {error}", err=True)
-        sys.exit(WRONG_FILE)
 
 
 def _check_runtimes() -> None:

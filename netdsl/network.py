@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netdsl.analyses.cost import Summary, count_parameters, summarise
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.files import writing_whole
 from netdsl.ir.graph import Graph, Input, Output
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netdsl.backends.diagram.ops import Exported
+    from netdsl.backends.weights.checkpoint import Rename
 
 
 class Network:
@@ -69,20 +70,51 @@ class Network:
             raise ValueError(f"a depth is at least 1, not {depth}")
         return summarise(self.graph, depth)
 
-    def torch_source(self) -> str:
-        """PyTorch source that needs torch only. Raises `DiagnosticError`."""
+    def torch_source(self, *, init: str = "pytorch") -> str:
+        """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""
         from netdsl.backends.torch.source import torch_source
 
-        return torch_source(self.graph)
+        return torch_source(self.graph, init)
 
-    def torch(self, seed: int | None = None) -> nn.Module:
+    def torch(
+        self,
+        seed: int | None = None,
+        weights: object = None,
+        *,
+        rename: Rename | None = None,
+        init: str = "pytorch",
+    ) -> nn.Module:
         """A module that runs that very source, its weights drawn as PyTorch does.
 
-        Raises `ModuleNotFoundError` where torch is not installed.
+        `weights` and `rename` as for `export`. `init` is how weights are drawn that the file says
+        nothing of: a word of the layers' `init=` (`kaiming_normal`), or one of torchvision's
+        models (`resnet`, `densenet`). Raises `DiagnosticError` for weights that are not
+        the network's, `ValueError` for an unknown `init`, `ModuleNotFoundError` where torch is
+        not installed.
         """
         from netdsl.backends.torch.load import torch_module
+        from netdsl.backends.weights.numbers import weights_of
 
-        return torch_module(self.graph, seed)
+        if weights is None:
+            return torch_module(self.graph, seed, init=init)
+        found = weights_of(self.graph, weights, rename=rename)
+        return torch_module(self.graph, seed, found, init)
+
+    def check_weights(
+        self, weights: object, *, rename: Rename | None = None
+    ) -> tuple[Diagnostic, ...]:
+        """What keeps weights from loading into this network by name; none if nothing does.
+
+        `weights` and `rename` as for `export`. Of a `.safetensors` file only the header is read,
+        without torch.
+        """
+        from netdsl.backends.weights.checkpoint import opened
+        from netdsl.backends.weights.fit import fit
+
+        try:
+            return tuple(fit(self.graph, opened(weights), rename))
+        except DiagnosticError as error:
+            return error.diagnostics
 
     def onnx(
         self,
@@ -93,6 +125,8 @@ class Network:
         batch: int | None = None,
         half: bool = False,
         guard: bool = False,
+        rename: Rename | None = None,
+        init: str = "pytorch",
         names: Mapping[str, str] | None = None,
     ) -> onnx.ModelProto:
         """The network as an ONNX model in memory; parameters and errors as for `export`.
@@ -101,7 +135,7 @@ class Network:
         """
         from netdsl.backends.onnx.export import Options, onnx_proto
 
-        options = Options(opset, batch, half, guard, None, names or {})
+        options = Options(opset, batch, half, guard, None, rename, init, names or {})
         return onnx_proto(self.graph, weights, seed, options)
 
     def export(
@@ -115,20 +149,23 @@ class Network:
         half: bool = False,
         guard: bool = False,
         external: bool | None = None,
+        rename: Rename | None = None,
+        init: str = "pytorch",
         names: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """Write an ONNX file that runs at every size of the contract; returns the files written.
 
         `weights` are a `state_dict`, a module, or the path of a `.safetensors`, `.pt` or `.pth`
-        file; without them they are drawn as PyTorch draws them, by `seed`. `batch` fixes the
-        number of samples, `half` computes in float16, `guard` makes a run at a size outside of
-        the contract fail, `external` puts the weights in a file beside (None: where one file
-        can't hold them), `names` renames inputs and outputs. Raises `DiagnosticError`,
-        `ValueError` for wrong weights or options, `OSError`.
+        file; without them they are drawn as `init` says (see `torch`), by `seed`. With `rename`, a
+        pair (old, new), only the keys that begin with `old` are read, with `new` in its place.
+        `batch` fixes the number of samples, `half` computes in float16, `guard` makes a run at a
+        size outside of the contract fail, `external` puts the weights in a file beside (None:
+        where one file can't hold them), `names` renames inputs and outputs.
+        Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, `OSError`.
         """
         from netdsl.backends.onnx.export import Options, export_onnx
 
-        options = Options(opset, batch, half, guard, external, names or {})
+        options = Options(opset, batch, half, guard, external, rename, init, names or {})
         return export_onnx(self.graph, Path(path), weights, seed, options)
 
     def draw(self, path: str | Path, **options: Any) -> list[str]:
@@ -163,7 +200,7 @@ class Network:
             for node in model.nodes
         )
         shapes = {
-            value.name: "×".join(map(str, value.shape))
+            value.name: "×".join("?" if n == -1 else str(n) for n in value.shape)
             for value in (*model.inputs, *model.values, *model.outputs)
             if value.shape is not None
         }

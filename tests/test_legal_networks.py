@@ -26,11 +26,16 @@ COUNT, PARTS = 96, 8
 LARGEST = 24
 
 
+def built(seed: int, *, symbolic: bool) -> netdsl.Network:
+    """A legal network; whatever is said against it is a fault."""
+    network = netdsl.loads(legal_network(seed, symbolic=symbolic), allow=WARNINGS)
+    assert not network.warnings, seed
+    return network
+
+
 def networks(part: int, *, symbolic: bool) -> Iterator[tuple[int, netdsl.Network]]:
     for seed in range(part, COUNT, PARTS):
-        network = netdsl.loads(legal_network(seed, symbolic=symbolic), allow=WARNINGS)
-        assert not network.warnings, seed
-        yield seed, network
+        yield seed, built(seed, symbolic=symbolic)
 
 
 def module_of(network: netdsl.Network, seed: int) -> Any:
@@ -84,41 +89,50 @@ def _keep(values: tuple[Value, ...], results: Any, found: dict[int, Any]) -> Non
         found[id(value)] = part
 
 
+def check_fixed(network: netdsl.Network, seed: int) -> None:
+    """The module computes what the graph says, node by node."""
+    module = module_of(network, seed)
+    x = torch.randn(2, *network.inputs[0].shape)
+    with torch.no_grad():
+        outputs = at_inference(module, x)
+        expected = interpret(network.graph, module.state_dict(), x)
+    for mine, other in zip(outputs, expected, strict=True):
+        torch.testing.assert_close(mine, other, msg=lambda m: f"seed {seed}: {m}")
+
+
+def check_symbolic(network: netdsl.Network, seed: int) -> None:
+    """The module of symbolic sizes equals the graph of fixed ones."""
+    random, module = Random(seed), module_of(network, seed)
+    sizes = network.sizes
+    tried = [{s: random.randint(1, LARGEST) for s in sizes.symbols} for _ in range(30)]
+    smallest = sizes.smallest()
+    assert smallest is not None
+    legal = [a for a in (smallest, *tried) if sizes.accepts(**a)]
+    # at a fixed size the heads of training must be possible too
+    needed = [r.condition for r in network.graph.requirements]
+    for at in [a for a in legal if all(holds(c, a) for c in needed)][:2]:
+        text = legal_network(seed, symbolic=True)
+        fixed = netdsl.loads(text, sizes=at).graph
+        x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape))
+        with torch.no_grad():
+            outputs, expected = (
+                at_inference(module, x),
+                interpret(fixed, module.state_dict(), x),
+            )
+        for mine, other in zip(outputs, expected, strict=True):
+            torch.testing.assert_close(mine, other, msg=lambda m: f"seed {seed}: {m}")
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_module_computes_what_the_graph_says(part: int) -> None:
     for seed, network in networks(part, symbolic=False):
-        module = module_of(network, seed)
-        x = torch.randn(2, *network.inputs[0].shape)
-        with torch.no_grad():
-            outputs = at_inference(module, x)
-            expected = interpret(network.graph, module.state_dict(), x)
-        for mine, other in zip(outputs, expected, strict=True):
-            torch.testing.assert_close(mine, other, msg=lambda m, s=seed: f"seed {s}: {m}")
+        check_fixed(network, seed)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_one_module_computes_it_at_all_sizes(part: int) -> None:
-    """The module of symbolic sizes equals the graph of fixed ones."""
     for seed, network in networks(part, symbolic=True):
-        random, module = Random(seed), module_of(network, seed)
-        sizes = network.sizes
-        tried = [{s: random.randint(1, LARGEST) for s in sizes.symbols} for _ in range(30)]
-        smallest = sizes.smallest()
-        assert smallest is not None
-        legal = [a for a in (smallest, *tried) if sizes.accepts(**a)]
-        # at a fixed size the heads of training must be possible too
-        needed = [r.condition for r in network.graph.requirements]
-        for at in [a for a in legal if all(holds(c, a) for c in needed)][:2]:
-            text = legal_network(seed, symbolic=True)
-            fixed = netdsl.loads(text, sizes=at).graph
-            x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape))
-            with torch.no_grad():
-                outputs, expected = (
-                    at_inference(module, x),
-                    interpret(fixed, module.state_dict(), x),
-                )
-            for mine, other in zip(outputs, expected, strict=True):
-                torch.testing.assert_close(mine, other, msg=lambda m, s=seed: f"seed {s}: {m}")
+        check_symbolic(network, seed)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

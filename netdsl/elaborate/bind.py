@@ -48,7 +48,7 @@ Given = tuple[ast.Argument, Environment]
 class Formal:
     """A parameter to be bound, of an op or of a definition. `kind` None: a layer.
 
-    `usage` says how the op is called, for what does not fit.
+    `usage` says how the op is called, for what does not fit; `named` ones are given by name only.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Formal:
     required: bool
     default: object = None
     usage: str = ""
+    named: bool = False
 
 
 @dataclass(slots=True)
@@ -91,9 +92,11 @@ class Binder:
         self, op: type[Op], given: Sequence[Given], call: Span, inputs_before: int
     ) -> Bound | None:
         """The fields of an op; None if the call is wrong (reported)."""
-        order = ", ".join(p.name for p in parameters(op))
-        usage = f"`{op.name}` takes {order}, in this order" if len(parameters(op)) > 1 else ""
-        formals = [Formal(p.name, p.kind, p.required, p.default, usage) for p in parameters(op)]
+        order = [p.name for p in parameters(op) if not p.named]
+        usage = f"`{op.name}` takes {', '.join(order)}, in this order" if len(order) > 1 else ""
+        formals = [
+            Formal(p.name, p.kind, p.required, p.default, usage, p.named) for p in parameters(op)
+        ]
         matched = self._match(op.name, formals, given, call)
         if matched is None:
             return None
@@ -245,24 +248,26 @@ class Binder:
     ) -> dict[str, Given] | None:
         """Each argument beside its parameter; reports what does not fit and what is missing."""
         names = [f.name for f in formals]
+        order = [f.name for f in formals if not f.named]
         matched: dict[str, Given] = {}
         wrong = False
         position = 0
         for argument, environment in given:
             if argument.name is None:
-                target = names[position] if position < len(names) else None
+                target = order[position] if position < len(order) else None
                 position += 1
             else:
                 target = argument.name.text if argument.name.text in names else None
             if target is None:
-                self._unexpected(name, names, argument, untyped)
+                known = order if argument.name is None else names
+                self._unexpected(name, known, argument, untyped)
                 wrong = True
             elif target in matched:
                 self.sink.error(
                     "argument-twice",
                     f"`{target}` of `{name}` is given twice",
                     argument.span,
-                    help=f"arguments without a name fill {', '.join(names)} in this order",
+                    help=f"arguments without a name fill {', '.join(order)} in this order",
                 )
                 wrong = True
             else:

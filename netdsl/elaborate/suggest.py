@@ -53,6 +53,7 @@ SAME_PARAMETER = {
 LIKE_PARAMETER = {
     "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "group": "groups",
     "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
+    "kernel_initializer": "init", "weight_init": "init", "initializer": "init",
 }  # fmt: skip
 """Names of parameters that mean nearly the same, or count otherwise."""
 
@@ -66,7 +67,6 @@ LEAVE_OUT = {
     "data_format": "channels come first", "dtype": "the `input` line of the net gives it",
     "device": "the module is moved as any other: `module.to(device)`",
     "name": "a stage is named by a label: `name: conv(...)`",
-    "kernel_initializer": "weights are drawn as PyTorch does",
     "return_indices": "a stage has no hidden results",
 }  # fmt: skip
 """Parameters of other frameworks that a layer here does without, and why."""

@@ -18,8 +18,9 @@ class WeightSpec:
     """One learned tensor (or buffer) of a layer.
 
     `key` is the attribute below the layer's path (`weight`, `running_mean`), `shape` is as
-    PyTorch stores it. `init` names the distribution PyTorch draws it from (see ops/base.py);
-    `trained` is False for buffers.
+    PyTorch stores it. `init` names the distribution it is drawn from, with the deviation
+    `std` where that needs one; `given` is True where the file or a policy says so and PyTorch's
+    module does otherwise. `trained` is False for buffers.
     """
 
     key: str
@@ -29,6 +30,8 @@ class WeightSpec:
     dtype: str = "float32"
     fan_in: int = 0
     fill: float = 0.0
+    std: float = 0.0
+    given: bool = False
 
 
 class OpLike(Protocol):

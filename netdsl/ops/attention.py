@@ -162,7 +162,7 @@ class WindowAttention(Op):
         assert isinstance(size, int)
         table = ((2 * self.window - 1) ** 2, self.heads)
         return (
-            WeightSpec("relative_position_bias_table", table, "trunc_normal"),
+            WeightSpec("relative_position_bias_table", table, "trunc_normal", std=0.02),
             WeightSpec(
                 "relative_position_index",
                 (self.window**4,),

@@ -225,13 +225,14 @@ def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
 
 @dataclass(frozen=True, slots=True)
 class OpParameter:
-    """A formal parameter of an op."""
+    """A formal parameter of an op; `named` ones are given by name only."""
 
     name: str
     kind: Kind
     doc: str
     required: bool
     default: object
+    named: bool = False
 
 
 @cache
@@ -250,6 +251,7 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
                 spec.metadata["doc"],
                 required,
                 None if required else default,
+                spec.metadata.get("named", False),
             )
         )
     return tuple(found)

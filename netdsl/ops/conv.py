@@ -25,6 +25,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
+from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
@@ -69,6 +70,8 @@ class Conv(Op):
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -76,6 +79,7 @@ class Conv(Op):
         rank = spatial_rank(x, rules, "conv")
         channels = known_channels(x, rules, "conv")
         at_least((self.channels,), 1, rules, "channels")
+        check_init(self.init, self.std, rules)
         check_divides(self.groups, "groups", channels, "channels that come in", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
@@ -151,7 +155,7 @@ class Conv(Op):
         fan_in = inside * prod(kernel)
         weight = WeightSpec("weight", (self.channels, inside, *kernel), "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
-        return (weight, bias) if self.bias else (weight,)
+        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
@@ -258,6 +262,8 @@ class ConvTranspose(Op):
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
     bias: bool = param(BOOL, "whether each filter adds a learned number", True)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -265,6 +271,7 @@ class ConvTranspose(Op):
         rank = spatial_rank(x, rules, "conv_transpose")
         channels = known_channels(x, rules, "conv_transpose")
         at_least((self.channels,), 1, rules, "channels")
+        check_init(self.init, self.std, rules)
         check_divides(self.groups, "groups", channels, "channels that come in", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         settings = {
@@ -308,7 +315,7 @@ class ConvTranspose(Op):
         fan_in = inside * prod(kernel)
         weight = WeightSpec("weight", (x.channels, inside, *kernel), "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
-        return (weight, bias) if self.bias else (weight,)
+        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.weights(inputs)[0].fan_in

@@ -12,6 +12,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
+from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
 from netdsl.ops.recipe import Code, From, In, TorchCall, TorchModule, TorchRecipe
@@ -48,6 +49,8 @@ class Linear(Op):
 
     features: int = param(INT, "size of the last axis of the result")
     bias: bool = param(BOOL, "whether a learned number is added to each feature", True)
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -55,6 +58,7 @@ class Linear(Op):
         if not x.rank:
             rules.refuse("in", f"`linear` needs an axis, and {x} has none", code="wrong-rank")
         at_least((self.features,), 1, rules, "features")
+        check_init(self.init, self.std, rules)
         size = x.shape[-1]
         if isinstance(size, Dim):
             rules.refuse(
@@ -71,7 +75,7 @@ class Linear(Op):
         assert isinstance(size, int)
         weight = WeightSpec("weight", (self.features, size), "uniform", fan_in=size)
         bias = WeightSpec("bias", (self.features,), "uniform", fan_in=size)
-        return (weight, bias) if self.bias else (weight,)
+        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.features
@@ -249,6 +253,8 @@ class Embedding(Op):
 
     count: int = param(INT, "how many vectors there are; numbers lie below it")
     features: int = param(INT, "size of a vector")
+    init: str = init_param()
+    std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -261,11 +267,13 @@ class Embedding(Op):
             )
         at_least((self.count,), 1, rules, "count")
         at_least((self.features,), 1, rules, "features")
+        check_init(self.init, self.std, rules)
         check_weight((self.count, self.features), rules, "count")
         return (Tensor((*x.shape, self.features), "float32", x.batched),)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        return (WeightSpec("weight", (self.count, self.features), "normal"),)
+        weight = WeightSpec("weight", (self.count, self.features), "normal", std=1.0)
+        return asked((weight,), self.init, self.std)
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)

@@ -27,7 +27,7 @@ from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, slid, who
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
-from netdsl.ops.recipe import From, TorchModule, TorchRecipe, keywords
+from netdsl.ops.recipe import Code, From, TorchModule, TorchRecipe, keywords
 
 
 def affine(size: int) -> tuple[WeightSpec, WeightSpec]:
@@ -371,7 +371,10 @@ class Lrn(_Norm):
             beta=(From(self.beta, "beta"), 0.75),
             k=(From(self.k, "k"), 1.0),
         )
-        return TorchModule("nn.LocalResponseNorm", (From(self.size, "size"),), settings)
+        # of maps with three axes PyTorch takes a view, which transposed ones do not have
+        whole = (Code("{0}.contiguous()"),) if len(inputs[0].spatial) == 3 else None
+        sizes = (From(self.size, "size"),)
+        return TorchModule("nn.LocalResponseNorm", sizes, settings, inputs=whole)
 
     def onnx(self, to: Lowering) -> OnnxValue:
         """ONNX's own operator where it is the same: maps of two axes, an odd window."""

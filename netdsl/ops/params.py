@@ -52,9 +52,12 @@ class Kind:
 REQUIRED = object()
 
 
-def param(kind: Kind, doc: str, default: object = REQUIRED) -> Any:
-    """A parameter of an op, as a dataclass field; without `default` it must be given."""
-    metadata = {"kind": kind, "doc": doc}
+def param(kind: Kind, doc: str, default: object = REQUIRED, *, named: bool = False) -> Any:
+    """A parameter of an op, as a dataclass field; without `default` it must be given.
+
+    With `named` it is given by its name only.
+    """
+    metadata = {"kind": kind, "doc": doc, "named": named}
     if default is REQUIRED:
         return field(metadata=metadata)
     if isinstance(default, list):

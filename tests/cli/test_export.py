@@ -117,10 +117,10 @@ def left(folder: Path) -> set[str]:
 
 
 WRONG = {
-    "missing": (lambda s: s.pop("fc.weight"), "fc.weight is missing"),
+    "missing": (lambda s: s.pop("fc.weight"), "`fc.weight` is missing"),
     "another shape": (lambda s: s.update({"fc.weight": torch.zeros(5, 21)}), "has shape [5, 21], and the net [5, 20]"),
-    "unexpected": (lambda s: s.update({"head.weight": torch.zeros(5)}), "head.weight is not in the net"),
-    "renamed": (lambda s: s.update({"fcs.weight": s.pop("fc.weight")}), "there is fcs.weight"),
+    "unexpected": (lambda s: s.update({"head.weight": torch.zeros(5)}), "is not in the net A"),
+    "renamed": (lambda s: s.update({"fcs.weight": s.pop("fc.weight")}), "there is `fcs.weight`"),
 }  # fmt: skip
 
 
@@ -137,6 +137,25 @@ def test_a_checkpoint_of_another_network(file: Path, name: str) -> None:
     assert message in result.output
 
 
+def test_keys_under_a_prefix(file: Path) -> None:
+    state = module_of(file).state_dict()
+    checkpoint, out = file.with_suffix(".pt"), file.with_suffix(".onnx")
+    torch.save({"epoch": 2, "model": {f"module.{k}": v for k, v in state.items()}}, checkpoint)
+    result = export(file, "-o", out, "--weights", checkpoint)
+    assert result.exit_code == 1
+    assert "`--rename model.module.=`" in result.output
+    result = export(file, "-o", out, "--weights", checkpoint, "--rename", "model.module.=")
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(weights_in(out)["fc.weight"], state["fc.weight"].numpy())
+
+
+def test_a_rename_needs_weights(file: Path) -> None:
+    result = export(file, "-o", file.with_suffix(".onnx"), "--rename", "a=b")
+    assert (result.exit_code, "--weights" in result.output) == (2, True)
+    result = export(file, "-o", file.with_suffix(".onnx"), "--weights", "a.pt", "--rename", "a")
+    assert (result.exit_code, "OLD=NEW" in result.output) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.safetensors", b"no"), ("a.pt", b"no"), ("a.bin", b"no"), ("none.pt", None), ("none.safetensors", None)],
@@ -147,8 +166,9 @@ def test_files_that_are_no_checkpoints(file: Path, name: str, content: bytes | N
         path.write_bytes(content)
     before = left(file.parent)
     result = export(file, "-o", file.with_suffix(".onnx"), "--weights", path)
-    assert result.exit_code in (1, 2)
-    assert result.output.startswith("netdsl: ")
+    assert result.exit_code == 1
+    code = "unreadable-file" if content is None else "bad-weights"
+    assert result.output.startswith(f"error[{code}]: ")
     assert "internal error" not in result.output
     assert left(file.parent) == before
 

@@ -70,6 +70,8 @@ def _setting(
         return random.choice(["channels", 0, -1, 1])
     if op.name == "lrn" and parameter.name == "size":
         return random.choice([1, 2, 3, 5, 0])
+    if parameter.name == "std" and op.name != "normalize":
+        return random.choice([None, None, None, None, None, None, 0.01, 0.0])
     choices = OWN.get(parameter.name)
     if parameter.kind.words and parameter.name not in OWN:
         return random.choice(parameter.kind.words)

@@ -9,7 +9,9 @@ from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks import blocks_picture
 from netdsl.backends.diagram.dot_file import dot_file
 from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.field_view import field_picture
 from netdsl.backends.diagram.html import html
+from netdsl.backends.diagram.neurons import neurons_picture
 from netdsl.backends.diagram.ops import Exported, ops_picture
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Picture
@@ -28,6 +30,8 @@ _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
     "blocks": blocks_picture,
     "layers": blocks_picture,
     "volumes": volumes_picture,
+    "neurons": neurons_picture,
+    "field": field_picture,
 }
 
 

@@ -103,10 +103,7 @@ def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead
         if breaks is None:
             continue
         edges = [0, *breaks, len(columns)]
-        rows = [
-            _zoomed(list(columns[a:b]), leads.get(a))
-            for a, b in itertools.pairwise(edges)
-        ]
+        rows = [_zoomed(list(columns[a:b]), leads.get(a)) for a, b in itertools.pairwise(edges)]
         cost = _cost(rows)
         if cost < least:
             best, least = rows, cost

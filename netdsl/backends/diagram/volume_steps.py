@@ -233,7 +233,9 @@ class _Shutting:
 def _members(scope: Scope) -> Iterator[Node | Scope]:
     """What stands in a scope, with scopes that only pass a chain on looked through."""
     for child in scope.children:
-        if (isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)) or (isinstance(child, Scope) and child.kind is Kind.FORK):
+        if (
+            isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)
+        ) or (isinstance(child, Scope) and child.kind is Kind.FORK):
             yield from _members(child)
         else:
             yield child

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from netdsl import __version__
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx import protobuf
 from netdsl.backends.onnx.half import to_half
-from netdsl.backends.onnx.model import OPSET, Model, onnx_model
+from netdsl.backends.onnx.model import OPSET, Model, Stored, onnx_model
 from netdsl.backends.onnx.protobuf import IR_VERSIONS
-from netdsl.backends.onnx.weights import Weights, weights_of
+from netdsl.backends.weights.checkpoint import Rename
+from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.files import writing_whole
 from netdsl.ir.graph import Graph
+from netdsl.ops.initial import PYTORCH
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
+
+    Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Options:
     half: bool = False
     guard: bool = False
     external: bool | None = None
+    rename: Rename | None = None
+    init: str = PYTORCH
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +50,7 @@ def export_onnx(
 ) -> list[Path]:
     """Write a network's file; see `Network.export`."""
     model = built(graph, options)
-    weights = weights_of(graph, source, seed)
+    weights = weights_of(graph, source, seed, options.rename, options.init)
     return write_model(path, model, weights, external=options.external)
 
 
@@ -51,7 +58,7 @@ def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onn
     """The file's content in memory; see `Network.onnx`."""
     import onnx
 
-    weights = weights_of(graph, source, seed)
+    weights = weights_of(graph, source, seed, options.rename, options.init)
     return onnx.load_from_string(b"".join(model_chunks(built(graph, options), weights)))
 
 
@@ -101,10 +108,19 @@ def model_chunks(model: Model, weights: Weights) -> Iterator[bytes | memoryview]
     yield opening + before
     for tensor, (head, size) in zip(model.stored, heads, strict=True):
         yield head
-        data = weights.array(tensor)
+        data = numbers_of(tensor, weights)
         assert data.nbytes == size, tensor.name
         yield data.tobytes() if size < SMALL else data.data.cast("B")
     yield after + ending
+
+
+def numbers_of(tensor: Stored, weights: Weights) -> Array:
+    """The numbers of a stored tensor, in the order and type they are written in."""
+    import numpy as np
+
+    if tensor.spec is None:
+        return np.array(tensor.numbers, dtype=tensor.dtype).reshape(tensor.shape)
+    return weights.array(replace(tensor.spec, dtype=tensor.dtype))
 
 
 def write_model(path: Path, model: Model, weights: Weights, *, external: bool | None) -> list[Path]:
@@ -141,10 +157,10 @@ def _write_apart(
     for tensor in model.stored:
         if tensor.spec is None:  # runtimes read small constants while they load
             head, _ = protobuf.inline(tensor)
-            tensors.append(head + weights.array(tensor).tobytes())
+            tensors.append(head + numbers_of(tensor, weights).tobytes())
             continue
         tensors.append(protobuf.external(tensor, name, offset))
-        numbers.write(weights.array(tensor).data)
+        numbers.write(numbers_of(tensor, weights).data)
         offset += tensor.nbytes
     graph = b"".join([before, *tensors, after])
     opening, ending = protobuf.model_parts(model, __version__, len(graph))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.backends.onnx.weights import Weights
 from netdsl.backends.torch.load import torch_module
+from netdsl.backends.weights.numbers import Weights
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Input
 
@@ -52,7 +52,7 @@ def verify(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    module = module_with(graph, weights)
+    module = torch_module(graph, weights=weights).eval()
     random = torch.Generator().manual_seed(0)
     for sizes in points(sizes_of(graph)):
         for samples in (batch,) if batch else BATCHES:
@@ -62,21 +62,6 @@ def verify(
                 for item, value in zip(graph.inputs, inputs, strict=True)
             }
             yield Trial(sizes, samples, _difference(session, module, feeds, inputs))
-
-
-def module_with(graph: Graph, weights: Weights) -> nn.Module:
-    """The PyTorch module, in evaluation mode, with the weights that were exported."""
-    import torch
-
-    module = torch_module(graph).eval()
-    state = {
-        layer.key(spec): torch.from_numpy(weights.by_key(spec, layer.key(spec)).copy())
-        for layer in graph.layers()
-        for spec in layer.weights
-        if spec.key != "num_batches_tracked"
-    }
-    module.load_state_dict(state, strict=False)
-    return module
 
 
 def points(sizes: Sizes) -> list[dict[str, int]]:

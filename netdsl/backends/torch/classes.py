@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line, identifier
+from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.tree import (
     Member,
@@ -35,10 +36,11 @@ class Attribute:
 
 @dataclass(eq=False)
 class Instance:
-    """One scope as a module: its attributes, its forward, the classes of its parts."""
+    """One scope as a module: its attributes, how they begin, its forward."""
 
     scope: Scope
     attributes: list[Attribute] = field(default_factory=list)
+    initial: list[Expr] = field(default_factory=list)
     arguments: tuple[str, ...] = ()
     lines: list[Line] = field(default_factory=list)
     results: list[Expr] = field(default_factory=list)
@@ -49,7 +51,8 @@ class Instance:
         """Equal for instances that can share a class: everything but the literals."""
         made = [f"{a.holder}.{a.name}={flat(a.value)}" for a in self.attributes]
         said = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
-        return "\n".join([str(self.arguments), *made, *said, *map(flat, self.results)])
+        begun = list(map(flat, self.initial))
+        return "\n".join([str(self.arguments), *made, *begun, *said, *map(flat, self.results)])
 
 
 @dataclass(eq=False)
@@ -97,8 +100,8 @@ def _channels(value: Value, home: Scope, depth: int) -> str | None:
 class Collector:
     """Finds all classes of a graph, parts before wholes."""
 
-    def __init__(self, uses: Uses, training_only: set[int]) -> None:
-        self.uses, self.training_only = uses, training_only
+    def __init__(self, uses: Uses, training_only: set[int], initial: Initial) -> None:
+        self.uses, self.training_only, self.initial = uses, training_only, initial
         self.classes: dict[tuple[str, str], ModuleClass] = {}
         self.instances: dict[int, Instance] = {}
         self.helpers: set[tuple[str, str]] = set()
@@ -140,6 +143,18 @@ class Collector:
         made.attributes.append(Attribute(tuple(path[:-1]), path[-1], value, is_weight))
         key = id(part) if isinstance(part, Scope) else id(part.layer)
         access[key] = reach(path)
+        made.initial += self._initial(part, access[key], value)
+
+    def _initial(self, part: Member, access: Expr, value: Expr) -> Iterator[Expr]:
+        """How the weights of a member begin; a class of its own says it of its parts."""
+        if isinstance(part, Node):
+            yield from self.initial.of(part, access)
+        elif not isinstance(value, Built):
+            for index, below in enumerate(part.members()):
+                inner = Joined((access, f"[{index}]"))
+                built = isinstance(below, Scope) and not is_sequential(below, self.uses)
+                if not built:
+                    yield from self._initial(below, inner, "")
 
     def _leaf(self, node: Node, said: TorchModule | TorchWeight) -> Expr:
         if isinstance(said, TorchModule) and said.helper:

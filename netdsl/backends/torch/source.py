@@ -11,21 +11,25 @@ from netdsl.backends.torch.arguments import resolve
 from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass, is_plain
 from netdsl.backends.torch.forward import Line
 from netdsl.backends.torch.helper_code import helper_parts
+from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, fill, flat, lines, literal
 from netdsl.backends.torch.tree import Member, Uses, recipe
 from netdsl.ir.graph import Graph, Node, Output
+from netdsl.ops.initial import PYTORCH, policy
 from netdsl.ops.recipe import TorchModule
 
 RESERVED = {"Tensor", "OrderedDict", "NamedTuple", "F", "nn", "torch"}
 
 
-def torch_source(graph: Graph) -> str:
+def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     """PyTorch source of a network, as a person would write it; it needs torch only.
 
-    The keys of `state_dict()` are the paths of the graph's layers. Formatted as ruff does.
+    The keys of `state_dict()` are the paths of the graph's layers. `init` is the policy by which
+    weights are drawn that the file says nothing of. Formatted as ruff does. Raises `ValueError`
+    for an unknown policy.
     """
-    uses = Uses(graph)
-    collector = Collector(uses, _training_only(graph))
+    uses, initial = Uses(graph), Initial(graph, policy(init))
+    collector = Collector(uses, _training_only(graph), initial)
     root = collector.instance(graph.root)
     name = class_name(graph)
     classes = list(collector.classes.values())
@@ -34,7 +38,12 @@ def torch_source(graph: Graph) -> str:
         resolve(found)
     parts = helper_parts(collector.helpers)
     outputs = _outputs_class(graph) if len(graph.outputs) > 1 else ""
-    printed = [_print_class(found, graph if root in found.instances else None) for found in classes]
+    printed = [
+        _print_class(found, graph, initial.loop())
+        if root in found.instances
+        else _print_class(found, None, [])
+        for found in classes
+    ]
     printed.insert(len(printed) - 1, outputs)
     body = "\n\n\n".join(part for part in [*parts, *printed] if part)
     return f"{_header(graph, body)}\n\n\n{body}\n"
@@ -137,14 +146,16 @@ def _label(attribute: Attribute) -> str:
 # --- classes -------------------------------------------------------------------------------
 
 
-def _print_class(found: ModuleClass, net: Graph | None) -> str:
+def _print_class(found: ModuleClass, net: Graph | None, loop: Sequence[str]) -> str:
     first = found.instances[0]
     text = [f"class {found.name}(nn.Module):"]
     doc = _docstring(found.doc, 4)
     if doc:
         text += [*doc, ""]
     if first.attributes:
-        text += [*_signature(found), "        super().__init__()", *_attributes(found), ""]
+        text += [*_signature(found), "        super().__init__()", *_attributes(found)]
+        text += [line for value in first.initial for line in lines(value, 8)]
+        text += [*loop, ""]
     arguments = [f"{name}: Tensor" for name in first.arguments]
     text += _define("forward", arguments, _result_type(first, net))
     text += _forward(first, net)

@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+import netdsl
+
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
@@ -123,3 +125,15 @@ def test_normalize() -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     x = torch.rand(3, 5, 6)
     torch.testing.assert_close(Normalize(mean, std, 3)(x), normalize(x, list(mean), list(std)))
+
+
+def test_lrn_of_a_transposed_map_of_three_axes() -> None:
+    """`nn.LocalResponseNorm` refuses it by itself: it takes a view of what is not contiguous."""
+    head = "net A { input x: [4, 3, 5, 6]; output y = x -> "
+    network = netdsl.loads(f"{head}layernorm(axis=channels) -> norm: lrn(3) }}")
+    x = torch.randn(2, 4, 3, 5, 6)
+    before = netdsl.loads(f"{head}layernorm(axis=channels) }}").torch()(x)
+    found = network.torch()(x)
+    assert torch.allclose(found, F.local_response_norm(before.contiguous(), 3))
+    labelled = netdsl.loads(f"{head}a: {{ layernorm(axis=channels) -> lrn(3) -> conv(2, 1) }} }}")
+    assert labelled.torch()(x).shape == (2, 2, 3, 5, 6)

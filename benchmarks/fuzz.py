@@ -1,0 +1,203 @@
+"""Random layer settings, networks and broken files by the hundred thousand: none may go wrong.
+
+    python benchmarks/fuzz.py                         all kinds, to their full counts
+    python benchmarks/fuzz.py files --seconds 600     as far as it gets; the next run goes on,
+                                                      and tries the faults found so far again
+    python benchmarks/fuzz.py networks --only 4711    one case again, with its traceback
+
+Each case has a seed of its own and is checked against PyTorch, or against what a refusal must look
+like. How far it got, what came out and every fault are kept in benchmarks/results/fuzz.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from random import Random
+from traceback import format_exc
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks.measure import RESULTS, report  # noqa: E402
+
+STATE = RESULTS / "fuzz.json"
+SLOWEST = 60
+"""Seconds after which a case counts as a fault."""
+MOST_FAULTS = 50
+
+
+Result = tuple[Counter[str], list[tuple[int, str]]]
+
+
+class TooSlow(Exception):
+    """A case that does not end."""
+
+
+def setting(seed: int) -> str:
+    """A random layer, its settings and inputs: our shapes and refusals are PyTorch's."""
+    from netdsl.ops import registry
+    from tests.ops.settings import random_case
+    from tests.ops.test_differential import check_setting
+
+    random = Random(f"setting {seed}")
+    name = random.choice(sorted(registry()))
+    op, inputs = random_case(registry()[name], random)
+    return check_setting(name, op, inputs).split()[0]
+
+
+def network(seed: int) -> str:
+    """A random network, by turns legal or not, of fixed or of open sizes, run beside its graph."""
+    import torch
+
+    from tests import test_legal_networks as legal
+    from tests.backends.torch import test_random_networks as any_net
+
+    torch.manual_seed(seed)
+    if seed % 4 == 0:
+        legal.check_fixed(legal.built(seed, symbolic=False), seed)
+        return "legal, fixed sizes"
+    if seed % 4 == 1:
+        legal.check_symbolic(legal.built(seed, symbolic=True), seed)
+        return "legal, open sizes"
+    if seed % 4 == 2:
+        return "any, fixed sizes" if any_net.check_fixed(seed) else "any, refused"
+    return "any, open sizes" if any_net.check_sizes(seed) else "any, refused"
+
+
+def file(seed: int) -> str:
+    """A file with some characters changed: it compiles, or gives a located error."""
+    from tests.test_hostile import check_mutated, mutated
+
+    random = Random(f"file {seed}")
+    with tempfile.TemporaryDirectory(prefix="netdsl-fuzz") as folder:
+        return check_mutated(mutated(_texts(), random), Path(folder) / f"m{seed}.net")
+
+
+@cache
+def _texts() -> list[str]:
+    places = (ROOT / "examples", ROOT / "netdsl" / "std")
+    return [p.read_text() for place in places for p in sorted(place.glob("*.net"))]
+
+
+KINDS: dict[str, tuple[Callable[[int], str], int, int]] = {
+    "settings": (setting, 100_000, 500),
+    "networks": (network, 10_000, 20),
+    "files": (file, 100_000, 100),
+}
+"""The check, how many cases are wanted, and how many a process takes at once."""
+
+
+def chunk(job: tuple[str, int, int]) -> Result:
+    """What came of the cases from `start` to `end`, and the faults with their tracebacks."""
+    kind, start, end = job
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, _alarm)
+    found: Counter[str] = Counter()
+    faults: list[tuple[int, str]] = []
+    for seed in range(start, end):
+        signal.alarm(SLOWEST)
+        try:
+            found[KINDS[kind][0](seed)] += 1
+        except Exception:
+            found["FAULT"] += 1
+            faults.append((seed, format_exc(limit=-3)[-2000:]))
+        finally:
+            signal.alarm(0)
+    return found, faults
+
+
+def _alarm(*_: object) -> None:
+    raise TooSlow
+
+
+def run(kind: str, count: int, processes: int, until: float) -> None:
+    """Go on from where the last run ended, to `count` cases or the end of the time."""
+    state = json.loads(STATE.read_text()) if STATE.exists() else {}
+    new = {"done": 0, "seconds": 0.0, "found": {}, "faults": [], "mended": []}
+    mine = state.setdefault(kind, new)
+    size = KINDS[kind][2]
+    starts = range(mine["done"], count, size)
+    jobs = [(kind, start, min(start + size, count)) for start in starts]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, maxtasksperchild=50) as pool:
+        _retry(mine, [pool.apply(chunk, ((kind, s, s + 1),)) for s, _ in mine["faults"]])
+        before = time.time()
+        for (_, _, end), (found, faults) in zip(jobs, pool.imap(chunk, jobs), strict=True):
+            now = time.time()
+            mine["done"], mine["seconds"] = end, round(mine["seconds"] + now - before, 1)
+            before = now
+            mine["found"] = dict(Counter(mine["found"]) + found)
+            mine["faults"] = [*mine["faults"], *faults][:MOST_FAULTS]
+            STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            for seed, trace in faults:
+                print(f"{kind} {seed}: {trace}", flush=True)
+            if now > until:
+                pool.terminate()
+                break
+
+
+def _retry(mine: dict[str, Any], again: list[Result]) -> None:
+    """The faults of earlier runs that are none any more, noted as mended."""
+    kept: list[tuple[int, str]] = []
+    for (seed, trace), (found, faults) in zip(mine["faults"], again, strict=True):
+        if faults:
+            kept.append((seed, trace))
+            continue
+        mine["found"] = dict(Counter(mine["found"]) - Counter(["FAULT"]) + found)
+        mine["mended"].append(seed)
+    mine["faults"] = kept
+
+
+def summary() -> str:
+    """The counts in words, kind by kind."""
+    state = json.loads(STATE.read_text()) if STATE.exists() else {}
+    lines: list[str] = []
+    for kind, mine in state.items():
+        found = ", ".join(f"{n:,} {what}" for what, n in sorted(mine["found"].items()))
+        wrong = mine["found"].get("FAULT", 0)
+        said = f"{mine['done']:,} of {KINDS[kind][1]:,} in {mine['seconds']:,.0f} s"
+        mended = f"; mended since: {', '.join(map(str, mine['mended']))}" if mine["mended"] else ""
+        lines.append(f"{kind}: {said}, {wrong} wrong ({found}){mended}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="all, if left out")
+    parser.add_argument("--count", type=int, help="cases of each kind, in place of the full count")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="for each kind")
+    parser.add_argument("--again", action="store_true", help="from the first seed on")
+    parser.add_argument("--only", type=int, help="one seed, with its traceback")
+    options = parser.parse_args()
+    kinds: list[str] = options.kinds or list(KINDS)
+    if options.only is not None:
+        print(*(KINDS[kind][0](options.only) for kind in kinds), sep="\n")
+        return
+    if options.again and STATE.exists():
+        state = json.loads(STATE.read_text())
+        STATE.write_text(json.dumps({k: v for k, v in state.items() if k not in kinds}))
+    for kind in kinds:
+        until = time.time() + options.seconds
+        run(kind, options.count or KINDS[kind][1], options.processes, until)
+    report("fuzz", summary())
+    state = json.loads(STATE.read_text())
+    sys.exit(any("FAULT" in state[kind]["found"] for kind in kinds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""How generated source draws its weights: a loop over the modules, or a line for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from netdsl.backends.torch.layout import Bracket, Expr, Joined, lines, literal
+from netdsl.backends.torch.tree import Member, recipe
+from netdsl.ir.graph import Graph, Layer, Node, WeightSpec
+from netdsl.ops.initial import NEED_STD, WORDS, Rule, initial
+from netdsl.ops.recipe import TorchModule
+
+HOLD_LINEAR = ("attention", "window_attention")
+"""Layers that keep matrices of their own in `nn.Linear`, which a loop would meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one weight begins: the word, and its deviation."""
+
+    key: str
+    word: str
+    std: float
+
+    def call(self, module: Expr) -> Expr:
+        """`nn.init.normal_(module.weight, std=0.01)`."""
+        function, settings = WORDS[self.word]
+        given = [(name, literal(value)) for name, value in settings]
+        given += [("std", literal(self.std))] if self.word in NEED_STD else []
+        keys = ("", *(name for name, _ in given))
+        weight = Joined((module, f".{self.key}"))
+        return Bracket(function, (weight, *(text for _, text in given)), keys)
+
+
+class Initial:
+    """What differs from PyTorch's own in a network, under the rules of a policy.
+
+    Where all layers of a module's type begin alike, the network says so in one loop over its
+    modules; else each class says it of its own.
+    """
+
+    def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
+        self.ways: dict[int, tuple[Way, ...]] = {}
+        kinds: dict[str, list[Layer]] = {}
+        for layer in graph.layers():
+            if not layer.weights:
+                continue
+            said = recipe(layer.calls[0])
+            if isinstance(said, TorchModule):
+                kinds.setdefault(said.target, []).append(layer)
+            self.ways[id(layer)] = tuple(_ways(initial(layer, rules)))
+        holders = any(layer.op.name in HOLD_LINEAR for layer in graph.layers())
+        several = sum(map(bool, self.ways.values())) > 1
+        self.loops = {
+            kind: layers
+            for kind, layers in kinds.items()
+            if several and not (kind == "nn.Linear" and holders) and self._is_alike(layers)
+        }
+        self._in_loops = {id(layer) for layers in self.loops.values() for layer in layers}
+
+    def _is_alike(self, layers: list[Layer]) -> bool:
+        """Whether they all begin in one way, where they have a weight of that key."""
+        found: dict[str, set[Way | None]] = {}
+        for layer in layers:
+            by_key = {way.key: way for way in self.ways[id(layer)]}
+            for spec in layer.weights:
+                found.setdefault(spec.key, set()).add(by_key.get(spec.key))
+        some = any(ways != {None} for ways in found.values())
+        return some and all(len(ways) == 1 for ways in found.values())
+
+    def of(self, member: Member, access: Expr) -> Iterator[Expr]:
+        """The lines for a layer that no loop meets; `access` is how its class reaches it."""
+        if isinstance(member, Node) and id(member.layer) not in self._in_loops:
+            for way in self.ways.get(id(member.layer), ()):
+                yield way.call(access)
+
+    def loop(self) -> list[str]:
+        """The loop over all modules, at the end of the network's `__init__`."""
+        if not self.loops:
+            return []
+        text = ["", "        for module in self.modules():"]
+        bodies: dict[tuple[str, ...], list[str]] = {}
+        for kind, layers in self.loops.items():
+            bodies.setdefault(tuple(self._body(layers)), []).append(kind)
+        word = "if"
+        for body, kinds in bodies.items():
+            text.append(f"            {word} isinstance(module, {' | '.join(kinds)}):")
+            text += body
+            word = "elif"
+        return text
+
+    def _body(self, layers: list[Layer]) -> Iterator[str]:
+        ways = {way.key: way for layer in layers for way in self.ways[id(layer)]}
+        for key, way in ways.items():
+            indent = 16
+            if not all(key in (spec.key for spec in layer.weights) for layer in layers):
+                yield f"                if module.{key} is not None:"
+                indent = 20
+            yield from lines(way.call("module"), indent)
+
+
+def _ways(weights: tuple[WeightSpec, ...]) -> Iterator[Way]:
+    return (Way(spec.key, spec.init, spec.std) for spec in weights if spec.given)

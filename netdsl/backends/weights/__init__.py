@@ -1,0 +1,1 @@
+"""Where the numbers of a network come from: checkpoints, modules, or drawn."""

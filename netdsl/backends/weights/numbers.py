@@ -1,0 +1,75 @@
+"""The numbers of every weight of a network, from a checkpoint that fits it, or drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from netdsl.backends.weights.checkpoint import Rename, opened
+from netdsl.backends.weights.draw import drawn
+from netdsl.backends.weights.fit import fit, wanted_weights
+from netdsl.diagnostics import DiagnosticError
+from netdsl.ir.graph import Graph, WeightSpec
+from netdsl.ops.initial import PYTORCH, initial, policy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+class Weights:
+    """Arrays by key, one at a time: nothing is held that has been written.
+
+    `lacks` are keys that the source may do without (counters of batches).
+    """
+
+    def __init__(
+        self, graph: Graph, read: Callable[[WeightSpec], Array], lacks: Collection[str] = ()
+    ) -> None:
+        self._graph, self._read, self._lacks = graph, read, lacks
+
+    def array(self, spec: WeightSpec) -> Array:
+        """The numbers of a weight; `spec` has its whole key, and the type wanted."""
+        import numpy as np
+
+        made = np.ascontiguousarray(self._read(spec), dtype=spec.dtype)
+        return made.reshape(spec.shape)
+
+    def all(self) -> Iterator[tuple[str, Array]]:
+        """Every weight there is, by its key in `state_dict()`."""
+        for key, wanted in wanted_weights(self._graph).items():
+            if key not in self._lacks:
+                yield key, self.array(replace(wanted.spec, key=key))
+
+
+def weights_of(
+    graph: Graph,
+    source: object = None,
+    seed: int = 0,
+    rename: Rename | None = None,
+    init: str = PYTORCH,
+) -> Weights:
+    """The weights of a network.
+
+    `source` is a `state_dict`, a module, the path of a `.safetensors`, `.pt` or `.pth` file, or
+    None: then they are drawn from the distributions of the policy `init`, by `seed`. `rename` is
+    for `fit`. Raises `ValueError` for an unknown policy, `DiagnosticError` if a file can't be
+    read or its weights are not the network's.
+    """
+    if source is None:
+        rules = policy(init)
+        specs = {
+            layer.key(spec): replace(spec, key=layer.key(spec))
+            for layer in graph.layers()
+            for spec in initial(layer, rules)
+        }
+        return Weights(graph, lambda spec: drawn(specs[spec.key], seed))
+    checkpoint = opened(source)
+    wrong = [d for d in fit(graph, checkpoint, rename) if d.is_error]
+    if wrong:
+        raise DiagnosticError(wrong)
+    taken = checkpoint.renamed(rename)
+    lacks = wanted_weights(graph).keys() - taken.held.keys()
+    return Weights(graph, lambda spec: taken.read(spec.key), lacks)
