@@ -10,6 +10,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
+from netdsl.ops.cells import Product, Reads, replaced, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -35,6 +36,9 @@ class Activation(Op):
 
     def check(self, rules: Rules) -> None:
         """Refuses settings that PyTorch refuses."""
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         given = changed(
@@ -363,6 +367,9 @@ class PRelu(Op):
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         return (WeightSpec("weight", (self.count,), "constant", fill=self.init),)
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         given = changed(
             num_parameters=(From(self.count, "count"), 1), init=(From(self.init, "init"), 0.25)
@@ -399,6 +406,13 @@ class _Softmax(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return along(inputs[0], axis_index(self.axis, inputs[0].rank, Rules()))
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """All of the axis; a softmax of one number is 1, whatever it is."""
+        (x,) = inputs
+        axis = axis_index(self.axis, x.rank, Rules())
+        along = whole(x.shape)[axis]
+        return [(0, replaced(wanted, axis, along))] if len(along) > 1 else []
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = keywords(dim=axis_index(self.axis, inputs[0].rank, Rules()) + 1)

@@ -10,6 +10,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import at_least, changed, check_divides, need_float
 from netdsl.ops.base import Op, Rules, Tensors, elements
+from netdsl.ops.cells import Indices, Product, Reads, whole
 from netdsl.ops.dense import matmul
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded, part, rolled
@@ -99,6 +100,9 @@ class Attention(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, whole(inputs[0].shape))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         settings = changed(
@@ -195,6 +199,23 @@ class WindowAttention(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """The cells of the same window that no shift brought there from afar."""
+        height, width, features = whole(inputs[0].shape)
+        return [(0, (self._near(wanted[0], height), self._near(wanted[1], width), features))]
+
+    def _near(self, wanted: Indices, cells: Indices) -> Indices:
+        window, size = self.window, -(-len(cells) // self.window) * self.window
+        shift = self.shift if size > window else 0
+
+        def place(cell: int) -> tuple[int, bool]:
+            """The window along the axis, and whether the cell was rolled to its end."""
+            rolled = (cell - shift) % size
+            return rolled // window, rolled >= size - shift
+
+        places = {place(cell) for cell in wanted}
+        return frozenset(cell for cell in cells if place(cell) in places)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (

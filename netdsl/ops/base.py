@@ -13,6 +13,7 @@ from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
+from netdsl.ops.cells import Product, Reads
 from netdsl.ops.params import Kind
 from netdsl.ops.recipe import TorchRecipe
 
@@ -164,6 +165,17 @@ class Op:
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows | None:
         """What one output position sees of each input, an axis each; None: all of it."""
         return tuple(POINTWISE for _ in inputs[0].spatial)
+
+    def reads(
+        self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0
+    ) -> Reads | None:
+        """Which numbers of its inputs some numbers of a result depend on, at inference.
+
+        Exactly those that can change it: padding and cells of weight zero are none. `result` is
+        the number of the result; all sizes are numbers; inputs without a batch may be left out.
+        None: not known.
+        """
+        return None
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         """The recipe for PyTorch."""

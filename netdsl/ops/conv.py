@@ -24,6 +24,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
+from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -187,6 +188,18 @@ class Conv(Op):
             for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
         )
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        sizes = fixed(inputs[0].shape)
+        settings = (
+            *self._settings(len(sizes) - 1, Rules()),
+            self._padding(len(sizes) - 1, Rules())[0],
+        )
+        axes = (
+            slid(cells, size, k, s, p, d, self.padding_mode)
+            for cells, size, k, s, d, p in zip(wanted[1:], sizes[1:], *settings, strict=True)
+        )
+        return [(0, (grouped(wanted[0], self.channels, sizes[0], self.groups), *axes))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -335,6 +348,18 @@ class ConvTranspose(Op):
             Window(Fraction(d * (k - 1), s) + 1, Fraction(1, s), Fraction(p - d * (k - 1), s))
             for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
         )
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        sizes = fixed(inputs[0].shape)
+        settings = (
+            per_axis(getattr(self, at), len(sizes) - 1, Rules(), at)
+            for at in ("kernel", "stride", "padding", "dilation")
+        )
+        axes = (
+            painted(cells, size, k, s, p, d)
+            for cells, size, k, s, p, d in zip(wanted[1:], sizes[1:], *settings, strict=True)
+        )
+        return [(0, (grouped(wanted[0], self.channels, sizes[0], self.groups), *axes))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs

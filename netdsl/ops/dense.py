@@ -11,6 +11,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors, elements
+from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
@@ -27,6 +28,12 @@ def matmul(to: Lowering, x: OnnxValue, weight: OnnxValue, bias: OnnxValue | None
     shape = (*x.shape[:-1], weight.shape[0])
     made = to.node("MatMul", [x, to.transpose(weight, 1, 0)], shape)
     return to.node("Add", [made, bias]) if bias is not None else made
+
+
+def renamed(inputs: Tensors, outputs: Tensors, wanted: Product) -> Reads:
+    """The same numbers under other indices."""
+    shapes = fixed(outputs[0].shape), fixed(inputs[0].shape)
+    return [(0, piece) for piece in reshaped(wanted, *shapes)]
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,10 @@ class Linear(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        axis = inputs[0].rank - 1
+        return [(0, replaced(wanted, axis, whole(inputs[0].shape)[axis]))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(inputs[0].shape[-1], "in.features"), From(self.features, "features"))
         return TorchModule("nn.Linear", args, changed(bias=(From(self.bias, "bias"), True)))
@@ -114,6 +125,9 @@ class Flatten(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return renamed(inputs, outputs, wanted)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("nn.Flatten", (), (), call=TorchCall(".flatten", (In(0), 1)))
@@ -173,6 +187,9 @@ class Reshape(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return renamed(inputs, outputs, wanted)
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchCall(".reshape", (In(0), Code("{0}.shape[0]"), *self.shape))
 
@@ -209,6 +226,10 @@ class Permute(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        axes = [axis_index(a, inputs[0].rank, Rules()) for a in self.axes]
+        return [(0, tuple(wanted[axes.index(a)] for a in range(len(axes))))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank
@@ -259,6 +280,9 @@ class Embedding(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted[:-1])]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.count, "count"), From(self.features, "features"))

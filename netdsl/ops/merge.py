@@ -10,6 +10,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, along, axis_index
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
+from netdsl.ops.cells import Product, Reads, fixed, replaced, spread
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
@@ -112,6 +113,17 @@ class Concat(Op):
         """The parts lie one after the other: along that axis a place may be of any of them."""
         return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()))
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        shapes = [fixed(shape) for shape in sample_shapes(inputs, Rules())]
+        axis = axis_index(self.axis, len(shapes[0]), Rules())
+        found: Reads = []
+        start = 0
+        for number, shape in enumerate(shapes):
+            own = (i - start for i in wanted[axis] if start <= i < start + shape[axis])
+            found.append((number, replaced(wanted, axis, own)))
+            start += shape[axis]
+        return found
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = outputs[0].rank
         axis = axis_index(self.axis, rank, Rules())
@@ -184,6 +196,10 @@ class _Elementwise(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """Pointwise; an axis of 1 that spreads is seen by all."""
         return tuple(POINTWISE for _ in outputs[0].spatial)
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        shapes = sample_shapes(inputs, Rules())
+        return [(number, spread(wanted, shape)) for number, shape in enumerate(shapes)]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = tuple(In(i) for i in range(len(inputs)))

@@ -23,6 +23,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
+from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
@@ -118,6 +119,12 @@ class BatchNorm(_Norm):
         """Without running statistics, inference takes those of the map, too."""
         return super().windows(inputs, outputs) if self.track else None
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """Without running statistics, also the same channel in the other samples of the batch."""
+        if self.track:
+            return [(0, wanted)]
+        return [(0, (wanted[0], *whole(inputs[0].spatial)))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -181,6 +188,11 @@ class GroupNorm(_Norm):
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        channels, *space = whole(inputs[0].shape)
+        count = len(channels)
+        return [(0, (grouped(wanted[0], count, count, self.groups), *space))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"), From(inputs[0].channels, "in.channels"))
         settings = changed(
@@ -230,6 +242,9 @@ class InstanceNorm(_Norm):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
@@ -288,6 +303,11 @@ class LayerNorm(_Norm):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return along(inputs[0], axis_index(self.axis, inputs[0].rank, Rules()))
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """All of the axis; a single number less its mean is 0, whatever it is."""
+        axis, size = axis_index(self.axis, inputs[0].rank, Rules()), self._size(inputs)
+        return [(0, replaced(wanted, axis, range(size)))] if size > 1 else []
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank, size = inputs[0].rank, self._size(inputs)
         axis = axis_index(self.axis, rank, Rules())
@@ -336,6 +356,14 @@ class Lrn(_Norm):
             return None
         (x,) = inputs
         return links(x.channels, -1, self.size, 1, self.size // 2, 1) * total(x.spatial)
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """The channels whose squares are summed; only itself where the sum has no effect."""
+        if not self.alpha * self.beta:
+            return [(0, wanted)]
+        (size,) = fixed(inputs[0].shape[:1])
+        near = slid(wanted[0], size, self.size, 1, self.size // 2, 1)
+        return [(0, replaced(wanted, 0, near | wanted[0]))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         settings = changed(
@@ -404,6 +432,9 @@ class Normalize(_Norm):
         if 0.0 in self.std:
             rules.refuse("std", "division by zero", code="bad-argument")
         return inputs
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.mean, "mean"), From(self.std, "std"))

@@ -19,6 +19,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.cells import Product, Reads, fixed, replaced
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -37,6 +38,9 @@ class Identity(Op):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         return inputs
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("nn.Identity", call=TorchCall("", (In(0),)))
@@ -107,6 +111,11 @@ class Split(Op):
         axis = axis_index(self.axis, inputs[0].rank, Rules())
         return along(inputs[0], axis)
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        before = sum(fixed(part.shape)[axis] for part in outputs[:result])
+        return [(0, replaced(wanted, axis, (before + i for i in wanted[axis])))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
         if isinstance(self.parts, tuple):
@@ -168,6 +177,11 @@ class Slice(Op):
         window = Window(1, Fraction(self.step), Fraction(first)) if isinstance(first, int) else None
         return tuple(window if i == axis else POINTWISE for i, _ in enumerate(inputs[0].spatial, 1))
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        (first,) = fixed(self._ends(inputs[0].shape[axis])[:1])
+        return [(0, replaced(wanted, axis, (first + i * self.step for i in wanted[axis])))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
         cut = (self.start, self.stop) if self.step == 1 else (self.start, self.stop, self.step)
@@ -201,6 +215,11 @@ class ChannelShuffle(Op):
         channels = known_channels(x, rules, "channel_shuffle")
         check_divides(self.groups, "groups", channels, "channels", rules)
         return inputs
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        (channels,) = fixed(inputs[0].shape[:1])
+        groups, inside = self.groups, channels // self.groups
+        return [(0, replaced(wanted, 0, (i % groups * inside + i // groups for i in wanted[0])))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"),)

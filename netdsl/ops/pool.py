@@ -21,6 +21,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
@@ -103,6 +104,16 @@ class _Pool(Op):
         for n, k, s, p, d in zip(x.spatial, *parts, strict=True):
             along.append(links(n, _room(k, s, p, d, self.ceil_mode), k, s, p, d))  # type: ignore[attr-defined]
         return total(along) * x.channels
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        (x,) = inputs
+        settings = (getattr(self, at, default) for at, default in SETTINGS)
+        parts = [per_axis(s, x.rank - 1, Rules(), "setting") for s in settings]
+        axes = (
+            slid(cells, size, k, s, p, d)
+            for cells, size, k, s, p, d in zip(wanted[1:], fixed(x.spatial), *parts, strict=True)
+        )
+        return [(0, (wanted[0], *axes))]
 
     def _windows(self, inputs: Tensors, *settings: object) -> Windows:
         rank = inputs[0].rank - 1
@@ -367,6 +378,10 @@ class _Adaptive(Op):
             found.append(Window(size // made, Fraction(size // made)))
         return tuple(found)
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        sizes = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
+        return [(0, (wanted[0], *(binned(*pair) for pair in sizes)))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         args = (From(self.size, "size"),)
@@ -437,6 +452,9 @@ class _Global(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axes = tuple(range(-(inputs[0].rank - 1), 0))

@@ -9,6 +9,7 @@ from netdsl.ir.condition import all_of
 from netdsl.ir.dim import Size, ceil_div
 from netdsl.ops.axes import at_least, axis_name, known_channels, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.cells import Indices, Product, Reads, binned, fixed, reshaped, slid
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import INTS, choice, param
@@ -78,6 +79,25 @@ class Spp(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        channels, *space = fixed(inputs[0].shape)
+        found: Reads = []
+        start = 0
+        for n in self.levels:
+            end = start + channels * n * n
+            own = frozenset(i - start for i in wanted[0] if start <= i < end)
+            bins = reshaped((own,), (channels * n * n,), (channels, n, n)) if own else []
+            for here, *places in bins:
+                axes = (self._bins(at, size, n) for at, size in zip(places, space, strict=True))
+                found.append((0, (here, *axes)))
+            start = end
+        return found
+
+    def _bins(self, wanted: Indices, size: int, n: int) -> Indices:
+        if self.bins == "adaptive":
+            return binned(wanted, size, n)
+        return slid(wanted, size, -(-size // n), size // n, 0, 1)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         target = "SpatialPyramidPool" if self.bins == "adaptive" else "PaperPyramidPool"

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from netdsl.ops.axes import need_float, spatial_rank
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.cells import Product, Reads
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
@@ -26,6 +27,9 @@ class _Dropping(Op):
         if not 0 <= self.p <= 1:
             rules.refuse("p", f"a share lies between 0 and 1, not at {self.p}", code="bad-argument")
         return inputs
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.inputs[0]

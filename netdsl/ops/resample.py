@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import floor, lcm
 from typing import ClassVar
 
 from netdsl.ir.condition import divides
@@ -19,6 +19,7 @@ from netdsl.ops.axes import (
     spatial_rank,
 )
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import replaced
 from netdsl.ops.params import (
@@ -170,6 +171,28 @@ class Upsample(Op):
         reach = 4 if self.mode == "bicubic" else 2
         return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        pairs = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
+        return [(0, (wanted[0], *(self._taps(*pair) for pair in pairs)))]
+
+    def _taps(self, wanted: Indices, size: int, made: int) -> Indices:
+        """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
+        if self.mode == "nearest":
+            return nearest(wanted, size, made)
+        step, shift = Fraction(size, made), Fraction(0)
+        if self.align_corners:
+            step = Fraction(size - 1, max(made - 1, 1))
+        elif size != made:
+            shift = (step - 1) / 2
+        cubic = self.mode == "bicubic"
+        found: set[int] = set()
+        for place in (i * step + shift for i in wanted):
+            place = place if cubic else max(place, Fraction(0))
+            cell = floor(place)
+            near = (cell,) if cell == place else range(cell - cubic, cell + 2 + cubic)
+            found.update(near)
+        return bordered(found, size, "replicate")
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         mode = changed(mode=(From(self.mode, "mode"), "nearest"))
@@ -282,6 +305,15 @@ class PixelShuffle(Op):
         rest = Fraction(self.factor - 1, self.factor)
         return (Window(1 + rest, Fraction(1, self.factor), -rest),) * 2
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        r = self.factor
+        rows, columns = (residues(cells, r) for cells in wanted[1:])
+        return [
+            (0, (frozenset(c * r * r + i * r + j for c in wanted[0]), rows[i], columns[j]))
+            for i in rows
+            for j in columns
+        ]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.factor, "factor"),)
         return TorchModule(
@@ -323,6 +355,20 @@ class PixelUnshuffle(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return (Window(self.factor, Fraction(self.factor)),) * 2
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        r = self.factor
+        return [
+            (
+                0,
+                (
+                    channels,
+                    frozenset(h * r + place // r for h in wanted[1]),
+                    frozenset(w * r + place % r for w in wanted[2]),
+                ),
+            )
+            for place, channels in residues(wanted[0], r * r).items()
+        ]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.factor, "factor"),)
         call = TorchCall("F.pixel_unshuffle", (In(0), *args))
@@ -340,6 +386,12 @@ class PixelUnshuffle(Op):
         )
         mixed = to.transpose(apart, 0, 1, 3, 5, 2, 4)
         return to.reshape(mixed, to.result())
+
+
+def residues(wanted: Indices, by: int) -> dict[int, Indices]:
+    """The quotients of the indices that leave each rest."""
+    rests = {i % by for i in wanted}
+    return {rest: frozenset(i // by for i in wanted if i % by == rest) for rest in sorted(rests)}
 
 
 def _check_map(rank: int, shown: str, rules: Rules, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
 from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -109,6 +111,16 @@ class Pad(Op):
             for before, _ in self._amounts(inputs[0].rank - 1, Rules())
         )
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        amounts = self._amounts(inputs[0].rank - 1, Rules())
+        before = fixed([n for n, _ in amounts])
+        mode = "zeros" if self.mode == "constant" else self.mode
+        axes = (
+            bordered((i - start for i in cells), size, mode)
+            for cells, size, start in zip(wanted[1:], fixed(inputs[0].spatial), before, strict=True)
+        )
+        return [(0, (wanted[0], *axes))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         amounts = reversed(self._amounts(inputs[0].rank - 1, Rules()))
         flat = tuple(n for pair in amounts for n in pair)
@@ -162,6 +174,10 @@ class Crop(Op):
             for o in offsets
         )
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
+        return [(0, shifted(wanted, offsets))]  # type: ignore[arg-type]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
         return narrowed(list(outputs[0].spatial), list(offsets))  # type: ignore[arg-type]
@@ -207,6 +223,10 @@ class CenterCrop(Op):
             found.append(Window(1, start=Fraction(offset)) if known else None)
         return tuple(found)
 
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
+        return [(0, shifted(wanted, [floor_div(size - kept, 2) for size, kept in pairs]))]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         kept = outputs[0].spatial
         pairs = zip(inputs[0].spatial, kept, strict=True)
@@ -215,6 +235,12 @@ class CenterCrop(Op):
     def onnx(self, to: Lowering) -> OnnxValue:
         pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
         return kept_cells(to, [floor_div(size - kept, 2) for size, kept in pairs])
+
+
+def shifted(wanted: Product, offsets: Sequence[Size]) -> Product:
+    """The cells of the map that a cut from the offsets on shows."""
+    pairs = zip(wanted[1:], fixed(offsets), strict=True)
+    return (wanted[0], *(frozenset(start + i for i in cells) for cells, start in pairs))
 
 
 def target_size(size: object, inputs: Tensors, rank: int, rules: Rules) -> tuple[Size, ...]:

@@ -9,6 +9,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import check_weight
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.cells import Product, Reads
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INTS, param
 from netdsl.ops.recipe import From, TorchRecipe, TorchWeight
@@ -32,6 +33,9 @@ class Weight(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return []
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchWeight(From(self.shape, "shape"), From(self.fill, "fill"))

@@ -13,6 +13,7 @@ from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neuron_names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Curve
+from netdsl.ops.base import Op
 from tests.backends.diagram.test_blocks import overlapping
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -130,7 +131,11 @@ def test_wrong_neurons_are_refused_with_what_there_is(name: str, neuron: str, to
             picture_of(graph_of(name).graph, Options(level=level, neurons=(neuron,)))
 
 
-def test_layers_without_known_links_are_named() -> None:
-    net = graph_of("upsample_any", H=9, W=9)
-    with pytest.raises(DrawError, match=r"the links of `upsample` .*line"):
-        picture_of(net.graph, Options(level="neurons", neurons=("half_more[0,1,1]",)))
+def test_layers_without_known_links_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a plug-in that does not tell them."""
+    graph = graph_of("upsample_any", H=9, W=9).graph
+    node = next(node for node in graph.nodes() if node.op.name == "upsample")
+    monkeypatch.setattr(type(node.op), "reads", Op.reads)
+    for level in ("neurons", "field"):
+        with pytest.raises(DrawError, match=r"the links of `upsample` .*line"):
+            picture_of(graph, Options(level=level, neurons=("half_more[0,1,1]",)))

@@ -1,0 +1,231 @@
+"""Sets of numbers of a tensor, exactly: unions of products, an index set for each axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product as combinations
+from math import prod
+from struct import pack, unpack
+from typing import TypeAlias
+
+from netdsl.ir.dim import Size
+
+Indices: TypeAlias = "frozenset[int]"
+Product: TypeAlias = "tuple[Indices, ...]"
+"""All numbers whose index along each axis is one of a set; of a single number: no axes."""
+Reads: TypeAlias = "list[tuple[int, Product]]"
+"""Numbers of inputs, each product with the number of its input."""
+
+
+def fixed(shape: Sequence[Size]) -> tuple[int, ...]:
+    """A shape whose sizes are numbers. Raises `ValueError`."""
+    for size in shape:
+        if not isinstance(size, int):
+            raise ValueError(f"links are counted at known sizes, and an axis is {size}")
+    return tuple(size for size in shape if isinstance(size, int))
+
+
+def one(index: Sequence[int]) -> Product:
+    """A single number."""
+    return tuple(frozenset((i,)) for i in index)
+
+
+def whole(shape: Sequence[Size]) -> Product:
+    """All numbers of a shape."""
+    return tuple(frozenset(range(size)) for size in fixed(shape))
+
+
+def size_of(cells: Product) -> int:
+    """How many numbers a product holds."""
+    return prod(map(len, cells))
+
+
+def replaced(cells: Product, axis: int, indices: Iterable[int]) -> Product:
+    """The same with other indices along an axis."""
+    return (*cells[:axis], frozenset(indices), *cells[axis + 1 :])
+
+
+# --- what layers read ----------------------------------------------------------------
+
+
+def spread(cells: Product, shape: Sequence[Size]) -> Product:
+    """Along an axis of 1, which spreads over the result, its only index."""
+    zero = frozenset((0,))
+    return tuple(zero if n == 1 else c for c, n in zip(cells, shape, strict=True))
+
+
+def bordered(cells: Iterable[int], size: int, mode: str = "zeros") -> Indices:
+    """Indices of a padded axis as cells of the map; those of constant padding are none."""
+    if mode == "replicate":
+        return frozenset(min(max(i, 0), size - 1) for i in cells)
+    if mode == "circular":
+        return frozenset(i % size for i in cells)
+    if mode == "reflect":
+        last = size - 1
+        return frozenset(last - abs(last - abs(i)) for i in cells)
+    return frozenset(i for i in cells if 0 <= i < size)
+
+
+def slid(
+    wanted: Indices, size: int, kernel: int, stride: int, before: int, dilation: int,
+    mode: str = "zeros",
+) -> Indices:  # fmt: skip
+    """The cells of sliding windows: `i*stride - before + t*dilation`."""
+    starts = (i * stride - before for i in wanted)
+    return bordered((s + t * dilation for s in starts for t in range(kernel)), size, mode)
+
+
+def painted(
+    wanted: Indices, size: int, kernel: int, stride: int, before: int, dilation: int
+) -> Indices:
+    """The cells of which a transposed convolution paints the wanted ones."""
+    found: set[int] = set()
+    for i in wanted:
+        for t in range(kernel):
+            cell, rest = divmod(i + before - t * dilation, stride)
+            if not rest and 0 <= cell < size:
+                found.add(cell)
+    return frozenset(found)
+
+
+def binned(wanted: Indices, size: int, bins: int) -> Indices:
+    """Adaptive pooling: bin i of n covers `[i*size // n, ceil((i + 1)*size / n))`."""
+    return frozenset(c for i in wanted for c in range(i * size // bins, -(-(i + 1) * size // bins)))
+
+
+def grouped(wanted: Indices, made: int, given: int, groups: int) -> Indices:
+    """All channels of the groups that the wanted ones are in."""
+    into, out = given // groups, made // groups
+    return frozenset(g * into + k for g in {i // out for i in wanted} for k in range(into))
+
+
+def nearest(wanted: Indices, size: int, made: int) -> Indices:
+    """The cells PyTorch takes, in single precision as it computes: `floor(i * (size / made))`."""
+    if size == made:
+        return wanted
+    if made == 2 * size:
+        return frozenset(i // 2 for i in wanted)
+    scale = _single(size / made)
+    return frozenset(min(int(_single(i * scale)), size - 1) for i in wanted)
+
+
+def _single(number: float) -> float:
+    """The nearest number of single precision."""
+    return unpack("f", pack("f", number))[0]
+
+
+# --- the same numbers under another index ------------------------------------------------
+
+
+def ravel(index: Sequence[int], shape: Sequence[int]) -> int:
+    """The place of a number in the order of storage."""
+    place = 0
+    for i, size in zip(index, shape, strict=True):
+        place = place * size + i
+    return place
+
+
+def unravel(place: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """The index of the number at a place."""
+    index: list[int] = []
+    for size in reversed(shape):
+        place, i = divmod(place, size)
+        index.append(i)
+    return tuple(reversed(index))
+
+
+def reshaped(wanted: Product, made: Sequence[int], given: Sequence[int]) -> list[Product]:
+    """The numbers of a result of shape `made`, in the shape `given` that they came in."""
+    if size_of(wanted) == prod(made):
+        return [whole(given)]
+    found: list[Product] = [()]
+    start, before = 0, 0
+    for after, end in _groups(made, given):
+        own, shape = wanted[before:after], given[start:end]
+        pieces = _regrouped(own, made[before:after], shape)
+        found = [(*done, *piece) for done in found for piece in pieces]
+        start, before = end, after
+    return found
+
+
+def _groups(made: Sequence[int], given: Sequence[int]) -> list[tuple[int, int]]:
+    """Ends of the shortest runs of axes that hold equally many numbers in both shapes."""
+    ends: list[tuple[int, int]] = []
+    i = j = 0
+    a = b = 1
+    while i < len(made) or j < len(given):
+        if (a <= b and i < len(made)) or j == len(given):
+            a *= made[i]
+            i += 1
+        else:
+            b *= given[j]
+            j += 1
+        if a == b:
+            ends.append((i, j))
+            a = b = 1
+    return ends
+
+
+def _regrouped(wanted: Product, made: Sequence[int], given: Sequence[int]) -> list[Product]:
+    if len(made) == len(given) == 1:
+        return [wanted]
+    if size_of(wanted) == prod(made):
+        return [whole(given)]
+    places = sorted(ravel(index, made) for index in combinations(*wanted))
+    return _boxes(places, given)
+
+
+def _boxes(places: list[int], shape: Sequence[int]) -> list[Product]:
+    """Products that hold the numbers at these places, each once."""
+    if not shape:
+        return [()] if places else []
+    rest = prod(shape[1:])
+    rows: dict[int, list[int]] = {}
+    for place in places:
+        rows.setdefault(place // rest, []).append(place % rest)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for row, inside in rows.items():
+        alike.setdefault(tuple(inside), []).append(row)
+    return [
+        (frozenset(indices), *box)
+        for inside, indices in alike.items()
+        for box in _boxes(list(inside), shape[1:])
+    ]
+
+
+# --- unions -----------------------------------------------------------------------------
+
+
+def union(pieces: Iterable[Product]) -> list[Product]:
+    """The same numbers as products that share none; of equal sets always the same list."""
+    filled = list(dict.fromkeys(piece for piece in pieces if all(piece)))
+    if len(filled) < 2 or not filled[0]:
+        return filled[:1]
+    inside: dict[int, list[int]] = {}
+    for number, piece in enumerate(filled):
+        for index in piece[0]:
+            inside.setdefault(index, []).append(number)
+    rests: dict[tuple[int, ...], tuple[Product, ...]] = {}
+    alike: dict[tuple[Product, ...], list[int]] = {}
+    for index in sorted(inside):
+        held = tuple(inside[index])
+        if held not in rests:
+            rests[held] = tuple(union(filled[number][1:] for number in held))
+        alike.setdefault(rests[held], []).append(index)
+    return [(frozenset(indices), *rest) for rest, indices in alike.items() for rest in rest]
+
+
+def is_in(pieces: Iterable[Product], index: Sequence[int]) -> bool:
+    """Whether a number lies in one of the products."""
+    return any(all(i in axis for i, axis in zip(index, p, strict=True)) for p in pieces)
+
+
+def count(pieces: Iterable[Product]) -> int:
+    """How many numbers the products hold together, each once."""
+    return sum(map(size_of, union(pieces)))
+
+
+def hull(pieces: Sequence[Product]) -> tuple[tuple[int, int], ...]:
+    """First and last index along each axis."""
+    axes = zip(*pieces, strict=True)
+    return tuple((min(map(min, axis)), max(map(max, axis))) for axis in axes)
