@@ -37,10 +37,6 @@ class Line:
     colour: str
     bold: bool = False
 
-    @property
-    def width(self) -> float:
-        return text_width(self.text, self.size, self.bold)
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -49,6 +45,7 @@ class Column:
     step: Step
     form: Form
     label: tuple[Line, ...]
+    label_width: float
     parts: tuple[Part, ...]
     role: str
     is_left: bool = False
@@ -71,10 +68,6 @@ class Column:
     def below(self) -> float:
         """The room below the middle: half of it, and the bar of the channels."""
         return self.form.height / 2 + (10 if len(self.form.axes.spatial) == 3 else 0.0)
-
-    @property
-    def label_width(self) -> float:
-        return max((item.width for item in self.label), default=0.0)
 
     @property
     def width(self) -> float:
@@ -110,9 +103,9 @@ class Study:
         """The column of a step, not placed yet."""
         role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
         form = Form(self.axes(step), scales)
-        return Column(
-            step, form, tuple(self._label(step, role, is_left)), self._parts(step), role, is_left
-        )
+        label = tuple(self._label(step, role, is_left))
+        widest = max(text_width(item.text, item.size, item.bold) for item in label)
+        return Column(step, form, label, widest, self._parts(step), role, is_left)
 
     def _parts(self, step: Step) -> tuple[Part, ...]:
         channels = parts_of(step, self.numbers)
