@@ -57,10 +57,6 @@ class Axes:
     def is_map(self) -> bool:
         return bool(self.spatial)
 
-    @property
-    def resolution(self) -> tuple[int, ...]:
-        return self.spatial
-
 
 def axes_of(shape: tuple[int, ...], is_last: bool) -> Axes:
     """The axes of a shape; `is_last` where the channels stand last."""

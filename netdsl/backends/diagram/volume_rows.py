@@ -13,7 +13,8 @@ from netdsl.backends.diagram.volume_columns import Column, label_rows, with_one_
 GAP = 13.0
 NEXT = 30.0
 LANE = 7.0
-GUTTER = 16.0
+GUTTER = 18.0
+LANES_ABOVE = 9.0
 SCALE_ZONE = 50.0
 LABEL_GAP = 9.0
 BEST_ASPECT = 1.45
@@ -188,7 +189,7 @@ def _fault(columns: Sequence[Column], start: int) -> float:
     before, column = columns[start - 1], columns[start]
     if before.step not in column.step.sources:
         return -0.05
-    return 0.0 if before.form.axes.resolution != column.form.axes.resolution else 0.12
+    return 0.0 if before.form.axes.spatial != column.form.axes.spatial else 0.12
 
 
 def place_rows(rows: Sequence[Row], lanes: Sequence[int], left: float) -> None:

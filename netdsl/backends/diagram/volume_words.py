@@ -96,7 +96,9 @@ def layer_words(node: Node, numbers: Numbers) -> str:
     if op.name in ("adaptive_maxpool", "adaptive_avgpool"):
         if set(outputs[0].spatial) == {1}:
             return _KINDS[op.name.replace("adaptive", "global")]
-        return f"{_KINDS[op.name]} of {_by(outputs[0].spatial)} bins"
+        bins = f"{_by(outputs[0].spatial)} bins"
+        same = inputs[0].spatial == outputs[0].spatial
+        return f"{bins} of one pixel" if same else f"{_KINDS[op.name]} of {bins}"
     if op.name == "spp":
         return f"{getattr(op, 'mode', '')}, levels {', '.join(map(str, getattr(op, 'levels', ())))}"
     if op.name in _KINDS:
@@ -167,9 +169,9 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     """The convolutions in a block, and how its results are put together."""
     ways = _ways(step)
     kernels = _kernels(ways[0] if ways else step.nodes)
-    short = 0 < len(kernels) <= FEW_KERNELS
-    lines = [" · ".join(kernels) if short else _census(step.nodes)]
     parts = parts_of(step, numbers)
+    short = 0 < len(kernels) <= FEW_KERNELS and not parts
+    lines = [" · ".join(kernels) if short else _census(step.nodes)]
     if parts:
         lines.append(f"concat {sum_text(parts)}")
     elif adds(step):
