@@ -190,8 +190,10 @@ def _faces(form: Form, fill: str, edge: str) -> list[Item]:
     side = ((far, top), (far + dx, top - dy), (far + dx, bottom - dy), (far, bottom))
     lid = ((x, top), (x + dx, top - dy), (far + dx, top - dy), (far, top))
     items: list[Item] = [
-        Polygon(side, fill, "", 0), Polygon(side, edge, "", 0, opacity=0.22), Polygon(side, "", edge)
-    ]  # fmt: skip
+        Polygon(side, fill, "", 0),
+        Polygon(side, edge, "", 0, opacity=0.22),
+        Polygon(side, "", edge),
+    ]
     if form.front >= THIN:
         items += [Polygon(lid, fill, "", 0), Polygon(lid, edge, "", 0, opacity=0.07)]
         items.append(Polygon(lid, "", edge))

@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def round_length(scale: Scale, most: float) -> int:
-    """The largest of 1, 2, 5, 10, 20, ... units that is no longer than `most` points; at least 1."""
+    """The largest of 1, 2, 5, 10, 20, ... units within `most` points, or 1 where that is longer."""
     units = most / scale.factor if not scale.root else (most / scale.factor) ** 2
     if units < 1:
         return 1

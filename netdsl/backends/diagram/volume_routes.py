@@ -141,7 +141,8 @@ class Routes:
 
     def _lane(self, number: int, row: int) -> float:
         """The height of a way above a row."""
-        head = self.rows[row].lead.head if self.rows[row].lead else 0.0
+        lead = self.rows[row].lead
+        head = lead.head if lead is not None else 0.0
         return self.rows[row].top - head - LANES_ABOVE - LANE * self.above[number, row]
 
     def _column(self, place: Place) -> Column:

@@ -128,7 +128,7 @@ class Reading:
 
 
 def steps_of(graph: Graph, numbers: Numbers, expand: Sequence[str] = ()) -> list[Step]:
-    """The volumes of a network in the order they are computed; blocks that go down and up are open."""
+    """The volumes in the order they are computed; blocks that go down and up are opened."""
     reading = Reading(graph)
     shut = _Shutting(reading, numbers, expand)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
@@ -233,7 +233,9 @@ class _Shutting:
 def _members(scope: Scope) -> Iterator[Node | Scope]:
     """What stands in a scope, with scopes that only pass a chain on looked through."""
     for child in scope.children:
-        if (isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)) or (isinstance(child, Scope) and child.kind is Kind.FORK):
+        if (
+            isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)
+        ) or (isinstance(child, Scope) and child.kind is Kind.FORK):
             yield from _members(child)
         else:
             yield child

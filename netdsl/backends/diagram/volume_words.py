@@ -251,11 +251,7 @@ def _parts(value: Value, made: dict[int, Node], numbers: Numbers) -> list[int]:
         if before.type.shape != value.type.shape or family(node) in ("convolution", "dense"):
             break
         value, node = before, made.get(id(before))
-    if (
-        node is None
-        or node.op.name != "concat"
-        or _axis(node)
-    ):
+    if node is None or node.op.name != "concat" or _axis(node):
         return [numbers.shape(value)[0]]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]
 

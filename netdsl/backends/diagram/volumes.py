@@ -121,7 +121,7 @@ def channels_last(graph: Graph) -> frozenset[int]:
 
 
 def scales_for(axes: Sequence[Axes], tallest: float) -> Scales:
-    """Linear scales that fit the sheet; of square roots where most would be no thicker than a line."""
+    """Linear scales that fit the sheet; square roots where most forms would be mere lines."""
     maps = [a for a in axes if a.is_map]
     pixels = max((n for a in maps for n in a.spatial), default=1)
     channels = sorted(a.channels for a in maps) or [1]

@@ -89,7 +89,10 @@ def test_texts_keep_apart_and_stay_on_the_sheet(name: str, pictures) -> None:
     assert overlapping(picture) == []
     for text in picture.texts():
         left, top, right, bottom = text.bounds()
-        assert left >= 0 and top >= 0 and right <= picture.width and bottom <= picture.height
+        assert left >= 0
+        assert top >= 0
+        assert right <= picture.width
+        assert bottom <= picture.height
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -219,8 +222,10 @@ def test_windows_are_what_reaches_a_neuron_in_pytorch(layer: str) -> None:
         seen |= offset.grad[0, 0] != 0
     rows, columns = seen.any(1).nonzero()[:, 0], seen.any(0).nonzero()[:, 0]
     if layer.startswith("max"):  # one pixel of the window has the gradient
-        assert top <= rows.min() and rows.max() < bottom
-        assert left <= columns.min() and columns.max() < right
+        assert top <= rows.min()
+        assert rows.max() < bottom
+        assert left <= columns.min()
+        assert columns.max() < right
     else:
         assert (rows.min(), rows.max() + 1) == (top, bottom)
         assert (columns.min(), columns.max() + 1) == (left, right)
@@ -241,7 +246,10 @@ def shape_of(name: str) -> tuple[list[Step], Shape | None]:
     [
         ("unet", ["down3.conv.conv2", "down2.conv.conv2", "down1.conv.conv2", "down0.conv2"]),
         ("unet16", ["down3.conv.conv2", "down2.conv.conv2", "down1.conv.conv2", "down0.conv2"]),
-        ("hourglass", ["hourglass.low2.low2.low1", "hourglass.low2.low1", "hourglass.low1", "res3"]),
+        (
+            "hourglass",
+            ["hourglass.low2.low2.low1", "hourglass.low2.low1", "hourglass.low1", "res3"],
+        ),
     ],
 )
 def test_skips_of_a_u(name: str, skips: list[str]) -> None:
@@ -289,14 +297,18 @@ def test_an_opened_block_shows_its_branches() -> None:
     assert uncovered(graph, opened) == Counter()
     assert overlapping(opened) == []
     extra = {g.id for g in volumes(opened)} - {g.id for g in volumes(closed)}
-    assert "v-inception3a.concat1" in extra and len(extra) == 8
+    assert "v-inception3a.concat1" in extra
+    assert len(extra) == 8
 
 
 # ---- sizes ----
 
 
 def test_an_open_size_is_stated_with_what_the_network_takes(pictures) -> None:
-    assert "Drawn at H = 224, W = 224; the network takes any H >= 15" in pictures["googlenet"][1].description
+    assert (
+        "Drawn at H = 224, W = 224; the network takes any H >= 15"
+        in pictures["googlenet"][1].description
+    )
     assert "Drawn at H = 194, W = 194" in pictures["hourglass"][1].description
     assert "Drawn at" not in pictures["lenet"][1].description
 
@@ -310,7 +322,9 @@ def test_the_graph_is_left_as_it_was() -> None:
 
 
 def test_given_sizes_are_drawn() -> None:
-    picture = volumes_picture(load(EXAMPLES[0].parent / "vgg16.net", sizes={"H": 448, "W": 320}).graph, OPTIONS)
+    picture = volumes_picture(
+        load(EXAMPLES[0].parent / "vgg16.net", sizes={"H": 448, "W": 320}).graph, OPTIONS
+    )
     texts = [text.text for text in picture.texts()]
     assert "3 × 448 × 320" in texts
     assert any("The 14 × 10 map of features.30" in text for text in texts)
@@ -330,7 +344,9 @@ def test_five_axes_are_refused_with_the_way_out() -> None:
 
 
 def test_thin_scales_are_drawn_by_square_roots_and_say_so() -> None:
-    graph = loads(lines("net N { input x: [200000] ; output y = x -> linear(100) -> linear(2) }")).graph
+    graph = loads(
+        lines("net N { input x: [200000] ; output y = x -> linear(100) -> linear(2) }")
+    ).graph
     texts = [text.text for text in volumes_picture(graph, OPTIONS).texts()]
     assert any("drawn by square roots" in text for text in texts)
 
