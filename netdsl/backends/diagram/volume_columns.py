@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.scene import Box, Group, Item, Polygon, Text, line
@@ -18,7 +18,15 @@ from netdsl.backends.diagram.volume_forms import (
 )
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step
-from netdsl.backends.diagram.volume_words import counted, parts_of, says, times, title, tooltip
+from netdsl.backends.diagram.volume_words import (
+    counted,
+    parts_of,
+    says,
+    tail_words,
+    times,
+    title,
+    tooltip,
+)
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
 TINY, LENS, LENS_ROOM = 3.0, 20.0, 40.0
@@ -92,6 +100,8 @@ class Study:
     numbers: Numbers
     last: frozenset[int]
     """`id`s of the values whose channels stand last."""
+    tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By family what usually follows in place, which is not said of each."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
         return self.numbers.shape(step.shown)
@@ -129,6 +139,8 @@ class Study:
         for text in says(step, self.numbers):
             for piece in wrapped(text, SAYS, HALF_LINE):
                 yield Line(piece, SAYS, colour)
+        for piece in wrapped(tail_words(step, self.tails), COUNT, HALF_LINE):
+            yield Line(piece, COUNT, "soft")
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ from math import prod
 from netdsl.analyses.cost import count_parameters, layer_text
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.volume_sizes import Numbers
-from netdsl.backends.diagram.volume_steps import Step, family, flowing
+from netdsl.backends.diagram.volume_steps import Step, family, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.base import Op
 from netdsl.ops.conv import Conv, ConvTranspose
@@ -82,6 +82,53 @@ def says(step: Step, numbers: Numbers) -> tuple[str, ...]:
         parts = parts_of(step, numbers)
         lines.append(f"concat {sum_text(parts)}" if parts else "+ skip")
     return tuple(line for line in lines if line)
+
+
+def tail(step: Step) -> tuple[str, ...]:
+    """What changes a volume's numbers in place, behind the layer that makes it."""
+    if step.node is None:
+        return ()
+    behind = step.nodes[step.nodes.index(step.node) + 1 :]
+    return tuple(_word(n) for n in behind if _counts(n))
+
+
+def ahead(step: Step) -> tuple[str, ...]:
+    """What works in place on what flows in."""
+    if step.node is None:
+        return ()
+    return tuple(_word(n) for n in step.nodes[: step.nodes.index(step.node)] if _counts(n))
+
+
+def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
+    """By family the most frequent tail; only where layers have any."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in ("convolution", "dense"):
+        inside = [s for s in steps if s.family == name and s.node and s.node.op.name not in MOVING]
+        counts = Counter(tail(step) for step in inside)
+        if counts:
+            found[name] = counts.most_common(1)[0][0]
+    return found
+
+
+def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
+    """What is not as usual: `+ relu, lrn`, `no relu`, `behind batchnorm, relu`."""
+    if step.node is None or step.node.op.name in MOVING:
+        return ""
+    words: list[str] = []
+    own, expected = tail(step), usual.get(step.family, ())
+    if ahead(step):
+        words.append(f"behind {', '.join(ahead(step))}")
+    if own != expected:
+        words.append(f"+ {', '.join(own)}" if own else f"no {', '.join(expected)}")
+    return "; ".join(words)
+
+
+def _counts(node: Node) -> bool:
+    return is_in_place(node) and family(node) in ("activations", "norms")
+
+
+def _word(node: Node) -> str:
+    return node.op.name
 
 
 def layer_words(node: Node, numbers: Numbers) -> str:

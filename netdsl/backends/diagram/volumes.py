@@ -29,6 +29,7 @@ from netdsl.backends.diagram.volume_rows import (
 from netdsl.backends.diagram.volume_sizes import Numbers, numbers_for
 from netdsl.backends.diagram.volume_steps import Step, steps_of
 from netdsl.backends.diagram.volume_u import INDENTS, ULayout, u_shape
+from netdsl.backends.diagram.volume_words import usual_tails
 from netdsl.ir.graph import Graph
 
 MOST_VOLUMES = 160
@@ -52,7 +53,7 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
             "picture shows; draw the blocks instead: --level blocks"
         )
-    study = Study(steps, numbers, channels_last(graph))
+    study = Study(steps, numbers, channels_last(graph), usual_tails(steps))
     too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
     if too_deep is not None:
         raise DrawError(
@@ -90,7 +91,7 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
         items.append(group)
     items += layout.links(study.numbers)
     width = max(c.form.x + c.width for c in layout.columns)
-    marks = legend(layout.columns, layout.scales, max(width, 640.0))
+    marks = legend(layout.columns, layout.scales, study.tails, max(width, 640.0))
     title = options.title or graph.name
     return framed(
         title, _lines(graph, study, layout.columns, ()), items, legend=marks, notes=_notes(width)
@@ -160,7 +161,7 @@ class _Sheet:
         place_rows(rows, routes.counts, routes.left)
         items = [*self._rows(rows, routes), *routes.draw()]
         width = max(row.right for row in rows)
-        marks = legend(self.columns, self.scales, max(width, 640.0))
+        marks = legend(self.columns, self.scales, self.study.tails, max(width, 640.0))
         title = self.options.title or self.graph.name
         return framed(
             title,
@@ -242,10 +243,8 @@ def _lines(graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence
     lines = [_projection(maps)] if maps else []
     zooms = sorted({row.zoom for row in rows if row.zoom > 1})
     if zooms:
-        shown = " or ".join(f"× {zoom}" for zoom in zooms)
-        lines.append(
-            f"Rows marked in amber draw their pixels {shown}; all other rows share one scale."
-        )
+        shown = " or ".join(f"“pixels × {zoom}”" for zoom in zooms)
+        lines.append(f"Rows marked {shown} are drawn that much larger; all others share one scale.")
     if study.numbers.line:
         lines += wrap(study.numbers.line, LONGEST_LINE)
     ops = sum(1 for step in study.steps for _ in step.covered())
