@@ -112,6 +112,7 @@ class Study:
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
         role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
+        role = "up" if step.join is not None else role
         form = Form(self.axes(step), scales)
         label = tuple(self._label(step, role, is_left))
         widest = max(text_width(item.text, item.size, item.bold) for item in label)

@@ -112,7 +112,7 @@ def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
 
 def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
     """What is not as usual: `+ relu, lrn`, `no relu`, `behind batchnorm, relu`."""
-    if step.node is None or step.node.op.name in MOVING:
+    if step.node is None or step.join is not None or step.node.op.name in MOVING:
         return ""
     words: list[str] = []
     own, expected = tail(step), usual.get(step.family, ())

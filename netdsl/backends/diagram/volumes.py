@@ -63,10 +63,16 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
     axes = [study.axes(step) for step in steps]
     shape = u_shape(study)
     if shape is not None:
-        pictures = [
-            _u_picture(graph, study, ULayout(study, shape, scales_for(axes, tall), indent), options)
+        layouts = [
+            ULayout(study, shape, scales_for(axes, tall), indent)
             for tall in U_TALL
             for indent in INDENTS
+        ]
+        least = min(layout.crossings() for layout in layouts)
+        pictures = [
+            _u_picture(graph, study, layout, options)
+            for layout in layouts
+            if layout.crossings() == least
         ]
     else:
         pictures = [
@@ -77,7 +83,7 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
 
 def _fault(picture: Picture) -> float:
     """How far a picture is from a good shape; a small one is better than a large one."""
-    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 3000
+    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 1500
 
 
 def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) -> Picture:
@@ -243,7 +249,7 @@ def _lines(graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence
     lines = [_projection(maps)] if maps else []
     zooms = sorted({row.zoom for row in rows if row.zoom > 1})
     if zooms:
-        shown = " or ".join(f"“pixels × {zoom}”" for zoom in zooms)
+        shown = " or ".join(f'"pixels × {zoom}"' for zoom in zooms)
         lines.append(f"Rows marked {shown} are drawn that much larger; all others share one scale.")
     if study.numbers.line:
         lines += wrap(study.numbers.line, LONGEST_LINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import ceil
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from netdsl import load, loads
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.pyramid_bins import adaptive_bins, paper_bins
-from netdsl.backends.diagram.scene import Box, Group, Picture, Polygon
+from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Picture, Point, Polygon
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volume_columns import Study
@@ -37,6 +37,16 @@ OTHERS = {
     "vectors": "net N { input x: [784] ; output y = x -> linear(300) -> relu -> linear(10) -> softmax }",
     "parts": "net N { input x: [6, 20, 20] ; (a, b) = x -> split([2, 4]) ; output y = (a -> conv(3, 3, padding=1), b) -> concat -> channel_shuffle(7) }",
     "bins": "net N { input x: [8, 20, 13] ; output y = x -> adaptive_avgpool(5x4) -> flatten -> linear(3) }",
+    "u": """net U { input x: [1, 188, 188]
+        a = x -> down0: Two(8)
+        b = a -> maxpool(2) -> down1: Two(16)
+        c = b -> maxpool(2) -> down2: Two(32)
+        d = (c, b) -> up1: Up(16)
+        output y = (d, a) -> up0: Up(8) }
+        block Two(n: int) { conv(n, 3) -> relu -> conv(n, 3) -> relu }
+        block Up(n: int) (x, skip) {
+            big = x -> up: conv_transpose(n, 2, stride=2)
+            (skip -> center_crop(big), big) -> concat -> conv: Two(n) }""",
     "grows": "net N { input x: [100, 1, 1] ; output y = x -> conv_transpose(64, 4) -> relu -> conv_transpose(3, 4, stride=2, padding=1) }",
 }  # fmt: skip
 
@@ -93,6 +103,37 @@ def test_texts_keep_apart_and_stay_on_the_sheet(name: str, pictures) -> None:
         assert top >= 0
         assert right <= picture.width
         assert bottom <= picture.height
+
+
+def crossed(picture: Picture) -> list[str]:
+    """Texts that a line between volumes runs through."""
+    sides = [
+        (a, b)
+        for item in picture.items
+        if isinstance(item, Curve)
+        for a, b in pairwise([item.points[0], *item.points[3::3]])
+    ]
+    texts = [(text.text, text.bounds()) for text in picture.texts()]
+    return [text for text, box in texts if any(cuts(a, b, box) for a, b in sides)]
+
+
+def cuts(a: Point, b: Point, box: Bounds) -> bool:
+    """Whether the line from a to b goes through a box (Liang and Barsky)."""
+    low, high = 0.0, 1.0
+    for start, end, least, most in zip(a, b, box[:2], box[2:], strict=True):
+        way = end - start
+        if way == 0:
+            if not least < start < most:
+                return False
+            continue
+        first, last = sorted(((least - start) / way, (most - start) / way))
+        low, high = max(low, first), min(high, last)
+    return low < high
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_runs_through_a_text(name: str, pictures) -> None:
+    assert crossed(pictures[name][1]) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,6 +193,7 @@ def test_random_networks_are_drawn_whole() -> None:
         graph = loads(legal_network(seed)).graph
         picture = volumes_picture(graph, OPTIONS)
         assert overlapping(picture) == [], seed
+        assert crossed(picture) == [], seed
         assert uncovered(graph, picture) == Counter(), seed
 
 
@@ -255,7 +297,7 @@ def shape_of(name: str) -> tuple[list[Step], Shape | None]:
 def test_skips_of_a_u(name: str, skips: list[str]) -> None:
     _, shape = shape_of(name)
     assert shape is not None
-    assert [start.name for start, _, _ in shape.skips] == skips
+    assert [skip.start.name for skip in shape.skips] == skips
 
 
 @pytest.mark.parametrize("name", ["googlenet", "yolov3_spp", "resnet50", "vgg16", "upsample_any"])
