@@ -49,7 +49,8 @@ def panel_head(
     """The panel's title and one line that explains it."""
     what = "spatial pyramid pooling" if pyramid.is_joined else "adaptive pooling"
     size = " × ".join(map(str, pyramid.sizes))
-    title = f"The {size} map of {name}, magnified × {factor:.1f}: {what}"
+    drawn = "magnified" if factor >= 1 else "reduced"
+    title = f"The {size} map of {name}, {drawn} × {factor:.1f}: {what}"
     text = (
         f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
     )

@@ -13,7 +13,7 @@ from netdsl.backends.diagram.volume_rows import LANE, LANES_ABOVE, SCALE_ZONE, R
 Place = tuple[int, int]
 """Row, and number in it."""
 Span = tuple[int, int]
-ENTER = 5.0
+ENTER, ASIDE = 5.0, 3.5
 
 
 @dataclass(slots=True)
@@ -58,6 +58,15 @@ class Routes:
             1 + max((lane for (_, r), lane in self.above.items() if r == row), default=-1)
             for row in range(len(rows))
         ]
+
+    @property
+    def inner(self) -> list[int]:
+        """How many ways run below the heading of each row that has one."""
+        found = [0] * len(self.rows)
+        for (number, row), lane in self.above.items():
+            if self.rows[row].lead is not None and not self.routes[number].wraps:
+                found[row] = max(found[row], lane + 1)
+        return found
 
     def _routes(self) -> list[Route]:
         found: dict[tuple[Place, bool], Route] = {}
@@ -108,24 +117,34 @@ class Routes:
                 yield from routed(self._wrapped(number, source, route.targets[0]))
                 continue
             colour = "amber" if route.is_skip else "wire"
-            start = source.form.crown
+            start = self._leave(route.source)
             for place in route.targets:
                 order = arrivals.get(place, 0)
                 arrivals[place] = order + 1
-                tip = self._column(place).form.crown
-                ways = self._over(number, route, place, (tip[0] - ENTER * order, tip[1] - 1))
+                ways = self._over(number, route, place, self._arrive(place, order))
                 yield from routed(ways, colour, 1.2)
             yield Ellipse(start[0], start[1], 1.8, 1.8, colour)
 
     def _over(self, number: int, route: Route, place: Place, tip: Point) -> list[Point]:
         """Up from the top of a volume, along, and down on the top of another."""
-        start = self._column(route.source).form.crown
+        start = self._leave(route.source)
         y_out, y_in = self._lane(number, route.source[0]), self._lane(number, place[0])
         points: list[Point] = [start, (start[0], y_out)]
         if route.source[0] != place[0]:
             x = self.left - LANE * self.beside[number]
             points += [(x, y_out), (x, y_in)]
         return [*points, (tip[0], y_in), tip]
+
+    def _leave(self, place: Place) -> Point:
+        """Where a way starts: on the top, beside the place where others arrive."""
+        x, y = self._column(place).form.crown
+        taken = any(place in route.targets and not route.wraps for route in self.routes)
+        return (x + ASIDE if taken else x), y
+
+    def _arrive(self, place: Place, order: int) -> Point:
+        x, y = self._column(place).form.crown
+        taken = any(place == route.source and not route.wraps for route in self.routes)
+        return (x - ASIDE if taken else x) - ENTER * order, y - 1
 
     def _wrapped(self, number: int, source: Column, place: Place) -> list[Point]:
         """Out of the end of a row, and into the next from the left."""
@@ -141,9 +160,10 @@ class Routes:
 
     def _lane(self, number: int, row: int) -> float:
         """The height of a way above a row."""
-        lead = self.rows[row].lead
-        head = lead.head if lead is not None else 0.0
-        return self.rows[row].top - head - LANES_ABOVE - LANE * self.above[number, row]
+        lane = LANES_ABOVE + LANE * self.above[number, row]
+        if self.rows[row].lead is not None and not self.routes[number].wraps:
+            return self.rows[row].top - lane
+        return self.rows[row].top - self.rows[row].head - lane
 
     def _column(self, place: Place) -> Column:
         return self.rows[place[0]].columns[place[1]]

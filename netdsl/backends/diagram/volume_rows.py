@@ -47,6 +47,12 @@ class Row:
     top: float = 0.0
     lanes: int = 0
     places: list[float] = field(default_factory=list)
+    inner: float = 0.0
+
+    @property
+    def head(self) -> float:
+        """Room for a heading, and for ways between it and what is below."""
+        return self.lead.head + self.inner if self.lead else 0.0
 
     @property
     def above(self) -> float:
@@ -80,8 +86,7 @@ class Row:
 
     @property
     def bounds(self) -> Bounds:
-        head = self.lead.head if self.lead else 0.0
-        return SCALE_ZONE, self.top - head, self.right, self.bottom
+        return SCALE_ZONE, self.top - self.head, self.right, self.bottom
 
 
 def gap_between(left: Column, right: Column) -> float:
@@ -192,14 +197,19 @@ def _fault(columns: Sequence[Column], start: int) -> float:
     return 0.0 if before.form.axes.spatial != column.form.axes.spatial else 0.12
 
 
-def place_rows(rows: Sequence[Row], lanes: Sequence[int], left: float) -> None:
-    """Gives each row its height and each column its place; `lanes` are the ways above each row."""
+def place_rows(
+    rows: Sequence[Row], lanes: Sequence[int], inner: Sequence[int], left: float
+) -> None:
+    """Gives each row its height and each column its place.
+
+    `lanes` are the ways above each row, `inner` those of them that run below its heading.
+    """
     y = 0.0
-    for row, count in zip(rows, lanes, strict=True):
+    for row, count, below in zip(rows, lanes, inner, strict=True):
+        row.inner = LANE * below + 4 if below else 0.0
         row.places = label_rows(row.columns)
         row.lanes = count
-        head = row.lead.head if row.lead else 0.0
-        y += GUTTER + LANE * count + head
+        y += GUTTER + LANE * count + row.head
         row.top = y
         x = left + SCALE_ZONE + (row.lead.width if row.lead else 0.0)
         placed: list[Column] = []

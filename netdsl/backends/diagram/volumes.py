@@ -164,7 +164,7 @@ class _Sheet:
         forced, leads = self._panels()
         rows = into_rows(self.columns, forced, leads)
         routes = Routes(rows)
-        place_rows(rows, routes.counts, routes.left)
+        place_rows(rows, routes.counts, routes.inner, routes.left)
         items = [*self._rows(rows, routes), *routes.draw()]
         width = max(row.right for row in rows)
         marks = legend(self.columns, self.scales, self.study.tails, max(width, 640.0))
@@ -217,7 +217,7 @@ class _Sheet:
 
     def _panel(self, row: Row, panel: _Panel, left: float, right: float) -> list[Item]:
         assert row.lead is not None
-        x, y = left + SCALE_ZONE - 6, row.top - row.lead.head
+        x, y = left + SCALE_ZONE - 6, row.top - row.head
         items: list[Item] = [
             Box(x, y, right - x + 8, row.bottom - y + 4, "panel.fill", "panel.line", 1, 6)
         ]
