@@ -167,9 +167,9 @@ def test_one_scale_for_all_or_a_stated_factor(name: str, pictures) -> None:
     pixels = {dict(group.data)["points-per-pixel"] for group in volumes(picture)}
     least = min(map(float, pixels))
     factors = sorted(round(float(p) / least, 2) for p in pixels)
-    texts = " ".join(text.text for text in picture.texts())
+    marks = {text.text for text in picture.texts() if text.text.startswith("pixels × ")}
     assert factors[0] == 1
-    assert all(f"pixels × {factor:.0f}" in texts for factor in factors[1:])
+    assert marks == {f"pixels × {factor:.0f}" for factor in factors[1:]}
     assert all(factor in (2, 4, 8, 16) for factor in factors[1:])
 
 
@@ -310,6 +310,18 @@ def test_a_concat_of_a_u_is_drawn_in_proportion(pictures) -> None:
     boxes = {i.fill: i.width for i in group.items if isinstance(i, Box) and not i.line}
     assert boxes["up.fill"] / boxes["conv.fill"] == pytest.approx(1024 / 512)
     assert dict(group.data)["shape"] == "1536,28,28"
+
+
+def test_a_skip_ends_at_its_part_of_the_concat(pictures) -> None:
+    picture = pictures["unet"][1]
+    heads = [i.points[0] for i in picture.items if isinstance(i, Polygon) and i.fill == "amber"]
+    joins = [group for group in volumes(picture) if "concat" in group.id]
+    assert len(joins) == len(heads) == 4
+    for group in joins:
+        part = next(i for i in group.items if isinstance(i, Box) and i.fill == "conv.fill")
+        assert any(
+            x == pytest.approx(part.x - 1) and part.y < y < part.y + part.height for x, y in heads
+        )
 
 
 # ---- what is folded ----
