@@ -55,7 +55,7 @@ def panel_head(
         f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
     )
     if any(level.is_overlapping for level in pyramid.levels):
-        text += f" {_uneven(pyramid)}: there windows overlap (darker)."
+        text += f" {_uneven(pyramid)}: there windows overlap (stronger colour)."
     return [
         Text(x + INSET, y + 18, title, 12, "ink", True, "start"),
         Text(x + INSET, y + 33, text, 9.5, "soft", False, "start"),
@@ -108,7 +108,7 @@ def _captions(
 
 
 def _grid(level: Level, pyramid: Pyramid, x: float, y: float, cell: float, role: str) -> list[Item]:
-    """The map's pixels, and on them each bin: where bins overlap it is darker."""
+    """The map's pixels, and on them each bin: where bins overlap the colour is stronger."""
     tall, wide = (size * cell for size in pyramid.sizes)
     items: list[Item] = [Box(x, y, wide, tall, "paper", "faint", 0.6)]
     if max(pyramid.sizes) <= MOST_LINES:

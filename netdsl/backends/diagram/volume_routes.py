@@ -13,7 +13,7 @@ from netdsl.backends.diagram.volume_rows import LANE, LANES_ABOVE, SCALE_ZONE, R
 Place = tuple[int, int]
 """Row, and number in it."""
 Span = tuple[int, int]
-ENTER, ASIDE = 5.0, 3.5
+ENTER, ASIDE, APART = 5.0, 3.5, 6.0
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class Routes:
     @property
     def left(self) -> float:
         """Room for the ways on the left of the rows."""
-        return LANE * (max(self.beside.values(), default=-1) + 1)
+        return APART + LANE * max(self.beside.values()) if self.beside else 0.0
 
     def draw(self) -> Iterator[Item]:
         arrivals: dict[Place, int] = {}
@@ -131,7 +131,7 @@ class Routes:
         y_out, y_in = self._lane(number, route.source[0]), self._lane(number, place[0])
         points: list[Point] = [start, (start[0], y_out)]
         if route.source[0] != place[0]:
-            x = self.left - LANE * self.beside[number]
+            x = self.left - APART - LANE * self.beside[number]
             points += [(x, y_out), (x, y_in)]
         return [*points, (tip[0], y_in), tip]
 

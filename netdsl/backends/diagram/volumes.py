@@ -47,13 +47,17 @@ FIRST = ("conv", "conv_transpose", "maxpool", "avgpool", "upsample", "adaptive_a
 def volumes_picture(graph: Graph, options: Options) -> Picture:
     """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
     numbers = numbers_for(graph)
+    last = channels_last(graph)
     steps = steps_of(graph, numbers, options.expand)
+    shape = u_shape(Study(steps, numbers, last))
+    if shape is None:
+        steps = steps_of(graph, numbers, options.expand, opens_u=False)
     if len(steps) > MOST_VOLUMES:
         raise DrawError(
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
             "picture shows; draw the blocks instead: --level blocks"
         )
-    study = Study(steps, numbers, channels_last(graph), usual_tails(steps))
+    study = Study(steps, numbers, last, usual_tails(steps))
     too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
     if too_deep is not None:
         raise DrawError(
@@ -61,7 +65,6 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
             "draw the blocks instead: --level blocks"
         )
     axes = [study.axes(step) for step in steps]
-    shape = u_shape(study)
     if shape is not None:
         layouts = [
             ULayout(study, shape, scales_for(axes, tall), indent)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from netdsl import load, loads
+from netdsl.backends.diagram import volume_sizes
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.pyramid_bins import adaptive_bins, paper_bins
 from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Picture, Point, Polygon
@@ -355,6 +356,20 @@ def test_an_opened_block_shows_its_branches() -> None:
     assert len(extra) == 8
 
 
+def test_a_block_that_goes_down_and_up_is_closed_where_the_network_is_no_u() -> None:
+    text = """net N { input x: [3, 64, 64]
+        output y = x -> conv(8, 3, padding=1) -> repeat 2 { Bowl } -> global_avgpool -> linear(4) }
+        block Bowl { add { identity ; { maxpool(2) -> conv(8, 3, padding=1) -> upsample(2) } } }"""
+    graph = loads(lines(text)).graph
+    picture = volumes_picture(graph, OPTIONS)
+    assert uncovered(graph, picture) == Counter()
+    assert [g.id for g in volumes(picture)] == [
+        "in-x", "v-conv1", "v-bowl1", "v-global_avgpool1", "v-linear1"
+    ]  # fmt: skip
+    opened = volumes_picture(graph, Options(level="volumes", expand=("bowl1",)))
+    assert "v-bowl1.add1" in [g.id for g in volumes(opened)]
+
+
 # ---- sizes ----
 
 
@@ -382,6 +397,12 @@ def test_given_sizes_are_drawn() -> None:
     texts = [text.text for text in picture.texts()]
     assert "3 × 448 × 320" in texts
     assert any("The 14 × 10 map of features.30" in text for text in texts)
+
+
+def test_no_example_size_is_an_error_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume_sizes, "_nearest", lambda sizes, wanted: None)
+    with pytest.raises(DrawError, match=r"--size H=\.\.\. W=\.\.\."):
+        volumes_picture(network("hourglass"), OPTIONS)
 
 
 def test_too_many_volumes_are_refused_with_the_way_out() -> None:
