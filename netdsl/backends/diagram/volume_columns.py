@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.backends.diagram.fonts import shorten, text_width
-from netdsl.backends.diagram.scene import Box, Group, Item, Polygon, Text, line
+from netdsl.backends.diagram.scene import Box, Group, Item, Point, Polygon, Text, line
 from netdsl.backends.diagram.volume_forms import (
     Axes,
     Form,
@@ -29,7 +29,7 @@ from netdsl.backends.diagram.volume_words import (
 )
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
-TINY, LENS, LENS_ROOM = 3.0, 20.0, 40.0
+TINY, LENS, LENS_ROOM, LENS_ASIDE = 3.0, 20.0, 44.0, 18.0
 LONG_NAME, SHORT_NAME, LONG_LINE, HALF_LINE = 92.0, 64.0, 150.0, 104.0
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
@@ -66,6 +66,12 @@ class Column:
         return (
             self.lens_wanted and form.is_deep and len(form.axes.spatial) == 2 and form.tall < TINY
         )
+
+    @property
+    def crown(self) -> Point:
+        """Where ways over the row start and end: the middle of the top, beside a lens."""
+        x, y = self.form.crown
+        return (self.form.x + 2.0, self.form.top) if self.has_lens else (x, y)
 
     @property
     def above(self) -> float:
@@ -223,7 +229,8 @@ def lens(form: Form) -> list[Item]:
     """The face of a tiny map, enlarged above it by a factor that is stated."""
     factor = max(2, int(LENS / form.tall))
     large = Form(form.axes, form.scales.zoomed(factor))
-    x = form.x + form.front - large.front - 4
+    edge = max(form.x + form.front - 4, form.x + LENS_ASIDE)
+    x = edge - large.front
     large = large.at(x, form.y - form.height / 2 - 7 - large.height / 2)
     rows, columns = form.axes.spatial
     corners = ((0, 0), (0, columns), (rows, columns), (rows, 0))
@@ -235,8 +242,8 @@ def lens(form: Form) -> list[Item]:
     rays = [
         line([form.on_face(0, c), large.on_face(rows, c)], "amber", 0.6, True) for c in (0, columns)
     ]
-    right, middle = large.on_face(rows / 2, columns)
-    words = Text(right + 4, middle + 3, f"× {factor}", SOFT, "amber", True, "start")
+    right, top = large.on_face(0, columns)
+    words = Text(right, top - 3, f"× {factor}", SOFT, "amber", True, "end")
     return [*rays, face, *(line(points, "amber", 0.4) for points in cells), words]
 
 

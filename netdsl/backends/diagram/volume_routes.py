@@ -137,12 +137,12 @@ class Routes:
 
     def _leave(self, place: Place) -> Point:
         """Where a way starts: on the top, beside the place where others arrive."""
-        x, y = self._column(place).form.crown
+        x, y = self._column(place).crown
         taken = any(place in route.targets and not route.wraps for route in self.routes)
         return (x + ASIDE if taken else x), y
 
     def _arrive(self, place: Place, order: int) -> Point:
-        x, y = self._column(place).form.crown
+        x, y = self._column(place).crown
         taken = any(place == route.source and not route.wraps for route in self.routes)
         return (x - ASIDE if taken else x) - ENTER * order, y - 1
 

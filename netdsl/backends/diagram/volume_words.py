@@ -224,6 +224,8 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     elif adds(step):
         skip = " · ".join(_kernels(ways[1])) if ways and short else ""
         lines.append(f"+ {skip} skip" if skip else "+ skip")
+    elif _last_merge(step) is not None:
+        lines.append(f"joined by {_last_merge(step)}")
     return tuple(line for line in lines if line)
 
 
@@ -270,10 +272,13 @@ def sum_text(parts: Sequence[int]) -> str:
 
 def adds(step: Step) -> bool:
     """Whether a block's last merge is a sum."""
-    for node in reversed(step.nodes):
-        if family(node) == "merging" and len(flowing(node)) > 1:
-            return node.op.name == "add"
-    return False
+    return _last_merge(step) == "add"
+
+
+def _last_merge(step: Step) -> str | None:
+    """The layer that joins the ways through a block last."""
+    merges = (n for n in reversed(step.nodes) if family(n) == "merging" and len(flowing(n)) > 1)
+    return next((node.op.name for node in merges), None)
 
 
 def joins_by_sum(step: Step) -> bool:
