@@ -194,7 +194,7 @@ def _fault(columns: Sequence[Column], start: int) -> float:
     before, column = columns[start - 1], columns[start]
     if before.step not in column.step.sources:
         return -0.05
-    return 0.0 if before.form.axes.spatial != column.form.axes.spatial else 0.12
+    return 0.0 if before.form.axes.spatial != column.form.axes.spatial else 0.3
 
 
 def place_rows(

@@ -230,11 +230,14 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
 
 
 def _kernels(nodes: Sequence[Node]) -> list[str]:
-    return [
-        _kernel(n.op.kernel, len(n.inputs[0].type.spatial)) + _stride(n.op.stride)
-        for n in nodes
-        if isinstance(n.op, Conv | ConvTranspose)
-    ]
+    """`["1×1", "dw 3×3 /2"]`: dw for depthwise."""
+    found: list[str] = []
+    for node in nodes:
+        op, x = node.op, node.inputs[0].type if node.inputs else None
+        if isinstance(op, Conv | ConvTranspose) and x is not None:
+            deep = "dw " if op.groups > 1 and op.groups == x.channels else ""
+            found.append(f"{deep}{_kernel(op.kernel, len(x.spatial))}{_stride(op.stride)}")
+    return found
 
 
 def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
