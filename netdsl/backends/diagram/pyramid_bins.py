@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.ir.graph import Node
@@ -89,4 +89,4 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    return list(itertools.pairwise(edges))
+    return list(pairwise(edges))

@@ -49,12 +49,13 @@ def panel_head(
     """The panel's title and one line that explains it."""
     what = "spatial pyramid pooling" if pyramid.is_joined else "adaptive pooling"
     size = " × ".join(map(str, pyramid.sizes))
-    title = f"The {size} map of {name}, magnified × {factor:.1f}: {what}"
+    drawn = "magnified" if factor >= 1 else "reduced"
+    title = f"The {size} map of {name}, {drawn} × {factor:.1f}: {what}"
     text = (
         f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
     )
     if any(level.is_overlapping for level in pyramid.levels):
-        text += f" {_uneven(pyramid)}: there windows overlap (darker)."
+        text += f" {_uneven(pyramid)}: there windows overlap (stronger colour)."
     return [
         Text(x + INSET, y + 18, title, 12, "ink", True, "start"),
         Text(x + INSET, y + 33, text, 9.5, "soft", False, "start"),
@@ -107,7 +108,7 @@ def _captions(
 
 
 def _grid(level: Level, pyramid: Pyramid, x: float, y: float, cell: float, role: str) -> list[Item]:
-    """The map's pixels, and on them each bin: where bins overlap it is darker."""
+    """The map's pixels, and on them each bin: where bins overlap the colour is stronger."""
     tall, wide = (size * cell for size in pyramid.sizes)
     items: list[Item] = [Box(x, y, wide, tall, "paper", "faint", 0.6)]
     if max(pyramid.sizes) <= MOST_LINES:

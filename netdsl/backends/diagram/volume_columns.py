@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from netdsl.backends.diagram.fonts import shorten, text_width
-from netdsl.backends.diagram.scene import Box, Group, Item, Polygon, Text, line
+from netdsl.backends.diagram.scene import Box, Group, Item, Point, Polygon, Text, line
 from netdsl.backends.diagram.volume_forms import (
     Axes,
     Form,
@@ -18,10 +18,18 @@ from netdsl.backends.diagram.volume_forms import (
 )
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step
-from netdsl.backends.diagram.volume_words import counted, parts_of, says, times, title, tooltip
+from netdsl.backends.diagram.volume_words import (
+    counted,
+    parts_of,
+    says,
+    tail_words,
+    times,
+    title,
+    tooltip,
+)
 
 NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
-TINY, LENS, LENS_ROOM = 3.0, 20.0, 40.0
+TINY, LENS, LENS_ROOM, LENS_ASIDE = 3.0, 20.0, 44.0, 18.0
 LONG_NAME, SHORT_NAME, LONG_LINE, HALF_LINE = 92.0, 64.0, 150.0, 104.0
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
@@ -37,10 +45,6 @@ class Line:
     colour: str
     bold: bool = False
 
-    @property
-    def width(self) -> float:
-        return text_width(self.text, self.size, self.bold)
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -49,6 +53,7 @@ class Column:
     step: Step
     form: Form
     label: tuple[Line, ...]
+    label_width: float
     parts: tuple[Part, ...]
     role: str
     is_left: bool = False
@@ -63,6 +68,12 @@ class Column:
         )
 
     @property
+    def crown(self) -> Point:
+        """Where ways over the row start and end: the middle of the top, beside a lens."""
+        x, y = self.form.crown
+        return (self.form.x + 2.0, self.form.top) if self.has_lens else (x, y)
+
+    @property
     def above(self) -> float:
         """The room it needs above the middle of its form: half of it, and a lens."""
         return self.form.height / 2 + (LENS_ROOM if self.has_lens else 0.0)
@@ -71,10 +82,6 @@ class Column:
     def below(self) -> float:
         """The room below the middle: half of it, and the bar of the channels."""
         return self.form.height / 2 + (10 if len(self.form.axes.spatial) == 3 else 0.0)
-
-    @property
-    def label_width(self) -> float:
-        return max((item.width for item in self.label), default=0.0)
 
     @property
     def width(self) -> float:
@@ -99,6 +106,8 @@ class Study:
     numbers: Numbers
     last: frozenset[int]
     """`id`s of the values whose channels stand last."""
+    tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By family what usually follows in place, which is not said of each."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
         return self.numbers.shape(step.shown)
@@ -109,10 +118,11 @@ class Study:
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
         role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
+        role = "up" if step.join is not None else role
         form = Form(self.axes(step), scales)
-        return Column(
-            step, form, tuple(self._label(step, role, is_left)), self._parts(step), role, is_left
-        )
+        label = tuple(self._label(step, role, is_left))
+        widest = max(text_width(item.text, item.size, item.bold) for item in label)
+        return Column(step, form, label, widest, self._parts(step), role, is_left)
 
     def _parts(self, step: Step) -> tuple[Part, ...]:
         channels = parts_of(step, self.numbers)
@@ -136,6 +146,8 @@ class Study:
         for text in says(step, self.numbers):
             for piece in wrapped(text, SAYS, HALF_LINE):
                 yield Line(piece, SAYS, colour)
+        for piece in wrapped(tail_words(step, self.tails), COUNT, HALF_LINE):
+            yield Line(piece, COUNT, "soft")
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:
@@ -217,7 +229,8 @@ def lens(form: Form) -> list[Item]:
     """The face of a tiny map, enlarged above it by a factor that is stated."""
     factor = max(2, int(LENS / form.tall))
     large = Form(form.axes, form.scales.zoomed(factor))
-    x = form.x + form.front - large.front - 4
+    edge = max(form.x + form.front - 4, form.x + LENS_ASIDE)
+    x = edge - large.front
     large = large.at(x, form.y - form.height / 2 - 7 - large.height / 2)
     rows, columns = form.axes.spatial
     corners = ((0, 0), (0, columns), (rows, columns), (rows, 0))
@@ -229,8 +242,8 @@ def lens(form: Form) -> list[Item]:
     rays = [
         line([form.on_face(0, c), large.on_face(rows, c)], "amber", 0.6, True) for c in (0, columns)
     ]
-    right, middle = large.on_face(rows / 2, columns)
-    words = Text(right + 4, middle + 3, f"× {factor}", SOFT, "amber", True, "start")
+    right, top = large.on_face(0, columns)
+    words = Text(right, top - 3, f"× {factor}", SOFT, "amber", True, "end")
     return [*rays, face, *(line(points, "amber", 0.4) for points in cells), words]
 
 

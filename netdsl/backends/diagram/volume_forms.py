@@ -57,10 +57,6 @@ class Axes:
     def is_map(self) -> bool:
         return bool(self.spatial)
 
-    @property
-    def resolution(self) -> tuple[int, ...]:
-        return self.spatial
-
 
 def axes_of(shape: tuple[int, ...], is_last: bool) -> Axes:
     """The axes of a shape; `is_last` where the channels stand last."""
@@ -194,8 +190,10 @@ def _faces(form: Form, fill: str, edge: str) -> list[Item]:
     side = ((far, top), (far + dx, top - dy), (far + dx, bottom - dy), (far, bottom))
     lid = ((x, top), (x + dx, top - dy), (far + dx, top - dy), (far, top))
     items: list[Item] = [
-        Polygon(side, fill, "", 0), Polygon(side, edge, "", 0, opacity=0.22), Polygon(side, "", edge)
-    ]  # fmt: skip
+        Polygon(side, fill, "", 0),
+        Polygon(side, edge, "", 0, opacity=0.22),
+        Polygon(side, "", edge),
+    ]
     if form.front >= THIN:
         items += [Polygon(lid, fill, "", 0), Polygon(lid, edge, "", 0, opacity=0.07)]
         items.append(Polygon(lid, "", edge))

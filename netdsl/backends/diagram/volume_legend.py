@@ -12,17 +12,21 @@ from netdsl.backends.diagram.volume_forms import Scale, Scales
 from netdsl.backends.diagram.volume_links import plus
 from netdsl.backends.diagram.volume_words import adds
 
+Tails = dict[str, tuple[str, ...]]
 TEXT = 9.0
 GAP = 20.0
 _NAMES = {
-    "io": "input", "conv": "convolution (+ norm, activation)", "pool": "pooling",
+    "io": "input", "conv": "convolution", "pool": "pooling",
     "up": "enlarged map", "dense": "dense layer", "merge": "merge", "move": "moved values",
     "norm": "normalisation", "act": "activation", "block": "block: its result",
 }  # fmt: skip
 
 
+_FAMILIES = {"conv": "convolution", "dense": "dense"}
+
+
 def round_length(scale: Scale, most: float) -> int:
-    """The largest of 1, 2, 5, 10, 20, ... units that is no longer than `most` points; at least 1."""
+    """The largest of 1, 2, 5, 10, 20, ... units within `most` points, or 1 where that is longer."""
     units = most / scale.factor if not scale.root else (most / scale.factor) ** 2
     if units < 1:
         return 1
@@ -91,16 +95,20 @@ def _marks(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
     return found
 
 
-def _families(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
+def _families(columns: Sequence[Column], tails: Tails) -> list[tuple[list[Item], float]]:
     roles = {c.role for c in columns} - {"io"}
-    return [_with_text(_chip(role), 14, name) for role, name in _NAMES.items() if role in roles]
+    return [
+        _with_text(_chip(role), 14, ", ".join((name, *tails.get(_FAMILIES.get(role, ""), ()))))
+        for role, name in _NAMES.items()
+        if role in roles
+    ]
 
 
-def legend(columns: Sequence[Column], scales: Scales, width: float) -> list[Item]:
+def legend(columns: Sequence[Column], scales: Scales, tails: Tails, width: float) -> list[Item]:
     """The legend in lines of about this width: scale bars, the kernel's colour, the families."""
     x, y, items = 0.0, 0.0, []
     for number, (part, wide) in enumerate(
-        (*_bars(columns, scales), *_marks(columns), *_families(columns))
+        (*_bars(columns, scales), *_marks(columns), *_families(columns, tails))
     ):
         if number and x + wide > width:
             x, y = 0.0, y + (28 if y == 0 else 18)

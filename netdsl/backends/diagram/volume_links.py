@@ -17,7 +17,7 @@ from netdsl.backends.diagram.scene import (
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_forms import Form
 from netdsl.backends.diagram.volume_sizes import Numbers
-from netdsl.backends.diagram.volume_steps import Step
+from netdsl.backends.diagram.volume_steps import GROWING, Step
 from netdsl.backends.diagram.volume_words import adds
 from netdsl.ops.base import Op
 
@@ -55,8 +55,7 @@ def link(source: Column, target: Column, numbers: Numbers) -> list[Item]:
     if window is not None and target.form.axes.is_map:
         return _kernel(source.form, target.form, window, target.role)
     first = target.step.node
-    grows = first is not None and target.step.family == "resampling"
-    grows = grows or (first is not None and first.op.name == "conv_transpose")
+    grows = first is not None and first.op.name in GROWING and source.step is target.step.sources[0]
     if grows and source.form.axes.is_map and target.form.axes.is_map:
         return growth(source.form, target.form)
     if source.form.axes.is_map and not target.form.axes.is_map:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf, log
 
 from netdsl.backends.diagram.scene import Bounds, Item
@@ -13,14 +13,15 @@ from netdsl.backends.diagram.volume_columns import Column, label_rows, with_one_
 GAP = 13.0
 NEXT = 30.0
 LANE = 7.0
-GUTTER = 16.0
+GUTTER = 18.0
+LANES_ABOVE = 9.0
 SCALE_ZONE = 50.0
 LABEL_GAP = 9.0
 BEST_ASPECT = 1.45
 MOST_ROWS = 24
+MOST_OF_AIM = 2.5
 SMALL, ENOUGH = 40.0, 84.0
 ZOOMS = (16, 8, 4, 2)
-WRAP_COST = 14.0
 
 
 @dataclass(slots=True)
@@ -46,6 +47,12 @@ class Row:
     top: float = 0.0
     lanes: int = 0
     places: list[float] = field(default_factory=list)
+    inner: float = 0.0
+
+    @property
+    def head(self) -> float:
+        """Room for a heading, and for ways between it and what is below."""
+        return self.lead.head + self.inner if self.lead else 0.0
 
     @property
     def above(self) -> float:
@@ -79,8 +86,7 @@ class Row:
 
     @property
     def bounds(self) -> Bounds:
-        head = self.lead.head if self.lead else 0.0
-        return SCALE_ZONE, self.top - head, self.right, self.bottom
+        return SCALE_ZONE, self.top - self.head, self.right, self.bottom
 
 
 def gap_between(left: Column, right: Column) -> float:
@@ -90,7 +96,7 @@ def gap_between(left: Column, right: Column) -> float:
 
 
 def width_of(columns: Sequence[Column]) -> float:
-    gaps = sum(gap_between(a, b) for a, b in itertools.pairwise(columns))
+    gaps = sum(gap_between(a, b) for a, b in pairwise(columns))
     return sum(c.width for c in columns) + gaps
 
 
@@ -98,16 +104,17 @@ def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead
     """The columns in rows: as many as give the picture a good shape."""
     best: list[Row] = []
     least = inf
-    for count in range(1, min(len(columns), MOST_ROWS) + 1):
-        breaks = _breaks(columns, count, forced)
+    breaker = _Breaker(columns, forced)
+    for count in range(len(forced) + 1, min(len(columns), MOST_ROWS) + 1):
+        breaks = breaker.breaks(count)
         if breaks is None:
             continue
-        edges = [0, *breaks, len(columns)]
-        rows = [_zoomed(list(columns[a:b]), leads.get(a)) for a, b in itertools.pairwise(edges)]
+        edges = pairwise([0, *breaks, len(columns)])
+        rows = [_zoomed(list(columns[a:b]), leads.get(a)) for a, b in edges]
         cost = _cost(rows)
         if cost < least:
             best, least = rows, cost
-        if cost > least + 1.5:
+        if cost > least + 1.0:
             break
     return best
 
@@ -134,40 +141,50 @@ def _zoomed(columns: list[Column], lead: Lead | None) -> Row:
     return Row(with_one_lens([c.zoomed(zoom) for c in columns]), zoom, lead)
 
 
-def _breaks(columns: Sequence[Column], count: int, forced: set[int]) -> list[int] | None:
-    """Where `count` rows begin: about equally wide, best where the resolution changes."""
-    if count < len(forced) + 1:
-        return None
-    total = len(columns)
-    aim = width_of(columns) / count
-    best: list[list[float]] = [[inf] * (total + 1) for _ in range(count + 1)]
-    came: list[list[int]] = [[0] * (total + 1) for _ in range(count + 1)]
-    best[0][0] = 0.0
-    widths = {}
-    for start in range(total):
-        width = 0.0
-        for end in range(start + 1, total + 1):
-            if end - 1 > start:
-                if end - 1 in forced:
-                    break
-                width += gap_between(columns[end - 2], columns[end - 1])
-            width += columns[end - 1].width
-            if width > 2.5 * aim and end > start + 1:
-                break
-            widths[start, end] = width
-    for number in range(1, count + 1):
-        for (start, end), width in widths.items():
-            cost = best[number - 1][start] + ((width - aim) / aim) ** 2 + _fault(columns, start)
-            if cost < best[number][end]:
-                best[number][end], came[number][end] = cost, start
-    if best[count][total] == inf:
-        return None
-    found: list[int] = []
-    end = total
-    for number in range(count, 1, -1):
-        end = came[number][end]
-        found.append(end)
-    return found[::-1]
+class _Breaker:
+    """Finds where rows begin: about equally wide, best where the resolution changes."""
+
+    def __init__(self, columns: Sequence[Column], forced: set[int]) -> None:
+        self.forced, self.count = forced, len(columns)
+        self.widths = [column.width for column in columns]
+        self.gaps = [0.0, *(gap_between(a, b) for a, b in pairwise(columns))]
+        self.faults = [_fault(columns, start) for start in range(len(columns))]
+
+    def breaks(self, count: int) -> list[int] | None:
+        """The first columns of all rows but the first; None where there is no such cut."""
+        total = self.count
+        possible = self._possible((sum(self.widths) + sum(self.gaps)) / count)
+        best = [[inf] * (total + 1) for _ in range(count + 1)]
+        came = [[0] * (total + 1) for _ in range(count + 1)]
+        best[0][0] = 0.0
+        for number in range(1, count + 1):
+            before, here = best[number - 1], best[number]
+            for start, end, cost in possible:
+                if before[start] + cost < here[end]:
+                    here[end], came[number][end] = before[start] + cost, start
+        if best[count][total] == inf:
+            return None
+        found: list[int] = []
+        end = total
+        for number in range(count, 1, -1):
+            end = came[number][end]
+            found.append(end)
+        return found[::-1]
+
+    def _possible(self, aim: float) -> list[tuple[int, int, float]]:
+        """Stretches that may be a row, with what each costs."""
+        found: list[tuple[int, int, float]] = []
+        for start in range(self.count):
+            width = self.widths[start]
+            for end in range(start + 1, self.count + 1):
+                if end > start + 1:
+                    if end - 1 in self.forced:
+                        break
+                    width += self.gaps[end - 1] + self.widths[end - 1]
+                    if width > MOST_OF_AIM * aim:
+                        break
+                found.append((start, end, ((width - aim) / aim) ** 2 + self.faults[start]))
+        return found
 
 
 def _fault(columns: Sequence[Column], start: int) -> float:
@@ -177,17 +194,22 @@ def _fault(columns: Sequence[Column], start: int) -> float:
     before, column = columns[start - 1], columns[start]
     if before.step not in column.step.sources:
         return -0.05
-    return 0.0 if before.form.axes.resolution != column.form.axes.resolution else 0.12
+    return 0.0 if before.form.axes.spatial != column.form.axes.spatial else 0.3
 
 
-def place_rows(rows: Sequence[Row], lanes: Sequence[int], left: float) -> None:
-    """Gives each row its height and each column its place; `lanes` are the ways above each row."""
+def place_rows(
+    rows: Sequence[Row], lanes: Sequence[int], inner: Sequence[int], left: float
+) -> None:
+    """Gives each row its height and each column its place.
+
+    `lanes` are the ways above each row, `inner` those of them that run below its heading.
+    """
     y = 0.0
-    for row, count in zip(rows, lanes, strict=True):
+    for row, count, below in zip(rows, lanes, inner, strict=True):
+        row.inner = LANE * below + 4 if below else 0.0
         row.places = label_rows(row.columns)
         row.lanes = count
-        head = row.lead.head if row.lead else 0.0
-        y += GUTTER + LANE * count + head
+        y += GUTTER + LANE * count + row.head
         row.top = y
         x = left + SCALE_ZONE + (row.lead.width if row.lead else 0.0)
         placed: list[Column] = []

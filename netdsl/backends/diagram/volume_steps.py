@@ -127,10 +127,16 @@ class Reading:
         ]
 
 
-def steps_of(graph: Graph, numbers: Numbers, expand: Sequence[str] = ()) -> list[Step]:
-    """The volumes of a network in the order they are computed; blocks that go down and up are open."""
+def steps_of(
+    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True
+) -> list[Step]:
+    """The volumes in the order they are computed.
+
+    Blocks whose path matches one of `expand` are opened; with `opens_u` also those that go down
+    and up.
+    """
     reading = Reading(graph)
-    shut = _Shutting(reading, numbers, expand)
+    shut = _Shutting(reading, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
     steps = _joined(_absorbed(list(shut.pieces(graph.root)), reading), reading)
     made = {id(step.output): step for step in inputs}
@@ -148,8 +154,11 @@ def steps_of(graph: Graph, numbers: Numbers, expand: Sequence[str] = ()) -> list
 class _Shutting:
     """Which scopes are one volume: those whose inside is no chain."""
 
-    def __init__(self, reading: Reading, numbers: Numbers, expand: Sequence[str]) -> None:
+    def __init__(
+        self, reading: Reading, numbers: Numbers, expand: Sequence[str], opens_u: bool
+    ) -> None:
         self.reading, self.numbers, self.expand = reading, numbers, expand
+        self.opens_u = opens_u
         self.definitions: set[str] = set()
 
     def pieces(self, root: Scope) -> Iterator[Step]:
@@ -180,7 +189,9 @@ class _Shutting:
         nodes = self._running(scope)
         if not wanted or len(nodes) < 2 or any(fnmatchcase(scope.path, p) for p in self.expand):
             return False
-        return len(self.reading.results(nodes)) == 1 and not self._is_hourglass(nodes)
+        if self.opens_u and self._is_hourglass(nodes):
+            return False
+        return len(self.reading.results(nodes)) == 1
 
     def _branches(self, scope: Scope) -> bool:
         """Whether the members are no chain, each reading the one before alone."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from netdsl.backends.diagram.scene import Ellipse, Item
@@ -16,41 +16,76 @@ from netdsl.backends.diagram.volume_steps import Step
 from netdsl.backends.diagram.volume_words import joins_by_sum
 
 FEWEST_SKIPS = 2
+FEWEST_LEVELS = 3
+MUCH = 1.7
 GAP, NEXT, DOWN = 9.0, 24.0, 14.0
 LEVEL_GAP = 18.0
-INDENTS = (40.0, 90.0, 140.0)
+INDENTS = (40.0, 90.0, 140.0, 190.0)
 LABEL_GAP = 7.0
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """A way across: where it leaves the spine, the steps on it, where it comes in again."""
+
+    start: Step
+    between: list[Step]
+    end: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """The way down and up (`spine`), and the skips: from, steps on the way, to."""
+    """The way down and up (`spine`), the ways across, and the level of each step by `id`."""
 
     spine: list[Step]
-    skips: list[tuple[Step, list[Step], Step]]
+    skips: list[Skip]
+    levels: dict[int, int]
 
 
 def u_shape(study: Study) -> Shape | None:
-    """How a network is a U; None if it is none."""
-    axes = {id(step): study.axes(step) for step in study.steps}
-    if any(len(a.spatial) != 2 for a in axes.values()):
-        return None
+    """How a network is a U; None if it is none.
+
+    A level lower is where a map has clearly fewer pixels than the one before, whatever
+    convolutions without padding take away.
+    """
+    areas: dict[int, int] = {}
+    for step in study.steps:
+        axes = study.axes(step)
+        if len(axes.spatial) != 2:
+            return None
+        areas[id(step)] = prod(axes.spatial)
     spine = _longest(study.steps)
-    sizes = [prod(axes[id(step)].spatial) for step in spine]
-    low = sizes.index(min(sizes))
-    high = len(sizes) - 1 - sizes[::-1].index(min(sizes))
-    down, up = sizes[: low + 1], sizes[high:]
-    if down != sorted(down, reverse=True) or up != sorted(up) or len(set(up)) < 3:
+    way = _levels([areas[id(step)] for step in spine])
+    low, high = way.index(max(way)), len(way) - 1 - way[::-1].index(max(way))
+    down, up = way[: low + 1], way[high:]
+    if down != sorted(down) or up != sorted(up, reverse=True) or len(set(up)) < FEWEST_LEVELS:
         return None
     place = {id(step): index for index, step in enumerate(spine)}
     skips = _skips(study.steps, spine, place)
     if skips is None or len(skips) < FEWEST_SKIPS:
         return None
-    for start, between, end in skips:
-        level = {axes[id(step)].spatial for step in (start, *between, end)}
-        if len(level) != 1 or place[id(start)] > low or place[id(end)] <= high:
+    levels = {id(step): level for step, level in zip(spine, way, strict=True)}
+    for skip in skips:
+        begin, end = place[id(skip.start)], place[id(skip.end)]
+        if way[begin] != way[end] or begin > low or end <= high:
             return None
-    return Shape(spine, skips)
+        before = areas[id(skip.start)]
+        for step in skip.between:
+            if areas[id(step)] >= before * MUCH:
+                return None
+            if areas[id(step)] * MUCH <= before and step.family != "size":
+                return None
+        levels.update((id(step), way[begin]) for step in skip.between)
+    return Shape(spine, skips, levels)
+
+
+def _levels(areas: Sequence[int]) -> list[int]:
+    """One more where the area shrinks by much, one less where it grows by much."""
+    found = [0]
+    for before, area in pairwise(areas):
+        turn = (area * MUCH <= before) - (area >= before * MUCH)
+        found.append(found[-1] + turn)
+    return found
 
 
 def _longest(steps: Sequence[Step]) -> list[Step]:
@@ -71,9 +106,9 @@ def _longest(steps: Sequence[Step]) -> list[Step]:
 
 def _skips(
     steps: Sequence[Step], spine: Sequence[Step], place: dict[int, int]
-) -> list[tuple[Step, list[Step], Step]] | None:
+) -> list[Skip] | None:
     """The ways beside the spine; None where one is no chain from the spine to the spine."""
-    found: list[tuple[Step, list[Step], Step]] = []
+    found: list[Skip] = []
     used: set[int] = set()
     for step in spine:
         for source in step.sources:
@@ -86,7 +121,7 @@ def _skips(
                 between.insert(0, source)
                 used.add(id(source))
                 (source,) = source.sources
-            found.append((source, between, step))
+            found.append(Skip(source, between, step))
     return found if len(used) + len(spine) == len(steps) else None
 
 
@@ -96,8 +131,8 @@ class ULayout:
     def __init__(self, study: Study, shape: Shape, scales: Scales, indent: float) -> None:
         self.study, self.shape, self.scales, self.indent = study, shape, scales, indent
         self.made = {id(s): study.column(s, scales, True) for s in study.steps}
-        spatial = {study.axes(s).spatial for s in shape.spine}
-        self.levels = sorted(spatial, key=prod, reverse=True)
+        self.lowest = min(shape.levels.values())
+        self.count = max(shape.levels.values()) - self.lowest + 1
         self.places: list[list[float]] = []
         self.label_tops: list[float] = []
         self.tops: list[float] = []
@@ -108,12 +143,13 @@ class ULayout:
         return [self.made[id(step)] for step in self.study.steps]
 
     def level(self, step: Step) -> int:
-        return self.levels.index(self.study.axes(step).spatial)
+        """Levels are counted from the top."""
+        return self.shape.levels[id(step)] - self.lowest
 
     def _place(self) -> None:
         lefts = self._lefts()
         y = 0.0
-        for number in range(len(self.levels)):
+        for number in range(self.count):
             inside = [step for step in self.study.steps if self.level(step) == number]
             columns = with_one_lens([self.made[id(step)] for step in inside])
             above = max(column.above for column in columns)
@@ -129,7 +165,7 @@ class ULayout:
     def _lefts(self) -> dict[int, float]:
         """Left edges: down with an indent a level, up so far that the rays have room."""
         lefts: dict[int, float] = {}
-        rooms = {id(end): self._room(start, between) for start, between, end in self.shape.skips}
+        rooms = {id(skip.end): self._room(skip) for skip in self.shape.skips}
         x, indent = 0.0, 0.0
         before: Step | None = None
         for step in self.shape.spine:
@@ -152,6 +188,16 @@ class ULayout:
         self._between(lefts)
         return lefts
 
+    def crossings(self) -> int:
+        """How many labels of steps on the way across lie in the way of rays from below."""
+        place = {id(step): index for index, step in enumerate(self.shape.spine)}
+        found = 0
+        for skip in self.shape.skips:
+            below = self.made[id(self.shape.spine[place[id(skip.end)] - 1])].form
+            edges = [self.made[id(s)].form.x + self.made[id(s)].width for s in skip.between]
+            found += sum(edge > below.x + below.width for edge in edges)
+        return found
+
     def _right_of(self, step: Step, lefts: dict[int, float]) -> float:
         """How far the way down reaches on a level."""
         level = self.level(step)
@@ -164,23 +210,23 @@ class ULayout:
             default=0.0,
         )
 
-    def _room(self, start: Step, between: Sequence[Step]) -> tuple[Step, float]:
-        return start, NEXT + sum(self.made[id(s)].width + NEXT for s in between)
+    def _room(self, skip: Skip) -> tuple[Step, float]:
+        return skip.start, NEXT + sum(self.made[id(s)].width + NEXT for s in skip.between)
 
     def _between(self, lefts: dict[int, float]) -> None:
-        for start, between, end in self.shape.skips:
-            left = lefts[id(start)] + self.made[id(start)].width
-            wide = sum(self.made[id(step)].width for step in between)
-            gap = (lefts[id(end)] - left - wide) / (len(between) + 1)
-            for step in between:
+        for skip in self.shape.skips:
+            left = lefts[id(skip.start)] + self.made[id(skip.start)].width
+            wide = sum(self.made[id(step)].width for step in skip.between)
+            gap = (lefts[id(skip.end)] - left - wide) / (len(skip.between) + 1)
+            for step in skip.between:
                 left += gap
                 lefts[id(step)] = left
                 left += self.made[id(step)].width
 
     def links(self, numbers: Numbers) -> Iterator[Item]:
         spine = [self.made[id(step)] for step in self.shape.spine]
-        starts = {id(start) for start, _, _ in self.shape.skips}
-        for before, column in itertools.pairwise(spine):
+        starts = {id(skip.start) for skip in self.shape.skips}
+        for before, column in pairwise(spine):
             step = self.level(column.step) - self.level(before.step)
             if step == 0:
                 yield from link(before, column, numbers)
@@ -198,17 +244,17 @@ class ULayout:
         yield from self._across(numbers)
 
     def _across(self, numbers: Numbers) -> Iterator[Item]:
-        for start, between, end in self.shape.skips:
-            chain = [self.made[id(step)] for step in (start, *between, end)]
-            for left, right in itertools.pairwise(chain):
+        for skip in self.shape.skips:
+            chain = [self.made[id(step)] for step in (skip.start, *skip.between, skip.end)]
+            for left, right in pairwise(chain):
                 tip = entry(right.form)
-                if right.step is end:
-                    tip = (right.form.x + self._part(end, right) - 1, tip[1])
+                if right.step is skip.end:
+                    tip = (right.form.x + self._part(right) - 1, tip[1])
                 yield from routed([leaving(left.form), tip], "amber", 1.4)
-                if right.step is end and joins_by_sum(end):
+                if right.step is skip.end and joins_by_sum(skip.end):
                     yield from plus(tip[0] - 9, tip[1])
 
-    def _part(self, end: Step, column: Column) -> float:
+    def _part(self, column: Column) -> float:
         """How far in the front of a join the part lies that comes over the skip."""
         x, total = 0.0, sum(part.channels for part in column.parts)
         for part in column.parts:

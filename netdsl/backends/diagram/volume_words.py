@@ -10,7 +10,7 @@ from math import prod
 from netdsl.analyses.cost import count_parameters, layer_text
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.volume_sizes import Numbers
-from netdsl.backends.diagram.volume_steps import Step, family, flowing
+from netdsl.backends.diagram.volume_steps import Step, family, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.base import Op
 from netdsl.ops.conv import Conv, ConvTranspose
@@ -84,6 +84,53 @@ def says(step: Step, numbers: Numbers) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
+def tail(step: Step) -> tuple[str, ...]:
+    """What changes a volume's numbers in place, behind the layer that makes it."""
+    if step.node is None:
+        return ()
+    behind = step.nodes[step.nodes.index(step.node) + 1 :]
+    return tuple(_word(n) for n in behind if _counts(n))
+
+
+def ahead(step: Step) -> tuple[str, ...]:
+    """What works in place on what flows in."""
+    if step.node is None:
+        return ()
+    return tuple(_word(n) for n in step.nodes[: step.nodes.index(step.node)] if _counts(n))
+
+
+def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
+    """By family the most frequent tail; only where layers have any."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in ("convolution", "dense"):
+        inside = [s for s in steps if s.family == name and s.node and s.node.op.name not in MOVING]
+        counts = Counter(tail(step) for step in inside)
+        if counts:
+            found[name] = counts.most_common(1)[0][0]
+    return found
+
+
+def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
+    """What is not as usual: `+ relu, lrn`, `no relu`, `behind batchnorm, relu`."""
+    if step.node is None or step.join is not None or step.node.op.name in MOVING:
+        return ""
+    words: list[str] = []
+    own, expected = tail(step), usual.get(step.family, ())
+    if ahead(step):
+        words.append(f"behind {', '.join(ahead(step))}")
+    if own != expected:
+        words.append(f"+ {', '.join(own)}" if own else f"no {', '.join(expected)}")
+    return "; ".join(words)
+
+
+def _counts(node: Node) -> bool:
+    return is_in_place(node) and family(node) in ("activations", "norms")
+
+
+def _word(node: Node) -> str:
+    return node.op.name
+
+
 def layer_words(node: Node, numbers: Numbers) -> str:
     """A layer's settings, as short as they can be said."""
     op = node.op
@@ -96,7 +143,9 @@ def layer_words(node: Node, numbers: Numbers) -> str:
     if op.name in ("adaptive_maxpool", "adaptive_avgpool"):
         if set(outputs[0].spatial) == {1}:
             return _KINDS[op.name.replace("adaptive", "global")]
-        return f"{_KINDS[op.name]} of {_by(outputs[0].spatial)} bins"
+        bins = f"{_by(outputs[0].spatial)} bins"
+        same = inputs[0].spatial == outputs[0].spatial
+        return f"{bins} of one pixel" if same else f"{_KINDS[op.name]} of {bins}"
     if op.name == "spp":
         return f"{getattr(op, 'mode', '')}, levels {', '.join(map(str, getattr(op, 'levels', ())))}"
     if op.name in _KINDS:
@@ -167,23 +216,28 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     """The convolutions in a block, and how its results are put together."""
     ways = _ways(step)
     kernels = _kernels(ways[0] if ways else step.nodes)
-    short = 0 < len(kernels) <= FEW_KERNELS
-    lines = [" · ".join(kernels) if short else _census(step.nodes)]
     parts = parts_of(step, numbers)
+    short = 0 < len(kernels) <= FEW_KERNELS and not parts
+    lines = [" · ".join(kernels) if short else _census(step.nodes)]
     if parts:
         lines.append(f"concat {sum_text(parts)}")
     elif adds(step):
         skip = " · ".join(_kernels(ways[1])) if ways and short else ""
         lines.append(f"+ {skip} skip" if skip else "+ skip")
+    elif _last_merge(step) is not None:
+        lines.append(f"joined by {_last_merge(step)}")
     return tuple(line for line in lines if line)
 
 
 def _kernels(nodes: Sequence[Node]) -> list[str]:
-    return [
-        _kernel(n.op.kernel, len(n.inputs[0].type.spatial)) + _stride(n.op.stride)
-        for n in nodes
-        if isinstance(n.op, Conv | ConvTranspose)
-    ]
+    """`["1×1", "dw 3×3 /2"]`: dw for depthwise."""
+    found: list[str] = []
+    for node in nodes:
+        op, x = node.op, node.inputs[0].type if node.inputs else None
+        if isinstance(op, Conv | ConvTranspose) and x is not None:
+            deep = "dw " if op.groups > 1 and op.groups == x.channels else ""
+            found.append(f"{deep}{_kernel(op.kernel, len(x.spatial))}{_stride(op.stride)}")
+    return found
 
 
 def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
@@ -221,10 +275,13 @@ def sum_text(parts: Sequence[int]) -> str:
 
 def adds(step: Step) -> bool:
     """Whether a block's last merge is a sum."""
-    for node in reversed(step.nodes):
-        if family(node) == "merging" and len(flowing(node)) > 1:
-            return node.op.name == "add"
-    return False
+    return _last_merge(step) == "add"
+
+
+def _last_merge(step: Step) -> str | None:
+    """The layer that joins the ways through a block last."""
+    merges = (n for n in reversed(step.nodes) if family(n) == "merging" and len(flowing(n)) > 1)
+    return next((node.op.name for node in merges), None)
 
 
 def joins_by_sum(step: Step) -> bool:

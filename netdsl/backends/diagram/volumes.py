@@ -29,6 +29,7 @@ from netdsl.backends.diagram.volume_rows import (
 from netdsl.backends.diagram.volume_sizes import Numbers, numbers_for
 from netdsl.backends.diagram.volume_steps import Step, steps_of
 from netdsl.backends.diagram.volume_u import INDENTS, ULayout, u_shape
+from netdsl.backends.diagram.volume_words import usual_tails
 from netdsl.ir.graph import Graph
 
 MOST_VOLUMES = 160
@@ -46,13 +47,17 @@ FIRST = ("conv", "conv_transpose", "maxpool", "avgpool", "upsample", "adaptive_a
 def volumes_picture(graph: Graph, options: Options) -> Picture:
     """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
     numbers = numbers_for(graph)
+    last = channels_last(graph)
     steps = steps_of(graph, numbers, options.expand)
+    shape = u_shape(Study(steps, numbers, last))
+    if shape is None:
+        steps = steps_of(graph, numbers, options.expand, opens_u=False)
     if len(steps) > MOST_VOLUMES:
         raise DrawError(
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
             "picture shows; draw the blocks instead: --level blocks"
         )
-    study = Study(steps, numbers, channels_last(graph))
+    study = Study(steps, numbers, last, usual_tails(steps))
     too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
     if too_deep is not None:
         raise DrawError(
@@ -60,12 +65,17 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
             "draw the blocks instead: --level blocks"
         )
     axes = [study.axes(step) for step in steps]
-    shape = u_shape(study)
     if shape is not None:
-        pictures = [
-            _u_picture(graph, study, ULayout(study, shape, scales_for(axes, tall), indent), options)
+        layouts = [
+            ULayout(study, shape, scales_for(axes, tall), indent)
             for tall in U_TALL
             for indent in INDENTS
+        ]
+        least = min(layout.crossings() for layout in layouts)
+        pictures = [
+            _u_picture(graph, study, layout, options)
+            for layout in layouts
+            if layout.crossings() == least
         ]
     else:
         pictures = [
@@ -76,7 +86,7 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
 
 def _fault(picture: Picture) -> float:
     """How far a picture is from a good shape; a small one is better than a large one."""
-    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 3000
+    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 1500
 
 
 def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) -> Picture:
@@ -90,7 +100,7 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
         items.append(group)
     items += layout.links(study.numbers)
     width = max(c.form.x + c.width for c in layout.columns)
-    marks = legend(layout.columns, layout.scales, max(width, 640.0))
+    marks = legend(layout.columns, layout.scales, study.tails, max(width, 640.0))
     title = options.title or graph.name
     return framed(
         title, _lines(graph, study, layout.columns, ()), items, legend=marks, notes=_notes(width)
@@ -121,7 +131,7 @@ def channels_last(graph: Graph) -> frozenset[int]:
 
 
 def scales_for(axes: Sequence[Axes], tallest: float) -> Scales:
-    """Linear scales that fit the sheet; of square roots where most would be no thicker than a line."""
+    """Linear scales that fit the sheet; square roots where most forms would be mere lines."""
     maps = [a for a in axes if a.is_map]
     pixels = max((n for a in maps for n in a.spatial), default=1)
     channels = sorted(a.channels for a in maps) or [1]
@@ -157,10 +167,10 @@ class _Sheet:
         forced, leads = self._panels()
         rows = into_rows(self.columns, forced, leads)
         routes = Routes(rows)
-        place_rows(rows, routes.counts, routes.left)
+        place_rows(rows, routes.counts, routes.inner, routes.left)
         items = [*self._rows(rows, routes), *routes.draw()]
         width = max(row.right for row in rows)
-        marks = legend(self.columns, self.scales, max(width, 640.0))
+        marks = legend(self.columns, self.scales, self.study.tails, max(width, 640.0))
         title = self.options.title or self.graph.name
         return framed(
             title,
@@ -210,7 +220,7 @@ class _Sheet:
 
     def _panel(self, row: Row, panel: _Panel, left: float, right: float) -> list[Item]:
         assert row.lead is not None
-        x, y = left + SCALE_ZONE - 6, row.top - row.lead.head
+        x, y = left + SCALE_ZONE - 6, row.top - row.head
         items: list[Item] = [
             Box(x, y, right - x + 8, row.bottom - y + 4, "panel.fill", "panel.line", 1, 6)
         ]
@@ -242,10 +252,8 @@ def _lines(graph: Graph, study: Study, columns: Sequence[Column], rows: Sequence
     lines = [_projection(maps)] if maps else []
     zooms = sorted({row.zoom for row in rows if row.zoom > 1})
     if zooms:
-        shown = " or ".join(f"× {zoom}" for zoom in zooms)
-        lines.append(
-            f"Rows marked in amber draw their pixels {shown}; all other rows share one scale."
-        )
+        shown = " or ".join(f'"pixels × {zoom}"' for zoom in zooms)
+        lines.append(f"Rows marked {shown} are drawn that much larger; all others share one scale.")
     if study.numbers.line:
         lines += wrap(study.numbers.line, LONGEST_LINE)
     ops = sum(1 for step in study.steps for _ in step.covered())
