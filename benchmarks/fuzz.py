@@ -135,6 +135,7 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=50) as pool:
         _retry(mine, [pool.apply(chunk, ((kind, s, s + 1),)) for s, _ in mine["faults"]])
+        _keep(state)
         before = time.time()
         for (_, _, end), (found, faults) in zip(jobs, pool.imap(chunk, jobs), strict=True):
             now = time.time()
@@ -142,12 +143,16 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
             before = now
             mine["found"] = dict(Counter(mine["found"]) + found)
             mine["faults"] = [*mine["faults"], *faults][:MOST_FAULTS]
-            STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            _keep(state)
             for seed, trace in faults:
                 print(f"{kind} {seed}: {trace}", flush=True)
             if now > until:
                 pool.terminate()
                 break
+
+
+def _keep(state: dict[str, Any]) -> None:
+    STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
 
 def _retry(mine: dict[str, Any], again: list[Result]) -> None:
