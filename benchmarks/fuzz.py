@@ -175,7 +175,11 @@ def summary() -> str:
         found = ", ".join(f"{n:,} {what}" for what, n in sorted(mine["found"].items()))
         wrong = mine["found"].get("FAULT", 0)
         said = f"{mine['done']:,} of {KINDS[kind][1]:,} in {mine['seconds']:,.0f} s"
-        mended = f"; mended since: {', '.join(map(str, mine['mended']))}" if mine["mended"] else ""
+        mended = (
+            f"; at first wrong, no more: {', '.join(map(str, mine['mended']))}"
+            if mine["mended"]
+            else ""
+        )
         lines.append(f"{kind}: {said}, {wrong} wrong ({found}){mended}")
     return "\n".join(lines)
 
