@@ -135,6 +135,7 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, maxtasksperchild=50) as pool:
         _retry(mine, [pool.apply(chunk, ((kind, s, s + 1),)) for s, _ in mine["faults"]])
+        _keep(state)
         before = time.time()
         for (_, _, end), (found, faults) in zip(jobs, pool.imap(chunk, jobs), strict=True):
             now = time.time()
@@ -142,12 +143,16 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
             before = now
             mine["found"] = dict(Counter(mine["found"]) + found)
             mine["faults"] = [*mine["faults"], *faults][:MOST_FAULTS]
-            STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            _keep(state)
             for seed, trace in faults:
                 print(f"{kind} {seed}: {trace}", flush=True)
             if now > until:
                 pool.terminate()
                 break
+
+
+def _keep(state: dict[str, Any]) -> None:
+    STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
 
 def _retry(mine: dict[str, Any], again: list[Result]) -> None:
@@ -170,7 +175,11 @@ def summary() -> str:
         found = ", ".join(f"{n:,} {what}" for what, n in sorted(mine["found"].items()))
         wrong = mine["found"].get("FAULT", 0)
         said = f"{mine['done']:,} of {KINDS[kind][1]:,} in {mine['seconds']:,.0f} s"
-        mended = f"; mended since: {', '.join(map(str, mine['mended']))}" if mine["mended"] else ""
+        mended = (
+            f"; at first wrong, no more: {', '.join(map(str, mine['mended']))}"
+            if mine["mended"]
+            else ""
+        )
         lines.append(f"{kind}: {said}, {wrong} wrong ({found}){mended}")
     return "\n".join(lines)
 
