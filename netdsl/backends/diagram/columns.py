@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
+from math import prod
 
-from netdsl.analyses.links import Product, count, is_in, reads, shape_of, size_of
+from netdsl.analyses.links import Product, count, is_in, reads, shape_of, union
 from netdsl.analyses.links import field as field_of
+from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import Neuron
 from netdsl.backends.diagram.options import DrawError
-from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.cells import one, ravel, whole
 
 Index = tuple[int, ...]
-BEFORE, AFTER = 6, 4
-"""Layers drawn before and behind that of the neuron."""
+FEW = 9
+"""Layers of which all are drawn."""
+BEFORE, AFTER = 4, 3
+"""Of more layers, those drawn before and behind that of the neuron."""
+MOST_COLUMNS = 14
 SHOWN_OF_SMALL = 10
+MOST_COUNTED = 2_000_000
+"""Numbers of a layer up to which every one of a field is placed between the drawn ones."""
 
 
 @dataclass(slots=True)
@@ -24,165 +32,196 @@ class Column:
     """A layer: `drawn` are the indices of the neurons that are shown, in order.
 
     `gaps` tells how many are left out before each drawn one and behind the last, and how many
-    of those lie in the field of the chosen neurons; `seen` are products that cover that field.
+    of those lie in the field of the chosen neurons; `seen` are products that hold that field.
     """
 
-    value: Value
-    unit: Unit | None
-    name: str
-    shape: tuple[int, ...]
+    layer: NeuronLayer
     drawn: list[Index] = field(default_factory=list)
     seen: list[Product] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
 
     @property
-    def total(self) -> int:
-        number = 1
-        for size in self.shape:
-            number *= size
-        return number
+    def name(self) -> str:
+        return self.layer.name
 
-    def place(self, index: Index) -> int:
-        """The neuron's number in its layer."""
-        place = 0
-        for i, size in zip(index, self.shape, strict=True):
-            place = place * size + i
-        return place
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.layer.shape
+
+    @property
+    def total(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A drawn connection: columns by number, and a neuron of each."""
+
+    start: int
+    source: Index
+    end: int
+    target: Index
 
 
 @dataclass(slots=True)
 class Study:
-    """Columns from left to right, and what was left out of the network beside them."""
+    """Columns from left to right, the chosen neurons in them, and the whole network's layers.
+
+    `chosen` are column numbers and indices; `fields` what each chosen neuron depends on, by
+    `id` of the value.
+    """
 
     columns: list[Column]
     neurons: list[Neuron]
-    skipped_before: int
-    skipped_after: int
+    chosen: list[tuple[int, Index]]
+    fields: list[dict[int, list[Product]]]
+    layers: list[NeuronLayer]
+    first: int
+    last: int
+
+    def links(self) -> Iterator[Link]:
+        """Every connection between two neurons that are drawn."""
+        places = {id(column.layer.value): n for n, column in enumerate(self.columns)}
+        for end, column in enumerate(self.columns):
+            for target in column.drawn:
+                for key, pieces in column.layer.reads([one(target)]).items():
+                    start = places.get(key)
+                    if start is None:
+                        continue
+                    for source in self.columns[start].drawn:
+                        if is_in(pieces, source):
+                            yield Link(start, source, end, target)
 
 
 def study(graph: Graph, neurons: Sequence[Neuron]) -> Study:
-    """The columns around the neurons' layers. Raises `UnknownLinks`."""
-    chain, at = _chain(graph, neurons)
-    first, last = max(0, min(at) - BEFORE), min(len(chain), max(at) + AFTER + 1)
-    columns = chain[first:last]
-    for neuron in neurons:
-        for key, pieces in field_of(graph, neuron.value, neuron.index).items():
-            for column in columns:
-                if id(column.value) == key:
-                    column.seen += pieces
-    _choose(columns, neurons)
+    """The columns around the neurons' layers. Raises `UnknownLinks`, `DrawError`."""
+    layers = layers_of(graph)
+    found = [_home(layers, neuron) for neuron in neurons]
+    chain = _chain(layers, found)
+    at = [chain.index(layer) for layer, _ in found]
+    first, last = _stretch(len(chain), min(at), max(at))
+    columns = [Column(layer) for layer in chain[first:last]]
+    fields = [field_of(graph, neuron.value, neuron.index) for neuron in neurons]
+    chosen = [(n - first, index) for n, (_, index) in zip(at, found, strict=True)]
+    for column in columns:
+        column.seen = union(p for own in fields for p in own.get(id(column.layer.value), []))
+    for number, index in chosen:  # a value inside of its layer is the same neuron
+        columns[number].seen = union([*columns[number].seen, one(index)])
+    _choose(columns, chosen)
     for column in columns:
         _count_gaps(column)
-    return Study(columns, list(neurons), first, len(chain) - last)
+    return Study(columns, list(neurons), chosen, fields, layers, first, len(chain) - last)
 
 
-def _chain(graph: Graph, neurons: Sequence[Neuron]) -> tuple[list[Column], list[int]]:
-    """The layers on the way through the neurons, inputs first; other branches are left out."""
-    units = list(leaves(opened(units_of(graph), lambda unit, level: True)))
-    made = {id(v): unit for unit in units for node in unit.nodes for v in node.outputs}
-    inputs = {id(item.value): item.name for item in graph.inputs}
-    deepest = max(neurons, key=lambda n: _depth(n.value, made))
-    way: list[Column] = []
-    value: Value | None = deepest.value
-    while value is not None:
-        unit = made.get(id(value))
-        if unit is None:
-            way.append(Column(value, None, inputs.get(id(value), ""), shape_of(value)))
-            break
-        result = unit.outputs[0] if value not in unit.outputs else value
-        way.append(Column(result, unit, unit.path, shape_of(result)))
-        read = unit.read()
-        value = max(read, key=lambda v: _depth(v, made)) if read else None
-    way.reverse()
-    value = way[-1].value
-    while value is not None:
-        reader = next((u for u in units if any(v is value for v in u.read())), None)
-        if reader is None:
-            break
-        value = reader.outputs[0]
-        way.append(Column(value, reader, reader.path, shape_of(value)))
-    places = [_place_of(way, neuron) for neuron in neurons]
-    return way, places
-
-
-def chain_of(graph: Graph, neuron: Neuron) -> list[Column]:
-    """The layers from an input to the neuron's, along the longest way."""
-    way, (place,) = _chain(graph, [neuron])
-    return way[: place + 1]
-
-
-def _place_of(way: Sequence[Column], neuron: Neuron) -> int:
-    for number, column in enumerate(way):
-        own = {id(column.value)}
-        if column.unit is not None:
-            own.update(id(v) for node in column.unit.nodes for v in node.outputs)
-        if id(neuron.value) in own:
-            return number
-    raise DrawError(f"{neuron} is not on the way of the other neurons; draw it by itself")
-
-
-def _depth(value: Value, made: dict[int, Unit]) -> int:
-    """Layers from an input on."""
-    depths: dict[int, int] = {}
-    stack = [value]
-    while stack:
-        top = stack[-1]
-        unit = made.get(id(top))
-        below = [] if unit is None else [v for v in unit.read() if id(v) not in depths]
-        if below:
-            stack += below
-            continue
-        depths[id(top)] = (
-            0 if unit is None else 1 + max((depths[id(v)] for v in unit.read()), default=0)
+def _stretch(count: int, nearest: int, deepest: int) -> tuple[int, int]:
+    """Which layers of a chain are drawn: the first, and the one after the last."""
+    if count <= FEW:
+        return 0, count
+    if deepest - nearest >= MOST_COLUMNS:
+        raise DrawError(
+            f"{deepest - nearest + 1} layers lie from one neuron to the other, and at most "
+            f"{MOST_COLUMNS} are drawn; choose neurons that are nearer"
         )
-        stack.pop()
-    return depths[id(value)]
+    first, last = max(0, nearest - BEFORE), min(count, deepest + AFTER + 1)
+    room = max(0, MOST_COLUMNS - (deepest - nearest + 1))
+    first = max(first, nearest - (room + 1) // 2)
+    return first, min(last, deepest + 1 + room // 2)
 
 
-def read_by(column: Column, index: Index, before: Column) -> list[Product]:
-    """What a neuron of a column reads of the column before it. Raises `UnknownLinks`."""
-    assert column.unit is not None
-    wanted: list[tuple[Value, Product]] = [(column.value, tuple(frozenset((i,)) for i in index))]
-    made = {id(v): node for node in column.unit.nodes for v in node.outputs}
-    found: list[Product] = []
-    while wanted:
-        value, piece = wanted.pop()
-        if value is before.value:
-            found.append(piece)
-        elif id(value) in made:
-            node = made[id(value)]
-            wanted += [(node.inputs[n], read) for n, read in reads(node, piece)]
+def _home(layers: Sequence[NeuronLayer], neuron: Neuron) -> tuple[NeuronLayer, Index]:
+    """The layer that a neuron is drawn in, and its index there."""
+    value, index = neuron.value, neuron.index
+    for layer in layers:
+        if layer.value is value:
+            return layer, index
+    owner = next((y for y in layers if any(value in n.outputs for n in y.nodes)), None)
+    if owner is None:
+        raise DrawError(f"{neuron} runs in training only, or depends on no input")
+    node = next(n for n in owner.nodes if value in n.outputs)
+    if owner.nodes.index(node) >= owner.nodes.index(owner.body):
+        return owner, index
+    (number, read), *_ = reads(node, one(index), node.outputs.index(value))
+    renamed = tuple(min(axis) for axis in read)
+    return _home(layers, Neuron(node.inputs[number], renamed, neuron.name))
+
+
+def _chain(
+    layers: Sequence[NeuronLayer], found: Sequence[tuple[NeuronLayer, Index]]
+) -> list[NeuronLayer]:
+    """Layers from an input on, through the chosen neurons, along what the deepest one reads."""
+    owner = {id(layer.value): layer for layer in layers}
+    wanted = {id(layer) for layer, _ in found}
+    layer, index = max(found, key=lambda pair: pair[0].depth)
+    above = _ancestors(layers, owner, wanted)
+    way = [layer]
+    pieces: list[Product] = [one(index)]
+    while not way[-1].is_input:
+        read = way[-1].reads(pieces)
+        ways = [owner[key] for key in read if key in owner]
+        if not ways:
+            break
+        left = wanted - {id(one) for one in way}
+        best = max(ways, key=lambda y: (len(above[id(y)] & left), y.depth))
+        pieces = read[id(best.value)]
+        way.append(best)
+    way.reverse()
+    missing = [layer for layer, _ in found if layer not in way]
+    if missing:
+        raise DrawError(
+            f"no way leads through all of the neurons: {missing[0].name} is on another branch than "
+            f"{way[-1].name}; draw them apart"
+        )
+    return [*way, *_behind(layers, way[-1])]
+
+
+def _ancestors(
+    layers: Sequence[NeuronLayer], owner: dict[int, NeuronLayer], wanted: set[int]
+) -> dict[int, set[int]]:
+    """By `id` of a layer, which of the wanted ones it is or depends on."""
+    found: dict[int, set[int]] = {}
+    for layer in layers:
+        own = {id(layer)} & wanted
+        found[id(layer)] = own.union(
+            *(found[id(owner[id(v)])] for v in layer.read() if id(v) in owner)
+        )
     return found
 
 
-def _choose(columns: list[Column], neurons: Sequence[Neuron]) -> None:
-    """A few neurons a column: the chosen ones, what they read, their neighbours, first and last."""
+def _behind(layers: Sequence[NeuronLayer], layer: NeuronLayer) -> list[NeuronLayer]:
+    """The readers that come next, one behind the other, the nearest first."""
+    found: list[NeuronLayer] = []
+    while True:
+        readers = [y for y in layers if any(v is layer.value for v in y.read())]
+        if not readers:
+            return found
+        layer = min(readers, key=lambda y: y.depth)
+        found.append(layer)
+
+
+# --- which neurons are drawn ----------------------------------------------------------------
+
+
+def _choose(columns: list[Column], neurons: Sequence[tuple[int, Index]]) -> None:
+    """The chosen neurons, what they read, their neighbours, first and last of each layer."""
     chosen: list[set[Index]] = [set() for _ in columns]
-    starts: list[int] = []
-    for neuron in neurons:
-        at = _place_of(columns, neuron)
-        starts.append(at)
-        chosen[at] |= {neuron.index, _next(neuron.index, columns[at].shape)}
-    for number in range(max(starts), 0, -1):
-        column, before = columns[number], columns[number - 1]
-        focus = [i for i in sorted(chosen[number]) if is_in(column.seen, i)] or sorted(
-            chosen[number]
-        )
-        for index in focus[:2]:
-            for piece in read_by(column, index, before):
-                chosen[number - 1] |= _corners(piece)
-    for number in range(min(starts) + 1, len(columns)):
-        column, before = columns[number], columns[number - 1]
-        sources = sorted(chosen[number - 1])[:3]
-        if number <= max(starts):
-            continue
-        for source in sources:
-            reader = _reader(column, before, source)
+    for number, index in neurons:
+        chosen[number] |= {index, _next(index, columns[number].shape)}
+    places = {id(column.layer.value): n for n, column in enumerate(columns)}
+    deepest = max(number for number, _ in neurons)
+    for number in range(deepest, 0, -1):
+        column = columns[number]
+        focus = [i for i in sorted(chosen[number]) if is_in(column.seen, i)]
+        for rank, index in enumerate((focus or sorted(chosen[number]))[:2]):
+            for key, pieces in column.layer.reads([one(index)]).items():
+                if key in places and pieces:
+                    chosen[places[key]] |= _corners(pieces, few=rank > 0)
+    for number in range(deepest + 1, len(columns)):
+        for source in sorted(chosen[number - 1])[:3]:
+            reader = _reader(columns[number], columns[number - 1], source)
             if reader is not None:
                 chosen[number].add(reader)
     for column, some in zip(columns, chosen, strict=True):
-        some |= _ends(column.shape)
-        column.drawn = sorted(some)
+        column.drawn = sorted(some | _ends(column.shape))
 
 
 def _next(index: Index, shape: tuple[int, ...]) -> Index:
@@ -191,77 +230,100 @@ def _next(index: Index, shape: tuple[int, ...]) -> Index:
     return (*rest, last + 1 if last + 1 < shape[-1] else last - 1 if last else 0)
 
 
-def _corners(piece: Product) -> set[Index]:
+def _corners(pieces: Sequence[Product], few: bool) -> set[Index]:
     """First, second along the last axis, and last of a set of neurons."""
-    low = tuple(min(axis) for axis in piece)
-    high = tuple(max(axis) for axis in piece)
-    second = (*low[:-1], sorted(piece[-1])[min(1, len(piece[-1]) - 1)])
-    return {low, second, high}
+    low = min(tuple(min(axis) for axis in piece) for piece in pieces)
+    high = max(tuple(max(axis) for axis in piece) for piece in pieces)
+    start = next(p for p in pieces if all(i in axis for i, axis in zip(low, p, strict=True)))
+    second = (*low[:-1], sorted(start[-1])[min(1, len(start[-1]) - 1)]) if low else low
+    return {low, high} if few else {low, second, high}
 
 
 def _ends(shape: tuple[int, ...]) -> set[Index]:
     """The first and the last neuron; all, or some more, of a short vector."""
-    last = tuple(n - 1 for n in shape)
     if len(shape) == 1:
         size = shape[0]
         if size <= SHOWN_OF_SMALL:
             return {(i,) for i in range(size)}
         return {(0,), (1,), (2,), (size - 2,), (size - 1,)}
-    return {tuple(0 for _ in shape), last}
+    return {tuple(0 for _ in shape), tuple(n - 1 for n in shape)}
 
 
 def _reader(column: Column, before: Column, source: Index) -> Index | None:
     """A neuron that reads another: near the same relative place."""
-    if len(column.shape) != len(before.shape):
+    if len(column.shape) != len(before.shape) or len(column.shape) < 2:
         near: Iterable[Index] = [tuple(0 for _ in column.shape)]
     else:
         ranges = [
             sorted({min(max(i * made // given + d, 0), made - 1) for d in (0, -1, 1, -2)})
             for i, made, given in zip(source[1:], column.shape[1:], before.shape[1:], strict=True)
         ]
-        channels = dict.fromkeys((min(source[0], column.shape[0] - 1), 0))
-        near = product(channels, *ranges)
+        near = product(dict.fromkeys((min(source[0], column.shape[0] - 1), 0)), *ranges)
+    key = id(before.layer.value)
     for index in near:
-        if is_in(read_by(column, index, before), source):
+        if is_in(column.layer.reads([one(index)]).get(key, []), source):
             return index
     return None
 
 
+# --- what is left out --------------------------------------------------------------------
+
+
 def _count_gaps(column: Column) -> None:
     """What is left out between the drawn neurons; drawn and left out are all there are."""
-    places = [column.place(index) for index in column.drawn]
-    in_field = _field_places(column)
-    edges = [-1, *places, column.total]
-    for before, after in pairwise(edges):
-        hidden = after - before - 1
-        column.gaps.append((hidden, _between(in_field, before, after)))
+    places = [ravel(index, column.shape) for index in column.drawn]
+    inside = _field_places(column)
+    for before, after in pairwise([-1, *places, column.total]):
+        seen = bisect_left(inside, after) - bisect_right(inside, before)
+        column.gaps.append((after - before - 1, seen))
     assert len(places) + sum(hidden for hidden, _ in column.gaps) == column.total
+    drawn = sum(is_in(column.seen, index) for index in column.drawn)
+    assert drawn + sum(seen for _, seen in column.gaps) == in_field(column)
 
 
-def _field_places(column: Column) -> list[int]:
+def _field_places(column: Column) -> Sequence[int]:
     """Sorted numbers of the neurons in the field."""
-    if not column.seen:
-        return []
-    import numpy
-
-    mask = numpy.zeros(column.shape, bool)
-    for piece in column.seen:
-        mask[numpy.ix_(*map(sorted, piece))] = True
-    return numpy.flatnonzero(mask.reshape(-1)).tolist()
-
-
-def _between(places: list[int], low: int, high: int) -> int:
-    from bisect import bisect_left, bisect_right
-
-    return bisect_left(places, high) - bisect_right(places, low)
+    if count(column.seen) == column.total:
+        return range(column.total)
+    if count(column.seen) > MOST_COUNTED:
+        raise DrawError(f"{column.name} has too many neurons to be counted one by one")
+    return sorted(ravel(index, column.shape) for piece in column.seen for index in product(*piece))
 
 
 def in_field(column: Column) -> int:
     """How many neurons of a column lie in the field."""
-    return count(column.seen, column.shape) if column.seen else 0
+    return count(column.seen)
 
 
-def inputs_of(column: Column, before: Column) -> tuple[int, int]:
-    """Fewest and most numbers of the column before that a neuron reads, of a sample."""
-    counts = [sum(map(size_of, read_by(column, i, before))) for i in column.drawn]
+def inputs_of(column: Column) -> tuple[int, int]:
+    """Fewest and most numbers that a neuron reads, of the drawn ones and the one in the middle."""
+    middle = tuple(n // 2 for n in column.shape)
+    made = [column.layer.reads([one(i)]) for i in {*column.drawn, middle}]
+    counts = [sum(map(count, read.values())) for read in made]
     return min(counts), max(counts)
+
+
+def not_drawn(study: Study, number: int) -> list[Value]:
+    """What a column reads of layers that have no column."""
+    drawn = {id(column.layer.value) for column in study.columns}
+    column = study.columns[number]
+    used = column.layer.reads([whole(column.shape)])
+    return [v for v in column.layer.read() if id(v) not in drawn and used.get(id(v))]
+
+
+def name_of(study: Study, value: Value) -> str:
+    """The layer that makes a value."""
+    return next((y.name for y in study.layers if y.value is value), value.name or "a value")
+
+
+def chain_of(graph: Graph, neuron: Neuron) -> list[NeuronLayer]:
+    """The layers from an input to the neuron's, along what it reads."""
+    layers = layers_of(graph)
+    home = _home(layers, neuron)
+    chain = _chain(layers, [home])
+    return chain[: chain.index(home[0]) + 1]
+
+
+def shape_text(value: Value) -> str:
+    """`6 × 28 × 28`."""
+    return " × ".join(map(str, shape_of(value)))

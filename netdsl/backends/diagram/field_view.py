@@ -189,9 +189,9 @@ def _table(graph: Graph, neuron: Neuron, item: Input, x: float) -> Iterator[Item
         y += ROW
         bold = column is columns[-1]
         seen = fields.of(column.value).get(item.name)
-        size, stride = _told(seen) if column.unit is not None else ("1", "1")
-        what = "" if column.unit is None else layer_label(column.unit, (), ShapeNames(())).title
-        cells = (column.name, what, size, stride, f"{column.total:,}")
+        size, stride = _told(seen) if not column.is_input else ("1", "1")
+        what = "" if column.is_input else layer_label(column.unit, (), ShapeNames(())).title
+        cells = (column.name, what, size, stride, f"{_numbers(column.shape):,}")
         for (_, dx), cell in zip(heads, cells, strict=True):
             yield Text(x + dx, y, cell, 9.5, "focus" if bold else "ink", bold and dx == 0, "start")
 

@@ -1,0 +1,144 @@
+"""The layers of the neuron view: those that compute, with what is folded into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from netdsl.analyses.links import Product, reads, shape_of, union
+from netdsl.backends.diagram.units import Unit, Uses
+from netdsl.ir.graph import Graph, Node, Value
+
+TAILS = ("activations", "regularising")
+WHOLE_AXIS = ("softmax", "log_softmax")
+RENAMES = ("flatten", "reshape", "permute", "identity")
+MOVES = (
+    *RENAMES, "concat", "split", "slice", "pad", "crop", "center_crop", "pixel_shuffle",
+    "pixel_unshuffle", "channel_shuffle",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class NeuronLayer:
+    """A layer whose neurons are the numbers of `value`, or an input, which has no nodes.
+
+    Nodes that only rename numbers stand before `body`; a norm that is fixed at inference and an
+    activation stand behind it.
+    """
+
+    name: str
+    value: Value
+    nodes: list[Node] = field(default_factory=list)
+    depth: int = 0
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        return shape_of(self.value)
+
+    @property
+    def body(self) -> Node:
+        """The first node that does something."""
+        return next((n for n in self.nodes if not _renames(n)), self.nodes[0])
+
+    @property
+    def is_input(self) -> bool:
+        return not self.nodes
+
+    @property
+    def computes(self) -> bool:
+        """Whether its neurons are more than numbers of other layers under new indices."""
+        return any(n.op.name not in MOVES and not _drops(n) for n in self.nodes)
+
+    @property
+    def unit(self) -> Unit:
+        """The same for those who write labels."""
+        nodes = tuple(self.nodes[self.nodes.index(self.body) :])
+        return Unit(self.name, (nodes,), self.body.inputs, (self.value,))
+
+    def read(self) -> list[Value]:
+        """The values it reads, each once; no weights."""
+        made = {id(v) for node in self.nodes for v in node.outputs}
+        found = {id(v): v for n in self.nodes for v in n.inputs if id(v) not in made}
+        return [v for v in found.values() if v.type.batched]
+
+    def reads(self, wanted: Iterable[Product]) -> dict[int, list[Product]]:
+        """By `id` of each value, what some neurons read of it. Raises `UnknownLinks`."""
+        if self.is_input:
+            return {}
+        found = {id(self.value): list(wanted)}
+        for node in reversed(self.nodes):
+            for result, output in enumerate(node.outputs):
+                for piece in union(found.pop(id(output), [])):
+                    for number, read in reads(node, piece, result):
+                        found.setdefault(id(node.inputs[number]), []).append(read)
+        return {key: union(pieces) for key, pieces in found.items()}
+
+
+def layers_of(graph: Graph) -> list[NeuronLayer]:
+    """The inputs, then the layers that run at inference, in order; every node in one of them."""
+    uses, running = Uses.of(graph), graph.inference_nodes()
+    made: dict[int, NeuronLayer] = {}
+    layers = [NeuronLayer(item.name, item.value) for item in graph.inputs]
+    for node in graph.nodes():
+        if id(node) not in running or not any(v.type.batched for v in node.inputs):
+            continue
+        layer = made.get(id(node.inputs[0]))
+        if layer is not None and _folds(node) and uses.only_reader(node.inputs[0]) is node:
+            layer.nodes.append(node)
+            layer.value = node.output
+        else:
+            # a layer of several results has one set of neurons for each
+            for output in node.outputs:
+                name = node.path if len(node.outputs) == 1 else f"{node.path}[{output.index}]"
+                layers.append(NeuronLayer(name, output, [node]))
+                made[id(output)] = layers[-1]
+            continue
+        made[id(node.output)] = layer
+    kept = _renames_folded(layers, uses)
+    _count_depths(kept)
+    return kept
+
+
+def _folds(node: Node) -> bool:
+    """Whether each number of its result comes from the same number of what comes in."""
+    op = node.op
+    if op.name == "batchnorm":
+        return bool(getattr(op, "track", True))
+    if op.name in WHOLE_AXIS:
+        return False
+    return getattr(op, "family", "") in TAILS or op.name in ("identity", "normalize")
+
+
+def _renames(node: Node) -> bool:
+    return node.op.name in RENAMES or _drops(node)
+
+
+def _drops(node: Node) -> bool:
+    return getattr(node.op, "family", "") == "regularising"
+
+
+def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:
+    """Layers that only rename numbers go to their only reader."""
+    owner = {id(node): layer for layer in layers for node in layer.nodes}
+    kept: list[NeuronLayer] = []
+    for layer in reversed(layers):
+        reader = uses.only_reader(layer.value)
+        target = owner.get(id(reader)) if reader is not None else None
+        single = reader is not None and len(reader.outputs) == 1
+        if layer.nodes and all(map(_renames, layer.nodes)) and target is not None and single:
+            target.nodes[:0] = layer.nodes
+            owner.update((id(node), target) for node in layer.nodes)
+        else:
+            kept.append(layer)
+    order = {id(layer): number for number, layer in enumerate(layers)}
+    return sorted(kept, key=lambda layer: order[id(layer)])
+
+
+def _count_depths(layers: list[NeuronLayer]) -> None:
+    """Layers from an input on, along the longest way."""
+    depths: dict[int, int] = {}
+    for layer in layers:
+        before = [depths[id(v)] for v in layer.read() if id(v) in depths]
+        layer.depth = 1 + max(before, default=-1)
+        depths[id(layer.value)] = layer.depth
