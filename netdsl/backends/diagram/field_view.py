@@ -1,205 +1,412 @@
-"""What a neuron sees: its patch of the input, its neighbours' patches, and how the patch grew."""
+"""What a neuron sees: its part of every map on the way, its neighbours' parts, how it grew."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import prod
 
-from netdsl.analyses.links import Product, UnknownLinks, count, field, shape_of
+from netdsl.analyses.links import Product, UnknownLinks, count, field, hull, shape_of
 from netdsl.analyses.receptive_field import Field, ReceptiveFields
 from netdsl.backends.diagram.columns import chain_of
+from netdsl.backends.diagram.field_maps import (
+    Plane,
+    cells,
+    extent,
+    extent_text,
+    fitted,
+    frame,
+    grid,
+    projected,
+)
+from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.frame import framed
-from netdsl.backends.diagram.labels import layer_label
+from netdsl.backends.diagram.labels import layer_label, tail
+from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import Neuron, check_sizes, neuron_of, told
 from netdsl.backends.diagram.neurons import default_neuron
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.theme import series
-from netdsl.ir.graph import Graph, Input
+from netdsl.ir.graph import Graph, Input, Value
+from netdsl.ops.cells import one
 
-SIDE = 380.0
-CELLS_DRAWN = 64
-"""Pixels along a side up to which each is drawn."""
-ROW = 16.0
-MOST_ROWS = 26
+SIDE = 370.0
+MAP = 96.0
+APART = 54.0
+MOST_MAPS = 6
+ROW, MOST_ROWS = 16.0, 26
+BAR = 170.0
+MOST_WAYS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What one of the values that meet at a merge sees of the input."""
+
+    name: str
+    patches: list[Product]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A neuron, the layers on the way to it, and the numbers of each value it depends on.
+
+    `ways` are the branches that meet in its layer, or in the last layer before it where some do,
+    which is called `merge`; `beside` and `below` are its neighbours along the row and the column.
+    """
+
+    graph: Graph
+    neuron: Neuron
+    item: Input
+    chain: list[NeuronLayer]
+    seen: dict[int, list[Product]]
+    merge: str
+    ways: list[Way]
+    beside: list[Product]
+    below: list[Product]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return shape_of(self.item.value)
+
+    @property
+    def patches(self) -> list[Product]:
+        """Rows and columns of the input that are seen."""
+        return self.of(self.item.value)
+
+    def of(self, value: Value) -> list[Product]:
+        """Rows and columns of a value that are seen."""
+        shape = shape_of(value)
+        return projected(self.seen.get(id(value), []), shape, self.is_input(value))
+
+    def is_input(self, value: Value) -> bool:
+        return value is self.item.value
 
 
 def field_picture(graph: Graph, options: Options) -> Picture:
-    """The patch of the input that a neuron sees, to scale. Raises `DrawError`."""
+    """The part of the input that a neuron sees, to scale. Raises `DrawError`."""
     check_sizes(graph)
     texts = options.neurons
     neuron = neuron_of(graph, texts[0]) if texts else default_neuron(graph)
     if len(texts) > 1:
         raise DrawError("the field of one neuron is drawn at a time; give one `--neuron`")
-    maps = [item for item in graph.inputs if len(item.shape) in (2, 3)]
     try:
-        seen = field(graph, neuron.value, neuron.index)
+        sight = _sight(graph, neuron)
     except UnknownLinks as error:
         raise told(error) from None
-    read = [item for item in maps if seen.get(id(item.value))]
-    if not read:
-        raise DrawError(f"{neuron} reads no map [C, H, W] or [C, L] that could be drawn")
-    return _picture(graph, neuron, read[0], seen, options)
-
-
-def _picture(
-    graph: Graph, neuron: Neuron, item: Input, seen: dict[int, list[Product]], options: Options
-) -> Picture:
-    shape = shape_of(item.value)
-    pieces = seen[id(item.value)]
-    rows, columns = (1, shape[1]) if len(shape) == 2 else shape[1:]
-    pixel = SIDE / max(rows, columns)
-    items: list[Item] = [*_map(rows, columns, pixel), *_others(graph, neuron, item, pixel)]
-    items += _patches(pieces, pixel)
-    items += _caption(item, rows, pixel)
-    items += _table(graph, neuron, item, columns * pixel + 44)
+    items = [*_strip(sight), *_table(sight)]
     title = options.title or f"What {neuron} of {graph.name} sees"
-    return framed(title, _lines(graph, neuron, item, pieces, shape), items)
+    return framed(title, list(_lines(sight)), items)
 
 
-def _map(rows: int, columns: int, pixel: float) -> Iterator[Item]:
-    yield Box(0, 0, columns * pixel, rows * pixel, "panel.fill", "wire", 1)
-    if max(rows, columns) <= CELLS_DRAWN:
-        for i in range(1, rows):
-            yield line([(0, i * pixel), (columns * pixel, i * pixel)], "faint", 0.5)
-        for j in range(1, columns):
-            yield line([(j * pixel, 0), (j * pixel, rows * pixel)], "faint", 0.5)
+def _sight(graph: Graph, neuron: Neuron) -> Sight:
+    seen = field(graph, neuron.value, neuron.index)
+    read = [item for item in graph.inputs if seen.get(id(item.value))]
+    if not read:
+        raise DrawError(f"{neuron} depends on no input")
+    chain = chain_of(graph, neuron)
+    item = next((i for i in read if i.value is chain[0].value), read[0])
+    merge, ways = _ways(graph, item, chain, seen)
+    beside, below = (_beside(graph, neuron, item, axis) for axis in (-1, -2))
+    return Sight(graph, neuron, item, chain, seen, merge, ways, beside, below)
 
 
-def _hull(piece: Product) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last row and column."""
-    *upper, last = piece[1:]
-    height = (min(upper[0]), max(upper[0])) if upper else (0, 0)
-    return height, (min(last), max(last))
+def _ways(
+    graph: Graph, item: Input, chain: Sequence[NeuronLayer], seen: dict[int, list[Product]]
+) -> tuple[str, list[Way]]:
+    """The branches that meet last before the neuron, where they see more than one thing."""
+    shape, layers = shape_of(item.value), layers_of(graph)
+    for layer in reversed(chain):
+        read = layer.reads(seen.get(id(layer.value), []))
+        values = [v for v in layer.read() if read.get(id(v))]
+        if len(values) < 2:
+            continue
+        found: list[Way] = []
+        for value in values:
+            pieces = [
+                p for own in read[id(value)]
+                for p in field(graph, value, own).get(id(item.value), [])
+            ]  # fmt: skip
+            if pieces:
+                name = next((y.name for y in layers if y.value is value), value.name)
+                found.append(Way(name, projected(pieces, shape, True)))
+        joined = _joined(found)
+        return (layer.name, joined) if 1 < len(joined) <= MOST_WAYS else ("", [])
+    return "", []
 
 
-def _box(piece: Product, pixel: float) -> tuple[float, float, float, float]:
-    (top, bottom), (left, right) = _hull(piece)
-    return left * pixel, top * pixel, (right - left + 1) * pixel, (bottom - top + 1) * pixel
+def _joined(ways: Sequence[Way]) -> list[Way]:
+    """Branches that see the same as one."""
+    names: dict[tuple[Product, ...], list[str]] = {}
+    for way in ways:
+        names.setdefault(tuple(way.patches), []).append(way.name)
+    return [Way(_listed(_short(same)), list(patches)) for patches, same in names.items()]
 
 
-def _patches(pieces: Sequence[Product], pixel: float) -> Iterator[Item]:
-    """Every set of pixels that one of the ways reads; holes of dilated windows stay open."""
-    for number, piece in enumerate(pieces):
-        colour = "focus" if len(pieces) == 1 else series(number)
-        (top, bottom), (left, right) = _hull(piece)
-        full = len(piece[-1]) == right - left + 1 and (
-            len(piece) == 2 or len(piece[1]) == bottom - top + 1
-        )
-        if full:
-            yield Box(*_box(piece, pixel), colour, "", 0, opacity=0.28)
-        else:
-            for i in sorted(piece[1]) if len(piece) == 3 else [0]:
-                for j in sorted(piece[-1]):
-                    place = j * pixel, i * pixel
-                    yield Box(*place, pixel, pixel, colour, "", 0, opacity=0.45)
-        yield Box(*_box(piece, pixel), "", colour, 1.8)
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
-def _neighbour(neuron: Neuron, step: int) -> tuple[int, ...] | None:
-    shape = shape_of(neuron.value)
-    if len(shape) == 1:
-        return None
-    last = neuron.index[-1] + step
-    return (*neuron.index[:-1], last) if 0 <= last < shape[-1] else None
+def _short(names: Sequence[str]) -> list[str]:
+    """Names without what they begin with alike, but for the first."""
+    parts = [name.split(".") for name in names]
+    alike = 0
+    while all(p[:alike] == parts[0][:alike] and len(p) > alike for p in parts):
+        alike += 1
+    return [names[0], *(".".join(p[alike - 1 :]) for p in parts[1:])]
 
 
-def _others(graph: Graph, neuron: Neuron, item: Input, pixel: float) -> Iterator[Item]:
-    """The patch of the next neuron in the row, dashed."""
-    beside = _neighbour(neuron, 1) or _neighbour(neuron, -1)
-    if beside is None:
-        return
-    for piece in field(graph, neuron.value, beside).get(id(item.value), []):
-        yield Box(*_box(piece, pixel), "", "amber", 1.4, dashed=True)
+def _beside(graph: Graph, neuron: Neuron, item: Input, axis: int) -> list[Product]:
+    """What the next neuron along an axis sees; the one before, at the end."""
+    shape, index = shape_of(neuron.value), list(neuron.index)
+    if len(shape) + axis < 1 or shape[axis] < 2:
+        return []  # the channels are no axis along which neurons move
+    index[axis] += 1 if index[axis] + 1 < shape[axis] else -1
+    pieces = field(graph, neuron.value, index).get(id(item.value), [])
+    return projected(pieces, shape_of(item.value), True)
 
 
-def _caption(item: Input, rows: int, pixel: float) -> Iterator[Item]:
-    y = rows * pixel + 18
-    shape = f" {TIMES} ".join(map(str, item.shape))
-    yield Text(0, y, f"{item.name} {shape}, to scale", 10, "ink", True, "start")
-    yield Text(
-        0, y + 14, "filled: what it sees · dashed: the next neuron's", 9, "soft", False, "start"
-    )
+# --- the maps on the way --------------------------------------------------------------------
 
 
-def _lines(
-    graph: Graph, neuron: Neuron, item: Input, pieces: Sequence[Product], shape: tuple[int, ...]
-) -> list[str]:
-    (top, bottom), (left, right) = _outer(pieces)
-    size = f"{bottom - top + 1} {TIMES} {right - left + 1}"
-    where = f"rows {top} to {bottom}, columns {left} to {right}"
-    if len(shape) == 2:
-        size, where = str(right - left + 1), f"places {left} to {right}"
-    total = count(pieces, shape)
-    lines = [f"It depends on {total:,} of the {_numbers(shape):,} values of {item.name}: {size} of "
-             f"{f' {TIMES} '.join(map(str, shape[1:]))} ({where})."]  # fmt: skip
-    beside = _neighbour(neuron, 1) or _neighbour(neuron, -1)
-    if beside is not None:
-        other = field(graph, neuron.value, beside).get(id(item.value), [])
+def _main(sight: Sight) -> Plane:
+    return fitted(0, 0, sight.shape, SIDE, True)
+
+
+def _strip(sight: Sight) -> Iterator[Item]:
+    """The input, then the maps on the way, the seen parts joined by lines of sight."""
+    before, patches = _main(sight), sight.patches
+    yield from _input(sight, before)
+    left = x = before.width + APART
+    shown = _shown(sight)
+    for layer in shown:
+        own = sight.of(layer.value) or projected([one(sight.neuron.index)], layer.shape)
+        plane = fitted(x, 0, layer.shape, MAP)
+        texts = _under(sight, layer, own)
+        room = max(plane.width, *(text_width(text, 9.5, True) for text in texts))
+        middle = x + room / 2
+        plane = replace(plane, x=middle - plane.width / 2, y=(MAP - plane.height) / 2)
+        colour = "focus" if layer is shown[-1] else "amber"
+        yield from grid(plane)
+        yield from _rays(before, patches, plane, own)
+        yield from cells(plane, own, colour, 0.85 if colour == "focus" else 0.3)
+        yield frame(plane, own, colour, 1.4)
+        for row, text in enumerate(texts):
+            y = MAP + 18 + 13 * row
+            yield Text(middle, y, text, 9.5, "soft" if row else "ink", not row)
+        before, patches = plane, own
+        x += room + APART
+    hidden = len(sight.chain) - 1 - len(shown)
+    if hidden:
+        said = f"{hidden} layer{'s' * (hidden != 1)} on the way not drawn; the table has all"
+        yield Text(left, MAP + 62, said, 9, "soft", False, "start")
+
+
+def _shown(sight: Sight) -> list[NeuronLayer]:
+    """The neuron's layer, and those before it at which the resolution changes."""
+    layers = sight.chain[1:]
+    if len(layers) <= MOST_MAPS:
+        return layers
+    ends = [a for a, b in pairwise(layers) if a.shape[1:] != b.shape[1:]]
+    kept = {id(layer) for layer in [*ends[-MOST_MAPS + 1 :], layers[-1]]}
+    for layer in reversed(layers):
+        if len(kept) < MOST_MAPS:
+            kept.add(id(layer))
+    return [layer for layer in layers if id(layer) in kept]
+
+
+def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
+    yield from grid(plane)
+    yield from cells(plane, sight.patches, "focus", 0.22)
+    for other in sight.beside, sight.below:
         if other:
-            first, last = _outer(other)[1]
-            shared = max(0, min(right, last) - max(left, first) + 1)
-            lines.append(
-                f"The next neuron sees columns {first} to {last}: moved by {abs(first - left)}, "
-                f"{shared} column{'s' * (shared != 1)} shared."
-            )
-    lines.append(
-        "The table tells the most that any channel of a layer sees, away from the borders."
-    )
-    if len(pieces) > 1:
-        lines.append(f"{len(pieces)} ways lead there; each has its colour.")
+            yield frame(plane, other, "ink", 0.9, dashed=True)
+    frames = [(series(number), way.patches) for number, way in enumerate(sight.ways)]
+    frames.sort(key=lambda pair: -prod(extent(pair[1])))
+    for colour, patches in frames or [("focus", sight.patches)]:
+        yield frame(plane, patches, colour, 1.8)
+    shape = f" {TIMES} ".join(map(str, sight.shape))
+    y = plane.height + 18
+    yield Text(0, y, f"{sight.item.name} {shape}, to scale", 10.5, "ink", True, "start")
+    for colour, text, dashed in _signs(sight):
+        yield Box(0, y + 7, 11, 8, "", colour, 1.0 if dashed else 1.5, 0, dashed)
+        for part in wrapped(text, plane.width + APART - 30):
+            y += 14
+            yield Text(17, y, part, 9.5, "soft", False, "start")
+
+
+def _signs(sight: Sight) -> Iterator[tuple[str, str, bool]]:
+    """What the frames on the input mean: colour, words, whether dashed."""
+    if not sight.ways:
+        yield "focus", "what it sees", False
+    for number, way in enumerate(sight.ways):
+        text = f"{_extent(sight, way.patches)} through {way.name}"
+        yield series(number), text, False
+    if sight.beside or sight.below:
+        both = "right and below" if sight.beside and sight.below else "beside it"
+        yield "ink", f"what the neurons {both} see", True
+
+
+def wrapped(text: str, width: float) -> list[str]:
+    """Lines of whole words."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, 9.5) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
     return lines
 
 
-def _outer(pieces: Sequence[Product]) -> tuple[tuple[int, int], tuple[int, int]]:
-    hulls = [_hull(piece) for piece in pieces]
-    rows, columns = [h[0] for h in hulls], [h[1] for h in hulls]
-    return (
-        (min(a for a, _ in rows), max(b for _, b in rows)),
-        (min(a for a, _ in columns), max(b for _, b in columns)),
+def _rays(
+    before: Plane, near: Sequence[Product], plane: Plane, far: Sequence[Product]
+) -> Iterator[Item]:
+    """Lines from the edge of what is seen in one map to that in the next."""
+    _, top, right, bottom = before.around(near)
+    left, upper, _, lower = plane.around(far)
+    for start, end in ((top, upper), (bottom, lower)):
+        yield line([(right, start), (left, end)], "amber", 0.7)
+
+
+def _under(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]:
+    """What stands below a map."""
+    spatial = f" {TIMES} ".join(map(str, layer.shape[1:]))
+    number = count(sight.seen.get(id(layer.value), [])) or 1
+    rows, columns = extent(own)
+    seen = f"{extent_text(rows, columns, len(layer.shape) < 3)} of {spatial}"
+    if len(layer.shape) < 2:
+        seen = f"of {prod(layer.shape):,}"
+    total = f"{number:,} neuron{'s' * (number != 1)}"
+    return [last_parts(layer.name, 110), seen, total]
+
+
+def last_parts(path: str, width: float) -> str:
+    """A path, or as many of its last parts as fit."""
+    shown, parts = path, path.split(".")
+    while text_width(shown, 9.5, True) > width and len(parts) > 1:
+        parts = parts[1:]
+        shown = ".." + ".".join(parts)
+    return shown
+
+
+# --- in words -------------------------------------------------------------------------------
+
+
+def _extent(sight: Sight, patches: Sequence[Product]) -> str:
+    return extent_text(*extent(patches), is_line=len(sight.shape) < 3)
+
+
+def _lines(sight: Sight) -> Iterator[str]:
+    patches, shape = sight.patches, sight.shape
+    (top, bottom), (left, right) = hull(patches)
+    last = shape[-1] if shape else 1
+    total = count(sight.seen[id(sight.item.value)])
+    where = f"rows {top} to {bottom}, columns {left} to {right}"
+    spatial = f" {TIMES} ".join(map(str, shape[1:]))
+    if len(shape) < 3:
+        where, spatial = f"places {left} to {right}", str(last)
+    yield (
+        f"It depends on {total:,} of the {prod(shape):,} values of {sight.item.name}: "
+        f"{_extent(sight, patches)} of {spatial} ({where})."
     )
+    for patch, axis, word in ((sight.beside, 1, "column"), (sight.below, 0, "row")):
+        if patch:
+            yield _shared(sight, patch, axis, word)
+    if sight.ways:
+        yield (
+            f"Branches that see different parts meet in {sight.merge}: each frame is one of them."
+        )
+    others = [
+        f"{count(pieces):,} of {prod(i.shape):,} values of {i.name}"  # type: ignore[arg-type]
+        for i in sight.graph.inputs
+        if i is not sight.item and (pieces := sight.seen.get(id(i.value)))
+    ]
+    if others:
+        yield f"It depends on {' and '.join(others)} too."
 
 
-def _numbers(shape: Sequence[int]) -> int:
-    number = 1
-    for size in shape:
-        number *= size
-    return number
-
-
-def _table(graph: Graph, neuron: Neuron, item: Input, x: float) -> Iterator[Item]:
-    """The field and the step of each layer on the way, away from the borders."""
-    fields = ReceptiveFields(graph)
-    columns = chain_of(graph, neuron)
-    left_out = max(0, len(columns) - MOST_ROWS)
-    heads = (
-        ("layer", 0.0),
-        ("what", 150.0),
-        ("sees", 285.0),
-        ("moves by", 345.0),
-        ("neurons", 420.0),
+def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str:
+    """How far the neighbour's part lies, and how much both see."""
+    ours, theirs = hull(sight.patches), hull(other)
+    moved = [abs(theirs[axis][end] - ours[axis][end]) for end in (0, 1)]
+    both = [min(a[1], b[1]) - max(a[0], b[0]) + 1 for a, b in zip(ours, theirs, strict=True)]
+    step = f"{max(moved)} {word}{'s' * (max(moved) != 1)}"
+    common = min(max(both[0], 0), max(both[1], 0)) and extent_text(
+        both[0], both[1], is_line=len(sight.shape) < 3
     )
-    for text, dx in heads:
-        yield Text(x + dx, 10, text, 9.5, "soft", True, "start")
-    y = 10.0
+    shared = f"both see {common}" if common else "they share nothing"
+    return f"The next neuron in its {'row' if axis else 'column'} sees {step} further; {shared}."
+
+
+# --- the table --------------------------------------------------------------------------
+
+
+def _table(sight: Sight) -> Iterator[Item]:
+    """Field and step of each layer on the way, away from the borders, with bars to scale."""
+    fields = ReceptiveFields(sight.graph)
+    start, y = _main(sight).width + APART, MAP + 92
+    chain = sight.chain[max(0, len(sight.chain) - MOST_ROWS) :]
+    told = [_row(sight, layer, fields.of(layer.value).get(sight.item.name)) for layer in chain]
+    heads = ("layer", "what", "neurons", "in its field", "a neuron sees", "moves by")
+    widths = [max(text_width(t, 9.5, True) for t in column) + 22
+              for column in zip(heads, *(cells for cells, _ in told), strict=True)]  # fmt: skip
+    xs = [start + sum(widths[:n]) for n in range(len(widths) + 1)]
+    for number, head in enumerate(heads):
+        right = number > 1
+        x = xs[number + 1] - 22 if right else xs[number]
+        yield Text(x, y, head, 9.5, "soft", True, "end" if right else "start")
+    most = max((axis[0] for _, axis in told if axis), default=1)
+    yield Text(xs[-1], y, f"to scale: {most} = full length", 9.5, "soft", False, "start")
+    yield line([(start, y + 5), (xs[-1] + BAR, y + 5)], "faint", 0.7)
+    left_out = len(sight.chain) - len(chain)
     if left_out:
         y += ROW
-        yield Text(x, y, f"{left_out} layers before these", 9, "soft", False, "start")
-    for column in columns[left_out:]:
+        yield Text(start, y, f"{left_out} layers before these", 9.5, "soft", False, "start")
+    for layer, (texts, axis) in zip(chain, told, strict=True):
         y += ROW
-        bold = column is columns[-1]
-        seen = fields.of(column.value).get(item.name)
-        size, stride = _told(seen) if not column.is_input else ("1", "1")
-        what = "" if column.is_input else layer_label(column.unit, (), ShapeNames(())).title
-        cells = (column.name, what, size, stride, f"{_numbers(column.shape):,}")
-        for (_, dx), cell in zip(heads, cells, strict=True):
-            yield Text(x + dx, y, cell, 9.5, "focus" if bold else "ink", bold and dx == 0, "start")
+        last = layer is chain[-1]
+        for number, text in enumerate(texts):
+            right = number > 1
+            x = xs[number + 1] - 22 if right else xs[number]
+            colour = "focus" if last else "ink"
+            yield Text(x, y, text, 9.5, colour, last and not number, "end" if right else "start")
+        if axis:
+            size, step = (n * BAR / most for n in axis)
+            yield Box(xs[-1], y - 7.5, size, 8, "amber.fill", "amber", 0.7)
+            yield Box(xs[-1], y - 7.5, min(step, size), 8, "amber", "", 0)
+    yield Text(
+        xs[-1], y + ROW, "bar: what a neuron sees; dark: the step to the next", 9, "soft", False,
+        "start",
+    )  # fmt: skip
 
 
-def _told(seen: Field | None) -> tuple[str, str]:
-    """`14×14` and `2`, or `all`."""
-    if seen is None or any(axis is None for axis in seen):
-        return "all", ""
-    sizes = [axis.size for axis in seen if axis is not None]
-    strides = dict.fromkeys(str(axis.stride) for axis in seen if axis is not None)
-    return TIMES.join(map(str, sizes)), TIMES.join(strides)
+def _row(
+    sight: Sight, layer: NeuronLayer, seen: Field | None
+) -> tuple[list[str], tuple[float, float] | None]:
+    """The cells of a row, and the length and the step along the last axis, where known."""
+    what = "input"
+    if not layer.is_input:
+        unit = layer.unit
+        label = layer_label(unit, tail(unit), ShapeNames(()))
+        what = shorten("".join([label.title, *(f" + {word}" for word in tail(unit))]), 9.5, 190)
+    own = count(sight.seen.get(id(layer.value), [])) or (layer is sight.chain[-1])
+    size, step, axis = "1", "1", (1.0, 1.0)
+    if not layer.is_input:
+        size, step, axis = _told(seen)
+    name = last_parts(layer.name, 190)
+    return [name, what, f"{prod(layer.shape):,}", f"{int(own):,}", size, step], axis
+
+
+def _told(seen: Field | None) -> tuple[str, str, tuple[float, float] | None]:
+    """`14×14` and `2`, or `all`, and both along the last axis."""
+    if seen is None or not seen or any(axis is None for axis in seen):
+        return "all", "", None
+    known = [axis for axis in seen if axis is not None]
+    sizes = TIMES.join(str(axis.size) for axis in known)
+    steps = TIMES.join(dict.fromkeys(str(axis.stride) for axis in known))
+    return sizes, steps, (known[-1].size, float(known[-1].stride))
