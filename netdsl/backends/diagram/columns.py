@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
@@ -14,17 +13,15 @@ from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import Neuron
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
-from netdsl.ops.cells import one, ravel, whole
+from netdsl.ops.cells import one, ravel, size_of, whole
 
 Index = tuple[int, ...]
 FEW = 9
 """Layers of which all are drawn."""
-BEFORE, AFTER = 4, 3
-"""Of more layers, those drawn before and behind that of the neuron."""
+STRETCHES = ((4, 3), (3, 3), (3, 2), (2, 2))
+"""Of more layers, those drawn before and behind that of the neuron: as many as fit a page."""
 MOST_COLUMNS = 14
 SHOWN_OF_SMALL = 10
-MOST_COUNTED = 2_000_000
-"""Numbers of a layer up to which every one of a field is placed between the drawn ones."""
 
 
 @dataclass(slots=True)
@@ -93,13 +90,18 @@ class Study:
                             yield Link(start, source, end, target)
 
 
-def study(graph: Graph, neurons: Sequence[Neuron]) -> Study:
-    """The columns around the neurons' layers. Raises `UnknownLinks`, `DrawError`."""
+def study(
+    graph: Graph, neurons: Sequence[Neuron], stretch: tuple[int, int] = STRETCHES[0]
+) -> Study:
+    """The columns around the neurons' layers; `stretch` tells how many before and behind them.
+
+    Raises `UnknownLinks`, `DrawError`.
+    """
     layers = layers_of(graph)
     found = [_home(layers, neuron) for neuron in neurons]
     chain = _chain(layers, found)
     at = [chain.index(layer) for layer, _ in found]
-    first, last = _stretch(len(chain), min(at), max(at))
+    first, last = _stretch(len(chain), min(at), max(at), *stretch)
     columns = [Column(layer) for layer in chain[first:last]]
     fields = [field_of(graph, neuron.value, neuron.index) for neuron in neurons]
     chosen = [(n - first, index) for n, (_, index) in zip(at, found, strict=True)]
@@ -113,8 +115,8 @@ def study(graph: Graph, neurons: Sequence[Neuron]) -> Study:
     return Study(columns, list(neurons), chosen, fields, layers, first, len(chain) - last)
 
 
-def _stretch(count: int, nearest: int, deepest: int) -> tuple[int, int]:
-    """Which layers of a chain are drawn: the first, and the one after the last."""
+def _stretch(count: int, nearest: int, deepest: int, before: int, after: int) -> tuple[int, int]:
+    """Which layers of a chain are drawn: the first, and the one behind the last."""
     if count <= FEW:
         return 0, count
     if deepest - nearest >= MOST_COLUMNS:
@@ -122,7 +124,7 @@ def _stretch(count: int, nearest: int, deepest: int) -> tuple[int, int]:
             f"{deepest - nearest + 1} layers lie from one neuron to the other, and at most "
             f"{MOST_COLUMNS} are drawn; choose neurons that are nearer"
         )
-    first, last = max(0, nearest - BEFORE), min(count, deepest + AFTER + 1)
+    first, last = max(0, nearest - before), min(count, deepest + after + 1)
     room = max(0, MOST_COLUMNS - (deepest - nearest + 1))
     first = max(first, nearest - (room + 1) // 2)
     return first, min(last, deepest + 1 + room // 2)
@@ -271,23 +273,26 @@ def _reader(column: Column, before: Column, source: Index) -> Index | None:
 
 def _count_gaps(column: Column) -> None:
     """What is left out between the drawn neurons; drawn and left out are all there are."""
-    places = [ravel(index, column.shape) for index in column.drawn]
-    inside = _field_places(column)
-    for before, after in pairwise([-1, *places, column.total]):
-        seen = bisect_left(inside, after) - bisect_right(inside, before)
-        column.gaps.append((after - before - 1, seen))
-    assert len(places) + sum(hidden for hidden, _ in column.gaps) == column.total
-    drawn = sum(is_in(column.seen, index) for index in column.drawn)
-    assert drawn + sum(seen for _, seen in column.gaps) == in_field(column)
+    edges = [0, *(ravel(i, column.shape) for i in column.drawn), column.total]
+    seen = [0, *(_seen_before(column, i) for i in column.drawn), in_field(column)]
+    own = [0, *(int(is_in(column.seen, i)) for i in column.drawn)]
+    for number, (before, after) in enumerate(pairwise(edges)):
+        drawn = int(number > 0)
+        inside = seen[number + 1] - seen[number] - own[number]
+        column.gaps.append((after - before - drawn, inside))
+    assert len(column.drawn) + sum(hidden for hidden, _ in column.gaps) == column.total
+    assert sum(own) + sum(inside for _, inside in column.gaps) == in_field(column)
 
 
-def _field_places(column: Column) -> Sequence[int]:
-    """Sorted numbers of the neurons in the field."""
-    if count(column.seen) == column.total:
-        return range(column.total)
-    if count(column.seen) > MOST_COUNTED:
-        raise DrawError(f"{column.name} has too many neurons to be counted one by one")
-    return sorted(ravel(index, column.shape) for piece in column.seen for index in product(*piece))
+def _seen_before(column: Column, index: Index) -> int:
+    """How many neurons of the field come before one, in the order of storage."""
+    found = 0
+    for piece in column.seen:
+        for axis, (i, indices) in enumerate(zip(index, piece, strict=True)):
+            found += sum(k < i for k in indices) * size_of(piece[axis + 1 :])
+            if i not in indices:
+                break
+    return found
 
 
 def in_field(column: Column) -> int:

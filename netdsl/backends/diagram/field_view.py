@@ -24,7 +24,13 @@ from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.labels import layer_label, tail
 from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
-from netdsl.backends.diagram.neuron_names import Neuron, check_sizes, neuron_of, told
+from netdsl.backends.diagram.neuron_names import (
+    Neuron,
+    check_sizes,
+    last_parts,
+    neuron_of,
+    told,
+)
 from netdsl.backends.diagram.neurons import default_neuron
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
@@ -282,16 +288,7 @@ def _under(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str
     if len(layer.shape) < 2:
         seen = f"of {prod(layer.shape):,}"
     total = f"{number:,} neuron{'s' * (number != 1)}"
-    return [last_parts(layer.name, 110), seen, total]
-
-
-def last_parts(path: str, width: float) -> str:
-    """A path, or as many of its last parts as fit."""
-    shown, parts = path, path.split(".")
-    while text_width(shown, 9.5, True) > width and len(parts) > 1:
-        parts = parts[1:]
-        shown = ".." + ".".join(parts)
-    return shown
+    return [last_parts(layer.name, 9.5, 110), seen, total]
 
 
 # --- in words -------------------------------------------------------------------------------
@@ -398,7 +395,7 @@ def _row(
     size, step, axis = "1", "1", (1.0, 1.0)
     if not layer.is_input:
         size, step, axis = _told(seen)
-    name = last_parts(layer.name, 190)
+    name = last_parts(layer.name, 9.5, 190)
     return [name, what, f"{prod(layer.shape):,}", f"{int(own):,}", size, step], axis
 
 

@@ -9,10 +9,12 @@ from difflib import get_close_matches
 
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import UnknownLinks, shape_of
+from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
 
-NEURON = re.compile(r"\s*([\w.\[\]]*?)\s*\[([\d\s,]{1,60})\]\s*")
+NEURON = re.compile(r"\s*(.{1,300}?)\s*\[([\d\s,]{0,200})\]\s*")
+BRACKETS = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,13 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
         raise DrawError(f"`{text}` is no neuron; write a layer and a place, such as conv2[0,4,4]")
     known = Dims(graph).values_by_name()
     name = match[1]
+    if name not in known:  # `down[3]` is written so, and called `down3`
+        name = BRACKETS.sub(r"\1", name)
     if name not in known:
         near = get_close_matches(name, known, 3) or list(known)[:4]
-        raise DrawError(f"there is no layer `{name}`; there are, for example: {', '.join(near)}")
+        raise DrawError(
+            f"there is no layer `{match[1]}`; there are, for example: {', '.join(near)}"
+        )
     value = known[name]
     shape = shape_of(value)
     index = tuple(int(part) for part in match[2].split(",") if part.strip())
@@ -61,3 +67,12 @@ def told(error: UnknownLinks, names: Mapping[int, str] | None = None) -> DrawErr
         f"the links of `{node.op.name}` ({node.path}, line {node.span.line}) can't be drawn one by "
         "one; choose a neuron before it, or draw `--level blocks`"
     )
+
+
+def last_parts(path: str, size: float, width: float) -> str:
+    """A path in bold, or as many of its last parts as fit."""
+    shown, parts = path, path.split(".")
+    while text_width(shown, size, True) > width and len(parts) > 1:
+        parts = parts[1:]
+        shown = ".." + ".".join(parts)
+    return shorten(shown, size, width, True)

@@ -8,6 +8,7 @@ from math import prod
 from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import UnknownLinks, count, hull, is_in, shape_of
 from netdsl.backends.diagram.columns import (
+    STRETCHES,
     Column,
     Index,
     Link,
@@ -23,7 +24,13 @@ from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.labels import layer_label, tail
 from netdsl.backends.diagram.leaf import kind_of
-from netdsl.backends.diagram.neuron_names import Neuron, check_sizes, neuron_of, told
+from netdsl.backends.diagram.neuron_names import (
+    Neuron,
+    check_sizes,
+    last_parts,
+    neuron_of,
+    told,
+)
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import (
     Box,
@@ -48,6 +55,8 @@ STUB = 8.0
 LANE = 5.0
 SPACE = 66.0
 """From the widest of a column to the widest of the next."""
+WIDEST = 2.2
+"""Of a picture, in parts of its height."""
 HEAD, SMALL, TINY = 12.0, 9.5, 8.5
 
 
@@ -60,8 +69,10 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
     if not chosen:
         chosen = [default_neuron(graph)]
     try:
-        found = study(graph, chosen)
-        return _Sheet(graph, found, options).picture()
+        made = (_Sheet(graph, study(graph, chosen, s), options).picture() for s in STRETCHES)
+        return next((p for p in made if p.width <= WIDEST * p.height), None) or (
+            _Sheet(graph, study(graph, chosen, STRETCHES[-1]), options).picture()
+        )
     except UnknownLinks as error:
         raise told(error) from None
 
@@ -267,7 +278,7 @@ def _colours(column: Column) -> tuple[str, str]:
 
 def _head(column: Column) -> list[str]:
     """Its name, what it is, what is folded into it, how many neurons it has."""
-    name = shorten(column.name, HEAD, 170, True)
+    name = last_parts(column.name, HEAD, 140)
     layer = column.layer
     what = "neuron" if layer.computes else "value"
     counted = f"{column.total:,} {what}{'s' * (column.total != 1)}"
