@@ -1,0 +1,210 @@
+"""Parts of the picture of one convolution: its numbers, the planes of pixels, filters, maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import cast
+
+from netdsl.analyses.links import shape_of
+from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Text
+from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.theme import series
+from netdsl.ir.graph import Node
+
+Pixel = tuple[int, ...]
+PLANES = ("R", "G", "B")
+PLANE_COLOURS = ("gone.line", "added.line", "series0")
+LETTERS = "wuvz"
+MAPS = ("conv", "merge", "dense", "up")
+"""Families whose colours the maps have."""
+WEIGHT_SIDE = 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The numbers of a convolution: shapes of the input and of the result, and its windows."""
+
+    given: tuple[int, ...]
+    made: tuple[int, ...]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @property
+    def planes(self) -> int:
+        return self.given[0]
+
+    @property
+    def weights(self) -> int:
+        """Weights of a filter."""
+        return self.planes * prod(self.kernel)
+
+    def weight_between(self, index: Sequence[int], pixel: Pixel) -> int:
+        """The number of the weight on the link from a pixel to a neuron."""
+        rows, columns = (
+            (pixel[axis + 1] - index[axis + 1] * self.stride[axis] + self.padding[axis])
+            // self.dilation[axis]
+            for axis in (0, 1)
+        )
+        return (pixel[0] * self.kernel[0] + rows) * self.kernel[1] + columns
+
+    def colour(self, weight: int) -> str:
+        """One colour a weight; of several planes, one a plane."""
+        if self.planes == 1:
+            return series(weight)
+        return PLANE_COLOURS[weight // prod(self.kernel)]
+
+    def label(self, channel: int, weight: int) -> str:
+        """`w1`, `w2`, ...; other filters have other letters."""
+        return f"{LETTERS[channel]}{weight + 1}"
+
+
+def setting_of(node: Node) -> Setting:
+    """The numbers of a convolution over a map of two axes."""
+    given, made = shape_of(node.inputs[0]), shape_of(node.output)
+    stride, dilation, kernel = (
+        _pair(getattr(node.op, n, 1)) for n in ("stride", "dilation", "kernel")
+    )
+    padding = getattr(node.op, "padding", 0)
+    if padding == "same":
+        pad = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+    else:
+        pad = _pair(0 if padding == "valid" else padding)
+    return Setting(given, made, kernel, stride, cast("tuple[int, int]", pad), dilation)
+
+
+def _pair(value: object) -> tuple[int, int]:
+    return cast("tuple[int, int]", value if isinstance(value, tuple) else (value, value))
+
+
+def field_words(setting: Setting) -> list[str]:
+    """How the windows of neighbours lie."""
+    step, span = setting.stride[1], setting.dilation[1] * (setting.kernel[1] - 1) + 1
+    moved = f"the next neuron's window lies {step} pixel{'s' * (step != 1)} on"
+    if is_tiled(setting):
+        touch = "they touch and never overlap" if span == step else "they lie apart"
+        count = f" {TIMES} ".join(map(str, setting.made[1:]))
+        return [
+            f"shaded in turn: the windows of the {count} neurons of a map;",
+            f"{moved}: {touch}",
+        ]
+    if max(setting.dilation) > 1:
+        apart = TIMES.join(map(str, dict.fromkeys(setting.dilation)))
+        return [f"{moved};", f"the cells of a window lie {apart} apart"]
+    shared = f"{setting.kernel[0]} {TIMES} {span - step} pixels"
+    return [f"{moved}:", f"the two share {shared}" if span > step else "they share nothing"]
+
+
+def is_tiled(setting: Setting) -> bool:
+    """Whether windows never overlap, so that they can be shaded in turn."""
+    return all(
+        k <= s and p == 0 and d == 1
+        for k, s, p, d in zip(
+            setting.kernel, setting.stride, setting.padding, setting.dilation, strict=True
+        )
+    )
+
+
+def planes(
+    setting: Setting, corners: Sequence[tuple[float, float]], pixel: float
+) -> Iterator[Item]:
+    """Every pixel of every plane; windows that do not overlap are shaded in turn."""
+    rows, columns = setting.given[1:]
+    for plane, (x, y) in enumerate(corners):
+        colour = "faint" if setting.planes == 1 else PLANE_COLOURS[plane]
+        boxes: list[Item] = []
+        for i in range(rows):
+            for j in range(columns):
+                fill = "panel.line" if _is_shaded(setting, i, j) else "paper"
+                place = x + j * pixel, y + i * pixel
+                boxes.append(Box(*place, pixel, pixel, fill, colour, 0.5))
+        yield Group(tuple(boxes), css="plane")
+        yield Box(x, y, columns * pixel, rows * pixel, "", colour, 0.9)
+        if setting.planes > 1:
+            name = PLANES[plane] if setting.planes == 3 else f"channel {plane}"
+            yield Text(x, y - 6, name, 10, colour, True, "start")
+
+
+def _is_shaded(setting: Setting, row: int, column: int) -> bool:
+    if not is_tiled(setting):
+        return False
+    places = [divmod(n, stride) for n, stride in zip((row, column), setting.stride, strict=True)]
+    inside = all(
+        rest < k and number < made
+        for (number, rest), k, made in zip(places, setting.kernel, setting.made[1:], strict=True)
+    )
+    return inside and sum(number for number, _ in places) % 2 == 0
+
+
+def link(
+    start: tuple[float, float],
+    weight: tuple[float, float],
+    end: tuple[float, float],
+    colour: str,
+    told: tuple[Pixel, Sequence[int], str],
+) -> Group:
+    """A pixel's link, through its weight."""
+    pixel, index, label = told
+    first, second = ((a[0] + b[0]) / 2 for a, b in ((start, weight), (weight, end)))
+    curve = Curve(
+        (
+            start, (first, start[1]), (first, weight[1]), weight,
+            (second, weight[1]), (second, end[1]), end,
+        ),
+        colour,
+        1.1,
+    )  # fmt: skip
+    source, target = (",".join(map(str, place)) for place in (pixel, index))
+    title = f"pixel [{source}] times {label} goes to neuron [{target}]"
+    return Group((curve,), title=title, css="link", data=(("from", source), ("to", target)))
+
+
+def filter_panel(
+    setting: Setting, channel: int, corner: tuple[float, float], wide: float, is_lit: bool
+) -> Iterator[Item]:
+    """The weights of a filter, a plane for each input channel; `is_lit` where links show them."""
+    x, y = corner
+    each = prod(setting.kernel)
+    family = MAPS[channel]
+    for number in range(setting.weights):
+        plane, place = divmod(number, each)
+        i, j = divmod(place, setting.kernel[1])
+        left, top = x + plane * wide + j * WEIGHT_SIDE, y + i * WEIGHT_SIDE
+        fill, edge, ink = f"{family}.fill", f"{family}.line", "ink"
+        if is_lit:
+            fill, edge, ink = setting.colour(number), "paper", "onseries"
+        yield Box(left, top, WEIGHT_SIDE, WEIGHT_SIDE, fill, edge, 0.8)
+        text = setting.label(channel, number)
+        yield Text(left + 9, top + 11.5, text, 7.0 if number < 9 else 6.4, ink, is_lit)
+    side = x + setting.planes * wide
+    size = f" {TIMES} ".join(map(str, (setting.planes, *setting.kernel)))
+    neurons = prod(setting.made[1:])
+    yield Text(side, y + 10, f"filter {channel}", 10, "ink", True, "start")
+    told = (f"{size} = {setting.weights} weights", f"used by all {neurons}", "neurons of its map")
+    for row, text in enumerate(told):
+        yield Text(side, y + 23 + 11.5 * row, text, 8.5, "soft", False, "start")
+
+
+def map_back(setting: Setting, corner: tuple[float, float], cell: float) -> Box:
+    """What the neurons of a map stand on, below the links."""
+    (x, y), (rows, columns) = corner, setting.made[1:]
+    return Box(x - 4, y - 4, columns * cell + 8, rows * cell + 8, "panel.fill", "panel.line")
+
+
+def map_panel(
+    setting: Setting, channel: int, corner: tuple[float, float], cell: float
+) -> Iterator[Item]:
+    """The neurons of a map, above the links."""
+    x, y = corner
+    rows, columns = setting.made[1:]
+    family = MAPS[channel]
+    for i in range(rows):
+        for j in range(columns):
+            dot = Ellipse(
+                x + (j + 0.5) * cell, y + (i + 0.5) * cell, 6.5, 6.5,
+                f"{family}.fill", f"{family}.line",
+            )  # fmt: skip
+            yield Group((dot,), title=f"neuron [{channel},{i},{j}]", css="neuron")
