@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from netdsl.backends.torch.calls import Speaker, needs_names, uses_sizes
-from netdsl.backends.torch.layout import Bracket, Expr, fill, flat, literal
+from netdsl.backends.torch.calls import OPERATORS, Speaker, needs_names, uses_sizes
+from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tree import Member, Uses, inputs_of, outputs_of, recipe
 from netdsl.diagnostics import Diagnostic, DiagnosticError
@@ -17,6 +17,8 @@ from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
 
 NESTED = 3
 LONGEST = 64
+BROKEN_BADLY = {*OPERATORS, "mean"}
+"""Calls that are written with operators, at which a line is not broken well between two terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Forward:
             self._now_training = id(part) in self.training_only
             self._step(part)
         self._now_training = False
-        said = [self._use(value, name_it=len(results) > 1) for value in results]
+        if len(results) > 1:
+            self._settle(results)
+        said = [self._use(value) for value in results]
         last = self.lines[-1] if self.lines else None
         if last and len(said) == 1 and last.targets == (said[0],) and not last.training_only:
             return [self.lines.pop().value]
@@ -105,7 +109,8 @@ class Forward:
         if isinstance(said, TorchWeight):
             return self.access[id(node.layer)]
         named = needs_names(node, said)
-        args = [self._use(v, name_it=i in named) for i, v in enumerate(node.inputs)]
+        self._settle([v for i, v in enumerate(node.inputs) if i in named or self._is_long(node)])
+        args = [self._use(v) for v in node.inputs]
         here: list[At] = [
             (arg, value)
             for arg, value in zip(args, node.inputs, strict=True)
@@ -144,17 +149,32 @@ class Forward:
             return
         self.pending[id(value)] = _Pending(expr, depth)
 
-    def _use(self, value: Value, *, name_it: bool = False) -> Expr:
+    def _settle(self, values: Sequence[Value]) -> None:
+        """Give these values variables, before any of them is taken and its variable is free."""
+        for value in values:
+            waiting = self.pending.pop(id(value), None)
+            if waiting is not None:
+                self._write((self._flow_name(value),), waiting.expr)
+
+    def _is_long(self, node: Node) -> bool:
+        """Whether a sum of two, or a mean, would not fit on a line with its terms written in it."""
+        if not isinstance(said := recipe(node), TorchCall) or said.target not in BROKEN_BADLY:
+            return False
+        if len(node.inputs) > 2 and said.target != "mean":
+            return False
+        waiting = [self.pending.get(id(value)) for value in node.inputs]
+        terms = sum(len(flat(p.expr)) + 3 if p else 5 for p in waiting)
+        name = max(len("return "), len(self._own_name(node.outputs[0])) + len(" = "))
+        return terms - 3 > WIDTH - 8 - name
+
+    def _use(self, value: Value) -> Expr:
         """The value where it is taken: its variable, or the expression that makes it."""
         self.remaining[id(value)] -= 1
         waiting = self.pending.pop(id(value), None)
         if waiting is None:
             return self.names[id(value)]
-        if not name_it:
-            self._used_depth = max(self._used_depth, waiting.depth)
-            return waiting.expr
-        self._write((self._flow_name(value),), waiting.expr)
-        return self.names[id(value)]
+        self._used_depth = max(self._used_depth, waiting.depth)
+        return waiting.expr
 
     def _write(self, targets: tuple[str, ...], expr: Expr) -> None:
         expr = fill(expr, lambda hole: literal(hole.value))

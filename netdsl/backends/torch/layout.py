@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from netdsl.backends.torch.classes import Instance
 
 WIDTH = 88
+SIGNS = (" + ", " - ", " * ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,10 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     """`before expr after` at an indentation, broken where it is too long for a line."""
     margin = " " * indent
     one = f"{margin}{before}{flat(expr)}{after}"
-    if not _breaks(expr) and (len(one) <= WIDTH or not isinstance(expr, Bracket)):
+    if not _breaks(expr) and len(one) <= WIDTH:
         return [one]
+    if isinstance(expr, Joined) and len(one) > WIDTH and _terms(expr):
+        return _sum(expr, indent, before, after)
     if not isinstance(expr, Bracket) or not expr.items:
         return [one]
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
@@ -140,6 +143,24 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     for key, item in zip(_keys(expr), expr.items, strict=True):
         result += lines(item, indent + 4, f"{key}=" if key else "", ",")
     return [*result, close]
+
+
+def _terms(expr: Joined) -> list[tuple[str, Expr]]:
+    """The operator before each term of `a + b - c`; none for fewer than three terms."""
+    signs, terms = expr.pieces[1::2], expr.pieces[::2]
+    if not 3 <= len(terms) == len(signs) + 1 or any(sign not in SIGNS for sign in signs):
+        return []
+    return list(zip(("", *(str(sign).lstrip() for sign in signs)), terms, strict=True))
+
+
+def _sum(expr: Joined, indent: int, before: str, after: str) -> list[str]:
+    """A term a line; in parentheses, except where brackets are around it already."""
+    if after == ",":
+        made = [lines(term, indent, sign or before) for sign, term in _terms(expr)]
+        made[-1][-1] += after
+        return [line for part in made for line in part]
+    terms = [line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign)]
+    return [f"{' ' * indent}{before}(", *terms, f"{' ' * indent}){after}"]
 
 
 def _sole_tuple(expr: Bracket) -> bool:
