@@ -1,11 +1,52 @@
 """The networks in examples/, each compared with what others say of it."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
+
+import netdsl
+from netdsl.ir.dim import evaluate
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.net"))
+SLIM = {
+    "hrnet_w18": {"width": 4},
+    "swin_t": {"width": 24},
+    "unet3d": {"width": 4},
+    "vit_b_16": {"depth": 2, "features": 48},
+}
+"""Arguments that make a network run in no time where one run of the whole takes seconds."""
+LARGEST_RUN = 4e9
 
 
 def example(name: str) -> Path:
     """The file of an example."""
     return FOLDER / f"{name}.net"
+
+
+def slim(name: str) -> netdsl.Network:
+    """An example, with fewer channels where it is a large one."""
+    return netdsl.load(example(name), params=SLIM.get(name))
+
+
+def affordable(network: netdsl.Network, most: int) -> int:
+    """The largest size up to `most` at which one run is at most `LARGEST_RUN` multiply-adds."""
+    macs = network.summary().macs
+    while evaluate(macs, dict.fromkeys(network.sizes.symbols, most)) > LARGEST_RUN:
+        most = most * 3 // 4
+    return most
+
+
+def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) -> list[Any]:
+    """Random inputs of these sizes; whole numbers are 0 or 1."""
+    import torch
+
+    found = []
+    for item in network.inputs:
+        shape = (batch, *(evaluate(d, sizes) for d in item.shape))
+        if item.dtype.startswith("float"):
+            found.append(torch.randn(shape))
+        else:
+            found.append(torch.randint(0, 2, shape).to(getattr(torch, item.dtype)))
+    return found

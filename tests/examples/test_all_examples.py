@@ -10,6 +10,7 @@ import pytest
 
 import netdsl
 from netdsl.ir.dim import evaluate
+from tests.examples import random_inputs, slim
 
 torch = pytest.importorskip("torch")
 
@@ -46,17 +47,13 @@ def some_size(network: netdsl.Network) -> dict[str, int]:
     return at
 
 
-def example_inputs(network: netdsl.Network, at: dict[str, int], batch: int = 2) -> list:
-    return [torch.randn(batch, *(evaluate(d, at) for d in i.shape)) for i in network.inputs]
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_runs_with_the_shapes_that_were_computed(name: str) -> None:
-    network = load(name)
+    network = slim(name)
     at = some_size(network)
     module = network.torch(seed=0).eval()
     with torch.no_grad():
-        result = module(*example_inputs(network, at))
+        result = module(*random_inputs(network, at, 2))
     results = list(result) if isinstance(result, tuple) else [result]
     expected = [o for o in network.outputs if not o.when_training]
     for found, output in zip(results, expected, strict=True):

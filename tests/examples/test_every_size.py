@@ -13,6 +13,7 @@ import pytest
 import netdsl
 from netdsl.ir.dim import evaluate
 from netdsl.lints import WARNINGS
+from tests.examples import slim
 from tests.legal_networks import legal_network
 
 torch = pytest.importorskip("torch")
@@ -95,7 +96,7 @@ def sample(name: str) -> int:
 
 @pytest.mark.parametrize("name", SYMBOLIC)
 def test_every_size_of_an_example(name: str) -> None:
-    network = netdsl.load(EXAMPLES / f"{name}.net")
+    network = slim(name)
     judge = Judge(network)
     answers = [
         assert_agrees(network, judge, sizes)

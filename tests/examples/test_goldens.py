@@ -68,13 +68,17 @@ def test_every_example_says_where_it_comes_from(name: str) -> None:
 # what no example uses, in a use of its own
 OTHER_BLOCKS = """
 use std.conv
+use std.fpn (PAN)
 use std.se
+use std.segment (PyramidPooling)
 use std.unet (DoubleConv, UpTransposed)
 
 net Rest {
     input x: [3, H, W]
     low = x -> ConvBN(8, stride=2) -> ConvAct(8, 5, act=silu) -> SqueezeExcitation(2)
-    output y = (low, x -> DoubleConv(4)) -> UpTransposed(6) -> [6, H, W]
+    output y = (low, x -> DoubleConv(4)) -> UpTransposed(6) -> PyramidPooling([1, 2]) -> [12, H, W]
+    (fine, coarse) = (y, low) -> PAN(8)
+    output z = (fine, coarse -> upsample(2)) -> concat
 }
 """
 

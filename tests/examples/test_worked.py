@@ -142,6 +142,8 @@ def test_parameters_are_those_of_the_module(name: str) -> None:
     network = netdsl.load(example(name))
     with torch.device("meta"):
         module = network.torch()
-    specs = {f"{a.path}.{w.key}": w.shape for a in network.graph.layers() for w in a.weights}
+    specs = {
+        f"{a.path}.{w.key}".strip("."): w.shape for a in network.graph.layers() for w in a.weights
+    }
     assert {key: tuple(value.shape) for key, value in module.state_dict().items()} == specs
     assert sum(p.numel() for p in module.parameters()) == network.summary().parameters

@@ -11,8 +11,8 @@ import onnx
 import onnxruntime
 import torch
 
-from netdsl.ir.dim import evaluate
 from netdsl.network import Network
+from tests.examples import random_inputs
 
 
 def session(model: bytes | str | Path) -> Any:
@@ -51,17 +51,6 @@ def restless(module: torch.nn.Module) -> torch.nn.Module:
     return module.eval()
 
 
-def random_inputs(network: Network, sizes: Mapping[str, int], batch: int) -> list[torch.Tensor]:
-    found = []
-    for item in network.inputs:
-        shape = (batch, *(evaluate(d, dict(sizes)) for d in item.shape))
-        if item.dtype.startswith("float"):
-            found.append(torch.randn(shape))
-        else:
-            found.append(torch.randint(0, 2, shape).to(getattr(torch, item.dtype)))
-    return found
-
-
 def outputs(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """What PyTorch gives at inference."""
     with torch.no_grad():
@@ -78,7 +67,7 @@ def difference(
     batch: int,
 ) -> float:
     """How far ONNX Runtime and PyTorch are apart on random inputs of these sizes."""
-    inputs = random_inputs(network, sizes, batch)
+    inputs = random_inputs(network, dict(sizes), batch)
     names = [item.name for item in network.inputs]
     ours = running.run(None, dict(zip(names, (x.numpy() for x in inputs), strict=True)))
     return max(apart(a, b) for a, b in zip(outputs(module, inputs), ours, strict=True))

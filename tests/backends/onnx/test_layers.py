@@ -25,10 +25,10 @@ from tests.backends.onnx.runtime import (  # noqa: E402
     apart,
     check_file,
     outputs,
-    random_inputs,
     restless,
     session,
 )
+from tests.examples import random_inputs  # noqa: E402
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 CASES = 1000 if os.environ.get("NETDSL_FULL") else int(os.environ.get("NETDSL_CASES", 60))
