@@ -22,8 +22,24 @@ from tests.coverage import (
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPARED = (
-    "alexnet", "densenet121", "googlenet", "inception_v3", "mobilenet_v2", "resnet18", "resnet50",
-    "squeezenet1_1", "vgg16",
+    "alexnet",
+    "vgg16",
+    "squeezenet1_1",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "densenet121",
+    "mobilenet_v2",
+    "inception_v3",
+    "resnet152",
+    "resnext101_32x8d",
+    "wide_resnet50_2",
+    "shufflenet_v2_x1_0",
+    "mnasnet1_0",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "regnet_y_400mf",
+    "convnext_tiny",
 )  # fmt: skip
 """Examples that tests/examples/test_torchvision.py compares."""
 

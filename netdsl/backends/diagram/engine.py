@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 TIME_LIMIT_S = 20.0
+PURE = "graphviz-pure"
 
 
 class EngineError(Exception):
@@ -49,8 +50,8 @@ def _program(engine: str) -> str:
                 "there is no `dot` on this system; install Graphviz, or leave out `--engine`"
             )
         return found
-    beside = Path(sys.executable).parent / ("graphviz-pure" + (".exe" if os.name == "nt" else ""))
-    found = str(beside) if beside.exists() else shutil.which("graphviz-pure")
+    beside = Path(sys.executable).parent / (PURE + (".exe" if os.name == "nt" else ""))
+    found = str(beside) if beside.exists() else shutil.which(PURE)
     if found is None:
         raise EngineError("`graphviz-pure` is not installed; type `pip install graphviz-pure`")
     return found

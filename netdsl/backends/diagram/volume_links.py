@@ -40,8 +40,10 @@ def window_of(step: Step, numbers: Numbers) -> Window | None:
     found: list[tuple[int, int, int]] = []
     for window, size, made in zip(windows[-2:], before[-2:], after[-2:], strict=True):
         place = made // 2
+        if window is None:
+            return None
         start = int(window.start + place * window.stride)
-        found.append((max(start, 0), min(start + window.size, size), place))
+        found.append((max(start, 0), min(start + int(window.size), size), place))
     if len(found) == 1:
         found.append((0, 0, 0))
     (r0, r1, row), (c0, c1, column) = found

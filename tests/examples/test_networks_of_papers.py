@@ -1,0 +1,322 @@
+"""Networks that torchvision does not have, against plain PyTorch written from their papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import netdsl
+from tests.examples import example, random_inputs
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
+
+
+def restless(module: Any) -> Any:
+    with torch.no_grad():
+        for key, value in module.state_dict().items():
+            if "running_var" in key:
+                value.uniform_(0.5, 1.5)
+            elif value.is_floating_point() and value.ndim == 1:
+                value.normal_(0.2, 0.3)
+    return module.eval()
+
+
+class State:
+    """The weights of a module by path, applied as plain functions."""
+
+    def __init__(self, module: Any) -> None:
+        self.of = module.state_dict()
+        self.used: set[str] = set()
+
+    def get(self, key: str) -> Any:
+        if key in self.of:
+            self.used.add(key)
+        return self.of.get(key)
+
+    def conv(self, path: str, x: Any, **settings: Any) -> Any:
+        function = (F.conv1d, F.conv2d, F.conv3d)[x.ndim - 3]
+        return function(x, self.get(f"{path}.weight"), self.get(f"{path}.bias"), **settings)
+
+    def up(self, path: str, x: Any, **settings: Any) -> Any:
+        function = (F.conv_transpose2d, F.conv_transpose3d)[x.ndim - 4]
+        return function(x, self.get(f"{path}.weight"), self.get(f"{path}.bias"), **settings)
+
+    def linear(self, path: str, x: Any) -> Any:
+        return F.linear(x, self.get(f"{path}.weight"), self.get(f"{path}.bias"))
+
+    def norm(self, path: str, x: Any) -> Any:
+        parts = (f"{path}.{key}" for key in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *map(self.get, parts))
+
+    def all_used(self) -> bool:
+        return self.used == {key for key in self.of if "num_batches" not in key}
+
+
+def alexnet(s: State, x: Any) -> Any:
+    """Sections 3.3 to 3.5: a sum over 5 channels, each of two columns sees half of the maps."""
+
+    def respond(x: Any) -> Any:
+        square = F.pad(x * x, (0, 0, 0, 0, 2, 2))
+        near = sum(square[:, i : i + x.shape[1]] for i in range(5))
+        return F.max_pool2d(x / (2 + 1e-4 * near) ** 0.75, 3, 2)
+
+    def columns(path: str, x: Any, padding: int) -> Any:
+        kernel, bias = s.get(f"{path}.weight"), s.get(f"{path}.bias")
+        halves = zip(x.chunk(2, 1), kernel.chunk(2), bias.chunk(2), strict=True)
+        return F.relu(torch.cat([F.conv2d(*half, padding=padding) for half in halves], 1))
+
+    x = respond(F.relu(s.conv("conv1", x, stride=4)))
+    x = respond(columns("conv2", x, 2))
+    x = F.relu(s.conv("conv3", x, padding=1))
+    x = columns("conv5", columns("conv4", x, 1), 1)
+    x = F.max_pool2d(x, 3, 2).flatten(1)
+    return s.linear("fc8", F.relu(s.linear("fc7", F.relu(s.linear("fc6", x)))))
+
+
+def generator(s: State, noise: Any, label: Any) -> Any:
+    x = torch.cat([noise, s.get("embed.weight")[label]], 1)
+    x = s.linear("project", x).view(len(x), -1, 7, 7)
+    x = s.up("up1", F.relu(s.norm("bn1", x)), stride=2, padding=1)
+    return torch.tanh(s.up("up2", F.relu(s.norm("bn2", x)), stride=2, padding=1))
+
+
+def siamese(s: State, *pair: Any) -> Any:
+    def twin(x: Any) -> Any:
+        for i in range(1, 5):
+            x = F.relu(s.conv(f"twin.conv{i}", x))
+            x = F.max_pool2d(x, 2) if i < 4 else x
+        return torch.sigmoid(s.linear("twin.fc", x.flatten(1)))
+
+    return torch.sigmoid(s.linear("out", torch.abs(twin(pair[0]) - twin(pair[1]))))
+
+
+def sound(s: State, x: Any) -> Any:
+    for i in range(1, 5):
+        x = s.conv(f"conv{i}", x, **({"stride": 4, "padding": 38} if i == 1 else {"padding": 1}))
+        x = F.max_pool1d(F.relu(s.norm(f"bn{i}", x)), 4)
+    return s.linear("fc", x.mean(-1))
+
+
+def autoencoder(s: State, x: Any) -> tuple[Any, Any]:
+    def layers(name: str, x: Any) -> Any:
+        for i in range(0, 8, 2):
+            x = s.linear(f"{name}.{i}", x if i == 0 else torch.sigmoid(x))
+        return x
+
+    code = layers("encoder", x.flatten(1))
+    return code, torch.sigmoid(layers("decoder", code)).view(x.shape)
+
+
+def twice(s: State, path: str, x: Any) -> Any:
+    for i in "12":
+        x = F.relu(s.norm(f"{path}.norm{i}", s.conv(f"{path}.conv{i}", x, padding=1)))
+    return x
+
+
+def unet3d(s: State, x: Any) -> Any:
+    skips = []
+    for i in range(4):
+        x = twice(s, f"down{i}", F.max_pool3d(x, 2) if i else x)
+        skips.append(x)
+    for i in range(1, 4):
+        skip = skips[3 - i]
+        x = s.up(f"up{i}.up", x, stride=2)
+        skip = skip[:, :, : x.shape[2], : x.shape[3], : x.shape[4]]
+        x = twice(s, f"up{i}.conv", torch.cat([skip, x], 1))
+    return s.conv("head", x)
+
+
+def unet_plus_plus(s: State, x: Any) -> Any:
+    """x[i][j] takes x[i][0], ..., x[i][j - 1] and x[i + 1][j - 1] enlarged."""
+    nodes: dict[tuple[int, int], Any] = {}
+    number = 0
+    for i in range(5):
+        path = "x00" if i == 0 else f"x{i}0.conv"
+        nodes[i, 0] = twice(s, path, F.max_pool2d(nodes[i - 1, 0], 2) if i else x)
+    for j in range(1, 5):
+        for i in range(5 - j):
+            number += 1
+            size = nodes[i, 0].shape[2:]
+            below = F.interpolate(nodes[i + 1, j - 1], size=size, mode="bilinear")
+            row = [nodes[i, k] for k in range(j)]
+            nodes[i, j] = twice(s, f"node{number}.conv", torch.cat([*row, below], 1))
+    masks = [torch.sigmoid(s.conv(f"head{j}", nodes[0, j])) for j in range(1, 5)]
+    return sum(masks) / 4
+
+
+def hrnet(s: State, x: Any) -> Any:
+    """Wang et al. 2019, with the paths of the published weights."""
+
+    def unit(path: str, at: tuple[str, str], x: Any, act: bool = True, **settings: Any) -> Any:
+        x = s.norm(f"{path}.{at[1]}", s.conv(f"{path}.{at[0]}", x, **settings))
+        return F.relu(x) if act else x
+
+    def residual(path: str, x: Any, kernels: tuple[int, ...]) -> Any:
+        y = x
+        for i, kernel in enumerate(kernels, 1):
+            names = f"conv{i}", f"bn{i}"
+            y = unit(path, names, y, act=i < len(kernels), padding=kernel // 2)
+        skips = f"{path}.downsample.0.weight" in s.of
+        return F.relu(y + (unit(f"{path}.downsample", ("0", "1"), x, act=False) if skips else x))
+
+    def module(path: str, maps: list[Any]) -> list[Any]:
+        maps = list(maps)
+        for i in range(len(maps)):
+            for k in range(4):
+                maps[i] = residual(f"{path}.branches.{i}.{k}", maps[i], (3, 3))
+        fused = []
+        for i in range(len(maps)):
+            total: Any = 0
+            for j, y in enumerate(maps):
+                fuse = f"{path}.fuse_layers.{i}.{j}"
+                if j > i:
+                    y = unit(fuse, ("0", "1"), y, act=False)
+                    y = y.repeat_interleave(2 ** (j - i), 2).repeat_interleave(2 ** (j - i), 3)
+                for k in range(i - j):
+                    last = k == i - j - 1
+                    y = unit(f"{fuse}.{k}", ("0", "1"), y, act=not last, stride=2, padding=1)
+                total = total + y
+            fused.append(F.relu(total))
+        return fused
+
+    for i in "12":
+        x = F.relu(s.norm(f"bn{i}", s.conv(f"conv{i}", x, stride=2, padding=1)))
+    for i in range(4):
+        x = residual(f"layer1.{i}", x, (1, 3, 1))
+    maps = [
+        unit("transition1.0", ("0", "1"), x, padding=1),
+        unit("transition1.1.0", ("0", "1"), x, stride=2, padding=1),
+    ]
+    for stage, count in ((2, 1), (3, 4), (4, 3)):
+        if stage > 2:
+            path = f"transition{stage - 1}.{stage - 1}.0"
+            maps = [*maps, unit(path, ("0", "1"), maps[-1], stride=2, padding=1)]
+        for i in range(count):
+            maps = module(f"stage{stage}.{i}", maps)
+    heads = [residual(f"incre_modules.{i}.0", y, (1, 3, 1)) for i, y in enumerate(maps)]
+    y = heads[0]
+    for i in range(3):
+        y = heads[i + 1] + unit(f"downsamp_modules.{i}", ("0", "1"), y, stride=2, padding=1)
+    return s.linear("classifier", unit("final_layer", ("0", "1"), y).mean((2, 3)))
+
+
+CASES: dict[str, tuple[Callable[..., Any], dict[str, Any], list[dict[str, int]]]] = {
+    "alexnet_paper": (alexnet, {"classes": 4}, [{}]),
+    "cgan_generator": (generator, {}, [{}]),
+    "siamese": (siamese, {}, [{}]),
+    "audio_1d": (sound, {}, [{"L": 1024}, {"L": 4111}]),
+    "autoencoder": (autoencoder, {}, [{}]),
+    "unet3d": (unet3d, {"width": 4}, [{"D": 8, "H": 8, "W": 8}, {"D": 17, "H": 10, "W": 24}]),
+    "unet_plus_plus": (unet_plus_plus, {"width": 4}, [{"H": 16, "W": 16}, {"H": 35, "W": 50}]),
+    "hrnet_w18": (hrnet, {"width": 6, "classes": 5}, [{"H": 32, "W": 64}, {"H": 61, "W": 94}]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_are_equal(name: str) -> None:
+    function, params, sizes = CASES[name]
+    network = netdsl.load(example(name), params=params)
+    torch.manual_seed(0)
+    module = restless(network.torch(seed=0))
+    state = State(module)
+    for at in sizes:
+        inputs = random_inputs(network, at, 2)
+        with torch.no_grad():
+            found, expected = module(*inputs), function(state, *inputs)
+        pairs = (
+            zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+        )
+        for mine, other in pairs:
+            scale = float(other.abs().max())
+            torch.testing.assert_close(mine, other, rtol=0, atol=1e-5 * scale)
+    assert state.all_used()
+
+
+BLOCKS = """
+use std.fpn (PAN)
+use std.segment (PyramidPooling)
+
+net Blocks {
+    input a: [4, H, W]
+    input b: [4, P, Q]
+    input c: [4, R, S]
+    (fine, middle, coarse) = (a, b, c) -> pan: PAN(4)
+    output n2 = fine
+    output n3 = middle
+    output n4 = coarse
+    output pooled = a -> ppm: PyramidPooling([1, 2, 3])
+}
+"""
+
+
+def paths(s: State, *maps: Any) -> list[Any]:
+    """Liu et al. 2018, section 3.1: N2 is P2; each next N from the one before and P."""
+    found = [maps[0]]
+    for i, lateral in enumerate(maps[1:], 1):
+        down = F.relu(s.conv(f"pan.down{i}", found[-1], stride=2, padding=1))
+        found.append(F.relu(s.conv(f"pan.fuse{i}", down + lateral, padding=1)))
+    return found
+
+
+def pooled(s: State, x: Any) -> Any:
+    """Zhao et al. 2016, section 3.2: means over grids, each narrowed and enlarged again."""
+    parts = [x]
+    for i, bins in enumerate((1, 2, 3)):
+        y = s.conv(f"ppm.features.{i}.1", F.adaptive_avg_pool2d(x, bins))
+        y = F.relu(s.norm(f"ppm.features.{i}.2", y))
+        size = x.shape[2:]
+        parts.append(F.interpolate(y, size=size, mode="bilinear", align_corners=True))
+    return torch.cat(parts, 1)
+
+
+def test_blocks_of_papers() -> None:
+    """PAN needs each map to be half of the one before, rounded up; PPM takes any."""
+    network = netdsl.loads(BLOCKS)
+    module = restless(network.torch(seed=0))
+    state = State(module)
+    for sizes in ((8, 12, 4, 6, 2, 3), (9, 5, 5, 3, 3, 2), (1, 1, 1, 1, 1, 1)):
+        at = dict(zip("HWPQRS", sizes, strict=True))
+        assert network.sizes.accepts(**at)
+        maps = random_inputs(network, at, 2)
+        with torch.no_grad():
+            expected = [*paths(state, *maps), pooled(state, maps[0])]
+            for mine, other in zip(module(*maps), expected, strict=True):
+                torch.testing.assert_close(mine, other)
+    assert state.all_used()
+    assert not network.sizes.accepts(H=9, W=5, P=4, Q=3, R=2, S=2)
+
+
+NUMBERS = {
+    "alexnet_paper": (60_965_224, 724_406_816),  # Caffe's bvlc_alexnet
+    "hrnet_w18": (21_299_004, 4_283_537_072),  # timm
+    "siamese": (38_951_745, None),
+    "autoencoder": (2_837_314, 2_833_000),
+    "unet3d": (19_069_955, None),  # section 2.1 of the paper
+    "unet_plus_plus": (9_159_780, None),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_parameters_and_multiply_adds(name: str) -> None:
+    parameters, macs = NUMBERS[name]
+    network = netdsl.load(example(name))
+    assert network.summary().parameters == parameters
+    if macs is not None:
+        sizes = dict.fromkeys(network.sizes.symbols, 224)
+        assert netdsl.load(example(name), sizes=sizes).summary().macs == macs
+
+
+CONTRACTS = {
+    "audio_1d": "any L >= 1024",
+    "unet_plus_plus": "any H >= 16, any W >= 16",
+    "unet3d": "any D >= 8, any H >= 8, any W >= 8",
+    "hrnet_w18": "H and W mod 32 in {29, 30, 31, 0}, at least 29",
+}
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_size_contracts(name: str) -> None:
+    assert str(netdsl.load(example(name)).sizes) == CONTRACTS[name]

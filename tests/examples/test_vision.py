@@ -1,0 +1,260 @@
+"""Transformers, segmentation networks and pyramids, and their parts, against torchvision."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import pytest
+
+import netdsl
+from tests.examples import FOLDER, example
+
+torch = pytest.importorskip("torch")
+if find_spec("torchvision") is None:
+    pytest.skip("torchvision is not installed", allow_module_level=True)
+
+from tests.torchvision_models import torchvision_models  # noqa: E402
+
+CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.json"
+NO_WEIGHTS = {"weights": None, "weights_backbone": None, "aux_loss": True}
+
+
+class Facts(NamedTuple):
+    """Parameters at inference and with all heads, multiply-adds at 224x224, sizes to try."""
+
+    parameters: int
+    all_parameters: int
+    macs: int
+    sizes: tuple[tuple[int, int], ...]
+
+
+MODELS = {
+    "vit_b_16": Facts(86_567_656, 86_567_656, 17_563_828_224, ((224, 224),)),
+    "swin_t": Facts(28_288_354, 28_288_354, 4_490_566_656, ((4, 4), (61, 97), (57, 28))),
+    "fcn_resnet50": Facts(32_957_013, 35_322_218, 26_484_498_432, ((1, 1), (33, 70))),
+    "deeplabv3_resnet50": Facts(39_638_869, 42_004_074, 31_310_548_992, ((1, 1), (33, 70))),
+}
+
+
+@cache
+def theirs(name: str) -> Any:
+    """torchvision's model, with numbers in place of zeros and ones."""
+    torch.manual_seed(0)
+    models = torchvision_models()
+    if "resnet" in name:
+        return restless(getattr(models.segmentation, name)(**NO_WEIGHTS))
+    return restless(getattr(models, name)(weights=None))
+
+
+@cache
+def ours(name: str) -> Any:
+    """The example with the same weights, loaded strictly."""
+    module = netdsl.load(example(name)).torch(seed=1)
+    module.load_state_dict(theirs(name).state_dict(), strict=True)
+    return module.eval()
+
+
+def restless(module: Any) -> Any:
+    with torch.no_grad():
+        for key, value in module.state_dict().items():
+            if "running_var" in key:
+                value.uniform_(0.5, 1.5)
+            elif value.is_floating_point() and (value.ndim == 1 or not value.any()):
+                value.normal_(0.2, 0.3)
+    return module.eval()
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    assert found.shape == expected.shape
+    assert float((found - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_load_and_outputs_are_equal(name: str) -> None:
+    for size in MODELS[name].sizes:
+        x = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            expected, found = theirs(name)(x), ours(name)(x)
+        assert_close(found, expected["out"] if isinstance(expected, dict) else expected)
+
+
+@pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50"])
+def test_auxiliary_heads_in_training(name: str) -> None:
+    """Both heads, with the statistics of the batch; without dropout."""
+    pair = theirs(name), ours(name)
+    for model in pair:
+        for module in model.modules():
+            module.p = 0.0 if isinstance(module, torch.nn.Dropout) else getattr(module, "p", None)
+    x = torch.randn(2, 3, 33, 40)
+    with torch.no_grad():
+        expected, found = (model.train()(x) for model in pair)
+    for model in pair:
+        model.eval()
+    assert found._fields == ("out", "aux")
+    torch.testing.assert_close(found.out, expected["out"], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found.aux, expected["aux"], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_and_multiply_adds(name: str) -> None:
+    facts, network = MODELS[name], netdsl.load(example(name))
+    fixed = netdsl.load(example(name), sizes=dict.fromkeys(network.sizes.symbols, 224)).summary()
+    assert (fixed.inference_parameters, fixed.parameters, fixed.macs) == facts[:3]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_published_numbers(name: str) -> None:
+    """What torchvision says beside its weights: parameters, and billions of multiply-adds."""
+    facts, meta = MODELS[name], torchvision_models().get_model_weights(name).DEFAULT.meta
+    assert meta["num_params"] == facts.all_parameters
+    if "resnet" not in name:  # of segmentation networks it counts another size
+        assert meta["_ops"] == round(facts.macs / 1e9, 3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_reference_table_says_the_same(name: str) -> None:
+    if not CORPUS.exists():
+        pytest.skip("the reference tables are not here")
+    table = json.loads(CORPUS.read_text())["nets"]
+    if name not in table:
+        pytest.skip(f"the reference tables do not list {name}")
+    facts, entry = MODELS[name], table[name]
+    assert (entry["params"], entry["macs"]) == (facts.parameters, facts.macs)
+    assert entry.get("params_with_aux", facts.parameters) == facts.all_parameters
+
+
+def runs(model: Any, height: int, width: int) -> bool:
+    try:
+        model(torch.empty(1, 3, height, width, device="meta"))
+    except (RuntimeError, AssertionError):
+        return False
+    return True
+
+
+def test_the_vision_transformer_takes_one_size() -> None:
+    network = netdsl.load(example("vit_b_16"))
+    assert [item.shape for item in network.inputs] == [(3, 224, 224)]
+    with torch.device("meta"):
+        model = torchvision_models().vit_b_16(weights=None).eval()
+    assert runs(model, 224, 224)
+    assert not any(runs(model, *size) for size in ((223, 224), (224, 225), (112, 448), (240, 224)))
+
+
+def test_swin_takes_all_sizes_from_four_on() -> None:
+    contract = netdsl.load(example("swin_t")).sizes
+    assert str(contract) == "any H >= 4, any W >= 4"
+    with torch.device("meta"):
+        model = torchvision_models().swin_t(weights=None).eval()
+    for size in (*range(1, 10), 29, 33):
+        assert contract.accepts(H=size, W=100) == runs(model, size, 100) == (size >= 4)
+        assert contract.accepts(H=100, W=size) == runs(model, 100, size)
+
+
+@pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50", "fpn"])
+def test_any_size(name: str) -> None:
+    assert str(netdsl.load(example(name)).sizes) == "any H, any W"
+
+
+def test_pyramid_on_resnet() -> None:
+    torchvision_models()
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+    expected = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=torch.nn.BatchNorm2d
+    )
+    found = netdsl.load(example("fpn")).torch(seed=0)
+    found.load_state_dict(restless(expected).state_dict(), strict=True)
+    found.eval()
+    for size in ((64, 97), (1, 1), (33, 40)):
+        x = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            for mine, other in zip(found(x), expected(x).values(), strict=True):
+                assert_close(mine, other)
+
+
+def block(use: str, channels: str, stages: str) -> Any:
+    """A block by itself, as the part `block` of a module."""
+    text = f"use {use}\nnet A {{ input x: [{channels}]; output y = x -> block: {stages} }}"
+    return netdsl.loads(text).torch(seed=0).eval()
+
+
+@pytest.mark.parametrize(
+    ("use", "shape", "stage", "module"),
+    [
+        (
+            "std.segment",
+            "9, H, W",
+            "ASPP([2, 5], channels=8)",
+            lambda tv: tv.segmentation.deeplabv3.ASPP(9, [2, 5], 8),
+        ),
+        ("std.segment", "8, H, W", "FCNHead(3)", lambda tv: tv.segmentation.fcn.FCNHead(8, 3)),
+        (
+            "std.swin",
+            "H, W, 12",
+            "SwinBlock(3, window=4, shift=2)",
+            lambda tv: tv.swin_transformer.SwinTransformerBlock(12, 3, [4, 4], [2, 2]),
+        ),
+        (
+            "std.swin",
+            "H, W, 12",
+            "PatchMerging",
+            lambda tv: tv.swin_transformer.PatchMerging(12),
+        ),
+        (
+            "std.transformer",
+            "30, 12",
+            "EncoderBlock(3, 20)",
+            lambda tv: tv.vision_transformer.EncoderBlock(3, 12, 20, 0.0, 0.0),
+        ),
+        (
+            "std.transformer",
+            "30, 12",
+            "Encoder(2, 3, 20)",
+            lambda tv: tv.vision_transformer.Encoder(30, 2, 3, 12, 20, 0.0, 0.0),
+        ),
+    ],
+    ids=lambda value: value.split("(")[0] if isinstance(value, str) else "",
+)
+def test_blocks(use: str, shape: str, stage: str, module: Callable[[Any], Any]) -> None:
+    torch.manual_seed(0)
+    expected = restless(module(torchvision_models()))
+    found = block(use, shape, stage)
+    found.block.load_state_dict(expected.state_dict(), strict=True)
+    for height, width in ((7, 9), (1, 3), (12, 8)):
+        axes = shape.replace("H", str(height)).replace("W", str(width))
+        x = torch.randn(2, *map(int, axes.split(",")))
+        with torch.no_grad():
+            assert_close(found(x), expected(x))
+
+
+def test_pyramid_of_any_number_of_maps() -> None:
+    torchvision_models()
+    from torchvision.ops import FeaturePyramidNetwork
+
+    network = netdsl.loads(
+        """
+        use std.fpn (FPN)
+        net A {
+            input a: [3, H, W]
+            input b: [5, P, Q]
+            input c: [6, R, S]
+            (p, q, r) = (a, b, c) -> block: FPN(4)
+            output fine = p
+            output middle = q
+            output coarse = r
+        }
+        """
+    )
+    expected = restless(FeaturePyramidNetwork([3, 5, 6], 4))
+    found = network.torch(seed=0)
+    found.block.load_state_dict(expected.state_dict(), strict=True)
+    maps = [torch.randn(2, 3, 11, 9), torch.randn(2, 5, 6, 4), torch.randn(2, 6, 2, 3)]
+    with torch.no_grad():
+        pyramid = expected(OrderedDict(zip("abc", maps, strict=True))).values()
+        for mine, other in zip(found(*maps), pyramid, strict=True):
+            assert_close(mine, other)
