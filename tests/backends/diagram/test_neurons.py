@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import netdsl
-from netdsl.backends.diagram.columns import study
+from netdsl.analyses.links import shape_of
+from netdsl.backends.diagram.columns import Column, study
 from netdsl.backends.diagram.draw import draw, picture_of
+from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Curve
+from netdsl.backends.diagram.scene import Group, Picture
 from netdsl.ops.base import Op
 from tests.backends.diagram.test_blocks import overlapping
 
@@ -44,34 +47,104 @@ def test_drawn_and_left_out_are_all_neurons_and_the_field_is_counted() -> None:
     assert seen == 150
 
 
-def test_a_line_is_drawn_if_and_only_if_pytorch_feels_the_connection() -> None:
-    """Lines into `conv2` and `maxpool1`, against NaNs put into one input at a time."""
-    net = graph_of("lenet")
-    found = study(net.graph, [neuron_of(net.graph, "conv2[0,4,4]")])
-    columns = {c.name: c for c in found.columns}
+RESIDUAL = """
+net Residual {
+    input x: [2, 6, 6]
+    output y = x -> conv1: conv(3, 3, padding=1) -> relu
+        -> sum: add { { conv2: conv(3, 3, padding=1) -> relu -> conv3: conv(3, 3, stride=1, padding=1) } ; identity }
+        -> pool: maxpool(2) -> join: concat { mix: conv(2, 1) ; turn: avgpool(2, stride=1, padding=1) -> crop(3) } -> flatten -> fc: linear(4)
+}
+"""
+
+
+def parts_of(layers: list[NeuronLayer], module: torch.nn.Module) -> dict[str, Any]:
+    """What each layer computes from the values it reads, by PyTorch's modules."""
+    modules = dict(module.named_modules())
+    relu, flat = torch.relu, torch.flatten
+    own = {
+        "image": None, "x": None,
+        "maxpool1": lambda x: torch.max_pool2d(x, 2), "maxpool2": lambda x: torch.max_pool2d(x, 2),
+        "pool": lambda x: torch.max_pool2d(x, 2), "sum": torch.add,
+        "join": lambda a, b: torch.cat([a, b], 1),
+        "join.crop1": lambda x: x[:, :, :3, :3],
+        "join.turn": lambda x: torch.nn.functional.avg_pool2d(x, 2, 1, 1),
+        "fc1": lambda x: relu(modules["fc1"](flat(x, 1))), "fc": lambda x: modules["fc"](flat(x, 1)),
+    }  # fmt: skip
+    return {y.name: own.get(y.name, modules.get(y.name)) for y in layers}
+
+
+def connections(
+    column: Column, part: Any, target: tuple[int, ...]
+) -> dict[int, set[tuple[int, ...]]]:
+    """By `id` of each value read, the numbers that a neuron depends on: where it has a gradient."""
+    values = column.layer.read()
+    found: dict[int, set[tuple[int, ...]]] = {id(value): set() for value in values}
+    for _ in range(40):  # a maximum has one winner at a time
+        given = [torch.rand(1, *shape_of(v), requires_grad=True) for v in values]
+        made = part(*given)[(0, *target)]
+        for value, gradient in zip(
+            values, torch.autograd.grad(made, given, allow_unused=True), strict=True
+        ):
+            if gradient is not None:
+                found[id(value)] |= {tuple(i) for i in gradient[0].nonzero().tolist()}
+    return found
+
+
+def links_in(picture: Picture) -> set[tuple[str, str]]:
+    """The ends of the lines that are drawn."""
+    return {
+        (dict(item.data)["from"], dict(item.data)["to"])
+        for item in picture.items
+        if isinstance(item, Group) and item.css == "link"
+    }
+
+
+@pytest.mark.parametrize(
+    ("network", "neuron"),
+    [("lenet", "conv2[0,4,4]"), ("lenet", "conv1[3,0,27]"), ("lenet", "fc2[7]"), (RESIDUAL, "sum[1,2,2]"),
+     (RESIDUAL, "join[3,1,1]"), (RESIDUAL, "sum.conv2[0,0,5]")],
+)  # fmt: skip
+def test_a_line_is_drawn_if_and_only_if_pytorch_has_a_connection(network: str, neuron: str) -> None:
+    net = graph_of("lenet") if network == "lenet" else netdsl.loads(network)
     module = net.torch(seed=0).eval()
-    parts = {"conv2": (module.conv2, "maxpool1"), "maxpool1": (torch.nn.MaxPool2d(2), "conv1")}
-    lines = 0
-    for name, (layer, source) in parts.items():
-        for index in columns[source].drawn:
-            given = torch.rand(1, *columns[source].shape)
-            given[(0, *index)] = float("nan")
-            with torch.no_grad():
-                felt = layer(given)[0].isnan()
-            lines += sum(bool(felt[target]) for target in columns[name].drawn)
-    picture = picture_of(net.graph, LENET)
-    between = _lines_between(picture, found, ("maxpool1", "conv2")) + _lines_between(
-        picture, found, ("conv1", "maxpool1")
+    for weight in module.parameters():
+        torch.nn.init.uniform_(weight.data, 0.1, 0.2)  # nothing is cut off by ReLU
+    found = study(net.graph, [neuron_of(net.graph, neuron)])
+    columns = {id(c.layer.value): c for c in found.columns}
+    parts = parts_of(found.layers, module)
+    expected: set[tuple[str, str]] = set()
+    for column in found.columns:
+        for target in column.drawn if not column.layer.is_input else []:
+            for key, numbers in connections(column, parts[column.name], target).items():
+                if key in columns:
+                    drawn = numbers & set(columns[key].drawn)
+                    expected |= {(_name(columns[key], i), _name(column, target)) for i in drawn}
+    picture = picture_of(net.graph, Options(level="neurons", neurons=(neuron,)))
+    assert links_in(picture) == expected
+    assert len(expected) > 20
+
+
+def _name(column: Column, index: tuple[int, ...]) -> str:
+    return f"{column.name}[{','.join(map(str, index))}]"
+
+
+def test_the_links_of_one_convolution_are_those_of_pytorch() -> None:
+    net = graph_of("rgb6")
+    weight = next(net.torch().parameters()).shape
+    picture = picture_of(
+        net.graph, Options(level="neurons", neurons=("conv[0,3,1]", "conv[0,0,0]"))
     )
-    assert between == lines > 5
-
-
-def _lines_between(picture: object, found: object, pair: tuple[str, str]) -> int:
-    """Lines whose ends stand at the sides of two columns."""
-    heads = {t.text: t.x for t in picture.texts() if t.bold and t.size == 12}  # type: ignore[attr-defined]
-    left, right = (heads[name] for name in pair)
-    curves = [s for s in picture.shapes() if isinstance(s, Curve)]  # type: ignore[attr-defined]
-    return sum(left < c.points[0][0] < right and left < c.points[-1][0] < right for c in curves)
+    given = torch.rand(1, 3, 6, 6, requires_grad=True)
+    made = torch.nn.functional.conv2d(given, torch.ones(weight))
+    expected = {
+        (",".join(map(str, place)), ",".join(map(str, index)))
+        for index in [(0, 3, 1), (0, 0, 0)]
+        for place in torch.autograd.grad(made[(0, *index)], given, retain_graph=True)[0][0]
+        .nonzero()
+        .tolist()
+    }
+    assert links_in(picture) == expected
+    assert len(expected) == 54
 
 
 @pytest.mark.parametrize(
@@ -86,6 +159,13 @@ def _lines_between(picture: object, found: object, pair: tuple[str, str]) -> int
         ("googlenet", Options(level="neurons", neurons=("inception3a[70,3,3]",)), {"H": 64, "W": 64}),
         ("lenet", Options(level="field", neurons=("conv2[0,4,4]",)), {}),
         ("googlenet", Options(level="field", neurons=("inception4a[0,1,1]",)), {"H": 64, "W": 64}),
+        ("googlenet", Options(level="field", neurons=("inception3b.branch1.conv[0,3,3]",)), {"H": 96, "W": 64}),
+        ("vit_b_16", Options(level="field", neurons=("encoder.layers.encoder_layer_0.mlp.0[3,7]",)), {}),
+        ("siamese", Options(level="field"), {}),
+        ("lenet", Options(level="field", neurons=("fc2[3]",)), {}),
+        ("conv27", Options(level="neurons", neurons=("conv[2,8,8]", "conv[0,0,0]", "conv[1,0,0]")), {}),
+        ("unet3d", Options(level="neurons"), {"D": 16, "H": 16, "W": 32}),
+        ("resnet18", Options(level="neurons", neurons=("layer1.1.conv1[5,3,3]", "layer2.0.conv2[5,3,3]")), {"H": 64, "W": 64}),
     ],
 )  # fmt: skip
 def test_no_texts_overlap_and_the_bytes_stay_the_same(
@@ -103,13 +183,14 @@ def test_one_convolution_tells_connections_and_distinct_weights() -> None:
     assert "177,147" in said
     rgb = picture_of(graph_of("rgb6").graph, Options(level="neurons"))
     assert "27 links each: 432 connections" in rgb.description
-    assert sum(isinstance(s, Curve) for s in rgb.shapes()) == 2 * 27
+    assert len(links_in(rgb)) == 27
 
 
 def test_the_field_says_size_step_and_what_neighbours_share() -> None:
     said = picture_of(graph_of("lenet").graph, Options(level="field", neurons=("conv2[0,4,4]",)))
     assert "196 of the 784 values of image: 14 × 14 of 28 × 28 (rows 6 to 19" in said.description
-    assert "moved by 2, 12 columns shared" in said.description
+    assert "next neuron in its row sees 2 columns further; both see 14 × 12" in said.description
+    assert "next neuron in its column sees 2 rows further; both see 12 × 14" in said.description
 
 
 @pytest.mark.parametrize(
@@ -139,3 +220,47 @@ def test_layers_without_known_links_are_named(monkeypatch: pytest.MonkeyPatch) -
     for level in ("neurons", "field"):
         with pytest.raises(DrawError, match=r"the links of `upsample` .*line"):
             picture_of(graph, Options(level=level, neurons=("half_more[0,1,1]",)))
+
+
+@pytest.mark.parametrize(
+    "name", ["lenet", "googlenet", "densenet121", "unet", "swin_t", "hrnet_w18"]
+)
+def test_every_layer_that_runs_stands_in_one_column_layer(name: str) -> None:
+    sizes = {} if name in ("lenet", "swin_t") else {"H": 64, "W": 64}
+    graph = graph_of(name, **sizes).graph
+    running = graph.inference_nodes()
+    expected = [
+        id(n) for n in graph.nodes() if id(n) in running and any(v.type.batched for v in n.inputs)
+    ]
+    drawn = {id(node) for layer in layers_of(graph) for node in layer.nodes}
+    assert drawn == set(expected)
+
+
+def test_names_are_taken_as_they_are_written() -> None:
+    graph = graph_of("unet", H=32, W=32).graph
+    assert str(neuron_of(graph, "down[3][0,1,2]")) == "down3[0,1,2]"
+    assert str(neuron_of(graph, " down3 [ 0, 1, 2 ]")) == "down3[0,1,2]"
+
+
+def test_a_given_value_has_no_links() -> None:
+    with pytest.raises(
+        DrawError, match=r"image\[0,1,1\] is a value that is given.* choose a neuron of conv"
+    ):
+        picture_of(graph_of("conv27").graph, Options(level="neurons", neurons=("image[0,1,1]",)))
+
+
+def test_neurons_on_different_branches_are_refused() -> None:
+    graph = graph_of("googlenet", H=64, W=64).graph
+    two = ("inception3a.branch1.conv[0,1,1]", "inception3a.branch2.0.conv[0,1,1]")
+    with pytest.raises(DrawError, match="no way leads through all of the neurons"):
+        picture_of(graph, Options(level="neurons", neurons=two))
+
+
+def test_branches_that_see_different_parts_have_frames_of_their_own() -> None:
+    graph = graph_of("googlenet", H=96, W=96).graph
+    options = Options(level="field", neurons=("inception3b.branch1.conv[0,6,6]",))
+    picture = picture_of(graph, options)
+    assert "meet in inception3a.concat1" in picture.description
+    texts = " ".join(text.text for text in picture.texts())
+    assert "27 × 27 through inception3a.branch1.conv" in texts
+    assert "43 × 43 through inception3a.branch2.1.conv, branch3.1.conv and branch4.1.conv" in texts
