@@ -10,8 +10,7 @@ from typing import TypeAlias, cast
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.base import Op
-from netdsl.ops.cells import Product, fixed, hull, is_in, one, size_of, union, whole
-from netdsl.ops.cells import count as count_of
+from netdsl.ops.cells import Product, count, fixed, hull, is_in, one, size_of, union, whole
 
 __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
            "size_of", "union", "whole"]  # fmt: skip
@@ -67,8 +66,3 @@ def field(
 
 def _is_index(index: Sequence[int] | Product) -> bool:
     return all(isinstance(i, int) for i in index)
-
-
-def count(pieces: Sequence[Product], shape: Sequence[int] = ()) -> int:
-    """How many numbers the products hold together, each once."""
-    return count_of(pieces)

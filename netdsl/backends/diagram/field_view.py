@@ -20,7 +20,7 @@ from netdsl.backends.diagram.field_maps import (
     grid,
     projected,
 )
-from netdsl.backends.diagram.fonts import shorten, text_width
+from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.labels import layer_label, tail
 from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
@@ -41,6 +41,8 @@ from netdsl.ops.cells import one
 
 SIDE = 370.0
 MAP = 96.0
+LABELS = 46.0
+"""Room for what stands above the maps."""
 APART = 54.0
 MOST_MAPS = 6
 ROW, MOST_ROWS = 16.0, 26
@@ -187,29 +189,25 @@ def _strip(sight: Sight) -> Iterator[Item]:
     """The input, then the maps on the way, the seen parts joined by lines of sight."""
     before, patches = _main(sight), sight.patches
     yield from _input(sight, before)
-    left = x = before.width + APART
+    x = before.width + APART
     shown = _shown(sight)
     for layer in shown:
         own = sight.of(layer.value) or projected([one(sight.neuron.index)], layer.shape)
         plane = fitted(x, 0, layer.shape, MAP)
-        texts = _under(sight, layer, own)
+        texts = _over(sight, layer, own)
         room = max(plane.width, *(text_width(text, 9.5, True) for text in texts))
         middle = x + room / 2
-        plane = replace(plane, x=middle - plane.width / 2, y=(MAP - plane.height) / 2)
+        top = LABELS + (MAP - plane.height) / 2
+        plane = replace(plane, x=middle - plane.width / 2, y=top)
         colour = "focus" if layer is shown[-1] else "amber"
         yield from grid(plane)
-        yield from _rays(before, patches, plane, own)
+        yield from _rays(before, patches, plane, own, is_first=layer is shown[0])
         yield from cells(plane, own, colour, 0.85 if colour == "focus" else 0.3)
         yield frame(plane, own, colour, 1.4)
         for row, text in enumerate(texts):
-            y = MAP + 18 + 13 * row
-            yield Text(middle, y, text, 9.5, "soft" if row else "ink", not row)
+            yield Text(middle, 8 + 13 * row, text, 9.5, "soft" if row else "ink", not row)
         before, patches = plane, own
         x += room + APART
-    hidden = len(sight.chain) - 1 - len(shown)
-    if hidden:
-        said = f"{hidden} layer{'s' * (hidden != 1)} on the way not drawn; the table has all"
-        yield Text(left, MAP + 62, said, 9, "soft", False, "start")
 
 
 def _shown(sight: Sight) -> list[NeuronLayer]:
@@ -240,7 +238,7 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     yield Text(0, y, f"{sight.item.name} {shape}, to scale", 10.5, "ink", True, "start")
     for colour, text, dashed in _signs(sight):
         yield Box(0, y + 7, 11, 8, "", colour, 1.0 if dashed else 1.5, 0, dashed)
-        for part in wrapped(text, plane.width + APART - 30):
+        for part in wrapped(text, 9.5, plane.width + APART - 30):
             y += 14
             yield Text(17, y, part, 9.5, "soft", False, "start")
 
@@ -257,30 +255,27 @@ def _signs(sight: Sight) -> Iterator[tuple[str, str, bool]]:
         yield "ink", f"what the neurons {both} see", True
 
 
-def wrapped(text: str, width: float) -> list[str]:
-    """Lines of whole words."""
-    lines: list[str] = []
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, 9.5) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
 def _rays(
-    before: Plane, near: Sequence[Product], plane: Plane, far: Sequence[Product]
+    before: Plane,
+    near: Sequence[Product],
+    plane: Plane,
+    far: Sequence[Product],
+    *,
+    is_first: bool,
 ) -> Iterator[Item]:
-    """Lines from the edge of what is seen in one map to that in the next."""
+    """Lines from the edge of what is seen in one map to that in the next.
+
+    Those from the input go to the edge of the next map first, so that they pass by the table.
+    """
     _, top, right, bottom = before.around(near)
     left, upper, _, lower = plane.around(far)
     for start, end in ((top, upper), (bottom, lower)):
-        yield line([(right, start), (left, end)], "amber", 0.7)
+        edge = [(plane.x, end)] if is_first else []
+        yield line([(right, start), *edge, (left, end)], "amber", 0.7)
 
 
-def _under(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]:
-    """What stands below a map."""
+def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]:
+    """What stands above a map."""
     spatial = f" {TIMES} ".join(map(str, layer.shape[1:]))
     number = count(sight.seen.get(id(layer.value), [])) or 1
     rows, columns = extent(own)
@@ -318,6 +313,12 @@ def _lines(sight: Sight) -> Iterator[str]:
         yield (
             f"Branches that see different parts meet in {sight.merge}: each frame is one of them."
         )
+    hidden = len(sight.chain) - 1 - len(_shown(sight))
+    if hidden:
+        yield (
+            f"{hidden} of the {len(sight.chain) - 1} layers on the way are not drawn as maps; the "
+            "table has all of them."
+        )
     others = [
         f"{count(pieces):,} of {prod(i.shape):,} values of {i.name}"  # type: ignore[arg-type]
         for i in sight.graph.inputs
@@ -346,7 +347,7 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
 def _table(sight: Sight) -> Iterator[Item]:
     """Field and step of each layer on the way, away from the borders, with bars to scale."""
     fields = ReceptiveFields(sight.graph)
-    start, y = _main(sight).width + APART, MAP + 92
+    start, y = _main(sight).width + APART, LABELS + MAP + 44
     chain = sight.chain[max(0, len(sight.chain) - MOST_ROWS) :]
     told = [_row(sight, layer, fields.of(layer.value).get(sight.item.name)) for layer in chain]
     heads = ("layer", "what", "neurons", "in its field", "a neuron sees", "moves by")

@@ -41,6 +41,18 @@ def shorten(text: str, size: float, width: float, bold: bool = False) -> str:
     return text.rstrip() + "..."
 
 
+def wrapped(text: str, size: float, width: float) -> list[str]:
+    """Lines of whole words that fit; a word that is wider stands alone."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def _advance(character: str, table: tuple[int, ...]) -> int:
     code = ord(character)
     if 32 <= code < 127:

@@ -20,8 +20,8 @@ from netdsl.backends.diagram.columns import (
     study,
 )
 from netdsl.backends.diagram.filters import filters_picture, is_small_convolution
-from netdsl.backends.diagram.fonts import shorten, text_width
-from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
+from netdsl.backends.diagram.frame import LINE_SIZE, framed
 from netdsl.backends.diagram.labels import layer_label, tail
 from netdsl.backends.diagram.leaf import kind_of
 from netdsl.backends.diagram.neuron_names import (
@@ -57,6 +57,7 @@ SPACE = 66.0
 """From the widest of a column to the widest of the next."""
 WIDEST = 2.2
 """Of a picture, in parts of its height."""
+WIDE_LINE = 860.0
 HEAD, SMALL, TINY = 12.0, 9.5, 8.5
 
 
@@ -132,7 +133,8 @@ class _Sheet:
         return framed(title, self._lines(), items, legend=_legend())
 
     def _lines(self) -> list[str]:
-        return [*self._told(), self._left_out()]
+        told = [*self._told(), self._left_out()]
+        return [line for text in told for line in wrapped(text, LINE_SIZE, WIDE_LINE)]
 
     def _told(self) -> Iterator[str]:
         """What each chosen neuron reads, and its field in the layers before it and the inputs."""
@@ -141,7 +143,8 @@ class _Sheet:
         ):
             direct = sum(map(count, self.columns[at].layer.reads([one(index)]).values()))
             parts = [
-                f"{count(seen[id(c.layer.value)]):,} of {c.total:,} neurons of {c.name}"
+                f"{count(seen[id(c.layer.value)]):,} of {c.total:,} neurons of "
+                + last_parts(c.name, LINE_SIZE, 150)
                 for c in reversed(self.columns[:at])
                 if not c.layer.is_input and seen.get(id(c.layer.value))
             ]
@@ -179,8 +182,8 @@ class _Sheet:
         hidden = not_drawn(self.study, number)
         if hidden:
             names = [name_of(self.study, value) for value in hidden]
-            told = names[0] if len(names) == 1 else f"{len(names)} layers"
-            lines.append(shorten(f"not drawn: {told}", SMALL, 150))
+            told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
+            lines.append(f"not drawn: {told}")
         layers = {id(node.layer): node.layer for node in column.layer.nodes}
         learned = sum(map(count_parameters, layers.values()))
         shared = "shared " if kind_of(column.layer.unit) == "conv" else ""
