@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from tests.ops.realise import make_module, realise  # noqa: E402
 
-SIZES = {"H": 97, "W": 129, "T": 7}
+SIZES = {"H": 97, "W": 129, "T": 7, "L": 900, "D": 16}
 GENERATED = 40
 
 
@@ -136,7 +136,7 @@ def test_the_generated_module_takes_no_less(name: str) -> None:
     measured = peak_of_the_module(network)
     assert said is not None
     print(f"{name}: {said:,} bytes, the module {measured:,} ({measured / said:.2f} times)")
-    assert said <= measured <= 2.1 * said
+    assert said <= measured <= 2.5 * said
 
 
 def alive(text: str) -> list[int]:

@@ -14,7 +14,7 @@ from netdsl.backends.diagram.rows import Piece
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.sheet import Sheet
-from netdsl.backends.diagram.units import Unit, family, leaves
+from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
@@ -81,7 +81,7 @@ class BlockSheet(Sheet):
         shape = item.outputs[0].type.shape if item.outputs else ()
         if not item.is_open:
             return Piece(boxes[0].width + 70, boxes[0].height, self.names.spatial(shape))
-        columns = _columns(item)
+        columns = longest_way(item)
         width = sum(b.width + 62 for b in boxes) / len(boxes) * columns
         height = 56.0 * max(1.0, len(boxes) / columns) + 40
         return Piece(width + 60, height, self.names.spatial(shape))
@@ -157,15 +157,3 @@ def _training_units(graph: Graph, wiring: Wiring) -> set[str]:
 def _end_value(graph: Graph, key: str) -> Value:
     number = int(key.lstrip("inout"))
     return (graph.inputs if key.startswith(INPUT) else graph.outputs)[number].value
-
-
-def _columns(unit: Unit) -> int:
-    """The longest way through an open block, in boxes."""
-    depth: dict[int, int] = {}
-    longest = 1
-    for leaf in leaves([unit]):
-        here = 1 + max((depth.get(id(value), 0) for value in leaf.inputs), default=0)
-        longest = max(longest, here)
-        for node in leaf.nodes:
-            depth.update((id(value), here) for value in node.outputs)
-    return longest

@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.units import Unit, opened, units_of
+from netdsl.backends.diagram.units import Unit, longest_way, opened, units_of
 from netdsl.ir.graph import Graph
 
 EXAMPLE_SIZE = range(3, 15)
 """Parts of a block that is opened as an example."""
+LONGEST_EXAMPLE = 7
+"""Its boxes side by side, so that it fits into a row."""
 
 
 def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
@@ -67,6 +69,7 @@ def _example(units: Sequence[Unit]) -> object:
         first = [u for u in units if u.is_block and u.scope and u.scope.definition == definition]
         chosen = max(first, key=lambda unit: unit.count)
         chosen = first[0] if chosen.count == 1 else chosen
-        if number > 1 and len(chosen.parts) in EXAMPLE_SIZE:
+        is_short = longest_way(chosen) <= LONGEST_EXAMPLE
+        if number > 1 and is_short and len(chosen.parts) in EXAMPLE_SIZE:
             return chosen.copies
     return None

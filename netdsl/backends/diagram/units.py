@@ -293,3 +293,15 @@ def copies_of(unit: Unit, around: Sequence[Unit]) -> int:
     for outer in around:
         times *= outer.count
     return times
+
+
+def longest_way(unit: Unit) -> int:
+    """The longest way through a block, in boxes of what is drawn open."""
+    depth: dict[int, int] = {}
+    longest = 1
+    for leaf in leaves(unit.parts or [unit]):
+        here = 1 + max((depth.get(id(value), 0) for value in leaf.inputs), default=0)
+        longest = max(longest, here)
+        for node in leaf.nodes:
+            depth.update((id(value), here) for value in node.outputs)
+    return longest

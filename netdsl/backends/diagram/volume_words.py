@@ -307,7 +307,7 @@ def _parts(value: Value, made: dict[int, Node], numbers: Numbers) -> list[int]:
             break
         value, node = before, made.get(id(before))
     if node is None or node.op.name != "concat" or _axis(node):
-        return [numbers.shape(value)[0]]
+        return [*numbers.shape(value), 1][:1]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]
 
 
