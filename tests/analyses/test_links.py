@@ -11,8 +11,10 @@ import pytest
 import netdsl
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import UnknownLinks, count, field, hull, is_in, reads, shape_of
+from netdsl.lints import WARNINGS
 from netdsl.ops.base import Op
 from netdsl.ops.cells import one, reshaped, union, whole
+from tests.legal_networks import legal_network
 
 torch = pytest.importorskip("torch")
 
@@ -199,3 +201,45 @@ def test_a_layer_that_does_not_tell_its_links_is_refused(monkeypatch):
     with pytest.raises(UnknownLinks) as caught:
         reads(node, whole(shape_of(node.output)))
     assert caught.value.node is node
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_nothing_outside_of_a_field_is_felt_in_random_networks(part):
+    """And nearly all inside is; gates and norms may hide the rest behind what they saturate."""
+    said = hidden = outside = 0
+    for seed in range(part, 24, 4):
+        net = netdsl.loads(legal_network(seed, symbolic=False), allow=WARNINGS)
+        graph, random, module = net.graph, Random(seed), live(net)
+        (item,) = graph.inputs
+        outputs = [o for o in graph.outputs if not o.when_training]
+        wanted = {}
+        for number, output in enumerate(outputs):
+            index = tuple(random.randrange(n) for n in shape_of(output.value))
+            wanted[number, index] = field(graph, output.value, index).get(id(item.value), [])
+        cells = sorted({c for pieces in wanted.values() for c in near(pieces, item.shape, random)})
+        cells = random.sample(cells, min(len(cells), MOST))
+        batch = (
+            torch.rand((1, *item.shape), dtype=torch.float64)
+            .expand(len(cells) + 1, *item.shape)
+            .clone()
+        )
+        for row, cell in enumerate(cells):
+            batch[(row, *cell)] += 10
+        with torch.no_grad():
+            results = module(batch)
+        results = [
+            r for r in (results if isinstance(results, tuple) else [results]) if r is not None
+        ]
+        for (number, index), pieces in wanted.items():
+            made = results[number][(slice(None), *index)]
+            for row, cell in enumerate(cells):
+                felt = not torch.isclose(made[row], made[-1], rtol=1e-13, atol=0)
+                if is_in(pieces, cell):
+                    said, hidden = said + 1, hidden + (not felt)
+                else:
+                    assert not felt, (seed, number, index, cell)
+                    outside += 1
+    print(f"{said} cells in fields, {hidden} of them not felt; {outside} outside")
+    assert said > 100
+    assert outside > 20
+    assert hidden < said * 0.2
