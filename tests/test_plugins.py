@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 
 import netdsl
 from netdsl import ops
+from netdsl.analyses.links import field, shape_of
 from netdsl.cli import main
 from netdsl.ir.dim import evaluate
-from netdsl.ops import registry
+from netdsl.ops import Rules, registry
 from netdsl.ops.plugins import layers_of, plugged
 from netdsl.reference import pages
 
@@ -446,3 +447,15 @@ def test_two_helpers_with_one_name(plugin, tmp_path: Path) -> None:
     network = netdsl.loads(NET_OF_TWICE.replace("twice", "twice -> thrice"), plugins=[path])
     with pytest.raises(netdsl.PluginError, match="`Help` is defined in two helpers"):
         network.torch_source()
+
+
+def test_a_plug_in_tells_its_links() -> None:
+    """A neuron behind the example's layer depends on its window alone."""
+    graph = netdsl.loads(SMALL, sizes={"H": 9, "W": 8}, plugins=[str(PLUGIN)]).graph
+    node = next(node for node in graph.nodes() if node.op.name == "stochastic_pool")
+    shape = shape_of(node.output)
+    (kernel, _), (stride, _) = node.op._parts(Rules())
+    found = field(graph, node.output, tuple(n - 1 for n in shape))
+    rows = found[id(node.inputs[0])][0][1]
+    start = (shape[1] - 1) * stride
+    assert rows == frozenset(range(start, start + kernel))

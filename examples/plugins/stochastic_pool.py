@@ -13,6 +13,8 @@ from netdsl.ops import (
     Lowering,
     OnnxValue,
     Op,
+    Product,
+    Reads,
     Rules,
     Same,
     Size,
@@ -24,10 +26,12 @@ from netdsl.ops import (
     at_least,
     axis_name,
     changed,
+    fixed,
     links,
     need_float,
     param,
     per_axis,
+    slid,
     total,
 )
 
@@ -84,6 +88,10 @@ class StochasticPool(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return tuple(Window(k, Fraction(s)) for k, s in zip(*self._parts(Rules()), strict=True))
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        parts = zip(wanted[1:], fixed(inputs[0].spatial), *self._parts(Rules()), strict=True)
+        return [(0, (wanted[0], *(slid(cells, size, k, s, 0, 1) for cells, size, k, s in parts)))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.kernel, "kernel"),)

@@ -38,6 +38,7 @@ from netdsl.ops.base import (
     elements,
     registry,
 )
+from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, reshaped, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -81,12 +82,12 @@ for _module in iter_modules(__path__):
 __all__ = [
     "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "POINTWISE", "SCALE", "SHAPE", "SIZE",
     "SIZE_OR_VALUE", "TEXT", "Code", "From", "FromValue", "In", "Ins", "Kind", "Lowering",
-    "Mismatch", "OnnxValue", "Op", "PluginError", "Refusal", "Rules", "Same", "Setting", "Shape",
-    "Size", "SizeOf", "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe",
-    "WeightSpec", "Window", "Windows", "all_of", "along", "any_of", "at_least", "axis_index",
-    "axis_name", "ceil_div", "changed", "check_divides", "check_weight", "choice", "divides",
-    "either", "elements", "equal", "is_fixed", "keywords", "known_channels", "links", "maximum",
-    "minimum", "need_float", "optional", "padded", "param", "per_axis", "registry",
-    "spatial_rank", "total",
+    "Mismatch", "OnnxValue", "Op", "PluginError", "Product", "Reads", "Refusal", "Rules", "Same",
+    "Setting", "Shape", "Size", "SizeOf", "Tensor", "Tensors", "TorchCall", "TorchModule",
+    "TorchRecipe", "WeightSpec", "Window", "Windows", "all_of", "along", "any_of", "at_least",
+    "axis_index", "axis_name", "ceil_div", "changed", "check_divides", "check_weight", "choice",
+    "divides", "either", "elements", "equal", "fixed", "grouped", "is_fixed", "keywords",
+    "known_channels", "links", "maximum", "minimum", "need_float", "optional", "padded", "param",
+    "per_axis", "registry", "replaced", "reshaped", "slid", "spatial_rank", "total", "whole",
 ]
 # fmt: on
