@@ -28,7 +28,7 @@ def run(path: Path, *arguments: str) -> tuple[int, str]:
     assert "internal error" not in result.output
     if result.exit_code:
         assert not out.exists()
-        assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
+        assert [p for p in path.parent.iterdir() if p.name.startswith(f".{out.name}.")] == []
     return result.exit_code, result.output
 
 
