@@ -85,7 +85,11 @@ net Rest {
 
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
-    networks = (*map(netdsl.load, map(example, NAMES)), netdsl.loads(OTHER_BLOCKS), netdsl.loads(UNITS))
+    networks = (
+        *map(netdsl.load, map(example, NAMES)),
+        netdsl.loads(OTHER_BLOCKS),
+        netdsl.loads(UNITS),
+    )
     return {
         scope.definition: scope.doc
         for network in networks
