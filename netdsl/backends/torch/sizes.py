@@ -42,7 +42,7 @@ def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
 
 
 def _beside_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
-    """An axis and a rest with fewer terms: `a + b - 2 * ((a + b) // 2)` where `a + b` is an axis."""
+    """An axis and a rest of fewer terms: `n - 2 * (n // 2)` where the axis `n` is a sum."""
     for name, value in at_hand:
         for axis, there in enumerate(value.type.shape):
             rest = size - there
