@@ -96,7 +96,9 @@ def test_binary_and_missing_files(tmp_path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 10)
     assert run(path)[0] == 1
     assert run(tmp_path / "missing.net")[0] == 1
-    assert run(tmp_path)[0] == 1
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert run(folder)[0] == 1
 
 
 SIGNS = "{}()[]->,;:=\"'#.0123456789xX \n\tabcin-+*/%<>!é"
