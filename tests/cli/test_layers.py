@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["layers", *arguments])
 
+
 WITHOUT_ROW = {
     "ASPP", "BottleneckStage", "Encoder", "EncoderBlock", "Exchange", "FCNHead", "FPN",
     "HighResolutionModule", "PAN", "PatchMerging", "PyramidPooling", "ResNetTrunk", "SwinBlock",
 }  # fmt: skip
 """Blocks whose head has no example yet; the networks in examples/ use them."""
-
 
 
 def test_there_is_a_page_for_every_layer_and_every_definition_of_the_library() -> None:
