@@ -359,7 +359,7 @@ def sizes_command(
       netdsl sizes examples/unet16.net --accepts H=65,W=64
       netdsl sizes examples/googlenet.net --table H=15..240:32
     """
-    from netdsl.report import acceptance, sizes_json, sizes_table
+    from netdsl.report import acceptance, sizes_json, sizes_table, sizes_text
 
     if accepts is not None and table is not None:
         raise click.UsageError("--accepts and --table are two questions: ask one at a time")
@@ -369,7 +369,7 @@ def sizes_command(
         click.echo(sizes_table(network.sizes.dims, sizes, _range(table, sizes.symbols), form))
         return
     if accepts is None:
-        click.echo(sizes_json(sizes) if form == "json" else str(sizes))
+        click.echo(sizes_json(sizes) if form == "json" else sizes_text(network, sizes))
         return
     wanted = _sizes([accepts], "--accepts")
     try:

@@ -148,6 +148,14 @@ def _summary_markdown(summary: Summary) -> str:
     return f"{table}\n\n{summary.totals()}; {summary.more()}\n"
 
 
+def sizes_text(network: Network, sizes: Sizes) -> str:
+    """The size contract in words; the shapes of the inputs where no size is open."""
+    if network.sizes.symbols or not sizes.accepts():
+        return str(sizes)
+    shapes = (f"{item.name} {item.value.type}" for item in network.inputs)
+    return clean(f"{sizes}: {', '.join(shapes)}")
+
+
 def sizes_json(sizes: Sizes) -> str:
     """The size contract as data."""
     data = {

@@ -28,7 +28,7 @@ def run(path: Path, *arguments: str) -> tuple[int, str]:
     assert "internal error" not in result.output
     if result.exit_code:
         assert not out.exists()
-        assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
+        assert [p for p in path.parent.iterdir() if p.name.startswith(f".{out.name}.")] == []
     return result.exit_code, result.output
 
 
@@ -96,7 +96,9 @@ def test_binary_and_missing_files(tmp_path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 10)
     assert run(path)[0] == 1
     assert run(tmp_path / "missing.net")[0] == 1
-    assert run(tmp_path)[0] == 1
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert run(folder)[0] == 1
 
 
 SIGNS = "{}()[]->,;:=\"'#.0123456789xX \n\tabcin-+*/%<>!é"

@@ -100,6 +100,10 @@ def test_summary() -> None:
 
 def test_sizes() -> None:
     assert run("sizes", UNET16).output == "H and W multiples of 16\n"
+    fixed = run("sizes", str(ROOT / "examples" / "vit_b_16.net")).output
+    assert fixed == "fixed sizes: image [3, 224, 224]\n"
+    given = run("sizes", str(ROOT / "examples" / "cgan_generator.net")).output
+    assert given == "fixed sizes: noise [100], label int64 []\n"
     assert run("sizes", UNET16, "--accepts", "H=64,W=32").exit_code == 0
     refused = run("sizes", UNET16, "--accepts", "H=65,W=64")
     assert refused.exit_code == 1

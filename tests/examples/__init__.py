@@ -11,7 +11,7 @@ from netdsl.ir.dim import evaluate
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.net"))
 SLIM = {
-    "hrnet_w18": {"width": 4},
+    "hrnet_w18": {"width": 4, "depth": 1},
     "swin_t": {"width": 24},
     "unet3d": {"width": 4},
     "vit_b_16": {"depth": 2, "features": 48},

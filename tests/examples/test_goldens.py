@@ -85,7 +85,11 @@ net Rest {
 
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
-    networks = (*map(netdsl.load, map(example, NAMES)), netdsl.loads(OTHER_BLOCKS))
+    networks = (
+        *map(netdsl.load, map(example, NAMES)),
+        netdsl.loads(OTHER_BLOCKS),
+        netdsl.loads(UNITS),
+    )
     return {
         scope.definition: scope.doc
         for network in networks
@@ -106,3 +110,16 @@ def test_every_block_of_the_library_is_used_and_documented(path: Path) -> None:
 def test_the_rest_of_the_library() -> None:
     network = netdsl.loads(OTHER_BLOCKS)
     assert str(network.sizes) == "H and W multiples of 2"
+
+
+# the blocks that test_units.py compares with PyTorch
+UNITS = """
+use std.gan
+use std.preact
+use std.yolo
+
+net Units {
+    input x: [8, H, W]
+    output y = x -> C3(8) -> C2f(8) -> YoloSPP(8) -> SPPF(8) -> PreActBlock(8) -> DcganStage(8)
+}
+"""

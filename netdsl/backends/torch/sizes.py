@@ -32,6 +32,32 @@ def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
     near = _by_axis(size, at_hand)
     if near is not None:
         return near
+    try:
+        return _by_terms(size, at_hand)
+    except NotAtHand:
+        beside = _beside_an_axis(size, at_hand)
+        if beside is None:
+            raise
+        return beside
+
+
+def _beside_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
+    """An axis and a rest of fewer terms: `n - 2 * (n // 2)` where the axis `n` is a sum."""
+    for name, value in at_hand:
+        for axis, there in enumerate(value.type.shape):
+            rest = size - there
+            if not isinstance(rest, Dim) or len(rest.terms) >= len(size.terms):
+                continue
+            try:
+                text, _ = _write(rest, at_hand)
+            except NotAtHand:
+                continue
+            sign, rest_text = ("-", text[1:]) if text.startswith("-") else ("+", text)
+            return f"{name}.shape[{axis - value.type.rank}] {sign} {rest_text}", True
+    return None
+
+
+def _by_terms(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool]:
     parts: list[str] = []
     for monomial, coefficient in size.terms:
         factors = [_atom(atom, at_hand) for atom in monomial]

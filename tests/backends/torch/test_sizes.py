@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 BLOCKS = """
 block Half { crop((in.height // 2, in.width // 2)) }
 block ToFour { pad(right=(4 - in.width % 4) % 4, bottom=(4 - in.height % 4) % 4) }
+block ToTwo { pad(right=in.width % 2, bottom=in.height % 2) }
 block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
 """
 
@@ -24,6 +25,8 @@ block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
         "maxpool(2) -> conv(3, 3, stride=2) -> Half -> Half",
         "maxpool(2) -> Inner",
         "ToFour -> ToFour",
+        "upsample(1.5) -> ToTwo",
+        "upsample(1.5) -> conv(2, 3, stride=2) -> ToTwo",
         "upsample(1.5) -> Half",
         "crop((H - W // 2, W // 2 + 1))",
         "crop((max(H, W) // 4 + 1, min(H, W) // 2))",

@@ -11,6 +11,7 @@ import pytest
 
 import netdsl
 from netdsl.ir.dim import evaluate
+from tests.examples import slim
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
@@ -36,10 +37,10 @@ def image(network: netdsl.Network, sizes: dict[str, int], batch: int):
     return torch.randn(batch, *(evaluate(d, sizes) for d in network.inputs[0].shape))
 
 
-def open_axes():
+def open_axes(network: netdsl.Network):
     from torch.export import Dim
 
-    return ({0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC},)
+    return (dict.fromkeys((0, *range(2, len(network.inputs[0].shape) + 1)), Dim.DYNAMIC),)
 
 
 def first(found):
@@ -57,10 +58,12 @@ def _quiet():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_export(name: str) -> None:
-    network = netdsl.load(EXAMPLES / f"{name}.net")
+    network = slim(name)
     module = network.torch(seed=0).eval()
     start, *others = points(network)
-    program = torch.export.export(module, (image(network, start, 2),), dynamic_shapes=open_axes())
+    program = torch.export.export(
+        module, (image(network, start, 2),), dynamic_shapes=open_axes(network)
+    )
     exported = program.module()
     for sizes in others:
         x = image(network, sizes, 3)
@@ -70,7 +73,7 @@ def test_torch_export(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_onnx_by_dynamo(name: str, tmp_path: Path) -> None:
-    network = netdsl.load(EXAMPLES / f"{name}.net")
+    network = slim(name)
     module = network.torch(seed=0).eval()
     start, *others = points(network)
     path = tmp_path / "a.onnx"
@@ -79,7 +82,7 @@ def test_onnx_by_dynamo(name: str, tmp_path: Path) -> None:
         (image(network, start, 2),),
         str(path),
         dynamo=True,
-        dynamic_shapes=open_axes(),
+        dynamic_shapes=open_axes(network),
         verbose=False,
     )
     options = onnxruntime.SessionOptions()
