@@ -14,6 +14,7 @@ from netdsl.backends.diagram.html import html
 from netdsl.backends.diagram.neurons import neurons_picture
 from netdsl.backends.diagram.ops import Exported, ops_picture
 from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
@@ -91,9 +92,7 @@ def render(picture: Picture, form: str, options: Options) -> bytes:
     if form == "dot":
         return raster.painted(picture, colours, raster.POINTS_PER_INCH).encode()
     if form == "html":
-        raise DrawError(
-            f"the level {options.level} has no page yet; write .svg, or draw the blocks"
-        )
+        return picture_page(picture, colours).encode()
     raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
 
 

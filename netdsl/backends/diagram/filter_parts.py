@@ -159,7 +159,9 @@ def link(
     )  # fmt: skip
     source, target = (",".join(map(str, place)) for place in (pixel, index))
     title = f"pixel [{source}] times {label} goes to neuron [{target}]"
-    return Group((curve,), title=title, css="link", data=(("from", source), ("to", target)))
+    return Group(
+        (curve,), title=title, css="link", data=(("from", f"pixel {source}"), ("to", target))
+    )
 
 
 def filter_panel(
@@ -207,4 +209,5 @@ def map_panel(
                 x + (j + 0.5) * cell, y + (i + 0.5) * cell, 6.5, 6.5,
                 f"{family}.fill", f"{family}.line",
             )  # fmt: skip
-            yield Group((dot,), title=f"neuron [{channel},{i},{j}]", css="neuron")
+            place = f"{channel},{i},{j}"
+            yield Group((dot,), title=f"neuron [{place}]", css="neuron", data=(("neuron", place),))

@@ -281,8 +281,10 @@ class _Sheet:
             x, y = self._neuron_place(index)
             letter = chr(ord("A") + number)
             mark = Ellipse(x, y, 8.5, 8.5, "focus", "ink", 1.4)
-            name = f"{self.node.path}[{','.join(map(str, index))}]"
-            yield Group((mark, Text(x, y + 3.2, letter, 9, "onseries", True)), title=name)
+            place = ",".join(map(str, index))
+            text = Text(x, y + 3.2, letter, 9, "onseries", True)
+            title = f"{self.node.path}[{place}]"
+            yield Group((mark, text), title=title, css="neuron", data=(("neuron", place),))
             pixels = self._read(index)
             for plane in sorted({p[0] for p in pixels}):
                 box = self._around([p for p in pixels if p[0] == plane])

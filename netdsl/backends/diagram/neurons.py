@@ -58,7 +58,7 @@ SPACE = 66.0
 WIDEST = 2.2
 """Of a picture, in parts of its height."""
 WIDE_LINE = 860.0
-HEAD, SMALL, TINY = 12.0, 9.5, 8.5
+HEAD, SMALL, TINY, INDEX = 12.0, 9.5, 8.5, 7.6
 
 
 def neurons_picture(graph: Graph, options: Options) -> Picture:
@@ -216,12 +216,13 @@ class _Sheet:
             fill, edge, ink = "amber.fill", "amber", "ink"
         elif not column.layer.is_input:
             (fill, edge), ink = _colours(column), "ink"
-        bold = (number, index) in self.chosen
-        size = min(8.0, 8.0 * (2 * RADIUS - 5) / max(text_width(place, 8.0, bold), 1))
+        half = _half(column)
         shape: Item = Ellipse(x, y, RADIUS, RADIUS, fill, edge, 1.2)
         if not column.layer.computes:  # a value that is given or moved, not a neuron
-            shape = Box(x - RADIUS, y - RADIUS * 0.8, 2 * RADIUS, RADIUS * 1.6, fill, edge, 1.2, 2)
-        text = Text(x, y + size * 0.35, place, size, ink, bold)
+            shape = Box(x - half, y - RADIUS * 0.8, 2 * half, RADIUS * 1.6, fill, edge, 1.2, 2)
+        elif half > RADIUS:
+            shape = Box(x - half, y - RADIUS, 2 * half, 2 * RADIUS, fill, edge, 1.2, RADIUS)
+        text = Text(x, y + INDEX * 0.35, place, INDEX, ink, (number, index) in self.chosen)
         name = f"{column.name}[{place}]"
         return Group((shape, text), title=name, css="neuron", data=(("neuron", name),))
 
@@ -263,7 +264,7 @@ class _Sheet:
 
     def _end(self, number: int, index: Index, side: int) -> Point:
         y = self.ys[number][0][self.columns[number].drawn.index(index)]
-        return self.xs[number] + side * RADIUS, y
+        return self.xs[number] + side * _half(self.columns[number]), y
 
 
 def _swung(start: Point, near: Point, far: Point, end: Point, colour: str, stroke: float) -> Curve:
@@ -333,7 +334,13 @@ def _pill_width(hidden: int, seen: int) -> float:
 def _port(column: Column) -> float:
     """How far from the middle links may turn without meeting a pill."""
     widths = [_pill_width(hidden, seen) for hidden, seen in column.gaps if hidden]
-    return max([2 * RADIUS, *widths]) / 2 + STUB
+    return max([2 * _half(column), *widths]) / 2 + STUB
+
+
+def _half(column: Column) -> float:
+    """Half the width of its neurons: more than a circle where their places take more digits."""
+    texts = (",".join(map(str, index)) for index in column.drawn)
+    return max(RADIUS, *((text_width(text, INDEX, True) + 7) / 2 for text in texts))
 
 
 def _pill(x: float, y: float, hidden: int, seen: int) -> Iterator[Item]:

@@ -16,7 +16,7 @@ import netdsl
 from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.draw import draw
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.options import Options
 from netdsl.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -149,9 +149,11 @@ def test_html_needs_no_network_and_knows_every_unit() -> None:
     assert seen[5] == [7, 13]
 
 
-def test_levels_without_a_page_say_so() -> None:
-    with pytest.raises(DrawError, match="no page yet"):
-        network("lenet").drawing("html", level="layers")
+@pytest.mark.parametrize("level", ["layers", "volumes", "neurons", "field"])
+def test_other_levels_are_a_page_with_one_picture(level: str) -> None:
+    data = network("lenet").drawing("html", level=level, theme="auto")[0].decode()
+    assert data.count("<svg") == 1
+    assert not re.search(r"(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org)", data)
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +211,30 @@ def test_the_page_works_in_a_browser_by_mouse_and_by_keys(browser, tmp_path: Pat
     assert svg.get_dom_attribute("viewBox") == before
     errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
     assert errors == []
+
+
+def test_a_neuron_that_is_pointed_at_is_left_alone_with_its_links(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from selenium.webdriver.common.by import By
+
+    page = tmp_path / "lenet.html"
+    network("lenet").draw(page, level="neurons", neurons=("conv2[0,4,4]",))
+    browser.get(page.as_uri())
+    neuron = browser.find_element(By.CSS_SELECTOR, 'g[data-neuron="conv2[0,4,4]"]')
+    browser.execute_script("arguments[0].focus()", neuron)
+    shown = browser.find_elements(By.CSS_SELECTOR, ".link.shown")
+    ends = {(e.get_attribute("data-from"), e.get_attribute("data-to")) for e in shown}
+    every = browser.find_elements(By.CSS_SELECTOR, ".link")
+    assert (
+        len(ends)
+        == len(shown)
+        == sum(
+            "conv2[0,4,4]" in (e.get_attribute("data-from"), e.get_attribute("data-to"))
+            for e in every
+        )
+        == 4
+    )
+    assert ("maxpool1[0,4,4]", "conv2[0,4,4]") in ends
+    assert ("conv2[0,4,4]", "maxpool2[0,2,2]") in ends
+    browser.execute_script("arguments[0].blur()", neuron)
+    assert not browser.find_elements(By.CSS_SELECTOR, ".link.shown")
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []

@@ -137,7 +137,7 @@ def test_the_links_of_one_convolution_are_those_of_pytorch() -> None:
     given = torch.rand(1, 3, 6, 6, requires_grad=True)
     made = torch.nn.functional.conv2d(given, torch.ones(weight))
     expected = {
-        (",".join(map(str, place)), ",".join(map(str, index)))
+        (f"pixel {','.join(map(str, place))}", ",".join(map(str, index)))
         for index in [(0, 3, 1), (0, 0, 0)]
         for place in torch.autograd.grad(made[(0, *index)], given, retain_graph=True)[0][0]
         .nonzero()
