@@ -12,7 +12,8 @@ from netdsl.backends.diagram.shape_names import TIMES
 CELLS_DRAWN = 64
 """Cells along a side up to which each is drawn."""
 MOST_BOXES = 1_500
-THIN = 9.0
+THIN, FLAT = 9.0, 20.0
+"""Width of a single column, height of a single row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ def sides(shape: Sequence[int], is_vector_row: bool = False) -> tuple[int, int]:
 
 
 def fitted(x: float, y: float, shape: Sequence[int], side: float, row: bool = False) -> Plane:
-    """A plane whose longer side is `side`; a single row or column is no thinner than `THIN`."""
+    """A plane whose longer side is `side`; a single row or column is as thick as can be seen."""
     rows, columns = sides(shape, row)
     cell = side / max(rows, columns)
     wide = max(cell, THIN) if columns == 1 else cell
-    return Plane(x, y, rows, columns, wide, max(cell, THIN) if rows == 1 else cell)
+    return Plane(x, y, rows, columns, wide, max(cell, FLAT) if rows == 1 else cell)
 
 
 def projected(

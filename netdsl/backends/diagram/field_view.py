@@ -182,7 +182,15 @@ def _beside(graph: Graph, neuron: Neuron, item: Input, axis: int) -> list[Produc
 
 
 def _main(sight: Sight) -> Plane:
-    return fitted(0, 0, sight.shape, SIDE, True)
+    """The input; a flat one on the height of the maps."""
+    plane = fitted(0, 0, sight.shape, SIDE, True)
+    return (
+        replace(plane, y=max(0.0, LABELS + (MAP - plane.height) / 2)) if _is_flat(plane) else plane
+    )
+
+
+def _is_flat(plane: Plane) -> bool:
+    return plane.height < LABELS + MAP
 
 
 def _strip(sight: Sight) -> Iterator[Item]:
@@ -201,7 +209,7 @@ def _strip(sight: Sight) -> Iterator[Item]:
         plane = replace(plane, x=middle - plane.width / 2, y=top)
         colour = "focus" if layer is shown[-1] else "amber"
         yield from grid(plane)
-        yield from _rays(before, patches, plane, own, is_first=layer is shown[0])
+        yield from _rays(before, patches, plane, own, x if layer is shown[0] else None)
         yield from cells(plane, own, colour, 0.85 if colour == "focus" else 0.3)
         yield frame(plane, own, colour, 1.4)
         for row, text in enumerate(texts):
@@ -234,7 +242,7 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     for colour, patches in frames or [("focus", sight.patches)]:
         yield frame(plane, patches, colour, 1.8)
     shape = f" {TIMES} ".join(map(str, sight.shape))
-    y = plane.height + 18
+    y = (LABELS + MAP if _is_flat(plane) else plane.height) + 18
     yield Text(0, y, f"{sight.item.name} {shape}, to scale", 10.5, "ink", True, "start")
     for colour, text, dashed in _signs(sight):
         yield Box(0, y + 7, 11, 8, "", colour, 1.0 if dashed else 1.5, 0, dashed)
@@ -260,17 +268,16 @@ def _rays(
     near: Sequence[Product],
     plane: Plane,
     far: Sequence[Product],
-    *,
-    is_first: bool,
+    by: float | None,
 ) -> Iterator[Item]:
     """Lines from the edge of what is seen in one map to that in the next.
 
-    Those from the input go to the edge of the next map first, so that they pass by the table.
+    Those from the input turn at `by`, so that they pass by the table and the texts above.
     """
     _, top, right, bottom = before.around(near)
     left, upper, _, lower = plane.around(far)
     for start, end in ((top, upper), (bottom, lower)):
-        edge = [(plane.x, end)] if is_first else []
+        edge = [] if by is None else [(by, end)]
         yield line([(right, start), *edge, (left, end)], "amber", 0.7)
 
 
@@ -306,7 +313,8 @@ def _lines(sight: Sight) -> Iterator[str]:
         f"It depends on {total:,} of the {prod(shape):,} values of {sight.item.name}: "
         f"{_extent(sight, patches)} of {spatial} ({where})."
     )
-    for patch, axis, word in ((sight.beside, 1, "column"), (sight.below, 0, "row")):
+    along = "column" if len(shape) > 2 else "place"
+    for patch, axis, word in ((sight.beside, 1, along), (sight.below, 0, "row")):
         if patch:
             yield _shared(sight, patch, axis, word)
     if sight.ways:
@@ -338,7 +346,8 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
         both[0], both[1], is_line=len(sight.shape) < 3
     )
     shared = f"both see {common}" if common else "they share nothing"
-    return f"The next neuron in its {'row' if axis else 'column'} sees {step} further; {shared}."
+    where = f" in its {'row' if axis else 'column'}" if len(sight.shape) > 2 else ""
+    return f"The next neuron{where} sees {step} further; {shared}."
 
 
 # --- the table --------------------------------------------------------------------------
@@ -359,7 +368,7 @@ def _table(sight: Sight) -> Iterator[Item]:
         x = xs[number + 1] - 22 if right else xs[number]
         yield Text(x, y, head, 9.5, "soft", True, "end" if right else "start")
     most = max((axis[0] for _, axis in told if axis), default=1)
-    yield Text(xs[-1], y, f"to scale: {most} = full length", 9.5, "soft", False, "start")
+    yield Text(xs[-1], y, f"to scale: {most:g} = full length", 9.5, "soft", False, "start")
     yield line([(start, y + 5), (xs[-1] + BAR, y + 5)], "faint", 0.7)
     left_out = len(sight.chain) - len(chain)
     if left_out:

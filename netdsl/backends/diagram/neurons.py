@@ -251,7 +251,8 @@ class _Sheet:
         else:
             lane = self.over.index(link)
             y = -12.0 - LANE * lane
-            x, back = near[0] + 4 + 3.0 * lane, far[0] - 4 - 3.0 * lane
+            apart = 4 + lane * min(3.0, (SPACE / 2 - 8) / len(self.over))
+            x, back = near[0] + apart, far[0] - apart
             drawn = rounded(
                 [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end], colour, stroke, 9
             )

@@ -15,7 +15,7 @@ from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Group, Picture
+from netdsl.backends.diagram.scene import Curve, Group, Picture
 from netdsl.ops.base import Op
 from tests.backends.diagram.test_blocks import overlapping
 
@@ -174,6 +174,47 @@ def test_no_texts_overlap_and_the_bytes_stay_the_same(
     graph = graph_of(name, **sizes).graph
     assert overlapping(picture_of(graph, options)) == []
     assert draw(graph, "svg", options) == draw(graph, "svg", options)
+
+
+def along(curve: Curve) -> list[tuple[float, float]]:
+    """Points of a path."""
+    start, found = curve.points[0], []
+    for a, b, end in zip(curve.points[1::3], curve.points[2::3], curve.points[3::3], strict=True):
+        for k in range(25):
+            t, u = k / 24, 1 - k / 24
+            parts = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
+            x, y = (
+                sum(p * q[i] for p, q in zip(parts, (start, a, b, end), strict=True))
+                for i in (0, 1)
+            )
+            found.append((x, y))
+        start = end
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "neuron", "sizes"),
+    [
+        ("lenet", "neurons", "conv2[0,4,4]", {}), ("lenet", "field", "fc2[3]", {}),
+        ("resnet18", "neurons", "layer2.1.conv1[3,2,2]", {"H": 64, "W": 64}),
+        ("vit_b_16", "neurons", "encoder.layers.encoder_layer_4.add1[130,369]", {}),
+        ("googlenet", "field", "inception4b.branch1.conv[70,1,3]", {"H": 96, "W": 64}),
+        ("googlenet", "neurons", "inception3b[300,1,3]", {"H": 96, "W": 64}),
+        ("autoencoder", "field", "encoder.4[7]", {}), ("cgan_generator", "field", "image[0,23,0]", {}),
+    ],
+)  # fmt: skip
+def test_no_line_passes_through_a_text(
+    name: str, level: str, neuron: str, sizes: dict[str, int]
+) -> None:
+    picture = picture_of(graph_of(name, **sizes).graph, Options(level=level, neurons=(neuron,)))
+    lines = [along(shape) for shape in picture.shapes() if isinstance(shape, Curve)]
+    assert len(lines) >= 4
+    for text in picture.texts():
+        left, top, right, bottom = text.bounds()
+        for points in lines:
+            assert not any(
+                left + 0.5 < x < right - 0.5 and top + 0.5 < y < bottom - 0.5 for x, y in points
+            ), text
 
 
 def test_one_convolution_tells_connections_and_distinct_weights() -> None:
