@@ -138,7 +138,8 @@ def _home(layers: Sequence[NeuronLayer], neuron: Neuron) -> tuple[NeuronLayer, I
             return layer, index
     owner = next((y for y in layers if any(value in n.outputs for n in y.nodes)), None)
     if owner is None:
-        raise DrawError(f"{neuron} runs in training only, or depends on no input")
+        why = "runs in training only" if value.type.batched else "is made of learned weights alone"
+        raise DrawError(f"{neuron} {why}; choose a neuron that depends on an input at inference")
     node = next(n for n in owner.nodes if value in n.outputs)
     if owner.nodes.index(node) >= owner.nodes.index(owner.body):
         return owner, index
