@@ -8,7 +8,7 @@ from math import prod
 from typing import cast
 
 from netdsl.analyses.links import shape_of
-from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Text
+from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Text, line
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Node
@@ -115,28 +115,32 @@ def planes(
     rows, columns = setting.given[1:]
     for plane, (x, y) in enumerate(corners):
         colour = "faint" if setting.planes == 1 else PLANE_COLOURS[plane]
-        boxes: list[Item] = []
-        for i in range(rows):
-            for j in range(columns):
-                fill = "panel.line" if _is_shaded(setting, i, j) else "paper"
-                place = x + j * pixel, y + i * pixel
-                boxes.append(Box(*place, pixel, pixel, fill, colour, 0.5))
-        yield Group(tuple(boxes), css="plane")
+        right, bottom = x + columns * pixel, y + rows * pixel
+        shapes: list[Item] = [
+            Box(x + j * pixel, y + i * pixel, wide * pixel, high * pixel, "panel.line", "", 0)
+            for i, j, high, wide in _shaded(setting)
+        ]
+        for i in range(1, rows):
+            shapes.append(line([(x, y + i * pixel), (right, y + i * pixel)], colour, 0.5))
+        for j in range(1, columns):
+            shapes.append(line([(x + j * pixel, y), (x + j * pixel, bottom)], colour, 0.5))
+        yield Group(tuple(shapes), css="plane")
         yield Box(x, y, columns * pixel, rows * pixel, "", colour, 0.9)
         if setting.planes > 1:
             name = PLANES[plane] if setting.planes == 3 else f"channel {plane}"
             yield Text(x, y - 6, name, 10, colour, True, "start")
 
 
-def _is_shaded(setting: Setting, row: int, column: int) -> bool:
+def _shaded(setting: Setting) -> list[tuple[int, int, int, int]]:
+    """Row, column, height and width of every other window, if none overlap."""
     if not is_tiled(setting):
-        return False
-    places = [divmod(n, stride) for n, stride in zip((row, column), setting.stride, strict=True)]
-    inside = all(
-        rest < k and number < made
-        for (number, rest), k, made in zip(places, setting.kernel, setting.made[1:], strict=True)
-    )
-    return inside and sum(number for number, _ in places) % 2 == 0
+        return []
+    return [
+        (i * setting.stride[0], j * setting.stride[1], *setting.kernel)
+        for i in range(setting.made[1])
+        for j in range(setting.made[2])
+        if (i + j) % 2 == 0
+    ]
 
 
 def link(
