@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from netdsl.backends.diagram.axes import AxisOrder
 from netdsl.backends.diagram.labels import macs_of, parameters_of, rough, tail
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.legend import legend_of
@@ -32,6 +33,7 @@ class BlockSheet(Sheet):
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
         self.names = ShapeNames(graph.symbols)
+        self.axes = AxisOrder(graph)
         self.wiring = Wiring.of(graph, units)
         self.usual_tail = _usual_tail(units)
         self.wires, self.depths = self.wiring.wires, self.wiring.depths
@@ -77,14 +79,18 @@ class BlockSheet(Sheet):
         boxes = [self.boxes[key] for key in keys]
         if isinstance(item, str):
             value = _end_value(self.graph, item)
-            return Piece(boxes[0].width + 70, boxes[0].height, self.names.spatial(value.type.shape))
-        shape = item.outputs[0].type.shape if item.outputs else ()
+            return Piece(boxes[0].width + 70, boxes[0].height, self._resolution(value))
+        resolution = self._resolution(item.outputs[0]) if item.outputs else ""
         if not item.is_open:
-            return Piece(boxes[0].width + 70, boxes[0].height, self.names.spatial(shape))
+            return Piece(boxes[0].width + 70, boxes[0].height, resolution)
         columns = longest_way(item)
         width = sum(b.width + 62 for b in boxes) / len(boxes) * columns
         height = 56.0 * max(1.0, len(boxes) / columns) + 40
-        return Piece(width + 60, height, self.names.spatial(shape))
+        return Piece(width + 60, height, resolution)
+
+    def _resolution(self, value: Value) -> str:
+        """`112 × 112`: the size of a map."""
+        return self.names.listed(self.axes.spatial(value))
 
     def shown_shape(self, wire: Wire) -> str:
         return self.names.shape(wire.value.type.shape) if "shapes" in self.options.show else ""
@@ -97,7 +103,7 @@ class BlockSheet(Sheet):
         sizes: list[str] = []
         for item in row:
             values = [_end_value(self.graph, item)] if isinstance(item, str) else item.outputs[:1]
-            sizes += [self.names.spatial(v.type.shape) for v in values]
+            sizes += [self._resolution(value) for value in values]
         sizes = [s for s in sizes if s]
         if not sizes:
             return "vectors", ""
@@ -125,7 +131,8 @@ class BlockSheet(Sheet):
                  2: "channels × length"}  # fmt: skip
         rank = max((len(item.shape) for item in self.graph.inputs), default=0)
         if rank in order:
-            parts.append(f"shapes are {order[rank]}, batch left out")
+            other = "" if self.axes.is_usual() else ", in another order behind permute and reshape"
+            parts.append(f"shapes are {order[rank]}, batch left out{other}")
         return [" · ".join(parts)]
 
 

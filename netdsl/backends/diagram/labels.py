@@ -183,6 +183,8 @@ def _short(part: Unit) -> str:
         return ""
     if node.op.name == "linear":
         return f"linear {_last(node.output)}"
+    if node.op.name in ("adaptive_maxpool", "adaptive_avgpool"):
+        return f"{word(node)} {_size(getattr(node.op, 'size', 1), _axes(node))}"
     return word(node) + _stride(getattr(node.op, "stride", 1))
 
 

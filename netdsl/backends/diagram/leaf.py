@@ -35,7 +35,10 @@ FAMILIES = {
     "dense": "dense", "merging": "merge", "activations": "act", "regularising": "act",
     "norms": "norm", "plumbing": "move", "size": "move",
 }  # fmt: skip
-MOVES = ("flatten", "reshape", "permute", "split", "slice", "identity", "channel_shuffle")
+MOVES = (
+    "flatten", "reshape", "permute", "split", "slice", "identity", "channel_shuffle",
+    "pixel_unshuffle",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

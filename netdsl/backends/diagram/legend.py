@@ -37,7 +37,7 @@ def legend_of(
     if any(box.cards for box in found):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
     if any(box.form == "strip" or box.parts for box in found):
-        entries.append(([], "bars: channels of each branch, in proportion"))
+        entries.append(([], "bars: the share of each branch, to scale"))
     if trains:
         entries.append(([], "dashed: in training only"))
     entries += [([], text) for text in names.legend()]

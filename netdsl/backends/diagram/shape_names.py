@@ -38,7 +38,11 @@ class ShapeNames:
 
     def spatial(self, shape: Shape) -> str:
         """`112 × 112`: the axes after the channels; empty if there are none."""
-        return f" {TIMES} ".join(map(self.size, shape[1:]))
+        return self.listed(shape[1:])
+
+    def listed(self, sizes: Iterable[Size]) -> str:
+        """`112 × 112`."""
+        return f" {TIMES} ".join(map(self.size, sizes))
 
     def legend(self) -> list[str]:
         """`H1 = floor((H + 1)/2), W1 likewise`, one line a formula, in order of use."""
