@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -35,3 +36,19 @@ def test_every_picture_is_shown_and_every_link_leads_to_one() -> None:
     shown = set(re.findall(r"\]\(pictures/([\w.]+)\)", PAGE))
     assert shown == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
     assert len(shown) == len(COMMANDS)
+
+
+def test_the_checklist_names_tests_and_pictures_that_exist() -> None:
+    text = (ROOT / "docs" / "diagram-checklist.md").read_text(encoding="utf-8")
+    points = re.split(r"^(\d+)\. ", text, flags=re.MULTILINE)[1:]
+    assert [int(number) for number in points[::2]] == list(range(1, 25))
+    for point in points[1::2]:
+        held = re.findall(r"`([\w/]+\.py)::(\w+)`", point)
+        assert held
+        for file, name in held:
+            path = ROOT / (file if "/" in file else f"tests/backends/diagram/{file}")
+            parsed = ast.parse(path.read_text(encoding="utf-8"))
+            assert name in {n.name for n in parsed.body if isinstance(n, ast.FunctionDef)}, name
+    named = re.findall(r"`([\w/-]+\.(?:svg|txt|py))`", text)
+    assert all((ROOT / (f"docs/{n}" if n.startswith("pictures") else n)).exists() for n in named)
+    assert len(re.findall(r"`pictures/", text)) >= 3
