@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netdsl.backends.diagram.axes import AxisOrder
 from netdsl.backends.diagram.labels import macs_of, parameters_of, rough, tail
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.legend import legend_of
 from netdsl.backends.diagram.opening import open_units
-from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.rows import Piece
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
@@ -23,8 +24,23 @@ from netdsl.ir.graph import Graph, Value
 
 def blocks_picture(graph: Graph, options: Options) -> Picture:
     """The network as units in rows. Raises `DrawError`, `EngineError`."""
-    units = open_units(graph, options)
-    return BlockSheet(graph, units, options).picture()
+    picture = BlockSheet(graph, open_units(graph, options), options).picture()
+    if options.width is None or options.level != "blocks" or options.chooses_blocks:
+        return picture
+    if _trouble(picture, options.width) == (False, 0):
+        return picture
+    closed = replace(options, expand=("none",))
+    pictures = [picture, BlockSheet(graph, open_units(graph, closed), closed).picture()]
+    best = min(pictures, key=lambda made: _trouble(made, options.width))
+    if best is not picture:
+        best.notes.append("no block is open as an example, so that letters are larger")
+    return best
+
+
+def _trouble(picture: Picture, width: float) -> tuple[bool, float]:
+    """Letters too small to read at a width; how much more than twice as high as wide."""
+    too_high = max(0.0, picture.height / picture.width - 2)
+    return picture.smallest_letter(width) < SMALLEST_PRINT, too_high
 
 
 class BlockSheet(Sheet):
@@ -111,7 +127,7 @@ class BlockSheet(Sheet):
 
     def legend(self) -> list[Item]:
         trains = bool(self.training)
-        return legend_of(self.boxes.values(), self.usual_tail, self.names, trains)
+        return legend_of(self.boxes.values(), self.usual_tail, self.names, trains, self.room)
 
     def lines(self) -> list[str]:
         running = self.graph.inference_nodes()
@@ -133,7 +149,7 @@ class BlockSheet(Sheet):
         if rank in order:
             other = "" if self.axes.is_usual() else ", in another order behind permute and reshape"
             parts.append(f"shapes are {order[rank]}, batch left out{other}")
-        return [" · ".join(parts)]
+        return self.fitted(parts)
 
 
 def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:

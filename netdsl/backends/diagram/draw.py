@@ -13,7 +13,7 @@ from netdsl.backends.diagram.field_view import field_picture
 from netdsl.backends.diagram.html import html
 from netdsl.backends.diagram.neurons import neurons_picture
 from netdsl.backends.diagram.ops import Exported, ops_picture
-from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
 from netdsl.backends.diagram.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
@@ -22,8 +22,6 @@ from netdsl.backends.diagram.volumes import volumes_picture
 from netdsl.ir.graph import Graph
 
 FORMS = ("svg", "png", "pdf", "dot", "html")
-SMALLEST_PRINT = 6.0
-"""Points; smaller letters can't be read on paper."""
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 
@@ -107,14 +105,33 @@ def _check_size(picture: Picture, options: Options) -> None:
 
 
 def _small_print(picture: Picture, options: Options) -> list[str]:
-    """A remark where the letters are too small for the width that was asked for."""
+    """Remarks where letters are too small for the width that was asked for, or it gets high."""
     if options.width is None:
         return []
-    smallest = min((text.size for text in picture.texts()), default=12.0)
-    printed = smallest * options.width / picture.width
-    if printed >= SMALLEST_PRINT:
-        return []
-    return [
-        f"the smallest letters are {printed:.1f} points high at this width, under "
-        f"{SMALLEST_PRINT:g}; close blocks, or leave out `--show` names"
-    ]
+    printed = picture.smallest_letter(options.width)
+    high = picture.height * options.width / picture.width
+    found: list[str] = []
+    if printed < SMALLEST_PRINT:
+        found.append(
+            f"the smallest letters are {printed:.1f} points high at this width, under "
+            f"{SMALLEST_PRINT:g}; {_way_out(options)}"
+        )
+    if high > 2 * options.width:
+        found.append(f"at this width the picture is {high / 72:.0f} inches high")
+    return found
+
+
+def _way_out(options: Options) -> str:
+    """What makes letters larger, at the level that is drawn."""
+    if options.level == "blocks":
+        if options.direction == "down":
+            return "leave out `--direction down`: rows are cut to fit, a column is not"
+        if options.chooses_blocks:
+            return "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
+        return "ask for a larger `--width`"
+    wider = "ask for a larger `--width`"
+    return {
+        "layers": f"draw `--level blocks`, or {wider}",
+        "ops": f"draw `--level blocks`, or {wider}",
+        "volumes": f"close blocks with `--expand none`, or {wider}",
+    }.get(options.level, wider)

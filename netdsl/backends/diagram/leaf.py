@@ -256,6 +256,5 @@ def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
         if height >= 10:
             middle = y + height / 2 + 3
             text = str(leaf.parts[index])
-            size = 8.5 if len(text) < 4 else 7.5
-            items.append(Text(left + leaf.width / 2, middle, text, size, "onseries", True))
+            items.append(Text(left + leaf.width / 2, middle, text, LINE, "onseries", True))
     return items

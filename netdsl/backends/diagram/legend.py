@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.scene import Ellipse, Item, Text, moved
@@ -21,9 +22,10 @@ _KINDS = {
 
 
 def legend_of(
-    boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool
-) -> list[Item]:
-    """Swatches and words, placed from the origin on, in lines of at most `WIDTH`."""
+    boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool,
+    room: float | None = None,
+) -> list[Item]:  # fmt: skip
+    """Swatches and words, placed from the origin on, in lines; `room` is that of the picture."""
     found = list(boxes)
     kinds = {box.kind for box in found}
     entries: list[tuple[list[Item], str]] = []
@@ -41,7 +43,7 @@ def legend_of(
     if trains:
         entries.append(([], "dashed: in training only"))
     entries += [([], text) for text in names.legend()]
-    return _lines(entries)
+    return _lines(entries, WIDTH if room is None else min(WIDTH, room - 2 * MARGIN))
 
 
 def _swatch(leaf: Leaf) -> list[Item]:
@@ -50,13 +52,13 @@ def _swatch(leaf: Leaf) -> list[Item]:
     return [item for item in draw_leaf(leaf, 10, 0) if not isinstance(item, Text)]
 
 
-def _lines(entries: list[tuple[list[Item], str]]) -> list[Item]:
+def _lines(entries: list[tuple[list[Item], str]], room: float) -> list[Item]:
     items: list[Item] = []
     x = y = 0.0
     for swatch, text in entries:
         label = Text(0, 0, text, SIZE, "soft", False, "start")
         width = (26 if swatch else 0) + label.width
-        if x and x + width > WIDTH:
+        if x and x + width > room:
             x, y = 0.0, y + STEP
         items += [moved(item, x, y) for item in swatch]
         items.append(moved(label, x + (26 if swatch else 0), y + 3.3))

@@ -108,7 +108,7 @@ class _OpsSheet(Sheet):
         return self.exported.shapes.get(self.names[id(wire.value)], "")
 
     def legend(self) -> list[Item]:
-        return legend_of(self.boxes.values(), None, ShapeNames(()), trains=False)
+        return legend_of(self.boxes.values(), None, ShapeNames(()), False, self.room)
 
     def lines(self) -> list[str]:
         return [f"{len(self.exported.operators):,} operators, as exported; shapes with the batch"]

@@ -9,6 +9,8 @@ SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
 THEMES = ("light", "dark", "auto", "print")
 ENGINES = ("pure", "system")
+SMALLEST_PRINT = 6.0
+"""Points; smaller letters can't be read on paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Options:
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
     engine: str = "pure"
+
+    @property
+    def chooses_blocks(self) -> bool:
+        """Whether it is said which blocks are open."""
+        return bool(self.expand) or self.depth is not None
 
 
 class DrawError(Exception):

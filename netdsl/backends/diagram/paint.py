@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from netdsl.backends.diagram.dot import DotCluster, DotGraph, DotNode, Layout, Route
 from netdsl.backends.diagram.fonts import text_width
@@ -32,48 +33,54 @@ CHANNEL = 15.0
 CAPTION = 12.0
 
 
+class Look(Protocol):
+    """What painting a row asks of the drawing it is part of."""
+
+    boxes: dict[str, Leaf]
+    training: set[str]
+    depths: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    `wires` belong to the edges of `graph`; None for one that leads out of the row. `labels` are
-    texts of the values that go out and are named nowhere else.
+    `labels` are texts of the values that go out and are named nowhere else, `items` what is
+    painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
-    graph: DotGraph
-    wires: Sequence[Wire | None]
     coming: Sequence[int]
     going: Sequence[int]
     labels: Mapping[int, str]
     layout: Layout
+    items: tuple[Item, ...]
 
 
-def paint_rows(
-    rows: Sequence[Row], boxes: Mapping[str, Leaf], options: Options, training: set[str],
-    depths: Mapping[str, int],
-) -> list[Item]:  # fmt: skip
-    """All rows, framed, with the ways between them."""
-    sheet = _Places(rows, options)
+def paint_rows(rows: Sequence[Row], options: Options, *, above: bool = False) -> list[Item]:
+    """All rows, framed, with the ways between them; captions left of the rows, or `above`."""
+    sheet = _Places(rows, options, above)
     items: list[Item] = []
     for number, row in enumerate(rows):
         if sheet.has_panels:
             items += sheet.panel(number, row)
     items += sheet.ways(rows)
     for number, row in enumerate(rows):
-        dx, dy = sheet.left + sheet.gutter_left, sheet.tops[number] + PAD
-        items += [moved(item, dx, dy) for item in _row(row, boxes, training, depths)]
+        dx, dy = sheet.left + sheet.gutter_left, sheet.tops[number] + sheet.pad
+        items += [moved(item, dx, dy) for item in row.items]
     return items
 
 
 class _Places:
     """Where rows, gutters and lanes lie."""
 
-    def __init__(self, rows: Sequence[Row], options: Options) -> None:
+    def __init__(self, rows: Sequence[Row], options: Options, above: bool) -> None:
         self.has_panels = options.direction == "right" and len(rows) > 1
         captions = [text for row in rows for text in row.caption]
         widest = max(text_width(text, CAPTION, True) for text in captions)
-        self.left = widest + 16 if self.has_panels else 0.0
+        self.above = above and self.has_panels
+        self.left = widest + 16 if self.has_panels and not above else 0.0
+        self.pad = PAD + (1.5 * CAPTION if self.above else 0.0)
         self.lanes = _lanes(rows)
         count = max(self.lanes.values(), default=-1) + 1
         self.gutter_left = PAD + LANE * count + (8 if count else 0)
@@ -84,17 +91,21 @@ class _Places:
         y = 0.0
         for row in rows:
             self.tops.append(y)
-            y += row.layout.height + 2 * PAD + GAP + CHANNEL * len(row.going)
+            y += row.layout.height + self.pad + PAD + GAP + CHANNEL * len(row.going)
         self.rows = rows
 
     def bottom(self, number: int) -> float:
-        return self.tops[number] + self.rows[number].layout.height + 2 * PAD
+        return self.tops[number] + self.pad + self.rows[number].layout.height + PAD
 
     def panel(self, number: int, row: Row) -> list[Item]:
-        top, height = self.tops[number], row.layout.height + 2 * PAD
+        top, height = self.tops[number], row.layout.height + self.pad + PAD
         width = self.gutter_left + self.width + self.gutter_right
         items: list[Item] = [Box(self.left, top, width, height, "panel.fill", "panel.line", 1, 8)]
         first, second = row.caption
+        if self.above:
+            text = f"{first} {second}".strip()
+            x = self.left + self.gutter_left + 2
+            return [*items, Text(x, top + CAPTION + 4, text, CAPTION, "ink", True, "start")]
         y = top + height / 2 + (4 if not second else -3)
         items.append(Text(self.left - 10, y, first, CAPTION, "ink", True, "end"))
         if second:
@@ -112,7 +123,7 @@ class _Places:
     def _way(self, number: int, value: int, port: Point, rank: int) -> Iterator[Item]:
         origin = self.left + self.gutter_left
         x_right = origin + self.width + 8 + LANE * (rank + 1)
-        y_out = self.tops[number] + PAD + port[1]
+        y_out = self.tops[number] + self.pad + port[1]
         y_low = self.bottom(number) + GAP / 2 + CHANNEL * rank + 8
         x_left = origin - 8 - LANE * (self.lanes[number, value] + 1)
         start = [
@@ -126,7 +137,7 @@ class _Places:
             if value not in row.coming:
                 continue
             x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
-            end = (origin + x + 1.5, self.tops[target] + PAD + y)
+            end = (origin + x + 1.5, self.tops[target] + self.pad + y)
             yield rounded([*start, (x_left, end[1]), end], "wire", 1.2, 9)
         text = self.rows[number].labels.get(value)
         if text:
@@ -154,16 +165,17 @@ def _lanes(rows: Sequence[Row]) -> dict[tuple[int, int], int]:
     return lanes
 
 
-def _row(
-    row: Row, boxes: Mapping[str, Leaf], training: set[str], depths: Mapping[str, int]
+def paint_row(
+    graph: DotGraph, wires: Sequence[Wire | None], layout: Layout, look: Look
 ) -> Iterator[Item]:
-    layout = row.layout
-    yield from _frames(row.graph.children, layout)
-    for edge, wire, route in zip(row.graph.edges, row.wires, layout.routes, strict=True):
-        dashed = edge.head in training
+    """Frames, lines and boxes; `wires` belong to the edges, None for one that leads out."""
+    boxes = look.boxes
+    yield from _frames(graph.children, layout)
+    for edge, wire, route in zip(graph.edges, wires, layout.routes, strict=True):
+        dashed = edge.head in look.training
         colour, stroke = "wire", 1.2
         head = boxes.get(edge.head)
-        if head is not None and head.form == "circle" and _is_skip(wire, row, depths):
+        if head is not None and head.form == "circle" and _is_skip(wire, wires, look.depths):
             colour, stroke = "amber", 1.6
         elif edge.port >= 0:
             colour, stroke = series(edge.port), 1.6
@@ -175,11 +187,11 @@ def _row(
             yield Ellipse(x, y, 3, 3, "wire")
 
 
-def _is_skip(wire: Wire | None, row: Row, depths: Mapping[str, int]) -> bool:
+def _is_skip(wire: Wire | None, wires: Sequence[Wire | None], depths: Mapping[str, int]) -> bool:
     """Whether the other ways into a sum go through more layers."""
     if wire is None:
         return False
-    others = [w for w in row.wires if w is not None and w.head == wire.head and w is not wire]
+    others = [w for w in wires if w is not None and w.head == wire.head and w is not wire]
     here = depths.get(wire.tail, 0)
     return bool(others) and all(here < depths.get(other.tail, 0) for other in others)
 

@@ -31,14 +31,13 @@ class Boxes(Protocol):
 class RowPlan:
     """One row as Graphviz is told of it.
 
-    `wires` belong to the edges; `coming` and `going` are `id`s of values from and to other rows,
-    `labels` texts for those that go out and are read nowhere in this row.
+    `own` are the keys of its boxes, `wires` belong to the edges; `coming` and `going` are `id`s of
+    values from and to other rows, `labels` texts for those that go out and are read nowhere in
+    this row.
     """
 
-    def __init__(
-        self, sheet: Boxes, number: int, row: Sequence[str | Unit], place: dict[str, int]
-    ) -> None:
-        self.sheet, self.number, self.place = sheet, number, place
+    def __init__(self, sheet: Boxes, row: Sequence[str | Unit], own: frozenset[str]) -> None:
+        self.sheet, self.own = sheet, own
         self.graph = DotGraph()
         self.wires: list[Wire | None] = []
         self.junctions: dict[tuple[int, str], str] = {}
@@ -57,10 +56,10 @@ class RowPlan:
         self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
 
     def _enters(self, wire: Wire) -> bool:
-        return self.place[wire.head] == self.number != self.place[wire.tail]
+        return wire.head in self.own and wire.tail not in self.own
 
     def _leaves(self, wire: Wire) -> bool:
-        return self.place[wire.tail] == self.number != self.place[wire.head]
+        return wire.tail in self.own and wire.head not in self.own
 
     def _columns(self, unit: Unit) -> Iterator[tuple[str, ...]]:
         """The last layers of branches that are joined: below each other, in the order joined."""
@@ -76,9 +75,7 @@ class RowPlan:
 
     def _is_read(self, wire: Wire) -> bool:
         """Whether a tensor that leaves the row is read in it too."""
-        return any(
-            w.value is wire.value and self.place[w.head] == self.number for w in self.sheet.wires
-        )
+        return any(w.value is wire.value and w.head in self.own for w in self.sheet.wires)
 
     def _ports(self, name: str, count: int, rank: str) -> None:
         self.graph.children += [DotNode(f"{name}{n}", 1, 1, rank=rank) for n in range(count)]
@@ -118,9 +115,9 @@ class RowPlan:
         fed: set[tuple[int, str]] = set()
         previous: dict[str, str] = {}
         for wire in wires:
-            if self.place[wire.head] != self.number:
+            if wire.head not in self.own:
                 continue
-            inside = self.place[wire.tail] == self.number
+            inside = wire.tail in self.own
             tail = wire.tail if inside else enters[id(wire.value)]
             junction = self.junctions.get((id(wire.value), wire.head))
             label = self._label(wire, said)
@@ -138,7 +135,7 @@ class RowPlan:
 
     def _label(self, wire: Wire, said: set[int]) -> str:
         """The shape of a tensor, where it is first read."""
-        if id(wire.value) in said or self.place[wire.tail] != self.number:
+        if id(wire.value) in said or wire.tail not in self.own:
             return ""
         if self.sheet.boxes[wire.head].form == "strip":
             return ""

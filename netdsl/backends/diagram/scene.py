@@ -133,6 +133,10 @@ class Picture:
     def texts(self) -> list[Text]:
         return [shape for shape in self.shapes() if isinstance(shape, Text)]
 
+    def smallest_letter(self, width: float) -> float:
+        """Points, where the picture is as wide as that."""
+        return min((text.size for text in self.texts()), default=12.0) * width / self.width
+
 
 def flatten(items: Iterable[Item]) -> Iterator[Shape]:
     """The shapes of items and of groups in them."""

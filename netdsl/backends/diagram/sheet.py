@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdsl.backends.diagram.dot import lay_out
-from netdsl.backends.diagram.frame import framed
-from netdsl.backends.diagram.leaf import Leaf
-from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.paint import Row, paint_rows
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.frame import LINE_SIZE, MARGIN, framed
+from netdsl.backends.diagram.leaf import LINE, Leaf
+from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
+from netdsl.backends.diagram.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.row_plan import RowPlan
 from netdsl.backends.diagram.rows import Piece, changes, cut, estimated_ratio, widths_to_try
 from netdsl.backends.diagram.scene import Item, Picture
@@ -19,6 +20,8 @@ BEST_RATIO = 1.45
 LEFT_MARGIN = 150.0
 """About what captions and gutters take beside a row."""
 CANDIDATES = 6
+BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
+"""What gutters and margins may take of a width that is given."""
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -61,19 +64,46 @@ class Sheet:
         """What the signs mean."""
         raise NotImplementedError
 
+    @property
+    def room(self) -> float | None:
+        """The width at which the smallest letters are still readable in print."""
+        if self.options.width is None:
+            return None
+        return LINE * self.options.width / SMALLEST_PRINT
+
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
         pieces = [self.piece(item) for item in self.items]
-        if sum(piece.width for piece in pieces) < SMALL and not self.training:
-            return self._drawn([range(len(pieces))])
+        usual, narrow = self._plans(pieces), self._narrow(pieces)
+        rows = self._rows([*usual, *narrow])
+        made = [
+            (self._drawn([rows[r] for r in plan], above), self._odd_cuts(pieces, plan))
+            for plans, above in ((usual, False), (narrow, True))
+            for plan in plans
+        ]
+        return min(made, key=self._unpleasant)[0]
+
+    def _plans(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
+        """Ways to cut the sequence into rows that are worth a look."""
+        if self._is_small(pieces):
+            return [(range(len(pieces)),)]
         tried: dict[tuple[range, ...], float] = {}
         for width in widths_to_try(pieces, BEST_RATIO):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, LEFT_MARGIN)
-        likely = sorted(tried, key=lambda rows: _far(tried[rows]))[:CANDIDATES]
-        return min(
-            [(self._drawn(rows), self._odd_cuts(pieces, rows)) for rows in likely], key=_unpleasant
-        )[0]
+        return sorted(tried, key=lambda rows: _far(tried[rows]))[:CANDIDATES]
+
+    def _narrow(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
+        """Rows that leave letters readable at the width that was asked for."""
+        if self.room is None or self._is_small(pieces):
+            return []
+        widths = [max(self.room - beside, 1.0) for beside in BESIDE]
+        return list(dict.fromkeys(tuple(self._cut(pieces, width)) for width in widths))
+
+    def _is_small(self, pieces: list[Piece]) -> bool:
+        """Whether one row is enough."""
+        room = SMALL if self.room is None else min(SMALL, self.room - 2 * MARGIN)
+        return sum(piece.width for piece in pieces) < room and not self.training
 
     def _cut(self, pieces: list[Piece], width: float) -> list[range]:
         """Rows; heads for training stand in rows of their own."""
@@ -91,27 +121,37 @@ class Sheet:
         starts = [row.start for row in rows[1:] if row.start < self.first_late]
         return sum(not changes(pieces, start) for start in starts)
 
-    def _drawn(self, rows: Sequence[range]) -> Picture:
-        sequences = [[self.items[i] for i in row] for row in rows]
-        place = {key: n for n, row in enumerate(sequences) for key in self.keys_of(row)}
-        plans = [RowPlan(self, n, row, place) for n, row in enumerate(sequences)]
-        graphs = [plan.graph for plan in plans]
+    def _rows(self, plans: Sequence[Sequence[range]]) -> dict[range, Row]:
+        """Each row of the plans, laid out; all of them in one run of Graphviz."""
+        ranges = list(dict.fromkeys(row for plan in plans for row in plan))
+        sequences = [[self.items[i] for i in row] for row in ranges]
+        made = [RowPlan(self, row, frozenset(self.keys_of(row))) for row in sequences]
+        graphs = [plan.graph for plan in made]
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
-        drawn = [
-            Row(
-                self.caption(row),
-                plan.graph,
-                plan.wires,
-                plan.coming,
-                plan.going,
-                plan.labels,
-                layout,
-            )
-            for row, plan, layout in zip(sequences, plans, layouts, strict=True)
-        ]
-        items = paint_rows(drawn, self.boxes, self.options, self.training, self.depths)
-        title = self.options.title or self.title
-        return framed(title, self.lines(), items, legend=self.legend())
+        rows: dict[range, Row] = {}
+        for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
+            ends = plan.coming, plan.going, plan.labels
+            items = tuple(paint_row(plan.graph, plan.wires, layout, self))
+            rows[number] = Row(self.caption(row), *ends, layout, items)
+        return rows
+
+    def _drawn(self, rows: Sequence[Row], above: bool) -> Picture:
+        items = paint_rows(rows, self.options, above=above)
+        title, lines = self.options.title or self.title, self.lines()
+        told = " · ".join(lines)
+        return framed(title, lines, items, legend=self.legend(), description=told)
+
+    def fitted(self, parts: Sequence[str]) -> list[str]:
+        """Parts of what is said, in lines that fit the width."""
+        room = None if self.room is None else self.room - 2 * MARGIN
+        lines: list[str] = []
+        for part in parts:
+            longer = f"{lines[-1]} · {part}" if lines else part
+            if lines and (room is None or text_width(longer, LINE_SIZE) <= room):
+                lines[-1] = longer
+            else:
+                lines.append(part)
+        return lines
 
     def keys_of(self, row: Sequence[str | Unit]) -> list[str]:
         found: list[str] = []
@@ -119,14 +159,15 @@ class Sheet:
             found += [item] if isinstance(item, str) else [self.keys[id(u)] for u in leaves([item])]
         return found
 
-
-def _unpleasant(made: tuple[Picture, int]) -> float:
-    """How far from a page's proportions, how large, and how often cut within a resolution."""
-    picture, odd_cuts = made
-    size = (picture.width * picture.height) ** 0.25
-    ratio = picture.width / picture.height
-    page = 1.0 if 0.5 <= ratio <= 2 else 2.0
-    return _far(ratio) * size * (1 + 0.1 * odd_cuts) * page
+    def _unpleasant(self, made: tuple[Picture, int]) -> tuple[bool, float]:
+        """Letters too small for the width, then how far from a page's proportions, how large, and
+        how often cut within a resolution."""
+        picture, odd_cuts = made
+        size = (picture.width * picture.height) ** 0.25
+        ratio = picture.width / picture.height
+        page = 1.0 if 0.5 <= ratio <= 2 else 2.0
+        is_small = self.room is not None and picture.width > self.room
+        return is_small, _far(ratio) * size * (1 + 0.1 * odd_cuts) * page
 
 
 def _far(ratio: float) -> float:

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from netdsl.backends.diagram.scene import (
 )
 from netdsl.backends.diagram.units import leaves, units_of
 from netdsl.ir.graph import Graph
+from tests.backends.diagram.test_blocks import overlapping
 from tests.backends.diagram.test_neurons import along
 from tests.torchvision_models import torchvision_models
 
@@ -46,10 +48,11 @@ def network(name: str, **sizes: int) -> netdsl.Network:
     return netdsl.load(next(p for p in EXAMPLES if p.stem == name), sizes=sizes)
 
 
-@pytest.fixture(scope="module")
-def drawn() -> dict[str, tuple[Graph, Picture]]:
-    graphs = {name: network(name).graph for name in NAMES}
-    return {name: (graph, picture_of(graph, Options())) for name, graph in graphs.items()}
+@cache
+def drawn(name: str) -> tuple[Graph, Picture]:
+    """A default picture and its graph."""
+    graph = network(name).graph
+    return graph, picture_of(graph, Options())
 
 
 def words(picture: Picture) -> list[str]:
@@ -69,7 +72,7 @@ def test_shapes_and_totals_are_those_of_torchvision(name: str) -> None:
     model = models.get_model(
         name, weights=None, **({"init_weights": False} if name != "resnet18" else {})
     )
-    seen = {(1, 3, 224, 224)}
+    seen: set[tuple[int, ...]] = {(1, 3, 224, 224)}
 
     def note(module: Any, given: Any, made: Any) -> None:
         seen.update(tuple(t.shape) for t in (*given, made) if isinstance(t, torch.Tensor))
@@ -104,8 +107,8 @@ def test_every_operator_of_the_onnx_file_is_one_box() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_tensors_shape_stands_once_unless_a_bar_counts_it(name: str, drawn: Any) -> None:
-    graph = drawn[name][0]
+def test_each_tensors_shape_stands_once_unless_a_bar_counts_it(name: str) -> None:
+    graph = drawn(name)[0]
     sheet = BlockSheet(graph, open_units(graph, Options()), Options())
     picture = sheet.picture()
     wires: dict[int, list[Any]] = {}
@@ -132,16 +135,16 @@ def test_each_tensors_shape_stands_once_unless_a_bar_counts_it(name: str, drawn:
         ("swin_t", "batch left out, in another order behind permute and reshape"),
     ],
 )
-def test_the_order_of_the_axes_is_stated(name: str, told: str, drawn: Any) -> None:
-    assert told in drawn[name][1].description
+def test_the_order_of_the_axes_is_stated(name: str, told: str) -> None:
+    assert told in drawn(name)[1].description
 
 
-def test_rows_tell_the_size_of_maps_also_where_the_channels_come_last(drawn: Any) -> None:
-    shown = words(drawn["swin_t"][1])
+def test_rows_tell_the_size_of_maps_also_where_the_channels_come_last() -> None:
+    shown = words(drawn("swin_t")[1])
     assert "→ H1 × W1" in shown
     assert "H4 × W4" in shown
     assert not any(" × 96" in text or " × 768" in text for text in shown)
-    mixed = words(drawn["vit_b_16"][1])
+    mixed = words(drawn("vit_b_16")[1])
     assert "→ 768 × 196" in mixed
 
 
@@ -172,8 +175,8 @@ def test_a_label_tells_all_settings_that_are_not_the_usual(layer: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_block_carries_its_name_and_its_class(name: str, drawn: Any) -> None:
-    graph, picture = drawn[name]
+def test_a_block_carries_its_name_and_its_class(name: str) -> None:
+    graph, picture = drawn(name)
     units = open_units(graph, Options())
     frames = {g.id: g for g in (*groups(picture.items, "unit"), *groups(picture.items, "open"))}
     blocks = [u for u in (*units, *leaves(units)) if u.is_block]
@@ -186,8 +189,8 @@ def test_a_block_carries_its_name_and_its_class(name: str, drawn: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_at_most_one_block_is_open_and_it_is_marked(name: str, drawn: Any) -> None:
-    _, picture = drawn[name]
+def test_at_most_one_block_is_open_and_it_is_marked(name: str) -> None:
+    _, picture = drawn(name)
     opened = groups(picture.items, "open")
     tops = [g for g in opened if not any(g is not o and inside(g, o) for o in opened)]
     assert len(tops) <= 1
@@ -261,8 +264,11 @@ def lines_of(picture: Picture) -> list[Curve]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_line_runs_through_a_text_or_a_box(name: str, drawn: Any) -> None:
-    picture = drawn[name][1]
+def test_no_line_runs_through_a_text_or_a_box(name: str) -> None:
+    check_lines(drawn(name)[1])
+
+
+def check_lines(picture: Picture) -> None:
     boxes = [frame_of(g) for css in ("unit", "end") for g in groups(picture.items, css)]
     texts = [text.bounds() for text in picture.texts()]
     for curve in lines_of(picture):
@@ -272,8 +278,8 @@ def test_no_line_runs_through_a_text_or_a_box(name: str, drawn: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_line_ends_in_the_empty(name: str, drawn: Any) -> None:
-    for picture in (drawn[name][1], picture_of(drawn[name][0], Options(depth=9))):
+def test_no_line_ends_in_the_empty(name: str) -> None:
+    for picture in (drawn(name)[1], picture_of(drawn(name)[0], Options(depth=9))):
         check_ends(picture)
 
 
@@ -295,10 +301,61 @@ def check_ends(picture: Picture) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121"])
-def test_a_skip_stays_inside_its_block(name: str, drawn: Any) -> None:
-    picture = drawn[name][1]
+def test_a_skip_stays_inside_its_block(name: str) -> None:
+    picture = drawn(name)[1]
     frames = [bounds_of(g.items) for g in groups(picture.items, "open")]
     skips = [curve for curve in lines_of(picture) if curve.line == "amber"]
     assert skips or name == "densenet121"
     for curve in skips:
         assert any(all(holds(frame, p, 0) for p in along(curve)) for frame in frames)
+
+
+# ---- 9, 10: a page in print ----
+
+PAGE = 468.0
+"""Points: the 6.5 inches between the margins of a letter page."""
+LONG = {
+    "convnext_tiny", "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18", "swin_t",
+    "unet_plus_plus", "yolov3_spp",
+}  # fmt: skip
+"""Networks of so many units that letters of 6 points make them more than twice as high as wide."""
+
+
+@cache
+def printed(name: str) -> Picture:
+    """A default picture for a page."""
+    return picture_of(network(name).graph, Options(width=PAGE))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_letter_of_a_default_picture_is_under_6_points_on_a_page(name: str) -> None:
+    picture = printed(name)
+    sizes = [text.size * PAGE / picture.width for text in picture.texts()]
+    assert min(sizes) >= 6
+    assert (picture.height > 2 * picture.width) == (name in LONG)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_wrapped_for_a_page_stays_readable(name: str) -> None:
+    picture = printed(name)
+    assert overlapping(picture) == []
+    check_ends(picture)
+    check_lines(picture)
+    for text in picture.texts():
+        left, top, right, bottom = text.bounds()
+        assert left >= 0
+        assert top >= 0
+        assert right <= picture.width
+        assert bottom <= picture.height
+
+
+def test_a_page_closes_the_example_only_where_nobody_asked_for_it() -> None:
+    graph = network("resnet50").graph
+    closed = picture_of(graph, Options(width=PAGE))
+    assert groups(closed.items, "open") == []
+    assert closed.notes == ["no block is open as an example, so that letters are larger"]
+    asked = picture_of(graph, Options(width=PAGE, expand=("layer3.1",)))
+    assert [dict(g.data)["path"] for g in groups(asked.items, "open")] == ["layer3.1"]
+    wide = picture_of(graph, Options(width=3 * PAGE))
+    assert len(groups(wide.items, "open")) == 1
+    assert wide.notes == []

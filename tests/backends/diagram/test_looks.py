@@ -16,7 +16,7 @@ import pytest
 import netdsl
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Shape
+from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Polygon, Shape
 from netdsl.backends.diagram.theme import SERIES, theme
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,8 +103,8 @@ def _form(shape: Shape) -> tuple[object, ...]:
     """Which way the sides lean, or how round the corners are."""
     if isinstance(shape, Box):
         return "box", shape.radius if shape.radius < 10 else "round"
-    points = getattr(shape, "points", ())
-    return "slanted", points[0][1] < points[1][1]
+    assert isinstance(shape, Polygon)
+    return "slanted", shape.points[0][1] < shape.points[1][1]
 
 
 # ---- 15: readers of SVG ----
