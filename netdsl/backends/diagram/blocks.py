@@ -27,11 +27,12 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
     picture = BlockSheet(graph, open_units(graph, options), options).picture()
     if options.width is None or options.level != "blocks" or options.chooses_blocks:
         return picture
-    if _trouble(picture, options.width) == (False, 0):
+    width = options.width
+    if _trouble(picture, width) == (False, 0):
         return picture
     closed = replace(options, expand=("none",))
     pictures = [picture, BlockSheet(graph, open_units(graph, closed), closed).picture()]
-    best = min(pictures, key=lambda made: _trouble(made, options.width))
+    best = min(pictures, key=lambda made: _trouble(made, width))
     if best is not picture:
         best.notes.append("no block is open as an example, so that letters are larger")
     return best

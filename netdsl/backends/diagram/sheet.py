@@ -11,7 +11,14 @@ from netdsl.backends.diagram.leaf import LINE, Leaf
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.row_plan import RowPlan
-from netdsl.backends.diagram.rows import Piece, changes, cut, estimated_ratio, widths_to_try
+from netdsl.backends.diagram.rows import (
+    MANY,
+    Piece,
+    changes,
+    cut,
+    estimated_ratio,
+    widths_to_try,
+)
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.backends.diagram.wiring import Wire
@@ -19,7 +26,8 @@ from netdsl.backends.diagram.wiring import Wire
 BEST_RATIO = 1.45
 LEFT_MARGIN = 150.0
 """About what captions and gutters take beside a row."""
-CANDIDATES = 6
+CANDIDATES, FEW_CANDIDATES = 6, 2
+"""Ways to cut rows that are laid out; of a network with many boxes fewer."""
 BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
 """What gutters and margins may take of a width that is given."""
 SMALL = 640.0
@@ -91,7 +99,8 @@ class Sheet:
         for width in widths_to_try(pieces, BEST_RATIO):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, LEFT_MARGIN)
-        return sorted(tried, key=lambda rows: _far(tried[rows]))[:CANDIDATES]
+        count = CANDIDATES if len(self.boxes) <= MANY else FEW_CANDIDATES
+        return sorted(tried, key=lambda rows: _far(tried[rows]))[:count]
 
     def _narrow(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
         """Rows that leave letters readable at the width that was asked for."""
