@@ -39,7 +39,10 @@ def test_every_picture_is_shown_and_every_link_leads_to_one() -> None:
 
 
 def test_the_checklist_names_tests_and_pictures_that_exist() -> None:
-    text = (ROOT / "docs" / "diagram-checklist.md").read_text(encoding="utf-8")
+    text, other = (
+        (ROOT / "docs" / name).read_text(encoding="utf-8")
+        for name in ("diagram-checklist.md", "diagrams-compared.md")
+    )
     points = re.split(r"^(\d+)\. ", text, flags=re.MULTILINE)[1:]
     assert [int(number) for number in points[::2]] == list(range(1, 25))
     for point in points[1::2]:
@@ -49,6 +52,6 @@ def test_the_checklist_names_tests_and_pictures_that_exist() -> None:
             path = ROOT / (file if "/" in file else f"tests/backends/diagram/{file}")
             parsed = ast.parse(path.read_text(encoding="utf-8"))
             assert name in {n.name for n in parsed.body if isinstance(n, ast.FunctionDef)}, name
-    named = re.findall(r"`([\w/-]+\.(?:svg|txt|py))`", text)
+    named = re.findall(r"`([\w/-]+\.(?:svg|txt|py))`", text + other)
     assert all((ROOT / (f"docs/{n}" if n.startswith("pictures") else n)).exists() for n in named)
     assert len(re.findall(r"`pictures/", text)) >= 3

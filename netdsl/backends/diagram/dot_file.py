@@ -10,6 +10,7 @@ from graphviz.quoting import escape
 from netdsl.backends.diagram.blocks import BlockSheet
 from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.row_plan import times_name
 from netdsl.backends.diagram.theme import Theme
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph
@@ -46,7 +47,9 @@ def _units(dot: Digraph, sheet: BlockSheet, units: Sequence[Unit], theme: Theme)
         with dot.subgraph(name=f"cluster_{unit.path}") as inner:  # type: ignore[union-attr]
             assert inner is not None
             definition = unit.scope.definition if unit.scope else ""
-            inner.attr(label=escape(f"{unit.path}: {definition}"), color=theme["block.line"])
+            label = f"{times_name(unit.path, unit.count)}: {definition}"
+            label += ", shown once" if unit.count > 1 else ""
+            inner.attr(label=escape(label), color=theme["block.line"])
             _units(inner, sheet, unit.parts, theme)
 
 

@@ -17,6 +17,10 @@ from netdsl.backends.diagram.theme import Theme
 
 POINTS_PER_INCH = 72
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
+PACKAGED = "Helvetica", "Helvetica-Bold"
+"""Fonts as the package of Graphviz knows them, regular and bold."""
+OF_SYSTEM = "Arial,Nimbus Sans,Helvetica", "Arial,Nimbus Sans,Helvetica Bold"
+"""Families of the same widths: what a system takes for Helvetica alone may be wider."""
 ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
 
 
@@ -28,11 +32,14 @@ def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -
 
 def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
     """One page of the picture's size. Needs the `dot` of the system."""
-    source = painted(picture, theme, POINTS_PER_INCH, width)
+    source = painted(picture, theme, POINTS_PER_INCH, width, OF_SYSTEM)
     return run(source, "pdf", "system", placed=True)
 
 
-def painted(picture: Picture, theme: Theme, dpi: float, width: float | None = None) -> str:
+def painted(
+    picture: Picture, theme: Theme, dpi: float, width: float | None = None,
+    fonts: tuple[str, str] = PACKAGED,
+) -> str:  # fmt: skip
     """DOT text in which everything has its place."""
     height = picture.height
     graph = Digraph("picture")
@@ -53,7 +60,7 @@ def painted(picture: Picture, theme: Theme, dpi: float, width: float | None = No
     graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
     paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
     for number, text in enumerate(picture.texts()):
-        graph.node(f"t{number}", **_text_node(text, theme, height))
+        graph.node(f"t{number}", **_text_node(text, theme, height, fonts))
     lines = graph.source.splitlines()
     lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
     return "\n".join(lines)
@@ -64,12 +71,12 @@ def _quoted(text: str) -> str:
     return " + ".join(f'"{part}"' for part in parts or [""])
 
 
-def _text_node(text: Text, theme: Theme, height: float) -> dict[str, str]:
+def _text_node(text: Text, theme: Theme, height: float, fonts: tuple[str, str]) -> dict[str, str]:
     left, _, right, _ = text.bounds()
     # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
     middle = height - text.y + 0.3 * text.size
     place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
-    font = "Helvetica-Bold" if text.bold else "Helvetica"
+    font = fonts[text.bold]
     return place | {"label": escape(text.text), "fontname": font, "fontcolor": theme[text.colour]}
 
 
