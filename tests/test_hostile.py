@@ -80,6 +80,55 @@ BOMBS = {
     "surrogate name": net(" output y = x -> \U0001f600"),
 }  # fmt: skip
 
+TURNS = "repeat 1000000007 "
+DOUBLED = "block B0 { relu }\n" + "\n".join(
+    f"block B{i} {{ B{i - 1} -> B{i - 1} }}" for i in range(1, 200)
+)
+FORKED = "block B0 { relu }\n" + "\n".join(
+    f"block B{i} {{ add {{ B{i - 1} ; B{i - 1} }} }}" for i in range(1, 200)
+)
+TOO_MANY = {
+    "layers": net(f" output y = x -> {TURNS}{{ conv(3, 1) }}"),
+    "bare names": net(f" output y = x -> {TURNS}{{ relu }}"),
+    "blocks": net(f" output y = x -> {TURNS}{{ B }}", "block B { relu }"),
+    "a block in a block": net(" output y = x -> B", f"block B {{ {TURNS}{{ C(3) }} }}\nblock C(n: int) {{ conv(n, 1) }}"),
+    "a count given": net(" output y = x -> B(10 ** 9)", "block B(n: int) { repeat n { relu } }"),
+    "counts given": net(" output y = x -> B(1000)", "block B(n: int) { repeat n { repeat n { relu } } }"),
+    "a layer given": net(" output y = x -> B(relu)", f"block B(act: layer) {{ {TURNS}{{ act }} }}"),
+    "a shared layer": net(f" layer e = conv(3, 1)\n output y = x -> {TURNS}{{ e }}"),
+    "forks": net(f" output y = x -> {TURNS}{{ add {{ relu ; tanh }} }}"),
+    "either arm": net(f" output y = x -> {TURNS}{{ if x.height > 2 {{ relu }} else {{ tanh }} }}"),
+    "nested": net(" output y = x -> repeat 1000 { repeat 1000 { repeat 1000 { relu } } }"),
+    "lists": net(" output y = x -> for i in 0..90000 { for j in 0..90000 { relu } }"),
+    "sources": net(" output y = (for i in 0..90000 { x -> relu -> relu -> relu }) -> add"),
+    "branches": net(" output y = x -> add { for i in 0..90000 { relu -> relu -> relu } }"),
+    "doubled": net(" output y = x -> B199", DOUBLED),
+    "forked": net(" output y = x -> B199", FORKED),
+    "doubled in turns": net(f" output y = x -> {TURNS}{{ B9 }}", DOUBLED),
+}  # fmt: skip
+"""Refused by a count made beforehand."""
+
+
+@pytest.mark.parametrize("name", TOO_MANY)
+def test_too_many_layers_are_refused_before_they_are_built(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.net"
+    path.write_text(TOO_MANY[name], encoding="utf-8")
+    start = time.process_time()
+    code, output = run(path)
+    assert time.process_time() - start < 1.5
+    assert code == 1
+    assert "error[too-many-layers]" in output
+
+
+def test_turns_without_layers_are_refused_before_they_run(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.net"
+    path.write_text(net(f" output y = x -> {TURNS}{{ [3, 8, 8] }}"), encoding="utf-8")
+    start = time.process_time()
+    code, output = run(path)
+    assert time.process_time() - start < 1.5
+    assert code == 1
+    assert "error[too-much-work]" in output
+
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs(name: str, tmp_path: Path) -> None:

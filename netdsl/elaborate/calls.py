@@ -197,6 +197,7 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     )
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON
+    state.expect_nodes(state.body_sizes.of_block(block), call.span)
     scope = Scope(
         Kind.BLOCK,
         call.span,

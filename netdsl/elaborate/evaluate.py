@@ -102,8 +102,12 @@ class Evaluator:
 
     def spend(self, steps: int, span: Span) -> None:
         """Take steps from the bound; ends the work when it is used up."""
+        self.expect(steps, span)
         self.steps += steps
-        if self.steps > MAX_STEPS:
+
+    def expect(self, steps: int, span: Span) -> None:
+        """Ends the work where so many steps are not left."""
+        if self.steps + steps > MAX_STEPS:
             self.sink.error(
                 "too-much-work",
                 f"evaluating the expressions takes more than {MAX_STEPS:,} steps",

@@ -1,27 +1,157 @@
-"""How many layers a body makes at the least, so that a `repeat` is refused before it is built."""
+"""How many layers a body makes at the least: too large a network is refused unbuilt."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
+from netdsl.elaborate.names import Environment, Family, Flow, LayerValue, Poison, SharedLayer
+from netdsl.elaborate.program import Block
+from netdsl.ops import registry
 from netdsl.syntax import ast
+from netdsl.syntax.walk import walk
+
+MAX_DEPTH = 300
+"""Bodies in bodies that are looked into; what lies deeper counts as nothing."""
 
 
-def least_layers(body: ast.Body) -> int:
-    """Calls of layers that one run of the body makes at the least, nested repeats multiplied."""
-    chains = [
-        s.chain for s in body.statements if isinstance(s, ast.ChainStatement | ast.AssignStatement)
-    ]
-    return sum(_least(item) for chain in chains for item in chain.items)
+@dataclass(frozen=True, slots=True)
+class BodySizes:
+    """Counts layers; the blocks counted once are remembered for one network."""
+
+    blocks: dict[Block, int] = field(default_factory=dict)
+
+    def of_body(self, body: ast.Body, environment: Environment) -> int:
+        """Layers of one run of a body that stands in `environment`."""
+        return _Counter(self, environment, _named_in(body)).body(body)
+
+    def of_block(self, block: Block, depth: int = 0) -> int:
+        """Layers of one use of a block, whatever its arguments; 0 for one that is being counted."""
+        if block not in self.blocks:
+            self.blocks[block] = 0
+            definition = block.definition
+            inputs = [i.name.text for i in definition.inputs or () if i.name is not None]
+            own = _named_in(definition.body) | {p.name.text for p in definition.parameters}
+            names = Environment(block.unit)
+            counter = _Counter(self, names, own.union(inputs), depth)
+            self.blocks[block] = counter.body(definition.body)
+        return self.blocks[block]
 
 
-def _least(item: object) -> int:
-    match item:
-        case ast.LayerStage():
-            bare = item.arguments is None and item.branches is None and item.label is None
-            inside = least_layers(item.branches) if item.branches else 0
-            return inside + (0 if bare else 1)
-        case ast.Group(body=body):
-            return least_layers(body)
-        case ast.Repeat(count=ast.Number(value=int(count)), body=body):
-            return count * least_layers(body)
-        case _:
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """Counts where `environment` holds; `own` are names that are bound in the body only."""
+
+    sizes: BodySizes
+    environment: Environment
+    own: frozenset[str]
+    depth: int = 0
+
+    def body(self, body: ast.Body) -> int:
+        if self.depth > MAX_DEPTH:
             return 0
+        inner = replace(self, depth=self.depth + 1)
+        return sum(inner.statement(s) for s in body.statements)
+
+    def statement(self, statement: ast.Statement) -> int:
+        match statement:
+            case ast.ChainStatement(chain=chain) | ast.AssignStatement(chain=chain):
+                return self.chain(chain)
+            case ast.WeightStatement():
+                return 1
+            case _:
+                return 0
+
+    def chain(self, chain: ast.Chain) -> int:
+        head = chain.items[0]
+        named = isinstance(head, ast.LayerStage) and self.may_be_value(head)
+        return sum(map(self.item, chain.items[1:] if named else chain.items))
+
+    def item(self, item: object) -> int:
+        match item:
+            case ast.LayerStage(callee=callee, branches=branches):
+                return self.callee(callee) + (self.body(branches) if branches else 0)
+            case ast.Group(body=body):
+                return self.body(body)
+            case ast.Repeat(count=count, body=body):
+                return self.turns(count) * self.body(body)
+            case ast.For(iterable=items, body=body) | ast.ForSource(iterable=items, body=body):
+                return self.turns(items) * self.body(body)
+            case ast.If(then=then, otherwise=ast.Body() as otherwise):
+                return min(self.body(then), self.body(otherwise))
+            case ast.TupleSource(items=chains):
+                return sum(map(self.chain, chains))
+            case _:
+                return 0
+
+    def may_be_value(self, head: ast.LayerStage) -> bool:
+        """Whether a name at the head of a chain may mean a value."""
+        if (head.label, head.arguments, head.branches) != (None, None, None):
+            return False
+        binding = self.environment.lookup(head.callee[0].text)
+        known = binding is not None and isinstance(binding.value, Flow | Family | Poison)
+        return known or head.callee[0].text in self.own
+
+    def callee(self, names: tuple[ast.Name, ...]) -> int:
+        """Layers of what is called; 0 where that is not known here, or unknown at all."""
+        unit, name = self.environment.unit, names[-1].text
+        if len(names) > 1:
+            other = unit.aliases.get(names[0].text)
+            return self.layer(other.own.get(name)) if other and len(names) == 2 else 0
+        binding = self.environment.lookup(name)
+        if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
+            return self.layer(binding.value)
+        if name in self.own and name not in registry():
+            return 0
+        return self.layer(unit.visible.get(name) or registry().get(name))
+
+    def layer(self, layer: object) -> int:
+        while isinstance(layer, LayerValue):
+            layer = layer.target
+        match layer:
+            case Block():
+                return self.sizes.of_block(layer, self.depth)
+            case SharedLayer(statement, environment):
+                if self.depth > MAX_DEPTH:
+                    return 0
+                within = _Counter(self.sizes, environment, frozenset(), self.depth + 1)
+                return within.callee(statement.stage.callee)
+            case type():
+                return 1
+            case _:
+                return 0
+
+    def turns(self, of: ast.Expr) -> int:
+        """How often a loop runs, where that is written or a number known here; else 0."""
+        match of:
+            case ast.Number(int(count)):
+                return count
+            case ast.ListExpr(items):
+                return len(items)
+            case ast.Range(ast.Number(int(start)), ast.Number(int(stop))):
+                return max(0, stop - start)
+            case ast.NameExpr(name):
+                binding = self.environment.lookup(name)
+                value = None if binding is None else binding.value
+                if isinstance(value, list):
+                    return len(value)  # type: ignore[arg-type]
+                return max(0, value) if isinstance(value, int) else 0
+            case _:
+                return 0
+
+
+def _named_in(body: ast.Body) -> frozenset[str]:
+    """All names that are given to something in a body, at any depth."""
+    found: set[str] = set()
+    for part in walk(body):
+        match part:
+            case ast.AssignStatement(targets=names) | ast.For(targets=names):
+                found.update(n.text for n in names)
+            case ast.ForSource(targets=names):
+                found.update(n.text for n in names)
+            case ast.LetStatement(name=name) | ast.LayerStatement(name=name):
+                found.add(name.text)
+            case ast.Label(parts=(one,)):
+                found.add(one.text)
+            case _:
+                pass
+    return frozenset(found)

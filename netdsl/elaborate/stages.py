@@ -22,7 +22,6 @@ from netdsl.elaborate.names import (
     Poison,
 )
 from netdsl.elaborate.naming import Naming
-from netdsl.elaborate.size_of_body import least_layers
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast
@@ -130,7 +129,7 @@ def _value(state: State, expr: ast.Expr, environment: Environment) -> MaybeFlow:
 def _for_source(state: State, source: ast.ForSource, place: Place) -> MaybeFlow:
     scope = _scope(Kind.FOR, source.span, place)
     flows: list[MaybeFlow] = []
-    for turn in _turns(state, source.targets, source.iterable, place, place.environment.incoming):
+    for turn in _turns(state, source, place, place.environment.incoming):
         flows.append(_in_scope(state, Kind.TURN, source.body, turn, scope))
     return joined(flows) if flows else _nothing(state, source.span, place)
 
@@ -181,7 +180,7 @@ def _branches(state: State, body: ast.Body, flow: MaybeFlow, place: Place) -> li
             continue
         match statement.chain.items:
             case (ast.For(label=None) as loop,):
-                for turn in _turns(state, loop.targets, loop.iterable, place, flow):
+                for turn in _turns(state, loop, place, flow):
                     flows.append(_branch(state, loop.body, turn, flow))
             case (ast.If(label=None) as choice,):
                 arm = _chosen(state, choice, place)
@@ -228,7 +227,7 @@ def _repeat(state: State, stage: ast.Repeat, flow: MaybeFlow, place: Place) -> M
     except Broken:
         return POISON
     assert isinstance(count, int)
-    state.expect_nodes(count * least_layers(stage.body), stage.count.span)
+    state.expect_turns(count, stage.body, place.environment, stage.count.span)
     scope = _scope(Kind.REPEAT, stage.span, place, flow)
     within = _inner(place, scope, flow, label, numbered=True)
     for _ in range(count):
@@ -244,20 +243,17 @@ def _for(state: State, stage: ast.For, flow: MaybeFlow, place: Place) -> MaybeFl
     label = label_text(state, stage.label, place)
     scope = _scope(Kind.FOR, stage.span, place, flow)
     within = _inner(place, scope, flow, label, numbered=True)
-    for turn in _turns(state, stage.targets, stage.iterable, within, flow):
+    for turn in _turns(state, stage, within, flow):
         turn = replace(turn, environment=turn.environment.child(flow))
         flow = _in_scope(state, Kind.TURN, stage.body, turn, scope)
     return _finish(state, scope, within, label, flow)
 
 
 def _turns(
-    state: State,
-    targets: tuple[ast.Name, ...],
-    iterable: ast.Expr,
-    place: Place,
-    incoming: MaybeFlow | None,
+    state: State, loop: ast.For | ast.ForSource, place: Place, incoming: MaybeFlow | None
 ) -> Iterator[Place]:
     """A place for each item of the list, with the names of the `for` bound."""
+    iterable = loop.iterable
     try:
         items = state.evaluator.plain(iterable, place.environment)
     except Broken:
@@ -273,10 +269,11 @@ def _turns(
             help="a range is a list: `for i in 0..4`",
         )
         items = []
+    state.expect_turns(len(items), loop.body, place.environment, iterable.span)
     for item in items:
         state.turn(iterable.span)
         environment = place.environment.child(incoming)
-        if not _bind_targets(state, targets, item, environment, iterable, place):
+        if not _bind_targets(state, loop.targets, item, environment, iterable, place):
             return
         yield replace(place, environment=environment)
 

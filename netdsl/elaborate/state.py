@@ -12,6 +12,7 @@ from netdsl.elaborate.hints import argument_hint, layout_hint
 from netdsl.elaborate.layers import layer_value
 from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
+from netdsl.elaborate.size_of_body import BodySizes
 from netdsl.ir.condition import Truth, decide, negate
 from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
 from netdsl.ir.history import histories
@@ -67,6 +68,7 @@ class State:
     requirements: list[Requirement] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     unused: list[tuple[Span, Flow]] = field(default_factory=list)
+    body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
     binder: Binder = field(init=False)
 
@@ -172,6 +174,13 @@ class State:
             help="if that is meant, raise the bound: `--max-layers`",
         )
         raise Halted
+
+    def expect_turns(
+        self, count: int, body: ast.Body, environment: Environment, span: Span
+    ) -> None:
+        """Stop before a loop that would exceed a bound, be it of layers or of steps."""
+        self.expect_nodes(count * self.body_sizes.of_body(body, environment), span)
+        self.evaluator.expect(count * STEPS_PER_TURN, span)
 
     def turn(self, span: Span) -> None:
         """One turn of a loop: bounded together with the steps of evaluation."""
