@@ -30,6 +30,7 @@ bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/contracts.py
 	$(RUN)/python benchmarks/spp_speed.py
 	$(RUN)/python benchmarks/export_speed.py
+	-$(RUN)/python benchmarks/draw_speed.py  # needs torchview, which is not of the project
 
 # constraints.txt names the versions that the tests are known to pass with
 $(VENV)/bin/python:

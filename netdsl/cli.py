@@ -144,6 +144,20 @@ def _load(file: str, options: dict[str, Any]) -> Network:
     return network
 
 
+def _with_known_sizes(file: str, other: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options for one of two files: without sizes that are only for the other."""
+    chosen = _chosen(options)
+    if not chosen["sizes"] or "-" in (file, other):
+        return options
+    try:
+        here, there = (load(f, **{**chosen, "sizes": {}}).graph.symbols for f in (file, other))
+    except DiagnosticError:
+        return options
+    only_there = set(there).difference(here)
+    left = [f"{name}={size}" for name, size in chosen["sizes"].items() if name not in only_there]
+    return {**options, "sizes": left}
+
+
 @main.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @network_options
@@ -321,14 +335,23 @@ def draw_command(file: str, output: str, **options: Any) -> None:
     Examples:
       netdsl draw examples/googlenet.net -o googlenet.svg --size H=224,W=224
       netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
+      netdsl draw --diff examples/resnet50.net examples/resnet152.net -o deeper.svg
     """
     from netdsl.drawing import draw
 
     if _is_same_file(file, output):
         raise click.BadParameter("this is the file to be drawn", param_hint="--output")
+    if options["old"] is not None and _is_same_file(options["old"], output):
+        raise click.BadParameter("this is the file to compare with", param_hint="--output")
+    if options["old"] == file == "-":
+        raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
+    old = None
+    if options["old"] is not None:
+        old = _load(options["old"], _with_known_sizes(options["old"], file, options))
+        options = _with_known_sizes(file, options["old"], options)
     network = _load(file, options)
     with interruptible():
-        draw(network, output, options)
+        draw(network, output, options, old)
 
 
 @main.command("sizes")

@@ -20,8 +20,11 @@ POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "px": 0.75, "
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)")
 
 
-def draw(network: Network, output: str, asked: Mapping[str, Any]) -> None:
-    """Draw a network into a file; `asked` are the options of the command line."""
+def draw(network: Network, output: str, asked: Mapping[str, Any], old: Network | None) -> None:
+    """Draw a network into a file, or what changes from `old` to it.
+
+    `asked` are the options of the command line.
+    """
     form = form_of(output)
     chosen = {
         "level": asked["level"],
@@ -36,7 +39,7 @@ def draw(network: Network, output: str, asked: Mapping[str, Any]) -> None:
         "engine": asked["engine"],
     }
     try:
-        data, notes = network.drawing(form, **chosen)
+        data, notes = network.drawing(form, old=old, **chosen)
     except (DrawError, EngineError) as error:
         fail(str(error))
     for note in notes:

@@ -172,20 +172,25 @@ class Network:
         """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
-        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`. Returns
-        remarks on the picture. Raises `DrawError`, `EngineError`, `OSError`.
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and `old`,
+        another network: what changes from that one to this is drawn. Returns remarks on the
+        picture. Raises `DrawError`, `EngineError`, `OSError`.
         """
         data, notes = self.drawing(Path(path).suffix.removeprefix(".").lower(), **options)
         with writing_whole(path) as file:
             file.write(data)
         return notes
 
-    def drawing(self, form: str = "svg", **options: Any) -> tuple[bytes, list[str]]:
+    def drawing(
+        self, form: str = "svg", *, old: Network | None = None, **options: Any
+    ) -> tuple[bytes, list[str]]:
         """The drawing in memory, and remarks on it; parameters and errors as for `draw`."""
         from netdsl.backends.diagram.draw import draw
         from netdsl.backends.diagram.options import Options
 
         chosen = Options(**options)
+        if old is not None:
+            return draw(self.graph, form, chosen, old=old.graph)
         exported = self._exported() if chosen.level == "ops" else None
         return draw(self.graph, form, chosen, exported)
 

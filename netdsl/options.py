@@ -86,6 +86,8 @@ def draw_options(command: Command) -> Command:
                           "May be repeated."),
         click.option("--depth", metavar="N", type=click.IntRange(0),
                      help="Open blocks to this depth."),
+        click.option("--diff", "old", metavar="OLD.net",
+                     help="Draw what changes from that file to FILE."),
         click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
                      help="A neuron to follow. May be repeated."),
         click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),

@@ -250,14 +250,14 @@ def layer_text(op: Op) -> str:
         if isinstance(default, Same):
             default = getattr(op, default.parameter)
         if parameter.required:
-            written.append(_show(value))
+            written.append(setting_text(value))
         elif value != default:
-            written.append(f"{parameter.name}={_show(value)}")
+            written.append(f"{parameter.name}={setting_text(value)}")
     name = op.name or "weight"
     return f"{name}({', '.join(written)})" if written else name
 
 
-def _show(value: object) -> str:
+def setting_text(value: object) -> str:
     if isinstance(value, FromValue):
         return "value"
     if isinstance(value, str | Dim):

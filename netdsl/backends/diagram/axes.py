@@ -12,15 +12,16 @@ Axes: TypeAlias = tuple[int, ...] | None
 
 
 class AxisOrder:
-    """The axes of every value of a graph."""
+    """The axes of every value of some graphs."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._axes: dict[int, Axes] = {
-            id(item.value): tuple(range(len(item.value.type.shape))) for item in graph.inputs
-        }
-        for node in graph.nodes():
-            for value in node.outputs:
-                self._axes[id(value)] = self._behind(node, value)
+    def __init__(self, *graphs: Graph) -> None:
+        self._axes: dict[int, Axes] = {}
+        for graph in graphs:
+            for item in graph.inputs:
+                self._axes[id(item.value)] = tuple(range(len(item.value.type.shape)))
+            for node in graph.nodes():
+                for value in node.outputs:
+                    self._axes[id(value)] = self._behind(node, value)
 
     def is_usual(self) -> bool:
         """Whether the channels come first everywhere."""

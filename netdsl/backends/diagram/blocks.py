@@ -51,13 +51,14 @@ class BlockSheet(Sheet):
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
         self.names = ShapeNames(graph.symbols)
         self.axes = AxisOrder(graph)
+        self.ends = _end_values(graph)
         self.wiring = Wiring.of(graph, units)
-        self.usual_tail = _usual_tail(units)
+        self.usual_tail = usual_tail_of(units)
         self.wires, self.depths = self.wiring.wires, self.wiring.depths
-        self.training = _training_units(graph, self.wiring)
+        self.training = training_units(graph, self.wiring)
         self.keys = {id(unit): key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.items = self._sequence()
+        self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
@@ -71,17 +72,12 @@ class BlockSheet(Sheet):
             boxes[f"{OUTPUT}{number}"] = end_leaf(item.name, line)
         return boxes
 
-    def _sequence(self) -> list[str | Unit]:
+    def sequence(self) -> list[str | Unit]:
         """What stands side by side at the top level, in the order it runs."""
-        inputs = [f"{INPUT}{n}" for n in range(len(self.graph.inputs))]
+        inputs = [key for key in self.ends if key.startswith(INPUT)]
         main: list[str | Unit] = list(inputs)
         late: list[str | Unit] = []
-        ends: dict[str, list[str]] = {
-            w.tail: [] for w in self.wiring.wires if w.head.startswith(OUTPUT)
-        }
-        for wire in self.wiring.wires:
-            if wire.head.startswith(OUTPUT):
-                ends[wire.tail].append(wire.head)
+        ends = self._ends_behind([*inputs, *self.keys.values()])
         for key in inputs:
             main += ends.get(key, [])
         for unit in self.units:
@@ -91,12 +87,26 @@ class BlockSheet(Sheet):
         self.first_late = len(main)
         return [*main, *late]
 
+    def _ends_behind(self, order: Sequence[str]) -> dict[str, list[str]]:
+        """The outputs that stand behind each box: the last that leads to them."""
+        place = {key: number for number, key in enumerate(order)}
+        last: dict[str, str] = {}
+        for wire in self.wires:
+            if wire.head.startswith(OUTPUT):
+                last[wire.head] = max(
+                    last.get(wire.head, wire.tail), wire.tail, key=place.__getitem__
+                )
+        found: dict[str, list[str]] = {}
+        for head, box in last.items():
+            found.setdefault(box, []).append(head)
+        return found
+
     def piece(self, item: str | Unit) -> Piece:
         keys = [item] if isinstance(item, str) else [self.keys[id(leaf)] for leaf in leaves([item])]
         boxes = [self.boxes[key] for key in keys]
         if isinstance(item, str):
-            value = _end_value(self.graph, item)
-            return Piece(boxes[0].width + 70, boxes[0].height, self._resolution(value))
+            resolution = self._resolution(self.ends[item])
+            return Piece(boxes[0].width + 70, boxes[0].height, resolution)
         resolution = self._resolution(item.outputs[0]) if item.outputs else ""
         if not item.is_open:
             return Piece(boxes[0].width + 70, boxes[0].height, resolution)
@@ -119,7 +129,7 @@ class BlockSheet(Sheet):
             return "training", "only"
         sizes: list[str] = []
         for item in row:
-            values = [_end_value(self.graph, item)] if isinstance(item, str) else item.outputs[:1]
+            values = [self.ends[item]] if isinstance(item, str) else item.outputs[:1]
             sizes += [self._resolution(value) for value in values]
         sizes = [s for s in sizes if s]
         if not sizes:
@@ -160,7 +170,7 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
     return found
 
 
-def _usual_tail(units: Sequence[Unit]) -> tuple[str, ...] | None:
+def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
     """What most convolutions have folded behind them."""
     heads = [u for u in _deep(units) if not u.is_block and family(u.node) == "convolution"]
     counted = Counter(tail(unit) for unit in heads)
@@ -171,13 +181,14 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
     return [u for unit in units for u in (_deep(unit.parts) if unit.is_block else [unit])]
 
 
-def _training_units(graph: Graph, wiring: Wiring) -> set[str]:
+def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
     found = {k for k, u in wiring.leaves.items() if all(id(n) not in running for n in u.nodes)}
     return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 
-def _end_value(graph: Graph, key: str) -> Value:
-    number = int(key.lstrip("inout"))
-    return (graph.inputs if key.startswith(INPUT) else graph.outputs)[number].value
+def _end_values(graph: Graph) -> dict[str, Value]:
+    """The values of inputs and outputs by key."""
+    found = {f"{INPUT}{n}": item.value for n, item in enumerate(graph.inputs)}
+    return found | {f"{OUTPUT}{n}": item.value for n, item in enumerate(graph.outputs)}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks import blocks_picture
+from netdsl.backends.diagram.diff import diff_picture
 from netdsl.backends.diagram.dot_file import dot_file
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.field_view import field_picture
@@ -35,29 +36,40 @@ _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
 
 
 def draw(
-    graph: Graph, form: str, options: Options, exported: Exported | None = None
+    graph: Graph,
+    form: str,
+    options: Options,
+    exported: Exported | None = None,
+    old: Graph | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file, and remarks on it (a simpler picture, small print).
 
-    `exported` is what the level `ops` draws. Raises `DrawError`, `EngineError`.
+    `exported` is what the level `ops` draws; `old` is the network that this one is compared with.
+    Raises `DrawError`, `EngineError`.
     """
     if exported is not None:
         picture = ops_picture(exported, options)
         return render(picture, form, options), _small_print(picture, options)
-    if form == "dot" and options.level in ("blocks", "layers"):
+    if old is None and form == "dot" and options.level in ("blocks", "layers"):
         return dot_file(graph, options, theme(options.theme)).encode(), []
-    if form == "html" and options.level == "blocks":
+    if old is None and form == "html" and options.level == "blocks":
         return html(graph, options), []
-    picture = picture_of(graph, options)
+    picture = picture_of(graph, options, old)
     data = render(picture, form, options)
     return data, [*picture.notes, *_small_print(picture, options)]
 
 
-def picture_of(graph: Graph, options: Options) -> Picture:
+def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Picture:
     """The drawing, whatever file it is to be; a simpler one where Graphviz takes too long.
 
+    With `old` it shows what changes from that network to this one.
     Raises `DrawError`, `EngineError`.
     """
+    if old is not None and options.level not in ("blocks", "layers"):
+        raise DrawError(
+            f"two networks are compared in blocks or layers, not in {options.level}: "
+            f"leave out `--level {options.level}`"
+        )
     steps = [("", options)]
     if options.level in ("blocks", "layers"):
         closed = replace(options, level="blocks", expand=("none",), depth=None)
@@ -66,7 +78,10 @@ def picture_of(graph: Graph, options: Options) -> Picture:
         steps.append(("all blocks are closed and no shapes stand on the edges", bare))
     for number, (said, simpler) in enumerate(steps):
         try:
-            picture = _VIEWS[simpler.level](graph, simpler)
+            if old is not None:
+                picture = diff_picture(old, graph, simpler)
+            else:
+                picture = _VIEWS[simpler.level](graph, simpler)
         except EngineError as error:
             if not error.is_slow or number == len(steps) - 1:
                 raise

@@ -58,6 +58,11 @@ def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeName
     return Label(title, tuple(line for line in lines if line))
 
 
+def title_of(node: Node, names: ShapeNames) -> str:
+    """What is written in bold on a layer: `conv 3×3 /2`."""
+    return _layer(node, names)[0]
+
+
 def _layer(node: Node, names: ShapeNames) -> tuple[str, list[str]]:
     op = node.op
     assert isinstance(op, Op)

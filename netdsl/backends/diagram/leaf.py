@@ -41,6 +41,10 @@ MOVES = (
 )  # fmt: skip
 
 
+CHANGES = ("added", "gone", "changed")
+"""Colour roles of boxes that tell two networks apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar."""
@@ -171,7 +175,7 @@ def draw_leaf(leaf: Leaf, x: float, y: float) -> list[Item]:
         items.append(Box(left + shift, top - shift, leaf.width, leaf.height, fill, line, 1.0, 9))
     dashed = leaf.is_dashed
     if leaf.form == "strip":
-        return [*items, *_strip(leaf, left, top)]
+        return [*items, *_strip(leaf, left, top), *_outline(leaf, left, top)]
     if leaf.form == "circle":
         sign = Text(x, y + 4.5, leaf.label.title, 14, "ink", True)
         return [Ellipse(x, y, 11, 11, fill, line, 1.3, dashed), sign]
@@ -236,6 +240,14 @@ def _bar(leaf: Leaf, x: float, y: float) -> list[Item]:
         items.append(Box(left, y, max(share - 1, 0.5), BAR, series(index)))
         left += share
     return items
+
+
+def _outline(leaf: Leaf, left: float, top: float) -> list[Item]:
+    """A frame around a strip that differs between two networks; its colours are those of parts."""
+    if leaf.kind not in CHANGES:
+        return []
+    around = left - 3, top - 3, leaf.width + 6, leaf.height + 6
+    return [Box(*around, "", f"{leaf.kind}.line", 2, 3, leaf.is_dashed)]
 
 
 def strip_places(leaf: Leaf, top: float) -> list[tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.labels import Label
@@ -18,23 +18,28 @@ _KINDS = {
     "dense": ("linear, attention", "sharp"), "norm": ("normalisation", "sharp"),
     "act": ("activation, dropout", "pill"), "merge": ("merging", "circle"),
     "move": ("moves values only", "sharp"), "block": ("block, closed", "block"),
+    "added": ("+ added", "box"), "gone": ("\N{MINUS SIGN} taken away", "box"),
+    "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 
 
 def legend_of(
     boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool,
-    room: float | None = None,
+    room: float | None = None, also: Collection[str] = (),
 ) -> list[Item]:  # fmt: skip
-    """Swatches and words, placed from the origin on, in lines; `room` is that of the picture."""
+    """Swatches and words, placed from the origin on, in lines.
+
+    `room` is that of the picture, `also` are kinds of what is no box.
+    """
     found = list(boxes)
-    kinds = {box.kind for box in found}
+    kinds = {box.kind for box in found}.union(also)
     entries: list[tuple[list[Item], str]] = []
     for kind, (text, form) in _KINDS.items():
         if kind not in kinds:
             continue
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
-        leaf = Leaf(None, kind, Label(""), 20, 13, form=form)
+        leaf = Leaf(None, kind, Label(""), 20, 13, form=form, is_dashed=kind == "gone")
         entries.append((_swatch(leaf), text))
     if any(box.cards for box in found):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))

@@ -26,26 +26,28 @@ def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
     matched: set[str] = set()
 
     def is_wanted(unit: Unit, level: int) -> bool:
-        hits = {p for p in wanted if _matches(unit, p)}
+        hits = {p for p in wanted if is_meant(unit, p)}
         matched.update(hits)
         return bool(hits) or (options.depth is not None and level < options.depth)
 
     found = opened(units, is_wanted)
     for pattern in wanted:
         if pattern not in matched:
-            raise DrawError(_unmatched(pattern, units))
+            raise DrawError(unmatched(pattern, units))
     if options.expand or options.depth is not None:
         return found
     example = _example(found)
     return opened(found, lambda unit, level: unit.copies is example)
 
 
-def _matches(unit: Unit, pattern: str) -> bool:
+def is_meant(unit: Unit, pattern: str) -> bool:
+    """Whether a pattern is for this block: by its path or by its kind."""
     name = unit.scope.definition if unit.scope else ""
     return fnmatchcase(unit.path, pattern) or name == pattern
 
 
-def _unmatched(pattern: str, units: Sequence[Unit]) -> str:
+def unmatched(pattern: str, units: Sequence[Unit]) -> str:
+    """What is said of a pattern that no block has."""
     blocks: dict[str, None] = {}
     stack = list(reversed(units))
     while stack:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from netdsl.backends.diagram.dot import DotCluster, DotGraph, DotNode, Layout, Route
 from netdsl.backends.diagram.fonts import text_width
-from netdsl.backends.diagram.leaf import Leaf, draw_leaf, open_mark
+from netdsl.backends.diagram.leaf import CHANGES, Leaf, draw_leaf, open_mark
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import (
     Box,
@@ -45,14 +45,15 @@ class Look(Protocol):
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    `labels` are texts of the values that go out and are named nowhere else, `items` what is
-    painted, from the row's own corner on.
+    `labels` are texts of the values that go out and are named nowhere else, `marks` their changes,
+    `items` what is painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
     coming: Sequence[int]
     going: Sequence[int]
     labels: Mapping[int, str]
+    marks: Mapping[int, str]
     layout: Layout
     items: tuple[Item, ...]
 
@@ -138,7 +139,9 @@ class _Places:
                 continue
             x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
             end = (origin + x + 1.5, self.tops[target] + self.pad + y)
-            yield rounded([*start, (x_left, end[1]), end], "wire", 1.2, 9)
+            mark = self.rows[number].marks.get(value)
+            colour, stroke = (f"{mark}.line", 1.8) if mark else ("wire", 1.2)
+            yield rounded([*start, (x_left, end[1]), end], colour, stroke, 9, mark == "gone")
         text = self.rows[number].labels.get(value)
         if text:
             yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
@@ -172,13 +175,15 @@ def paint_row(
     boxes = look.boxes
     yield from _frames(graph.children, layout)
     for edge, wire, route in zip(graph.edges, wires, layout.routes, strict=True):
-        dashed = edge.head in look.training
+        dashed = edge.head in look.training or (wire is not None and wire.mark == "gone")
         colour, stroke = "wire", 1.2
         head = boxes.get(edge.head)
         if head is not None and head.form == "circle" and _is_skip(wire, wires, look.depths):
             colour, stroke = "amber", 1.6
         elif edge.port >= 0:
             colour, stroke = series(edge.port), 1.6
+        if wire is not None and wire.mark:
+            colour, stroke = f"{wire.mark}.line", 1.8
         yield from _edge(route, edge.label, colour, stroke, dashed, head is not None)
     for key, (x, y) in layout.nodes.items():
         if key in boxes:
@@ -216,8 +221,11 @@ def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     items = tuple(draw_leaf(box, x, y))
     if box.unit is None:
         return Group(items, id=key, css="end", title=f"{box.label.title}")
-    data = (("path", box.unit.path),)
-    return Group(items, id=f"unit-{box.unit.path}", title=tip(box.unit), css="unit", data=data)
+    data = [("path", box.unit.path)]
+    if box.kind in CHANGES:
+        data.append(("change", box.kind))
+    name = f"unit-{box.unit.path}" if box.kind != "gone" else f"gone-{box.unit.path}"
+    return Group(items, id=name, title=tip(box.unit), css="unit", data=tuple(data))
 
 
 def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:

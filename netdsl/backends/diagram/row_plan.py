@@ -27,6 +27,10 @@ class Boxes(Protocol):
         """What stands beside a tensor's way."""
         ...
 
+    def frame_title(self, unit: Unit, inside: str) -> str:
+        """What stands above an open block; `inside` is the path of the block around it."""
+        ...
+
 
 class RowPlan:
     """One row as Graphviz is told of it.
@@ -45,6 +49,7 @@ class RowPlan:
         coming = {id(w.value): w for w in wires if self._enters(w)}
         going = {id(w.value): w for w in wires if self._leaves(w)}
         self.coming, self.going = tuple(coming), tuple(going)
+        self.marks = self._marks(wires)
         sides = ("source", "sink") if sheet.options.direction == "right" else ("", "")
         self._ports("enter", len(coming), sides[0])
         self._add(row)
@@ -52,8 +57,17 @@ class RowPlan:
         said = self._connect(wires, {key: f"enter{n}" for n, key in enumerate(coming)})
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
-            self._edge(DotEdge(wire.tail, f"leave{port}", weight=weight), None)
+            edge = DotEdge(wire.tail, f"leave{port}", weight=weight)
+            self._edge(edge, wire if id(wire.value) in self.marks else None)
         self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
+
+    def _marks(self, wires: Sequence[Wire]) -> dict[int, str]:
+        """The change of each value that goes out, where all its ways out share one."""
+        found: dict[int, set[str]] = {}
+        for wire in wires:
+            if self._leaves(wire):
+                found.setdefault(id(wire.value), set()).add(wire.mark)
+        return {key: marks.pop() for key, marks in found.items() if len(marks) == 1 and all(marks)}
 
     def _enters(self, wire: Wire) -> bool:
         return wire.head in self.own and wire.tail not in self.own
@@ -90,7 +104,7 @@ class RowPlan:
     def _child(self, unit: Unit, inside: str) -> DotNode | DotCluster:
         if not unit.is_open:
             return self._node(self.sheet.keys[id(unit)])
-        cluster = DotCluster(f"b{id_of(unit)}", cluster_title(unit, inside), unit.path)
+        cluster = DotCluster(f"b{id_of(unit)}", self.sheet.frame_title(unit, inside), unit.path)
         own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
         for value in unit.inputs:
             readers = {w.head for w in self.sheet.wires if w.head in own and w.value is value}

@@ -10,7 +10,7 @@ from netdsl.backends.diagram.frame import LINE_SIZE, MARGIN, framed
 from netdsl.backends.diagram.leaf import LINE, Leaf
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.paint import Row, paint_row, paint_rows
-from netdsl.backends.diagram.row_plan import RowPlan
+from netdsl.backends.diagram.row_plan import RowPlan, cluster_title
 from netdsl.backends.diagram.rows import (
     MANY,
     Piece,
@@ -63,6 +63,10 @@ class Sheet:
     def shown_shape(self, wire: Wire) -> str:
         """What stands beside a tensor's way."""
         raise NotImplementedError
+
+    def frame_title(self, unit: Unit, inside: str) -> str:
+        """What stands above an open block."""
+        return cluster_title(unit, inside)
 
     def lines(self) -> list[str]:
         """What is said of the network below its name."""
@@ -139,7 +143,7 @@ class Sheet:
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
         rows: dict[range, Row] = {}
         for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
-            ends = plan.coming, plan.going, plan.labels
+            ends = plan.coming, plan.going, plan.labels, plan.marks
             items = tuple(paint_row(plan.graph, plan.wires, layout, self))
             rows[number] = Row(self.caption(row), *ends, layout, items)
         return rows

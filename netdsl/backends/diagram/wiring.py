@@ -13,12 +13,16 @@ INPUT, OUTPUT = "in", "out"
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A tensor on its way from one box to another; `port` is the reader's input, from 0."""
+    """A tensor on its way from one box to another; `port` is the reader's input, from 0.
+
+    `mark` is a change that its colour tells: `added`, `gone`.
+    """
 
     tail: str
     head: str
     value: Value
     port: int
+    mark: str = ""
 
 
 @dataclass(slots=True)
