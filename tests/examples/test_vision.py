@@ -21,7 +21,7 @@ if find_spec("torchvision") is None:
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
 CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.json"
-NO_WEIGHTS = {"weights": None, "weights_backbone": None, "aux_loss": True}
+NO_WEIGHTS = {"weights": None, "weights_backbone": None}
 
 
 class Facts(NamedTuple):
@@ -38,7 +38,9 @@ MODELS = {
     "swin_t": Facts(28_288_354, 28_288_354, 4_490_566_656, ((4, 4), (61, 97), (57, 28))),
     "fcn_resnet50": Facts(32_957_013, 35_322_218, 26_484_498_432, ((1, 1), (33, 70))),
     "deeplabv3_resnet50": Facts(39_638_869, 42_004_074, 31_310_548_992, ((1, 1), (33, 70))),
+    "lraspp_mobilenet_v3_large": Facts(3_221_538, 3_221_538, 379_281_312, ((1, 1), (33, 70))),
 }
+SEGMENTS = ("fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
 
 
 @cache
@@ -46,8 +48,9 @@ def theirs(name: str) -> Any:
     """torchvision's model, with numbers in place of zeros and ones."""
     torch.manual_seed(0)
     models = torchvision_models()
-    if "resnet" in name:
-        return restless(getattr(models.segmentation, name)(**NO_WEIGHTS))
+    if name in SEGMENTS:
+        heads = {"aux_loss": True} if "resnet" in name else {}
+        return restless(getattr(models.segmentation, name)(**NO_WEIGHTS, **heads))
     return restless(getattr(models, name)(weights=None))
 
 
@@ -112,7 +115,7 @@ def test_published_numbers(name: str) -> None:
     """What torchvision says beside its weights: parameters, and billions of multiply-adds."""
     facts, meta = MODELS[name], torchvision_models().get_model_weights(name).DEFAULT.meta
     assert meta["num_params"] == facts.all_parameters
-    if "resnet" not in name:  # of segmentation networks it counts another size
+    if name not in SEGMENTS:  # of segmentation networks it counts another size
         assert meta["_ops"] == round(facts.macs / 1e9, 3)
 
 
@@ -155,7 +158,7 @@ def test_swin_takes_all_sizes_from_four_on() -> None:
         assert contract.accepts(H=100, W=size) == runs(model, 100, size)
 
 
-@pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50", "fpn"])
+@pytest.mark.parametrize("name", [*SEGMENTS, "fpn"])
 def test_any_size(name: str) -> None:
     assert str(netdsl.load(example(name)).sizes) == "any H, any W"
 
