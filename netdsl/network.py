@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,8 +215,14 @@ class Network:
         return Exported(self.name, inputs, outputs, operators, shapes)
 
     def _repr_svg_(self) -> str:
-        """The picture that a notebook shows."""
+        """The picture, for a notebook that shows no pages."""
         return self.drawing("svg", theme="auto")[0].decode()
+
+    def _repr_html_(self) -> str:
+        """The page to explore, for a notebook: in a frame, so that several do not mix."""
+        page = escape(self.drawing("html", theme="auto")[0].decode())
+        style = "width:100%;height:640px;border:1px solid #8886;border-radius:6px"
+        return f'<iframe title="{escape(self.name)}" style="{style}" srcdoc="{page}"></iframe>'
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {self.summary().totals()}>"

@@ -10,7 +10,6 @@ from typing import TypeAlias, cast
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Input, Node, Value
-from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Window, Windows
 from netdsl.ops.params import FromValue
 
@@ -187,57 +186,3 @@ def _join(axes: tuple[Axis | None, ...]) -> Axis | None:
         here = [e for e in (axis.at(position) for axis in known) if e is not None]
         ends.append((min(e[0] for e in here), max(e[1] for e in here)) if here else None)
     return Axis(tuple(ends), int(strides.pop() * period))
-
-
-# --- one place, borders and all ----------------------------------------------------------
-
-
-def seen_from(
-    graph: Graph, value: Value, position: tuple[int, ...]
-) -> dict[str, tuple[Ends, ...] | None]:
-    """The cells of each input that one position of a value depends on, along each axis.
-
-    First and last one, cut at the borders of every map between; all sizes have to be numbers. None
-    for an input that the value does not depend on. Where a layer copies cells into its padding, or
-    is of no known form, all of an axis counts. Each axis is followed on its own: where branches see
-    different corners, the box around them counts.
-    """
-    needed: dict[int, Cells] = {id(value): tuple(frozenset((i,)) for i in position)}
-    for node in reversed(list(graph.nodes())):
-        for output in node.outputs:
-            if id(output) not in needed:
-                continue
-            for index, given in _data(node):
-                seen = _backward(needed[id(output)], _link(node, index), given.type)
-                known = needed.get(id(given))
-                needed[id(given)] = _union(known, seen) if known else seen
-    found = {item.name: needed.get(id(item.value)) for item in graph.inputs}
-    return {name: None if seen is None else tuple(map(_ends, seen)) for name, seen in found.items()}
-
-
-Cells: TypeAlias = "tuple[frozenset[int], ...]"
-
-
-def _backward(wanted: Cells, windows: Windows | None, given: Tensor) -> Cells:
-    whole = tuple(frozenset(range(cast(int, size))) for size in given.spatial)
-    if windows is None or len(windows) != len(wanted):
-        return whole if all(wanted) else tuple(frozenset() for _ in whole)
-    seen = tuple(map(_within, wanted, windows, whole))
-    return seen if all(seen) else tuple(frozenset() for _ in whole)
-
-
-def _ends(axis: frozenset[int]) -> Ends:
-    return (min(axis), max(axis)) if axis else None
-
-
-def _within(wanted: frozenset[int], window: Window | None, whole: frozenset[int]) -> frozenset[int]:
-    if window is None:
-        return whole if wanted else wanted
-    found = {cell for position in wanted for cell in cells(window, position)}
-    if window.copies and not found <= whole:
-        return whole
-    return whole & found
-
-
-def _union(one: Cells, other: Cells) -> Cells:
-    return tuple(a | b for a, b in zip(one, other, strict=True))

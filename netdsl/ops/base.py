@@ -98,15 +98,13 @@ class Window:
 
     These are the cells from `start + i*stride` to `size - 1` further on, both ends included. Where
     a layer enlarges, the ends are fractions, and the cells are the whole numbers between them.
-    `dilation` is the distance between the cells that are seen. `copies` tells that what lies
-    outside of the map is copied from inside, so that a window at the border may see more of it.
+    `dilation` is the distance between the cells that are seen.
     """
 
     size: int | Fraction
     stride: Fraction = Fraction(1)
     start: Fraction = Fraction(0)
     dilation: int = 1
-    copies: bool = False
 
 
 POINTWISE = Window(1)

@@ -182,9 +182,8 @@ class Conv(Op):
         rules, rank = Rules(), inputs[0].rank - 1
         kernel, stride, dilation = self._settings(rank, rules)
         before, _ = self._padding(rank, rules)
-        copies = self.padding_mode != "zeros"
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d, copies)
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)
             for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
         )
 

@@ -105,9 +105,8 @@ class Pad(Op):
         return elements(inputs if self.mode == "constant" else outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        copies = self.mode != "constant"
         return tuple(
-            None if isinstance(before, Dim) else Window(1, start=Fraction(-before), copies=copies)
+            None if isinstance(before, Dim) else Window(1, start=Fraction(-before))
             for before, _ in self._amounts(inputs[0].rank - 1, Rules())
         )
 

@@ -8,8 +8,10 @@ from random import Random
 import pytest
 
 import netdsl
-from netdsl.analyses.receptive_field import ReceptiveFields, seen_from
+from netdsl.analyses.patches import patches
+from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.lints import WARNINGS
+from netdsl.ops.cells import whole
 from tests.examples import example
 
 torch = pytest.importorskip("torch")
@@ -122,13 +124,13 @@ def hulls(seen) -> list[tuple[int, int] | None]:
 
 def said(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
     (output,) = network.outputs
-    found = []
+    sight = patches(network.graph, network.inputs[0])[id(output.value)]
+    every, found = whole(output.shape), []
     for position in range(output.shape[1 + axis]):
-        place = [size // 2 for size in output.shape[1:]]
-        place[axis] = position
-        (seen,) = seen_from(network.graph, output.value, tuple(place)).values()
-        assert seen is not None
-        found.append(seen[axis])
+        place = [every[0], *(frozenset((size // 2,)) for size in output.shape[1:])]
+        place[1 + axis] = frozenset((position,))
+        patch = sight.of(tuple(place))
+        found.append(patch[1 + axis] if patch else None)
     return found
 
 
@@ -247,4 +249,6 @@ def test_a_value_that_gives_its_size_alone_is_not_seen() -> None:
     )
     fields = ReceptiveFields(network.graph).of(network.outputs[0].value)
     assert set(fields) == {"x"}
-    assert seen_from(network.graph, network.outputs[0].value, (0, 0))["z"] is None
+    x, z = network.inputs
+    assert id(network.outputs[0].value) in patches(network.graph, x)
+    assert id(network.outputs[0].value) not in patches(network.graph, z)

@@ -34,6 +34,11 @@ class AxisOrder:
             return shape
         return tuple(shape[axes.index(axis)] for axis in sorted(axes) if axis)
 
+    def origin(self, value: Value, axis: int) -> int | None:
+        """The axis of a map that an axis of a value was: 0 the channels; None where lost."""
+        axes = self._axes[id(value)]
+        return None if axes is None else axes[axis]
+
     def _behind(self, node: Node, value: Value) -> Axes:
         rank = len(value.type.shape)
         before = self._axes[id(node.inputs[0])] if node.inputs else None

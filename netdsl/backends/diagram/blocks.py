@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netdsl.backends.diagram.axes import AxisOrder
-from netdsl.backends.diagram.labels import macs_of, parameters_of, rough, tail
+from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.labels import rough, tail
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.legend import legend_of
 from netdsl.backends.diagram.opening import open_units

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from netdsl.analyses.cost import setting_text
 from netdsl.backends.diagram.compare import Match, NodePair
-from netdsl.backends.diagram.labels import macs_of, parameters_of, rough, title_of, word
+from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.labels import rough, title_of, word
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Size

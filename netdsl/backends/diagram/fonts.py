@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 FAMILY = "Helvetica,Arial,sans-serif"
 
 # thousandths of the font size, from the space (32) to the tilde (126)
@@ -36,6 +38,7 @@ _WIDE = 1000
 _USUAL = 667
 
 
+@lru_cache(maxsize=20_000)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width in points of one line; characters out of the tables count as wide ones."""
     table = _BOLD if bold else _REGULAR

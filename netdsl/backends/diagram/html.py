@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 from netdsl.analyses.cost import layer_text
-from netdsl.analyses.receptive_field import seen_from
 from netdsl.backends.diagram.blocks import BlockSheet
-from netdsl.backends.diagram.labels import macs_of, parameters_of
-from netdsl.backends.diagram.opening import open_units
+from netdsl.backends.diagram.opening import chosen_open
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.page_fields import page_fields, page_inputs
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.tips import source_line, tip
-from netdsl.backends.diagram.units import Unit, units_of
+from netdsl.backends.diagram.units import Unit, opened, units_of
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import Op
 
+START = "default"
+"""The picture that is shown first."""
 MOST_PICTURES = 80
 MOST_UNITS_OPEN = 400
-MOST_POSITIONS = 700
-"""Bounds on what is made in advance: pictures, units shown at once, neurons of all units."""
+"""Bounds on what is made in advance: pictures, and units shown at once."""
 
 
 def html(graph: Graph, options: Options) -> bytes:
     """The page of the block view. Raises `DrawError`, `EngineError`."""
     units = units_of(graph)
     blocks = list(_blocks(units, ""))[:MOST_PICTURES]
-    pictures = {"": _picture(graph, replace(options, expand=("none",), depth=None))}
+    pictures = {"": BlockSheet(graph, units, options).picture()}
     for unit, _ in blocks:
-        pictures[unit.path] = _picture(graph, replace(options, expand=(unit.path,), depth=None))
+        sheet = BlockSheet(graph, opened(units, _is_called(unit.path)), options)
+        sheet.few_ways = True
+        pictures[unit.path] = sheet.picture()
     if sum(1 for _ in _layers(units)) <= MOST_UNITS_OPEN and blocks:
-        pictures["*"] = _picture(graph, replace(options, expand=("*",), depth=None))
-    pictures["default"] = _picture(graph, options)
+        pictures["*"] = BlockSheet(graph, opened(units, lambda *_: True), options).picture()
+    pictures[START] = BlockSheet(graph, chosen_open(units, options), options).picture()
     return page(graph, options, units, pictures)
 
 
 def page(
     graph: Graph, options: Options, units: Sequence[Unit], pictures: dict[str, Picture]
 ) -> bytes:
-    """The parts put together; the first picture stands in the page for readers without scripts."""
+    """The parts put together; one picture stands in the page, for readers without scripts."""
     colours = theme(options.theme)
     drawn = {name: _inline(svg(picture, colours)) for name, picture in pictures.items()}
     is_open = any(not isinstance(n, int) for item in graph.inputs for n in item.shape)
     data: dict[str, Any] = {
-        "start": "default",
-        "pictures": drawn,
+        "start": START,
+        "pictures": {name: text for name, text in drawn.items() if name != START},
         "units": dict(_told(graph, units, pictures, not is_open)),
+        "inputs": page_inputs(graph),
         "open": "Give numbers (--size H=224,W=224) to see what a neuron sees." if is_open else "",
     }
     parts = {
@@ -61,7 +63,7 @@ def page(
         "theme": options.theme if options.theme in ("dark", "auto") else "light",
         "css": _asset("page.css"),
         "rows": "\n".join(_rows(units)),
-        "plain": "",
+        "drawing": drawn[START],
         "js": _asset("page.js"),
         "data": json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/"),
     }
@@ -73,8 +75,8 @@ def page(
     return "".join(filled).encode()
 
 
-def _picture(graph: Graph, options: Options) -> Picture:
-    return BlockSheet(graph, open_units(graph, options), options).picture()
+def _is_called(path: str) -> Callable[[Unit, int], bool]:
+    return lambda unit, _: unit.path == path
 
 
 def _inline(text: str) -> str:
@@ -108,18 +110,17 @@ def _told(
     graph: Graph, units: Sequence[Unit], pictures: dict[str, Picture], has_numbers: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the page knows of each unit."""
-    room = MOST_POSITIONS
     outer_first = sorted(_all(units, ""), key=lambda pair: bool(pair[1]))
+    fields = page_fields(graph, [unit for unit, _ in outer_first]) if has_numbers else {}
     for unit, outer in outer_first:
-        macs = macs_of(unit.nodes)
         line, source = source_line(unit)
         told: dict[str, Any] = {
             "tip": tip(unit),
             "what": _what(unit),
             "takes": ", ".join(str(value.type) for value in unit.inputs),
             "gives": ", ".join(str(value.type) for value in unit.outputs),
-            "parameters": f"{parameters_of(unit.nodes):,}",
-            "macs": _number(macs),
+            "parameters": f"{unit.parameters:,}",
+            "macs": _number(unit.macs),
             "line": line,
             "source": source,
             "doc": unit.scope.doc if unit.scope is not None else "",
@@ -128,30 +129,9 @@ def _told(
             "outer": outer,
             "state": outer if outer in pictures else "*",
         }
-        field = _field(graph, unit, room) if has_numbers else None
-        if field is not None:
-            room -= max(len(axis) for axis in field["axes"])
-            told["field"] = field
+        if unit.path in fields:
+            told["field"] = fields[unit.path]
         yield unit.path, told
-
-
-def _field(graph: Graph, unit: Unit, room: int) -> dict[str, Any] | None:
-    """For each position along each axis of a map, the cells of the input that it sees."""
-    value = unit.outputs[0]
-    sizes = [int(str(n)) for n in value.type.spatial]
-    (item, *others) = graph.inputs
-    if not sizes or others or max(sizes) > room or len(item.value.type.spatial) != len(sizes):
-        return None
-    axes: list[list[tuple[int, int] | None]] = [[] for _ in sizes]
-    for position in range(max(sizes)):
-        seen = seen_from(graph, value, tuple(min(position, size - 1) for size in sizes))[item.name]
-        if seen is None:
-            return None
-        for axis, ends, size in zip(axes, seen, sizes, strict=True):
-            if position < size:
-                axis.append(ends)
-    given = [int(str(n)) for n in item.value.type.spatial]
-    return {"axes": axes, "sizes": given, "input": item.name}
 
 
 def _what(unit: Unit) -> str:
@@ -172,8 +152,8 @@ def _rows(units: Sequence[Unit]) -> Iterator[str]:
             unit.path,
             _what(unit) + (f", {unit.count} times" if unit.count > 1 else ""),
             ", ".join(str(value.type) for value in unit.outputs),
-            f"{parameters_of(unit.nodes):,}",
-            _number(macs_of(unit.nodes)),
+            f"{unit.parameters:,}",
+            _number(unit.macs),
             str(line),
         )
         yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

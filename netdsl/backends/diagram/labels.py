@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from netdsl.analyses.cost import count_parameters, layer_text
+from netdsl.analyses.cost import layer_text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit, family
 from netdsl.ir.dim import Dim, Size
-from netdsl.ir.graph import Layer, Node, Value
+from netdsl.ir.graph import Node, Value
 from netdsl.ops.base import Op
 
 MOST_PARTS = 4
@@ -237,23 +236,6 @@ def channels_joined(node: Node) -> list[int]:
         return []
     parts = [value.type.shape[0] for value in node.inputs if value.type.shape]
     return [p for p in parts if isinstance(p, int)] if len(parts) == len(node.inputs) else []
-
-
-def parameters_of(nodes: Sequence[Node]) -> int:
-    """Learned numbers, those of a shared layer once."""
-    layers: dict[int, Layer] = {id(node.layer): node.layer for node in nodes}
-    return sum(map(count_parameters, layers.values()))
-
-
-def macs_of(nodes: Sequence[Node]) -> Size:
-    """Multiply-adds for one sample."""
-    total: Size = 0
-    for node in nodes:
-        assert isinstance(node.op, Op)
-        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
-        if not any(isinstance(n, int) and n < 1 for side in types for t in side for n in t.shape):
-            total = total + node.op.macs(*types)
-    return total
 
 
 def amount(number: Size, unit: str) -> str:

@@ -12,8 +12,6 @@ from netdsl.backends.diagram.labels import (
     channels_joined,
     concat_parts,
     layer_label,
-    macs_of,
-    parameters_of,
 )
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
@@ -136,13 +134,13 @@ def _closed_block(unit: Unit, options: Options, inside: str) -> Leaf:
 def _params(unit: Unit, options: Options | None = None) -> str:
     if options is not None and "params" not in options.show:
         return ""
-    return times(unit.count, amount(parameters_of(unit.nodes), "params"))
+    return times(unit.count, amount(unit.parameters, "params"))
 
 
 def _macs(unit: Unit, options: Options) -> str:
     if "macs" not in options.show:
         return ""
-    return times(unit.count, amount(macs_of(unit.nodes), "MACs"))
+    return times(unit.count, amount(unit.macs, "MACs"))
 
 
 def times(count: int, text: str) -> str:

@@ -19,9 +19,13 @@ LONGEST_EXAMPLE = 7
 
 def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
     """The units with the blocks open that were asked for, or one example of the usual block."""
-    units = units_of(graph, fold=options.level == "blocks")
     if options.level != "blocks":
-        return opened(units, lambda unit, level: True)
+        return opened(units_of(graph, fold=False), lambda unit, level: True)
+    return chosen_open(units_of(graph), options)
+
+
+def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
+    """The same of units that are known, all blocks closed. Raises `DrawError`."""
     wanted = tuple(p for p in options.expand if p != "none")
     matched: set[str] = set()
 

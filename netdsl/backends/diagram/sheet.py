@@ -51,6 +51,8 @@ class Sheet:
     items: list[str | Unit]
     first_late: int
     training: set[str]
+    few_ways = False
+    """Whether to try few ways to cut it into rows: of many drawings that are made at once."""
 
     def piece(self, item: str | Unit) -> Piece:
         """About how much room an item takes."""
@@ -88,8 +90,12 @@ class Sheet:
         pieces = [self.piece(item) for item in self.items]
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
+        told, legend = self.lines(), self.legend()
         made = [
-            (self._drawn([rows[r] for r in plan], above), self._odd_cuts(pieces, plan))
+            (
+                self._drawn([rows[r] for r in plan], above, told, legend),
+                self._odd_cuts(pieces, plan),
+            )
             for plans, above in ((usual, False), (narrow, True))
             for plan in plans
         ]
@@ -103,7 +109,8 @@ class Sheet:
         for width in widths_to_try(pieces, BEST_RATIO):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, LEFT_MARGIN)
-        count = CANDIDATES if len(self.boxes) <= MANY else FEW_CANDIDATES
+        is_short = len(self.boxes) <= MANY and not self.few_ways
+        count = CANDIDATES if is_short else FEW_CANDIDATES
         return sorted(tried, key=lambda rows: _far(tried[rows]))[:count]
 
     def _narrow(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
@@ -148,11 +155,12 @@ class Sheet:
             rows[number] = Row(self.caption(row), *ends, layout, items)
         return rows
 
-    def _drawn(self, rows: Sequence[Row], above: bool) -> Picture:
+    def _drawn(
+        self, rows: Sequence[Row], above: bool, lines: Sequence[str], legend: Sequence[Item]
+    ) -> Picture:
         items = paint_rows(rows, self.options, above=above)
-        title, lines = self.options.title or self.title, self.lines()
-        told = " · ".join(lines)
-        return framed(title, lines, items, legend=self.legend(), description=told)
+        title, told = self.options.title or self.title, " · ".join(lines)
+        return framed(title, lines, items, legend=legend, description=told)
 
     def fitted(self, parts: Sequence[str]) -> list[str]:
         """Parts of what is said, in lines that fit the width."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from netdsl.analyses.cost import layer_text
-from netdsl.backends.diagram.labels import macs_of, parameters_of
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import Op
 
@@ -20,10 +19,10 @@ def tip(unit: Unit) -> str:
     shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
     shapes_out = ", ".join(str(value.type) for value in unit.outputs)
     lines.append(f"{shapes_in} → {shapes_out}")
-    learned, macs = parameters_of(unit.nodes), macs_of(unit.nodes)
+    macs = unit.macs
     counted = f"{macs:,}" if isinstance(macs, int) else str(macs)
     each = " each" if unit.count > 1 else ""
-    lines.append(f"{learned:,} parameters, {counted} multiply-adds{each}")
+    lines.append(f"{unit.parameters:,} parameters, {counted} multiply-adds{each}")
     number, written = source_line(unit)
     lines.append(f"line {number}: {written}")
     if unit.scope is not None and unit.scope.doc:

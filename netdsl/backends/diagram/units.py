@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
 
@@ -15,7 +18,7 @@ TAILS = ("norms", "activations", "regularising")
 FEWEST_TO_FOLD = 2
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Unit:
     """One thing that is drawn, or a block that is opened into `parts`.
 
@@ -56,6 +59,16 @@ class Unit:
     def node(self) -> Node:
         """The node that names it: the first that does something."""
         return self.layers[0]
+
+    @cached_property
+    def parameters(self) -> int:
+        """Learned numbers of one copy, those of a shared layer once."""
+        return parameters_of(self.nodes)
+
+    @cached_property
+    def macs(self) -> Size:
+        """Multiply-adds of one copy for one sample."""
+        return macs_of(self.nodes)
 
     def read(self) -> tuple[Value, ...]:
         """What flows in; into a single layer in the order that it takes them, doubles kept."""
@@ -274,7 +287,7 @@ def opened(
             continue
         parts = opened(unit.parts, is_wanted, level + 1)
         is_open = is_wanted(unit, level) or any(part.is_open for part in parts)
-        found.append(replace(unit, parts=parts, is_open=is_open))
+        found.append(replace(unit, parts=parts, is_open=True) if is_open else unit)
     return tuple(found)
 
 

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import netdsl
+from netdsl.analyses.dims import Dims
+from netdsl.analyses.links import field, hull, shape_of
 from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.draw import draw
 from netdsl.backends.diagram.engine import EngineError
@@ -154,9 +156,14 @@ def test_html_needs_no_network_and_knows_every_unit() -> None:
     )  # type: ignore[index]
     assert found["units"]["inception3a"]["block"]
     assert "inception3a" in found["pictures"]
-    seen = found["units"]["conv1"]["field"]["axes"][0]
-    assert seen[0] == [0, 3]
-    assert seen[5] == [7, 13]
+    field = found["units"]["conv1"]["field"]
+    assert field["axes"] == [{"name": "row", "size": 32}, {"name": "column", "size": 32}]
+    (seen,) = field["inputs"]
+    rows, columns = seen["along"]
+    assert set(rows) == {"0"}
+    assert set(columns) == {"1"}
+    assert rows["0"][0] == [0, 3]
+    assert columns["1"][5] == [7, 13]
 
 
 @pytest.mark.parametrize("level", ["layers", "volumes", "neurons", "field"])
@@ -248,3 +255,54 @@ def test_a_neuron_that_is_pointed_at_is_left_alone_with_its_links(browser, tmp_p
     browser.execute_script("arguments[0].blur()", neuron)
     assert not browser.find_elements(By.CSS_SELECTOR, ".link.shown")
     assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_the_page_tells_what_a_neuron_sees_as_the_links_do(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from selenium.webdriver.common.by import By
+
+    net = network("resnet18", H=64, W=40)
+    page = tmp_path / "resnet18.html"
+    net.draw(page)
+    browser.get(page.as_uri())
+    known, (image,) = Dims(net.graph).values_by_name(), net.inputs
+    for path, name in (("conv1", "bn1"), ("layer2.0", "layer2.0"), ("maxpool1", "maxpool1")):
+        browser.execute_script("choose(arguments[0])", path)
+        channels, height, width = shape_of(known[name])
+        for row, column in ((0, 0), (height - 1, 0), (height // 2, width - 1)):
+            for axis, index in enumerate((row, column)):
+                browser.execute_script(
+                    "const i = document.querySelector(`.field input[data-axis='${arguments[0]}']`);"
+                    "i.value = arguments[1]; i.dispatchEvent(new Event('input'))", axis, index,
+                )  # fmt: skip
+            place = (frozenset(range(channels)), frozenset((row,)), frozenset((column,)))
+            _, rows, columns = hull(field(net.graph, known[name], place)[id(image.value)])
+            told = browser.find_element(By.CSS_SELECTOR, ".field p").text
+            assert told.startswith(f"Each channel at row {row}, column {column} sees rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]} of image: "), told  # fmt: skip
+    browser.execute_script("choose('layer4.1')")
+    told = browser.find_element(By.CSS_SELECTOR, ".field p").text
+    assert told == "Each number sees rows 0 to 63, columns 0 to 39 of image: 64 × 40 of 64 × 40."
+
+
+def test_two_networks_in_a_notebook_do_not_mix(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from selenium.webdriver.common.by import By
+
+    names = ("lenet", "googlenet")
+    page = tmp_path / "notebook.html"
+    shown = "".join(network(name)._repr_html_() for name in names)
+    page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><title>Notebook</title>{shown}')
+    browser.get(page.as_uri())
+    frames = browser.find_elements(By.TAG_NAME, "iframe")
+    for frame, path in zip(frames, ("conv1", "inception3a"), strict=True):
+        browser.switch_to.frame(frame)
+        browser.find_element(By.ID, "close-all").click()
+        group = browser.find_element(By.CSS_SELECTOR, f'#stage g[data-path="{path}"]')
+        browser.execute_script("arguments[0].focus()", group)
+        assert path in browser.find_element(By.ID, "details").text
+        browser.switch_to.default_content()
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_a_page_shows_its_picture_without_scripts() -> None:
+    text = network("googlenet").drawing("html")[0].decode()
+    stage = text.partition('id="stage"')[2].partition("</main>")[0]
+    assert 'data-path="inception3a"' in stage

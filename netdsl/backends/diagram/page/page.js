@@ -6,6 +6,7 @@ const stage = document.getElementById("stage");
 const details = document.getElementById("details");
 const found = document.getElementById("found");
 const search = document.getElementById("search");
+drawing.pictures[drawing.start] = stage.innerHTML; // stands in the page, for readers without scripts
 let state = drawing.start;
 let view = null;
 let chosen = null;
@@ -97,41 +98,53 @@ function choose(path) {
   if (unit.field) field(unit);
 }
 
-// A neuron of the unit, by its row and column, and the patch of the input that it sees.
+// A neuron of the unit, by its index along each axis that matters, and the patch that it sees.
 function field(unit) {
   const home = details.querySelector(".field");
   const axes = unit.field.axes;
-  const middle = axes.map(axis => Math.floor(axis.length / 2));
-  const names = axes.length === 1 ? ["position"] : axes.length === 2 ? ["row", "column"] : ["depth", "row", "column"];
   home.innerHTML = "<h2>What a neuron sees</h2>" + axes.map((axis, i) =>
-    `<label>${names[i]} <input type="number" min="0" max="${axis.length - 1}" value="${middle[i]}" data-axis="${i}"></label>`
+    `<label>${axis.name} <input type="number" min="0" max="${axis.size - 1}" value="${Math.floor(axis.size / 2)}" data-axis="${i}"></label>`
   ).join("") + '<p role="status"></p><div></div>';
   const inputs = [...home.querySelectorAll("input")];
   const draw = () => {
-    const at = inputs.map((input, i) => Math.min(Math.max(0, Math.floor(+input.value || 0)), axes[i].length - 1));
-    const seen = at.map((n, i) => axes[i][n]);
-    const sizes = unit.field.sizes;
-    const says = home.querySelector("p");
-    const inside = "Every channel of the neuron at [" + at.join(", ") + "]";
-    if (seen.some(ends => !ends)) {
-      says.textContent = inside + " sees nothing but padding.";
-      home.querySelector("div").innerHTML = "";
-      return;
-    }
-    says.textContent = inside + " sees " +
-      seen.map((ends, i) => `${names[i]}s ${ends[0]} to ${ends[1]}`).join(", ") + ` of ${unit.field.input}: ` +
-      seen.map(ends => ends[1] - ends[0] + 1).join(" × ") + " of " + sizes.join(" × ") + ".";
-    const [high, wide] = sizes.length === 1 ? [sizes[0] / 12, sizes[0]] : sizes.slice(-2);
-    const rows = seen.length === 1 ? [0, high - 1] : seen[seen.length - 2];
-    const columns = seen[seen.length - 1];
-    const thin = Math.max(high, wide) / 240;
-    home.querySelector("div").innerHTML =
-      `<svg viewBox="${-thin} ${-thin} ${wide + 2 * thin} ${high + 2 * thin}" role="img" aria-label="The patch of the input that is seen">` +
-      `<rect width="${wide}" height="${high}" fill="none" stroke="currentColor" stroke-width="${thin}"/>` +
-      `<rect x="${columns[0]}" y="${rows[0]}" width="${columns[1] - columns[0] + 1}" height="${rows[1] - rows[0] + 1}" fill="var(--mark)" fill-opacity="0.45" stroke="var(--mark)" stroke-width="${thin}"/></svg>`;
+    const at = inputs.map((input, i) => Math.min(Math.max(0, Math.floor(+input.value || 0)), axes[i].size - 1));
+    const who = axes.length ? "Each channel at " + axes.map((axis, i) => `${axis.name} ${at[i]}`).join(", ") : "Each number";
+    const seen = drawing.inputs.map((input, k) => [input, patch(unit.field.inputs[k], at)]);
+    home.querySelector("p").textContent = who + seen.map(([input, ends]) => says(input, ends)).join("; ") + ".";
+    home.querySelector("div").innerHTML = seen.map(([input, ends]) => ends ? picture(input, ends) : "").join("");
   };
   for (const input of inputs) input.oninput = draw;
   draw();
+}
+
+// What lies in the patches of every index; null where nothing is seen.
+function patch(sight, at) {
+  if (!sight || !sight.whole) return null;
+  let found = sight.whole.map(ends => [...ends]);
+  sight.along.forEach((narrower, i) => {
+    for (const [k, column] of Object.entries(narrower)) {
+      const ends = column[at[i]];
+      if (!ends || !found) { found = null; return; }
+      found[k] = [Math.max(found[k][0], ends[0]), Math.min(found[k][1], ends[1])];
+    }
+  });
+  return found && found.every(([first, last]) => first <= last) ? found : null;
+}
+
+function says(input, ends) {
+  if (!ends) return ` sees nothing of ${input.name}`;
+  return " sees " + ends.map(([first, last], i) => first === last ? `${input.axes[i]} ${first}` : `${input.axes[i]}s ${first} to ${last}`).join(", ") +
+    ` of ${input.name}: ${ends.map(([first, last]) => last - first + 1).join(" × ")} of ${input.sizes.join(" × ")}`;
+}
+
+function picture(input, ends) {
+  const [high, wide] = input.sizes.length === 1 ? [input.sizes[0] / 12, input.sizes[0]] : input.sizes.slice(-2);
+  const rows = ends.length === 1 ? [0, high - 1] : ends[ends.length - 2];
+  const columns = ends[ends.length - 1];
+  const thin = Math.max(high, wide) / 240;
+  return `<svg viewBox="${-thin} ${-thin} ${wide + 2 * thin} ${high + 2 * thin}" role="img" aria-label="The patch of ${input.name} that is seen">` +
+    `<rect width="${wide}" height="${high}" fill="none" stroke="currentColor" stroke-width="${thin}"/>` +
+    `<rect x="${columns[0]}" y="${rows[0]}" width="${columns[1] - columns[0] + 1}" height="${rows[1] - rows[0] + 1}" fill="var(--mark)" fill-opacity="0.45" stroke="var(--mark)" stroke-width="${thin}"/></svg>`;
 }
 
 function hits() {

@@ -1,0 +1,130 @@
+"""The patch of an input that each position of each value sees, borders and all.
+
+All sizes are numbers. A patch is a box: for each axis of the input its first and last cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netdsl.analyses.links import UnknownLinks, reads, shape_of
+from netdsl.ir.graph import Graph, Input, Node, Value
+from netdsl.ops.cells import Product, whole
+
+MOST_POSITIONS = 60_000
+"""Positions that are followed, of all values together; further axes are taken as seen whole."""
+
+Ends: TypeAlias = "tuple[int, int]"
+Patch: TypeAlias = "tuple[Ends, ...] | None"
+"""First and last cell along each axis of the input; None: nothing is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the positions of a value see.
+
+    `whole` is the patch of all of them together. `along[axis][i]` is the patch of those whose
+    index along an axis is i; an axis that tells nothing (of channels, behind a global pool) has
+    no entry.
+    """
+
+    whole: Patch
+    along: dict[int, tuple[Patch, ...]]
+
+    def at(self, index: Sequence[int]) -> Patch:
+        """The patch of one position: what lies in the patches of its index along every axis.
+
+        As small as can be where the axes do not mix; never too small.
+        """
+        return self.of(tuple(frozenset((i,)) for i in index))
+
+    def of(self, cells: Product) -> Patch:
+        """The patch of a product of positions."""
+        found = self.whole
+        for axis, patches in self.along.items():
+            if len(cells[axis]) < len(patches):
+                found = _common(found, _hull(patches[i] for i in cells[axis]))
+        return found
+
+
+def patches(graph: Graph, item: Input) -> dict[int, Sight]:
+    """By `id`, what each value sees of an input; values that do not depend on it have no entry."""
+    return _Patches(graph, item).found
+
+
+class _Patches:
+    """The values of a network, in the order it runs."""
+
+    def __init__(self, graph: Graph, item: Input) -> None:
+        shape = shape_of(item.value)
+        every = tuple((0, n - 1) for n in shape)
+        self.followed = 0
+        self.found = {id(item.value): Sight(every, {axis: _one_by_one(every, axis)
+                                                    for axis in range(1, len(shape))})}  # fmt: skip
+        for node in graph.nodes():
+            if any(id(value) in self.found for value in node.inputs):
+                for result, value in enumerate(node.outputs):
+                    self._follow(node, result, value)
+
+    def _follow(self, node: Node, result: int, value: Value) -> None:
+        shape = shape_of(value)
+        try:
+            every = self._seen(node, whole(shape), result)
+        except UnknownLinks:
+            known = [self.found[id(v)].whole for v in node.inputs if id(v) in self.found]
+            self.found[id(value)] = Sight(_hull(known), {})
+            return
+        if every is None:
+            return
+        along: dict[int, tuple[Patch, ...]] = {}
+        for axis in range(len(shape)) if len(shape) > 1 else ():
+            told = self._along(node, result, shape, axis, every)
+            if told:
+                along[axis] = told
+        self.found[id(value)] = Sight(every, along)
+
+    def _along(
+        self, node: Node, result: int, shape: tuple[int, ...], axis: int, every: Patch
+    ) -> tuple[Patch, ...]:
+        """The patches along an axis; none where both ends of it see everything."""
+        cells = whole(shape)
+
+        def seen(index: int) -> Patch:
+            slab = (*cells[:axis], frozenset((index,)), *cells[axis + 1 :])
+            return self._seen(node, slab, result)
+
+        last = shape[axis] - 1
+        if self.followed + last > MOST_POSITIONS or seen(0) == seen(last) == every:
+            return ()
+        self.followed += shape[axis]
+        return tuple(map(seen, range(shape[axis])))
+
+    def _seen(self, node: Node, wanted: Product, result: int) -> Patch:
+        return _hull(
+            self.found[id(node.inputs[number])].of(piece)
+            for number, piece in reads(node, wanted, result)
+            if id(node.inputs[number]) in self.found
+        )
+
+
+def _one_by_one(every: tuple[Ends, ...], axis: int) -> tuple[Patch, ...]:
+    """Of the input itself: each index sees its own slab."""
+    return tuple((*every[:axis], (i, i), *every[axis + 1 :]) for i in range(every[axis][1] + 1))
+
+
+def _hull(found: Iterable[Patch]) -> Patch:
+    seen = [patch for patch in found if patch is not None]
+    if len(seen) < 2:
+        return seen[0] if seen else None
+    axes = zip(*seen, strict=True)
+    return tuple((min(e[0] for e in ends), max(e[1] for e in ends)) for ends in axes)
+
+
+def _common(one: Patch, other: Patch) -> Patch:
+    """What lies in both; nothing, if they are apart along any axis."""
+    if one is None or other is None:
+        return None
+    found = tuple((max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(one, other, strict=True))
+    return found if all(first <= last for first, last in found) else None

@@ -1,0 +1,27 @@
+"""What some nodes cost: learned numbers and multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.analyses.cost import count_parameters
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import Layer, Node
+from netdsl.ops.base import Op
+
+
+def parameters_of(nodes: Sequence[Node]) -> int:
+    """Learned numbers, those of a shared layer once."""
+    layers: dict[int, Layer] = {id(node.layer): node.layer for node in nodes}
+    return sum(map(count_parameters, layers.values()))
+
+
+def macs_of(nodes: Sequence[Node]) -> Size:
+    """Multiply-adds for one sample."""
+    total: Size = 0
+    for node in nodes:
+        assert isinstance(node.op, Op)
+        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+        if not any(isinstance(n, int) and n < 1 for side in types for t in side for n in t.shape):
+            total = total + node.op.macs(*types)
+    return total
