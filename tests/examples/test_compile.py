@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.examples import NAMES, random_inputs, slim
@@ -18,5 +20,21 @@ def test_compiles_without_a_break(name: str) -> None:
         compiled = torch.compile(model, fullgraph=True, backend="eager")
         with torch.no_grad():
             torch.testing.assert_close(compiled(*xs), model(*xs))
+    finally:
+        torch._dynamo.reset()
+
+
+@pytest.mark.skipif(not os.environ.get("NETDSL_FULL"), reason="builds C++; with NETDSL_FULL=1")
+@pytest.mark.parametrize("name", ["googlenet", "sppnet", "unet"])
+def test_the_code_that_pytorch_writes_gives_the_same(name: str) -> None:
+    """By inductor, its default; open sizes stay open."""
+    network = slim(name)
+    model = network.torch(seed=0).eval()
+    compiled = torch.compile(model, fullgraph=True, dynamic=True)
+    try:
+        for size in (97, 120):
+            xs = random_inputs(network, dict.fromkeys(network.sizes.symbols, size), 2)
+            with torch.no_grad():
+                torch.testing.assert_close(compiled(*xs), model(*xs), rtol=1e-4, atol=1e-4)
     finally:
         torch._dynamo.reset()
