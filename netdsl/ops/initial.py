@@ -89,10 +89,14 @@ class Rule:
 
 HE_FAN_OUT = Rule("kaiming_normal_fan_out", bias="zeros")
 SMALL_NORMAL = Rule("normal", 0.01, "zeros")
+TRUNCATED = Rule("trunc_normal", 0.02, "zeros")
 TORCHVISION: Mapping[str, Mapping[str, Rule]] = {
     "resnet": {"conv": Rule("kaiming_normal_fan_out")},
     "vgg": {"conv": HE_FAN_OUT, "linear": SMALL_NORMAL},
     "mobilenet_v2": {"conv": HE_FAN_OUT, "linear": SMALL_NORMAL},
+    "mobilenet_v3": {"conv": HE_FAN_OUT, "linear": SMALL_NORMAL},
+    "regnet": {"conv": Rule("kaiming_normal_fan_out"), "linear": SMALL_NORMAL},
+    "convnext": {"conv": TRUNCATED, "linear": TRUNCATED},
     "densenet": {"conv": Rule("kaiming_normal"), "linear": Rule(bias="zeros")},
     "googlenet": {"conv": Rule("trunc_normal", 0.01), "linear": Rule("trunc_normal", 0.01)},
 }

@@ -86,7 +86,8 @@ def test_what_is_drawn_without_torch_has_the_distribution(layer: str, word: str)
 MODELS = [
     ("resnet18", "resnet18", "resnet"), ("resnet50", "resnet50", "resnet"),
     ("mobilenet_v2", "mobilenet_v2", "mobilenet_v2"), ("densenet121", "densenet121", "densenet"),
-    ("vgg16", "vgg16", "vgg"),
+    ("vgg16", "vgg16", "vgg"), ("mobilenet_v3_large", "mobilenet_v3_large", "mobilenet_v3"),
+    ("regnet_y_400mf", "regnet_y_400mf", "regnet"), ("convnext_tiny", "convnext_tiny", "convnext"),
 ]  # fmt: skip
 
 
