@@ -12,6 +12,7 @@ from netdsl.backends.diagram.theme import Theme, theme
 _STYLE = """
 body { margin: 0; background: %(light)s; }
 main { padding: 12px; }
+h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%); }
 svg { max-width: 100%%; height: auto; display: block; margin: auto; }
 .neuron { cursor: pointer; }
 .neuron:focus { outline: none; }
@@ -39,6 +40,7 @@ function ask(neuron) {
     other.classList.add("shown");
   }
 }
+if (all("neuron").length) svg.setAttribute("role", "group");
 for (const neuron of all("neuron").filter((n) => n.dataset.neuron)) {
   neuron.setAttribute("tabindex", "0");
   neuron.addEventListener("mouseenter", () => ask(neuron));
@@ -60,6 +62,6 @@ def picture_page(picture: Picture, colours: Theme) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n"
-        f"<style>{style}</style>\n</head>\n<body>\n<main>\n{drawn}</main>\n"
+        f"<style>{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{drawn}</main>\n"
         f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
     )

@@ -201,6 +201,9 @@ def test_the_page_works_in_a_browser_by_mouse_and_by_keys(browser, tmp_path: Pat
     assert group("inception3a").get_attribute("class") == "open"
     block = group("inception4b")
     assert block.get_attribute("aria-expanded") == "false"
+    assert browser.find_element(By.CSS_SELECTOR, "#stage svg").get_attribute("role") == "group"
+    assert block.accessible_name.startswith("inception4b Inception 160+224+64+64 ch")
+    assert "line 26" in block.get_attribute("aria-description")
     browser.execute_script("arguments[0].focus()", block)
     details = browser.find_element(By.ID, "details")
     assert "Inception" in details.text

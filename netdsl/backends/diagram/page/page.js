@@ -17,6 +17,7 @@ function show(name, keep) {
   const svg = stage.querySelector("svg");
   svg.removeAttribute("width");
   svg.removeAttribute("height");
+  svg.setAttribute("role", "group"); // an image would hide the units in it
   const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   view = {x, y, width, height};
   svg.dataset.width = width;
@@ -26,7 +27,8 @@ function show(name, keep) {
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", unit && unit.block ? "button" : "img");
     if (unit && unit.block) group.setAttribute("aria-expanded", group.classList.contains("open"));
-    group.setAttribute("aria-label", (unit ? unit.tip : group.dataset.path).replace(/\n/g, ", "));
+    group.setAttribute("aria-label", [...group.querySelectorAll("text")].map(text => text.textContent).join(" ") || group.dataset.path);
+    if (unit) group.setAttribute("aria-description", unit.tip.replace(/\n/g, ", "));
   }
   if (keep) focusOn(keep);
   mark();
