@@ -94,7 +94,7 @@ def _forward(graph: Graph, item: Input) -> dict[int, Field]:
     for node in graph.nodes():
         seen = [
             _through(found[id(value)], _link(node, index))
-            for index, value in _data(node)
+            for index, value in data_inputs(node)
             if id(value) in found
         ]
         if seen:
@@ -103,7 +103,7 @@ def _forward(graph: Graph, item: Input) -> dict[int, Field]:
     return found
 
 
-def _data(node: Node) -> list[tuple[int, Value]]:
+def data_inputs(node: Node) -> list[tuple[int, Value]]:
     """The inputs whose numbers count, not only their sizes."""
     sizes = {v.index for v in _settings(node.op) if isinstance(v, FromValue)}
     return [(i, value) for i, value in enumerate(node.inputs) if i not in sizes]

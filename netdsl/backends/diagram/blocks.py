@@ -17,6 +17,7 @@ from netdsl.backends.diagram.rows import Piece
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.sheet import Sheet
+from netdsl.backends.diagram.skips import with_skips
 from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.ir.dim import Dim
@@ -55,10 +56,10 @@ class BlockSheet(Sheet):
         self.ends = _end_values(graph)
         self.wiring = Wiring.of(graph, units)
         self.usual_tail = usual_tail_of(units)
-        self.wires, self.depths = self.wiring.wires, self.wiring.depths
         self.training = training_units(graph, self.wiring)
         self.keys = {id(unit): key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
+        self.wires = with_skips(self.wiring.wires, self.wiring.depths, self.boxes)
         self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:
@@ -138,8 +139,9 @@ class BlockSheet(Sheet):
         return (sizes[0], "") if sizes[0] == sizes[-1] else (sizes[0], f"→ {sizes[-1]}")
 
     def legend(self) -> list[Item]:
-        trains = bool(self.training)
-        return legend_of(self.boxes.values(), self.usual_tail, self.names, trains, self.room)
+        trains, marks = bool(self.training), {wire.mark for wire in self.wires}
+        boxes = self.boxes.values()
+        return legend_of(boxes, self.usual_tail, self.names, trains, self.room, marks)
 
     def lines(self) -> list[str]:
         running = self.graph.inference_nodes()

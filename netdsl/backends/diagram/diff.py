@@ -22,11 +22,11 @@ from netdsl.backends.diagram.diff_words import (
 )
 from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of, relative, sized
-from netdsl.backends.diagram.legend import legend_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.row_plan import cluster_title
-from netdsl.backends.diagram.scene import Item, Picture
+from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.skips import with_skips
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.ir.graph import Graph, Input, Output, Value
@@ -168,9 +168,10 @@ class DiffSheet(BlockSheet):
         (old, old_keys), (new, new_keys) = sides
         before = Counter(_ends(wire, old_keys) for wire in old.wires)
         after = Counter(_ends(wire, new_keys) for wire in new.wires)
-        self.wires = [*_marked_wires(new, new_keys, before, "added")]
-        self.wires += _marked_wires(old, old_keys, after, "gone")
-        self.depths = {new_keys.get(k, k): depth for k, depth in new.depths.items()}
+        wires = [*_marked_wires(new, new_keys, before, "added")]
+        wires += _marked_wires(old, old_keys, after, "gone")
+        depths = {new_keys.get(k, k): depth for k, depth in new.depths.items()}
+        self.wires = with_skips(wires, depths, self.boxes)
         training = {new_keys.get(k, k) for k in training_units(self.graph, new)}
         gone = {old_keys.get(k, k) for k in training_units(self.old, old)}
         self.training = training | (gone - set(new_keys.values()))
@@ -195,12 +196,6 @@ class DiffSheet(BlockSheet):
             return "" if is_told else self.names.shape(shape)
         before = self.before.get(id(wire.value))
         return shape_change(shape if before is None else before.type.shape, shape, self.names)
-
-    def legend(self) -> list[Item]:
-        marks = {wire.mark for wire in self.wires}
-        return legend_of(
-            self.boxes.values(), self.usual_tail, self.names, bool(self.training), self.room, marks
-        )
 
     def lines(self) -> list[str]:
         what = f"what changes from {_file(self.old)} to {_file(self.graph)}"

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, draw_leaf
-from netdsl.backends.diagram.scene import Ellipse, Item, Text, moved
+from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
 from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.wiring import SKIP
 
 WIDTH = 720.0
 SIZE = 9.5
@@ -41,6 +42,8 @@ def legend_of(
             text = "conv = " + " + ".join(("convolution", *usual_tail))
         leaf = Leaf(None, kind, Label(""), 20, 13, form=form, is_dashed=kind == "gone")
         entries.append((_swatch(leaf), text))
+    if SKIP in also:
+        entries.append(([Box(0, -0.8, 20, 1.6, "amber", "", 0)], "skip: passes by layers"))
     if any(box.cards for box in found):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
     if any(box.form == "strip" or box.parts for box in found):

@@ -24,7 +24,7 @@ from netdsl.backends.diagram.scene import (
 )
 from netdsl.backends.diagram.theme import series
 from netdsl.backends.diagram.tips import tip
-from netdsl.backends.diagram.wiring import Wire
+from netdsl.backends.diagram.wiring import SKIP, Wire
 
 LANE = 8.0
 PAD = 14.0
@@ -38,15 +38,14 @@ class Look(Protocol):
 
     boxes: dict[str, Leaf]
     training: set[str]
-    depths: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    `labels` are texts of the values that go out and are named nowhere else, `marks` their changes,
-    `items` what is painted, from the row's own corner on.
+    `labels` are texts of the values that go out and are named nowhere else, `marks` what is told
+    of them, `items` what is painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
@@ -139,8 +138,8 @@ class _Places:
                 continue
             x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
             end = (origin + x + 1.5, self.tops[target] + self.pad + y)
-            mark = self.rows[number].marks.get(value)
-            colour, stroke = (f"{mark}.line", 1.8) if mark else ("wire", 1.2)
+            mark = self.rows[number].marks.get(value, "")
+            colour, stroke = _line_of(mark)
             yield rounded([*start, (x_left, end[1]), end], colour, stroke, 9, mark == "gone")
         text = self.rows[number].labels.get(value)
         if text:
@@ -176,15 +175,10 @@ def paint_row(
     yield from _frames(graph.children, layout)
     for edge, wire, route in zip(graph.edges, wires, layout.routes, strict=True):
         dashed = edge.head in look.training or (wire is not None and wire.mark == "gone")
-        colour, stroke = "wire", 1.2
-        head = boxes.get(edge.head)
-        if head is not None and head.form == "circle" and _is_skip(wire, wires, look.depths):
-            colour, stroke = "amber", 1.6
-        elif edge.port >= 0:
+        colour, stroke = _line_of(wire.mark if wire is not None else "")
+        if edge.port >= 0 and (wire is None or not wire.mark):
             colour, stroke = series(edge.port), 1.6
-        if wire is not None and wire.mark:
-            colour, stroke = f"{wire.mark}.line", 1.8
-        yield from _edge(route, edge.label, colour, stroke, dashed, head is not None)
+        yield from _edge(route, edge.label, colour, stroke, dashed, edge.head in boxes)
     for key, (x, y) in layout.nodes.items():
         if key in boxes:
             yield _box(boxes[key], x, y, key)
@@ -192,13 +186,11 @@ def paint_row(
             yield Ellipse(x, y, 3, 3, "wire")
 
 
-def _is_skip(wire: Wire | None, wires: Sequence[Wire | None], depths: Mapping[str, int]) -> bool:
-    """Whether the other ways into a sum go through more layers."""
-    if wire is None:
-        return False
-    others = [w for w in wires if w is not None and w.head == wire.head and w is not wire]
-    here = depths.get(wire.tail, 0)
-    return bool(others) and all(here < depths.get(other.tail, 0) for other in others)
+def _line_of(mark: str) -> tuple[str, float]:
+    """Colour and width of a tensor's way."""
+    if mark == SKIP:
+        return "amber", 1.6
+    return (f"{mark}.line", 1.8) if mark else ("wire", 1.2)
 
 
 def _edge(

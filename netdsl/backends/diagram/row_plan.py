@@ -9,7 +9,7 @@ from netdsl.backends.diagram.dot import DotCluster, DotEdge, DotGraph, DotNode
 from netdsl.backends.diagram.leaf import Leaf, relative, strip_places
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit, leaves
-from netdsl.backends.diagram.wiring import Wire
+from netdsl.backends.diagram.wiring import SKIP, Wire
 
 CHAIN_WEIGHT = 12
 """How much straighter the way of a tensor to its first reader is than that to others."""
@@ -62,7 +62,7 @@ class RowPlan:
         self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
 
     def _marks(self, wires: Sequence[Wire]) -> dict[int, str]:
-        """The change of each value that goes out, where all its ways out share one."""
+        """What is told of each value that goes out, where all its ways out share it."""
         found: dict[int, set[str]] = {}
         for wire in wires:
             if self._leaves(wire):
@@ -138,7 +138,8 @@ class RowPlan:
             if junction is not None:
                 if (id(wire.value), junction) not in fed:
                     fed.add((id(wire.value), junction))
-                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), wire)
+                    shared = wire if wire.mark != SKIP else None
+                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), shared)
                 label, tail = "", junction
             box = self.sheet.boxes[wire.head]
             port = wire.port if box.form == "strip" else -1

@@ -47,7 +47,6 @@ class Sheet:
     boxes: dict[str, Leaf]
     keys: dict[int, str]
     wires: Sequence[Wire]
-    depths: dict[str, int]
     items: list[str | Unit]
     first_late: int
     training: set[str]

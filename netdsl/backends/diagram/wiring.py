@@ -9,13 +9,14 @@ from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph, Node, Value
 
 INPUT, OUTPUT = "in", "out"
+SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A tensor on its way from one box to another; `port` is the reader's input, from 0.
 
-    `mark` is a change that its colour tells: `added`, `gone`.
+    `mark` is what its colour tells: a change (`added`, `gone`), or that it is a skip.
     """
 
     tail: str

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl.backends.diagram.blocks import BlockSheet
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import DrawError, Options
@@ -15,7 +16,7 @@ from netdsl.backends.diagram.scene import Box, Picture, Text
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.units import Unit, leaves, units_of
-from netdsl.backends.diagram.wiring import Wiring, coverage
+from netdsl.backends.diagram.wiring import SKIP, Wiring, coverage
 from netdsl.ir.graph import Graph
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
@@ -182,3 +183,21 @@ def test_a_network_of_4_000_layers_is_drawn() -> None:
     graph = netdsl.loads(f"net N {{ input x: [8, 64, 64]\n output y = x -> {body} }}").graph
     picture = picture_of(graph, Options())
     assert 0.5 <= picture.width / picture.height <= 2
+
+
+def skips(name: str, **options: object) -> set[tuple[str, str]]:
+    """Paths of the two ends of each way that is drawn as a skip."""
+    graph = netdsl.load(Path(EXAMPLES[0]).parent / f"{name}.net").graph
+    chosen = Options(**options)  # type: ignore[arg-type]
+    sheet = BlockSheet(graph, open_units(graph, chosen), chosen)
+    path = {key: box.unit.path if box.unit else key for key, box in sheet.boxes.items()}
+    return {(path[w.tail], path[w.head]) for w in sheet.wires if w.mark == SKIP}
+
+
+def test_what_passes_by_layers_is_a_skip_also_into_a_closed_block() -> None:
+    closed = skips("unet", expand=("none",))
+    assert closed == {("down3", "up1"), ("down2", "up2"), ("down1", "up3"), ("down0", "up4")}
+    assert skips("resnet18", expand=("layer1.0",)) == {("maxpool1", "layer1.0.add1")}
+    assert skips("resnet18", expand=("none",)) == set()
+    assert skips("googlenet") == set()
+    assert skips("upsample_any") == set()
