@@ -11,13 +11,13 @@ from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.labels import rough, tail
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.legend import legend_of
+from netdsl.backends.diagram.marks import marked
 from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.rows import Piece
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.sheet import Sheet
-from netdsl.backends.diagram.skips import with_skips
 from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.ir.dim import Dim
@@ -59,7 +59,7 @@ class BlockSheet(Sheet):
         self.training = training_units(graph, self.wiring)
         self.keys = {id(unit): key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.wires = with_skips(self.wiring.wires, self.wiring.depths, self.boxes)
+        self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
         self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:
@@ -108,10 +108,12 @@ class BlockSheet(Sheet):
         boxes = [self.boxes[key] for key in keys]
         if isinstance(item, str):
             resolution = self._resolution(self.ends[item])
-            return Piece(boxes[0].width + 70, boxes[0].height, resolution)
+            stays = item.startswith(OUTPUT)
+            return Piece(boxes[0].width + 70, boxes[0].height, resolution, stays=stays)
         resolution = self._resolution(item.outputs[0]) if item.outputs else ""
         if not item.is_open:
-            return Piece(boxes[0].width + 70, boxes[0].height, resolution)
+            ends = boxes[0].form == "shrink" and bool(resolution)
+            return Piece(boxes[0].width + 70, boxes[0].height, resolution, ends)
         columns = longest_way(item)
         width = sum(b.width + 62 for b in boxes) / len(boxes) * columns
         height = 56.0 * max(1.0, len(boxes) / columns) + 40

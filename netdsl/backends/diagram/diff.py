@@ -22,11 +22,11 @@ from netdsl.backends.diagram.diff_words import (
 )
 from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, leaf_of, relative, sized
+from netdsl.backends.diagram.marks import marked
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.row_plan import cluster_title
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
-from netdsl.backends.diagram.skips import with_skips
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.ir.graph import Graph, Input, Output, Value
@@ -171,7 +171,7 @@ class DiffSheet(BlockSheet):
         wires = [*_marked_wires(new, new_keys, before, "added")]
         wires += _marked_wires(old, old_keys, after, "gone")
         depths = {new_keys.get(k, k): depth for k, depth in new.depths.items()}
-        self.wires = with_skips(wires, depths, self.boxes)
+        self.wires = marked(wires, depths, self.boxes)
         training = {new_keys.get(k, k) for k in training_units(self.graph, new)}
         gone = {old_keys.get(k, k) for k in training_units(self.old, old)}
         self.training = training | (gone - set(new_keys.values()))
@@ -255,10 +255,10 @@ def _marked_wires(
 
 def _marked(leaf: Leaf, change: str) -> Leaf:
     """The box in the colour of its change, with its sign."""
-    is_dashed = change == "gone"
+    dash = "dashed" if change == "gone" else ""
     if leaf.form in ("strip", "circle"):
-        return replace(leaf, kind=change, is_dashed=is_dashed)
+        return replace(leaf, kind=change, dash=dash)
     sign = f"{SIGNS[change]} " if change in SIGNS else ""
     label = Label(sign + leaf.label.title, leaf.label.lines)
     made = sized(leaf.unit, change, label, leaf.parts, leaf.form)
-    return replace(made, is_dashed=is_dashed)
+    return replace(made, dash=dash)

@@ -10,6 +10,7 @@ from graphviz.quoting import escape
 from netdsl.backends.diagram.blocks import BlockSheet
 from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.pens import PLAIN, pen_of
 from netdsl.backends.diagram.row_plan import times_name
 from netdsl.backends.diagram.theme import Theme
 from netdsl.backends.diagram.units import Unit
@@ -34,8 +35,10 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
     for wire in sheet.wires:
         label = "" if id(wire.value) in said else sheet.shown_shape(wire)
         said.add(id(wire.value))
-        style = {"style": "dashed"} if wire.head in sheet.training else {}
-        dot.edge(wire.tail, wire.head, escape(label), **style)
+        pen = pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
+        style = {"style": pen.dash} if pen.dash else {}
+        colour = {"color": theme[pen.colour]} if pen.colour != PLAIN.colour else {}
+        dot.edge(wire.tail, wire.head, escape(label), **style, **colour)
     return dot.source
 
 

@@ -133,11 +133,11 @@ def runs(indices: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def frame(
-    plane: Plane, patches: Sequence[Product], colour: str, stroke: float, dashed: bool = False
+    plane: Plane, patches: Sequence[Product], colour: str, stroke: float, dash: str = ""
 ) -> Box:
     """The rectangle around some cells."""
     left, top, right, bottom = plane.around(patches)
-    return Box(left, top, right - left, bottom - top, "", colour, stroke, 0, dashed)
+    return Box(left, top, right - left, bottom - top, "", colour, stroke, 0, dash)
 
 
 def extent(patches: Sequence[Product]) -> tuple[int, int]:

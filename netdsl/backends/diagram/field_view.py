@@ -236,7 +236,7 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     yield from cells(plane, sight.patches, "focus", 0.22)
     for other in sight.beside, sight.below:
         if other:
-            yield frame(plane, other, "ink", 0.9, dashed=True)
+            yield frame(plane, other, "ink", 0.9, dash="dashed")
     frames = [(series(number), way.patches) for number, way in enumerate(sight.ways)]
     frames.sort(key=lambda pair: -prod(extent(pair[1])))
     for colour, patches in frames or [("focus", sight.patches)]:
@@ -244,23 +244,23 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     shape = f" {TIMES} ".join(map(str, sight.shape))
     y = (LABELS + MAP if _is_flat(plane) else plane.height) + 18
     yield Text(0, y, f"{sight.item.name} {shape}, to scale", 10.5, "ink", True, "start")
-    for colour, text, dashed in _signs(sight):
-        yield Box(0, y + 7, 11, 8, "", colour, 1.0 if dashed else 1.5, 0, dashed)
+    for colour, text, dash in _signs(sight):
+        yield Box(0, y + 7, 11, 8, "", colour, 1.0 if dash else 1.5, 0, dash)
         for part in wrapped(text, 9.5, plane.width + APART - 30):
             y += 14
             yield Text(17, y, part, 9.5, "soft", False, "start")
 
 
-def _signs(sight: Sight) -> Iterator[tuple[str, str, bool]]:
-    """What the frames on the input mean: colour, words, whether dashed."""
+def _signs(sight: Sight) -> Iterator[tuple[str, str, str]]:
+    """What the frames on the input mean: colour, words, dashes."""
     if not sight.ways:
-        yield "focus", "what it sees", False
+        yield "focus", "what it sees", ""
     for number, way in enumerate(sight.ways):
         text = f"{_extent(sight, way.patches)} through {way.name}"
-        yield series(number), text, False
+        yield series(number), text, ""
     if sight.beside or sight.below:
         both = "right and below" if sight.beside and sight.below else "beside it"
-        yield "ink", f"what the neurons {both} see", True
+        yield "ink", f"what the neurons {both} see", "dashed"
 
 
 def _rays(

@@ -54,7 +54,7 @@ class Leaf:
     height: float
     parts: tuple[int, ...] = ()
     form: str = "box"
-    is_dashed: bool = False
+    dash: str = ""
 
     @property
     def cards(self) -> int:
@@ -171,22 +171,20 @@ def draw_leaf(leaf: Leaf, x: float, y: float) -> list[Item]:
     for card in range(leaf.cards, 0, -1):
         shift = card * CARD
         items.append(Box(left + shift, top - shift, leaf.width, leaf.height, fill, line, 1.0, 9))
-    dashed = leaf.is_dashed
     if leaf.form == "strip":
         return [*items, *_strip(leaf, left, top), *_outline(leaf, left, top)]
     if leaf.form == "circle":
         sign = Text(x, y + 4.5, leaf.label.title, 14, "ink", True)
-        return [Ellipse(x, y, 11, 11, fill, line, 1.3, dashed), sign]
+        return [Ellipse(x, y, 11, 11, fill, line, 1.3, leaf.dash), sign]
     if leaf.form in ("shrink", "grow"):
-        items.append(_slanted(leaf, left, top, fill, line, dashed))
+        items.append(_slanted(leaf, left, top, fill, line))
     else:
         radius = {"pill": leaf.height / 2, "sharp": 1.5, "end": 12, "block": 9}.get(leaf.form, 7)
-        box = Box(left, top, leaf.width, leaf.height, fill, line, 1.3, radius, dashed)
+        box = Box(left, top, leaf.width, leaf.height, fill, line, 1.3, radius, leaf.dash)
         items.append(box)
         if leaf.form == "block":
-            items.append(
-                Box(left + 3, top + 3, leaf.width - 6, leaf.height - 6, "", line, 0.8, 6.5, dashed)
-            )
+            size = leaf.width - 6, leaf.height - 6
+            items.append(Box(left + 3, top + 3, *size, "", line, 0.8, 6.5, leaf.dash))
     return [*items, *_texts(leaf, x, top)]
 
 
@@ -219,13 +217,13 @@ def open_mark(x: float, y: float) -> Polygon:
     return Polygon(((x - 3.5, y - 3), (x + 3.5, y - 3), (x, y + 3)), "block.line")
 
 
-def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str, dashed: bool) -> Polygon:
+def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str) -> Polygon:
     """Sides that come together where a map shrinks, and go apart where it grows."""
     right, bottom = left + leaf.width, top + leaf.height
     cut = min(7.0, leaf.height / 5)
     near, far = (0.0, cut) if leaf.form == "shrink" else (cut, 0.0)
     corners = ((left, top + near), (right, top + far), (right, bottom - far), (left, bottom - near))
-    return Polygon(corners, fill, line, 1.3, dashed)
+    return Polygon(corners, fill, line, 1.3, leaf.dash)
 
 
 def _bar(leaf: Leaf, x: float, y: float) -> list[Item]:
@@ -245,7 +243,7 @@ def _outline(leaf: Leaf, left: float, top: float) -> list[Item]:
     if leaf.kind not in CHANGES:
         return []
     around = left - 3, top - 3, leaf.width + 6, leaf.height + 6
-    return [Box(*around, "", f"{leaf.kind}.line", 2, 3, leaf.is_dashed)]
+    return [Box(*around, "", f"{leaf.kind}.line", 2, 3, leaf.dash)]
 
 
 def strip_places(leaf: Leaf, top: float) -> list[tuple[float, float]]:

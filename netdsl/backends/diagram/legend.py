@@ -9,7 +9,7 @@ from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
 from netdsl.backends.diagram.shape_names import ShapeNames
-from netdsl.backends.diagram.wiring import SKIP
+from netdsl.backends.diagram.wiring import SIZE_ONLY, SKIP
 
 WIDTH = 720.0
 SIZE = 9.5
@@ -40,10 +40,15 @@ def legend_of(
             continue
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
-        leaf = Leaf(None, kind, Label(""), 20, 13, form=form, is_dashed=kind == "gone")
+        leaf = Leaf(
+            None, kind, Label(""), 20, 13, form=form, dash="dashed" if kind == "gone" else ""
+        )
         entries.append((_swatch(leaf), text))
     if SKIP in also:
         entries.append(([Box(0, -0.8, 20, 1.6, "amber", "", 0)], "skip: passes by layers"))
+    if SIZE_ONLY in also:
+        dots: list[Item] = [Box(x, -0.6, 2, 1.2, "wire", "", 0) for x in range(0, 20, 5)]
+        entries.append((dots, "only the size is read"))
     if any(box.cards for box in found):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
     if any(box.form == "strip" or box.parts for box in found):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from netdsl.backends.diagram.labels import Label
 from netdsl.backends.diagram.leaf import Leaf, end_leaf, sized
 from netdsl.backends.diagram.legend import legend_of
+from netdsl.backends.diagram.marks import marked
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.rows import Piece
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.sheet import Sheet
-from netdsl.backends.diagram.skips import with_skips
 from netdsl.backends.diagram.units import Unit
 from netdsl.backends.diagram.wiring import INPUT, OUTPUT, Wire
 from netdsl.ir.graph import Value
@@ -71,7 +71,7 @@ class _OpsSheet(Sheet):
         self.items: list[str | Unit] = list(self.boxes)
         self.first_late = len(self.items)
         self.names: dict[int, str] = {}
-        self.wires = with_skips(*self._wired(), self.boxes)
+        self.wires = marked(*self._wired(), self.boxes)
 
     def _wired(self) -> tuple[list[Wire], dict[str, int]]:
         made = {name: f"{INPUT}{n}" for n, name in enumerate(self.exported.inputs)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from netdsl.backends.diagram.dot import DotCluster, DotGraph, DotNode, Layout, Route
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.leaf import CHANGES, Leaf, draw_leaf, open_mark
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.pens import Pen
 from netdsl.backends.diagram.scene import (
     Box,
     Curve,
@@ -22,9 +22,7 @@ from netdsl.backends.diagram.scene import (
     moved,
     rounded,
 )
-from netdsl.backends.diagram.theme import series
 from netdsl.backends.diagram.tips import tip
-from netdsl.backends.diagram.wiring import SKIP, Wire
 
 LANE = 8.0
 PAD = 14.0
@@ -33,26 +31,18 @@ CHANNEL = 15.0
 CAPTION = 12.0
 
 
-class Look(Protocol):
-    """What painting a row asks of the drawing it is part of."""
-
-    boxes: dict[str, Leaf]
-    training: set[str]
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    `labels` are texts of the values that go out and are named nowhere else, `marks` what is told
-    of them, `items` what is painted, from the row's own corner on.
+    What goes out has the pen of its way to them; `labels` are texts of what is named nowhere else,
+    `items` what is painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
     coming: Sequence[int]
-    going: Sequence[int]
+    going: Mapping[int, Pen]
     labels: Mapping[int, str]
-    marks: Mapping[int, str]
     layout: Layout
     items: tuple[Item, ...]
 
@@ -126,6 +116,7 @@ class _Places:
         y_out = self.tops[number] + self.pad + port[1]
         y_low = self.bottom(number) + GAP / 2 + CHANNEL * rank + 8
         x_left = origin - 8 - LANE * (self.lanes[number, value] + 1)
+        pen = self.rows[number].going[value]
         start = [
             (origin + port[0] - 1.5, y_out),
             (x_right, y_out),
@@ -138,9 +129,8 @@ class _Places:
                 continue
             x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
             end = (origin + x + 1.5, self.tops[target] + self.pad + y)
-            mark = self.rows[number].marks.get(value, "")
-            colour, stroke = _line_of(mark)
-            yield rounded([*start, (x_left, end[1]), end], colour, stroke, 9, mark == "gone")
+            corners = [*start, (x_left, end[1]), end]
+            yield rounded(corners, pen.colour, pen.width, 9, pen.dash)
         text = self.rows[number].labels.get(value)
         if text:
             yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
@@ -168,17 +158,12 @@ def _lanes(rows: Sequence[Row]) -> dict[tuple[int, int], int]:
 
 
 def paint_row(
-    graph: DotGraph, wires: Sequence[Wire | None], layout: Layout, look: Look
+    graph: DotGraph, pens: Sequence[Pen], layout: Layout, boxes: Mapping[str, Leaf]
 ) -> Iterator[Item]:
-    """Frames, lines and boxes; `wires` belong to the edges, None for one that leads out."""
-    boxes = look.boxes
+    """Frames, lines and boxes; `pens` belong to the edges."""
     yield from _frames(graph.children, layout)
-    for edge, wire, route in zip(graph.edges, wires, layout.routes, strict=True):
-        dashed = edge.head in look.training or (wire is not None and wire.mark == "gone")
-        colour, stroke = _line_of(wire.mark if wire is not None else "")
-        if edge.port >= 0 and (wire is None or not wire.mark):
-            colour, stroke = series(edge.port), 1.6
-        yield from _edge(route, edge.label, colour, stroke, dashed, edge.head in boxes)
+    for edge, pen, route in zip(graph.edges, pens, layout.routes, strict=True):
+        yield from _edge(route, edge.label, pen, edge.head in boxes)
     for key, (x, y) in layout.nodes.items():
         if key in boxes:
             yield _box(boxes[key], x, y, key)
@@ -186,24 +171,15 @@ def paint_row(
             yield Ellipse(x, y, 3, 3, "wire")
 
 
-def _line_of(mark: str) -> tuple[str, float]:
-    """Colour and width of a tensor's way."""
-    if mark == SKIP:
-        return "amber", 1.6
-    return (f"{mark}.line", 1.8) if mark else ("wire", 1.2)
-
-
-def _edge(
-    route: Route, label: str, colour: str, stroke: float, dashed: bool, pointed: bool
-) -> Iterator[Item]:
+def _edge(route: Route, label: str, pen: Pen, pointed: bool) -> Iterator[Item]:
     points = route.points
     if pointed:
         tip_point = points[-1]
         behind = next((p for p in reversed(points[:-1]) if p != tip_point), points[0])
-        yield Curve((*points[:-1], tip_point), colour, stroke, dashed)
-        yield arrow_head(tip_point, behind, colour, 7)
+        yield Curve((*points[:-1], tip_point), pen.colour, pen.width, pen.dash)
+        yield arrow_head(tip_point, behind, pen.colour, 7)
     else:
-        yield Curve(points, colour, stroke, dashed)
+        yield Curve(points, pen.colour, pen.width, pen.dash)
     if label and route.label is not None:
         x, y = route.label
         yield Text(x, y + 2, label, 9, "soft")

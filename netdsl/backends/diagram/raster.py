@@ -87,7 +87,7 @@ def _paint(shape: Shape, theme: Theme, height: float) -> Iterator[str]:
     alpha = "" if shape.opacity == 1 else f"{round(shape.opacity * 255):02x}"
     line = theme[shape.line] + alpha if shape.line else "#00000000"
     yield f"{_string('c', line)} {_string('S', f'setlinewidth({shape.stroke:g})')}"
-    yield _string("S", "dashed" if shape.dashed else "solid")
+    yield _string("S", shape.dash or "solid")
     if fill:
         yield _string("C", theme[fill] + alpha)
     if isinstance(shape, Ellipse):

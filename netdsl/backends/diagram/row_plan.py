@@ -8,20 +8,26 @@ from typing import Protocol
 from netdsl.backends.diagram.dot import DotCluster, DotEdge, DotGraph, DotNode
 from netdsl.backends.diagram.leaf import Leaf, relative, strip_places
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.pens import Pen, pen_of, shared
 from netdsl.backends.diagram.units import Unit, leaves
-from netdsl.backends.diagram.wiring import SKIP, Wire
+from netdsl.backends.diagram.wiring import Wire
+from netdsl.ir.graph import Value
 
 CHAIN_WEIGHT = 12
 """How much straighter the way of a tensor to its first reader is than that to others."""
 
 
 class Boxes(Protocol):
-    """What a row asks of the drawing it is part of: boxes by key, units' keys, wires."""
+    """What a row asks of the drawing it is part of: boxes by key, units' keys, wires.
+
+    `training` are the keys of what runs in training only.
+    """
 
     options: Options
     boxes: dict[str, Leaf]
     keys: dict[int, str]
     wires: Sequence[Wire]
+    training: set[str]
 
     def shown_shape(self, wire: Wire) -> str:
         """What stands beside a tensor's way."""
@@ -35,21 +41,21 @@ class Boxes(Protocol):
 class RowPlan:
     """One row as Graphviz is told of it.
 
-    `own` are the keys of its boxes, `wires` belong to the edges; `coming` and `going` are `id`s of
-    values from and to other rows, `labels` texts for those that go out and are read nowhere in
-    this row.
+    `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are `id`s of
+    values from and to other rows, `going` with the pen outside of rows; `labels` are texts for
+    those that go out and are read nowhere in this row.
     """
 
     def __init__(self, sheet: Boxes, row: Sequence[str | Unit], own: frozenset[str]) -> None:
         self.sheet, self.own = sheet, own
         self.graph = DotGraph()
-        self.wires: list[Wire | None] = []
+        self.pens: list[Pen] = []
         self.junctions: dict[tuple[int, str], str] = {}
         wires = sheet.wires
         coming = {id(w.value): w for w in wires if self._enters(w)}
         going = {id(w.value): w for w in wires if self._leaves(w)}
-        self.coming, self.going = tuple(coming), tuple(going)
-        self.marks = self._marks(wires)
+        self.coming = tuple(coming)
+        self.going = {key: shared(self._pens_out(wire.value)) for key, wire in going.items()}
         sides = ("source", "sink") if sheet.options.direction == "right" else ("", "")
         self._ports("enter", len(coming), sides[0])
         self._add(row)
@@ -58,16 +64,17 @@ class RowPlan:
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
             edge = DotEdge(wire.tail, f"leave{port}", weight=weight)
-            self._edge(edge, wire if id(wire.value) in self.marks else None)
+            self._edge(edge, self.going[id(wire.value)])
         self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
 
-    def _marks(self, wires: Sequence[Wire]) -> dict[int, str]:
-        """What is told of each value that goes out, where all its ways out share it."""
-        found: dict[int, set[str]] = {}
-        for wire in wires:
-            if self._leaves(wire):
-                found.setdefault(id(wire.value), set()).add(wire.mark)
-        return {key: marks.pop() for key, marks in found.items() if len(marks) == 1 and all(marks)}
+    def _pen(self, wire: Wire) -> Pen:
+        sheet = self.sheet
+        return pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
+
+    def _pens_out(self, value: Value) -> list[Pen]:
+        """Those of the ways of a value to other rows."""
+        wires = self.sheet.wires
+        return [self._pen(wire) for wire in wires if wire.value is value and self._leaves(wire)]
 
     def _enters(self, wire: Wire) -> bool:
         return wire.head in self.own and wire.tail not in self.own
@@ -138,14 +145,16 @@ class RowPlan:
             if junction is not None:
                 if (id(wire.value), junction) not in fed:
                     fed.add((id(wire.value), junction))
-                    shared = wire if wire.mark != SKIP else None
-                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), shared)
+                    pen = shared(self._pens_through(wire.value, junction))
+                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), pen)
                 label, tail = "", junction
             box = self.sheet.boxes[wire.head]
             port = wire.port if box.form == "strip" else -1
             chain = CHAIN_WEIGHT if previous.get(tail) is None and not junction else 1
             previous[tail] = wire.head
-            self._edge(DotEdge(tail, wire.head, label if port < 0 else "", chain, port), wire)
+            self._edge(
+                DotEdge(tail, wire.head, label if port < 0 else "", chain, port), self._pen(wire)
+            )
         return said
 
     def _label(self, wire: Wire, said: set[int]) -> str:
@@ -157,9 +166,14 @@ class RowPlan:
         said.add(id(wire.value))
         return self.sheet.shown_shape(wire)
 
-    def _edge(self, edge: DotEdge, wire: Wire | None) -> None:
+    def _pens_through(self, value: Value, junction: str) -> list[Pen]:
+        """Those of the ways of a value into an open block, behind the point where they part."""
+        wires = (wire for wire in self.sheet.wires if wire.value is value)
+        return [self._pen(w) for w in wires if self.junctions.get((id(value), w.head)) == junction]
+
+    def _edge(self, edge: DotEdge, pen: Pen) -> None:
         self.graph.edges.append(edge)
-        self.wires.append(wire)
+        self.pens.append(pen)
 
 
 def id_of(unit: Unit) -> str:

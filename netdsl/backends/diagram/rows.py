@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
-CUT_ELSEWHERE = 0.12
-"""What it costs to cut a row where the resolution stays the same, in squared shares of a row."""
+CUT_WITHIN, CUT_WITHIN_NARROW = 0.4, 0.1
+"""What it costs to cut a row within a stage, in squared shares of a row; on narrow paper, less."""
+CUT_BEFORE_OUTPUT = 2.0
+"""What it costs to cut an output off from the layer that gives it."""
 
 MANY = 200
 """Units from which on one width only is tried."""
@@ -17,15 +19,35 @@ ROW_EXTRA = 66.0
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A top-level unit: how much room it takes, and the size of the maps that it gives."""
+    """A top-level unit: how much room it takes, and the size of the maps that it gives.
+
+    Where that changes, the unit begins a stage, as a strided block does, or `ends` one: a pool.
+    An output `stays` in the row of what gives it.
+    """
 
     width: float
     height: float
     resolution: str
+    ends: bool = False
+    stays: bool = False
 
 
-def cut(pieces: Sequence[Piece], width: float) -> list[range]:
-    """Rows of about `width`, cut behind a change of resolution where that costs little room."""
+def stacked(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, where outputs of one layer stand below each other."""
+    found: list[Piece] = []
+    first = 0
+    for piece in pieces:
+        if piece.stays and found and found[-1].stays:
+            found[first] = replace(found[first], height=found[first].height + piece.height + 16)
+            found.append(replace(piece, width=0.0))
+            continue
+        first = len(found)
+        found.append(piece)
+    return found
+
+
+def cut(pieces: Sequence[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
+    """Rows of about `width`, cut between stages where that costs little room."""
     count = len(pieces)
     best: list[tuple[float, int]] = [(0.0, 0)]
     odd = [start > 0 and not changes(pieces, start) for start in range(count)]
@@ -39,7 +61,7 @@ def cut(pieces: Sequence[Piece], width: float) -> list[range]:
             slack = max(0.0, 1 - room / width)
             cost = slack**2 * (0.35 if end == count else 1.0)
             if odd[start]:
-                cost += CUT_ELSEWHERE
+                cost += CUT_BEFORE_OUTPUT if pieces[start].stays else within
             choices.append((best[start][0] + cost, start))
         best.append(min(choices))
     rows: list[range] = []
@@ -52,9 +74,12 @@ def cut(pieces: Sequence[Piece], width: float) -> list[range]:
 
 
 def changes(pieces: Sequence[Piece], index: int) -> bool:
-    """Whether the unit before `index` gives maps of another size than the one before it."""
-    before = pieces[index - 2].resolution if index > 1 else ""
-    return pieces[index - 1].resolution != before
+    """Whether a stage ends or begins at a cut before `index`."""
+    behind = pieces[index - 2].resolution if index > 1 else ""
+    last, first = pieces[index - 1], pieces[index]
+    if last.ends and last.resolution != behind and not first.stays:
+        return True
+    return first.resolution != last.resolution and not (first.ends or first.stays)
 
 
 def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:

@@ -29,7 +29,7 @@ class Box:
     line: str = ""
     stroke: float = 1.0
     radius: float = 0.0
-    dashed: bool = False
+    dash: str = ""
     opacity: float = 1.0
 
 
@@ -41,18 +41,18 @@ class Polygon:
     fill: str = ""
     line: str = ""
     stroke: float = 1.0
-    dashed: bool = False
+    dash: str = ""
     opacity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A Bezier path: a start, then three points a piece."""
+    """A Bezier path: a start, then three points a piece; `dash` is as of a `Pen`."""
 
     points: tuple[Point, ...]
     line: str
     stroke: float = 1.0
-    dashed: bool = False
+    dash: str = ""
     opacity: float = 1.0
 
 
@@ -67,7 +67,7 @@ class Ellipse:
     fill: str = ""
     line: str = ""
     stroke: float = 1.0
-    dashed: bool = False
+    dash: str = ""
     opacity: float = 1.0
 
 
@@ -156,18 +156,18 @@ def moved(item: Item, dx: float, dy: float) -> Item:
     if isinstance(item, Box):
         return Box(
             item.x + dx, item.y + dy, item.width, item.height, item.fill, item.line,
-            item.stroke, item.radius, item.dashed, item.opacity,
+            item.stroke, item.radius, item.dash, item.opacity,
         )  # fmt: skip
     if isinstance(item, Polygon):
         points = tuple((x + dx, y + dy) for x, y in item.points)
-        return Polygon(points, item.fill, item.line, item.stroke, item.dashed, item.opacity)
+        return Polygon(points, item.fill, item.line, item.stroke, item.dash, item.opacity)
     if isinstance(item, Curve):
         points = tuple((x + dx, y + dy) for x, y in item.points)
-        return Curve(points, item.line, item.stroke, item.dashed, item.opacity)
+        return Curve(points, item.line, item.stroke, item.dash, item.opacity)
     if isinstance(item, Ellipse):
         return Ellipse(
             item.x + dx, item.y + dy, item.rx, item.ry, item.fill, item.line,
-            item.stroke, item.dashed, item.opacity,
+            item.stroke, item.dash, item.opacity,
         )  # fmt: skip
     return Text(item.x + dx, item.y + dy, item.text, item.size, item.colour, item.bold, item.anchor)
 
@@ -196,7 +196,7 @@ def _bounds(shape: Shape) -> Bounds:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def line(points: Iterable[Point], colour: str, stroke: float = 1.0, dashed: bool = False) -> Curve:
+def line(points: Iterable[Point], colour: str, stroke: float = 1.0, dash: str = "") -> Curve:
     """A polyline as a path."""
     first, *rest = points
     path = [first]
@@ -204,12 +204,12 @@ def line(points: Iterable[Point], colour: str, stroke: float = 1.0, dashed: bool
     for point in rest:
         path += [before, point, point]
         before = point
-    return Curve(tuple(path), colour, stroke, dashed)
+    return Curve(tuple(path), colour, stroke, dash)
 
 
 def rounded(
     points: Iterable[Point], colour: str, stroke: float = 1.0, radius: float = 8.0,
-    dashed: bool = False,
+    dash: str = "",
 ) -> Curve:  # fmt: skip
     """A polyline whose corners are rounded."""
     given = list(points)
@@ -220,7 +220,7 @@ def rounded(
         end = _towards(corner, after, radius)
         path += [path[-1], start, start, _middle(start, corner), _middle(end, corner), end]
     path += [path[-1], corners[-1], corners[-1]]
-    return Curve(tuple(path), colour, stroke, dashed)
+    return Curve(tuple(path), colour, stroke, dash)
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:

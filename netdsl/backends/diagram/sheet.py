@@ -12,11 +12,14 @@ from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.row_plan import RowPlan, cluster_title
 from netdsl.backends.diagram.rows import (
+    CUT_WITHIN,
+    CUT_WITHIN_NARROW,
     MANY,
     Piece,
     changes,
     cut,
     estimated_ratio,
+    stacked,
     widths_to_try,
 )
 from netdsl.backends.diagram.scene import Item, Picture
@@ -30,6 +33,8 @@ CANDIDATES, FEW_CANDIDATES = 6, 2
 """Ways to cut rows that are laid out; of a network with many boxes fewer."""
 BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
 """What gutters and margins may take of a width that is given."""
+ODD_CUT = 0.6
+"""How much less pleasant a picture is if all its rows are cut within a stage."""
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -86,7 +91,7 @@ class Sheet:
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
-        pieces = [self.piece(item) for item in self.items]
+        pieces = stacked([self.piece(item) for item in self.items])
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
         told, legend = self.lines(), self.legend()
@@ -117,28 +122,32 @@ class Sheet:
         if self.room is None or self._is_small(pieces):
             return []
         widths = [max(self.room - beside, 1.0) for beside in BESIDE]
-        return list(dict.fromkeys(tuple(self._cut(pieces, width)) for width in widths))
+        plans = [
+            self._cut(pieces, w, cost) for w in widths for cost in (CUT_WITHIN, CUT_WITHIN_NARROW)
+        ]
+        return list(dict.fromkeys(tuple(plan) for plan in plans))
 
     def _is_small(self, pieces: list[Piece]) -> bool:
         """Whether one row is enough."""
         room = SMALL if self.room is None else min(SMALL, self.room - 2 * MARGIN)
         return sum(piece.width for piece in pieces) < room and not self.training
 
-    def _cut(self, pieces: list[Piece], width: float) -> list[range]:
+    def _cut(self, pieces: list[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
         """Rows; heads for training stand in rows of their own."""
         if self.options.direction == "down":
             return [range(len(pieces))]
         main, late = pieces[: self.first_late], pieces[self.first_late :]
-        rows = cut(main, width)
+        rows = cut(main, width, within)
         shift = self.first_late
         return rows + [
-            range(r.start + shift, r.stop + shift) for r in (cut(late, width) if late else [])
+            range(r.start + shift, r.stop + shift)
+            for r in (cut(late, width, within) if late else [])
         ]
 
-    def _odd_cuts(self, pieces: list[Piece], rows: Sequence[range]) -> int:
-        """Rows that start where the resolution stays the same."""
+    def _odd_cuts(self, pieces: list[Piece], rows: Sequence[range]) -> float:
+        """The share of the rows that start within a stage."""
         starts = [row.start for row in rows[1:] if row.start < self.first_late]
-        return sum(not changes(pieces, start) for start in starts)
+        return sum(not changes(pieces, start) for start in starts) / max(len(starts), 1)
 
     def _rows(self, plans: Sequence[Sequence[range]]) -> dict[range, Row]:
         """Each row of the plans, laid out; all of them in one run of Graphviz."""
@@ -149,8 +158,8 @@ class Sheet:
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
         rows: dict[range, Row] = {}
         for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
-            ends = plan.coming, plan.going, plan.labels, plan.marks
-            items = tuple(paint_row(plan.graph, plan.wires, layout, self))
+            ends = plan.coming, plan.going, plan.labels
+            items = tuple(paint_row(plan.graph, plan.pens, layout, self.boxes))
             rows[number] = Row(self.caption(row), *ends, layout, items)
         return rows
 
@@ -179,15 +188,15 @@ class Sheet:
             found += [item] if isinstance(item, str) else [self.keys[id(u)] for u in leaves([item])]
         return found
 
-    def _unpleasant(self, made: tuple[Picture, int]) -> tuple[bool, float]:
+    def _unpleasant(self, made: tuple[Picture, float]) -> tuple[bool, float]:
         """Letters too small for the width, then how far from a page's proportions, how large, and
-        how often cut within a resolution."""
+        how often cut within a stage."""
         picture, odd_cuts = made
         size = (picture.width * picture.height) ** 0.25
         ratio = picture.width / picture.height
         page = 1.0 if 0.5 <= ratio <= 2 else 2.0
         is_small = self.room is not None and picture.width > self.room
-        return is_small, _far(ratio) * size * (1 + 0.1 * odd_cuts) * page
+        return is_small, _far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
 
 
 def _far(ratio: float) -> float:

@@ -10,6 +10,7 @@ from netdsl.backends.diagram.fonts import FAMILY
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Picture, Polygon, Shape
 from netdsl.backends.diagram.theme import Theme, dark_rules
 
+_DASHES = {"dashed": "4,3", "dotted": "2,3"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -93,8 +94,8 @@ def _paint(shape: Box | Ellipse | Polygon | Curve, theme: Theme) -> str:
         parts.append(f' stroke="{theme[shape.line]}"')
         if shape.stroke != 1:
             parts.append(f' stroke-width="{_n(shape.stroke)}"')
-        if shape.dashed:
-            parts.append(' stroke-dasharray="4,3"')
+        if shape.dash:
+            parts.append(f' stroke-dasharray="{_DASHES[shape.dash]}"')
     if shape.opacity != 1:
         parts.append(f' opacity="{_n(shape.opacity)}"')
     return "".join(parts)

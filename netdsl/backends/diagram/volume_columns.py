@@ -240,7 +240,8 @@ def lens(form: Form) -> list[Item]:
         *([large.on_face(0, c), large.on_face(rows, c)] for c in range(1, columns)),
     ]
     rays = [
-        line([form.on_face(0, c), large.on_face(rows, c)], "amber", 0.6, True) for c in (0, columns)
+        line([form.on_face(0, c), large.on_face(rows, c)], "amber", 0.6, "dashed")
+        for c in (0, columns)
     ]
     right, top = large.on_face(0, columns)
     words = Text(right, top - 3, f"× {factor}", SOFT, "amber", True, "end")

@@ -143,8 +143,8 @@ def _rays(starts: tuple[Point, Point], ends: tuple[Point, Point], role: str) -> 
     (a, b), (c, d) = starts, ends
     return [
         Polygon((a, c, d, b), f"{role}.fill", "", 0, opacity=0.5),
-        line([a, c], f"{role}.line", 0.9, True),
-        line([b, d], f"{role}.line", 0.9, True),
+        line([a, c], f"{role}.line", 0.9, "dashed"),
+        line([b, d], f"{role}.line", 0.9, "dashed"),
     ]
 
 

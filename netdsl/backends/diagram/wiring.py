@@ -9,14 +9,15 @@ from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph, Node, Value
 
 INPUT, OUTPUT = "in", "out"
-SKIP = "skip"
+SKIP, SIZE_ONLY = "skip", "size"
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A tensor on its way from one box to another; `port` is the reader's input, from 0.
 
-    `mark` is what its colour tells: a change (`added`, `gone`), or that it is a skip.
+    `mark` is what its look tells: a change (`added`, `gone`), that it is a skip, or that nothing
+    but its size is read.
     """
 
     tail: str

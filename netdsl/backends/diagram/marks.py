@@ -1,4 +1,4 @@
-"""Which wires are skips: they pass by layers that the other ways into a merge go through."""
+"""What wires are marked with: that only a size is read, or that they pass by layers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ from dataclasses import replace
 from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.leaf import Leaf
 from netdsl.backends.diagram.units import family
-from netdsl.backends.diagram.wiring import SKIP, Wire
-from netdsl.ir.graph import Value
+from netdsl.backends.diagram.wiring import SIZE_ONLY, SKIP, Wire
+from netdsl.ir.graph import Node, Value
 
 
-def with_skips(
+def marked(
     wires: Iterable[Wire], depths: Mapping[str, int], boxes: Mapping[str, Leaf]
 ) -> list[Wire]:
-    """The wires, those marked that are skips and bear no other mark."""
-    wires = list(wires)
+    """The wires; those that bear no mark yet get one, where there is something to tell."""
+    wires = [
+        replace(wire, mark=SIZE_ONLY)
+        if not wire.mark and _gives_a_size(wire, boxes[wire.head])
+        else wire
+        for wire in wires
+    ]
     into: dict[str, list[Wire]] = {}
     for wire in wires:
-        into.setdefault(wire.head, []).append(wire)
+        if wire.mark != SIZE_ONLY:
+            into.setdefault(wire.head, []).append(wire)
     return [
         replace(wire, mark=SKIP)
         if not wire.mark and _is_skip(wire, into[wire.head], depths, boxes[wire.head])
         else wire
         for wire in wires
     ]
+
+
+def _gives_a_size(wire: Wire, box: Leaf) -> bool:
+    """Whether nothing but the size of the tensor is read: `upsample(size=skip)`."""
+    if box.unit is None:
+        return False
+    readers = [node for node in box.unit.nodes if any(v is wire.value for v in node.inputs)]
+    return bool(readers) and not any(_reads_numbers(node, wire.value) for node in readers)
+
+
+def _reads_numbers(node: Node, value: Value) -> bool:
+    return any(v is value for _, v in data_inputs(node))
 
 
 def _is_skip(wire: Wire, into: Sequence[Wire], depths: Mapping[str, int], box: Leaf) -> bool:
@@ -39,5 +57,5 @@ def _is_merged(value: Value, box: Leaf) -> bool:
     """Whether a closed block merges what comes in just as it is."""
     if box.unit is None or not box.unit.is_block:
         return False
-    readers = [node for node in box.unit.nodes if any(v is value for _, v in data_inputs(node))]
+    readers = [node for node in box.unit.nodes if _reads_numbers(node, value)]
     return bool(readers) and all(family(node) == "merging" for node in readers)
