@@ -1,4 +1,7 @@
-"""Units of the library that no example uses, against plain PyTorch modules with the same keys."""
+"""YOLO's units against plain PyTorch modules with the same keys.
+
+test_public_units.py compares them with ultralytics where that is installed.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 
-def conv(cin: int, cout: int, kernel: int = 1) -> Any:
+def conv(cin: int, cout: int, kernel: int = 1, act: Any = nn.SiLU) -> Any:
     unit = nn.Sequential()
     unit.add_module("conv", nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=False))
-    unit.add_module("bn", nn.BatchNorm2d(cout))
-    unit.add_module("act", nn.SiLU())
+    unit.add_module("bn", nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03))
+    unit.add_module("act", act())
     return unit
 
 
@@ -58,12 +61,15 @@ class C2f(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """SPP, or SPPF where `kernels` is one number."""
+    """SPP, or SPPF where `kernels` is one number; that of YOLO26 where it is `bare`."""
 
-    def __init__(self, cin: int, cout: int, kernels: tuple[int, ...] | int) -> None:
+    def __init__(
+        self, cin: int, cout: int, kernels: tuple[int, ...] | int, bare: bool = False
+    ) -> None:
         super().__init__()
-        self.cv1, self.cv2 = conv(cin, cin // 2), conv(cin // 2 * 4, cout)
-        self.kernels = kernels
+        self.cv1 = conv(cin, cin // 2, act=nn.Identity if bare else nn.SiLU)
+        self.cv2 = conv(cin // 2 * 4, cout)
+        self.kernels, self.bare = kernels, bare
 
     def forward(self, x: Any) -> Any:
         def pool(y: Any, k: int) -> Any:
@@ -75,32 +81,8 @@ class Pyramid(nn.Module):
                 maps.append(pool(maps[-1], self.kernels))
         else:
             maps += [pool(maps[0], k) for k in self.kernels]
-        return self.cv2(torch.cat(maps, 1))
-
-
-class PreAct(nn.Module):
-    def __init__(self, cin: int, cout: int, stride: int) -> None:
-        super().__init__()
-        self.bn1, self.bn2 = nn.BatchNorm2d(cin), nn.BatchNorm2d(cout)
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
-        if stride != 1 or cin != cout:
-            self.shortcut = nn.Conv2d(cin, cout, 1, stride, bias=False)
-
-    def forward(self, x: Any) -> Any:
-        pre = self.bn1(x).relu()
-        beside = self.shortcut(pre) if hasattr(self, "shortcut") else x
-        return self.conv2(self.bn2(self.conv1(pre)).relu()) + beside
-
-
-class Dcgan(nn.Module):
-    def __init__(self, cin: int, cout: int) -> None:
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(cin, cout, 4, 2, 1, bias=False)
-        self.bn = nn.BatchNorm2d(cout)
-
-    def forward(self, x: Any) -> Any:
-        return self.bn(self.conv(x)).relu()
+        y = self.cv2(torch.cat(maps, 1))
+        return x + y if self.bare and x.shape == y.shape else y
 
 
 UNITS: dict[str, Callable[[], Any]] = {
@@ -110,10 +92,8 @@ UNITS: dict[str, Callable[[], Any]] = {
     "C2f(8, 3, shortcut=true)": lambda: C2f(8, 8, 3, True),
     "YoloSPP(10)": lambda: Pyramid(8, 10, (5, 9, 13)),
     "SPPF(10)": lambda: Pyramid(8, 10, 5),
-    "PreActBlock(8)": lambda: PreAct(8, 8, 1),
-    "PreActBlock(12, 2)": lambda: PreAct(8, 12, 2),
-    "PreActBlock(12)": lambda: PreAct(8, 12, 1),
-    "DcganStage(6)": lambda: Dcgan(8, 6),
+    "SPPF(8, act=identity, shortcut=true)": lambda: Pyramid(8, 8, 5, bare=True),
+    "SPPF(10, act=identity, shortcut=true)": lambda: Pyramid(8, 10, 5, bare=True),
 }
 
 
@@ -126,7 +106,7 @@ def test_units_are_equal(stage: str) -> None:
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     network = netdsl.loads(
-        "use std.gan\nuse std.preact\nuse std.yolo\n"
+        "use std.yolo\n"
         f"net Unit {{\n    input x: [8, H, W]\n    output y = x -> unit: {stage}\n}}\n"
     )
     ours = network.torch(seed=1).eval()
@@ -135,3 +115,7 @@ def test_units_are_equal(stage: str) -> None:
         for size in ((7, 12), (16, 5)):
             x = torch.randn(2, 8, *size)
             torch.testing.assert_close(ours(x), theirs.eval()(x))
+        ours.train()(x), theirs.train()(x)
+        ours.eval()
+    kept = {f"unit.{k}": v for k, v in theirs.state_dict().items()}
+    torch.testing.assert_close(dict(ours.state_dict()), kept)
