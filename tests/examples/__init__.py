@@ -50,3 +50,13 @@ def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) ->
         else:
             found.append(torch.randint(0, 2, shape).to(getattr(torch, item.dtype)))
     return found
+
+
+def norm_constants(module: Any) -> dict[str, tuple[float, float | None]]:
+    """The eps and the momentum of each normalisation, by its path."""
+    found = {}
+    for path, part in module.named_modules():
+        if hasattr(part, "eps"):
+            momentum = getattr(part, "momentum", None)
+            found[path] = part.eps, momentum and round(momentum, 12)
+    return found

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 if find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed", allow_module_level=True)
 
-from tests.examples import FOLDER, example  # noqa: E402
+from tests.examples import FOLDER, example, norm_constants  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
 CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.json"
@@ -82,6 +82,7 @@ def close(ours: Any, theirs: Any) -> bool:
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_load_and_outputs_are_equal(name: str) -> None:
     theirs, ours = pair(name)
+    assert norm_constants(ours) == norm_constants(theirs)
     theirs.eval(), ours.eval()
     small, large = MODELS[name].sizes
     for height, width in ((small, large), (large, small)):

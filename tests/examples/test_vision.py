@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import netdsl
-from tests.examples import FOLDER, example
+from tests.examples import FOLDER, example, norm_constants
 
 torch = pytest.importorskip("torch")
 if find_spec("torchvision") is None:
@@ -79,6 +79,7 @@ def assert_close(found: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_load_and_outputs_are_equal(name: str) -> None:
+    assert norm_constants(ours(name)) == norm_constants(theirs(name))
     for size in MODELS[name].sizes:
         x = torch.randn(2, 3, *size)
         with torch.no_grad():
@@ -228,6 +229,7 @@ def test_blocks(use: str, shape: str, stage: str, module: Callable[[Any], Any]) 
     expected = restless(module(torchvision_models()))
     found = block(use, shape, stage)
     found.block.load_state_dict(expected.state_dict(), strict=True)
+    assert norm_constants(found.block) == norm_constants(expected)
     for height, width in ((7, 9), (1, 3), (12, 8)):
         axes = shape.replace("H", str(height)).replace("W", str(width))
         x = torch.randn(2, *map(int, axes.split(",")))

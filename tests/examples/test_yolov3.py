@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netdsl
-from tests.examples import example
+from tests.examples import example, norm_constants
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -74,6 +74,12 @@ class Darknet:
         _, small = self.neck(self.up(x, layer36))
         assert next(self.tensors, None) is None
         return large, medium, small
+
+
+def test_norms_have_the_constants_of_darknet() -> None:
+    """Those of src/batchnorm_layer.c where it trains on a GPU: .00001, and .01 of each batch."""
+    module = netdsl.load(example("yolov3_spp"), params={"classes": 1}).torch()
+    assert set(norm_constants(module).values()) == {(1e-5, 0.01)}
 
 
 def test_wired_as_in_darknet() -> None:
