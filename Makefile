@@ -49,7 +49,7 @@ PUBLIC = timm==1.0.31 segmentation-models-pytorch==0.6.0 pytorchcv==0.0.74 torch
 	huggingface-hub==0.36.0 requests==2.34.2 charset-normalizer==3.5.3 pyyaml==6.0.4 tqdm==4.70.1
 
 # torchvision without what it would pull in: it must not replace the CPU build of torch
-$(VENV)/.dev: $(VENV)/.torch
+$(VENV)/.dev: $(VENV)/.torch Makefile
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	$(RUN)/python -m pip install --quiet -c constraints.txt pillow
 	$(RUN)/python -m pip install --quiet --no-deps torchvision==0.28.0 $(PUBLIC)
