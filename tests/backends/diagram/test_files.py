@@ -150,6 +150,7 @@ def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
 
 def test_html_needs_no_network_and_knows_every_unit() -> None:
     data = network("googlenet", H=64, W=64).drawing("html")[0].decode()
+    data = data.replace("link.href = URL.createObjectURL(", "")  # a file that the page makes itself
     assert not re.search(r"(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org)", data)
     found = json.loads(
         re.search(r'id="drawing">(.*?)</script>', data, re.S)[1].replace("<\\/", "</")
@@ -231,6 +232,29 @@ def test_the_page_works_in_a_browser_by_mouse_and_by_keys(browser, tmp_path: Pat
     assert svg.get_dom_attribute("viewBox") == before
     errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
     assert errors == []
+
+
+def test_the_page_saves_the_picture_that_it_shows(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    googlenet, page = network("googlenet"), tmp_path / "googlenet.html"
+    googlenet.draw(page)
+    allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+    browser.get(page.as_uri())
+    for button, name, expand in (
+        ("save", "GoogLeNet.svg", ()),
+        ("close-all", "GoogLeNet-closed.svg", ("none",)),
+    ):
+        browser.find_element(By.ID, button).click()
+        browser.find_element(By.ID, "save").click()
+        WebDriverWait(browser, 10).until(lambda _, name=name: (tmp_path / name).exists())
+        saved = ET.fromstring((tmp_path / name).read_bytes())
+        drawn = ET.fromstring(googlenet.drawing("svg", expand=expand)[0])
+        assert [(e.tag, e.attrib, e.text) for e in saved.iter()] == [
+            (e.tag, e.attrib, e.text) for e in drawn.iter()
+        ]
 
 
 def test_a_neuron_that_is_pointed_at_is_left_alone_with_its_links(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

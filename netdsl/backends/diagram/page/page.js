@@ -66,6 +66,19 @@ function fit() {
   place();
 }
 
+// The picture that is shown, whole, as a file.
+function save() {
+  const home = document.createElement("div");
+  home.innerHTML = drawing.pictures[state];
+  const text = new XMLSerializer().serializeToString(home.querySelector("svg"));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(['<?xml version="1.0" encoding="UTF-8"?>\n', text], {type: "image/svg+xml"}));
+  const shown = {[drawing.start]: "", "": "-closed", "*": "-open"}[state] ?? "-" + state;
+  link.download = (document.title + shown).replace(/[^\w.-]+/g, "_") + ".svg";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
 function toggle(path) {
   const unit = drawing.units[path];
   if (!unit || !unit.block) return;
@@ -185,6 +198,7 @@ search.addEventListener("keydown", event => {
 document.getElementById("zoom-in").onclick = () => zoom(0.8);
 document.getElementById("zoom-out").onclick = () => zoom(1.25);
 document.getElementById("fit").onclick = fit;
+document.getElementById("save").onclick = save;
 document.getElementById("close-all").onclick = () => show("");
 document.getElementById("open-all").onclick = () => show("*");
 if (!("*" in drawing.pictures)) document.getElementById("open-all").hidden = true;
