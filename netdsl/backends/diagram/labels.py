@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -25,6 +26,14 @@ _WORDS = {
     "silu": "SiLU", "gelu": "GELU", "elu": "ELU", "selu": "SELU", "celu": "CELU",
     "drop_path": "drop path", "spp": "spatial pyramid pool", "": "learned weight",
 }  # fmt: skip
+
+MOVES = (
+    "flatten", "reshape", "permute", "split", "slice", "identity", "channel_shuffle",
+    "pixel_unshuffle",
+)  # fmt: skip
+"""Layers that only move values."""
+_MINOR = ("", "size", "merging")
+"""Families that, as what moves values, are left out where a block has more than can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +157,34 @@ def block_lines(unit: Unit) -> list[str]:
         return ["+".join(map(str, joined)) + " ch"]
     skip, aside = _skip(unit)
     shown = [part for part in unit.parts if not aside.intersection(map(id, part.nodes))]
-    words = [_short(part) for part in shown if part.node.op.name not in ("add", "identity")]
-    told = _told([w for w in words if w])
+    told = _told(_words(shown))
     lines = [" · ".join(told[i : i + 3]) for i in range(0, len(told), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
+
+
+def varied(unit: Unit) -> str:
+    """What differs between the copies of a block: `drop path 0.1 to 0.2`."""
+    found: dict[str, list[float]] = {}
+    for nodes in zip(*unit.copies, strict=True):
+        shares = [getattr(node.op, "p", 0.0) for node in nodes]
+        if len(set(shares)) > 1:
+            found.setdefault(word(nodes[0]), []).extend(shares)
+    told = (f"{name} {min(shares):.2g} to {max(shares):.2g}" for name, shares in found.items())
+    return ", ".join(told)
+
+
+def _words(parts: Sequence[Unit]) -> list[str]:
+    """What each part does; of many parts, those that compute."""
+    words = [(part, _short(part)) for part in parts if part.node.op.name not in ("add", "identity")]
+    words = [(part, word) for part, word in words if word]
+    if len(words) > MOST_PARTS + 1:
+        words = [(part, word) for part, word in words if not _is_minor(part)] or words
+    return [word for _, word in words]
+
+
+def _is_minor(part: Unit) -> bool:
+    keeps = part.node.op.name in MOVES and part.node.op.name != "pixel_unshuffle"
+    return not part.is_block and (keeps or family(part.node) in _MINOR)
 
 
 def _told(words: list[str]) -> list[str]:
@@ -182,14 +215,17 @@ def _short(part: Unit) -> str:
         kind = "dw " if groups > 1 and groups == node.inputs[0].type.channels else kind
         size = _size(getattr(node.op, "kernel", 1), _axes(node))
         stride = _stride(getattr(node.op, "stride", 1))
-        return f"{kind}{size} {getattr(node.op, 'channels', '')}{stride}"
+        dilation = getattr(node.op, "dilation", 1)
+        spread = f" dil {_size(dilation, 1)}" if dilation != 1 else ""
+        return f"{kind}{size} {getattr(node.op, 'channels', '')}{stride}{spread}"
     if family(node) in ("activations", "regularising", "norms"):
         return ""
     if node.op.name == "linear":
         return f"linear {_last(node.output)}"
     if node.op.name in ("adaptive_maxpool", "adaptive_avgpool"):
         return f"{word(node)} {_size(getattr(node.op, 'size', 1), _axes(node))}"
-    return word(node) + _stride(getattr(node.op, "stride", 1))
+    shifted = "shifted " if getattr(node.op, "shift", 0) else ""
+    return shifted + word(node) + _stride(getattr(node.op, "stride", 1))
 
 
 def _skip(unit: Unit) -> tuple[str, set[int]]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.labels import (
+    MOVES,
     Label,
     amount,
     block_lines,
     channels_joined,
     concat_parts,
     layer_label,
+    varied,
 )
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
@@ -33,11 +35,6 @@ FAMILIES = {
     "dense": "dense", "merging": "merge", "activations": "act", "regularising": "act",
     "norms": "norm", "plumbing": "move", "size": "move",
 }  # fmt: skip
-MOVES = (
-    "flatten", "reshape", "permute", "split", "slice", "identity", "channel_shuffle",
-    "pixel_unshuffle",
-)  # fmt: skip
-
 
 CHANGES = ("added", "gone", "changed")
 """Colour roles of boxes that tell two networks apart."""
@@ -125,7 +122,7 @@ def _closed_block(unit: Unit, options: Options, inside: str) -> Leaf:
     name = relative(unit.path, inside) if "names" in options.show else unit.scope.definition
     title = f"{name}{times}"
     lines = [] if name == unit.scope.definition else [unit.scope.definition]
-    lines += block_lines(unit)
+    lines += [*block_lines(unit), varied(unit)]
     lines.append(" · ".join(filter(None, (_params(unit, options), _macs(unit, options)))))
     return sized(unit, "block", Label(title, tuple(x for x in lines if x)),
                   tuple(concat_parts(unit)), "block")  # fmt: skip

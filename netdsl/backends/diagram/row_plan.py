@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from netdsl.backends.diagram.dot import DotCluster, DotEdge, DotGraph, DotNode
+from netdsl.backends.diagram.labels import varied
 from netdsl.backends.diagram.leaf import Leaf, relative, strip_places
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.pens import Pen, pen_of, shared
@@ -185,7 +186,8 @@ def cluster_title(unit: Unit, inside: str) -> str:
     """What stands above an open block."""
     definition = unit.scope.definition if unit.scope else ""
     name = times_name(relative(unit.path, inside), unit.count)
-    return f"   {name}   {definition}" + (", shown once" if unit.count > 1 else "")
+    told = [definition, *(["shown once", varied(unit)] if unit.count > 1 else [])]
+    return f"   {name}   " + ", ".join(part for part in told if part)
 
 
 def times_name(name: str, count: int) -> str:

@@ -228,50 +228,59 @@ def family(node: Node) -> str:
 
 
 def _repeats(units: Sequence[Unit], uses: Uses) -> Iterator[Unit]:
-    """Equal units in a row, each reading only the one before, as one."""
+    """Equal units in a row, each reading all of the one before and nothing else, as one."""
     index = 0
     while index < len(units):
         stretch = [units[index]]
         mark = signature(units[index]) if _may_repeat(units[index]) else None
+        links: set[tuple[int, ...]] = set()
         index += 1
-        while index < len(units) and mark and _follows(stretch[-1], units[index], uses):
-            if signature(units[index]) != mark:
+        while index < len(units) and mark:
+            link = _link(stretch[-1], units[index], uses)
+            if not link or len(links | {link}) > 1 or signature(units[index]) != mark:
                 break
+            links.add(link)
             stretch.append(units[index])
             index += 1
         yield _folded(stretch)
 
 
 def _may_repeat(unit: Unit) -> bool:
-    return len(unit.inputs) == 1 and len(unit.outputs) == 1
+    return len(unit.inputs) == len(unit.outputs) > 0
 
 
-def _follows(before: Unit, unit: Unit, uses: Uses) -> bool:
-    if not _may_repeat(unit) or unit.inputs[0] is not before.outputs[0]:
-        return False
-    if id(unit.inputs[0]) in uses.given:
-        return False
+def _link(before: Unit, unit: Unit, uses: Uses) -> tuple[int, ...]:
+    """Which result of the one is which input of the other; none where others take part."""
+    places = {id(value): k for k, value in enumerate(before.outputs)}
+    link = tuple(places[id(v)] for v in unit.inputs if id(v) in places and id(v) not in uses.given)
+    if not _may_repeat(unit) or not len(link) == len(unit.inputs) == len(before.outputs):
+        return ()
     own = set(map(id, unit.covered()))
-    return all(id(reader) in own for reader in uses.readers.get(id(unit.inputs[0]), []))
+    readers = [reader for v in unit.inputs for reader in uses.readers.get(id(v), [])]
+    return link if all(id(reader) in own for reader in readers) else ()
 
 
 def _folded(stretch: list[Unit]) -> Unit:
-    first = stretch[0]
+    first, last = stretch[0], stretch[-1]
     if len(stretch) < FEWEST_TO_FOLD:
         return first
     copies = tuple(copy for unit in stretch for copy in unit.copies)
-    aliases = {id(stretch[-1].outputs[0]): first.outputs[0]}
-    return replace(first, copies=copies, outputs=stretch[-1].outputs, aliases=aliases)
+    aliases = {id(v): drawn for v, drawn in zip(last.outputs, first.outputs, strict=True)}
+    return replace(first, copies=copies, outputs=last.outputs, aliases=aliases)
 
 
 def signature(unit: Unit) -> object:
-    """What makes two units equal: layers, settings, types, wiring; not names or weights."""
+    """What makes two units equal: layers, settings, types, wiring; not names or weights.
+
+    How much the layers of a block drop may differ, as it does along a deep network.
+    """
     places = {id(value): f"in{k}" for k, value in enumerate(unit.inputs)}
     rows: list[object] = [unit.scope.definition if unit.scope else "", unit.count]
     for number, node in enumerate(unit.nodes):
         wires = tuple(places[id(value)] for value in node.inputs)
         types = tuple(str(value.type) for value in (*node.inputs, *node.outputs))
-        rows.append((repr(node.op), wires, types))
+        drops = unit.is_block and family(node) == "regularising"
+        rows.append((node.op.name if drops else repr(node.op), wires, types))
         places.update((id(value), f"{number}.{k}") for k, value in enumerate(node.outputs))
     return tuple(rows)
 

@@ -114,6 +114,66 @@ def test_equal_blocks_in_a_row_are_one_and_others_are_not() -> None:
     assert [(unit.path, unit.count) for unit in units] == [("a", 3), ("d", 1), ("e", 1)]
 
 
+PAIRS = """
+block Both(swap: bool = false) (a, b) {{ a2 = a -> conv(8, 1) ; b2 = b -> conv(8, 3, padding=1)
+    if swap {{ (b2, a2) }} else {{ (a2, b2) }} }}
+net N {{
+    input x: [8, H, W]
+    input z: [8, H, W]
+    {body}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "counts"),
+    [
+        ("output y = (x, z) -> repeat 4 { Both } -> add", [4, 1]),
+        ("output y = (x, z) -> repeat 4 { Both(swap=true) } -> add", [4, 1]),
+        ("(p, q) = (x, z) -> Both -> Both\n (r, s) = (q, p) -> Both\n output y = (r, s) -> add", [2, 1, 1]),
+        ("(p, q) = (x, z) -> Both -> Both\n output y = (p, q) -> Both -> add\n output w = p -> relu", [2, 1, 1, 1]),
+        ("(p, q) = (x, z) -> Both\n output w = q\n output y = (p, q) -> Both -> add", [1, 1, 1]),
+        ("(p, q) = (x, z) -> Both\n output y = (p, z) -> Both -> add\n output w = q -> relu", [1, 1, 1, 1]),
+    ],
+)  # fmt: skip
+def test_blocks_of_several_maps_repeat_where_all_flow_on_alike(
+    body: str, counts: list[int]
+) -> None:
+    graph = netdsl.loads(PAIRS.format(body=body)).graph
+    units = units_of(graph)
+    assert sorted(unit.count for unit in units) == sorted(counts)
+    nodes = [id(node) for _, covered in coverage(units) for node in covered]
+    assert sorted(nodes) == sorted(id(node) for node in graph.nodes())
+    assert picture_of(graph, Options(depth=9)).items
+
+
+def test_blocks_that_drop_more_and_more_are_one_and_say_so() -> None:
+    text = """
+    block Unit(drop: float, act: layer = relu) { add { conv(8, 3, padding=1) -> act -> drop_path(drop) ; identity } }
+    net N {
+        input x: [8, H, W]
+        output y = x -> for d in [0.1, 0.2, 0.3] { Unit(d) } -> Unit(0.3, act=gelu)
+    }
+    """
+    graph = netdsl.loads(text).graph
+    assert [unit.count for unit in units_of(graph)] == [3, 1]
+    closed = [t.text for t in picture_of(graph, Options(expand=("none",))).texts()]
+    assert "drop path 0.1 to 0.3" in closed
+    opened = [t.text for t in picture_of(graph, Options(expand=("unit1",))).texts()]
+    assert "Unit, shown once, drop path 0.1 to 0.3" in opened
+
+
+@pytest.mark.parametrize("path", by_name(EXAMPLES))
+def test_neighbours_that_are_not_one_look_different(path: Path) -> None:
+    closed = Options(expand=("none",))
+    graph = graph_of(path)
+    sheet = BlockSheet(graph, open_units(graph, closed), closed)
+    for wire in sheet.wires:
+        one, other = sheet.boxes[wire.tail], sheet.boxes[wire.head]
+        if one.form == other.form == "block":
+            assert one.label.lines != other.label.lines, wire
+
+
 def test_a_value_that_is_read_elsewhere_keeps_copies_apart() -> None:
     text = """
     net N {
