@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n 2
 
 test-full: $(VENV)/.dev
-	NETDSL_FULL=1 NETDSL_RANDOM_NETWORKS=2000 $(RUN)/python -m pytest -n 2
+	NETDSL_FULL=1 NETDSL_RANDOM_NETWORKS=2000 NETDSL_PROPERTIES=6000 $(RUN)/python -m pytest -n 2
 	$(RUN)/python benchmarks/fuzz.py --again --processes 2
 
 lint: $(VENV)/.dev

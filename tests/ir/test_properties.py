@@ -1,0 +1,231 @@
+"""Sizes, conditions and the solver against plain integers, on expressions that hypothesis finds.
+
+An expression comes with the Python function that says what it means; nothing of netdsl computes
+the expected value.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import product
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from netdsl.ir import dim
+from netdsl.ir.condition import (
+    Truth,
+    all_of,
+    any_of,
+    compare,
+    decide,
+    divides,
+    holds,
+    negate,
+    substitute_in,
+)  # fmt: skip
+from netdsl.ir.dim import Size, bounds, ceil_div, evaluate, floor_div, substitute, symbol
+from netdsl.ir.simplify import conjunction, plain
+from netdsl.ir.solver import Domain, GaveUp, Verdict
+
+Meaning = Callable[[int, int], int]
+Pair = tuple[Size, Meaning]
+Claim = tuple[Truth, Callable[[int, int], bool]]
+
+TIMES = int(os.environ.get("NETDSL_PROPERTIES", "300"))
+usual = settings(
+    max_examples=TIMES, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+NUMBERS = st.integers(-12, 12)
+DIVISORS = st.integers(1, 9)
+POINTS = st.tuples(st.integers(1, 400), st.integers(1, 400))
+
+
+def _sum(a: Pair, b: Pair, sign: int) -> Pair:
+    return a[0] + b[0] * sign, lambda h, w: a[1](h, w) + sign * b[1](h, w)
+
+
+def _scaled(a: Pair, n: int) -> Pair:
+    return a[0] * n, lambda h, w: a[1](h, w) * n
+
+
+def _floor(a: Pair, n: int) -> Pair:
+    return floor_div(a[0], n), lambda h, w: a[1](h, w) // n
+
+
+def _ceil(a: Pair, n: int) -> Pair:
+    return ceil_div(a[0], n), lambda h, w: -(-a[1](h, w) // n)
+
+
+def _rest(a: Pair, n: int) -> Pair:
+    return a[0] % n, lambda h, w: a[1](h, w) % n
+
+
+def _largest(a: Pair, b: Pair) -> Pair:
+    return dim.maximum(a[0], b[0]), lambda h, w: max(a[1](h, w), b[1](h, w))
+
+
+def _least(a: Pair, b: Pair) -> Pair:
+    return dim.minimum(a[0], b[0]), lambda h, w: min(a[1](h, w), b[1](h, w))
+
+
+def _times(a: Pair, b: Pair) -> Pair:
+    return a[0] * b[0], lambda h, w: a[1](h, w) * b[1](h, w)
+
+
+LEAVES: st.SearchStrategy[Pair] = st.one_of(
+    st.just((symbol("H"), lambda h, w: h)),
+    st.just((symbol("W"), lambda h, w: w)),
+    NUMBERS.map(lambda n: (n, lambda h, w: n)),
+)
+
+
+def linear(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    """What layers do to sizes."""
+    return st.one_of(
+        st.builds(_sum, inner, inner, st.sampled_from([1, -1])),
+        st.builds(_scaled, inner, NUMBERS),
+        *(st.builds(rule, inner, DIVISORS) for rule in (_floor, _ceil, _rest)),
+        st.builds(_largest, inner, inner),
+        st.builds(_least, inner, inner),
+    )
+
+
+def any_size(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    """Products too: what `flatten` gives."""
+    return st.one_of(linear(inner), st.builds(_times, inner, inner))
+
+
+LINEAR = st.recursive(LEAVES, linear, max_leaves=5)
+SIZES = st.recursive(LEAVES, any_size, max_leaves=8)
+_SIGNS: dict[str, Callable[[int, int], bool]] = {
+    "==": int.__eq__, "!=": int.__ne__, "<": int.__lt__, "<=": int.__le__, ">": int.__gt__,
+    ">=": int.__ge__,
+}  # fmt: skip
+
+
+def _compared(a: Pair, b: Pair, sign: str) -> Claim:
+    test = _SIGNS[sign]
+    return compare(sign, a[0], b[0]), lambda h, w: test(a[1](h, w), b[1](h, w))
+
+
+def _divided(a: Pair, n: int) -> Claim:
+    return divides(n, a[0]), lambda h, w: a[1](h, w) % n == 0
+
+
+def _both(a: Claim, b: Claim) -> Claim:
+    return all_of(a[0], b[0]), lambda h, w: a[1](h, w) and b[1](h, w)
+
+
+def _either(a: Claim, b: Claim) -> Claim:
+    return any_of(a[0], b[0]), lambda h, w: a[1](h, w) or b[1](h, w)
+
+
+def _not(a: Claim) -> Claim:
+    return negate(a[0]), lambda h, w: not a[1](h, w)
+
+
+CLAIMS: st.SearchStrategy[Claim] = st.recursive(
+    st.one_of(
+        st.builds(_compared, LINEAR, LINEAR, st.sampled_from(list(_SIGNS))),
+        st.builds(_divided, LINEAR, DIVISORS),
+    ),
+    lambda inner: st.one_of(
+        st.builds(_both, inner, inner), st.builds(_either, inner, inner), inner.map(_not)
+    ),
+    max_leaves=3,
+)
+
+
+@usual
+@given(SIZES, POINTS)
+def test_a_size_is_the_number_it_says(pair: Pair, point: tuple[int, int]) -> None:
+    size, means = pair
+    h, w = point
+    expected = means(h, w)
+    assert evaluate(size, {"H": h, "W": w}) == expected
+    half = substitute(size, {"H": h})
+    assert evaluate(half, {"W": w}) == expected
+    moved = substitute(size, {"H": symbol("H") + 1, "W": symbol("H")})
+    assert evaluate(moved, {"H": h}) == means(h + 1, h)
+
+
+@usual
+@given(SIZES, POINTS)
+def test_the_text_of_a_size_means_the_same(pair: Pair, point: tuple[int, int]) -> None:
+    size, means = pair
+    names = {"H": Fraction(point[0]), "W": Fraction(point[1]), "floor": math.floor, "max": max}
+    assert eval(str(size), {"__builtins__": {}}, names) == means(*point)
+
+
+@usual
+@given(SIZES, st.tuples(st.integers(1, 40), st.integers(0, 40)), POINTS)
+def test_intervals_hold_every_value(
+    pair: Pair, span: tuple[int, int], point: tuple[int, int]
+) -> None:
+    size, means = pair
+    first, last = span[0], span[0] + span[1]
+    h = min(max(point[0], first), last)
+    low, high = bounds(size, {"H": (first, last)})
+    assert low is None or low <= means(h, point[1])
+    assert high is None or means(h, point[1]) <= high
+
+
+@usual
+@given(LINEAR, LINEAR)
+def test_sizes_that_are_one_object_are_equal_everywhere(one: Pair, other: Pair) -> None:
+    same = one[0] == other[0] if isinstance(one[0], int) else one[0] is other[0]
+    if same:
+        assert all(one[1](h, w) == other[1](h, w) for h, w in product(range(1, 20), repeat=2))
+
+
+@usual
+@given(CLAIMS, POINTS)
+def test_a_condition_holds_where_it_says(claim: Claim, point: tuple[int, int]) -> None:
+    condition, means = claim
+    values = {"H": point[0], "W": point[1]}
+    assert holds(condition, values) == means(*point)
+    assert holds(negate(condition), values) != means(*point)
+    assert holds(plain(condition), values) == means(*point)
+    assert holds(substitute_in(condition, {"H": point[0]}), {"W": point[1]}) == means(*point)
+    assert decide(condition, {}) in (None, means(*point))
+
+
+@usual
+@given(st.lists(CLAIMS, max_size=4), POINTS)
+def test_a_short_conjunction_is_the_long_one(claims: list[Claim], point: tuple[int, int]) -> None:
+    values = {"H": point[0], "W": point[1]}
+    short = conjunction(condition for condition, _ in claims)
+    assert holds(short, values) == all(means(*point) for _, means in claims)
+
+
+@settings(usual, max_examples=TIMES // 2)
+@given(CLAIMS, CLAIMS)
+def test_the_solver_says_what_counting_says(given_: Claim, asked: Claim) -> None:
+    """Up to 40 everything is counted; what the solver proves or refutes has no exception there."""
+    domain = Domain(("H", "W"), given_[0])
+    inside = [p for p in product(range(1, 41), repeat=2) if given_[1](*p)]
+    verdict = domain.decide(asked[0])
+    answers = {asked[1](*point) for point in inside}
+    if verdict is Verdict.PROVED:
+        assert False not in answers
+    if verdict is Verdict.REFUTED:
+        assert True not in answers
+    if answers == {True, False}:
+        assert verdict in (Verdict.MIXED, Verdict.GAVE_UP)
+    try:
+        least = domain.smallest(asked[0])
+    except GaveUp:
+        return
+    wanted = [point for point in inside if asked[1](*point)]
+    if least is None:
+        assert not wanted
+    else:
+        found = least["H"], least["W"]
+        assert given_[1](*found)
+        assert asked[1](*found)
+        assert not wanted or found <= min(wanted)
