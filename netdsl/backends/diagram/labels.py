@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from netdsl.analyses.cost import layer_text
+from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit, family
 from netdsl.ir.dim import Dim, Size
@@ -231,13 +232,18 @@ def _short(part: Unit) -> str:
 def _skip(unit: Unit) -> tuple[str, set[int]]:
     """The kind of the block's skip (`identity`, `1×1 projection`) and the nodes on it."""
     made = {id(value): node for node in unit.nodes for value in node.outputs}
-    sums = [n for n in unit.nodes if n.op.name == "add" and len(n.inputs) == 2]
-    if not sums or any(p.is_block and sums[-1] in p.nodes for p in unit.parts):
+    own = (node for part in unit.parts if not part.is_block for node in part.covered())
+    sums = [node for node in own if node.op.name == "add" and len(node.inputs) == 2]
+    if not sums:
         return "", set()
     branches = [_behind(value, made) for value in sums[-1].inputs]
+    if not _origins(unit, sums[-1].inputs[0], branches[0]).intersection(
+        _origins(unit, sums[-1].inputs[1], branches[1])
+    ):
+        return "", set()
     shared = set(map(id, branches[0])) & set(map(id, branches[1]))
-    own = [[n for n in branch if id(n) not in shared] for branch in branches]
-    short, other = sorted(own, key=len)
+    apart = [[n for n in branch if id(n) not in shared] for branch in branches]
+    short, other = sorted(apart, key=len)
     if any(node.op.name != "identity" for node in short):
         heads = [node for node in short if family(node) == "convolution"]
         if len(heads) != 1 or len(other) <= len(short):
@@ -247,15 +253,21 @@ def _skip(unit: Unit) -> tuple[str, set[int]]:
     return "identity", set(map(id, short))
 
 
+def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[int]:
+    """The inputs of a block that a value comes from."""
+    read = [value, *(v for node in branch for _, v in data_inputs(node))]
+    return set(map(id, read)).intersection(map(id, unit.inputs))
+
+
 def _behind(value: Value, made: dict[int, Node]) -> list[Node]:
-    """The nodes of a block that a value comes from."""
+    """The nodes of a block that a value comes from, without those that give sizes alone."""
     found: dict[int, Node] = {}
     stack = [value]
     while stack:
         node = made.get(id(stack.pop()))
         if node is not None and id(node) not in found:
             found[id(node)] = node
-            stack += node.inputs
+            stack += [value for _, value in data_inputs(node)]
     return list(found.values())
 
 

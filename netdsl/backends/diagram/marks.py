@@ -8,7 +8,7 @@ from dataclasses import replace
 from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.leaf import Leaf
 from netdsl.backends.diagram.units import family
-from netdsl.backends.diagram.wiring import SIZE_ONLY, SKIP, Wire
+from netdsl.backends.diagram.wiring import INPUT, SIZE_ONLY, SKIP, Wire
 from netdsl.ir.graph import Node, Value
 
 
@@ -23,12 +23,14 @@ def marked(
         for wire in wires
     ]
     into: dict[str, list[Wire]] = {}
-    for wire in wires:
-        if wire.mark != SIZE_ONLY:
+    fed = {key for key in boxes if key.startswith(INPUT)}
+    for wire in wires:  # what comes from weights alone skips nothing
+        if wire.mark != SIZE_ONLY and wire.tail in fed:
             into.setdefault(wire.head, []).append(wire)
+            fed.add(wire.head)
     return [
         replace(wire, mark=SKIP)
-        if not wire.mark and _is_skip(wire, into[wire.head], depths, boxes[wire.head])
+        if not wire.mark and _is_skip(wire, into.get(wire.head, ()), depths, boxes[wire.head])
         else wire
         for wire in wires
     ]
@@ -47,6 +49,8 @@ def _reads_numbers(node: Node, value: Value) -> bool:
 
 
 def _is_skip(wire: Wire, into: Sequence[Wire], depths: Mapping[str, int], box: Leaf) -> bool:
+    if not any(other is wire for other in into):
+        return False
     others = [other for other in into if other is not wire]
     here = depths.get(wire.tail, 0)
     is_shorter = bool(others) and all(here < depths.get(other.tail, 0) for other in others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -22,7 +22,8 @@ class Piece:
     """A top-level unit: how much room it takes, and the size of the maps that it gives.
 
     Where that changes, the unit begins a stage, as a strided block does, or `ends` one: a pool.
-    An output `stays` in the row of what gives it.
+    An output `stays` in the row of what gives it. `readers` are the places of the pieces that it
+    leads to; what they have in common stands side by side, the rest below each other.
     """
 
     width: float
@@ -30,43 +31,52 @@ class Piece:
     resolution: str
     ends: bool = False
     stays: bool = False
+    readers: tuple[int, ...] = ()
 
 
-def stacked(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces, where outputs of one layer stand below each other."""
-    found: list[Piece] = []
-    first = 0
-    for piece in pieces:
-        if piece.stays and found and found[-1].stays:
-            found[first] = replace(found[first], height=found[first].height + piece.height + 16)
-            found.append(replace(piece, width=0.0))
-            continue
-        first = len(found)
-        found.append(piece)
-    return found
+def in_line(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, each leading to the next one."""
+    return [replace(piece, readers=(place + 1,)) for place, piece in enumerate(pieces)]
 
 
-def cut(pieces: Sequence[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
-    """Rows of about `width`, cut between stages where that costs little room."""
-    count = len(pieces)
-    best: list[tuple[float, int]] = [(0.0, 0)]
-    odd = [start > 0 and not changes(pieces, start) for start in range(count)]
-    for end in range(1, count + 1):
+def lengths(pieces: Sequence[Piece], span: range) -> Iterator[float]:
+    """How long the rows are that begin further and further before the end of `span`."""
+    reach: dict[int, float] = {}
+    length = 0.0
+    for place in reversed(span):
+        behind = (reach[reader] for reader in pieces[place].readers if reader in reach)
+        reach[place] = pieces[place].width + max(behind, default=0.0)
+        length = max(length, reach[place])
+        yield length
+
+
+def length_of(pieces: Sequence[Piece], span: range) -> float:
+    """The longest way through a row."""
+    return max(lengths(pieces, span), default=0.0)
+
+
+def cut(
+    pieces: Sequence[Piece], span: range, width: float, within: float = CUT_WITHIN
+) -> list[range]:
+    """Rows of about `width` of the pieces in `span`, cut between stages where that costs little
+    room."""
+    best: dict[int, tuple[float, int]] = {span.start: (0.0, span.start)}
+    odd = {start: start > span.start and not changes(pieces, start) for start in span}
+    for end in range(span.start + 1, span.stop + 1):
         choices: list[tuple[float, int]] = []
-        room = 0.0
-        for start in range(end - 1, -1, -1):
-            room += pieces[start].width
-            if room > width and start < end - 1:
+        row = range(span.start, end)
+        for start, length in zip(reversed(row), lengths(pieces, row), strict=True):
+            if length > width and start < end - 1:
                 break
-            slack = max(0.0, 1 - room / width)
-            cost = slack**2 * (0.35 if end == count else 1.0)
+            slack = max(0.0, 1 - length / width)
+            cost = slack**2 * (0.35 if end == span.stop else 1.0)
             if odd[start]:
                 cost += CUT_BEFORE_OUTPUT if pieces[start].stays else within
             choices.append((best[start][0] + cost, start))
-        best.append(min(choices))
+        best[end] = min(choices)
     rows: list[range] = []
-    end = count
-    while end:
+    end = span.stop
+    while end > span.start:
         start = best[end][1]
         rows.append(range(start, end))
         end = start
@@ -84,7 +94,8 @@ def changes(pieces: Sequence[Piece], index: int) -> bool:
 
 def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
     """Widths of rows worth a look: those that give about the ratio of width to height."""
-    total, widest = sum(p.width for p in pieces), max(p.width for p in pieces)
+    total = length_of(pieces, range(len(pieces)))
+    widest = max(p.width for p in pieces)
     usual = sum(p.height for p in pieces) / len(pieces) + ROW_EXTRA
     likely = sqrt(ratio * total * usual)
     if len(pieces) > MANY:
@@ -101,6 +112,12 @@ def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
 
 def estimated_ratio(pieces: Sequence[Piece], rows: Sequence[range], margin: float) -> float:
     """Width by height of a picture with these rows."""
-    width = max(sum(pieces[i].width for i in row) for row in rows) + margin
-    height = sum(max(pieces[i].height for i in row) + ROW_EXTRA for row in rows) + 110
-    return width / height
+    long = [length_of(pieces, row) for row in rows]
+    high = [_height(pieces, row, length) for row, length in zip(rows, long, strict=True)]
+    return (max(long) + margin) / (sum(high) + ROW_EXTRA * len(rows) + 110)
+
+
+def _height(pieces: Sequence[Piece], row: range, length: float) -> float:
+    """That of the highest piece, or what all need where some stand below others."""
+    area = sum(pieces[i].width * pieces[i].height for i in row)
+    return max(max(pieces[i].height for i in row), area / length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netdsl.backends.diagram.dot import lay_out
 from netdsl.backends.diagram.fonts import text_width
@@ -19,7 +20,7 @@ from netdsl.backends.diagram.rows import (
     changes,
     cut,
     estimated_ratio,
-    stacked,
+    length_of,
     widths_to_try,
 )
 from netdsl.backends.diagram.scene import Item, Picture
@@ -91,7 +92,7 @@ class Sheet:
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
-        pieces = stacked([self.piece(item) for item in self.items])
+        pieces = self._pieces()
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
         told, legend = self.lines(), self.legend()
@@ -104,6 +105,15 @@ class Sheet:
             for plan in plans
         ]
         return min(made, key=self._unpleasant)[0]
+
+    def _pieces(self) -> list[Piece]:
+        """What stands at the top level, and what leads where."""
+        place = {key: n for n, item in enumerate(self.items) for key in self.keys_of([item])}
+        readers: list[set[int]] = [set() for _ in self.items]
+        for wire in self.wires:
+            readers[place[wire.tail]].add(place[wire.head])
+        made = [self.piece(item) for item in self.items]
+        return [replace(p, readers=tuple(sorted(r))) for p, r in zip(made, readers, strict=True)]
 
     def _plans(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
         """Ways to cut the sequence into rows that are worth a look."""
@@ -130,19 +140,14 @@ class Sheet:
     def _is_small(self, pieces: list[Piece]) -> bool:
         """Whether one row is enough."""
         room = SMALL if self.room is None else min(SMALL, self.room - 2 * MARGIN)
-        return sum(piece.width for piece in pieces) < room and not self.training
+        return length_of(pieces, range(len(pieces))) < room and not self.training
 
     def _cut(self, pieces: list[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
         """Rows; heads for training stand in rows of their own."""
         if self.options.direction == "down":
             return [range(len(pieces))]
-        main, late = pieces[: self.first_late], pieces[self.first_late :]
-        rows = cut(main, width, within)
-        shift = self.first_late
-        return rows + [
-            range(r.start + shift, r.stop + shift)
-            for r in (cut(late, width, within) if late else [])
-        ]
+        main, late = range(self.first_late), range(self.first_late, len(pieces))
+        return cut(pieces, main, width, within) + cut(pieces, late, width, within)
 
     def _odd_cuts(self, pieces: list[Piece], rows: Sequence[range]) -> float:
         """The share of the rows that start within a stage."""

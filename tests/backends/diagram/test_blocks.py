@@ -10,6 +10,7 @@ import pytest
 import netdsl
 from netdsl.backends.diagram.blocks import BlockSheet
 from netdsl.backends.diagram.draw import draw, picture_of
+from netdsl.backends.diagram.labels import block_lines
 from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Picture, Text
@@ -261,3 +262,32 @@ def test_what_passes_by_layers_is_a_skip_also_into_a_closed_block() -> None:
     assert skips("resnet18", expand=("none",)) == set()
     assert skips("googlenet") == set()
     assert skips("upsample_any") == set()
+    assert skips("vit_b_16", expand=("encoder",)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "told"),
+    [
+        ("resnet50", "layer1.0", "+ 1×1 projection skip"),
+        ("resnet50", "layer1.1", "+ identity skip"),
+        ("mobilenet_v2", "features.2", ""),
+        ("mobilenet_v2", "features.3", "+ identity skip"),
+        ("vit_b_16", "encoder", ""),
+        ("vit_b_16", "encoder.layers.encoder_layer_0", "+ identity skip"),
+        ("fcn_resnet50", "backbone.layer3", ""),
+        ("hrnet_w18", "stage3.0", ""),
+        ("hrnet_w18", "stage3.0.branches.0.0", "+ identity skip"),
+        ("fpn", "fpn", ""),
+        ("yolov3_spp", "darkresidual1", "+ identity skip"),
+    ],
+)
+def test_a_closed_block_tells_its_own_skip_and_not_that_of_blocks_in_it(
+    name: str, path: str, told: str
+) -> None:
+    stack = list(units_of(graph_of(EXAMPLES[0].with_name(f"{name}.net"))))
+    found = {}
+    while stack:
+        unit = stack.pop()
+        found[unit.path] = unit
+        stack += unit.parts
+    assert [line for line in block_lines(found[path]) if "skip" in line] == [told] * bool(told)

@@ -145,7 +145,7 @@ def test_rows_tell_the_size_of_maps_also_where_the_channels_come_last() -> None:
     assert "H4 × W4" in shown
     assert not any(" × 96" in text or " × 768" in text for text in shown)
     mixed = words(drawn("vit_b_16")[1])
-    assert "→ 768 × 196" in mixed
+    assert "→ 196 × 768" in mixed
 
 
 # ---- 4: labels ----
