@@ -8,23 +8,28 @@ from math import prod
 from typing import cast
 
 from netdsl.analyses.links import shape_of
-from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Text, line
+from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, line
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Node
 
 Pixel = tuple[int, ...]
-PLANES = ("R", "G", "B")
+PLANES = ("red", "green", "blue")
 PLANE_COLOURS = ("gone.line", "added.line", "series0")
 LETTERS = "wuvz"
 MAPS = ("conv", "merge", "dense", "up")
 """Families whose colours the maps have."""
-WEIGHT_SIDE = 18.0
+WEIGHT_SIDE = 21.0
+LETTER = 8.5
+"""Of labels of weights, and of the smallest words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The numbers of a convolution: shapes of the input and of the result, and its windows."""
+    """The numbers of a convolution: shapes of the input and of the result, and its windows.
+
+    `padding` are the cells added before, `around` those on both sides.
+    """
 
     given: tuple[int, ...]
     made: tuple[int, ...]
@@ -32,6 +37,7 @@ class Setting:
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
+    around: tuple[int, int]
 
     @property
     def planes(self) -> int:
@@ -70,10 +76,11 @@ def setting_of(node: Node) -> Setting:
     )
     padding = getattr(node.op, "padding", 0)
     if padding == "same":
-        pad = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+        around = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     else:
-        pad = _pair(0 if padding == "valid" else padding)
-    return Setting(given, made, kernel, stride, cast("tuple[int, int]", pad), dilation)
+        around = tuple(2 * n for n in _pair(0 if padding == "valid" else padding))
+    before = tuple(n // 2 for n in around)
+    return Setting(given, made, kernel, stride, _pair(before), dilation, _pair(around))
 
 
 def _pair(value: object) -> tuple[int, int]:
@@ -143,35 +150,13 @@ def _shaded(setting: Setting) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def link(
-    start: tuple[float, float],
-    weight: tuple[float, float],
-    end: tuple[float, float],
-    colour: str,
-    told: tuple[Pixel, Sequence[int], str],
-) -> Group:
-    """A pixel's link, through its weight."""
-    pixel, index, label = told
-    first, second = ((a[0] + b[0]) / 2 for a, b in ((start, weight), (weight, end)))
-    curve = Curve(
-        (
-            start, (first, start[1]), (first, weight[1]), weight,
-            (second, weight[1]), (second, end[1]), end,
-        ),
-        colour,
-        1.1,
-    )  # fmt: skip
-    source, target = (",".join(map(str, place)) for place in (pixel, index))
-    title = f"pixel [{source}] times {label} goes to neuron [{target}]"
-    return Group(
-        (curve,), title=title, css="link", data=(("from", f"pixel {source}"), ("to", target))
-    )
-
-
 def filter_panel(
     setting: Setting, channel: int, corner: tuple[float, float], wide: float, is_lit: bool
 ) -> Iterator[Item]:
-    """The weights of a filter, a plane for each input channel; `is_lit` where links show them."""
+    """The weights of a filter, a plane for each input channel; `is_lit` where links show them.
+
+    The words stand beside one plane, below several.
+    """
     x, y = corner
     each = prod(setting.kernel)
     family = MAPS[channel]
@@ -184,14 +169,16 @@ def filter_panel(
             fill, edge, ink = setting.colour(number), "paper", "onseries"
         yield Box(left, top, WEIGHT_SIDE, WEIGHT_SIDE, fill, edge, 0.8)
         text = setting.label(channel, number)
-        yield Text(left + 9, top + 11.5, text, 7.0 if number < 9 else 6.4, ink, is_lit)
-    side = x + setting.planes * wide
+        yield Text(left + WEIGHT_SIDE / 2, top + WEIGHT_SIDE / 2 + 3, text, LETTER, ink, is_lit)
+    side = x + wide
+    if setting.planes > 1:
+        side, y = x, y + setting.kernel[0] * WEIGHT_SIDE + 6
     size = f" {TIMES} ".join(map(str, (setting.planes, *setting.kernel)))
     neurons = prod(setting.made[1:])
     yield Text(side, y + 10, f"filter {channel}", 10, "ink", True, "start")
     told = (f"{size} = {setting.weights} weights", f"used by all {neurons}", "neurons of its map")
     for row, text in enumerate(told):
-        yield Text(side, y + 23 + 11.5 * row, text, 8.5, "soft", False, "start")
+        yield Text(side, y + 23 + 11.5 * row, text, LETTER, "soft", False, "start")
 
 
 def map_back(setting: Setting, corner: tuple[float, float], cell: float) -> Box:
@@ -203,14 +190,14 @@ def map_back(setting: Setting, corner: tuple[float, float], cell: float) -> Box:
 def map_panel(
     setting: Setting, channel: int, corner: tuple[float, float], cell: float
 ) -> Iterator[Item]:
-    """The neurons of a map, above the links."""
+    """The neurons of a map."""
     x, y = corner
     rows, columns = setting.made[1:]
     family = MAPS[channel]
     for i in range(rows):
         for j in range(columns):
             dot = Ellipse(
-                x + (j + 0.5) * cell, y + (i + 0.5) * cell, 6.5, 6.5,
+                x + (j + 0.5) * cell, y + (i + 0.5) * cell, cell * 0.3, cell * 0.3,
                 f"{family}.fill", f"{family}.line",
             )  # fmt: skip
             place = f"{channel},{i},{j}"

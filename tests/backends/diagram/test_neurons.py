@@ -224,7 +224,15 @@ def test_one_convolution_tells_connections_and_distinct_weights() -> None:
     assert "177,147" in said
     rgb = picture_of(graph_of("rgb6").graph, Options(level="neurons"))
     assert "27 links each: 432 connections" in rgb.description
-    assert len(links_in(rgb)) == 27
+    assert "3 × 3 × 3 = 27 products + bias → one number" in rgb.description
+    assert (
+        "(6 \N{MINUS SIGN} 3)/1 + 1 = 4 places along each side: each map is 4 × 4"
+        in rgb.description
+    )
+    assert "A and B use one filter on other pixels" in rgb.description
+    assert len(links_in(rgb)) == 54
+    labels = [g.title for g in rgb.items if isinstance(g, Group) and g.css == "weight"]
+    assert sorted(labels) == sorted(f"weight w{n}" for n in range(1, 28))  # shared by both
 
 
 def test_the_field_says_size_step_and_what_neighbours_share() -> None:
