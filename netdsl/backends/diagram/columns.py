@@ -13,13 +13,15 @@ from netdsl.backends.diagram.neuron_layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neuron_names import Neuron
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
-from netdsl.ops.cells import one, ravel, size_of, whole
+from netdsl.ops.cells import one, ravel, replaced, size_of, unravel, whole
 
 Index = tuple[int, ...]
 FEW = 9
 """Layers of which all are drawn."""
 STRETCHES = ((4, 3), (3, 3), (3, 2), (2, 2))
 """Of more layers, those drawn before and behind that of the neuron: as many as fit a page."""
+PAGE_STRETCHES = ((4, 3), (4, 2), (3, 2), (3, 1), (2, 1), (1, 1))
+"""The same for a page whose width is given, however few layers there are."""
 MOST_COLUMNS = 14
 SHOWN_OF_SMALL = 10
 
@@ -91,17 +93,22 @@ class Study:
 
 
 def study(
-    graph: Graph, neurons: Sequence[Neuron], stretch: tuple[int, int] = STRETCHES[0]
+    graph: Graph,
+    neurons: Sequence[Neuron],
+    stretch: tuple[int, int] = STRETCHES[0],
+    few: int = FEW,
 ) -> Study:
     """The columns around the neurons' layers; `stretch` tells how many before and behind them.
 
-    Raises `UnknownLinks`, `DrawError`.
+    All are drawn where there are no more than `few`. Raises `UnknownLinks`, `DrawError`.
     """
     layers = layers_of(graph)
     found = [_home(layers, neuron) for neuron in neurons]
     chain = _chain(layers, found)
     at = [chain.index(layer) for layer, _ in found]
-    first, last = _stretch(len(chain), min(at), max(at), *stretch)
+    first, last = (
+        (0, len(chain)) if len(chain) <= few else _stretch(len(chain), min(at), max(at), *stretch)
+    )
     columns = [Column(layer) for layer in chain[first:last]]
     fields = [field_of(graph, neuron.value, neuron.index) for neuron in neurons]
     chosen = [(n - first, index) for n, (_, index) in zip(at, found, strict=True)]
@@ -117,8 +124,6 @@ def study(
 
 def _stretch(count: int, nearest: int, deepest: int, before: int, after: int) -> tuple[int, int]:
     """Which layers of a chain are drawn: the first, and the one behind the last."""
-    if count <= FEW:
-        return 0, count
     if deepest - nearest >= MOST_COLUMNS:
         raise DrawError(
             f"{deepest - nearest + 1} layers lie from one neuron to the other, and at most "
@@ -218,13 +223,56 @@ def _choose(columns: list[Column], neurons: Sequence[tuple[int, Index]]) -> None
             for key, pieces in column.layer.reads([one(index)]).items():
                 if key in places and pieces:
                     chosen[places[key]] |= _corners(pieces, few=rank > 0)
+        if not any(is_in(columns[number - 1].seen, i) for i in chosen[number - 1]):
+            _join(columns[number - 1], column, chosen[number - 1], chosen[number])
     for number in range(deepest + 1, len(columns)):
         for source in sorted(chosen[number - 1])[:3]:
             reader = _reader(columns[number], columns[number - 1], source)
             if reader is not None:
                 chosen[number].add(reader)
     for column, some in zip(columns, chosen, strict=True):
-        column.drawn = sorted(some | _ends(column.shape))
+        column.drawn = _filled(sorted(some | _ends(column.shape)), column.shape)
+
+
+def _join(before: Column, column: Column, given: set[Index], chosen: set[Index]) -> None:
+    """Adds the first neuron of the field that reads the layer before, and what it reads there.
+
+    Of a concat the outer channels are drawn, which may be of other branches.
+    """
+    key = id(before.layer.value)
+    for piece in column.seen:
+        reader = first_reader(column.layer, piece, key)
+        if reader is not None:
+            chosen.add(reader)
+            given |= _corners(column.layer.reads([one(reader)])[key], few=False)
+            return
+
+
+def first_reader(
+    layer: NeuronLayer, within: Product, key: int, source: Index | None = None
+) -> Index | None:
+    """The first neuron of a product that reads a value (by `id`), or a neuron `source` of it."""
+
+    def is_reader(cells: Product) -> bool:
+        found = layer.reads([cells]).get(key, [])
+        return bool(found) if source is None else is_in(found, source)
+
+    if not is_reader(within):
+        return None
+    for axis in range(len(within)):
+        left = sorted(within[axis])
+        while len(left) > 1:
+            half = left[: len(left) // 2]
+            left = half if is_reader(replaced(within, axis, half)) else left[len(half) :]
+        within = replaced(within, axis, left)
+    return tuple(min(axis) for axis in within)
+
+
+def _filled(drawn: list[Index], shape: tuple[int, ...]) -> list[Index]:
+    """The same with those that are left out alone: a pill would take their place."""
+    places = [ravel(index, shape) for index in drawn]
+    alone = [a + 1 for a, b in pairwise(places) if b - a == 2]
+    return [unravel(place, shape) for place in sorted([*places, *alone])]
 
 
 def _next(index: Index, shape: tuple[int, ...]) -> Index:
@@ -266,7 +314,7 @@ def _reader(column: Column, before: Column, source: Index) -> Index | None:
     for index in near:
         if is_in(column.layer.reads([one(index)]).get(key, []), source):
             return index
-    return None
+    return first_reader(column.layer, whole(column.shape), key, source)
 
 
 # --- what is left out --------------------------------------------------------------------
@@ -322,11 +370,12 @@ def name_of(study: Study, value: Value) -> str:
     return next((y.name for y in study.layers if y.value is value), value.name or "a value")
 
 
-def chain_of(graph: Graph, neuron: Neuron) -> list[NeuronLayer]:
-    """The layers from an input to the neuron's, along what it reads."""
+def chain_of(graph: Graph, neuron: Neuron, start: Value) -> list[NeuronLayer]:
+    """The layers from an input, whose value is `start`, to the neuron's."""
     layers = layers_of(graph)
     home = _home(layers, neuron)
-    chain = _chain(layers, [home])
+    given = [(y, tuple(0 for _ in y.shape)) for y in layers if y.value is start]
+    chain = _chain(layers, [home, *given])
     return chain[: chain.index(home[0]) + 1]
 
 

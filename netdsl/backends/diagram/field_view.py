@@ -107,7 +107,7 @@ def field_picture(graph: Graph, options: Options) -> Picture:
         raise told(error) from None
     items = [*_strip(sight), *_table(sight)]
     title = options.title or f"What {neuron} of {graph.name} sees"
-    return framed(title, list(_lines(sight)), items)
+    return framed(title, list(dict.fromkeys(_lines(sight))), items)
 
 
 def _sight(graph: Graph, neuron: Neuron) -> Sight:
@@ -115,8 +115,8 @@ def _sight(graph: Graph, neuron: Neuron) -> Sight:
     read = [item for item in graph.inputs if seen.get(id(item.value))]
     if not read:
         raise DrawError(f"{neuron} depends on no input")
-    chain = chain_of(graph, neuron)
-    item = next((i for i in read if i.value is chain[0].value), read[0])
+    item = max(read, key=lambda one: count(seen[id(one.value)]))
+    chain = chain_of(graph, neuron, item.value)
     merge, ways = _ways(graph, item, chain, seen)
     beside, below = (_beside(graph, neuron, item, axis) for axis in (-1, -2))
     return Sight(graph, neuron, item, chain, seen, merge, ways, beside, below)
@@ -287,6 +287,8 @@ def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]
     number = count(sight.seen.get(id(layer.value), [])) or 1
     rows, columns = extent(own)
     seen = f"{extent_text(rows, columns, len(layer.shape) < 3)} of {spatial}"
+    if len(layer.shape) > 3:
+        seen = f"{_volume(sight.seen.get(id(layer.value), []), layer.shape)} of {spatial}"
     if len(layer.shape) < 2:
         seen = f"of {prod(layer.shape):,}"
     total = f"{number:,} neuron{'s' * (number != 1)}"
@@ -294,6 +296,12 @@ def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]
 
 
 # --- in words -------------------------------------------------------------------------------
+
+
+def _volume(pieces: Sequence[Product], shape: Sequence[int]) -> str:
+    """How far some numbers reach along all axes but the channels."""
+    sizes = [last - first + 1 for first, last in hull(pieces)] if pieces else [1] * len(shape)
+    return f" {TIMES} ".join(map(str, sizes[1:]))
 
 
 def _extent(sight: Sight, patches: Sequence[Product]) -> str:
@@ -307,11 +315,15 @@ def _lines(sight: Sight) -> Iterator[str]:
     total = count(sight.seen[id(sight.item.value)])
     where = f"rows {top} to {bottom}, columns {left} to {right}"
     spatial = f" {TIMES} ".join(map(str, shape[1:]))
+    reach, pieces = _extent(sight, patches), sight.seen[id(sight.item.value)]
+    if len(shape) == 4:
+        reach = _volume(pieces, shape)
+        where = f"slices {' to '.join(map(str, hull(pieces)[1]))}, {where}"
     if len(shape) < 3:
         where, spatial = f"places {left} to {right}", str(last)
     yield (
         f"It depends on {total:,} of the {prod(shape):,} values of {sight.item.name}: "
-        f"{_extent(sight, patches)} of {spatial} ({where})."
+        f"{reach} of {spatial} ({where})."
     )
     along = "column" if len(shape) > 2 else "place"
     for patch, axis, word in ((sight.beside, 1, along), (sight.below, 0, "row")):
@@ -347,6 +359,8 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
     )
     shared = f"both see {common}" if common else "they share nothing"
     where = f" in its {'row' if axis else 'column'}" if len(sight.shape) > 2 else ""
+    if not any(moved):
+        return f"The next neuron{where} sees the same."
     return f"The next neuron{where} sees {step} further; {shared}."
 
 
@@ -367,9 +381,11 @@ def _table(sight: Sight) -> Iterator[Item]:
         right = number > 1
         x = xs[number + 1] - 22 if right else xs[number]
         yield Text(x, y, head, 9.5, "soft", True, "end" if right else "start")
+    has_bars = any(axis for _, axis in told[1:])
     most = max((axis[0] for _, axis in told if axis), default=1)
-    yield Text(xs[-1], y, f"to scale: {most:g} = full length", 9.5, "soft", False, "start")
-    yield line([(start, y + 5), (xs[-1] + BAR, y + 5)], "faint", 0.7)
+    if has_bars:
+        yield Text(xs[-1], y, f"to scale: {most:g} = full length", 9.5, "soft", False, "start")
+    yield line([(start, y + 5), (xs[-1] + BAR * has_bars, y + 5)], "faint", 0.7)
     left_out = len(sight.chain) - len(chain)
     if left_out:
         y += ROW
@@ -382,10 +398,12 @@ def _table(sight: Sight) -> Iterator[Item]:
             x = xs[number + 1] - 22 if right else xs[number]
             colour = "focus" if last else "ink"
             yield Text(x, y, text, 9.5, colour, last and not number, "end" if right else "start")
-        if axis:
+        if axis and has_bars:
             size, step = (n * BAR / most for n in axis)
             yield Box(xs[-1], y - 7.5, size, 8, "amber.fill", "amber", 0.7)
             yield Box(xs[-1], y - 7.5, min(step, size), 8, "amber", "", 0)
+    if not has_bars:
+        return
     yield Text(
         xs[-1], y + ROW, "bar: what a neuron sees; dark: the step to the next", 9, "soft", False,
         "start",

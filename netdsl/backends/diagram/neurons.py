@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import prod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
-from netdsl.analyses.cost import count_parameters
-from netdsl.analyses.links import UnknownLinks, count, hull, is_in, shape_of
+from netdsl.analyses.links import UnknownLinks, is_in, shape_of
 from netdsl.backends.diagram.columns import (
+    FEW,
+    PAGE_STRETCHES,
     STRETCHES,
     Column,
     Index,
     Link,
     Study,
-    inputs_of,
-    name_of,
-    not_drawn,
-    shape_text,
     study,
 )
 from netdsl.backends.diagram.filters import filters_picture, is_small_convolution
-from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
-from netdsl.backends.diagram.frame import LINE_SIZE, framed
-from netdsl.backends.diagram.labels import layer_label, tail
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.leaf import kind_of
-from netdsl.backends.diagram.neuron_names import (
-    Neuron,
-    check_sizes,
-    last_parts,
-    neuron_of,
-    told,
+from netdsl.backends.diagram.neuron_insets import (
+    CAPTION_STEP,
+    SIDE,
+    caption,
+    drawn_inset,
+    inset_of,
+    inset_width,
+    sights,
 )
-from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.neuron_names import Neuron, check_sizes, neuron_of, told
+from netdsl.backends.diagram.neuron_words import (
+    HEAD,
+    PAGE,
+    SMALL,
+    Room,
+    all_to_all,
+    foot_of,
+    head_of,
+    legend,
+    sentences,
+)
+from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
 from netdsl.backends.diagram.scene import (
     Box,
     Curve,
@@ -41,24 +51,20 @@ from netdsl.backends.diagram.scene import (
     Picture,
     Point,
     Text,
-    moved,
+    line,
     rounded,
 )
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.volumes import channels_last
 from netdsl.ir.graph import Graph
-from netdsl.ops.cells import Product, one
 
 RADIUS, STEP = 14.0, 41.0
 PILL, PILL_SEEN = 24.0, 33.0
 """Room for a pill; for one that also tells how much of the field it stands for."""
 STUB = 8.0
 LANE = 5.0
-SPACE = 66.0
-"""From the widest of a column to the widest of the next."""
 WIDEST = 2.2
 """Of a picture, in parts of its height."""
-WIDE_LINE = 860.0
-HEAD, SMALL, TINY, INDEX = 12.0, 9.5, 8.5, 7.6
+TINY, INDEX = 8.5, 8.5
 
 
 def neurons_picture(graph: Graph, options: Options) -> Picture:
@@ -70,12 +76,36 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
     if not chosen:
         chosen = [default_neuron(graph)]
     try:
-        made = (_Sheet(graph, study(graph, chosen, s), options).picture() for s in STRETCHES)
-        return next((p for p in made if p.width <= WIDEST * p.height), None) or (
-            _Sheet(graph, study(graph, chosen, STRETCHES[-1]), options).picture()
-        )
+        usual = _usual(graph, chosen, options)
+        if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
+            return usual
+        return _for_page(graph, chosen, options, options.width)
     except UnknownLinks as error:
         raise told(error) from None
+
+
+def _usual(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
+    """As many layers as give the picture a good form."""
+    sheets = (_Sheet(graph, study(graph, chosen, s), options, Room()) for s in STRETCHES)
+    return _first(sheets, lambda picture: picture.width <= WIDEST * picture.height)
+
+
+def _for_page(graph: Graph, chosen: Sequence[Neuron], options: Options, width: float) -> Picture:
+    """As many layers as can be read at that width; of the fewest, what there is."""
+    tries = ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES))
+    sheets = (_Sheet(graph, study(graph, chosen, s, few), options, PAGE) for few, s in tries)
+    return _first(sheets, lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT)
+
+
+def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Picture:
+    """The first good picture, or the last."""
+    picture: Picture | None = None
+    for sheet in sheets:
+        picture = sheet.picture()
+        if is_good(picture):
+            break
+    assert picture is not None
+    return picture
 
 
 def default_neuron(graph: Graph) -> Neuron:
@@ -92,12 +122,17 @@ def default_neuron(graph: Graph) -> Neuron:
 
 
 class _Sheet:
-    def __init__(self, graph: Graph, found: Study, options: Options) -> None:
-        self.graph, self.study, self.options = graph, found, options
+    def __init__(self, graph: Graph, found: Study, options: Options, room: Room) -> None:
+        self.graph, self.study, self.options, self.room = graph, found, options, room
         self.columns = found.columns
         self.chosen = set(found.chosen)
-        self.heads = [_head(column) for column in self.columns]
-        self.feet = [self._foot(number) for number in range(len(self.columns))]
+        self.heads = [head_of(column, room) for column in self.columns]
+        self.feet = [foot_of(found, number, room) for number in range(len(self.columns))]
+        last = channels_last(graph)
+        self.insets = [
+            inset_of(c, self._chosen(n), id(c.layer.value) in last)
+            for n, c in enumerate(self.columns)
+        ]
         heights = [_height(column) for column in self.columns]
         self.tallest = max(heights)
         self.xs = self._places()
@@ -109,90 +144,80 @@ class _Sheet:
         self.links = list(found.links())
         self.over = [link for link in self.links if link.end > link.start + 1]
 
+    def _chosen(self, number: int) -> list[Index]:
+        return [index for n, index in self.study.chosen if n == number]
+
     def _places(self) -> list[float]:
         """Middles of the columns: as far apart as their texts need, no nearer than the links do."""
         xs: list[float] = [0.0]
         for number in range(1, len(self.columns)):
-            texts = [_width(self._texts(n)) for n in (number - 1, number)]
+            texts = [self._wide(n) for n in (number - 1, number)]
             pills = [2 * _port(self.columns[n]) for n in (number - 1, number)]
-            apart = max(sum(texts) / 2 + 20, sum(pills) / 2 + SPACE)
+            between = max(
+                (text_width(text, SMALL) + 12 for text in all_to_all(self.study, number)), default=0
+            )
+            forms = [2 * _half(self.columns[n]) for n in (number - 1, number)]
+            apart = max(
+                sum(texts) / 2 + self.room.text,
+                sum(pills) / 2 + self.room.space,
+                sum(forms) / 2 + between,
+            )
             xs.append(xs[-1] + apart)
         return xs
 
-    def _texts(self, number: int) -> list[tuple[str, float]]:
+    def _wide(self, number: int) -> float:
+        """How wide the texts of a column and its map are."""
         name, *rest = self.heads[number]
-        return [(name, HEAD), *((t, SMALL) for t in (*rest, *self.feet[number]))]
+        texts = [text_width(t, SMALL) for t in rest]
+        foot = [text_width(t, SMALL, not n) for n, t in enumerate(self.feet[number])]
+        inset = self.insets[number]
+        own = inset_width(inset, self.room.column) if inset else 0.0
+        return max(text_width(name, HEAD, True), own, *texts, *foot)
 
     def picture(self) -> Picture:
         order = {"wire": 0, "faint": 0, "amber": 1, "focus": 2}
         drawn = [(order[self._colour(link)], n, link) for n, link in enumerate(self.links)]
         items: list[Item] = [self._link(link) for _, _, link in sorted(drawn, key=lambda d: d[:2])]
+        items += self._maps()
         for number, column in enumerate(self.columns):
+            items += self._between(number)
             items += self._column(number, column)
         title = self.options.title or f"{self.graph.name}, neuron by neuron"
-        return framed(title, self._lines(), items, legend=_legend())
-
-    def _lines(self) -> list[str]:
-        told = [*self._told(), self._left_out()]
-        return [line for text in told for line in wrapped(text, LINE_SIZE, WIDE_LINE)]
-
-    def _told(self) -> Iterator[str]:
-        """What each chosen neuron reads, and its field in the layers before it and the inputs."""
-        for neuron, (at, index), seen in zip(
-            self.study.neurons, self.study.chosen, self.study.fields, strict=True
-        ):
-            direct = sum(map(count, self.columns[at].layer.reads([one(index)]).values()))
-            parts = [
-                f"{count(seen[id(c.layer.value)]):,} of {c.total:,} neurons of "
-                + last_parts(c.name, LINE_SIZE, 150)
-                for c in reversed(self.columns[:at])
-                if not c.layer.is_input and seen.get(id(c.layer.value))
-            ]
-            whole = [
-                f"{count(pieces):,} of {prod(shape_of(item.value)):,} values of {item.name}"
-                + _patch(pieces)
-                for item in self.graph.inputs
-                if (pieces := seen.get(id(item.value)))
-            ]
-            shown = [*parts[:3], *(["..."] if len(parts) > 3 else []), *whole]
-            reads = f"{neuron} reads {direct:,} value{'s' * (direct != 1)}"
-            yield f"{reads}. Its whole field: {', '.join(shown)}." if shown else f"{reads}."
-
-    def _left_out(self) -> str:
-        drawn, every = len(self.columns), len(self.study.layers)
-        rule = (
-            "A line joins two drawn neurons if and only if one reads the other; pills count the "
-            "neurons not drawn."
-        )
-        if drawn == every:
-            return rule
-        return f"{rule} {drawn} of {every} layers are drawn, those on a way through the neuron."
+        signs = legend(self.room, any(self.insets))
+        return framed(title, sentences(self.graph, self.study, self.room), items, legend=signs)
 
     # --- columns ------------------------------------------------------------------------
 
-    def _foot(self, number: int) -> list[str]:
-        column = self.columns[number]
-        lines = [f"{len(column.drawn):,} of {column.total:,} drawn"]
-        if column.layer.is_input:
-            return [*lines, "given, not computed"]
-        low, high = inputs_of(column)
-        many = f"{high:,}" if low == high else f"{low:,} to {high:,}"
-        each = "neuron" if column.layer.computes else "value"
-        lines.append(f"{many} input{'s' * (high != 1)} a {each}")
-        hidden = not_drawn(self.study, number)
-        if hidden:
-            names = [name_of(self.study, value) for value in hidden]
-            told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
-            lines.append(f"not drawn: {told}")
-        layers = {id(node.layer): node.layer for node in column.layer.nodes}
-        learned = sum(map(count_parameters, layers.values()))
-        shared = "shared " if kind_of(column.layer.unit) == "conv" else ""
-        plural = "s" * (learned != 1)
-        lines.append(f"{learned:,} {shared}parameter{plural}" if learned else "no parameters")
-        return lines
+    def _maps(self) -> Iterator[Item]:
+        """The map of each column, above its neurons, and how its field grows."""
+        y = -self._above() + 12 - self._map_room()
+        placed = [
+            (inset, inset.plane(x, y)) if inset else None
+            for inset, x in zip(self.insets, self.xs, strict=True)
+        ]
+        for number, pair in enumerate(placed):
+            if pair is not None:
+                yield drawn_inset(*pair, self.columns[number], self._chosen(number))
+                yield from caption(pair[0], self.xs[number], y, self.room.column)
+        for before, after in pairwise(placed):
+            yield from sights(before, after)
+
+    def _map_room(self) -> float:
+        """How high the maps are with what stands below them."""
+        lines = [len(inset.captions(self.room.column)) for inset in self.insets if inset]
+        return SIDE + 22 + CAPTION_STEP * max(lines) if lines else 0.0
+
+    def _between(self, number: int) -> Iterator[Item]:
+        """How many connections there are from the column before, where all are connected."""
+        texts = all_to_all(self.study, number)
+        if texts:
+            x = (self.xs[number - 1] + self.xs[number]) / 2
+            lowest = max(self.ys[n][0][-1] for n in (number - 1, number))
+            for row, text in enumerate(texts):
+                yield Text(x, lowest + 30 + 12 * row, text, SMALL, "ink", row == 0)
 
     def _column(self, number: int, column: Column) -> Iterator[Item]:
-        x, top = self.xs[number], -self._above()
+        x, top = self.xs[number], -self._above() - self._map_room()
         name, *rest = self.heads[number]
         lines = max(map(len, self.heads)) - 1
         yield Text(x, top - 13 * lines - 3, name, HEAD, "ink", True)
@@ -203,9 +228,15 @@ class _Sheet:
             yield from _pill(x, y, hidden, seen)
         for index, y in zip(column.drawn, neurons, strict=True):
             yield self._neuron(number, column, index, x, y)
+        low = self.tallest + (40 if any(map(self._is_low, range(len(self.columns)))) else 0)
         for row, text in enumerate(self.feet[number]):
-            y = self.tallest + 24 + 13 * row
-            yield Text(x, y, text, SMALL, "soft" if row else "ink", not row)
+            yield Text(x, low + 24 + 13 * row, text, SMALL, "soft" if row else "ink", not row)
+
+    def _is_low(self, number: int) -> bool:
+        """Whether words between columns reach down to the texts below them."""
+        if not all_to_all(self.study, number):
+            return False
+        return max(self.ys[n][0][-1] for n in (number - 1, number)) + 54 > self.tallest
 
     def _neuron(self, number: int, column: Column, index: Index, x: float, y: float) -> Item:
         place = ",".join(map(str, index))
@@ -247,11 +278,16 @@ class _Sheet:
         near = self.xs[link.start] + self.ports[link.start], start[1]
         far = self.xs[link.end] - self.ports[link.end], end[1]
         if link.end == link.start + 1:
-            drawn = _swung(start, near, far, end, colour, stroke)
+            is_dense = bool(all_to_all(self.study, link.end))
+            drawn = (
+                line([start, near, far, end], colour, stroke)
+                if is_dense
+                else _swung(start, near, far, end, colour, stroke)
+            )
         else:
             lane = self.over.index(link)
             y = -12.0 - LANE * lane
-            apart = 4 + lane * min(3.0, (SPACE / 2 - 8) / len(self.over))
+            apart = 4 + lane * min(3.0, (self.room.space / 2 - 8) / len(self.over))
             x, back = near[0] + apart, far[0] - apart
             drawn = rounded(
                 [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end], colour, stroke, 9
@@ -279,29 +315,6 @@ def _colours(column: Column) -> tuple[str, str]:
     """Fill and line of a neuron; those of merges would look like the field's."""
     kind = kind_of(column.layer.unit)
     return ("act.fill", "act.line") if kind == "merge" else (f"{kind}.fill", f"{kind}.line")
-
-
-def _head(column: Column) -> list[str]:
-    """Its name, what it is, what is folded into it, how many neurons it has."""
-    name = last_parts(column.name, HEAD, 140)
-    layer = column.layer
-    what = "neuron" if layer.computes else "value"
-    counted = f"{column.total:,} {what}{'s' * (column.total != 1)}"
-    if len(column.shape) > 1:
-        counted = f"{shape_text(layer.value)} = {counted}"
-    if layer.is_input:
-        return [name, "input", counted]
-    unit = layer.unit
-    label = layer_label(unit, tail(unit), ShapeNames(()))
-    extra = label.lines[0] if label.lines else ""
-    words = [w for w in extra.split(" · ") if w and "filter" not in w and "→" not in w]
-    behind = "".join(f" + {word}" for word in tail(unit))
-    first = shorten(" ".join([label.title, *words]), SMALL, 170)
-    return [name, shorten(f"{first}{behind}", SMALL, 200), counted]
-
-
-def _width(texts: list[tuple[str, float]]) -> float:
-    return max(text_width(text, size, size == HEAD) for text, size in texts)
 
 
 def _height(column: Column) -> float:
@@ -354,26 +367,3 @@ def _pill(x: float, y: float, hidden: int, seen: int) -> Iterator[Item]:
         return
     yield Box(x - wide / 2, y - 9, wide, 18, "panel.fill", "panel.line", 0.8, 9)
     yield Text(x, y + 3, first, TINY, "soft")
-
-
-def _patch(pieces: list[Product]) -> str:
-    """`, 14 × 14`: the map's part that is seen."""
-    spatial = hull(pieces)[1:]
-    size = f" {TIMES} ".join(str(last - first + 1) for first, last in spatial)
-    return f" ({size})" if len(spatial) > 1 else ""
-
-
-def _legend() -> list[Item]:
-    """What the signs mean."""
-    items: list[Item] = []
-    x = 0.0
-    for sign, text in (
-        (Ellipse(5, 0, 5, 5, "focus", "focus"), "the chosen neuron; its links are thick"),
-        (Ellipse(5, 0, 5, 5, "amber.fill", "amber", 1.2), "in its field: it depends on them"),
-        (Box(0, -4, 10, 8, "paper", "wire", 1, 2), "a value that is given or moved"),
-        (Ellipse(5, 0, 5, 5, "conv.fill", "conv.line", 1), "a neuron that computes"),
-    ):
-        items.append(moved(sign, x, 0))
-        items.append(Text(x + 15, 3.2, text, SMALL, "soft", False, "start"))
-        x += 15 + text_width(text, SMALL) + 22
-    return items
