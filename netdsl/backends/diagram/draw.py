@@ -148,5 +148,5 @@ def _way_out(options: Options) -> str:
     return {
         "layers": f"draw `--level blocks`, or {wider}",
         "ops": f"draw `--level blocks`, or {wider}",
-        "volumes": f"close blocks with `--expand none`, or {wider}",
+        "volumes": f"open fewer blocks (`--expand`), or {wider}" if options.expand else wider,
     }.get(options.level, wider)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.fonts import text_width, wrapped
 from netdsl.backends.diagram.pyramid_bins import Level, Pyramid, window_words
 from netdsl.backends.diagram.scene import Box, Item, Text, line
 from netdsl.backends.diagram.theme import series
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_links import arrow
+from netdsl.backends.diagram.volume_looks import Looks
 from netdsl.backends.diagram.volume_rows import Lead
 
-MAP = 128.0
-GAP = 34.0
 INSET = 16.0
-JOIN, LEAP = 96.0, 48.0
-TEXT = 8.5
+LEAP = 48.0
+TEXT, TITLE, LINE = 8.0, 12.0, 9.5
+LINE_STEP = 13.0
+BESIDE = 110.0
+"""What a panel leaves of the width: for scales and ways, and for its insets."""
 CAPTION_STEP = 11.5
 MOST_LINES = 66
 
 
-def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
+def panel_lead(pyramid: Pyramid, channels: int, bar: float, looks: Looks) -> Lead:
     """The grids, to stand before the vector; `bar` is the vector's length in points."""
-    cell = MAP / max(pyramid.sizes)
-    widths = [_width(level, pyramid, channels) for level in pyramid.levels]
-    width = INSET + sum(widths) + GAP * (len(widths) - 1) + (JOIN if pyramid.is_joined else LEAP)
+    cell = looks.grid / max(pyramid.sizes)
+    widths = [_width(level, pyramid, channels, looks) for level in pyramid.levels]
+    gaps = looks.grid_gap * (len(widths) - 1)
+    width = INSET + sum(widths) + gaps + (looks.joining if pyramid.is_joined else LEAP)
     height = max(pyramid.sizes[0] * cell, bar)
 
     def draw(x: float, middle: float, captions: float) -> list[Item]:
@@ -34,32 +37,39 @@ def panel_lead(pyramid: Pyramid, name: str, channels: int, bar: float) -> Lead:
             role = series(number)
             items += _grid(level, pyramid, left, top, cell, role)
             items += _captions(level, pyramid, channels, left, captions, role)
-            left += wide + GAP
+            left += wide + looks.grid_gap
         start = x + width - LEAP + 8
         if not pyramid.is_joined:
             items += arrow((start, middle), (x + width - 4, middle))
         return items
 
-    return Lead(width, height, 40.0, draw)
+    head = 27.0 + LINE_STEP * len(_explained(pyramid, channels, looks))
+    lines = max(len(_lines(level, pyramid, channels)) for level in pyramid.levels)
+    return Lead(width, height, head, 0.0, 10 + CAPTION_STEP * (lines - 1), draw)
 
 
 def panel_head(
-    pyramid: Pyramid, name: str, channels: int, factor: float, x: float, y: float
+    pyramid: Pyramid, name: str, channels: int, factor: float, x: float, y: float, looks: Looks
 ) -> list[Item]:
-    """The panel's title and one line that explains it."""
+    """The panel's title and what explains it."""
     what = "spatial pyramid pooling" if pyramid.is_joined else "adaptive pooling"
     size = " × ".join(map(str, pyramid.sizes))
     drawn = "magnified" if factor >= 1 else "reduced"
     title = f"The {size} map of {name}, {drawn} × {factor:.1f}: {what}"
+    items: list[Item] = [Text(x + INSET, y + 18, title, TITLE, "ink", True, "start")]
+    for number, text in enumerate(_explained(pyramid, channels, looks)):
+        height = y + 33 + LINE_STEP * number
+        items.append(Text(x + INSET, height, text, LINE, "soft", False, "start"))
+    return items
+
+
+def _explained(pyramid: Pyramid, channels: int, looks: Looks) -> list[str]:
     text = (
         f"Each bin takes the {pyramid.mode} over its window, in each of the {channels:,} channels."
     )
     if any(level.is_overlapping for level in pyramid.levels):
         text += f" {_uneven(pyramid)}: there windows overlap (stronger colour)."
-    return [
-        Text(x + INSET, y + 18, title, 12, "ink", True, "start"),
-        Text(x + INSET, y + 33, text, 9.5, "soft", False, "start"),
-    ]
+    return wrapped(text, LINE, looks.inside - BESIDE)
 
 
 def _uneven(pyramid: Pyramid) -> str:
@@ -75,8 +85,8 @@ def _uneven(pyramid: Pyramid) -> str:
     )
 
 
-def _width(level: Level, pyramid: Pyramid, channels: int) -> float:
-    cell = MAP / max(pyramid.sizes)
+def _width(level: Level, pyramid: Pyramid, channels: int, looks: Looks) -> float:
+    cell = looks.grid / max(pyramid.sizes)
     texts = _lines(level, pyramid, channels)
     written = max(text_width(t, 10.5 if i == 0 else TEXT, i == 0) for i, t in enumerate(texts))
     return max(pyramid.sizes[1] * cell, written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.backends.diagram.fonts import shorten, text_width
@@ -16,21 +16,27 @@ from netdsl.backends.diagram.volume_forms import (
     draw_form,
     series_parts,
 )
+from netdsl.backends.diagram.volume_looks import USUAL, Looks
+from netdsl.backends.diagram.volume_names import MOST_LINES, Name, path_of
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step
 from netdsl.backends.diagram.volume_words import (
+    MOVING,
     counted,
     parts_of,
     says,
     tail_words,
     times,
-    title,
     tooltip,
 )
 
-NAME, SOFT, SHAPE, COUNT, SAYS = 10.0, 8.0, 9.0, 8.0, 8.5
 TINY, LENS, LENS_ROOM, LENS_ASIDE = 3.0, 20.0, 44.0, 18.0
-LONG_NAME, SHORT_NAME, LONG_LINE, HALF_LINE = 92.0, 64.0, 150.0, 104.0
+LONG_LINE = 150.0
+LINES_ABOVE = (0.0, 1.5, 1.5, 2.5, 3.5, 3.0)
+"""What is added to the height of a line: those of the name, class, shape, count."""
+LINE_ABOVE = 2.5
+SOFT = 8.0
+WITH_NUMBER = ("pad", "dilation", "groups", "levels")
 ROLES = {
     "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
     "resampling": "up", "dense": "dense", "merging": "merge", "norms": "norm",
@@ -108,6 +114,9 @@ class Study:
     """`id`s of the values whose channels stand last."""
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By family what usually follows in place, which is not said of each."""
+    looks: Looks = USUAL
+    names: Mapping[int, Name] = field(default_factory=dict)
+    """By `id` of a step; it is called by its path where none is given."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
         return self.numbers.shape(step.shown)
@@ -115,12 +124,15 @@ class Study:
     def axes(self, step: Step) -> Axes:
         return axes_of(self.shape(step), id(step.shown) in self.last)
 
+    def is_last(self, step: Step) -> bool:
+        """Whether its channels stand last in its shape."""
+        return id(step.shown) in self.last and len(self.shape(step)) > 1
+
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
-        role = "move" if step.family in ("plumbing", "size") else ROLES.get(step.family, "block")
-        role = "up" if step.join is not None else role
+        role = role_of(step)
         form = Form(self.axes(step), scales)
-        label = tuple(self._label(step, role, is_left))
+        label = tuple(self._label(step, role))
         widest = max(text_width(item.text, item.size, item.bold) for item in label)
         return Column(step, form, label, widest, self._parts(step), role, is_left)
 
@@ -134,20 +146,34 @@ class Study:
         roles = ("up.fill", "conv.fill") if first_grows else ("conv.fill", "up.fill")
         return tuple(Part(n, role) for n, role in zip(channels, roles, strict=False))
 
-    def _label(self, step: Step, role: str, is_short: bool) -> Iterator[Line]:
-        name, below = title(step, SHORT_NAME if is_short else LONG_NAME)
-        suffix = f" × {step.count}" if step.count > 1 else ""
-        yield Line(shorten(name, NAME, LONG_LINE, True) + suffix, NAME, "ink", True)
-        yield Line(shorten(below, SOFT, LONG_LINE), SOFT, "soft")
+    def _label(self, step: Step, role: str) -> Iterator[Line]:
+        looks = self.looks
+        name = self.names.get(id(step), (path_of(step),))
+        for text in ("",) * (MOST_LINES - len(name)) + name:
+            yield Line(shorten(text, looks.name, LONG_LINE, True), looks.name, "ink", True)
+        definition = step.scope.definition if step.scope is not None else ""
+        yield Line(shorten(definition, looks.soft, LONG_LINE), looks.soft, "soft")
         shape = self.shape(step)
-        yield Line(_shape_text(shape), SHAPE, "ink")
-        yield Line(counted(step, shape), COUNT, "soft")
+        channels = " ch" if self.is_last(step) else ""
+        yield Line(_shape_text(shape) + channels, looks.shape, "ink")
+        yield Line(counted(step, shape) if looks.has_counts else "", looks.soft, "soft")
         colour = "ink" if role in ("io", "block") else f"{role}.line"
         for text in says(step, self.numbers):
-            for piece in wrapped(text, SAYS, HALF_LINE):
-                yield Line(piece, SAYS, colour)
-        for piece in wrapped(tail_words(step, self.tails), COUNT, HALF_LINE):
-            yield Line(piece, COUNT, "soft")
+            for piece in wrapped(text, looks.says, looks.half):
+                yield Line(piece, looks.says, colour)
+        for piece in wrapped(tail_words(step, self.tails), looks.soft, looks.half):
+            yield Line(piece, looks.soft, "soft")
+
+
+def role_of(step: Step) -> str:
+    """The role of its colours. What only moves numbers is no dense layer, whatever its family."""
+    name = step.node.op.name if step.node is not None else ""
+    if step.join is not None or name == "pixel_shuffle":
+        return "up"
+    moves = name in MOVING and step.family != "merging"
+    if moves or step.family in ("plumbing", "size"):
+        return "move"
+    return ROLES.get(step.family, "block")
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:
@@ -157,9 +183,15 @@ def _shape_text(shape: tuple[int, ...]) -> str:
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:
-    """A text in lines of about this width, broken at spaces."""
-    lines: list[str] = []
+    """A text in lines of about this width, broken at spaces, `pad 1` never."""
+    words: list[str] = []
     for word in text.split(" "):
+        if words and words[-1] in WITH_NUMBER:
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    lines: list[str] = []
+    for word in words:
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and (text_width(longer, size) <= width or word in ("+", "×", "→", "·")):
             lines[-1] = longer
@@ -179,17 +211,19 @@ def with_one_lens(columns: Sequence[Column]) -> list[Column]:
 
 
 def label_rows(columns: Sequence[Column]) -> list[float]:
-    """Distances of the label lines' baselines below the label's top; the second may be empty."""
-    has_below = any(len(c.label) > 1 and c.label[1].text for c in columns)
-    steps = [NAME, SOFT + 2.5 if has_below else 0.0, SHAPE + 3.5, COUNT + 3.0]
+    """Distances of the label lines' baselines below the label's top; lines that are empty in all
+    columns take no room."""
     deepest = max((len(c.label) for c in columns), default=0)
-    steps += [SAYS + 2.5] * max(deepest - 4, 0)
     places: list[float] = []
     y = 0.0
-    for step in steps:
-        y += step
+    for number in range(deepest):
+        sizes = [
+            c.label[number].size for c in columns if number < len(c.label) and c.label[number].text
+        ]
+        more = LINES_ABOVE[number] if number < len(LINES_ABOVE) else LINE_ABOVE
+        y += max(sizes) + (more if y else 0.0) if sizes else 0.0
         places.append(y)
-    return places[: max(deepest, 4)]
+    return places
 
 
 def draw_column(

@@ -80,16 +80,20 @@ def _with_text(items: Sequence[Item], width: float, text: str) -> tuple[list[Ite
     return shown, width + 6 + text_width(text, TEXT)
 
 
-def _marks(columns: Sequence[Column]) -> list[tuple[list[Item], float]]:
+def _marks(columns: Sequence[Column], windows: set[bool]) -> list[tuple[list[Item], float]]:
     found: list[tuple[list[Item], float]] = []
-    if any(c.role == "conv" and c.form.axes.is_map for c in columns):
+    if True in windows:
         square = ((0, -4), (8, -4), (8, 4), (0, 4))
         items: list[Item] = [
             Polygon(square, "focus", "", 0, opacity=0.35), Polygon(square, "", "focus", 0.9),
             line([(8, -4), (20, 0)], "focus", 0.8), line([(8, 4), (20, 0)], "focus", 0.8),
             Ellipse(20, 0, 2, 2, "focus"),
         ]  # fmt: skip
-        found.append(_with_text(items, 22, "window to scale, one neuron that sees it"))
+        text = "window to scale, one neuron that sees it"
+        text += "; smaller windows are left out" if False in windows else ""
+        found.append(_with_text(items, 22, text))
+    elif windows:
+        found.append(_with_text([], -6, "windows of kernels are too small to be drawn to scale"))
     if any(c.step.node is None and adds(c.step) for c in columns):
         found.append(_with_text(plus(5, 0), 10, "sum over a skip"))
     return found
@@ -104,11 +108,16 @@ def _families(columns: Sequence[Column], tails: Tails) -> list[tuple[list[Item],
     ]
 
 
-def legend(columns: Sequence[Column], scales: Scales, tails: Tails, width: float) -> list[Item]:
-    """The legend in lines of about this width: scale bars, the kernel's colour, the families."""
+def legend(
+    columns: Sequence[Column], scales: Scales, tails: Tails, windows: set[bool], width: float
+) -> list[Item]:
+    """The legend in lines of about this width: scale bars, the kernel's colour, the families.
+
+    `windows` are what `windows_seen` finds.
+    """
     x, y, items = 0.0, 0.0, []
     for number, (part, wide) in enumerate(
-        (*_bars(columns, scales), *_marks(columns), *_families(columns, tails))
+        (*_bars(columns, scales), *_marks(columns, windows), *_families(columns, tails))
     ):
         if number and x + wide > width:
             x, y = 0.0, y + (28 if y == 0 else 18)

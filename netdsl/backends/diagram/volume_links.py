@@ -21,6 +21,11 @@ from netdsl.backends.diagram.volume_steps import GROWING, Step
 from netdsl.backends.diagram.volume_words import adds
 from netdsl.ops.base import Op
 
+SUM, BOW = 4.5, 15.0
+"""Radius of a sum, height of the bow that leads into it."""
+VISIBLE = 3.0
+"""Points; a window less high than that is not drawn."""
+
 Window = tuple[tuple[int, int], tuple[int, int], Point]
 """Rows and columns of the pixels one neuron sees, and the neuron's own row and column."""
 
@@ -54,7 +59,7 @@ def window_of(step: Step, numbers: Numbers) -> Window | None:
 def link(source: Column, target: Column, numbers: Numbers) -> list[Item]:
     """What joins a volume with the one on its right."""
     window = window_of(target.step, numbers) if source.form.axes.is_map else None
-    if window is not None and target.form.axes.is_map:
+    if window is not None and target.form.axes.is_map and is_seen(source.form, window):
         return _kernel(source.form, target.form, window, target.role)
     first = target.step.node
     grows = first is not None and first.op.name in GROWING and source.step is target.step.sources[0]
@@ -66,6 +71,24 @@ def link(source: Column, target: Column, numbers: Numbers) -> list[Item]:
     if target.step.node is None and adds(target.step):
         items += _plus(_out(source.form), _into(target.form))
     return items
+
+
+def is_seen(form: Form, window: Window) -> bool:
+    """Whether a window is large enough on a map to be drawn."""
+    (top, bottom), _, _ = window
+    return form.scales.pixels.length(bottom - top) >= VISIBLE
+
+
+def windows_seen(columns: Sequence[Column], numbers: Numbers) -> set[bool]:
+    """Of the windows over maps, whether there are some to be drawn, and some too small for it."""
+    forms = {id(column.step): column.form for column in columns}
+    found: set[bool] = set()
+    for column in columns:
+        window = window_of(column.step, numbers)
+        source = forms.get(id(column.step.sources[0])) if column.step.sources else None
+        if window is not None and source is not None and source.axes.is_map:
+            found.add(is_seen(source, window))
+    return found
 
 
 def _out(form: Form) -> Point:
@@ -90,7 +113,7 @@ def _plus(start: Point, end: Point) -> list[Item]:
     """The input goes round the block and is added to what it computes."""
     left = start[0] + 1
     x, y = end[0] - 9, end[1]
-    over = y - 15
+    over = y - BOW
     bow = Curve(
         (
             (left, y),
@@ -99,7 +122,7 @@ def _plus(start: Point, end: Point) -> list[Item]:
             ((left + x) / 2, over),
             (x, over),
             (x, over),
-            (x, y - 4.5),
+            (x, y - SUM),
         ),
         "amber",
         1.1,
@@ -111,7 +134,7 @@ def plus(x: float, y: float) -> list[Item]:
     """A sum."""
     strokes = [(x - 2.5, y), (x + 2.5, y)], [(x, y - 2.5), (x, y + 2.5)]
     sign = [line(points, "amber", 1.1) for points in strokes]
-    return [Ellipse(x, y, 4.5, 4.5, "paper", "amber", 1.1), *sign]
+    return [Ellipse(x, y, SUM, SUM, "paper", "amber", 1.1), *sign]
 
 
 def _kernel(source: Form, target: Form, window: Window, role: str) -> list[Item]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from netdsl.backends.diagram.scene import Ellipse, Item, Point
 from netdsl.backends.diagram.volume_columns import Column
 from netdsl.backends.diagram.volume_links import entry, leaving, routed
-from netdsl.backends.diagram.volume_rows import LANE, LANES_ABOVE, SCALE_ZONE, Row
+from netdsl.backends.diagram.volume_rows import LANE, LANES_ABOVE, Row, zone_of
 
 Place = tuple[int, int]
 """Row, and number in it."""
 Span = tuple[int, int]
-ENTER, ASIDE, APART = 5.0, 3.5, 6.0
+ENTER, ASIDE, APART, BESIDE = 5.0, 3.5, 6.0, 10.0
 
 
 @dataclass(slots=True)
@@ -51,6 +51,8 @@ class Routes:
             for r, row in enumerate(rows)
             for c, column in enumerate(row.columns)
         }
+        self.lenses: list[tuple[Place, int]] = []
+        """Maps, and the rows below them that begin with a panel of the map."""
         self.routes = self._routes()
         self.above = self._lanes_above()
         self.beside = self._lanes_beside()
@@ -75,6 +77,10 @@ class Routes:
                 for number, source in enumerate(column.step.sources):
                     place = self.places[id(source)]
                     if place == (r, c - 1):
+                        continue
+                    if row.lead is not None and c == 0 == number and place[0] == r - 1:
+                        self.lenses.append((place, r))
+                        row.has_lens = True
                         continue
                     ends = place[1] == len(self.rows[place[0]].columns) - 1
                     wraps = c == 0 and place[0] == r - 1 and ends
@@ -109,6 +115,13 @@ class Routes:
         """Room for the ways on the left of the rows."""
         return APART + LANE * max(self.beside.values()) if self.beside else 0.0
 
+    @property
+    def right(self) -> float:
+        """How far rows and ways reach to the right, once the rows are placed."""
+        edges = [row.right for row in self.rows]
+        edges += [self.rows[r.source[0]].right + BESIDE for r in self.routes if r.wraps]
+        return max(edges)
+
     def draw(self) -> Iterator[Item]:
         arrivals: dict[Place, int] = {}
         for number, route in enumerate(self.routes):
@@ -133,6 +146,10 @@ class Routes:
         if route.source[0] != place[0]:
             x = self.left - APART - LANE * self.beside[number]
             points += [(x, y_out), (x, y_in)]
+            row = self.rows[place[0]]
+            if row.lead is not None and place[1] == 0:
+                edge = self.left + zone_of(self.rows) - 7
+                return [*points[:-1], (x, row.middle), (edge, row.middle)]
         return [*points, (tip[0], y_in), tip]
 
     def _leave(self, place: Place) -> Point:
@@ -148,14 +165,11 @@ class Routes:
 
     def _wrapped(self, number: int, source: Column, place: Place) -> list[Point]:
         """Out of the end of a row, and into the next from the left."""
-        row = self.rows[place[0]]
         y = self._lane(number, place[0])
         x, middle = entry(self._column(place).form)
-        if row.lead is not None:
-            x = self.left + SCALE_ZONE - 6
-        before = min(x - 16, self.left + SCALE_ZONE - 14)
+        before = min(x - 16, self.left + zone_of(self.rows) - 14)
         start = leaving(source.form)
-        edge = self.rows[self.places[id(source.step)][0]].right + 10
+        edge = self.rows[self.places[id(source.step)][0]].right + BESIDE
         return [start, (edge, start[1]), (edge, y), (before, y), (before, middle), (x, middle)]
 
     def _lane(self, number: int, row: int) -> float:

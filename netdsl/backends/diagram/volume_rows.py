@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, log
 
-from netdsl.backends.diagram.scene import Bounds, Item
+from netdsl.backends.diagram.scene import Item
 from netdsl.backends.diagram.volume_columns import Column, label_rows, with_one_lens
 
 GAP = 13.0
@@ -15,11 +15,13 @@ NEXT = 30.0
 LANE = 7.0
 GUTTER = 18.0
 LANES_ABOVE = 9.0
-SCALE_ZONE = 50.0
+SCALE_ZONE, NO_SCALE_ZONE = 50.0, 24.0
+LENS_DROP = 20.0
 LABEL_GAP = 9.0
 BEST_ASPECT = 1.45
 MOST_ROWS = 24
 MOST_OF_AIM = 2.5
+TOO_WIDE = 100.0
 SMALL, ENOUGH = 40.0, 84.0
 ZOOMS = (16, 8, 4, 2)
 
@@ -28,12 +30,15 @@ ZOOMS = (16, 8, 4, 2)
 class Lead:
     """What a row shows before its first volume: its width, its height, room for a heading.
 
-    `draw` takes the left edge, the middle of the height, and the top of the captions.
+    `whole` is the least width of a panel around the row, `captions` how far the captions reach
+    down. `draw` takes the left edge, the middle of the height, and the top of the captions.
     """
 
     width: float
     height: float
     head: float
+    whole: float
+    captions: float
     draw: Callable[[float, float, float], list[Item]]
 
 
@@ -48,6 +53,8 @@ class Row:
     lanes: int = 0
     places: list[float] = field(default_factory=list)
     inner: float = 0.0
+    has_lens: bool = False
+    """Whether lens lines lead from the row above to the panel at its beginning."""
 
     @property
     def head(self) -> float:
@@ -75,7 +82,8 @@ class Row:
 
     @property
     def bottom(self) -> float:
-        return self.label_top + (self.places[-1] if self.places else 0.0) + 6
+        lead = self.lead.captions if self.lead else 0.0
+        return self.label_top + max(lead, self.places[-1] if self.places else 0.0) + 6
 
     @property
     def right(self) -> float:
@@ -85,8 +93,14 @@ class Row:
         )
 
     @property
-    def bounds(self) -> Bounds:
-        return SCALE_ZONE, self.top - self.head, self.right, self.bottom
+    def has_scale(self) -> bool:
+        """Whether the scale of its pixels has to be said."""
+        return self.zoom != 1 and any(c.form.axes.is_map for c in self.columns)
+
+
+def zone_of(rows: Sequence[Row]) -> float:
+    """Room on the left of the volumes: for ways that come in, and for scales."""
+    return SCALE_ZONE if any(row.has_scale for row in rows) else NO_SCALE_ZONE
 
 
 def gap_between(left: Column, right: Column) -> float:
@@ -100,18 +114,20 @@ def width_of(columns: Sequence[Column]) -> float:
     return sum(c.width for c in columns) + gaps
 
 
-def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead]) -> list[Row]:
-    """The columns in rows: as many as give the picture a good shape."""
+def into_rows(
+    columns: Sequence[Column], forced: set[int], leads: dict[int, Lead], most: float | None = None
+) -> list[Row]:
+    """The columns in rows: as many as give the picture a good shape, none wider than `most`."""
     best: list[Row] = []
     least = inf
-    breaker = _Breaker(columns, forced)
+    breaker = _Breaker(columns, forced, {n: lead.width for n, lead in leads.items()}, most)
     for count in range(len(forced) + 1, min(len(columns), MOST_ROWS) + 1):
         breaks = breaker.breaks(count)
         if breaks is None:
             continue
         edges = pairwise([0, *breaks, len(columns)])
         rows = [_zoomed(list(columns[a:b]), leads.get(a)) for a, b in edges]
-        cost = _cost(rows)
+        cost = _cost(rows, most)
         if cost < least:
             best, least = rows, cost
         if cost > least + 1.0:
@@ -119,15 +135,18 @@ def into_rows(columns: Sequence[Column], forced: set[int], leads: dict[int, Lead
     return best
 
 
-def _cost(rows: Sequence[Row]) -> float:
+def _cost(rows: Sequence[Row], most: float | None) -> float:
     widths = [width_of(r.columns) + (r.lead.width if r.lead else 0.0) for r in rows]
-    width = SCALE_ZONE + max(widths)
+    width = zone_of(rows) + max(widths)
     height = 90.0
     for row in rows:
         row.places = label_rows(row.columns)
         head = row.lead.head if row.lead else 0.0
         height += row.tall + LABEL_GAP + row.places[-1] + 6 + GUTTER + head
-    ragged = 1 - sum(widths) / len(widths) / max(widths)
+    mean = sum(widths) / len(widths)
+    if most is not None:
+        return max(width / most - 1, 0.0) * TOO_WIDE + 1 - mean / most + height / 3000
+    ragged = 1 - mean / max(widths)
     return abs(log(width / height / BEST_ASPECT)) + width / 3000 + ragged
 
 
@@ -144,8 +163,16 @@ def _zoomed(columns: list[Column], lead: Lead | None) -> Row:
 class _Breaker:
     """Finds where rows begin: about equally wide, best where the resolution changes."""
 
-    def __init__(self, columns: Sequence[Column], forced: set[int]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        forced: set[int],
+        leads: Mapping[int, float],
+        most: float | None,
+    ) -> None:
         self.forced, self.count = forced, len(columns)
+        self.leads = [leads.get(n, 0.0) for n in range(len(columns))]
+        self.most = inf if most is None else most - NO_SCALE_ZONE
         self.widths = [column.width for column in columns]
         self.gaps = [0.0, *(gap_between(a, b) for a, b in pairwise(columns))]
         self.faults = [_fault(columns, start) for start in range(len(columns))]
@@ -153,7 +180,8 @@ class _Breaker:
     def breaks(self, count: int) -> list[int] | None:
         """The first columns of all rows but the first; None where there is no such cut."""
         total = self.count
-        possible = self._possible((sum(self.widths) + sum(self.gaps)) / count)
+        whole = sum(self.widths) + sum(self.gaps) + sum(self.leads)
+        possible = self._possible(whole / count)
         best = [[inf] * (total + 1) for _ in range(count + 1)]
         came = [[0] * (total + 1) for _ in range(count + 1)]
         best[0][0] = 0.0
@@ -175,13 +203,13 @@ class _Breaker:
         """Stretches that may be a row, with what each costs."""
         found: list[tuple[int, int, float]] = []
         for start in range(self.count):
-            width = self.widths[start]
+            width = self.widths[start] + self.leads[start]
             for end in range(start + 1, self.count + 1):
                 if end > start + 1:
                     if end - 1 in self.forced:
                         break
                     width += self.gaps[end - 1] + self.widths[end - 1]
-                    if width > MOST_OF_AIM * aim:
+                    if width > min(MOST_OF_AIM * aim, self.most):
                         break
                 found.append((start, end, ((width - aim) / aim) ** 2 + self.faults[start]))
         return found
@@ -204,14 +232,14 @@ def place_rows(
 
     `lanes` are the ways above each row, `inner` those of them that run below its heading.
     """
-    y = 0.0
+    y, zone = 0.0, zone_of(rows)
     for row, count, below in zip(rows, lanes, inner, strict=True):
         row.inner = LANE * below + 4 if below else 0.0
         row.places = label_rows(row.columns)
         row.lanes = count
-        y += GUTTER + LANE * count + row.head
+        y += GUTTER + LANE * count + row.head + (LENS_DROP if row.has_lens else 0.0)
         row.top = y
-        x = left + SCALE_ZONE + (row.lead.width if row.lead else 0.0)
+        x = left + zone + (row.lead.width if row.lead else 0.0)
         placed: list[Column] = []
         for number, column in enumerate(row.columns):
             if number:

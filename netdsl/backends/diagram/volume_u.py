@@ -10,10 +10,10 @@ from math import prod
 from netdsl.backends.diagram.scene import Ellipse, Item
 from netdsl.backends.diagram.volume_columns import Column, Study, label_rows, with_one_lens
 from netdsl.backends.diagram.volume_forms import Scales
-from netdsl.backends.diagram.volume_links import entry, growth, leaving, link, plus, routed
+from netdsl.backends.diagram.volume_links import BOW, entry, growth, leaving, link, plus, routed
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step
-from netdsl.backends.diagram.volume_words import joins_by_sum
+from netdsl.backends.diagram.volume_words import adds, joins_by_sum
 
 FEWEST_SKIPS = 2
 FEWEST_LEVELS = 3
@@ -22,6 +22,7 @@ GAP, NEXT, DOWN = 9.0, 24.0, 14.0
 LEVEL_GAP = 18.0
 INDENTS = (40.0, 90.0, 140.0, 190.0)
 LABEL_GAP = 7.0
+SUM_BEFORE = 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,8 @@ class ULayout:
             inside = [step for step in self.study.steps if self.level(step) == number]
             columns = with_one_lens([self.made[id(step)] for step in inside])
             above = max(column.above for column in columns)
+            if any(c.step.node is None and adds(c.step) for c in columns):
+                above = max(above, BOW + 1)
             tall = above + max(column.below for column in columns)
             self.tops.append(y)
             places = label_rows(columns)
@@ -231,7 +234,7 @@ class ULayout:
             if step == 0:
                 yield from link(before, column, numbers)
             elif step < 0 and column.step.family in ("resampling", "convolution"):
-                yield from growth(before.form, column.form)
+                yield from self._rising(before, column)
             else:
                 x = before.form.x + before.width + DOWN / 2
                 start, end = leaving(before.form), entry(column.form)
@@ -243,6 +246,10 @@ class ULayout:
                     yield Ellipse(x, start[1], 2, 2, "amber")
         yield from self._across(numbers)
 
+    def _rising(self, before: Column, column: Column) -> Iterator[Item]:
+        """The way from the end of a level to the larger map above."""
+        yield from growth(before.form, column.form)
+
     def _across(self, numbers: Numbers) -> Iterator[Item]:
         for skip in self.shape.skips:
             chain = [self.made[id(step)] for step in (skip.start, *skip.between, skip.end)]
@@ -252,7 +259,7 @@ class ULayout:
                     tip = (right.form.x + self._part(right) - 1, tip[1])
                 yield from routed([leaving(left.form), tip], "amber", 1.4)
                 if right.step is skip.end and joins_by_sum(skip.end):
-                    yield from plus(tip[0] - 9, tip[1])
+                    yield from plus(tip[0] - SUM_BEFORE, tip[1])
 
     def _part(self, column: Column) -> float:
         """How far in the front of a join the part lies that comes over the skip."""

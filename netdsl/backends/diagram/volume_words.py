@@ -8,7 +8,6 @@ from itertools import groupby
 from math import prod
 
 from netdsl.analyses.cost import count_parameters, layer_text
-from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.backends.diagram.volume_steps import Step, family, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
@@ -18,7 +17,6 @@ from netdsl.ops.conv import Conv, ConvTranspose
 MOVING = ("flatten", "reshape", "permute", "split", "slice", "pad", "crop", "center_crop",
           "channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "concat")  # fmt: skip
 FEW_KERNELS = 4
-NAME = 10.0
 MOST_PARTS = 40
 _KINDS = {
     "maxpool": "max", "avgpool": "mean", "lppool": "p-norm", "global_maxpool": "max of each map",
@@ -29,35 +27,6 @@ _KINDS = {
 def times(numbers: Sequence[object]) -> str:
     """`3 × 224 × 224`."""
     return " × ".join(map(str, numbers))
-
-
-def title(step: Step, width: float) -> tuple[str, str]:
-    """Its name, and in soft letters the class of its block or the path before the name.
-
-    Of a path that is wider than `width` the end is the name.
-    """
-    path, before = step.name, ""
-    last = step.copies[-1].name if step.copies else path
-    while text_width(_through(path, last), NAME, True) > width and "." in path:
-        head, _, rest = path.partition(".")
-        if rest[0].isdigit() and "." not in rest:
-            break
-        path, before = rest, f"{before}.{head}" if before else head
-        last = last.removeprefix(f"{head}.")
-    definition = step.scope.definition if step.scope is not None else ""
-    return _through(path, last), definition or (before and f"in {before}")
-
-
-def _through(first: str, last: str) -> str:
-    """`layer1.1` and `layer1.4` as `layer1.1–4`."""
-    if first == last:
-        return first
-    shared = 0
-    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
-        shared += 1
-    while shared and (first[shared - 1].isdigit() or last[shared - 1].isdigit()):
-        shared -= 1
-    return f"{first}–{last[shared:]}"
 
 
 def counted(step: Step, shape: tuple[int, ...]) -> str:

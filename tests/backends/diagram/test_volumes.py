@@ -21,7 +21,7 @@ from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volume_columns import Study
 from netdsl.backends.diagram.volume_forms import ALONG, UP
-from netdsl.backends.diagram.volume_links import window_of
+from netdsl.backends.diagram.volume_links import VISIBLE, window_of
 from netdsl.backends.diagram.volume_sizes import numbers_for
 from netdsl.backends.diagram.volume_steps import Step, steps_of
 from netdsl.backends.diagram.volume_u import Shape, u_shape
@@ -245,6 +245,22 @@ def test_bins_of_an_adaptive_pool_that_is_not_square(pictures) -> None:
 
 
 # ---- windows ----
+
+
+@pytest.mark.parametrize("name", ["unet", "sppnet", "lenet", "vgg16"])
+def test_a_window_is_drawn_where_it_is_seen_and_the_legend_says_so(name: str, pictures) -> None:
+    picture = pictures[name][1]
+    windows = [i for i in picture.items if isinstance(i, Polygon) and i.line and i.stroke == 0.9]
+    windows = [i for i in windows if i.points[0][0] == i.points[3][0]][1:]  # without the legend's
+    texts = " ".join(text.text for text in picture.texts())
+    assert all(i.points[3][1] - i.points[0][1] >= VISIBLE for i in windows)
+    said = {
+        "unet": "windows of kernels are too small to be drawn to scale",
+        "lenet": "one neuron that sees it",
+    }.get(name, "smaller windows are left out")
+    assert said in texts
+    assert bool(windows) == (name != "unet")
+
 
 LAYERS = [
     "conv(2, 7, stride=2, padding=1)", "conv(2, 3, padding=2, dilation=2)", "conv(2, 5x1)",
