@@ -43,14 +43,9 @@ def test_a_long_path_leaves_out_its_middle_and_says_so() -> None:
 
 
 PAGE = Options(level="volumes", width=468.0)
-ON_A_PAGE = [
-    "alexnet", "audio_1d", "autoencoder", "cgan_generator", "fpn", "googlenet", "hourglass", "lenet",
-    "resnet50", "siamese", "sppnet", "swin_t", "unet", "unet3d", "unet_plus_plus", "vgg16",
-    "yolov3_spp",
-]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ON_A_PAGE)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_letter_is_under_6_points_on_a_page(name: str) -> None:
     graph = network(name)
     picture = volumes_picture(graph, PAGE)
