@@ -23,7 +23,7 @@ from netdsl.ops.base import Op
 
 SUM, BOW = 4.5, 15.0
 """Radius of a sum, height of the bow that leads into it."""
-VISIBLE = 3.0
+VISIBLE = 2.0
 """Points; a window less high than that is not drawn."""
 
 Window = tuple[tuple[int, int], tuple[int, int], Point]

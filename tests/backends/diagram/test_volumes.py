@@ -257,6 +257,7 @@ def test_a_window_is_drawn_where_it_is_seen_and_the_legend_says_so(name: str, pi
     said = {
         "unet": "windows of kernels are too small to be drawn to scale",
         "lenet": "one neuron that sees it",
+        "sppnet": "one neuron that sees it",
     }.get(name, "smaller windows are left out")
     assert said in texts
     assert bool(windows) == (name != "unet")
