@@ -7,9 +7,10 @@ from math import isqrt, prod
 from typing import TypeVar
 
 from netdsl.ir.condition import Truth, any_of
-from netdsl.ir.dim import Dim, Size, maximum
+from netdsl.ir.dim import Dim, Size, maximum, minimum
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import POINTWISE, Rules, Windows
+from netdsl.ops.cells import slid
 from netdsl.ops.params import INT, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
@@ -23,6 +24,8 @@ MAX_ELEMENTS = 2**40
 MAX_SEARCHED = 2**30
 MAX_KERNEL = 2**12
 """Beyond it the links of a window are not counted."""
+MOST_COUNTED = 10**6
+"""Reads along an axis that are counted one by one."""
 
 
 def axis_name(rank: int, axis: int) -> str:
@@ -144,6 +147,28 @@ def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation
         last = (size + min(room, reach - 1)) // stride
         found = found + maximum(0, last - first + 1)
     return found
+
+
+def links_of_copies(
+    size: Size, kernel: int, stride: int, before: int, after: int, dilation: int, mode: str
+) -> Size | None:
+    """The same where padding copies cells: each cell counts once for a window, however often read.
+
+    None at open sizes where the count follows no short formula.
+    """
+    if dilation == 1:
+        most = max(before, after)
+        if mode == "circular":
+            return ((size + before + after - kernel) // stride + 1) * minimum(kernel, size)
+        if kernel > (2 * most if mode == "reflect" else most):  # all copied cells are seen anyway
+            return links(size, before + after - kernel, kernel, stride, before, 1)
+    if not isinstance(size, int):
+        return None
+    windows = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+    if windows * kernel > MOST_COUNTED:
+        return None
+    one = (frozenset((i,)) for i in range(windows))
+    return sum(len(slid(i, size, kernel, stride, before, dilation, mode)) for i in one)
 
 
 def total(sizes: Iterable[Size]) -> Size:

@@ -153,12 +153,13 @@ class Op:
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """How many input values each output value reads at inference, summed over output values.
 
-        Cells of padding that hold a constant are no values. None: not known.
+        A value that is read twice counts once. Cells of padding that hold a constant are no
+        values, nor are learned weights (inputs without a batch). None: not known.
         """
         windows = self.windows(inputs, outputs)
         if windows is None or any(window != POINTWISE for window in windows):
             return None
-        return elements(outputs) * len(inputs)
+        return elements(outputs) * sum(x.batched for x in inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows | None:
         """What one output position sees of each input, an axis each; None: all of it."""

@@ -18,6 +18,7 @@ from netdsl.ops.axes import (
     check_weight,
     known_channels,
     links,
+    links_of_copies,
     need_float,
     per_axis,
     spatial_rank,
@@ -161,22 +162,24 @@ class Conv(Op):
         return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
-        """Padding of zeros links nothing; copied cells are read again."""
+        """Padding of zeros links nothing; a cell that is read again in a copy counts once."""
         rules, (x,) = Rules(), inputs
         kernel, stride, dilation = self._settings(x.rank - 1, rules)
-        before, after = self._padding(x.rank - 1, rules)
+        padding = self._padding(x.rank - 1, rules)
         if max(kernel) > MAX_KERNEL:
             return None
-        if self.padding_mode != "zeros":
-            return self.macs(inputs, outputs)
         assert isinstance(x.channels, int)
-        along = (
-            links(n, p + q - d * (k - 1) - 1, k, s, p, d)
-            for n, k, s, d, p, q in zip(
-                x.spatial, kernel, stride, dilation, before, after, strict=True
+        found: Size = self.channels * (x.channels // self.groups)
+        for n, k, s, d, p, q in zip(x.spatial, kernel, stride, dilation, *padding, strict=True):
+            along = (
+                links(n, p + q - d * (k - 1) - 1, k, s, p, d)
+                if self.padding_mode == "zeros"
+                else links_of_copies(n, k, s, p, q, d, self.padding_mode)
             )
-        )
-        return total(along) * (self.channels * (x.channels // self.groups))
+            if along is None:
+                return None
+            found = found * along
+        return found
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1

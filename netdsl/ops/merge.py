@@ -107,7 +107,7 @@ class Concat(Op):
         return (Tensor(result, dtype, any(t.batched for t in inputs)),)
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return elements(outputs)
+        return elements(tuple(x for x in inputs if x.batched))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """The parts lie one after the other: along that axis a place may be of any of them."""
@@ -191,7 +191,7 @@ class _Elementwise(Op):
         return found
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return elements(outputs) * len(inputs)
+        return elements(outputs) * sum(x.batched for x in inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """Pointwise; an axis of 1 that spreads is seen by all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import check_weight
@@ -30,6 +31,9 @@ class Weight(Op):
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         return (WeightSpec("", self.shape, "constant", fill=self.fill),)
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
+        return 0
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None

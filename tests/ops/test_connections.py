@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from math import prod
 from random import Random
 from typing import Any
 
 import pytest
 
+import netdsl
 from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
@@ -27,8 +29,8 @@ LARGEST = 64
 CASES = 12
 DRAWS = 48
 ALONG_AN_AXIS = {"softmax", "log_softmax", "layernorm"}
-READS_AGAIN = {"upsample", "conv", "pad"}
-"""Where a cell may be read twice, or with a weight of 0: copies at the borders, interpolation."""
+INTERPOLATES = {"upsample"}
+"""Where a cell may be read twice at the borders, or with a weight of 0."""
 NOT_DIFFERENTIABLE = {"embedding"}
 SIGNS = {"maxpool": 1, "adaptive_maxpool": 1, "global_maxpool": 1, "spp": 1, "max": 1, "min": -1}
 """Whether the largest of several values, or the least, is the one that counts."""
@@ -103,10 +105,7 @@ def test_connections_are_the_entries_of_the_jacobian(name: str) -> None:
         op, inputs, outputs = accepted(name, random)
         said = op.connections(inputs, outputs)
         counted = reads(op, inputs, outputs)
-        exact = name not in READS_AGAIN or (
-            getattr(op, "padding_mode", "zeros") == "zeros"
-            and getattr(op, "mode", "constant") in ("constant", "nearest")
-        )
+        exact = name not in INTERPOLATES or getattr(op, "mode", "nearest") == "nearest"
         kinds["exact" if exact else "bound"] += 1
         assert isinstance(said, int)
         assert counted == said if exact else counted <= said, (op, inputs)
@@ -146,6 +145,56 @@ def test_links_to_padding_do_not_exist() -> None:
     pool = MaxPool(3, stride=1, padding=1)
     assert pool.connections((image,), pool.infer((image,), Rules())) == 4 * 4 + 8 * 6 + 4 * 9
     assert conv.macs((image,), (image,)) == 16 * 9
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_a_cell_read_again_in_a_copy_counts_once(mode: str) -> None:
+    """Every size, kernel, padding and dilation, against the cells that are read, one by one."""
+    by_formula = 0
+    for size, kernel, stride, dilation, padding in product(
+        range(1, 9), range(1, 6), (1, 2, 3), (1, 2, 3), range(5)
+    ):
+        conv = Conv(1, kernel, stride, padding, dilation, padding_mode=mode)
+        given = (Tensor((1, size)),)
+        try:
+            made = conv.infer(given, Rules())
+        except Refusal:
+            continue
+        ((count,),) = (t.shape[1:] for t in made)
+        assert isinstance(count, int)
+        cells = [
+            conv.reads(given, made, (frozenset((0,)), frozenset((i,))))[0][1][1]
+            for i in range(count)
+        ]
+        wanted = sum(map(len, cells))
+        assert conv.connections(given, made) == wanted, (conv, size)
+        open_ = (Tensor((1, symbol("L"))),)
+        formula = conv.connections(open_, conv.infer(open_, Rules()))
+        if formula is not None:
+            by_formula += 1
+            assert evaluate(formula, {"L": size}) == wanted, (conv, size)
+    assert by_formula > 100
+
+
+def test_weights_are_no_values() -> None:
+    """A learned factor or offset is what a bias is: no connection."""
+    text = """
+    net A {
+        input x: [4, H, W]
+        weight scale: [4, 1, 1] = 1
+        output y = mul { x ; scale -> sigmoid } -> conv(2, 1)
+    }
+    """
+    network = netdsl.loads(text)
+    assert str(network.summary().connections) == "12*H*W"
+    tokens = """
+    net B {
+        input x: [6, 8]
+        weight token: [1, 1, 8]
+        output y = (token, x) -> concat(axis=0) -> linear(3)
+    }
+    """
+    assert netdsl.loads(tokens).summary().connections == 6 * 8 + 7 * 3 * 8
 
 
 def test_a_kernel_beyond_reason_is_not_counted() -> None:
