@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import cleandoc
-from textwrap import fill, shorten
+from itertools import zip_longest
+from textwrap import fill, shorten, wrap
 
 from netdsl.analyses.cost import counted
-from netdsl.diagnostics import Sink, Source
+from netdsl.diagnostics import DiagnosticError, Sink, Source
 from netdsl.driver import loads
 from netdsl.elaborate.program import std_files
 from netdsl.elaborate.suggest import nearest
@@ -28,6 +29,9 @@ SHAPE = re.compile(r"(?:[a-z]+[0-9]* )?\[[^\]]*\]")
 FAMILIES = ("convolution", "pooling", "pyramid", "resampling", "size", "merging", "norms",
             "activations", "dense", "regularising", "plumbing")  # fmt: skip
 """Families in the order they are listed; others follow."""
+TIED = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+NARROW = 30
+"""Letters that a column of docs has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,18 @@ class Example:
         body = "\n".join(lines)
         return loads(f"{self.use}\nnet Example {{\n{body}\n}}\n", name="<example>")
 
-    def cost(self) -> str:
+    def note(self) -> str:
+        """What the row costs; of one that is wrong, as a plug-in's may be, what is wrong."""
+        try:
+            network = self.network()
+        except DiagnosticError as error:
+            return f"wrong: {error.diagnostics[0].message}"
+        made = ", ".join(str(output.value.type) for output in network.outputs)
+        return self.cost(network) if made == self.outputs else f"wrong: it gives {made}"
+
+    def cost(self, network: Network) -> str:
         """`9,472 parameters, 118,013,952 multiply-adds`; empty where it costs neither."""
-        summary = self.network().summary()
+        summary = network.summary()
         parts = [(summary.parameters, "parameters"), (summary.macs, "multiply-adds")]
         said = [f"{counted(n)} {what}" for n, what in parts if not isinstance(n, int) or n]
         return ", ".join(said)
@@ -92,14 +105,12 @@ class Page:
     def text(self, width: int = 100) -> str:
         """The page for a terminal."""
         paragraphs = [self.summary, *filter(None, self.notes.split("\n\n")), *self.facts]
-        parts = [self.signature, *(_filled(p, width) for p in paragraphs)]
+        signature = "\n".join(_filled(part, width, 8) for part in self.signature.split("\n"))
+        parts = [signature, *(_filled(p, width) for p in paragraphs)]
         if self.arguments:
-            columns = [(a.name, _kind(a), a.doc) for a in self.arguments]
-            wide = [max(len(row[i]) for row in columns) for i in (0, 1)]
-            rows = (f"  {n:<{wide[0]}}  {k:<{wide[1]}}  {doc}".rstrip() for n, k, doc in columns)
-            parts.append("Parameters:\n" + "\n".join(rows))
+            parts.append("\n".join(["Parameters:", *_argument_lines(self.arguments, width)]))
         if self.examples:
-            parts.append("Examples:\n" + "\n".join(f"  {line}" for line in self._example_lines()))
+            parts.append("\n".join(["Examples:", *self._example_lines(width)]))
         return "\n\n".join(parts)
 
     def markdown(self) -> str:
@@ -119,13 +130,20 @@ class Page:
             ]
             parts.append("\n".join(rows))
         if self.examples:
-            parts.append("```\n" + "\n".join(self._example_lines()) + "\n```")
+            lines = (f"{e}    # {note}" if (note := e.note()) else str(e) for e in self.examples)
+            parts.append("```\n" + "\n".join(lines) + "\n```")
         return "\n\n".join(parts) + "\n"
 
-    def _example_lines(self) -> Iterator[str]:
+    def _example_lines(self, width: int) -> Iterator[str]:
+        """The rows, each with its note beside it, or below where that is too wide."""
         for example in self.examples:
-            cost = example.cost()
-            yield f"{example}    # {cost}" if cost else str(example)
+            note = example.note()
+            line = f"  {example}    # {note}" if note else f"  {example}"
+            if len(line) <= width:
+                yield line
+                continue
+            yield f"  {example}"
+            yield from (f"    # {part}" for part in wrap(note, width - 6, break_on_hyphens=False))
 
 
 def _escaped(text: str) -> str:
@@ -135,8 +153,30 @@ def _escaped(text: str) -> str:
                     for i, part in enumerate(parts))  # fmt: skip
 
 
-def _filled(paragraph: str, width: int) -> str:
-    return fill(paragraph, width, break_on_hyphens=False, break_long_words=False)
+def _filled(paragraph: str, width: int, indent: int = 0) -> str:
+    further = " " * indent
+    return fill(paragraph, width, subsequent_indent=further, break_on_hyphens=False,
+                break_long_words=False)  # fmt: skip
+
+
+def _argument_lines(arguments: Sequence[Argument], width: int) -> Iterator[str]:
+    """Three columns, of which the last two are broken; narrow, the last one stands below."""
+    names = max(len(a.name) for a in arguments)
+    room = width - names - 6
+    longest = max(len(word) + 2 for a in arguments for word in _kind(a).split(" | "))
+    kinds = min(max(len(_kind(a)) for a in arguments), max(room // 3, longest))
+    is_narrow = room - kinds < NARROW
+    for argument in arguments:
+        kind = _kind(argument).replace(" | ", "\N{NO-BREAK SPACE}| ").replace(" = ", TIED)
+        middle = wrap(kind, room if is_narrow else kinds, break_long_words=False)
+        last = wrap(argument.doc, width - 6 if is_narrow else room - kinds)
+        rows = zip_longest([argument.name], middle, [] if is_narrow else last, fillvalue="")
+        column = 0 if is_narrow else kinds
+        for name, kind, doc in rows:
+            said = f"  {name:<{names}}  {kind:<{column}}  {doc}".rstrip()
+            yield said.replace("\N{NO-BREAK SPACE}", " ")
+        if is_narrow:
+            yield from (f"      {line}" for line in last)
 
 
 def _kind(argument: Argument) -> str:

@@ -44,7 +44,32 @@ def test_the_page_of_a_layer() -> None:
     assert "  stride        size = 1" in result.output
     row = "conv(64, 7, stride=2, padding=3): [3, 224, 224] -> [64, 112, 112]"
     # 64 * 3 * 7 * 7 + 64 learned numbers; each of 64 * 112 * 112 results takes 3 * 7 * 7 products
-    assert f"{row}    # 9,472 parameters, 118,013,952 multiply-adds" in result.output
+    cost = "9,472 parameters, 118,013,952 multiply-adds"
+    assert f"{row}    # {cost}" in pages()["conv"].markdown()
+    assert f"  {row}\n    # {cost}\n" in result.output
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_pages_fit_the_terminal(width: int) -> None:
+    """All but example rows, which are code, and words that are longer than a line."""
+    for page in pages().values():
+        head, _, examples = page.text(width).partition("Examples:\n")
+        for line in head.splitlines() + [x for x in examples.splitlines() if "#" in x]:
+            assert len(line) <= width or len(line.strip(" |").split()) == 1, (page.name, line)
+
+
+def test_a_narrow_page_has_all_that_the_wide_one_has() -> None:
+    wide, narrow = (
+        sorted(word for word in pages()["conv"].text(width).split() if word not in "#|")
+        for width in (400, 44)
+    )
+    assert wide == narrow
+
+
+def test_rows_that_do_not_hold_are_marked() -> None:
+    assert Example("conv(8, 3)", ("[3, 8, 8]",), "[8, 6, 5]").note() == "wrong: it gives [8, 6, 6]"
+    said = Example("conv(8, 3)", ("[3, 2, 8]",), "[8, 0, 6]").note()
+    assert said == "wrong: the window spans 3 cells, and the padded height is 2"
 
 
 def test_the_page_of_a_block_says_how_to_have_it() -> None:
