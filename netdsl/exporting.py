@@ -15,7 +15,10 @@ from netdsl.backends.onnx.profiles import trtexec
 from netdsl.backends.onnx.verify import HALF_TOLERANCE, TOLERANCE, verify
 from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.network import Network
+from netdsl.ops.plugins import is_ours, place
 from netdsl.shell import WRONG_FILE, fail, reason
+
+NOT_VERIFIED = "nothing could be compared: no run gave a finite number (weights that are nan?)"
 
 
 def export(
@@ -64,20 +67,31 @@ def _verify(
 ) -> None:
     """Print every run; where one is too far off, take the files away and end."""
     bound = HALF_TOLERANCE if options.half else TOLERANCE
-    worst = 0.0
-    why = ""
+    worst, finite, why = 0.0, False, ""
     try:
         for trial in verify(network.graph, path, weights, options.names, options.batch):
             click.echo(str(trial), err=True)
             worst = max(worst, trial.difference)
+            why = why or trial.why
+            finite = finite or trial.finite
     except Exception as error:  # each runtime has exceptions of its own
         why = f"ONNX Runtime or PyTorch refuses it: {error}"
     if not why and worst <= bound:
-        click.echo(f"worst difference {worst:.1e}, of at most {bound:.0e}", err=True)
+        said = f"worst difference {worst:.1e}, of at most {bound:.0e}"
+        click.echo(said if finite else NOT_VERIFIED, err=True)
         return
     for file in written:
         file.unlink(missing_ok=True)
     why = why or f"ONNX Runtime and PyTorch differ by {worst:.1e}, more than {bound:.0e}"
-    message = "no file is left. This is a mistake in netdsl; please report it with the network."
-    click.echo(f"netdsl: {why}\n{message}", err=True)
+    click.echo(f"netdsl: {why}\nno file is left. {_whose_mistake(network)}", err=True)
     sys.exit(WRONG_FILE)
+
+
+def _whose_mistake(network: Network) -> str:
+    """Of a plug-in, if the network has a layer of one."""
+    ops = {type(node.op) for node in network.graph.nodes()}
+    foreign = sorted(f"`{op.name}` ({place(op)})" for op in ops if not is_ours(op))
+    if not foreign:
+        return "This is a mistake in netdsl; please report it with the network."
+    said = "`infer`, `torch` and `onnx` of a plug-in's layer may say different things"
+    return f"{said}: {', '.join(foreign)}"

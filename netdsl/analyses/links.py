@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias, cast
 
 from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ops.answers import check_reads
 from netdsl.ops.base import Op
 from netdsl.ops.cells import Product, count, fixed, hull, is_in, one, size_of, union, whole
+from netdsl.ops.plugins import is_ours
 
 __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
            "size_of", "union", "whole"]  # fmt: skip
@@ -41,6 +43,8 @@ def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Produ
     found = cast(Op, node.op).reads(*types, wanted, result)
     if found is None:
         raise UnknownLinks(node)
+    if not is_ours(type(node.op)):
+        check_reads(cast(Op, node.op), found)
     return [(n, piece) for n, piece in found if all(piece) and node.inputs[n].type.batched]
 
 

@@ -25,6 +25,7 @@ from netdsl.elaborate.sharing import share
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
+from netdsl.ops.answers import check_answers
 from netdsl.ops.base import Op, Refusal, Rules
 from netdsl.ops.plugins import check_types
 
@@ -91,6 +92,7 @@ def add_node(
         results = op.infer(tensors, rules)
         check_types(op, results)
         weights = op.weights(tensors)
+        check_answers(op, tensors, results, weights)
         check_precision(op, tensors, weights, rules)
         check_sizes(results, rules)
     except Refusal as refusal:

@@ -18,9 +18,11 @@ class WeightSpec:
     """One learned tensor (or buffer) of a layer.
 
     `key` is the attribute below the layer's path (`weight`, `running_mean`), `shape` is as
-    PyTorch stores it. `init` names the distribution it is drawn from, with the deviation
-    `std` where that needs one; `given` is True where the file or a policy says so and PyTorch's
-    module does otherwise. `trained` is False for buffers.
+    PyTorch stores it. `init` says how it begins: a word of `init=` (`normal` and `trunc_normal`
+    with the deviation `std`), `zeros`, `ones`, `constant` (all `fill`), `uniform` (as PyTorch's
+    layers, by `fan_in`), or `numbers`: these very ones, in the order of storage. `given` is True
+    where the file or a policy says so and PyTorch's module does otherwise. `trained` is False for
+    buffers.
     """
 
     key: str
@@ -32,6 +34,7 @@ class WeightSpec:
     fill: float = 0.0
     std: float = 0.0
     given: bool = False
+    numbers: tuple[float, ...] = ()
 
 
 class OpLike(Protocol):

@@ -203,6 +203,11 @@ def is_plugin(names: dict[str, object]) -> bool:
     return not home.startswith("netdsl.") and any(item.__module__ == home for item in found)
 
 
+def is_ours(op: type) -> bool:
+    """Whether a layer is of this package, and not of a plug-in."""
+    return op.__module__.startswith("netdsl.")
+
+
 def is_layer(item: object) -> TypeGuard[type[Op]]:
     """Whether it is a class of layers."""
     return isinstance(item, type) and issubclass(item, Op)

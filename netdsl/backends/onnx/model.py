@@ -14,6 +14,7 @@ from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
+from netdsl.ops.answers import check_onnx
 from netdsl.ops.base import Op, Refusal
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
 
@@ -163,6 +164,7 @@ class Builder:
             found = cast(Op, node.op).onnx(to)
         except Refusal as refusal:
             raise DiagnosticError([_refused(node, refusal)]) from None
+        check_onnx(cast(Op, node.op), found, len(node.outputs))
         results = found if isinstance(found, tuple) else (found,)
         for value, result in zip(node.outputs, results, strict=True):
             result = OnnxValue(result.name, to.full(value.type), value.type.dtype)

@@ -12,6 +12,7 @@ from netdsl.backends.torch.source import class_name, torch_source
 from netdsl.backends.weights.numbers import Weights
 from netdsl.ir.graph import Graph
 from netdsl.ops.initial import PYTORCH
+from netdsl.ops.plugins import PluginError, is_ours, place
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,8 +45,26 @@ def torch_module(
         if seed is not None:
             torch.manual_seed(seed)
         module: nn.Module = made()
+    _check_keys(graph, module)
     if weights is not None:
         state = module.state_dict()
         for key, array in weights.all():
             state[key].copy_(torch.from_numpy(array.copy()))
     return module
+
+
+def _check_keys(graph: Graph, module: nn.Module) -> None:
+    """Whether the modules of plug-ins hold the weights that their layers tell. `PluginError`."""
+    if all(is_ours(type(layer.op)) for layer in graph.layers()):
+        return
+    state = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    wanted = {layer.key(spec): (layer, spec) for layer in graph.layers() for spec in layer.weights}
+    for key, (layer, spec) in wanted.items():
+        if state.pop(key, None) != spec.shape:
+            said = f"`weights` tells of `{spec.key}` {list(spec.shape)}, which its module lacks"
+            raise PluginError(f"{place(type(layer.op))}: {said}")
+    for layer in graph.layers():
+        own = [key for key in state if key.startswith(f"{layer.path}.")]
+        if own and not is_ours(type(layer.op)):
+            said = f"its module holds `{own[0].removeprefix(layer.path + '.')}`, and `weights` does"
+            raise PluginError(f"{place(type(layer.op))}: {said} not tell it")

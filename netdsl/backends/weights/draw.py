@@ -28,6 +28,8 @@ def drawn(spec: WeightSpec, seed: int) -> Array:
             return np.full(shape, 0 if spec.init == "zeros" else 1, spec.dtype)
         case "constant":
             return np.full(shape, spec.fill, spec.dtype)
+        case "numbers":
+            return np.array(spec.numbers, spec.dtype).reshape(shape)
         case "relative_position":
             return _relative_position(round(prod(shape) ** 0.25))
         case "trunc_normal":

@@ -1,0 +1,97 @@
+"""What the methods of a layer from a plug-in give: checked, so that a mistake bears its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import cast
+
+from netdsl.ir.dim import Dim
+from netdsl.ir.graph import WeightSpec
+from netdsl.ops.base import Op, Tensors, Window
+from netdsl.ops.initial import WORDS
+from netdsl.ops.lowering import OnnxValue
+from netdsl.ops.plugins import PluginError, is_ours, place
+from netdsl.ops.recipe import TorchCall, TorchModule
+
+
+def check_answers(op: Op, inputs: Tensors, outputs: Tensors, weights: object) -> None:
+    """Asks the methods of a plug-in's layer once. Raises `PluginError` for what can't be used."""
+    if is_ours(type(op)):
+        return
+    _expect(op, "weights", weights, _is_weights, "a tuple of `WeightSpec`")
+    for spec in cast(tuple[WeightSpec, ...], weights):
+        words = f"weights with an `init` of {', '.join(INITS)}"
+        _expect(op, "weights", spec.init, lambda word: word in INITS, words)
+        if spec.init == "numbers" and len(spec.numbers) != prod(spec.shape):
+            told = f"{len(spec.numbers)} numbers, and its shape is {list(spec.shape)}"
+            raise PluginError(f"{place(type(op))}: `weights` gives `{spec.key}` {told}")
+    _expect(op, "macs", op.macs(inputs, outputs), _is_size, SIZE)
+    windows = "a tuple with a `Window`, or None, for each spatial axis; or None"
+    _expect(op, "windows", op.windows(inputs, outputs), _is_windows, windows)
+    connections = op.connections(inputs, outputs)
+    _expect(op, "connections", connections, lambda x: x is None or _is_size(x), f"{SIZE}, or None")
+    recipe = op.torch(inputs, outputs)
+    _expect(op, "torch", recipe, _is_recipe, "a `TorchCall` or a `TorchModule`")
+    if weights and not isinstance(recipe, TorchModule):
+        raise PluginError(f"{place(type(op))}: a layer with weights is a `TorchModule` in `torch`")
+
+
+def check_onnx(op: Op, found: object, count: int) -> None:
+    """Whether `onnx` gave a value for each result. Raises `PluginError`."""
+    results = found if isinstance(found, tuple) else (found,)
+    if len(results) == count and all(isinstance(part, OnnxValue) for part in results):
+        return
+    many = "the value that `to.node` gives" if count == 1 else f"a tuple of {count} such values"
+    _expect(op, "onnx", found, lambda _: False, many)
+
+
+def check_reads(op: Op, found: object) -> None:
+    """Whether `reads` gave what the links are made of. Raises `PluginError`."""
+    _expect(op, "reads", found, _is_reads, "a list of pairs: the number of an input, a `Product`")
+
+
+LONGEST = 80
+INITS = ("zeros", "ones", "constant", "uniform", "numbers", *(w for w in WORDS if w != "zeros"))
+SIZE = "a whole number or a formula of sizes"
+
+
+def _expect(op: Op, method: str, found: object, fits: Callable[[object], bool], what: str) -> None:
+    if not fits(found):
+        raise PluginError(f"{place(type(op))}: `{method}` gives {what}, not {_shown(found)}")
+
+
+def _shown(found: object) -> str:
+    """What was given, cut short."""
+    text = repr(found)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _is_size(found: object) -> bool:
+    return isinstance(found, int | Dim) and not isinstance(found, bool)
+
+
+def _is_weights(found: object) -> bool:
+    return isinstance(found, tuple) and all(isinstance(part, WeightSpec) for part in found)
+
+
+def _is_windows(found: object) -> bool:
+    parts = found if isinstance(found, tuple) else (None,)
+    return (found is None or isinstance(found, tuple)) and all(
+        part is None or isinstance(part, Window) for part in parts
+    )
+
+
+def _is_recipe(found: object) -> bool:
+    return isinstance(found, TorchCall | TorchModule)
+
+
+def _is_reads(found: object) -> bool:
+    return isinstance(found, list | tuple) and all(
+        isinstance(part, tuple)
+        and len(part) == 2
+        and isinstance(part[0], int)
+        and isinstance(part[1], tuple)
+        and all(isinstance(axis, frozenset) for axis in part[1])
+        for part in found
+    )
