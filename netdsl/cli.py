@@ -239,7 +239,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
 @network_options
-@click.option("--weights", metavar="FILE", help="A .safetensors, .pt or .pth file.")
+@click.option("--weights", metavar="FILE", help="A checkpoint: .safetensors, .pt, .pth, ...")
 @rename_option
 @init_option
 @click.option(

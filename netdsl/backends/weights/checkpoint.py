@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 Rename = tuple[str, str]
 DEEPEST = 8
 AS_STATE = "save `module.state_dict()`: what runs code when it is read is refused"
+TRUSTED = (
+    "save the tensors alone, where its source is trusted: "
+    "`torch.save(torch.load(FILE, weights_only=False)[...], 'weights.pt')`"
+)
+PICKLE = b"\x80"
+PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".tar")
+"""Endings of files that `torch.save` writes."""
+FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +72,34 @@ def opened(source: object) -> Checkpoint:
 
 
 def _from_file(path: Path) -> Checkpoint:
-    if path.suffix not in (".safetensors", ".pt", ".pth"):
-        _refuse("bad-weights", f"{path} is none of .safetensors, .pt, .pth")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would block
             _refuse("bad-weights", f"{path} is no plain file")
-        return _from_safetensors(path) if path.suffix == ".safetensors" else _from_torch(path)
+        with open(path, "rb") as file:
+            head = file.read(2)
+        if path.suffix == ".safetensors":
+            return _from_safetensors(path)
+        if path.suffix in PICKLED:
+            return _from_torch(path, head)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         _refuse("unreadable-file", f"can't read {path}: {reason}")
+    if path.name.endswith(".index.json"):
+        help = "give the tensors of all of them as one `state_dict` in Python"
+        _refuse("bad-weights", f"{path} is an index of several files", help)
+    _refuse("bad-weights", f"{path} is none of .safetensors, {', '.join(PICKLED)}")
 
 
 def _from_safetensors(path: Path) -> Checkpoint:
     try:
         file = Tensors(path)
     except ValueError as error:
-        _refuse("bad-weights", f"{path} is no safetensors file: {error}")
+        _refuse("bad-weights", f"{path} is no safetensors file that can be read: {error}")
     held = {key: Held(entry.shape, entry.dtype) for key, entry in file.entries.items()}
     return Checkpoint(str(path), held, file.array)
 
 
-def _from_torch(path: Path) -> Checkpoint:
+def _from_torch(path: Path, head: bytes) -> Checkpoint:
     try:
         import torch
     except ModuleNotFoundError:
@@ -93,20 +108,41 @@ def _from_torch(path: Path) -> Checkpoint:
             f"{path} can be read with PyTorch only, which is not installed",
             "`pip install torch`, or save it as .safetensors where it is installed",
         )
-    try:  # files from before version 1.6 are no archives, and can't be mapped
+    mapped = False  # files from before version 1.6 are no archives, and can't be
+    try:
         mapped = zipfile.is_zipfile(path)
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except OSError:
         raise
     except Exception as error:  # a broken file may fail anywhere in torch's reader
-        lines = str(error).splitlines() or [type(error).__name__]
-        reason = re.split(r"(?<=[a-z0-9])\. ", lines[0])[0]
-        _refuse("bad-weights", f"{path} holds no plain weights: {reason:.200}", AS_STATE)
+        said, help = _what_torch_refuses(str(error), head, is_archive=mapped)
+        _refuse("bad-weights", f"{path} {said}", help)
     if not isinstance(state, Mapping):
-        said = f"{path} holds a {type(state).__name__}, not a table of tensors"
+        said = f"{path} holds no table of tensors; what it holds is of type {type(state).__name__}"
         _refuse("bad-weights", said, AS_STATE)
     return _from_table(str(path), state)
+
+
+def _what_torch_refuses(reason: str, head: bytes, *, is_archive: bool) -> tuple[str, str]:
+    """What kind of file it is that could not be loaded, and what to do."""
+    if not head:
+        return "is empty", ""
+    if head == b"PK" and not is_archive:
+        return "is cut off: the end of the archive is missing", "download or save it again"
+    if "TorchScript" in reason:
+        program = "give `torch.jit.load(FILE)` as weights in Python, or save its `state_dict()`"
+        return "holds no plain weights: it is a TorchScript program", program
+    foreign = FOREIGN.search(reason)
+    if foreign is not None:
+        asks = f"reading it would run code, as it asks for `{foreign[1]:.100}`"
+        return f"holds no plain weights: {asks}", TRUSTED
+    if head != b"PK" and not head.startswith(PICKLE):
+        return "is no file of PyTorch's: it begins otherwise", ""
+    if not is_archive:
+        return "holds no plain weights: it is no pickle that `torch.save` writes", TRUSTED
+    first = re.split(r"(?<=[a-z0-9])\. ", reason.partition("\n")[0])[0]
+    return f"holds no plain weights: {first:.200}", AS_STATE
 
 
 def _from_table(name: str, state: Mapping[Any, Any]) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ SHOWN = 6
 MOST_NEAR = 2
 LONGEST_KEY = 120
 MOST_COMPARED = 80
+PART = re.compile(r"-of-0*(\d+)\.\w+$")
+"""A file that holds a part of the weights: `model-00001-of-00002.safetensors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,12 @@ def fit(graph: Graph, checkpoint: Checkpoint, rename: Rename | None = None) -> l
     taken = checkpoint.renamed(rename)
     if rename is not None and not taken.held:
         return [_nothing_renamed(checkpoint, rename)]
-    rule = _rule(wanted.keys(), taken.held.keys()) if rename is None else None
-    if rule is not None:
-        rest = _problems(graph, wanted, taken.renamed(rule))
-        return [_renamed(graph, taken, rule), *(d for d in rest if d.is_error)]
+    if wanted and not taken.held:
+        return [Diagnostic("bad-weights", f"{taken.name} holds no tensors", None)]
+    rules = _rules(wanted.keys(), taken.held.keys()) if rename is None else []
+    if rules:
+        rest = _problems(graph, wanted, taken.renamed(rules[0]))
+        return [_renamed(graph, taken, rules), *(d for d in rest if d.is_error)]
     if wanted and taken.held and not wanted.keys() & taken.held.keys():
         return [_stranger(graph, wanted, taken)]
     return _problems(graph, wanted, taken)
@@ -81,6 +86,7 @@ def _missing(
     wanted: Mapping[str, Wanted], missing: Sequence[str], left: Sequence[str], taken: Checkpoint
 ) -> Iterator[Diagnostic]:
     compared, nearest = 0, _Left(left, taken).nearest
+    first = wanted[missing[0]].span if missing else None
     for span, keys in _by_place(wanted, missing):
         helps: list[str] = []
         for key in keys[:MOST_NEAR]:
@@ -89,6 +95,9 @@ def _missing(
             which = f"for {_short(key)} " if len(keys) > 1 else ""
             if near:
                 helps.append(f"{which}there is {_short(near)}: label the layer so, or rename it")
+        if (part := PART.search(taken.name)) and span is first:
+            helps.append(f"by its name it is one of {int(part[1])} files; give their tensors "
+                         "as one `state_dict` in Python")  # fmt: skip
         yield Diagnostic(
             "missing-weight",
             f"{_keys(keys)} {_is(keys)} missing in {taken.name}",
@@ -159,14 +168,15 @@ def _stranger(graph: Graph, wanted: Mapping[str, Wanted], taken: Checkpoint) -> 
     )
 
 
-def _renamed(graph: Graph, taken: Checkpoint, rule: Rename) -> Diagnostic:
-    old, new = rule
+def _renamed(graph: Graph, taken: Checkpoint, rules: Sequence[Rename]) -> Diagnostic:
+    (old, new), *others = rules
     if old:
         clash = f"the weights of {taken.name} begin with `{old:.80}`, and those of the net do not"
     else:
         clash = f"the weights of the net begin with `{new:.80}`, and those of {taken.name} do not"
     help = f"`--rename {old}={new}`, in Python `rename=({old!r}, {new!r})`"
-    return Diagnostic("renamed-weights", clash, graph.root.span, help=(help,))
+    also = [f"as many fit by `--rename {a}={b}`: a second copy" for a, b in others[:MOST_NEAR]]
+    return Diagnostic("renamed-weights", clash, graph.root.span, notes=tuple(also), help=(help,))
 
 
 def _nothing_renamed(checkpoint: Checkpoint, rule: Rename) -> Diagnostic:
@@ -179,15 +189,18 @@ def _nothing_renamed(checkpoint: Checkpoint, rule: Rename) -> Diagnostic:
 # --- guesses ---------------------------------------------------------------------------------
 
 
-def _rule(wanted: Iterable[str], found: Iterable[str]) -> Rename | None:
-    """A prefix to take off or to put on, if that makes more keys fit, and half of the net's."""
+def _rules(wanted: Iterable[str], found: Iterable[str]) -> list[Rename]:
+    """Prefixes to take off or to put on, if that makes more keys fit, and half of the net's.
+
+    Those of the most hits: two where a checkpoint holds averaged weights beside the last ones.
+    """
     wants, has = set(wanted), set(found)
     rules = {(prefix, ""): n for prefix, n in _prefixes(has, wants).items()}
     rules |= {("", prefix): n for prefix, n in _prefixes(wants, has).items()}
-    if not rules:
-        return None
-    rule, hits = min(rules.items(), key=lambda item: (-item[1], item[0]))
-    return rule if hits > len(wants & has) and 2 * hits >= len(wants) else None
+    most = max(rules.values(), default=0)
+    if most <= len(wants & has) or 2 * most < len(wants):
+        return []
+    return sorted(rule for rule, hits in rules.items() if hits == most)
 
 
 def _prefixes(longer: set[str], shorter: set[str]) -> Counter[str]:

@@ -25,6 +25,7 @@ DTYPES = {
 LONGEST_HEADER = 100_000_000
 MOST_AXES = 64
 LONGEST_AXIS = 2**48
+MOST_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Tensors:
 def _header(data: bytes) -> dict[str, Any]:
     """The table of tensors."""
     try:
-        header = json.loads(data, object_pairs_hook=_table)
+        header = json.loads(data, object_pairs_hook=_table, parse_int=_number)
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -86,6 +87,12 @@ def _header(data: bytes) -> dict[str, Any]:
         raise ValueError("its header is no table")
     header.pop("__metadata__", None)
     return header
+
+
+def _number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"its header holds a number of {len(digits):,} digits")
+    return int(digits)
 
 
 def _table(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

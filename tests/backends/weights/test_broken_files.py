@@ -46,7 +46,7 @@ BROKEN = {
     "fraction": (safetensors({"a": entry(0, 12, [3.0])}, bytes(12)), "its entry 'a' is broken"),
     "truth": (safetensors({"a": entry(0, 4, [True])}, bytes(4)), "its entry 'a' is broken"),
     "infinite": (safetensors(b'{"a":{"dtype":"F32","shape":[Infinity],"data_offsets":[0,4]}}', bytes(4)), "is broken"),
-    "digits": (safetensors(b'{"a":{"dtype":"F32","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)), "no safetensors file"),
+    "digits": (safetensors(b'{"a":{"dtype":"F32","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)), "its header holds a number of 5,000 digits"),
     "huge axes": (safetensors({"a": entry(0, 4, [2**40] * 60)}, bytes(4)), "do not fit its shape"),
     "many axes": (safetensors({"a": entry(0, 4, [1] * 10**6)}, bytes(4)), "its entry 'a' is broken"),
     "other type": (safetensors({"a": entry(0, 3, [3], "F8_E4M3")}, bytes(3)), "'a' has the type F8_E4M3, which is not read"),
@@ -106,7 +106,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     for name in "folder.pt", "missing.pt", "missing.safetensors":
         (found,) = NETWORK.check_weights(tmp_path / name)
         assert found.code == "unreadable-file"
-    assert refused(tmp_path / "a.npz").endswith("is none of .safetensors, .pt, .pth")
+    for name, said in (
+        ("a.npz", "is none of .safetensors, .pt, .pth, .ckpt, .bin, .tar"),
+        ("model.safetensors.index.json", "is an index of several files"),
+    ):
+        (tmp_path / name).touch()
+        assert refused(tmp_path / name).endswith(said)
 
 
 class Command:
@@ -124,12 +129,18 @@ def test_torch_files(tmp_path: Path) -> None:
     path, target = tmp_path / "a.pt", tmp_path / "run"
     for saved in Command(target), {"fc.weight": Command(target)}, torch.nn.Linear(4, 3):
         torch.save(saved, path)
-        assert "holds no plain weights" in refused(path)
+        asks = (
+            "torch.nn.modules.linear.Linear"
+            if isinstance(saved, torch.nn.Module)
+            else "posix.system"
+        )
+        said = f"holds no plain weights: reading it would run code, as it asks for `{asks}`"
+        assert refused(path).endswith(said)
         path.write_bytes(pickle.dumps({"fc.weight": Command(target)}))
         assert "holds no plain weights" in refused(path)
     assert not target.exists()
     torch.save([torch.zeros(3)], path)
-    assert "holds a list" in refused(path)
+    assert refused(path).endswith("holds no table of tensors; what it holds is of type list")
     torch.save({"epoch": 3}, path)
     assert "is a table without tensors" in refused(path)
     table: dict[str, object] = {}
@@ -137,6 +148,44 @@ def test_torch_files(tmp_path: Path) -> None:
         table = {"a": table}
     torch.save(table, path)
     assert "is a table without tensors" in refused(path)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_what_kind_of_file_it_is(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "a.pt"
+    torch.save(NETWORK.torch().state_dict(), path)
+    whole = path.read_bytes()
+    for content, said in (
+        (b"", "is empty"),
+        (whole[:-1], "is cut off: the end of the archive is missing"),
+        (whole[:100], "is cut off: the end of the archive is missing"),
+        (b"hello", "is no file of PyTorch's: it begins otherwise"),
+        (b"\x89PNG\r\n\x1a\n", "is no file of PyTorch's: it begins otherwise"),
+        (pickle.dumps({"a": 1}, 4), "it is no pickle that `torch.save` writes"),
+    ):
+        path.write_bytes(content)
+        assert refused(path).endswith(said)
+    torch.jit.script(torch.nn.Linear(4, 3)).save(path)
+    assert refused(path).endswith("it is a TorchScript program")
+    torch.save({}, path)
+    assert refused(path).endswith("holds no tensors")
+
+
+@pytest.mark.parametrize("ending", ["pt", "pth", "ckpt", "bin", "pth.tar"])
+def test_endings_that_torch_save_is_given(ending: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / f"a.{ending}"
+    torch.save(NETWORK.torch().state_dict(), path)
+    assert NETWORK.check_weights(path) == ()
+
+
+def test_one_of_several_files(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model-00001-of-00003.bin"
+    torch.save({"fc.weight": torch.zeros(3, 4)}, path)
+    (missing,) = NETWORK.check_weights(path)
+    assert missing.help[-1].startswith("by its name it is one of 3 files")
 
 
 def test_torch_files_cut_off_and_changed(tmp_path: Path) -> None:

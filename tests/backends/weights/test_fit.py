@@ -134,6 +134,17 @@ def test_a_table_in_a_table(network: netdsl.Network, state: dict[str, Any]) -> N
     assert network.check_weights(saved, rename=("state_dict.module.", "")) == ()
 
 
+def test_averaged_weights_beside_the_last_ones(
+    network: netdsl.Network, state: dict[str, Any]
+) -> None:
+    """Two prefixes that fit alike: the first in the alphabet is proposed, the other told."""
+    both = {"model": state, "model_ema": {f"module.{k}": v for k, v in state.items()}}
+    (found,) = network.check_weights(both)
+    assert found.help[0].startswith("`--rename model.=`")
+    assert found.notes == ("as many fit by `--rename model_ema.module.=`: a second copy",)
+    assert not network.check_weights(both, rename=("model_ema.module.", ""))
+
+
 def test_a_prefix_of_the_network(state: dict[str, Any]) -> None:
     larger = netdsl.loads(
         TEXT.replace("net A(classes: int = 5)", "block B(classes: int)").replace(
@@ -163,7 +174,7 @@ def test_another_network(network: netdsl.Network) -> None:
     assert found.code == "missing-weight"
     assert "of another network" in found.message
     assert found.notes[0] == "it holds `a.weight` and `b`"
-    assert said(network, {})[0][0] == "missing-weight"
+    assert said(network, {}) == [("bad-weights", "")]
 
 
 def test_counters_of_batches_may_be_missing(network: netdsl.Network, state: dict[str, Any]) -> None:
