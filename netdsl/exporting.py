@@ -59,7 +59,7 @@ def export(
 def _check_runtimes() -> None:
     missing = [name for name in ("onnxruntime", "torch") if find_spec(name) is None]
     if missing:
-        fail(f"--verify needs {' and '.join(missing)}: pip install 'netdsl[all]'")
+        fail(f"--verify needs {' and '.join(missing)}: pip install {' '.join(missing)}")
 
 
 def _verify(

@@ -21,7 +21,10 @@ from tests.torchvision_models import torchvision_models  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "tutorial-weights.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(python|sh|sh fails|text|net)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```(python|python download|python offline|sh|sh fails|text|net)\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def shell(text: str, folder: Path) -> tuple[int, str]:
@@ -31,6 +34,30 @@ def shell(text: str, folder: Path) -> tuple[int, str]:
         env={"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
+
+
+def walked(folder: Path, without: str) -> dict[str, Any]:
+    """Runs every block but those of one kind, in order; gives the names of the Python ones."""
+    (folder / "examples").symlink_to(ROOT / "examples")
+    noise = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    image.fromarray(noise).resize((451, 300)).save("picture.jpg")
+    names: dict[str, Any] = {}
+    output, blocks = "", 0
+    for kind, text in BLOCK.findall(TEXT):
+        blocks += 1
+        if kind == without:
+            continue
+        if kind.startswith("python"):
+            exec(compile(text, "tutorial", "exec"), names)
+        elif kind == "net":
+            assert netdsl.loads(text).warnings == ()
+        elif kind == "text":
+            assert output == text
+        else:
+            code, output = shell(text, folder)
+            assert code == (1 if kind == "sh fails" else 0), output
+    assert blocks == 14
+    return names
 
 
 def test_the_tutorial(
@@ -47,25 +74,9 @@ def test_the_tutorial(
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    noise = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    image.fromarray(noise).resize((451, 300)).save("picture.jpg")
-
-    names: dict[str, Any] = {}
-    output, blocks = "", 0
-    for kind, text in BLOCK.findall(TEXT):
-        blocks += 1
-        if kind == "python":
-            exec(compile(text, "tutorial", "exec"), names)
-        elif kind == "net":
-            assert netdsl.loads(text).warnings == ()
-        elif kind == "text":
-            assert output == text
-        else:
-            code, output = shell(text, tmp_path)
-            assert code == (1 if kind == "sh fails" else 0), output
-    assert blocks == 12
+    names = walked(tmp_path, without="python offline")
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
+    assert asked[0].rpartition("/")[2] in TEXT
 
     by_torchvision = names["published"].transforms()(image.open("picture.jpg"))
     assert torch.allclose(names["x"][0], by_torchvision, atol=1e-6)
@@ -77,6 +88,21 @@ def test_the_tutorial(
     best = names["published"].meta["categories"][int(logits.argmax())]
     assert printed[0].endswith(f"%  {best}")
     assert printed[5] == best
+
+
+def test_the_tutorial_without_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torchvision_models()
+
+    def download(url: str, **_: Any) -> Any:
+        raise OSError(f"no connection to {url}")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    monkeypatch.chdir(tmp_path)
+    names = walked(tmp_path, without="python download")
+    assert len(capsys.readouterr().out.splitlines()) == 6
+    assert np.allclose(names["logits"].argmax(), names["shares"].argmax())
 
 
 def test_googlenet_takes_pictures_from_minus_one_to_one() -> None:
