@@ -16,6 +16,7 @@ from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
 from netdsl.ops.plugins import Plugin, plugged
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
+from netdsl.syntax import ast, parse
 
 MAX_NODES = 200_000
 MAX_SIZE = 2**31
@@ -119,13 +120,54 @@ def check(
     *,
     weights: str | None = None,
     rename: tuple[str, str] | None = None,
-    **options: object,
+    plugins: Sequence[Plugin] = (),
+    **options: Any,
 ) -> tuple[Diagnostic, ...]:
-    """All diagnostics of a file, and of a checkpoint for it: none if it is right."""
+    """All diagnostics of a file, and of a checkpoint for it: none if it is right.
+
+    Of a file with several nets, of each, unless one is chosen or something is given to one.
+    """
     try:
-        network = load(path, **options)  # type: ignore[arg-type]
+        source = read_source(path)
     except DiagnosticError as error:
         return error.diagnostics
-    if weights is None:
-        return network.warnings
+    where = None if path == "-" else Path(path)
+    with plugged(plugins):
+        if weights is None:
+            return diagnosed(source, where, **options)
+        try:
+            network = compile_source(source, where, **options)
+        except DiagnosticError as error:
+            return error.diagnostics
     return (*network.warnings, *network.check_weights(weights, rename=rename))
+
+
+def diagnosed(
+    source: Source, path: Path | None, net: str | None = None, **options: Any
+) -> tuple[Diagnostic, ...]:
+    """What is to be said of a text: of every net, where several are defined and none is chosen."""
+    found = _diagnostics(source, path, net, options)
+    given = options.get("params") or options.get("sizes")
+    if given or all(diagnostic.code != "several-nets" for diagnostic in found):
+        return found
+    said = (d for name in _nets(source) for d in _diagnostics(source, path, name, options))
+    together: list[Diagnostic] = []
+    for diagnostic in said:
+        together += [diagnostic] if diagnostic not in together else []
+    return tuple(together)
+
+
+def _diagnostics(
+    source: Source, path: Path | None, net: str | None, options: Mapping[str, Any]
+) -> tuple[Diagnostic, ...]:
+    try:
+        return compile_source(source, path, net, **options).warnings
+    except DiagnosticError as error:
+        return error.diagnostics
+
+
+def _nets(source: Source) -> list[str]:
+    """The names of the nets of a text that can be parsed."""
+    tree = parse(source, Sink())
+    definitions = tree.definitions if tree else ()
+    return [d.name.text for d in definitions if isinstance(d, ast.NetDefinition)]

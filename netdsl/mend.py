@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netdsl.diagnostics import Diagnostic, DiagnosticError, Edit, Source
-from netdsl.driver import compile_source
+from netdsl.diagnostics import Diagnostic, Edit, Source
+from netdsl.driver import diagnosed
 from netdsl.files import read_source, write_whole
 from netdsl.ops.plugins import plugged
 
@@ -82,7 +82,4 @@ def _touch(a: Edit, b: Edit) -> bool:
 def _diagnostics(
     source: Source, path: Path | None, options: dict[str, Any]
 ) -> tuple[Diagnostic, ...]:
-    try:
-        return compile_source(source, path, **options).warnings
-    except DiagnosticError as error:
-        return error.diagnostics
+    return diagnosed(source, path, **options)

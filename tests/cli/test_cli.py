@@ -136,6 +136,29 @@ def test_wrong_sizes_and_nets() -> None:
     assert run("check", LENET, "--max-layers", "3").exit_code == 1
 
 
+def test_a_file_of_several_nets(tmp_path: Path) -> None:
+    """`check` looks at each; what is given to one, or asked of one, must say which."""
+    file = tmp_path / "a.net"
+    unused = "fn unused(n: int) = 3\n"
+    nets = (
+        f"net A {{ input x: [3, 8, 8]; output y = x -> maxpool({n}) }}\n".replace("A", name)
+        for name, n in zip("ABC", (2, 20, 30), strict=True)
+    )
+    file.write_text(unused + "".join(nets))
+    found = json.loads(run("check", str(file), "--format", "json").output)
+    assert [d["code"] for d in found] == ["unused-name", "shape-mismatch", "shape-mismatch"]
+    assert run("check", str(file), "--net", "A").exit_code == 0
+    for arguments in (
+        ["check", str(file), "--size", "H=3"],
+        ["check", str(file), "--weights", "a.pt"],
+        ["summary", str(file)],
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert "error[several-nets]" in result.output
+        assert "one of A, B, C" in result.output
+
+
 def test_standard_input() -> None:
     text = "net A { input x: [1, 4, 4]\n output y = x -> relu }"
     assert run("check", "-", stdin=text).exit_code == 0
