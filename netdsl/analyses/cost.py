@@ -16,6 +16,8 @@ from netdsl.ops.params import FromValue, Same, show
 
 MAX_FORMULA = 40
 """Longer formulas are cut in tables for people."""
+CUT = "..."
+LONG_TOTALS = "there is a long formula: `--size` gives numbers, `--format json` all of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,14 @@ class Summary:
 
     def more(self) -> str:
         """Neurons, connections, and the memory that values take, where all is known."""
-        said = [f"{shortly(self.neurons)} neurons in layers that multiply by weights"]
-        if self.connections is not None:
-            said.append(f"{shortly(self.connections)} connections")
+        totals = [
+            (shortly(self.neurons), "neurons", " in layers that multiply by weights"),
+            (shortly(self.connections), "connections", ""),
+        ]
+        said = [f"{number} {what}{of}" for number, what, of in totals if number not in ("", CUT)]
+        long = [what for number, what, _ in totals if number == CUT]
+        if long:
+            said.append(f"of {' and '.join(long)} {LONG_TOTALS}")
         if self.memory.peak is not None:
             said.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
         return ", ".join(said)
@@ -119,7 +126,7 @@ def counted(number: Size) -> str:
 def shortly(number: Size | None) -> str:
     """The same, where it is not too long; nothing where it is not known."""
     text = "" if number is None else counted(number)
-    return text if len(text) <= MAX_FORMULA else "..."
+    return text if len(text) <= MAX_FORMULA else CUT
 
 
 def field_text(field: Field) -> str:

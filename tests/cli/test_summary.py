@@ -160,3 +160,11 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path)
     path.write_text('net A { input x: [3, 8, 8]\n output y = x -> "a\\u001b[31m": relu }')
     for form in "text", "csv", "markdown":
         assert "\x1b" not in run(str(path), "--format", form).output
+
+
+def test_totals_that_are_long_formulas_are_not_cut_to_dots() -> None:
+    text = netdsl.load(example("mtcnn_pnet")).summary().more()
+    said = "of neurons and connections there is a long formula"
+    assert text == f"{said}: `--size` gives numbers, `--format json` all of it"
+    short = netdsl.loads("net A { input x: [3, H, W]; output y = x -> conv(2, 1) }").summary()
+    assert short.more() == "2*H*W neurons in layers that multiply by weights, 6*H*W connections"
