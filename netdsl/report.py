@@ -54,19 +54,48 @@ def _summary_text(network: Network, summary: Summary) -> None:
 
 
 def _rich_table(summary: Summary) -> None:
+    """A table as wide as the terminal, of which no number is broken; else two lines a layer."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(TITLES):
-        table.add_column(title, justify="right" if index in NUMBERS else "left", overflow="fold")
-    for cells in summary.cells():
-        table.add_row(*map(clean, cells))
     console = Console(markup=False, highlight=False)
-    console.print(table)
+    rows = [tuple(map(clean, cells)) for cells in summary.cells()]
+    widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
+    widths[LAYER] = min(widths[LAYER], NARROWEST)
+    if sum(widths) + 3 * len(widths) > console.width:
+        console.print(_two_lines_each(rows), soft_wrap=True)
+    else:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for index, title in enumerate(TITLES):
+            justify = "right" if index in NUMBERS else "left"
+            table.add_column(title, justify=justify, overflow="fold", no_wrap=index != LAYER)
+        for cells in rows:
+            table.add_row(*cells)
+        console.print(table)
     console.print(summary.totals(), soft_wrap=True)
     console.print(summary.more(), soft_wrap=True)
+
+
+LAYER = TITLES.index("layer")
+NARROWEST = 16
+"""Letters that the column of layers has at least where it stands beside the others."""
+
+
+def _two_lines_each(rows: Sequence[Sequence[str]]) -> str:
+    """Path and layer, and the other columns below."""
+    columns = range(LAYER + 1, len(TITLES))
+    table = [TITLES, *rows]
+    widths = {i: max(len(cells[i]) for cells in table) for i in columns}
+    lines: list[str] = []
+    for cells in table:
+        lines.append("  ".join(filter(None, cells[: LAYER + 1])))
+        below = (
+            f"{cells[i]:>{widths[i]}}" if i in NUMBERS else f"{cells[i]:<{widths[i]}}"
+            for i in columns
+        )
+        lines.append("  ".join(["", *below]).rstrip())
+    return "\n".join(lines)
 
 
 def clean_lines(text: str) -> str:

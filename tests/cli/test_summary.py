@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import netdsl
 from netdsl.cli import main
+from netdsl.report import print_summary
 from tests.examples import NAMES, example
 
 ALEXNET_2012 = """
@@ -168,3 +170,19 @@ def test_totals_that_are_long_formulas_are_not_cut_to_dots() -> None:
     assert text == f"{said}: `--size` gives numbers, `--format json` all of it"
     short = netdsl.loads("net A { input x: [3, H, W]; output y = x -> conv(2, 1) }").summary()
     assert short.more() == "2*H*W neurons in layers that multiply by weights, 6*H*W connections"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_no_number_is_broken_on_a_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the columns do not fit side by side, path and layer stand above the numbers."""
+    network = netdsl.load(example("googlenet"), sizes={"H": 224, "W": 224})
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_summary(network, "text", None)
+    lines = capsys.readouterr().out.splitlines()
+    for row in network.summary().rows:
+        assert any(row.path in line.split() for line in lines)
+        numbers = f"{row.neurons:,}", f"{row.connections:,}"
+        assert any(set(numbers) <= set(line.split()) for line in lines), row
