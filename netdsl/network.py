@@ -198,6 +198,7 @@ class Network:
     def _exported(self) -> Exported:
         """The operators of the ONNX file, as the drawing takes them."""
         from netdsl.backends.diagram.ops import Exported, Operator, short
+        from netdsl.backends.diagram.shape_names import factor
         from netdsl.backends.onnx.export import Options, built
 
         model = built(self.graph, Options())
@@ -206,7 +207,7 @@ class Network:
             for node in model.nodes
         )
         shapes = {
-            value.name: "×".join("?" if n == -1 else str(n) for n in value.shape)
+            value.name: "×".join("?" if n == -1 else factor(str(n)) for n in value.shape)
             for value in (*model.inputs, *model.values, *model.outputs)
             if value.shape is not None
         }

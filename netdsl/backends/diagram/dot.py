@@ -12,15 +12,17 @@ from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.scene import Point
 
 INCH = 72.0
+TITLE = 11.0
 FONT = "Helvetica"
 
 
 @dataclass(frozen=True, slots=True)
 class DotNode:
-    """A box of a fixed size, in points; `parts` are the heights of its ports, top down."""
+    """A box of a fixed size, in points; `parts` are how long its ports are, in order."""
 
     key: str
     width: float
@@ -106,14 +108,21 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
     """The graph in the DOT language."""
     dot = Digraph("row")
     rankdir = "LR" if direction == "right" else "TB"
-    dot.attr("graph", rankdir=rankdir, nodesep="0.22", ranksep="0.36", fontname=FONT, fontsize="11")
+    dot.attr(
+        "graph",
+        rankdir=rankdir,
+        nodesep="0.22",
+        ranksep="0.36",
+        fontname=FONT,
+        fontsize=f"{TITLE:g}",
+    )
     dot.attr("node", shape="box", label="", fixedsize="true", fontname=FONT)
     dot.attr("edge", fontname=FONT, fontsize="9", arrowhead="none")
-    _children(dot, graph.children)
+    _children(dot, graph.children, direction)
     sides = "we" if direction == "right" else "ns"
     slanted = _slanted(graph.children)
     for number, edge in enumerate(graph.edges):
-        head = f"{edge.head}:p{edge.port}:w" if edge.port >= 0 else edge.head
+        head = f"{edge.head}:p{edge.port}:{sides[0]}" if edge.port >= 0 else edge.head
         head += f":{sides[0]}" if edge.head in slanted else ""
         tail = edge.tail + (f":{sides[1]}" if edge.tail in slanted else "")
         label = {"label": escape(f" {edge.label} ")} if edge.label else {}
@@ -132,23 +141,27 @@ def _slanted(children: Sequence[DotNode | DotCluster]) -> set[str]:
     return found
 
 
-def _column(dot: Digraph, keys: Sequence[str]) -> None:
+def _column(dot: Digraph, keys: Sequence[str], direction: str) -> None:
+    """Nodes beside each other in the order that their bar has."""
+    # from left to right Graphviz counts a rank upwards
+    order = keys if direction == "down" else keys[::-1]
     with dot.subgraph() as rank:  # type: ignore[union-attr]
         assert rank is not None
         rank.attr(rank="same")
-        for above, below in pairwise(keys):  # from left to right Graphviz counts a rank upwards
-            rank.edge(below, above, style="invis", id="-1")
+        for one, other in pairwise(order):
+            rank.edge(one, other, style="invis", id="-1")
 
 
-def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
+def _children(dot: Digraph, children: Sequence[DotNode | DotCluster], direction: str) -> None:
     for child in children:
         if isinstance(child, DotCluster):
             with dot.subgraph(name=f"cluster_{child.key}") as inner:  # type: ignore[union-attr]
                 assert inner is not None
-                inner.attr(label=escape(child.label), labeljust="l", margin="10")
-                _children(inner, child.children)
+                label = _beside_ways(child.label) if direction == "down" else child.label
+                inner.attr(label=escape(label), labeljust="l", margin="10")
+                _children(inner, child.children, direction)
                 for column in child.columns:
-                    _column(inner, column)
+                    _column(inner, column, direction)
             continue
         size = {"width": f"{child.width / INCH:.4f}", "height": f"{child.height / INCH:.4f}"}
         if child.rank:
@@ -157,17 +170,26 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster]) -> None:
                 rank.attr(rank=child.rank)
                 rank.node(child.key, **size)
         elif child.parts:
-            dot.node(child.key, _ports(child), **size, shape="plain", fixedsize="false")
+            dot.node(child.key, _ports(child, direction), **size, shape="plain", fixedsize="false")
         else:
             dot.node(child.key, **size)
 
 
-def _ports(node: DotNode) -> str:
-    rows = "".join(
-        f'<TR><TD PORT="p{index}" FIXEDSIZE="TRUE" WIDTH="{node.width:.0f}" HEIGHT="{height:.0f}">'
-        "</TD></TR>"
-        for index, height in enumerate(node.parts)
-    )
+def _beside_ways(title: str) -> str:
+    """A title and as much room to its right, so that what comes in from above is beside it."""
+    spaces = text_width(title, TITLE) / text_width(" ", TITLE)
+    return title + " " * round(spaces)
+
+
+def _ports(node: DotNode, direction: str) -> str:
+    """The parts of a bar: below each other, or side by side where drawings run down."""
+    across = direction == "down"
+    cells = [
+        f'<TD PORT="p{index}" FIXEDSIZE="TRUE" WIDTH="{length if across else node.width:.0f}" '
+        f'HEIGHT="{node.height if across else length:.0f}"></TD>'
+        for index, length in enumerate(node.parts)
+    ]
+    rows = f"<TR>{''.join(cells)}</TR>" if across else "".join(f"<TR>{c}</TR>" for c in cells)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
 
 

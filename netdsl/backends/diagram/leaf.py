@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.labels import (
@@ -25,6 +25,8 @@ TITLE, LINE = 11.0, 9.0
 STEP = 12.0
 PAD = 11.0
 CARD = 4.0
+LEAN = 9.0
+"""How far the sides of a box that narrows downwards lean."""
 BAR = 8.0
 STRIP_WIDTH = 22.0
 CHANNEL_STEP = 0.35
@@ -42,7 +44,10 @@ CHANGES = ("added", "gone", "changed")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar."""
+    """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar.
+
+    Where a drawing `runs_down`, a box narrows or widens downwards.
+    """
 
     unit: Unit | None
     kind: str
@@ -52,6 +57,7 @@ class Leaf:
     parts: tuple[int, ...] = ()
     form: str = "box"
     dash: str = ""
+    runs_down: bool = False
 
     @property
     def cards(self) -> int:
@@ -70,8 +76,10 @@ def leaf_of(
     name = unit.node.op.name
     joined = channels_joined(unit.node) if len(unit.layers) == 1 else []
     if joined:
-        height = min(max(SHORTEST_STRIP, CHANNEL_STEP * sum(joined)), LONGEST_STRIP)
-        return Leaf(unit, kind, Label("concat"), STRIP_WIDTH, height, tuple(joined), "strip")
+        long = min(max(SHORTEST_STRIP, CHANNEL_STEP * sum(joined)), LONGEST_STRIP)
+        is_flat = options.direction == "down"
+        width, height = (long, STRIP_WIDTH) if is_flat else (STRIP_WIDTH, long)
+        return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
     if name in ("add", "sub", "mul") and len(unit.layers) == 1:
         sign = {"add": "+", "sub": "-", "mul": "×"}[name]
         return Leaf(unit, kind, Label(sign), 22, 22, form="circle")
@@ -81,7 +89,13 @@ def leaf_of(
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
     if "params" in options.show and kind == "dense":
         lines.append(_params(unit))
-    return sized(unit, kind, Label(label.title, tuple(x for x in lines if x)), form=_form(unit))
+    shown = Label(label.title, tuple(x for x in lines if x))
+    return turned(sized(unit, kind, shown, form=_form(unit)), options)
+
+
+def turned(leaf: Leaf, options: Options) -> Leaf:
+    """The box for the direction in which ways come in and go out."""
+    return replace(leaf, runs_down=options.direction == "down")
 
 
 def kind_of(unit: Unit) -> str:
@@ -217,6 +231,10 @@ def open_mark(x: float, y: float) -> Polygon:
 def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str) -> Polygon:
     """Sides that come together where a map shrinks, and go apart where it grows."""
     right, bottom = left + leaf.width, top + leaf.height
+    if leaf.runs_down:
+        near, far = (0.0, LEAN) if leaf.form == "shrink" else (LEAN, 0.0)
+        ends = (left + near, top), (right - near, top), (right - far, bottom), (left + far, bottom)
+        return Polygon(ends, fill, line, 1.3, leaf.dash)
     cut = min(7.0, leaf.height / 5)
     near, far = (0.0, cut) if leaf.form == "shrink" else (cut, 0.0)
     corners = ((left, top + near), (right, top + far), (right, bottom - far), (left, bottom - near))
@@ -243,23 +261,29 @@ def _outline(leaf: Leaf, left: float, top: float) -> list[Item]:
     return [Box(*around, "", f"{leaf.kind}.line", 2, 3, leaf.dash)]
 
 
-def strip_places(leaf: Leaf, top: float) -> list[tuple[float, float]]:
-    """Top and height of each part of a concat."""
-    total, y = sum(leaf.parts), top
+def strip_places(leaf: Leaf, start: float) -> list[tuple[float, float]]:
+    """Where each part of a concat starts along the bar, and how long it is."""
+    total, at = sum(leaf.parts), start
     places: list[tuple[float, float]] = []
     for part in leaf.parts:
-        height = leaf.height * part / total
-        places.append((y, height))
-        y += height
+        length = max(leaf.width, leaf.height) * part / total
+        places.append((at, length))
+        at += length
     return places
 
 
 def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
-    items: list[Item] = [Text(left + leaf.width / 2, top - 5, "concat", LINE, "soft")]
-    for index, (y, height) in enumerate(strip_places(leaf, top)):
-        items.append(Box(left, y, leaf.width, height, series(index)))
-        if height >= 10:
-            middle = y + height / 2 + 3
-            text = str(leaf.parts[index])
-            items.append(Text(left + leaf.width / 2, middle, text, LINE, "onseries", True))
+    """The bar: upright where drawings run to the right, flat where they run down."""
+    is_flat = leaf.width > leaf.height
+    word = Text(left + leaf.width / 2, top - 5, "concat", LINE, "soft")
+    if is_flat:  # ways come in from above
+        word = Text(left, top + leaf.height + 9, "concat", LINE, "soft", False, "start")
+    items: list[Item] = [word]
+    for index, (at, length) in enumerate(strip_places(leaf, left if is_flat else top)):
+        box = Box(at, top, length, leaf.height) if is_flat else Box(left, at, leaf.width, length)
+        items.append(replace(box, fill=series(index)))
+        x, y = box.x + box.width / 2, box.y + box.height / 2 + 3
+        text = Text(x, y, str(leaf.parts[index]), LINE, "onseries", True)
+        if text.width <= box.width and box.height >= 10:
+            items.append(text)
     return items

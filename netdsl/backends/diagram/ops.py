@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netdsl.backends.diagram.labels import Label
-from netdsl.backends.diagram.leaf import Leaf, end_leaf, sized
+from netdsl.backends.diagram.leaf import Leaf, end_leaf, sized, turned
 from netdsl.backends.diagram.legend import legend_of
 from netdsl.backends.diagram.marks import marked
 from netdsl.backends.diagram.options import Options
@@ -65,7 +65,7 @@ class _OpsSheet(Sheet):
             f"{INPUT}{n}": end_leaf(name, "input") for n, name in enumerate(exported.inputs)
         }
         for number, operator in enumerate(exported.operators):
-            self.boxes[f"u{number}"] = _box(operator)
+            self.boxes[f"u{number}"] = turned(_box(operator), options)
         for number, name in enumerate(exported.outputs):
             self.boxes[f"{OUTPUT}{number}"] = end_leaf(name, "output")
         self.items: list[str | Unit] = list(self.boxes)

@@ -34,7 +34,7 @@ class ShapeNames:
 
     def shape(self, shape: Shape) -> str:
         """`64×112×112`; a single number for a vector, `1` for a scalar."""
-        return TIMES.join(map(self.size, shape)) or "1"
+        return TIMES.join(factor(self.size(size)) for size in shape) or "1"
 
     def spatial(self, shape: Shape) -> str:
         """`112 × 112`: the axes after the channels; empty if there are none."""
@@ -42,7 +42,7 @@ class ShapeNames:
 
     def listed(self, sizes: Iterable[Size]) -> str:
         """`112 × 112`."""
-        return f" {TIMES} ".join(map(self.size, sizes))
+        return f" {TIMES} ".join(factor(self.size(size)) for size in sizes)
 
     def legend(self) -> list[str]:
         """`H1 = floor((H + 1)/2), W1 likewise`, one line a formula, in order of use."""
@@ -73,6 +73,16 @@ class ShapeNames:
         while name in self._symbols:
             name += "'"
         return name
+
+
+def factor(text: str) -> str:
+    """A size as it stands between others: a sum in parentheses."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if not depth and at and character in "+-":
+            return f"({text})"
+    return text
 
 
 def _words(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from netdsl.backends.diagram.rows import (
     widths_to_try,
 )
 from netdsl.backends.diagram.scene import Item, Picture
+from netdsl.backends.diagram.text_places import freed
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.backends.diagram.wiring import Wire
 
@@ -164,7 +165,7 @@ class Sheet:
         rows: dict[range, Row] = {}
         for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
             ends = plan.coming, plan.going, plan.labels
-            items = tuple(paint_row(plan.graph, plan.pens, layout, self.boxes))
+            items = tuple(freed(paint_row(plan.graph, plan.pens, layout, self.boxes)))
             rows[number] = Row(self.caption(row), *ends, layout, items)
         return rows
 
