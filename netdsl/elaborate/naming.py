@@ -145,10 +145,14 @@ def _twice(label: str, span: Span, before: Span, sink: Sink) -> None:
 
 
 def write_paths(graph: Graph, sink: Sink) -> None:
-    """Join the labels to paths, outer ones first, and check that no two keys meet."""
+    """Join the labels to paths, outer ones first, and check that no two keys meet.
+
+    Scopes are gone through in the order they run: a later call takes its paths from the first.
+    """
     stack = [graph.root]
     while stack:
         scope = stack.pop()
+        inner: list[Scope] = []
         for child in scope.children:
             _take_label_of_first_call(child)
             path = _below(scope.path, child.label)
@@ -157,7 +161,8 @@ def write_paths(graph: Graph, sink: Sink) -> None:
                     child.layer.path = path
                 continue
             child.path = path if child.shares is None else child.shares.path
-            stack.append(child)
+            inner.append(child)
+        stack += reversed(inner)
     _check_keys(graph, sink)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netdsl.analyses.dims import Dims
 from tests.elaborate.compile_text import chain, errors_of, graph_of, keys, net, paths
 
 
@@ -96,6 +97,16 @@ def test_a_shared_layer_is_one_layer() -> None:
     graph = graph_of(text)
     assert keys(graph) == ["enc.conv.weight", "enc.conv.bias"]
     assert [len(layer.calls) for layer in graph.layers()][0] == 2
+
+
+def test_blocks_in_a_later_call_of_a_shared_block_have_the_paths_of_the_first() -> None:
+    text = net(
+        "    layer s = A\n    output y = x -> s -> s",
+        before="block B { relu -> tanh }\nblock A { inner: B -> relu }",
+    )
+    graph = graph_of(text)
+    assert [s.path for s in graph.root.scopes()] == ["", "s", "s.inner", "s", "s.inner"]
+    assert "" not in Dims(graph).values_by_name()
 
 
 def test_a_shared_layer_must_stay_the_same() -> None:

@@ -90,7 +90,8 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
         else:
             # a layer of several results has one set of neurons for each
             for output in node.outputs:
-                name = node.path if len(node.outputs) == 1 else f"{node.path}[{output.index}]"
+                path = uses.paths[id(node)]
+                name = path if len(node.outputs) == 1 else f"{path}[{output.index}]"
                 layers.append(NeuronLayer(name, output, [node]))
                 made[id(output)] = layers[-1]
             continue

@@ -9,11 +9,12 @@ from difflib import get_close_matches
 
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import UnknownLinks, shape_of
+from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
 
-NEURON = re.compile(r"\s*(.{1,300}?)\s*\[([\d\s,]{0,200})\]\s*")
+NEURON = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{0,200})\]\s*")
 BRACKETS = re.compile(r"\[(\d+)\]")
 
 
@@ -34,7 +35,7 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     match = NEURON.fullmatch(text)
     if match is None:
         raise DrawError(f"`{text}` is no neuron; write a layer and a place, such as conv2[0,4,4]")
-    known = Dims(graph).values_by_name()
+    known = _known(graph)
     name = match[1]
     if name not in known:  # `down[3]` is written so, and called `down3`
         name = BRACKETS.sub(r"\1", name)
@@ -51,6 +52,16 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
         axes = {1: "", 3: " (channel, row, column)", 2: " (channel, place)"}.get(len(shape), "")
         raise DrawError(f"`{text}` is not in {name}, whose last neuron is {name}[{last}]{axes}")
     return Neuron(value, index, name)
+
+
+def _known(graph: Graph) -> dict[str, Value]:
+    """Values by name; those of each call of a shared layer have names of their own."""
+    found = Dims(graph).values_by_name()
+    paths = call_paths(graph)
+    for item in (*graph.root.scopes(), *graph.nodes()):
+        if len(item.outputs) == 1 and paths[id(item)] != item.path:
+            found.setdefault(paths[id(item)], item.outputs[0])
+    return found
 
 
 def check_sizes(graph: Graph) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from netdsl.analyses.links import UnknownLinks, is_in, shape_of
+from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.columns import (
     FEW,
     PAGE_STRETCHES,
@@ -118,7 +119,7 @@ def default_neuron(graph: Graph) -> Neuron:
     node = maps[-1] if maps else nodes[-1]
     shape = shape_of(node.outputs[0])
     index = (0, *(n // 2 for n in shape[1:])) if shape else ()
-    return Neuron(node.outputs[0], index, node.path)
+    return Neuron(node.outputs[0], index, call_paths(graph)[id(node)])
 
 
 class _Sheet:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from netdsl.backends.diagram.calls import as_written
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.units import Unit, longest_way, opened, units_of
 from netdsl.ir.graph import Graph
@@ -45,9 +46,10 @@ def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
 
 
 def is_meant(unit: Unit, pattern: str) -> bool:
-    """Whether a pattern is for this block: by its path or by its kind."""
+    """Whether a pattern is for this block: by its path (of one call or of all) or by its kind."""
     name = unit.scope.definition if unit.scope else ""
-    return fnmatchcase(unit.path, pattern) or name == pattern
+    paths = unit.path, as_written(unit.path)
+    return name == pattern or any(fnmatchcase(path, pattern) for path in paths)
 
 
 def unmatched(pattern: str, units: Sequence[Unit]) -> str:

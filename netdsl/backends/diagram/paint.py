@@ -192,8 +192,10 @@ def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     data = [("path", box.unit.path)]
     if box.kind in CHANGES:
         data.append(("change", box.kind))
-    name = f"unit-{box.unit.path}" if box.kind != "gone" else f"gone-{box.unit.path}"
-    return Group(items, id=name, title=tip(box.unit), css="unit", data=tuple(data))
+    name = f"{'gone' if box.kind == 'gone' else 'unit'}-{box.unit.path}"
+    return Group(
+        items, id=name.replace(" ", "-"), title=tip(box.unit), css="unit", data=tuple(data)
+    )
 
 
 def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:
@@ -207,5 +209,6 @@ def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterato
         items: list[Item] = [frame, open_mark(left + 11, top + 11), title]
         items.append(Text(left + 24 + title.width, top + 15, rest, 9, "soft", False, "start"))
         data = (("path", child.path),)
-        yield Group(tuple(items), id=f"unit-{child.path}", title=name, css="open", data=data)
+        key = f"unit-{child.path}".replace(" ", "-")
+        yield Group(tuple(items), id=key, title=name, css="open", data=data)
         yield from _frames(child.children, layout)

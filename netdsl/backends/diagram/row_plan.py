@@ -52,6 +52,7 @@ class RowPlan:
         self.graph = DotGraph()
         self.pens: list[Pen] = []
         self.junctions: dict[tuple[int, str], str] = {}
+        self.frames = self.forks = 0
         wires = sheet.wires
         coming = {id(w.value): w for w in wires if self._enters(w)}
         going = {id(w.value): w for w in wires if self._leaves(w)}
@@ -112,12 +113,14 @@ class RowPlan:
     def _child(self, unit: Unit, inside: str) -> DotNode | DotCluster:
         if not unit.is_open:
             return self._node(self.sheet.keys[id(unit)])
-        cluster = DotCluster(f"b{id_of(unit)}", self.sheet.frame_title(unit, inside), unit.path)
+        self.frames += 1
+        title = self.sheet.frame_title(unit, inside)
+        cluster = DotCluster(f"b{self.frames}", title, unit.path)
         own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
         for value in unit.inputs:
             readers = {w.head for w in self.sheet.wires if w.head in own and w.value is value}
             if len(readers) > 1:
-                key = f"j{id_of(unit)}_{len(self.junctions)}"
+                key, self.forks = f"j{self.forks}", self.forks + 1
                 for reader in readers:
                     self.junctions[id(value), reader] = key
                 cluster.children.append(DotNode(key, 6, 6))
@@ -175,11 +178,6 @@ class RowPlan:
     def _edge(self, edge: DotEdge, pen: Pen) -> None:
         self.graph.edges.append(edge)
         self.pens.append(pen)
-
-
-def id_of(unit: Unit) -> str:
-    """The path with nothing but letters, digits and underlines."""
-    return "".join(c if c.isalnum() else "_" for c in unit.path) or "net"
 
 
 def cluster_title(unit: Unit, inside: str) -> str:

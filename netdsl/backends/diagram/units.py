@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
@@ -90,10 +91,14 @@ class Unit:
 
 @dataclass(slots=True)
 class Uses:
-    """Who reads each value: the nodes, and whether the network gives it out."""
+    """Who reads each value: the nodes, and whether the network gives it out.
+
+    `paths` tells by `id` what nodes and scopes are called, each differently.
+    """
 
     readers: dict[int, list[Node]]
     given: set[int]
+    paths: dict[int, str]
 
     @classmethod
     def of(cls, graph: Graph) -> Uses:
@@ -101,7 +106,8 @@ class Uses:
         for node in graph.nodes():
             for value in node.inputs:
                 readers.setdefault(id(value), []).append(node)
-        return cls(readers, {id(output.value) for output in graph.outputs})
+        given = {id(output.value) for output in graph.outputs}
+        return cls(readers, given, call_paths(graph))
 
     def only_reader(self, value: Value) -> Node | None:
         """The one node that reads a value, if nobody else does."""
@@ -168,8 +174,9 @@ def _block(scope: Scope, uses: Uses, fold: bool) -> Unit:
     ):  # a block of one unit is that unit, by the block's name
         (part,) = parts
         if part.is_block or not part.scope:
-            return replace(part, path=scope.path or part.path, scope=part.scope or scope)
-    return _unit(scope.path, tuple(scope.nodes()), uses, scope, parts)
+            path = uses.paths[id(scope)] or part.path
+            return replace(part, path=path, scope=part.scope or scope)
+    return _unit(uses.paths[id(scope)], tuple(scope.nodes()), uses, scope, parts)
 
 
 def _unit(
@@ -202,7 +209,7 @@ def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
         while fold and index < len(run) and _belongs(stretch, run[index], uses):
             stretch.append(run[index])
             index += 1
-        yield _unit(stretch[0].path, tuple(stretch), uses)
+        yield _unit(uses.paths[id(stretch[0])], tuple(stretch), uses)
 
 
 def _passes_on(node: Node) -> bool:

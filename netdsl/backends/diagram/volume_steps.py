@@ -5,11 +5,12 @@ Every node that runs at inference is in exactly one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import prod
 
+from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.volume_sizes import Numbers
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
@@ -147,7 +148,7 @@ def steps_of(
         step.sources = list(found.values())
     read = {id(source) for step in steps for source in step.sources}
     every = [step for step in inputs if id(step) in read] + steps
-    _name(every)
+    _name(every, call_paths(graph))
     return _repeats(every, reading, numbers)
 
 
@@ -338,7 +339,7 @@ def _is_growing(step: Step) -> bool:
     return step.node is not None and step.node.op.name in GROWING and step.join is None
 
 
-def _name(steps: Iterable[Step]) -> None:
+def _name(steps: Iterable[Step], paths: Mapping[int, str]) -> None:
     """A step is called after the largest scope that is all in it, else after its layer."""
     seen: dict[str, int] = {}
     for step in steps:
@@ -347,8 +348,8 @@ def _name(steps: Iterable[Step]) -> None:
         if step.scope is None:
             step.scope = _own_scope(step)
         anchor = step.join or step.node or step.nodes[-1]
-        path = step.scope.path if step.scope is not None and step.scope.label else anchor.path
-        path = path or anchor.path or anchor.output.name or anchor.op.name
+        named = step.scope if step.scope is not None and step.scope.label else anchor
+        path = paths[id(named)] or paths[id(anchor)] or anchor.output.name or anchor.op.name
         seen[path] = seen.get(path, 0) + 1
         step.name = path if seen[path] == 1 else f"{path} (call {seen[path]})"
 

@@ -181,7 +181,7 @@ def test_a_block_carries_its_name_and_its_class(name: str) -> None:
     frames = {g.id: g for g in (*groups(picture.items, "unit"), *groups(picture.items, "open"))}
     blocks = [u for u in (*units, *leaves(units)) if u.is_block]
     for unit in blocks:
-        frame = frames[f"unit-{unit.path}"]
+        frame = frames[f"unit-{unit.path}".replace(" ", "-")]
         shown = " ".join(item.text for item in frame.items if isinstance(item, Text))
         assert unit.scope is not None
         assert unit.scope.definition in shown

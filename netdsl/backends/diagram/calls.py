@@ -1,0 +1,39 @@
+"""What each call of a shared layer or block is called, so that a drawing tells them apart."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from netdsl.ir.graph import Graph, Node, Scope
+
+_CALL = re.compile(r" \(call \d+\)")
+
+
+def call_paths(graph: Graph) -> dict[int, str]:
+    """By `id` of each node and scope its path; a later call of one path is `s (call 2)`.
+
+    What stands in a later call is below it: `s (call 2).conv`.
+    """
+    found: dict[int, str] = {id(graph.root): graph.root.path}
+    seen: Counter[str] = Counter()
+    stack: list[tuple[Node | Scope, Scope]] = [(c, graph.root) for c in graph.root.children[::-1]]
+    while stack:
+        child, around = stack.pop()
+        path, outer = child.path, found[id(around)]
+        if around.path and path.startswith(f"{around.path}."):
+            path = outer + path[len(around.path) :]
+        if isinstance(child, Scope) and not child.label:  # adds nothing to the path
+            path = outer
+        else:
+            seen[path] += 1
+            path += f" (call {seen[path]})" if seen[path] > 1 else ""
+        found[id(child)] = path
+        if isinstance(child, Scope):
+            stack += [(inner, child) for inner in child.children[::-1]]
+    return found
+
+
+def as_written(path: str) -> str:
+    """The path without the numbers of calls, as the file and a checkpoint have it."""
+    return _CALL.sub("", path)
