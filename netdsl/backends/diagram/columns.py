@@ -276,7 +276,9 @@ def _filled(drawn: list[Index], shape: tuple[int, ...]) -> list[Index]:
 
 
 def _next(index: Index, shape: tuple[int, ...]) -> Index:
-    """The neighbour along the last axis."""
+    """The neighbour along the last axis; a scalar has none."""
+    if not index:
+        return index
     *rest, last = index
     return (*rest, last + 1 if last + 1 < shape[-1] else last - 1 if last else 0)
 

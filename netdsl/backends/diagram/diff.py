@@ -176,6 +176,10 @@ class DiffSheet(BlockSheet):
         gone = {old_keys.get(k, k) for k in training_units(self.old, old)}
         self.training = training | (gone - set(new_keys.values()))
 
+    def frame_name(self, unit: Unit) -> str:
+        sort = "gone" if self.match[id(unit)].new is None else "unit"
+        return f"{sort}-{unit.path}"
+
     def frame_title(self, unit: Unit, inside: str) -> str:
         match = self.match[id(unit)]
         text = cluster_title(unit, inside)
@@ -198,7 +202,8 @@ class DiffSheet(BlockSheet):
         return shape_change(shape if before is None else before.type.shape, shape, self.names)
 
     def lines(self) -> list[str]:
-        what = f"what changes from {_file(self.old)} to {_file(self.graph)}"
+        old, new = _file(self.old), _file(self.graph)
+        what = f"what changes from {old} to {new}" if old != new else "what changes"
         parts = [told(counted(place.match for place in self.places)), *costs(self.old, self.graph)]
         return [what, *self.fitted(parts)]
 

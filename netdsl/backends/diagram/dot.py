@@ -11,7 +11,7 @@ from typing import Any
 from graphviz import Digraph
 from graphviz.quoting import escape
 
-from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.engine import failed, run
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.scene import Point
 
@@ -47,12 +47,14 @@ class DotEdge:
 class DotCluster:
     """A frame around nodes and other frames, in the order they are drawn; `label` is its title.
 
-    `path` is that of the block, `columns` are nodes that stand below each other, in this order.
+    `path` is that of the block, `name` is what it is called in the file, `columns` are nodes that
+    stand below each other, in this order.
     """
 
     key: str
     label: str
     path: str = ""
+    name: str = ""
     children: list[DotNode | DotCluster] = field(default_factory=list)
     columns: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -96,11 +98,12 @@ def lay_out(
     decoder = json.JSONDecoder()
     layouts: list[Layout] = []
     position = 0
-    for graph in graphs:
-        while answer[position] != "{":
-            position += 1
-        found, position = decoder.raw_decode(answer, position)
-        layouts.append(_layout(graph, found))
+    try:
+        for graph in graphs:
+            found, position = decoder.raw_decode(answer, answer.index("{", position))
+            layouts.append(_layout(graph, found))
+    except (ValueError, KeyError):
+        raise failed("its answer is not the layout that was asked for", engine, "json0") from None
     return layouts
 
 
@@ -157,8 +160,7 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster], direction:
         if isinstance(child, DotCluster):
             with dot.subgraph(name=f"cluster_{child.key}") as inner:  # type: ignore[union-attr]
                 assert inner is not None
-                label = _beside_ways(child.label) if direction == "down" else child.label
-                inner.attr(label=escape(label), labeljust="l", margin="10")
+                inner.attr(label=_room_for(child.label, direction), labeljust="l", margin="10")
                 _children(inner, child.children, direction)
                 for column in child.columns:
                     _column(inner, column, direction)
@@ -175,10 +177,12 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster], direction:
             dot.node(child.key, **size)
 
 
-def _beside_ways(title: str) -> str:
-    """A title and as much room to its right, so that what comes in from above is beside it."""
+def _room_for(title: str, direction: str) -> str:
+    """The title as a label; twice as wide and high where ways come in from above, beside it."""
+    if direction != "down":
+        return escape(title)
     spaces = text_width(title, TITLE) / text_width(" ", TITLE)
-    return title + " " * round(spaces)
+    return escape(title) + " " * round(spaces) + r"\n\n"
 
 
 def _ports(node: DotNode, direction: str) -> str:

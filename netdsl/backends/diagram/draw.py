@@ -14,7 +14,7 @@ from netdsl.backends.diagram.field_view import field_picture
 from netdsl.backends.diagram.html import html
 from netdsl.backends.diagram.neurons import neurons_picture
 from netdsl.backends.diagram.ops import Exported, ops_picture
-from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.options import SHOWN, SMALLEST_PRINT, DrawError, Options, check_options
 from netdsl.backends.diagram.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
@@ -47,6 +47,7 @@ def draw(
     `exported` is what the level `ops` draws; `old` is the network that this one is compared with.
     Raises `DrawError`, `EngineError`.
     """
+    check_options(options)
     if exported is not None:
         picture = ops_picture(exported, options)
         return render(picture, form, options), _small_print(picture, options)
@@ -56,7 +57,7 @@ def draw(
         return html(graph, options), []
     picture = picture_of(graph, options, old)
     data = render(picture, form, options)
-    return data, [*picture.notes, *_small_print(picture, options)]
+    return data, [*picture.notes, *_unused(options), *_small_print(picture, options)]
 
 
 def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Picture:
@@ -83,13 +84,24 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             else:
                 picture = _VIEWS[simpler.level](graph, simpler)
         except EngineError as error:
-            if not error.is_slow or number == len(steps) - 1:
+            if not error.is_slow:
                 raise
+            if number == len(steps) - 1:
+                raise EngineError(f"{error}{_faster(options)}", is_slow=True) from None
             continue
         if said:
             picture.notes.append(f"Graphviz took too long for what was asked: {said}")
         return picture
     raise AssertionError(steps)
+
+
+def _faster(options: Options) -> str:
+    """What to ask for where even a simple picture takes too long."""
+    if options.engine == "system":
+        return "; leave out `--engine`, or see whether `dot -V` works"
+    if options.level in ("blocks", "layers"):
+        return ", even with all blocks closed; draw `--level volumes`"
+    return "; draw `--level blocks`"
 
 
 def render(picture: Picture, form: str, options: Options) -> bytes:
@@ -119,6 +131,21 @@ def _check_size(picture: Picture, options: Options) -> None:
         )
 
 
+def _unused(options: Options) -> list[str]:
+    """Remarks on what was asked and changes nothing at this level."""
+    if options.level in ("blocks", "layers"):
+        return []
+    asked = {
+        "--direction": options.direction != "right",
+        "--show": options.show != frozenset(SHOWN),
+    }
+    return [
+        f"`{name}` changes nothing at `--level {options.level}`; it is for blocks and layers"
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
+
+
 def _small_print(picture: Picture, options: Options) -> list[str]:
     """Remarks where letters are too small for the width that was asked for, or it gets high."""
     if options.width is None:
@@ -144,9 +171,9 @@ def _way_out(options: Options) -> str:
         if options.chooses_blocks:
             return "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
         return "ask for a larger `--width`"
-    wider = "ask for a larger `--width`"
+    wider, blocks = "ask for a larger `--width`", "draw `--level blocks`"
     return {
-        "layers": f"draw `--level blocks`, or {wider}",
-        "ops": f"draw `--level blocks`, or {wider}",
-        "volumes": f"open fewer blocks (`--expand`), or {wider}" if options.expand else wider,
+        "layers": f"{blocks}, or {wider}",
+        "ops": f"{blocks}, or {wider}",
+        "volumes": f"open fewer blocks (`--expand`), or {wider}" if options.opens_blocks else wider,
     }.get(options.level, wider)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 TIME_LIMIT_S = 20.0
 PURE = "graphviz-pure"
+_MAGIC = {"png": b"\x89PNG", "pdf": b"%PDF"}
+"""What a file of each form begins with."""
 
 
 class EngineError(Exception):
@@ -32,14 +34,29 @@ def run(
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=limit_s)
     except subprocess.TimeoutExpired:
-        raise EngineError(f"Graphviz took more than {limit_s:g} s", is_slow=True) from None
+        took = f"Graphviz took more than {limit_s:g} s"
+        raise EngineError(took, is_slow=True) from None
     except OSError as error:
         raise EngineError(f"can't run {command[0]}: {error.strerror}") from None
-    if done.returncode or not done.stdout:
+    if done.returncode or not done.stdout.startswith(_MAGIC.get(form, b"")) or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith("Error")), "no output")
-        raise EngineError(f"Graphviz failed: {reason}")
+        raise failed(_reason(done.returncode, said), engine, form)
     return done.stdout
+
+
+def failed(reason: str, engine: str, form: str) -> EngineError:
+    """Graphviz did not do what it was asked to."""
+    other = "write SVG" if form == "pdf" else "leave out `--engine`"
+    way_out = f"; see whether `dot -V` works, or {other}" if engine == "system" else ""
+    return EngineError(f"Graphviz failed: {reason}{way_out}")
+
+
+def _reason(code: int, said: list[str]) -> str:
+    """What it says of an error, else its last words, else how it ended."""
+    if code < 0:
+        return f"it was ended by signal {-code}"
+    error = next((line for line in said if line.startswith("Error")), said[-1] if said else "")
+    return error[:200] or f"no output, exit code {code}"
 
 
 def _program(engine: str) -> str:

@@ -114,7 +114,10 @@ def _sight(graph: Graph, neuron: Neuron) -> Sight:
     seen = field(graph, neuron.value, neuron.index)
     read = [item for item in graph.inputs if seen.get(id(item.value))]
     if not read:
-        raise DrawError(f"{neuron} depends on no input")
+        raise DrawError(
+            f"{neuron} depends on no input: what it reads is padding or learned weights; choose a "
+            "neuron of another layer, or another place"
+        )
     item = max(read, key=lambda one: count(seen[id(one.value)]))
     chain = chain_of(graph, neuron, item.value)
     merge, ways = _ways(graph, item, chain, seen)

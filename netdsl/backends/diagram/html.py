@@ -26,13 +26,15 @@ START = "default"
 """The picture that is shown first."""
 MOST_PICTURES = 80
 MOST_UNITS_OPEN = 400
-"""Bounds on what is made in advance: pictures, and units shown at once."""
+MOST_UNITS_DRAWN = 8_000
+"""Bounds on what is made in advance: pictures, units shown at once, units of all pictures."""
 
 
 def html(graph: Graph, options: Options) -> bytes:
     """The page of the block view. Raises `DrawError`, `EngineError`."""
     units = units_of(graph)
-    blocks = list(_blocks(units, ""))[:MOST_PICTURES]
+    most = min(MOST_PICTURES, MOST_UNITS_DRAWN // max(len(units), 1))
+    blocks = list(_blocks(units, ""))[:most]
     pictures = {"": BlockSheet(graph, units, options).picture()}
     for unit, _ in blocks:
         sheet = BlockSheet(graph, opened(units, _is_called(unit.path)), options)

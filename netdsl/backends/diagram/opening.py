@@ -61,9 +61,16 @@ def unmatched(pattern: str, units: Sequence[Unit]) -> str:
         if unit.is_block:
             blocks[unit.path] = None
             stack.extend(reversed(unit.parts))
+    return no_block(pattern, list(blocks))
+
+
+def no_block(pattern: str, blocks: Sequence[str]) -> str:
+    """What is said of a pattern that none of these blocks has."""
     if not blocks:
-        return f"there is no block to open as `{pattern}`: the network has none"
-    near = get_close_matches(pattern, blocks, 3) or list(blocks)[:4]
+        return (
+            f"there is no block to open as `{pattern}`: the network has none; leave out `--expand`"
+        )
+    near = get_close_matches(pattern, blocks, 3) or blocks[:4]
     return f"no block is `{pattern}`; there are, for example: {', '.join(near)}"
 
 

@@ -34,9 +34,31 @@ class Options:
     engine: str = "pure"
 
     @property
+    def opens_blocks(self) -> bool:
+        """Whether blocks are to be open that were asked for."""
+        return any(pattern != "none" for pattern in self.expand)
+
+    @property
     def chooses_blocks(self) -> bool:
         """Whether it is said which blocks are open."""
         return bool(self.expand) or self.depth is not None
+
+
+def check_options(options: Options) -> None:
+    """That the level uses what was asked for. Raises `DrawError`."""
+    level = options.level
+    if options.neurons and level not in ("neurons", "field"):
+        raise DrawError(
+            "`--neuron` is for `--level neurons` and `--level field`, and this is "
+            f"`--level {level}`"
+        )
+    if options.opens_blocks and level not in ("blocks", "volumes"):
+        raise DrawError(
+            f"`--expand` is for `--level blocks` and `--level volumes`; `--level {level}` "
+            "has no closed blocks"
+        )
+    if options.depth is not None and level != "blocks":
+        raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
 
 
 class DrawError(Exception):

@@ -209,6 +209,6 @@ def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterato
         items: list[Item] = [frame, open_mark(left + 11, top + 11), title]
         items.append(Text(left + 24 + title.width, top + 15, rest, 9, "soft", False, "start"))
         data = (("path", child.path),)
-        key = f"unit-{child.path}".replace(" ", "-")
+        key = child.name.replace(" ", "-")
         yield Group(tuple(items), id=key, title=name, css="open", data=data)
         yield from _frames(child.children, layout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from netdsl.backends.diagram.dot import DotCluster, DotEdge, DotGraph, DotNode
@@ -30,12 +30,20 @@ class Boxes(Protocol):
     wires: Sequence[Wire]
     training: set[str]
 
+    def wires_at(self, keys: Iterable[str]) -> list[Wire]:
+        """Those that start or end at one of these boxes, in order."""
+        ...
+
     def shown_shape(self, wire: Wire) -> str:
         """What stands beside a tensor's way."""
         ...
 
     def frame_title(self, unit: Unit, inside: str) -> str:
         """What stands above an open block; `inside` is the path of the block around it."""
+        ...
+
+    def frame_name(self, unit: Unit) -> str:
+        """What an open block is called in the file."""
         ...
 
 
@@ -52,8 +60,9 @@ class RowPlan:
         self.graph = DotGraph()
         self.pens: list[Pen] = []
         self.junctions: dict[tuple[int, str], str] = {}
+        self.outer: dict[str, str] = {}
         self.frames = self.forks = 0
-        wires = sheet.wires
+        self.near = wires = sheet.wires_at(own)
         coming = {id(w.value): w for w in wires if self._enters(w)}
         going = {id(w.value): w for w in wires if self._leaves(w)}
         self.coming = tuple(coming)
@@ -75,8 +84,8 @@ class RowPlan:
 
     def _pens_out(self, value: Value) -> list[Pen]:
         """Those of the ways of a value to other rows."""
-        wires = self.sheet.wires
-        return [self._pen(wire) for wire in wires if wire.value is value and self._leaves(wire)]
+        wires = (wire for wire in self.near if wire.value is value)
+        return [self._pen(wire) for wire in wires if self._leaves(wire)]
 
     def _enters(self, wire: Wire) -> bool:
         return wire.head in self.own and wire.tail not in self.own
@@ -86,7 +95,7 @@ class RowPlan:
 
     def _columns(self, unit: Unit) -> Iterator[tuple[str, ...]]:
         """The last layers of branches that are joined: below each other, in the order joined."""
-        wires = self.sheet.wires
+        wires = self.near
         parts = {self.sheet.keys[id(p)]: p for p in unit.parts if not p.is_open}
         for key in parts:
             if self.sheet.boxes[key].form != "strip":
@@ -98,7 +107,7 @@ class RowPlan:
 
     def _is_read(self, wire: Wire) -> bool:
         """Whether a tensor that leaves the row is read in it too."""
-        return any(w.value is wire.value and w.head in self.own for w in self.sheet.wires)
+        return any(w.value is wire.value and w.head in self.own for w in self.near)
 
     def _ports(self, name: str, count: int, rank: str) -> None:
         self.graph.children += [DotNode(f"{name}{n}", 1, 1, rank=rank) for n in range(count)]
@@ -115,18 +124,26 @@ class RowPlan:
             return self._node(self.sheet.keys[id(unit)])
         self.frames += 1
         title = self.sheet.frame_title(unit, inside)
-        cluster = DotCluster(f"b{self.frames}", title, unit.path)
+        name = self.sheet.frame_name(unit)
+        cluster = DotCluster(f"b{self.frames}", title, unit.path, name)
         own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
         for value in unit.inputs:
-            readers = {w.head for w in self.sheet.wires if w.head in own and w.value is value}
-            if len(readers) > 1:
+            readers = {w.head for w in self.near if w.head in own and w.value is value}
+            if len(readers) > 1 and self._forks(unit, readers):
                 key, self.forks = f"j{self.forks}", self.forks + 1
                 for reader in readers:
+                    if (id(value), reader) in self.junctions:
+                        self.outer[key] = self.junctions[id(value), reader]
                     self.junctions[id(value), reader] = key
                 cluster.children.append(DotNode(key, 6, 6))
         cluster.children += [self._child(part, unit.path) for part in unit.parts]
         cluster.columns += self._columns(unit)
         return cluster
+
+    def _forks(self, unit: Unit, readers: set[str]) -> bool:
+        """Whether several of a block's parts read: else the fork is inside of the one that does."""
+        parts = [{self.sheet.keys[id(leaf)] for leaf in leaves([part])} for part in unit.parts]
+        return sum(not part.isdisjoint(readers) for part in parts) > 1
 
     def _node(self, key: str) -> DotNode:
         box = self.sheet.boxes[key]
@@ -137,7 +154,7 @@ class RowPlan:
 
     def _connect(self, wires: Sequence[Wire], enters: dict[int, str]) -> set[int]:
         said: set[int] = set()
-        fed: set[tuple[int, str]] = set()
+        fed: set[str] = set()
         previous: dict[str, str] = {}
         for wire in wires:
             if wire.head not in self.own:
@@ -147,11 +164,12 @@ class RowPlan:
             junction = self.junctions.get((id(wire.value), wire.head))
             label = self._label(wire, said)
             if junction is not None:
-                if (id(wire.value), junction) not in fed:
-                    fed.add((id(wire.value), junction))
-                    pen = shared(self._pens_through(wire.value, junction))
-                    self._edge(DotEdge(tail, junction, label, CHAIN_WEIGHT), pen)
-                label, tail = "", junction
+                for fork in self._way_to(junction):
+                    if fork not in fed:
+                        fed.add(fork)
+                        pen = shared(self._pens_through(wire.value, fork))
+                        self._edge(DotEdge(tail, fork, label, CHAIN_WEIGHT), pen)
+                    label, tail = "", fork
             box = self.sheet.boxes[wire.head]
             port = wire.port if box.form == "strip" else -1
             chain = CHAIN_WEIGHT if previous.get(tail) is None and not junction else 1
@@ -160,6 +178,13 @@ class RowPlan:
                 DotEdge(tail, wire.head, label if port < 0 else "", chain, port), self._pen(wire)
             )
         return said
+
+    def _way_to(self, junction: str) -> list[str]:
+        """The forks that lead to one, the outermost first."""
+        found = [junction]
+        while found[-1] in self.outer:
+            found.append(self.outer[found[-1]])
+        return found[::-1]
 
     def _label(self, wire: Wire, said: set[int]) -> str:
         """The shape of a tensor, where it is first read."""
@@ -170,10 +195,11 @@ class RowPlan:
         said.add(id(wire.value))
         return self.sheet.shown_shape(wire)
 
-    def _pens_through(self, value: Value, junction: str) -> list[Pen]:
-        """Those of the ways of a value into an open block, behind the point where they part."""
-        wires = (wire for wire in self.sheet.wires if wire.value is value)
-        return [self._pen(w) for w in wires if self.junctions.get((id(value), w.head)) == junction]
+    def _pens_through(self, value: Value, fork: str) -> list[Pen]:
+        """Those of the ways of a value that part at a fork, or behind it."""
+        parted = {head: j for (key, head), j in self.junctions.items() if key == id(value)}
+        wires = (wire for wire in self.near if wire.value is value and wire.head in parted)
+        return [self._pen(wire) for wire in wires if fork in self._way_to(parted[wire.head])]
 
     def _edge(self, edge: DotEdge, pen: Pen) -> None:
         self.graph.edges.append(edge)

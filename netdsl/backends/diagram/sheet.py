@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from netdsl.backends.diagram.dot import lay_out
 from netdsl.backends.diagram.fonts import text_width
@@ -76,6 +77,10 @@ class Sheet:
         """What stands above an open block."""
         return cluster_title(unit, inside)
 
+    def frame_name(self, unit: Unit) -> str:
+        """What an open block is called in the file."""
+        return f"unit-{unit.path}"
+
     def lines(self) -> list[str]:
         """What is said of the network below its name."""
         raise NotImplementedError
@@ -83,6 +88,19 @@ class Sheet:
     def legend(self) -> list[Item]:
         """What the signs mean."""
         raise NotImplementedError
+
+    @cached_property
+    def _wires_by_end(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, wire in enumerate(self.wires):
+            for key in (wire.tail, wire.head):
+                found.setdefault(key, []).append(number)
+        return found
+
+    def wires_at(self, keys: Iterable[str]) -> list[Wire]:
+        """Those that start or end at one of these boxes, in order."""
+        numbers = {n for key in keys for n in self._wires_by_end.get(key, ())}
+        return [self.wires[number] for number in sorted(numbers)]
 
     @property
     def room(self) -> float | None:

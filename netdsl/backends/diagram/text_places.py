@@ -47,7 +47,7 @@ def freed(items: Iterable[Item]) -> list[Item]:
         if isinstance(item, Curve):
             before = item
         elif isinstance(item, Text) and before is not None:
-            found[number] = moved(item, *around.settled([item], _beside(item, before)))
+            found[number] = around.settled(item, _beside(item, before))
         elif isinstance(item, Group) and item.css == "open":
             found[number] = _with_title(item, around)
         elif isinstance(item, Group) and item.css == "unit":
@@ -61,22 +61,37 @@ def _beside(text: Text, way: Curve) -> Iterator[Move]:
     x, y = (left + right) / 2, (top + bottom) / 2
     yield from ((0, dy) for dy in (3.0, -3.0, 6.0, -6.0))
     line = _points(way)
-    high, wide = (bottom - top) / 2 + 2.5, (right - left) / 2 + 2.5
-    for share in ALONG:
-        at = line[round(share * (len(line) - 1))]
-        for dx, dy in ((0, -high), (0, high), (wide, 0), (-wide, 0), (wide, -high), (-wide, high)):
-            yield at[0] + dx - x, at[1] + dy - y
+    for away in (2.5, 9.0):
+        high, wide = (bottom - top) / 2 + away, (right - left) / 2 + away
+        sides = (0, -high), (0, high), (wide, 0), (-wide, 0), (wide, -high), (-wide, high)
+        for share in ALONG:
+            at = line[round(share * (len(line) - 1))]
+            yield from ((at[0] + dx - x, at[1] + dy - y) for dx, dy in sides)
 
 
 def _with_title(frame: Group, around: _Around) -> Group:
-    """Its mark and title together, along the upper border, else along the lower one."""
-    box, *title = frame.items
+    """Its title at a free place along a border, in one line or in two."""
+    box, mark, name, *rest = frame.items
+    assert isinstance(name, Text)
+    kind = [replace(t, x=name.x, y=name.y + 11) for t in rest if isinstance(t, Text) and t.text]
+    own = [part for part in (name, *rest) if isinstance(part, Text)]
+    title: list[Item] = [mark, name, *rest]
+    price, move = around.best(title, _along(box, title), own)
+    if price and kind:
+        stacked = [mark, name, *kind]
+        other, way = around.best(stacked, _along(box, stacked), own)
+        title, move = (stacked, way) if other < price else (title, move)
+    placed = [moved(item, *move) for item in title]
+    around.replaced(own, [item for item in placed if isinstance(item, Text)])
+    return replace(frame, items=(box, *placed))
+
+
+def _along(box: Item, title: Sequence[Item]) -> list[Move]:
+    """Along the upper border, else along the lower one."""
     _, _, right, bottom = bounds_of([box])
     own = bounds_of(title)
     room, low = max(right - own[2] - 6, 0.0), bottom - 4 - own[3]
-    moves = [(dx, dy) for dy in (0.0, low) for dx in STEPS if dx <= room]
-    move = around.settled(title, moves)
-    return replace(frame, items=(box, *(moved(item, *move) for item in title)))
+    return [(dx, dy) for dy in (0.0, low) for dx in STEPS if dx <= room]
 
 
 def _with_word(unit: Group, around: _Around) -> Group:
@@ -94,7 +109,7 @@ def _with_word(unit: Group, around: _Around) -> Group:
     moves = [(0, above), (0, below), (flush, below), (back, below), (flush, above), (back, above)]
     moves += [(before, dy) for dy in (0.0, above + 14, below - 14, (above + below) / 2)]
     moves += [(after, dy) for dy in (0.0, above + 14, below - 14, (above + below) / 2)]
-    return replace(unit, items=(moved(word, *around.settled([word], moves)), *rest))
+    return replace(unit, items=(around.settled(word, moves), *rest))
 
 
 class _Around:
@@ -130,26 +145,36 @@ class _Around:
         for cell in _cells(text.bounds()):
             self.texts[cell].append(text)
 
-    def settled(self, parts: Sequence[Item], moves: Iterable[Move]) -> Move:
-        """How to move parts together: to the first place that is free, else the least bad."""
-        boxes, own = [bounds_of([part]) for part in parts], set(map(id, parts))
-        best, least = (0.0, 0.0), self._price(boxes, (0.0, 0.0), own)
+    def settled(self, text: Text, moves: Iterable[Move]) -> Text:
+        """The text at the first of the places that is free, else at the least bad."""
+        dx, dy = self.best([text], moves, [text])[1]
+        if not dx and not dy:
+            return text
+        placed = replace(text, x=text.x + dx, y=text.y + dy)
+        self.replaced([text], [placed])
+        return placed
+
+    def best(
+        self, parts: Sequence[Item], moves: Iterable[Move], own: Sequence[Text]
+    ) -> tuple[int, Move]:
+        """How to move parts together, and how bad it is there; `own` are not in the way."""
+        boxes, mine = [bounds_of([part]) for part in parts], set(map(id, own))
+        best, least = (0.0, 0.0), self._price(boxes, (0.0, 0.0), mine)
         for move in moves:
             if not least:
                 break
-            price = self._price(boxes, move, own)
+            price = self._price(boxes, move, mine)
             if price < least:
                 best, least = move, price
-        if best != (0.0, 0.0):
-            self._taken([part for part in parts if isinstance(part, Text)], best)
-        return best
+        return least, best
 
-    def _taken(self, texts: Sequence[Text], move: Move) -> None:
-        """Texts have gone to another place."""
+    def replaced(self, texts: Sequence[Text], others: Sequence[Text]) -> None:
+        """Texts have gone, others have come."""
         for text in texts:
             for cell in _cells(text.bounds()):
                 self.texts[cell] = [t for t in self.texts[cell] if t is not text]
-            self._put(replace(text, x=text.x + move[0], y=text.y + move[1]))
+        for text in others:
+            self._put(text)
 
     def _price(self, boxes: Sequence[Bounds], move: Move, own: Set[int]) -> int:
         dx, dy = move

@@ -152,6 +152,11 @@ def steps_of(
     return _repeats(every, reading, numbers)
 
 
+def is_meant(scope: Scope, pattern: str) -> bool:
+    """Whether a pattern of `--expand` is for this block: by its path or by its kind."""
+    return scope.definition == pattern or fnmatchcase(scope.path, pattern)
+
+
 class _Shutting:
     """Which scopes are one volume: those whose inside is no chain."""
 
@@ -188,7 +193,7 @@ class _Shutting:
         else:
             wanted = scope.kind is Kind.FORK and self._branches(scope)
         nodes = self._running(scope)
-        if not wanted or len(nodes) < 2 or any(fnmatchcase(scope.path, p) for p in self.expand):
+        if not wanted or len(nodes) < 2 or any(is_meant(scope, p) for p in self.expand):
             return False
         if self.opens_u and self._is_hourglass(nodes):
             return False

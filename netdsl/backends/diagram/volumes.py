@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import log
 
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.opening import no_block
 from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.volume_columns import Study, draw_column
@@ -19,11 +20,11 @@ from netdsl.backends.diagram.volume_names import names_of
 from netdsl.backends.diagram.volume_rows import BEST_ASPECT
 from netdsl.backends.diagram.volume_sheet import LEGEND, Sheet, key_of
 from netdsl.backends.diagram.volume_sizes import Numbers, numbers_for
-from netdsl.backends.diagram.volume_steps import steps_of
+from netdsl.backends.diagram.volume_steps import is_meant, steps_of
 from netdsl.backends.diagram.volume_u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volume_u_narrow import BETWEEN, NarrowU
 from netdsl.backends.diagram.volume_words import usual_tails
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Kind
 
 MOST_VOLUMES = 160
 WIDEST_U = 1600.0
@@ -36,23 +37,28 @@ FIRST = ("conv", "conv_transpose", "maxpool", "avgpool", "upsample", "adaptive_a
 
 def volumes_picture(graph: Graph, options: Options) -> Picture:
     """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
+    _check_patterns(graph, options)
     numbers = numbers_for(graph)
     last = channels_last(graph)
     steps = steps_of(graph, numbers, options.expand)
+    if not steps:
+        raise DrawError(
+            "there are no volumes to draw: the network computes nothing; draw `--level blocks`"
+        )
     shape = u_shape(Study(steps, numbers, last))
     if shape is None:
         steps = steps_of(graph, numbers, options.expand, opens_u=False)
     if len(steps) > MOST_VOLUMES:
         raise DrawError(
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
-            "picture shows; draw the blocks instead: --level blocks"
+            f"picture shows; {_fewer(options)}draw `--level blocks`"
         )
     study = Study(steps, numbers, last, usual_tails(steps))
     too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
     if too_deep is not None:
         raise DrawError(
             f"`{too_deep.name}` has {len(study.shape(too_deep))} axes, and a volume has at most 4; "
-            "draw the blocks instead: --level blocks"
+            "draw `--level blocks`"
         )
     return _laid_out(graph, study, shape, options)
 
@@ -106,6 +112,19 @@ def _us(
         for layout in layouts
         if is_narrow or layout.crossings() == least
     ]
+
+
+def _check_patterns(graph: Graph, options: Options) -> None:
+    """That each pattern of `--expand` is for a block. Raises `DrawError`."""
+    scopes = [s for s in graph.root.scopes() if s.kind in (Kind.BLOCK, Kind.FORK) and s.path]
+    for pattern in options.expand:
+        if pattern != "none" and not any(is_meant(scope, pattern) for scope in scopes):
+            blocks = dict.fromkeys(s.path for s in scopes if s.kind is Kind.BLOCK)
+            raise DrawError(no_block(pattern, list(blocks)))
+
+
+def _fewer(options: Options) -> str:
+    return "open fewer blocks (`--expand`), or " if options.opens_blocks else ""
 
 
 def _fault(picture: Picture) -> float:

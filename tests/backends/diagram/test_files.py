@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import struct
@@ -15,10 +16,10 @@ from click.testing import CliRunner
 import netdsl
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import field, hull, shape_of
-from netdsl.backends.diagram import engine
+from netdsl.backends.diagram import dot, engine
 from netdsl.backends.diagram.draw import draw
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.options import LEVELS, DrawError, Options
 from netdsl.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -131,12 +132,115 @@ def test_the_command_writes_whole_files_or_none(tmp_path: Path) -> None:
         (["-o", "x.svg", "--show", "sizes"], "`sizes` can't be shown; there are params"),
         (["-o", "x.svg", "--expand", "conv9"], "there is no block to open as `conv9`"),
         (["-o", "/no/such/folder/x.svg"], "can't write /no/such/folder/x.svg"),
+        (["-o", "x.svg", "--neuron", "conv2[0,4,4]"], "`--neuron` is for `--level neurons` and"),
+        (
+            ["-o", "x.svg", "--level", "layers", "--expand", "conv1"],
+            "`--expand` is for `--level blocks`",
+        ),
+        (["-o", "x.svg", "--level", "ops", "--depth", "2"], "`--depth` is for `--level blocks`"),
+        (
+            ["-o", "x.svg", "--level", "volumes", "--expand", "conv9"],
+            "the network has none; leave out `--expand`",
+        ),
     ],
 )
 def test_wrong_calls_end_with_2_and_a_reason(args: list[str], told: str) -> None:
     code, said = run(str(EXAMPLES / "lenet.net"), *args)
     assert code == 2
     assert told in said
+
+
+def test_a_pattern_for_volumes_is_a_path_or_a_kind_and_is_never_ignored() -> None:
+    net = network("googlenet", H=64, W=64)
+    closed = net.drawing("svg", level="volumes")[0]
+    by_path = net.drawing("svg", level="volumes", expand=("inception3a",))[0]
+    by_kind = net.drawing("svg", level="volumes", expand=("Inception",))[0]
+    assert len({closed, by_path, by_kind}) == 3
+    with pytest.raises(DrawError, match="no block is `inception3x`; there are, for example: inc"):
+        net.drawing("svg", level="volumes", expand=("inception3x",))
+
+
+def test_what_changes_nothing_at_a_level_is_said() -> None:
+    _, notes = network("lenet").drawing("svg", level="volumes", direction="down")
+    assert notes[-1].startswith("`--direction` changes nothing at `--level volumes`")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("echo hello", "its answer is not the layout that was asked for"),
+        ("echo 'Format: json0 not recognized.' >&2; exit 1", "Format: json0 not recognized"),
+        ("exit 3", "no output, exit code 3"),
+        ("kill -SEGV $$", "it was ended by signal 11"),
+        ("exec sleep 60", "Graphviz took more than 0.2 s"),
+    ],
+)
+def test_a_broken_dot_is_told_and_leaves_no_file(
+    body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dot"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(engine.shutil, "which", lambda name: str(program))
+    real = engine.run
+    monkeypatch.setattr(
+        dot, "run", lambda *a, **k: real(*a, **{**k, "limit_s": 0.2 if "sleep" in body else 9})
+    )
+    out = tmp_path / "x.svg"
+    code, said = run(str(EXAMPLES / "lenet.net"), "-o", str(out), "--engine", "system")
+    assert code == 2
+    assert told in said
+    assert "`dot -V`" in said
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "x.svg"
+    out.symlink_to("/dev/full")
+    code, said = run(str(EXAMPLES / "lenet.net"), "-o", str(out))
+    assert code == 2
+    assert "no space left on device" in said
+
+
+ODD = {
+    "scalar": "net N { input x: []\n output y = x -> relu }",
+    "ids": "net N { input x: int64 [10]\n output y = x -> embedding(100, 8) -> linear(4) }",
+    "nothing": "net N { input x: [3, 8, 8]\n output y = x }",
+    "twice": "net N { input x: [3, 8, 8]\n a = x -> relu\n output y = a\n output z = a }",
+    "unused": "net N { input x: [3, 8, 8]\n input u: [3, 8, 8]\n output y = x -> relu }",
+    "one pixel": "net N { input x: [1, 1, 1]\n output y = x -> conv(1, 1) -> relu }",
+    "huge": "net N { input x: [3, 100000, 100000]\n output y = x -> conv(8, 3) -> maxpool(2) }",
+    "itself": "net N { input x: [3, 8, 8]\n a = x -> relu\n output y = (a, a) -> concat }",
+    "many": "net N {" + "".join(f"input x{i}: [3, 8, 8]\n output y{i} = x{i} -> conv(3, 1)\n" for i in range(9)) + "}",
+    "long names": f"block {'b' * 200} {{ conv(4, 3) -> relu -> conv(4, 3) }}\nnet N {{ input {'x' * 200}: [3, 9, 9]\n output y = {'x' * 200} -> {'c' * 200}: {'b' * 200} }}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ODD)
+def test_odd_networks_are_drawn_or_refused_with_a_way_out(name: str, level: str) -> None:
+    net = netdsl.loads(ODD[name])
+    try:
+        data, _ = net.drawing("svg", level=level)
+    except DrawError as error:
+        assert name == "nothing"
+        assert "the network computes nothing" in str(error)
+    else:
+        assert ET.fromstring(data) is not None
+
+
+def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance() -> None:
+    chain = " -> ".join(f"conv({8 + i % 2}, 1) -> B({8 + i % 2})" for i in range(300))
+    block = "block B(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 1) }"
+    net = netdsl.loads(f"{block}\nnet N {{ input x: [8, 16, 16]\n output y = x -> {chain} }}")
+    data = net.drawing("html")[0].decode()
+    text = re.search(r'id="drawing">(.*?)</script>', data, re.S)
+    assert text is not None
+    found = json.loads(text[1].replace("<\\/", "</"))
+    assert 2 < len(found["pictures"]) < 20
+    assert sum(unit["block"] for unit in found["units"].values()) == len(found["pictures"]) - 1
 
 
 def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
