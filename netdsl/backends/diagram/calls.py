@@ -23,7 +23,7 @@ def call_paths(graph: Graph) -> dict[int, str]:
         path, outer = child.path, found[id(around)]
         if around.path and path.startswith(f"{around.path}."):
             path = outer + path[len(around.path) :]
-        if isinstance(child, Scope) and not child.label:  # adds nothing to the path
+        if not child.label:  # a group, or the merge of a fork that has a label, adds nothing
             path = outer
         else:
             seen[path] += 1

@@ -49,6 +49,13 @@ def test_a_later_call_has_its_number_and_what_is_in_it_too() -> None:
     assert [as_written(name) for name in named] == [node.path for node in graph.nodes()]
 
 
+def test_a_merge_has_the_name_of_its_fork() -> None:
+    text = "net N { input x: [3, 8, 8]\n output y = x -> s: add { a: relu ; identity } }"
+    graph = netdsl.loads(text).graph
+    paths = call_paths(graph)
+    assert [paths[id(node)] for node in graph.nodes()] == ["s.a", "s.identity1", "s"]
+
+
 @pytest.mark.parametrize("text", [SHARED, UNDERLINES])
 def test_frames_of_two_blocks_are_one_in_the_other_or_apart(text: str) -> None:
     """Graphviz took two frames of one name for one."""
