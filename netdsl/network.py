@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-    from netdsl.backends.diagram.ops import Exported
+    from netdsl.backends.diagram.blocks.ops import Exported
     from netdsl.backends.weights.checkpoint import Rename
 
 
@@ -197,7 +197,7 @@ class Network:
 
     def _exported(self) -> Exported:
         """The operators of the ONNX file, as the drawing takes them."""
-        from netdsl.backends.diagram.ops import Exported, Operator, short
+        from netdsl.backends.diagram.blocks.ops import Exported, Operator, short
         from netdsl.backends.diagram.shape_names import factor
         from netdsl.backends.onnx.export import Options, built
 

@@ -17,6 +17,15 @@ TOP = (
     ("driver", "network", "files", "mend", "reference"),
     ("cli", "drawing", "exporting", "options", "report", "shell", "__main__"),
 )
+ROOMS = {
+    "blocks": (),
+    "diff": ("blocks",),
+    "neurons": ("blocks", "volumes"),
+    "page": ("blocks",),
+    "volumes": ("blocks",),
+}
+"""Rooms of the diagrams, and those that each may use; what lies beside them uses none."""
+HALL = ("draw.py",)
 LONGEST_FUNCTION = 55
 ONLY_IN = {"torch": "backends", "onnx": "backends", "islpy": "ir/solver.py", "lark": "syntax"}
 
@@ -61,6 +70,29 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py"))
 @pytest.mark.parametrize("path", FILES)
 def test_imports_go_down(path: str) -> None:
     assert offences(path, (ROOT / path).read_text()) == []
+
+
+def used_rooms(path: str, text: str) -> set[str]:
+    """The rooms of the diagrams that a file uses, its own left out."""
+    _, _, *own = path.split("/")
+    inner = [
+        name.split(".")[3:] for name in imports(text) if name.startswith("netdsl.backends.diagram.")
+    ]
+    return {name[0] for name in inner if name and name[0] in ROOMS and name[0] != own[0]}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.startswith("backends/diagram/")])
+def test_rooms_of_the_diagrams_use_few_others(path: str) -> None:
+    room = path.split("/")[2]
+    if room not in HALL:
+        assert used_rooms(path, (ROOT / path).read_text()) <= set(ROOMS.get(room, ()))
+
+
+def test_a_planted_door_between_rooms_is_found() -> None:
+    text = "from netdsl.backends.diagram.neurons.columns import FEW"
+    assert used_rooms("backends/diagram/blocks/paint.py", text) == {"neurons"}
+    assert used_rooms("backends/diagram/svg.py", text) == {"neurons"}
+    assert used_rooms("backends/diagram/neurons/picture.py", text) == set()
 
 
 @pytest.mark.parametrize(

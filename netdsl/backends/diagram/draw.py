@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netdsl.backends.diagram import raster
-from netdsl.backends.diagram.blocks import blocks_picture
-from netdsl.backends.diagram.diff import diff_picture
-from netdsl.backends.diagram.dot_file import dot_file
+from netdsl.backends.diagram.blocks.dot_file import dot_file
+from netdsl.backends.diagram.blocks.ops import Exported, ops_picture
+from netdsl.backends.diagram.blocks.picture import blocks_picture
+from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.field_view import field_picture
-from netdsl.backends.diagram.html import html
-from netdsl.backends.diagram.neurons import neurons_picture
-from netdsl.backends.diagram.ops import Exported, ops_picture
+from netdsl.backends.diagram.neurons.field_view import field_picture
+from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import SHOWN, SMALLEST_PRINT, DrawError, Options, check_options
-from netdsl.backends.diagram.picture_page import picture_page
+from netdsl.backends.diagram.page.html import html
+from netdsl.backends.diagram.page.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
-from netdsl.backends.diagram.volumes import volumes_picture
+from netdsl.backends.diagram.volumes.picture import volumes_picture
 from netdsl.ir.graph import Graph
 
 FORMS = ("svg", "png", "pdf", "dot", "html")

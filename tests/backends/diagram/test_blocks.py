@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 import netdsl
-from netdsl.backends.diagram.blocks import BlockSheet
+from netdsl.backends.diagram.blocks.labels import block_lines
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.picture import BlockSheet
+from netdsl.backends.diagram.blocks.wiring import SKIP, Wiring, coverage
 from netdsl.backends.diagram.draw import draw, picture_of
-from netdsl.backends.diagram.labels import block_lines
-from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Picture, Text
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.units import Unit, leaves, units_of
-from netdsl.backends.diagram.wiring import SKIP, Wiring, coverage
 from netdsl.ir.graph import Graph
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))

@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import netdsl
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.text_places import meet
 from netdsl.backends.diagram.calls import as_written, call_paths
 from netdsl.backends.diagram.draw import picture_of
-from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Group, bounds_of
-from netdsl.backends.diagram.text_places import meet
 
 SHARED = """
 block Inner(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 1) }

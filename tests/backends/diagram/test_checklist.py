@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import netdsl
-from netdsl.backends.diagram.blocks import BlockSheet
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.draw import picture_of
-from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import (
     Bounds,

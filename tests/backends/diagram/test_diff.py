@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import netdsl
-from netdsl.backends.diagram.compare import Comparison
-from netdsl.backends.diagram.diff import DiffSheet, diff_picture
-from netdsl.backends.diagram.diff_places import Opening
-from netdsl.backends.diagram.diff_words import change_of, counted
+from netdsl.backends.diagram.diff.compare import Comparison
+from netdsl.backends.diagram.diff.picture import DiffSheet, diff_picture
+from netdsl.backends.diagram.diff.places import Opening
+from netdsl.backends.diagram.diff.words import change_of, counted
 from netdsl.backends.diagram.draw import render
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Group

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl.backends.diagram.blocks.ops import ops_picture
+from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.draw import picture_of
-from netdsl.backends.diagram.ops import ops_picture
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Text, line
 from netdsl.backends.diagram.shape_names import factor
-from netdsl.backends.diagram.text_places import freed
 from tests.backends.diagram.checks import check_picture, struck
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 import netdsl
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import field, hull, shape_of
-from netdsl.backends.diagram import dot, engine
+from netdsl.backends.diagram import engine
+from netdsl.backends.diagram.blocks import dot
 from netdsl.backends.diagram.draw import draw
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import LEVELS, DrawError, Options
@@ -76,7 +77,7 @@ def test_dot_text_is_read_by_the_engine_with_every_unit() -> None:
 
 
 def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from netdsl.backends.diagram import dot
+    from netdsl.backends.diagram.blocks import dot
 
     calls: list[str] = []
 

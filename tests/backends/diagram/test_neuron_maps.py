@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import netdsl
-from netdsl.backends.diagram.columns import study
 from netdsl.backends.diagram.draw import draw, picture_of
-from netdsl.backends.diagram.filter_parts import setting_of
-from netdsl.backends.diagram.filter_words import fits
-from netdsl.backends.diagram.neuron_names import neuron_of
+from netdsl.backends.diagram.neurons.columns import study
+from netdsl.backends.diagram.neurons.filter_parts import setting_of
+from netdsl.backends.diagram.neurons.filter_words import fits
+from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Picture, flatten
 from tests.backends.diagram.test_blocks import overlapping

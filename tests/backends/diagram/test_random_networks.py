@@ -16,12 +16,12 @@ import pytest
 import netdsl
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import shape_of
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.ops import ops_picture
+from netdsl.backends.diagram.blocks.wiring import coverage
 from netdsl.backends.diagram.draw import picture_of, render
-from netdsl.backends.diagram.opening import open_units
-from netdsl.backends.diagram.ops import ops_picture
 from netdsl.backends.diagram.options import SHOWN, THEMES, DrawError, Options
 from netdsl.backends.diagram.scene import Group
-from netdsl.backends.diagram.wiring import coverage
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph
 from netdsl.lints import WARNINGS

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 import netdsl
-from netdsl.backends.diagram.blocks import BlockSheet
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.pens import PLAIN, Pen, shared
+from netdsl.backends.diagram.blocks.picture import BlockSheet
+from netdsl.backends.diagram.blocks.rows import Piece, cut, in_line, length_of
+from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY
 from netdsl.backends.diagram.draw import picture_of
-from netdsl.backends.diagram.opening import open_units
 from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.pens import PLAIN, Pen, shared
-from netdsl.backends.diagram.rows import Piece, cut, in_line, length_of
 from netdsl.backends.diagram.scene import Box, Curve, Group, Item, Picture, bounds_of, flatten
-from netdsl.backends.diagram.wiring import SIZE_ONLY
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
 STEM = [Piece(100, 50, "224"), Piece(100, 50, "112"), Piece(100, 50, "56", ends=True)]

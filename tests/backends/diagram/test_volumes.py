@@ -13,19 +13,19 @@ import torch
 import torch.nn.functional as F
 
 from netdsl import load, loads
-from netdsl.backends.diagram import volume_sizes
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.pyramid_bins import adaptive_bins, paper_bins
 from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Picture, Point, Polygon
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
-from netdsl.backends.diagram.volume_columns import Study
-from netdsl.backends.diagram.volume_forms import ALONG, UP
-from netdsl.backends.diagram.volume_links import VISIBLE, window_of
-from netdsl.backends.diagram.volume_sizes import numbers_for
-from netdsl.backends.diagram.volume_steps import Step, steps_of
-from netdsl.backends.diagram.volume_u import Shape, u_shape
-from netdsl.backends.diagram.volumes import volumes_picture
+from netdsl.backends.diagram.volumes import sizes
+from netdsl.backends.diagram.volumes.columns import Study
+from netdsl.backends.diagram.volumes.forms import ALONG, UP
+from netdsl.backends.diagram.volumes.links import VISIBLE, window_of
+from netdsl.backends.diagram.volumes.picture import volumes_picture
+from netdsl.backends.diagram.volumes.pyramid_bins import adaptive_bins, paper_bins
+from netdsl.backends.diagram.volumes.sizes import numbers_for
+from netdsl.backends.diagram.volumes.steps import Step, steps_of
+from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph
 from tests.legal_networks import legal_network
 
@@ -424,7 +424,7 @@ def test_given_sizes_are_drawn() -> None:
 
 
 def test_no_example_size_is_an_error_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume_sizes, "_nearest", lambda sizes, wanted: None)
+    monkeypatch.setattr(sizes, "_nearest", lambda sizes, wanted: None)
     with pytest.raises(DrawError, match=r"--size H=\.\.\. W=\.\.\."):
         volumes_picture(network("hourglass"), OPTIONS)
 

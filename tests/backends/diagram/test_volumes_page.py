@@ -9,10 +9,10 @@ import pytest
 from netdsl import loads
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Polygon
-from netdsl.backends.diagram.volume_names import names_of
-from netdsl.backends.diagram.volume_sizes import numbers_for
-from netdsl.backends.diagram.volume_steps import steps_of
-from netdsl.backends.diagram.volumes import volumes_picture
+from netdsl.backends.diagram.volumes.names import names_of
+from netdsl.backends.diagram.volumes.picture import volumes_picture
+from netdsl.backends.diagram.volumes.sizes import numbers_for
+from netdsl.backends.diagram.volumes.steps import steps_of
 from tests.backends.diagram.test_volumes import (
     NAMES,
     OPTIONS,

@@ -1,0 +1,69 @@
+"""The block view as DOT text that says the structure, for Graphviz and its many readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphviz import Digraph
+from graphviz.quoting import escape
+
+from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
+from netdsl.backends.diagram.blocks.picture import BlockSheet
+from netdsl.backends.diagram.blocks.row_plan import times_name
+from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.theme import Theme
+from netdsl.backends.diagram.units import Unit
+from netdsl.ir.graph import Graph
+
+SHAPES = {"shrink": "trapezium", "grow": "invtrapezium", "circle": "circle", "strip": "box3d"}
+
+
+def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
+    """A digraph with a node a unit, a cluster an open block, the shapes on the edges."""
+    sheet = BlockSheet(graph, open_units(graph, options), options)
+    dot = Digraph(graph.name)
+    rankdir = "LR" if options.direction == "right" else "TB"
+    dot.attr("graph", rankdir=rankdir, bgcolor=theme["paper"], fontname="Helvetica")
+    dot.attr("node", shape="box", style="filled,rounded", fontname="Helvetica", fontsize="11")
+    dot.attr("edge", fontname="Helvetica", fontsize="9", color=theme["wire"])
+    _units(dot, sheet, sheet.units, theme)
+    for key in sheet.boxes:
+        if key not in sheet.wiring.leaves:
+            _node(dot, sheet, key, theme)
+    said: set[int] = set()
+    for wire in sheet.wires:
+        label = "" if id(wire.value) in said else sheet.shown_shape(wire)
+        said.add(id(wire.value))
+        pen = pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
+        style = {"style": pen.dash} if pen.dash else {}
+        colour = {"color": theme[pen.colour]} if pen.colour != PLAIN.colour else {}
+        dot.edge(wire.tail, wire.head, escape(label), **style, **colour)
+    return dot.source
+
+
+def _units(dot: Digraph, sheet: BlockSheet, units: Sequence[Unit], theme: Theme) -> None:
+    for unit in units:
+        if not unit.is_open:
+            _node(dot, sheet, sheet.keys[id(unit)], theme)
+            continue
+        with dot.subgraph(name=f"cluster_{unit.path}") as inner:  # type: ignore[union-attr]
+            assert inner is not None
+            definition = unit.scope.definition if unit.scope else ""
+            label = f"{times_name(unit.path, unit.count)}: {definition}"
+            label += ", shown once" if unit.count > 1 else ""
+            inner.attr(label=escape(label), color=theme["block.line"])
+            _units(inner, sheet, unit.parts, theme)
+
+
+def _node(dot: Digraph, sheet: BlockSheet, key: str, theme: Theme) -> None:
+    box = sheet.boxes[key]
+    parts = ["+".join(map(str, box.parts))] if box.parts and box.form == "strip" else []
+    label = "\n".join((box.label.title, *box.label.lines, *parts))
+    extra = {"shape": SHAPES[box.form]} if box.form in SHAPES else {}
+    if box.form == "block":
+        extra["peripheries"] = "2"
+    dot.node(
+        key, escape(label).replace("\n", "\\n"), fillcolor=theme[f"{box.kind}.fill"],
+        color=theme[f"{box.kind}.line"], fontcolor=theme["ink"], **extra,
+    )  # fmt: skip

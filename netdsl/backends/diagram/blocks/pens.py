@@ -1,0 +1,46 @@
+"""How a tensor's way looks: its colour, its width, its dashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netdsl.backends.diagram.blocks.leaf import Leaf
+from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, SKIP, Wire
+from netdsl.backends.diagram.theme import series
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """What a way is drawn with; `colour` is a role, `dash` is empty, `dashed` or `dotted`."""
+
+    colour: str = "wire"
+    width: float = 1.2
+    dash: str = ""
+
+
+PLAIN = Pen()
+
+
+def pen_of(wire: Wire, head: Leaf, trains: bool) -> Pen:
+    """The pen of the way to `head`, which `trains` if it runs in training only."""
+    if wire.mark == SIZE_ONLY:
+        return Pen(dash="dotted")
+    dash = "dashed" if trains or wire.mark == "gone" else ""
+    if wire.mark == SKIP:
+        return Pen("amber", 1.6, dash)
+    if wire.mark:
+        return Pen(f"{wire.mark}.line", 1.8, dash)
+    if head.form == "strip" and wire.port >= 0:
+        return Pen(series(wire.port), 1.6, dash)
+    return Pen(dash=dash)
+
+
+def shared(pens: Iterable[Pen]) -> Pen:
+    """The pen of a stretch that several ways share: theirs, if they agree.
+
+    A way on which only the size is read has a say where there is no other.
+    """
+    found = set(pens)
+    told = {pen for pen in found if pen.dash != "dotted"} or found
+    return told.pop() if len(told) == 1 else PLAIN

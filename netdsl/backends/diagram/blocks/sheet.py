@@ -1,0 +1,227 @@
+"""A drawing in rows: boxes and wires, cut where the resolution changes, in a pleasant form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+from netdsl.backends.diagram.blocks.dot import lay_out
+from netdsl.backends.diagram.blocks.leaf import LINE, Leaf
+from netdsl.backends.diagram.blocks.paint import Row, paint_row, paint_rows
+from netdsl.backends.diagram.blocks.row_plan import RowPlan, cluster_title
+from netdsl.backends.diagram.blocks.rows import (
+    CUT_WITHIN,
+    CUT_WITHIN_NARROW,
+    MANY,
+    Piece,
+    changes,
+    cut,
+    estimated_ratio,
+    length_of,
+    widths_to_try,
+)
+from netdsl.backends.diagram.blocks.text_places import freed
+from netdsl.backends.diagram.blocks.wiring import Wire
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.frame import LINE_SIZE, MARGIN, framed
+from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
+from netdsl.backends.diagram.scene import Item, Picture
+from netdsl.backends.diagram.units import Unit, leaves
+
+BEST_RATIO = 1.45
+LEFT_MARGIN = 150.0
+"""About what captions and gutters take beside a row."""
+CANDIDATES, FEW_CANDIDATES = 6, 2
+"""Ways to cut rows that are laid out; of a network with many boxes fewer."""
+BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
+"""What gutters and margins may take of a width that is given."""
+ODD_CUT = 0.6
+"""How much less pleasant a picture is if all its rows are cut within a stage."""
+SMALL = 640.0
+"""A network that fits into this width stays in one row."""
+
+
+class Sheet:
+    """One drawing on its way.
+
+    `boxes` are all boxes by key, `wires` what flows between them, `items` what stands side by
+    side at the top level: keys of boxes, and units that may be open. Those from `first_late` on
+    have rows of their own. `training` are keys of what runs in training only.
+    """
+
+    title: str
+    options: Options
+    boxes: dict[str, Leaf]
+    keys: dict[int, str]
+    wires: Sequence[Wire]
+    items: list[str | Unit]
+    first_late: int
+    training: set[str]
+    few_ways = False
+    """Whether to try few ways to cut it into rows: of many drawings that are made at once."""
+
+    def piece(self, item: str | Unit) -> Piece:
+        """About how much room an item takes."""
+        raise NotImplementedError
+
+    def caption(self, row: Sequence[str | Unit]) -> tuple[str, str]:
+        """What stands left of a row, in one or two lines."""
+        raise NotImplementedError
+
+    def shown_shape(self, wire: Wire) -> str:
+        """What stands beside a tensor's way."""
+        raise NotImplementedError
+
+    def frame_title(self, unit: Unit, inside: str) -> str:
+        """What stands above an open block."""
+        return cluster_title(unit, inside)
+
+    def frame_name(self, unit: Unit) -> str:
+        """What an open block is called in the file."""
+        return f"unit-{unit.path}"
+
+    def lines(self) -> list[str]:
+        """What is said of the network below its name."""
+        raise NotImplementedError
+
+    def legend(self) -> list[Item]:
+        """What the signs mean."""
+        raise NotImplementedError
+
+    @cached_property
+    def _wires_by_end(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, wire in enumerate(self.wires):
+            for key in (wire.tail, wire.head):
+                found.setdefault(key, []).append(number)
+        return found
+
+    def wires_at(self, keys: Iterable[str]) -> list[Wire]:
+        """Those that start or end at one of these boxes, in order."""
+        numbers = {n for key in keys for n in self._wires_by_end.get(key, ())}
+        return [self.wires[number] for number in sorted(numbers)]
+
+    @property
+    def room(self) -> float | None:
+        """The width at which the smallest letters are still readable in print."""
+        if self.options.width is None:
+            return None
+        return LINE * self.options.width / SMALLEST_PRINT
+
+    def picture(self) -> Picture:
+        """The drawing with the rows whose shape is the most pleasant."""
+        pieces = self._pieces()
+        usual, narrow = self._plans(pieces), self._narrow(pieces)
+        rows = self._rows([*usual, *narrow])
+        told, legend = self.lines(), self.legend()
+        made = [
+            (
+                self._drawn([rows[r] for r in plan], above, told, legend),
+                self._odd_cuts(pieces, plan),
+            )
+            for plans, above in ((usual, False), (narrow, True))
+            for plan in plans
+        ]
+        return min(made, key=self._unpleasant)[0]
+
+    def _pieces(self) -> list[Piece]:
+        """What stands at the top level, and what leads where."""
+        place = {key: n for n, item in enumerate(self.items) for key in self.keys_of([item])}
+        readers: list[set[int]] = [set() for _ in self.items]
+        for wire in self.wires:
+            readers[place[wire.tail]].add(place[wire.head])
+        made = [self.piece(item) for item in self.items]
+        return [replace(p, readers=tuple(sorted(r))) for p, r in zip(made, readers, strict=True)]
+
+    def _plans(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
+        """Ways to cut the sequence into rows that are worth a look."""
+        if self._is_small(pieces):
+            return [(range(len(pieces)),)]
+        tried: dict[tuple[range, ...], float] = {}
+        for width in widths_to_try(pieces, BEST_RATIO):
+            rows = tuple(self._cut(pieces, width))
+            tried[rows] = estimated_ratio(pieces, rows, LEFT_MARGIN)
+        is_short = len(self.boxes) <= MANY and not self.few_ways
+        count = CANDIDATES if is_short else FEW_CANDIDATES
+        return sorted(tried, key=lambda rows: _far(tried[rows]))[:count]
+
+    def _narrow(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
+        """Rows that leave letters readable at the width that was asked for."""
+        if self.room is None or self._is_small(pieces):
+            return []
+        widths = [max(self.room - beside, 1.0) for beside in BESIDE]
+        plans = [
+            self._cut(pieces, w, cost) for w in widths for cost in (CUT_WITHIN, CUT_WITHIN_NARROW)
+        ]
+        return list(dict.fromkeys(tuple(plan) for plan in plans))
+
+    def _is_small(self, pieces: list[Piece]) -> bool:
+        """Whether one row is enough."""
+        room = SMALL if self.room is None else min(SMALL, self.room - 2 * MARGIN)
+        return length_of(pieces, range(len(pieces))) < room and not self.training
+
+    def _cut(self, pieces: list[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
+        """Rows; heads for training stand in rows of their own."""
+        if self.options.direction == "down":
+            return [range(len(pieces))]
+        main, late = range(self.first_late), range(self.first_late, len(pieces))
+        return cut(pieces, main, width, within) + cut(pieces, late, width, within)
+
+    def _odd_cuts(self, pieces: list[Piece], rows: Sequence[range]) -> float:
+        """The share of the rows that start within a stage."""
+        starts = [row.start for row in rows[1:] if row.start < self.first_late]
+        return sum(not changes(pieces, start) for start in starts) / max(len(starts), 1)
+
+    def _rows(self, plans: Sequence[Sequence[range]]) -> dict[range, Row]:
+        """Each row of the plans, laid out; all of them in one run of Graphviz."""
+        ranges = list(dict.fromkeys(row for plan in plans for row in plan))
+        sequences = [[self.items[i] for i in row] for row in ranges]
+        made = [RowPlan(self, row, frozenset(self.keys_of(row))) for row in sequences]
+        graphs = [plan.graph for plan in made]
+        layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
+        rows: dict[range, Row] = {}
+        for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
+            ends = plan.coming, plan.going, plan.labels
+            items = tuple(freed(paint_row(plan.graph, plan.pens, layout, self.boxes)))
+            rows[number] = Row(self.caption(row), *ends, layout, items)
+        return rows
+
+    def _drawn(
+        self, rows: Sequence[Row], above: bool, lines: Sequence[str], legend: Sequence[Item]
+    ) -> Picture:
+        items = paint_rows(rows, self.options, above=above)
+        title, told = self.options.title or self.title, " · ".join(lines)
+        return framed(title, lines, items, legend=legend, description=told)
+
+    def fitted(self, parts: Sequence[str]) -> list[str]:
+        """Parts of what is said, in lines that fit the width."""
+        room = None if self.room is None else self.room - 2 * MARGIN
+        lines: list[str] = []
+        for part in parts:
+            longer = f"{lines[-1]} · {part}" if lines else part
+            if lines and (room is None or text_width(longer, LINE_SIZE) <= room):
+                lines[-1] = longer
+            else:
+                lines.append(part)
+        return lines
+
+    def keys_of(self, row: Sequence[str | Unit]) -> list[str]:
+        found: list[str] = []
+        for item in row:
+            found += [item] if isinstance(item, str) else [self.keys[id(u)] for u in leaves([item])]
+        return found
+
+    def _unpleasant(self, made: tuple[Picture, float]) -> tuple[bool, float]:
+        """Letters too small for the width, then how far from a page's proportions, how large, and
+        how often cut within a stage."""
+        picture, odd_cuts = made
+        size = (picture.width * picture.height) ** 0.25
+        ratio = picture.width / picture.height
+        page = 1.0 if 0.5 <= ratio <= 2 else 2.0
+        is_small = self.room is not None and picture.width > self.room
+        return is_small, _far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
+
+
+def _far(ratio: float) -> float:
+    return max(ratio / BEST_RATIO, BEST_RATIO / ratio)

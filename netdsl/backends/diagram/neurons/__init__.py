@@ -1,0 +1,1 @@
+"""Single neurons: their links, filters, and what they see."""

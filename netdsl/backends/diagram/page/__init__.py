@@ -1,0 +1,1 @@
+"""Pages for a browser, in one file."""

@@ -1,0 +1,188 @@
+"""The volume view: feature maps as boxes to scale, kernel windows, bins of pyramids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log
+
+from netdsl.backends.diagram.blocks.opening import no_block
+from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.scene import Item, Picture
+from netdsl.backends.diagram.volumes.columns import Study, draw_column
+from netdsl.backends.diagram.volumes.forms import Axes, Scale, Scales
+from netdsl.backends.diagram.volumes.legend import legend
+from netdsl.backends.diagram.volumes.lines import heading, small_print
+from netdsl.backends.diagram.volumes.links import windows_seen
+from netdsl.backends.diagram.volumes.looks import USUAL, Looks, for_page
+from netdsl.backends.diagram.volumes.names import names_of
+from netdsl.backends.diagram.volumes.rows import BEST_ASPECT
+from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, key_of
+from netdsl.backends.diagram.volumes.sizes import Numbers, numbers_for
+from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
+from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
+from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU
+from netdsl.backends.diagram.volumes.words import usual_tails
+from netdsl.ir.graph import Graph, Kind
+
+MOST_VOLUMES = 160
+WIDEST_U = 1600.0
+"""Points; a U that would be wider is drawn as a narrow one."""
+MOST_A_CHANNEL = 9.0
+ROOT_FROM = 1.0
+LAST = ("linear", "attention", "window_attention", "embedding")
+FIRST = ("conv", "conv_transpose", "maxpool", "avgpool", "upsample", "adaptive_avgpool")
+
+
+def volumes_picture(graph: Graph, options: Options) -> Picture:
+    """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
+    _check_patterns(graph, options)
+    numbers = numbers_for(graph)
+    last = channels_last(graph)
+    steps = steps_of(graph, numbers, options.expand)
+    if not steps:
+        raise DrawError(
+            "there are no volumes to draw: the network computes nothing; draw `--level blocks`"
+        )
+    shape = u_shape(Study(steps, numbers, last))
+    if shape is None:
+        steps = steps_of(graph, numbers, options.expand, opens_u=False)
+    if len(steps) > MOST_VOLUMES:
+        raise DrawError(
+            f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
+            f"picture shows; {_fewer(options)}draw `--level blocks`"
+        )
+    study = Study(steps, numbers, last, usual_tails(steps))
+    too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
+    if too_deep is not None:
+        raise DrawError(
+            f"`{too_deep.name}` has {len(study.shape(too_deep))} axes, and a volume has at most 4; "
+            "draw `--level blocks`"
+        )
+    return _laid_out(graph, study, shape, options)
+
+
+def _laid_out(graph: Graph, study: Study, shape: Shape | None, options: Options) -> Picture:
+    """The picture as usual; where a width is given at which that is too small, for a page."""
+    usual = min(_drawn(graph, study, shape, options, USUAL), key=_fault)
+    if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
+        return usual
+    looks = for_page(options.width)
+    width = looks.most or options.width
+    pictures = _drawn(graph, study, shape, options, looks)
+    if shape is not None and min(p.width for p in pictures) > width:
+        pictures += _drawn(graph, study, None, options, looks)
+    return min(pictures, key=lambda p: (max(p.width, width), _fault(p)))
+
+
+def _drawn(
+    graph: Graph, study: Study, shape: Shape | None, options: Options, looks: Looks
+) -> list[Picture]:
+    """The picture at several scales."""
+    steps = study.steps
+    names = names_of(steps, looks.name, looks.names if shape is None else looks.names_in_u)
+    study = replace(study, looks=looks, names=names)
+    if shape is None:
+        axes = [study.axes(step) for step in steps]
+        return [
+            Sheet(graph, study, scales_for(axes, tall, looks), options).picture()
+            for tall in looks.tall
+        ]
+    pictures = _us(graph, study, shape, options, looks.most is not None)
+    if min(picture.width for picture in pictures) > WIDEST_U:
+        return _us(graph, study, shape, options, is_narrow=True)
+    return pictures
+
+
+def _us(
+    graph: Graph, study: Study, shape: Shape, options: Options, is_narrow: bool
+) -> list[Picture]:
+    """A U at several scales; if narrow, with the levels of a way one above the other."""
+    axes = [study.axes(step) for step in study.steps]
+    kind, indents = (NarrowU, BETWEEN) if is_narrow else (ULayout, INDENTS)
+    layouts = [
+        kind(study, shape, scales_for(axes, tall, study.looks), indent)
+        for tall in study.looks.tall_in_u
+        for indent in indents
+    ]
+    least = min(layout.crossings() for layout in layouts)
+    return [
+        _u_picture(graph, study, layout, options)
+        for layout in layouts
+        if is_narrow or layout.crossings() == least
+    ]
+
+
+def _check_patterns(graph: Graph, options: Options) -> None:
+    """That each pattern of `--expand` is for a block. Raises `DrawError`."""
+    scopes = [s for s in graph.root.scopes() if s.kind in (Kind.BLOCK, Kind.FORK) and s.path]
+    for pattern in options.expand:
+        if pattern != "none" and not any(is_meant(scope, pattern) for scope in scopes):
+            blocks = dict.fromkeys(s.path for s in scopes if s.kind is Kind.BLOCK)
+            raise DrawError(no_block(pattern, list(blocks)))
+
+
+def _fewer(options: Options) -> str:
+    return "open fewer blocks (`--expand`), or " if options.opens_blocks else ""
+
+
+def _fault(picture: Picture) -> float:
+    """How far a picture is from a good shape; a small one is better than a large one."""
+    return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 1500
+
+
+def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) -> Picture:
+    items: list[Item] = []
+    for column in layout.columns:
+        level = layout.level(column.step)
+        group = draw_column(
+            column, layout.label_tops[level], layout.places[level], key_of(column.step),
+            study.shape(column.step),
+        )  # fmt: skip
+        items.append(group)
+    items += layout.links(study.numbers)
+    width = max(c.form.x + c.width for c in layout.columns)
+    marks = legend(
+        layout.columns, layout.scales, study.tails, windows_seen(layout.columns, study.numbers),
+        min(max(width, LEGEND), study.looks.inside),
+    )  # fmt: skip
+    lines = heading(graph, study, layout.columns)
+    notes = small_print(width) if options.width is None else ()
+    return framed(options.title or graph.name, lines, items, legend=marks, notes=notes)
+
+
+def channels_last(graph: Graph) -> frozenset[int]:
+    """`id`s of the values whose channels stand last: tokens, and maps turned for attention."""
+    found: set[int] = set()
+    for node in graph.nodes():
+        rank = len(node.outputs[0].type.shape) if node.outputs else 0
+        is_last = bool(node.inputs) and id(node.inputs[0]) in found
+        if node.op.name in LAST:
+            is_last = True
+        elif node.op.name in FIRST:
+            is_last = False
+        elif node.op.name == "permute":
+            axes = tuple(getattr(node.op, "axes", ()))
+            is_last = axes.index(rank - 1 if is_last else 0) == rank - 1
+        if is_last and rank > 1:
+            found.update(id(value) for value in node.outputs)
+    return frozenset(found)
+
+
+def scales_for(axes: Sequence[Axes], tallest: float, looks: Looks = USUAL) -> Scales:
+    """Linear scales that fit the sheet; square roots where most forms would be mere lines."""
+    maps = [a for a in axes if a.is_map]
+    pixels = max((n for a in maps for n in a.spatial), default=1)
+    channels = sorted(a.channels for a in maps) or [1]
+    lengths = sorted(a.length for a in axes if not a.is_map) or [1]
+    by_channel = Scale(min(looks.widest / max(channels), MOST_A_CHANNEL))
+    if by_channel.length(channels[len(channels) // 2]) < ROOT_FROM:
+        by_channel = Scale(looks.widest / max(channels) ** 0.5, True)
+    by_value = Scale(min(looks.longest / lengths[-1], MOST_A_CHANNEL))
+    if by_value.length(lengths[0]) < ROOT_FROM:
+        by_value = Scale(looks.longest / lengths[-1] ** 0.5, True)
+    return Scales(Scale(tallest / pixels), by_channel, by_value)
+
+
+__all__ = ["Numbers", "channels_last", "scales_for", "volumes_picture"]

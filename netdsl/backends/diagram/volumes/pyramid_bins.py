@@ -1,0 +1,92 @@
+"""Which pixels each bin of a pooling pyramid, or of an adaptive pool, takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from netdsl.backends.diagram.volumes.sizes import Numbers
+from netdsl.ir.graph import Node
+from netdsl.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool
+from netdsl.ops.pyramid import Spp
+
+Edges = tuple[tuple[int, int], ...]
+"""First pixel and the one after the last, a pair for each bin along an axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The bins of one level along each axis."""
+
+    axes: tuple[Edges, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return tuple(map(len, self.axes))
+
+    @property
+    def bins(self) -> int:
+        number = 1
+        for count in self.counts:
+            number *= count
+        return number
+
+    @property
+    def is_overlapping(self) -> bool:
+        return any(before[1] > after[0] for e in self.axes for before, after in _pairs(e))
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """The levels of a pool over a map, and what a bin gives."""
+
+    levels: tuple[Level, ...]
+    mode: str
+    sizes: tuple[int, ...]
+    is_joined: bool
+
+
+def adaptive_bins(size: int, count: int) -> Edges:
+    """PyTorch's windows: bin i covers `[i*size // count, ceil((i + 1)*size / count))`."""
+    return tuple((i * size // count, -(-(i + 1) * size // count)) for i in range(count))
+
+
+def paper_bins(size: int, count: int) -> Edges:
+    """The windows of the paper: `ceil(size/count)` wide and `size // count` apart."""
+    step, wide = size // count, -(-size // count)
+    return tuple((i * step, i * step + wide) for i in range(count))
+
+
+def pyramid_of(node: Node, numbers: Numbers) -> Pyramid | None:
+    """The bins of a pool; None where a layer is no such pool, or each bin is one pixel or all."""
+    op = node.op
+    if not isinstance(op, Spp | AdaptiveAvgPool | AdaptiveMaxPool):
+        return None
+    sizes = numbers.shape(node.inputs[0])[1:]
+    if isinstance(op, Spp):
+        bins = adaptive_bins if op.bins == "adaptive" else paper_bins
+        levels = tuple(Level(tuple(bins(size, n) for size in sizes)) for n in op.levels)
+        return Pyramid(levels, op.mode, sizes, True)
+    counts = numbers.shape(node.output)[1:]
+    if len(sizes) != 2 or counts == sizes or set(counts) == {1}:
+        return None
+    level = Level(tuple(adaptive_bins(size, n) for size, n in zip(sizes, counts, strict=True)))
+    mode = "max" if isinstance(op, AdaptiveMaxPool) else "mean"
+    return Pyramid((level,), mode, sizes, False)
+
+
+def window_words(edges: Sequence[tuple[int, int]]) -> str:
+    """`window 7, stride 6`, or the range of both where they vary."""
+    sizes = sorted({end - start for start, end in edges})
+    steps = sorted({b[0] - a[0] for a, b in _pairs(edges)})
+    text = f"window {_range(sizes)}"
+    return f"{text}, stride {_range(steps)}" if steps else text
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+def _pairs(edges: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    return list(pairwise(edges))

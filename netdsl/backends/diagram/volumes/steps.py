@@ -1,0 +1,412 @@
+"""A network as volumes: layers folded with what follows them in place, blocks as one step each.
+
+Every node that runs at inference is in exactly one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from math import prod
+
+from netdsl.backends.diagram.calls import call_paths
+from netdsl.backends.diagram.volumes.sizes import Numbers
+from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ops.base import Op
+from netdsl.ops.params import FromValue
+
+IN_PLACE = ("activations", "norms", "regularising")
+GROWING = ("upsample", "conv_transpose")
+MANY_LAYERS = 16
+LONG_ROW = 4
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """A volume: what makes it (`nodes`, in the order they run) and what flows in.
+
+    `node` is the layer that gives the volume its shape; None for an input of the network and for
+    a block, whose `scope` is given. `reads` are the values it takes, `joined` the sources of a
+    concat or sum that is drawn with the layer before it. `count` equal steps are drawn as one.
+    """
+
+    nodes: list[Node]
+    output: Value
+    node: Node | None = None
+    scope: Scope | None = None
+    reads: tuple[Value, ...] = ()
+    sources: list[Step] = field(default_factory=list)
+    join: Node | None = None
+    copies: list[Step] = field(default_factory=list)
+    name: str = ""
+
+    @property
+    def count(self) -> int:
+        return 1 + len(self.copies)
+
+    @property
+    def is_input(self) -> bool:
+        return not self.nodes
+
+    @property
+    def family(self) -> str:
+        """The family of the layer; `block`, `input`."""
+        if self.node is None:
+            return "block" if self.nodes else "input"
+        return family(self.node)
+
+    @property
+    def shown(self) -> Value:
+        """The value that is drawn: the result, or what is split into several."""
+        if (
+            self.node is not None
+            and len(self.node.outputs) > 1
+            and self.output in self.node.outputs
+        ):
+            return self.node.inputs[0]
+        return self.output
+
+    def covered(self) -> Iterator[Node]:
+        """All nodes it stands for."""
+        for step in (self, *self.copies):
+            yield from step.nodes
+
+
+def family(node: Node) -> str:
+    assert isinstance(node.op, Op)
+    return node.op.family
+
+
+def flowing(node: Node) -> tuple[Value, ...]:
+    """What a node computes on: no learned weights, no values of which it takes the size alone."""
+    op = vars(node.op).values()
+    sizes = {setting.index for setting in op if isinstance(setting, FromValue)}
+    return tuple(
+        value
+        for index, value in enumerate(node.inputs)
+        if index not in sizes and value.type.batched
+    )
+
+
+def is_in_place(node: Node) -> bool:
+    """Whether a layer changes the numbers of a volume and not the volume."""
+    values = flowing(node)
+    if len(values) != 1 or len(node.outputs) != 1:
+        return False
+    if values[0].type.shape != node.output.type.shape:
+        return False
+    return family(node) in (*IN_PLACE, "merging") or node.op.name in ("identity", "normalize")
+
+
+class Reading:
+    """Who reads each value, among the nodes that run at inference."""
+
+    def __init__(self, graph: Graph) -> None:
+        running = graph.inference_nodes()
+        self.nodes = [node for node in graph.nodes() if id(node) in running]
+        self.running = running
+        self.given = {id(o.value) for o in graph.outputs if not o.when_training}
+        self.readers: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            for value in flowing(node):
+                self.readers.setdefault(id(value), []).append(node)
+
+    def is_shared(self, value: Value) -> bool:
+        """Whether more than one reads it, or the network gives it out."""
+        return len(self.readers.get(id(value), ())) != 1 or id(value) in self.given
+
+    def results(self, nodes: Sequence[Node]) -> list[Value]:
+        """The values of these nodes that others read."""
+        inside = set(map(id, nodes))
+        return [
+            value
+            for node in nodes
+            for value in node.outputs
+            if id(value) in self.given
+            or any(id(r) not in inside for r in self.readers.get(id(value), ()))
+        ]
+
+
+def steps_of(
+    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True
+) -> list[Step]:
+    """The volumes in the order they are computed.
+
+    Blocks whose path matches one of `expand` are opened; with `opens_u` also those that go down
+    and up.
+    """
+    reading = Reading(graph)
+    shut = _Shutting(reading, numbers, expand, opens_u)
+    inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
+    steps = _joined(_absorbed(list(shut.pieces(graph.root)), reading), reading)
+    made = {id(step.output): step for step in inputs}
+    for step in steps:
+        made.update((id(value), step) for node in step.nodes for value in node.outputs)
+    for step in steps:
+        found = {id(made[id(v)]): made[id(v)] for v in step.reads if id(v) in made}
+        step.sources = list(found.values())
+    read = {id(source) for step in steps for source in step.sources}
+    every = [step for step in inputs if id(step) in read] + steps
+    _name(every, call_paths(graph))
+    return _repeats(every, reading, numbers)
+
+
+def is_meant(scope: Scope, pattern: str) -> bool:
+    """Whether a pattern of `--expand` is for this block: by its path or by its kind."""
+    return scope.definition == pattern or fnmatchcase(scope.path, pattern)
+
+
+class _Shutting:
+    """Which scopes are one volume: those whose inside is no chain."""
+
+    def __init__(
+        self, reading: Reading, numbers: Numbers, expand: Sequence[str], opens_u: bool
+    ) -> None:
+        self.reading, self.numbers, self.expand = reading, numbers, expand
+        self.opens_u = opens_u
+        self.definitions: set[str] = set()
+
+    def pieces(self, root: Scope) -> Iterator[Step]:
+        """The steps, nothing folded yet."""
+        for scope in root.scopes():
+            if scope.kind is Kind.BLOCK and (self._branches(scope) or self._is_row(scope)):
+                self.definitions.add(scope.definition)
+        yield from self._inside(root)
+
+    def _inside(self, scope: Scope) -> Iterator[Step]:
+        for child in scope.children:
+            if isinstance(child, Node):
+                if id(child) in self.reading.running:
+                    yield Step([child], child.outputs[0], child, None, flowing(child))
+            elif self._is_shut(child):
+                yield self._block(child)
+            else:
+                yield from self._inside(child)
+
+    def _running(self, scope: Scope) -> list[Node]:
+        return [node for node in scope.nodes() if id(node) in self.reading.running]
+
+    def _is_shut(self, scope: Scope) -> bool:
+        if scope.kind is Kind.BLOCK:
+            wanted = scope.definition in self.definitions
+        else:
+            wanted = scope.kind is Kind.FORK and self._branches(scope)
+        nodes = self._running(scope)
+        if not wanted or len(nodes) < 2 or any(is_meant(scope, p) for p in self.expand):
+            return False
+        if self.opens_u and self._is_hourglass(nodes):
+            return False
+        return len(self.reading.results(nodes)) == 1
+
+    def _branches(self, scope: Scope) -> bool:
+        """Whether the members are no chain, each reading the one before alone."""
+        members = [self._flow(m) for m in _members(scope)]
+        members = [(reads, makes) for reads, makes in members if makes]
+        outside: set[int] = set()
+        made: set[int] = set()
+        every = {value for _, makes in members for value in makes}
+        for number, (reads, _) in enumerate(members):
+            inner, outer = reads & every, reads - every
+            if outside & outer or (number and (not inner or not inner <= made)):
+                return True
+            outside |= outer
+            made = members[number][1]
+        return False
+
+    def _is_row(self, scope: Scope) -> bool:
+        """Whether it is one kind of block after the other, of differing widths."""
+        kinds = [m.definition if isinstance(m, Scope) else "" for m in _members(scope)]
+        return len(kinds) >= LONG_ROW and len(set(kinds)) == 1 and kinds[0] != ""
+
+    def _flow(self, member: Node | Scope) -> tuple[set[int], set[int]]:
+        nodes = [member] if isinstance(member, Node) else list(member.nodes())
+        nodes = [n for n in nodes if id(n) in self.reading.running and flowing(n)]
+        makes = {id(value) for node in nodes for value in node.outputs}
+        return {id(v) for node in nodes for v in flowing(node)} - makes, makes
+
+    def _is_hourglass(self, nodes: Sequence[Node]) -> bool:
+        """Whether maps grow in there, to the size of what came in, which was pooled inside."""
+        grown = [n for n in nodes if n.op.name in GROWING and self._grows(n)]
+        shrunk = [n for n in nodes if len(n.outputs) == 1 and flowing(n) and self._shrinks(n)]
+        return bool(grown and shrunk)
+
+    def _grows(self, node: Node) -> bool:
+        small, big = self.numbers.shape(node.inputs[0]), self.numbers.shape(node.outputs[0])
+        return len(small) == len(big) and 1 < prod(small[1:]) < prod(big[1:])
+
+    def _shrinks(self, node: Node) -> bool:
+        big, small = self.numbers.shape(flowing(node)[0]), self.numbers.shape(node.output)
+        return len(small) == len(big) and 1 < prod(small[1:]) < prod(big[1:])
+
+    def _block(self, scope: Scope) -> Step:
+        nodes = self._running(scope)
+        made = {id(value) for node in nodes for value in node.outputs}
+        reads = {id(v): v for node in nodes for v in flowing(node) if id(v) not in made}
+        (result,) = self.reading.results(nodes)
+        return Step(nodes, result, None, scope, tuple(reads.values()))
+
+
+def _members(scope: Scope) -> Iterator[Node | Scope]:
+    """What stands in a scope, with scopes that only pass a chain on looked through."""
+    for child in scope.children:
+        if (
+            isinstance(child, Scope) and child.kind in (Kind.IF, Kind.REPEAT, Kind.FOR, Kind.TURN)
+        ) or (isinstance(child, Scope) and child.kind is Kind.FORK):
+            yield from _members(child)
+        else:
+            yield child
+
+
+def _absorbed(pieces: list[Step], reading: Reading) -> list[Step]:
+    """Layers that work in place go with the layer before them, or else with the one behind."""
+    maker: dict[int, Step] = {}
+    kept: list[Step] = []
+    for step in pieces:
+        node = step.node
+        before = maker.get(id(step.reads[0])) if step.reads else None
+        if node is not None and not step.reads:
+            pass  # a learned weight goes with what reads it
+        elif node is not None and before is not None and is_in_place(node):
+            fits = before.node is not None and not is_in_place(before.node)
+            if fits and not reading.is_shared(before.output):
+                before.nodes.append(node)
+                before.output = node.output
+                maker[id(node.output)] = before
+                continue
+        kept.append(step)
+        maker.update((id(value), step) for n in step.nodes for value in n.outputs)
+    return _waiting(kept, reading)
+
+
+def _waiting(steps: list[Step], reading: Reading) -> list[Step]:
+    """What works in place and could not go with the layer before goes with the one behind."""
+    reader = {id(value): step for step in steps for n in step.nodes for value in n.inputs}
+    kept: list[Step] = []
+    waiting: dict[int, list[Step]] = {}
+    done: set[int] = set()
+    for step in steps:
+        for early in waiting.pop(id(step), []):
+            step.nodes[:0] = early.nodes
+            swap = {id(early.output): early.reads}
+            step.reads = tuple(v for r in step.reads for v in swap.get(id(r), (r,)))
+        target = reader.get(id(step.output))
+        if target is not None and id(target) in done and not step.reads:
+            target.nodes[:0] = step.nodes  # a weight of a layer that went with one before it
+            continue
+        done.add(id(step))
+        light = step.node is not None and (not step.reads or is_in_place(step.node))
+        if light and target is not None and target is not step and _may_wait(step, reading):
+            waiting.setdefault(id(target), []).append(step)
+        elif light and target is None and kept and step.reads and _ends(kept, step, reading):
+            continue
+        else:
+            kept.append(step)
+    return kept
+
+
+def _may_wait(step: Step, reading: Reading) -> bool:
+    return not step.reads or not reading.is_shared(step.output)
+
+
+def _ends(kept: list[Step], step: Step, reading: Reading) -> bool:
+    """An activation at the end of the network goes with the block before it."""
+    before = next((s for s in kept if s.output is step.reads[0]), None)
+    if before is None or reading.is_shared(before.output):
+        return False
+    before.nodes += step.nodes
+    before.output = step.output
+    return True
+
+
+def _joined(steps: list[Step], reading: Reading) -> list[Step]:
+    """A map that grows to be joined with another is drawn as part of the join."""
+    maker = {id(step.output): step for step in steps}
+    gone: set[int] = set()
+    for step in steps:
+        node = step.node
+        if node is None or family(node) != "merging" or len(step.reads) != 2:
+            continue
+        made = [maker.get(id(value)) for value in step.reads]
+        grown = [m for m in made if m is not None and _is_growing(m)]
+        if len(grown) != 1 or reading.is_shared(grown[0].output) or id(grown[0]) in gone:
+            continue
+        (small,) = grown
+        gone.add(id(small))
+        others = tuple(v for v in step.reads if v is not small.output)
+        step.join, step.node = node, small.node
+        step.nodes[:0] = small.nodes
+        step.reads = (*small.reads, *others)
+    return [step for step in steps if id(step) not in gone]
+
+
+def _is_growing(step: Step) -> bool:
+    return step.node is not None and step.node.op.name in GROWING and step.join is None
+
+
+def _name(steps: Iterable[Step], paths: Mapping[int, str]) -> None:
+    """A step is called after the largest scope that is all in it, else after its layer."""
+    seen: dict[str, int] = {}
+    for step in steps:
+        if step.is_input:
+            continue
+        if step.scope is None:
+            step.scope = _own_scope(step)
+        anchor = step.join or step.node or step.nodes[-1]
+        named = step.scope if step.scope is not None and step.scope.label else anchor
+        path = paths[id(named)] or paths[id(anchor)] or anchor.output.name or anchor.op.name
+        seen[path] = seen.get(path, 0) + 1
+        step.name = path if seen[path] == 1 else f"{path} (call {seen[path]})"
+
+
+def _own_scope(step: Step) -> Scope | None:
+    inside = set(map(id, step.nodes))
+    assert step.node is not None
+    found: Scope | None = None
+    scope: Scope | None = (step.join or step.node).scope
+    while scope is not None and scope.kind is not Kind.NET:
+        if any(id(node) not in inside for node in scope.nodes()):
+            break
+        if scope.label:
+            found = scope
+        scope = scope.parent
+    return found
+
+
+def _repeats(steps: list[Step], reading: Reading, numbers: Numbers) -> list[Step]:
+    """Equal steps in a row as one: blocks always, layers where there are many."""
+    many = len(steps) > MANY_LAYERS
+    kept: list[Step] = []
+    read: dict[int, int] = {}
+    for step in steps:
+        for source in step.sources:
+            read[id(source)] = read.get(id(source), 0) + 1
+    stands: dict[int, Step] = {}
+    for step in steps:
+        step.sources = [stands.get(id(source), source) for source in step.sources]
+        last = kept[-1] if kept else None
+        tail = (last.copies or [last])[-1] if last is not None else None
+        if (
+            last is not None
+            and tail is not None
+            and step.sources == [last]
+            and read[id(tail)] == 1
+            and id(tail.output) not in reading.given
+            and (many or step.node is None)
+            and not step.join
+            and _mark(step, numbers) == _mark(last, numbers)
+        ):
+            last.copies.append(step)
+            stands[id(step)] = last
+        else:
+            kept.append(step)
+    return kept
+
+
+def _mark(step: Step, numbers: Numbers) -> object:
+    """What makes two steps equal: layers, settings, shapes; not names or weights."""
+    rows = [
+        (repr(node.op), tuple(map(numbers.shape, node.inputs)), numbers.shape(node.outputs[0]))
+        for node in step.nodes
+    ]
+    return step.scope.definition if step.scope else "", rows

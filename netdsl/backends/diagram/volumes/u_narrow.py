@@ -1,0 +1,84 @@
+"""A U that is not wide: the way down in one stack, the way up in another, the turn between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netdsl.backends.diagram.scene import Item
+from netdsl.backends.diagram.volumes.columns import Column
+from netdsl.backends.diagram.volumes.links import SUM, entry, leaving, routed
+from netdsl.backends.diagram.volumes.steps import Step
+from netdsl.backends.diagram.volumes.u import DOWN, LEVEL_GAP, NEXT, SUM_BEFORE, ULayout
+from netdsl.backends.diagram.volumes.words import joins_by_sum
+
+BETWEEN = (13.0, 9.0, 5.0)
+"""Spaces between the labels of neighbours, to choose from."""
+APART, SPARE = 20.0, 90.0
+
+
+class NarrowU(ULayout):
+    """The levels of each way begin one above the other, so that a picture is not too wide.
+
+    `indent` is here the space between the labels of neighbours.
+    """
+
+    def _lefts(self) -> dict[int, float]:
+        down, turn, up = self._parts()
+        lefts: dict[int, float] = {}
+        for step in down:
+            lefts[id(step)] = self._next(step, down, lefts, 0.0)
+        rooms = {id(skip.end): self._room(skip) for skip in self.shape.skips}
+        start = 0.0
+        for step in up:
+            reach = self._right_of(step, lefts) + NEXT
+            if id(step) in rooms:
+                first, room = rooms[id(step)]
+                reach = max(reach, lefts[id(first)] + self.made[id(first)].width + room)
+            start = max(start, reach if self._opens(step, up) else 0.0)
+        for step in up:
+            lefts[id(step)] = self._next(step, up, lefts, start)
+        wide = max(lefts[i] + self.made[i].width for i in lefts)
+        spare = min(max(self.study.looks.inside - 2 * DOWN - wide, 0.0), SPARE)
+        wide += spare
+        lefts.update((id(step), lefts[id(step)] + spare) for step in up)
+        offset = 0.0
+        for step in turn:
+            lefts[id(step)] = self._next(step, turn, lefts, 0.0)
+        if turn:
+            own = max(lefts[id(step)] + self.made[id(step)].width for step in turn)
+            offset = max((wide - own) / 2, 0.0)
+        lefts.update((id(step), lefts[id(step)] + offset) for step in turn)
+        self._between(lefts)
+        return lefts
+
+    def _parts(self) -> tuple[list[Step], list[Step], list[Step]]:
+        """The spine's way down, its lowest level, its way up."""
+        spine = self.shape.spine
+        lowest = max(self.level(step) for step in spine)
+        at = [n for n, step in enumerate(spine) if self.level(step) == lowest]
+        return spine[: at[0]], spine[at[0] : at[-1] + 1], spine[at[-1] + 1 :]
+
+    def _opens(self, step: Step, way: list[Step]) -> bool:
+        """Whether it is the first of its level."""
+        place = next(n for n, other in enumerate(way) if other is step)
+        return place == 0 or self.level(way[place - 1]) != self.level(step)
+
+    def _next(self, step: Step, way: list[Step], lefts: dict[int, float], start: float) -> float:
+        if self._opens(step, way):
+            return start
+        before = way[next(n for n, other in enumerate(way) if other is step) - 1]
+        column = self.made[id(before)]
+        return lefts[id(before)] + max(column.width + self.indent, column.form.width + APART)
+
+    def _rising(self, before: Column, column: Column) -> Iterator[Item]:
+        """Out on the right, up between the levels, and in from the left, below the skip."""
+        x = before.form.x + before.width + DOWN / 2
+        y = self.tops[self.level(before.step)] - LEVEL_GAP / 2 - 1
+        back = column.form.x - DOWN
+        start = leaving(before.form)
+        tip = column.form.x - 1.0, column.form.bottom - 1.5
+        if joins_by_sum(column.step):
+            x_sum, y_sum = entry(column.form)
+            back, tip = x_sum - SUM_BEFORE, (x_sum - SUM_BEFORE, y_sum + SUM)
+        ways = [start, (x, start[1]), (x, y), (back, y), (back, tip[1]), tip]
+        yield from routed(ways if back != tip[0] else [*ways[:4], tip], "up.line", 1.2)
