@@ -52,6 +52,19 @@ def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) ->
     return found
 
 
+def restless(module: Any) -> Any:
+    """In evaluation mode, with numbers in place of the zeros and ones that it begins with."""
+    import torch
+
+    with torch.no_grad():
+        for key, value in module.state_dict().items():
+            if "running_var" in key:
+                value.uniform_(0.5, 1.5)
+            elif value.is_floating_point() and (value.ndim == 1 or not value.any()):
+                value.normal_(0.2, 0.3)
+    return module.eval()
+
+
 def norm_constants(module: Any) -> dict[str, tuple[float, float | None]]:
     """The eps and the momentum of each normalisation, by its path."""
     found = {}

@@ -8,20 +8,10 @@ from typing import Any
 import pytest
 
 import netdsl
-from tests.examples import example, random_inputs
+from tests.examples import example, random_inputs, restless
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-
-
-def restless(module: Any) -> Any:
-    with torch.no_grad():
-        for key, value in module.state_dict().items():
-            if "running_var" in key:
-                value.uniform_(0.5, 1.5)
-            elif value.is_floating_point() and value.ndim == 1:
-                value.normal_(0.2, 0.3)
-    return module.eval()
 
 
 class State:

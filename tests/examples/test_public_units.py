@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import netdsl
-from tests.examples import example, norm_constants, random_inputs
+from tests.examples import example, norm_constants, random_inputs, restless
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -28,17 +28,6 @@ def public(name: str) -> Any:
 
         torchvision_models()
     return pytest.importorskip(name)
-
-
-def restless(module: Any) -> Any:
-    """With numbers in place of the zeros and ones that norms begin with."""
-    with torch.no_grad():
-        for key, value in module.state_dict().items():
-            if "running_var" in key:
-                value.uniform_(0.5, 1.5)
-            elif value.is_floating_point() and value.ndim == 1:
-                value.normal_(0.2, 0.3)
-    return module.eval()
 
 
 def renamed(state: dict[str, Any], names: dict[str, str], prefix: str = "") -> dict[str, Any]:

@@ -184,8 +184,8 @@ def _words(parts: Sequence[Unit]) -> list[str]:
 
 
 def _is_minor(part: Unit) -> bool:
-    keeps = part.node.op.name in MOVES and part.node.op.name != "pixel_unshuffle"
-    return not part.is_block and (keeps or family(part.node) in _MINOR)
+    moves = part.node.op.name in MOVES and part.node.op.name != "pixel_unshuffle"
+    return not part.is_block and (moves or family(part.node) in _MINOR)
 
 
 def _told(words: list[str]) -> list[str]:
