@@ -53,7 +53,10 @@ def export(
     said = ", ".join(map(str, written))
     click.echo(f"{said}: {network.name}, {len(model.nodes):,} nodes, {size:,} bytes", err=True)
     if options["profiles"]:
-        click.echo(trtexec(network.graph, str(path), names, chosen.batch))
+        try:
+            click.echo(trtexec(network.graph, str(path), names, chosen.batch))
+        except ValueError as error:
+            fail(str(error))
 
 
 def _check_runtimes() -> None:
@@ -67,15 +70,18 @@ def _verify(
 ) -> None:
     """Print every run; where one is too far off, take the files away and end."""
     bound = HALF_TOLERANCE if options.half else TOLERANCE
-    worst, finite, why = 0.0, False, ""
+    worst, finite, why, trials = 0.0, False, "", 0
     try:
         for trial in verify(network.graph, path, weights, options.names, options.batch):
             click.echo(str(trial), err=True)
+            trials += 1
             worst = max(worst, trial.difference)
             why = why or trial.why
             finite = finite or trial.finite
     except Exception as error:  # each runtime has exceptions of its own
         why = f"ONNX Runtime or PyTorch refuses it: {error}"
+    if not why and not trials:
+        fail(f"no size was found at which to run {path}; it is not verified. Give one: --size")
     if not why and worst <= bound:
         said = f"worst difference {worst:.1e}, of at most {bound:.0e}"
         click.echo(said if finite else NOT_VERIFIED, err=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from netdsl.analyses.describe import describe
+from netdsl.analyses.describe import Description, describe
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.nearest import Nearest, nearest
 from netdsl.ir.condition import (
@@ -20,7 +20,7 @@ from netdsl.ir.condition import (
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain
+from netdsl.ir.solver import Domain, GaveUp
 
 COMMON_SIZES = (224, 256, 64, 1)
 
@@ -61,8 +61,18 @@ class Sizes:
         return found
 
     def smallest(self) -> dict[str, int] | None:
-        """The smallest sizes that work, symbol by symbol in their order; None without symbols."""
-        return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+        """The smallest sizes that work, symbol by symbol in their order.
+
+        None without symbols, where no size works, and where that could not be worked out.
+        """
+        try:
+            return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+        except GaveUp:
+            return None
+
+    def small(self) -> dict[str, int] | None:
+        """The smallest sizes that work; where that could not be worked out, those nearest to 1."""
+        return self.smallest() or self.nearest(**dict.fromkeys(self.symbols, 1)).closest
 
     def nearest(self, **sizes: int) -> Nearest:
         """The accepted sizes next to these: the closest, the closest below and above."""
@@ -101,6 +111,11 @@ class Sizes:
     def __str__(self) -> str:
         if not self.symbols:
             return "fixed sizes" if self.condition is True else "no size"
+        return self.description.text
+
+    @cached_property
+    def description(self) -> Description:
+        """The sizes in words, and whether it is settled that these are the shortest."""
         return describe(self.symbols, self.condition)
 
 

@@ -76,7 +76,7 @@ def points(sizes: Sizes) -> list[dict[str, int]]:
     """The smallest sizes, odd ones, sizes that are not square; each once."""
     if not sizes.symbols:
         return [{}]
-    found = [sizes.smallest() or {}]
+    found = [sizes.small() or {}]
     for pair in WANTED:
         wanted = {name: pair[i % 2] for i, name in enumerate(sizes.symbols)}
         found.append(sizes.nearest(**wanted).closest or {})
