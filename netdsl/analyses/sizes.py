@@ -98,15 +98,23 @@ class Sizes:
         return [r for r in self.constraints if not holds(r.condition, sizes)]
 
     def _check(self, sizes: dict[str, int]) -> None:
+        for name, number in sizes.items():
+            if name not in self.symbols:
+                known = f"there are: {', '.join(self.symbols)}" if self.symbols else "all are fixed"
+                raise ValueError(f"there is no size symbol {name}; {known}")
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
         for name in self.symbols:
             if name not in sizes:
                 raise ValueError(f"no size is given for {name}")
-        for name, number in sizes.items():
-            if name not in self.symbols:
-                known = ", ".join(self.symbols) or "none"
-                raise ValueError(f"there is no size symbol {name}; there are: {known}")
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the words for the sizes are as short as can be: nothing in them is redundant.
+
+        Where the solver gave up they are the bare conditions, exact as ever.
+        """
+        return not self.symbols or self.description.is_settled
 
     def __str__(self) -> str:
         if not self.symbols:
