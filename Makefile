@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin
 
-.PHONY: googlenet test test-full lint bench clean
+.PHONY: googlenet test test-full lint bench gpu-files clean
 
 googlenet: $(VENV)/.torch
 	@mkdir -p build
@@ -31,6 +31,10 @@ bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/spp_speed.py
 	$(RUN)/python benchmarks/export_speed.py
 	-$(RUN)/python benchmarks/draw_speed.py  # needs torchview, which is not of the project
+
+# What `python benchmarks/gpu.py build/gpu` measures on a machine with a GPU: docs/gpu.md
+gpu-files: $(VENV)/.dev
+	$(RUN)/python benchmarks/gpu_prepare.py build/gpu
 
 # constraints.txt names the versions that the tests are known to pass with
 $(VENV)/bin/python:
