@@ -183,7 +183,7 @@ def compare(job: Job, step: dict[str, Any], given: Tensor) -> Found:
     """How far a result is from the CPU's, and whether that is more than rounding."""
     known = kept(job.work / f"{step['network']}.pt")
     expected: Tensor = known["expected"].double()
-    given = given.detach().double().cpu()
+    given = given.detach().cpu().double()
     if len(given) == max(job.batches):
         given = given[chosen(len(given))]
     elif len(given) == 1:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -195,19 +196,21 @@ def peer(job: Job, name: str) -> nn.Module:
 def torchvision_models() -> Any:
     """`torchvision.models`, also where its compiled operators do not load beside this torch."""
     _need("torchvision")
-    library = torch.library.Library("torchvision", "DEF")
-    for signature in (
-        "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-        "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    ):
-        with suppress(RuntimeError):  # raised where the compiled operators are there
-            library.define(signature)
     try:
-        import torchvision.models
+        return import_module("torchvision.models")
+    except RuntimeError:  # an operator that it registers shapes for does not exist
+        global _library
+        _library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    try:
+        return import_module("torchvision.models")
     except Exception as error:
         raise Absent(f"torchvision cannot be imported: {error}") from error
-    torchvision.models.netdsl_library = library  # keeps what it defines
-    return torchvision.models
+
+
+_library: torch.library.Library | None = None
+"""Kept, because what it defines goes with it."""
 
 
 def onnx_runtime(job: Job, step: dict[str, Any]) -> Found:
