@@ -238,7 +238,25 @@ def measured() -> str:
     steps = (
         f"{counts['done']} of {counts['planned']} steps were done, {wrong} of them wrong or failed"
     )
-    return f"{on}: {steps}. The [times and errors](../benchmarks/results/gpu.txt)."
+    told = f"{on}: {steps}. The [times and errors](../benchmarks/results/gpu.txt)."
+    return f"{told}\n\n{table(data['steps'])}"
+
+
+COLUMNS = ("eager", "channels_last", "graph", "compile", "torchvision")
+
+
+def table(steps: list[dict[str, object]]) -> str:
+    """Milliseconds of a batch of 64 in float16, a row for each network."""
+    times = {
+        (str(s["network"]), str(s["kind"])): f"{s['ms']:.1f}"
+        for s in steps
+        if s["status"] == "ok" and s["batch"] == 64 and s["precision"] == "fp16"
+    }
+    names = list(dict.fromkeys(name for name, _ in times))
+    heads = ["ms, batch 64, fp16", *(f"`{column}`" for column in COLUMNS)]
+    rows = [[name, *(times.get((name, column), "") for column in COLUMNS)] for name in names]
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def test_the_page_says_what_was_measured(request: pytest.FixtureRequest) -> None:
