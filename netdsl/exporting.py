@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -31,6 +32,9 @@ from netdsl.network import Network
 from netdsl.ops.faults import is_interrupt
 from netdsl.ops.plugins import is_ours, place
 from netdsl.shell import WRONG_FILE, fail, reason, show
+
+ALLOCATING = re.compile(r"alloc", re.IGNORECASE)
+"""What both runtimes say where memory is short; neither has a kind of error for it."""
 
 
 def export(
@@ -139,12 +143,16 @@ def _differing(
                 click.echo(str(trial), err=True)
                 found.append(trial)
     except BaseException as error:  # each runtime has exceptions of its own, as has a plug-in
-        if is_interrupt(error) or isinstance(error, MemoryError):
+        if is_interrupt(error):
             raise
+        if isinstance(error, MemoryError) or ALLOCATING.search(str(error)):
+            return f"these sizes take more memory than there is; choose others: --at ({error})"
         kind = "" if isinstance(error, Exception) else f"{type(error).__name__}: "
         why = f"ONNX Runtime or PyTorch refuses it: {kind}{error}"
         return f"{why}\n{_whose_mistake(network)}"
     why = next((trial.why for trial in found if trial.why), "")
+    if ALLOCATING.search(why):
+        return f"these sizes take more memory than there is; choose others: --at ({why})"
     worst = max((trial.difference for trial in found), default=0.0)
     if not why and worst > bound:
         why = f"ONNX Runtime and PyTorch differ by {worst:.1e}, more than {bound:.0e}"
