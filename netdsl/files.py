@@ -126,6 +126,11 @@ def drafting(*paths: str | Path) -> Iterator[list[Path]]:
             _install(drafts, [target.path for target in targets], folder)
 
 
+def leads_to(path: Path) -> Path:
+    """The path of a file to be written, without links. Raises `OSError` as `drafting` does."""
+    return _target(path).path
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     """Where a file goes: to a path without links, or into a stream, open or to be opened."""

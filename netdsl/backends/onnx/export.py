@@ -19,7 +19,7 @@ from netdsl.backends.onnx.ranges import MOST_SAMPLES, check_constants, is_batch
 from netdsl.backends.weights.checkpoint import Rename
 from netdsl.backends.weights.narrow import warn
 from netdsl.backends.weights.numbers import Weights, weights_of
-from netdsl.files import drafting
+from netdsl.files import drafting, leads_to
 from netdsl.ir.graph import Graph
 from netdsl.ops.initial import PYTORCH
 
@@ -182,13 +182,14 @@ class Draft:
 def _beside(path: Path) -> Path:
     """The file that a name leads to, if its weights are found beside that name too."""
     for name in files_of(path):
-        if name.is_symlink() and name.resolve().parent != name.parent.resolve():
+        real = leads_to(name)
+        if real.parent != name.parent.resolve():
             raise OSError(
                 errno.EINVAL,
-                f"{name} is a link to {name.resolve()}, and runtimes look for the weights "
-                "beside the name: name the file itself",
+                f"{name} is a link to {real}, and runtimes look for the weights beside the name "
+                "that they are given: name the file itself",
             )
-    return path.resolve() if path.is_symlink() else path
+    return leads_to(path)
 
 
 def _write_apart(
