@@ -13,7 +13,6 @@ from netdsl.ops.lowering import OnnxNode, OnnxValue
 if TYPE_CHECKING:
     from netdsl.backends.onnx.model import Model, Stored
 
-CODE = "number-range"
 FORMS = {"float32": "f", "float16": "e"}
 LIMITS = {"float32": "3.40282e+38", "float16": "65504"}
 WHOLE = {"int64": 64, "int32": 32, "int16": 16, "int8": 8}
@@ -63,7 +62,7 @@ def _of(stored: Stored) -> Iterator[Diagnostic]:
     if lost is not None:
         said = f"{lost:.6g} is 0 in {stored.dtype}"
         help = "where it keeps a divisor from 0, a larger one is needed in this precision"
-        yield Diagnostic(CODE, said, stored.span, Severity.WARNING, help=(help,))
+        yield Diagnostic("number-range", said, stored.span, Severity.WARNING, help=(help,))
 
 
 def _check(number: float, dtype: str, what: str, span: Span | None) -> None:
@@ -94,4 +93,6 @@ def _beyond(number: float, dtype: str, what: str, span: Span | None) -> Diagnost
     shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
     limit = LIMITS.get(dtype) or str((1 << (WHOLE[dtype] - 1)) - 1)
     help = "export without half precision" if dtype == "float16" else "a smaller number"
-    return Diagnostic(CODE, f"{what} is {shown}, and {dtype} ends at {limit}", span, help=(help,))
+    return Diagnostic(
+        "number-range", f"{what} is {shown}, and {dtype} ends at {limit}", span, help=(help,)
+    )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 MOST_LOST = 0.01
 """Of the sum of a tensor's magnitudes; more is a warning."""
-CODE = "number-range"
 HALF_HELP = "export without half precision, or scale the weight and what follows it"
 FULL_HELP = "a number of this size is most often a mistake of training: clip or replace it"
 
@@ -60,7 +59,7 @@ def _beyond(array: Array, made: Array, wrong: Array, key: str, span: Span | None
     count = int(wrong.sum())
     more = (f"{count:,} of its {array.size:,} numbers are beyond that",) if count > 1 else ()
     help = HALF_HELP if made.dtype == np.float16 else FULL_HELP
-    return Diagnostic(CODE, said, span, notes=more, help=(help,))
+    return Diagnostic("number-range", said, span, notes=more, help=(help,))
 
 
 def _lost(array: Array, made: Array, key: str, span: Span | None) -> list[Diagnostic]:
@@ -83,4 +82,4 @@ def _lost(array: Array, made: Array, key: str, span: Span | None) -> list[Diagno
     if not made.any():
         said = f"`{key}` is 0 throughout in {made.dtype}: its numbers are too small"
     help = "scale it and what follows it, or keep the wider type"
-    return [Diagnostic(CODE, said, span, Severity.WARNING, help=(help,))]
+    return [Diagnostic("number-range", said, span, Severity.WARNING, help=(help,))]
