@@ -32,8 +32,6 @@ LONGEST_NUMBER = 12
 MOST_COLUMNS = 10_000
 MOST_SAMPLES = 2**31 - 1
 RANGE = re.compile(r"(\d{1,12})\.\.(\d{1,12})(?::(\d{1,12}))?")
-
-
 T = TypeVar("T")
 
 
@@ -293,6 +291,8 @@ def export_command(file: str, output: str, **options: Any) -> None:
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = _once((_rename(pair) for pair in options["names"]), "--names")
     check_rename(options)
+    if output == "-" and options["profiles"]:
+        raise click.UsageError("--profiles prints where `-o -` writes: name a file")
     at = [_sizes([text], "--at") for text in options["at"]]
     batches = _numbers(options["batch_sizes"], "--batch-sizes")
     network = _load(file, options)

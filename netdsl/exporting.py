@@ -33,7 +33,7 @@ from netdsl.ops.faults import is_interrupt
 from netdsl.ops.plugins import is_ours, place
 from netdsl.shell import WRONG_FILE, fail, reason, show
 
-ALLOCATING = re.compile(r"alloc", re.IGNORECASE)
+ALLOCATING = re.compile(r"alloc|storage size", re.IGNORECASE)
 """What both runtimes say where memory is short; neither has a kind of error for it."""
 
 

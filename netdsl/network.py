@@ -183,7 +183,8 @@ class Network:
         `batch` fixes the number of samples, `half` computes in float16, `guard` makes a run at a
         size outside of the contract fail, `external` puts the weights in a file beside (None:
         where one file can't hold them), `names` renames inputs and outputs.
-        Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, `OSError`.
+        Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, and where
+        `path` is a file that was read; `OSError`.
         """
         from netdsl.backends.onnx.export import Options, export_onnx, files_of
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_LOST = 0.01
 """Of the sum of a tensor's magnitudes; more is a warning."""
+PART = 2**20
 HALF_HELP = "export without half precision, or scale the weight and what follows it"
 FULL_HELP = "a number of this size is most often a mistake of training: clip or replace it"
 
@@ -64,18 +65,9 @@ def _beyond(array: Array, made: Array, wrong: Array, key: str, span: Span | None
 
 def _lost(array: Array, made: Array, key: str, span: Span | None) -> list[Diagnostic]:
     """A warning where small numbers became 0, or lost their last digits, and they count."""
-    import numpy as np
-
     if made.dtype.kind != "f" or made.dtype.itemsize >= array.dtype.itemsize:
         return []
-    known = np.isfinite(array)
-    before = np.where(known, array, 0).astype(np.float64)
-    scale = float(np.abs(before).max())
-    if not scale:
-        return []
-    before /= scale  # or the sum of numbers near the largest would be infinite
-    after = np.where(known, made, 0).astype(np.float64) / scale
-    lost = float(np.abs(before - after).sum() / np.abs(before).sum())
+    lost = _share_lost(array.reshape(-1), made.reshape(-1))
     if lost <= MOST_LOST:
         return []
     said = f"`{key}` loses {lost:.0%} of its magnitude in {made.dtype}: its numbers are too small"
@@ -83,3 +75,16 @@ def _lost(array: Array, made: Array, key: str, span: Span | None) -> list[Diagno
         said = f"`{key}` is 0 throughout in {made.dtype}: its numbers are too small"
     help = "scale it and what follows it, or keep the wider type"
     return [Diagnostic("number-range", said, span, Severity.WARNING, help=(help,))]
+
+
+def _share_lost(array: Array, made: Array) -> float:
+    """The sum of what is lost, of the sum of magnitudes; part by part, as weights are large."""
+    import numpy as np
+
+    lost = whole = 0.0
+    for start in range(0, array.size, PART):
+        before, after = (part[start : start + PART].astype(np.float64) for part in (array, made))
+        known = np.isfinite(before)
+        lost += float(np.abs(before - after)[known].sum())
+        whole += float(np.abs(before[known]).sum())
+    return lost / whole if whole else 0.0
