@@ -87,6 +87,21 @@ def file(seed: int) -> str:
         return check_mutated(mutated(_texts(), random), Path(folder) / f"m{seed}.net")
 
 
+def guard(seed: int) -> str:
+    """A random network of several inputs, guarded: its file takes what PyTorch takes, no more."""
+    from tests.backends.onnx.test_guard import check_several
+
+    return "some refused" if check_several(seed) else "none refused"
+
+
+def target(seed: int) -> str:
+    """Something odd where a file is to be written: written whole, or refused and left alone."""
+    from tests.test_hostile import check_target
+
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        return check_target(seed, Path(folder)).rpartition(" ")[2]
+
+
 @cache
 def _texts() -> list[str]:
     places = (ROOT / "examples", ROOT / "netdsl" / "std")
@@ -97,6 +112,8 @@ KINDS: dict[str, tuple[Callable[[int], str], int, int]] = {
     "settings": (setting, 100_000, 500),
     "networks": (network, 10_000, 20),
     "files": (file, 100_000, 100),
+    "guards": (guard, 1_000, 10),
+    "targets": (target, 10_000, 100),
 }
 """The check, how many cases are wanted, and how many a process takes at once."""
 

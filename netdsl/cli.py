@@ -14,10 +14,9 @@ import click
 
 from netdsl import __version__
 from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.diagnostics.render import render_text
 from netdsl.driver import check, load
 from netdsl.elaborate import Written
-from netdsl.files import write_whole
+from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.network import Network
 from netdsl.options import (
     check_rename,
@@ -26,14 +25,13 @@ from netdsl.options import (
     network_options,
     rename_option,
 )
-from netdsl.shell import WRONG_FILE, Group, fail, interruptible, is_coloured, reason
+from netdsl.shell import WRONG_FILE, Group, fail, reason, show
 
 FORMATS = ("json", "github", "sarif")
 LONGEST_NUMBER = 12
 MOST_COLUMNS = 10_000
+MOST_SAMPLES = 2**31 - 1
 RANGE = re.compile(r"(\d{1,12})\.\.(\d{1,12})(?::(\d{1,12}))?")
-
-
 T = TypeVar("T")
 
 
@@ -102,6 +100,13 @@ def _size(pair: str, option: str) -> tuple[str, int]:
     return name, int(number)
 
 
+def _numbers(text: str | None, option: str) -> list[int]:
+    """`1,3` as numbers from 1 on."""
+    return (
+        [] if text is None else [_size(f"n={part.strip()}", option)[1] for part in text.split(",")]
+    )
+
+
 def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
     """Pairs by name; a name given twice leaves open which one was meant."""
     found: dict[str, T] = {}
@@ -110,21 +115,6 @@ def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
             raise click.BadParameter(f"{name} is given twice", param_hint=option)
         found[name] = value
     return found
-
-
-def _show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
-    """Print diagnostics; text goes to standard error, the other forms to standard output."""
-    if form != "text":
-        from netdsl.diagnostics.formats import render
-
-        click.echo(render(diagnostics, form, __version__))
-        return
-    stream = sys.stderr if err else sys.stdout
-    colour = is_coloured(stream)
-    width = shutil.get_terminal_size((100, 24)).columns
-    text = render_text(diagnostics, colour=colour, width=width)
-    if text:
-        click.echo(text, err=err, color=colour or None)
 
 
 def _is_denied(diagnostics: Sequence[Diagnostic], options: dict[str, Any]) -> bool:
@@ -136,9 +126,9 @@ def _load(file: str, options: dict[str, Any]) -> Network:
     try:
         network = load(file, **_chosen(options))
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
-    _show(network.warnings, "text")
+    show(network.warnings, "text")
     if _is_denied(network.warnings, options):
         sys.exit(WRONG_FILE)
     return network
@@ -181,7 +171,7 @@ def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) 
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
     one = _fixed if fix else partial(check, weights=options["weights"], rename=options["rename"])
     found = [diagnostic for file in files for diagnostic in one(file, **chosen)]
-    _show(found, form, err=False)
+    show(found, form, err=False)
     if form == "text" and not found:
         click.echo(f"{len(files)} file{'s' * (len(files) > 1)} checked, nothing found")
     if _is_denied(found, options):
@@ -193,8 +183,7 @@ def _fixed(file: str, **chosen: Any) -> Sequence[Diagnostic]:
     from netdsl.mend import mend_file
 
     try:
-        with interruptible():
-            made = mend_file(file, **chosen)
+        made = mend_file(file, **chosen)
     except DiagnosticError as error:
         return error.diagnostics
     except OSError as error:
@@ -219,17 +208,18 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     if output is not None and _is_same_file(file, output):
         raise click.BadParameter("this is the file to be compiled", param_hint="--output")
     network = _load(file, options)
+    if output not in (None, "-"):
+        check_not_read([output], [file, *network.sources])
     try:
         text = network.torch_source(init=options["init"])
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
     if output is None or output == "-":
         click.echo(text, nl=False)
         return
     try:
-        with interruptible():
-            write_whole(output, text)
+        write_whole(output, text)
     except OSError as error:
         fail(f"can't write {output}: {reason(error)}")
     click.echo(f"{output}: {network.name}, {network.parameters:,} parameters", err=True)
@@ -244,12 +234,17 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @init_option
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**64 - 1),
     default=0,
     show_default=True,
     help="Draws the weights where no file is given.",
 )
-@click.option("--batch", metavar="N", type=click.IntRange(1), help="A fixed number of samples.")
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(1, MOST_SAMPLES),
+    help="A fixed number of samples.",
+)
 @click.option(
     "--opset",
     metavar="N",
@@ -272,6 +267,15 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     help="Another name for an input or output. May be repeated.",
 )
 @click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch.")
+@click.option(
+    "--at",
+    metavar="H=224,W=224",
+    multiple=True,
+    help="Sizes at which to verify, in place of those that are chosen. May be repeated.",
+)
+@click.option(
+    "--batch-sizes", metavar="1,3", help="Numbers of samples with which to verify; 1,3 by default."
+)
 @click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes.")
 def export_command(file: str, output: str, **options: Any) -> None:
     """Write a network as ONNX that runs at every size of its contract.
@@ -287,12 +291,16 @@ def export_command(file: str, output: str, **options: Any) -> None:
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = _once((_rename(pair) for pair in options["names"]), "--names")
     check_rename(options)
+    if output == "-" and options["profiles"]:
+        raise click.UsageError("--profiles prints where `-o -` writes: name a file")
+    at = [_sizes([text], "--at") for text in options["at"]]
+    batches = _numbers(options["batch_sizes"], "--batch-sizes")
     network = _load(file, options)
+    target = Path("/dev/stdout" if output == "-" else output)
     try:
-        with interruptible():
-            export(network, Path(output), names, options)
+        export(network, target, names, {**options, "at": at, "batch_sizes": batches})
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
 
 
@@ -350,8 +358,9 @@ def draw_command(file: str, output: str, **options: Any) -> None:
         old = _load(options["old"], _with_known_sizes(options["old"], file, options))
         options = _with_known_sizes(file, options["old"], options)
     network = _load(file, options)
-    with interruptible():
-        draw(network, output, options, old)
+    also = [] if old is None else [options["old"], *old.sources]
+    check_not_read([output], [file, *network.sources, *also])
+    draw(network, output, options, old)
 
 
 @main.command("sizes")
@@ -483,6 +492,7 @@ def layers_command(name: str | None, everything: bool, plugins: tuple[str, ...])
 
 def _is_same_file(file: str, output: str) -> bool:
     try:
-        return Path(output).samefile(file)
-    except (OSError, ValueError):
-        return False
+        check_not_read([output], [file])
+    except OverwriteError:
+        return True
+    return False

@@ -14,7 +14,8 @@ from netdsl.ir.graph import Graph
 from netdsl.lints import Subject, lint
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
-from netdsl.ops.plugins import Plugin, plugged
+from netdsl.ops.base import registry
+from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 from netdsl.syntax import ast, parse
 
@@ -95,7 +96,8 @@ def compile_source(
     found = spoken(sink.diagnostics, [unit], allow)
     if sink.has_errors:
         raise DiagnosticError(found)
-    return Network(graph, found)
+    plugged_in = [op for op in registry().values() if not is_ours(op)]
+    return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
 
 
 def _for_inference(

@@ -327,3 +327,34 @@ class _Writer:
 
     def use(self, name: str) -> None:
         self.unused.pop(name, None)
+
+
+# --- several inputs ------------------------------------------------------------------------
+
+
+def several_inputs(seed: int) -> str:
+    """A network of two or three inputs that share some size symbols, each with needs of its own."""
+    random = Random(seed)
+    lines: list[str] = []
+    pooled: list[str] = []
+    for number in range(random.randint(2, 3)):
+        axes = random.choice([("H", "W"), ("H", "V"), ("V", "H"), ("U", "W"), ("L",), ("H",)])
+        name = f"x{number}"
+        lines.append(f"input {name}: [{random.randint(1, 3)}, {', '.join(axes)}]")
+        stages = [_need(random) for _ in range(random.randint(1, 2))]
+        pooled.append(f"{name} -> {' -> '.join(stages)} -> global_avgpool")
+    joined = f"output y = ({', '.join(pooled)}) -> concat -> linear(2)"
+    alone = f"output z = x{random.randrange(len(pooled))} -> {_need(random)}"
+    last = random.sample([joined, alone], 2)
+    return "net Several {\n " + "\n ".join([*lines, *last]) + "\n}\n"
+
+
+def _need(random: Random) -> str:
+    """A layer that takes some sizes and not others."""
+    kernel = random.randint(2, 4)
+    return random.choice([
+        f"conv(2, {kernel}, stride={random.randint(1, 2)})",
+        f"maxpool({kernel})",
+        f"avgpool({kernel}, stride=1)",
+        "conv(2, 3, padding=1, padding_mode=reflect)",
+    ])  # fmt: skip
