@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 
 from netdsl.diagnostics import Sink, Span
@@ -21,9 +19,7 @@ from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Input, Kind, Output, Requirement, Scope, Value
 from netdsl.ir.tensor import DTYPES, Tensor
 from netdsl.syntax import ast
-
-PYTHON_FRAMES = 20_000
-"""Room for bodies nested as deep as the compiler allows, at some ten frames each."""
+from netdsl.syntax.recursion import deep_recursion
 
 
 def elaborate(
@@ -46,7 +42,7 @@ def elaborate(
     state = State(sink, run_body, run_statement, max_nodes)
     builder = _NetBuilder(state, unit, definition, dict(sizes or {}))
     try:
-        with _deep_recursion():
+        with deep_recursion():
             graph = builder.build(dict(params or {}))
     except Halted:
         return None
@@ -78,16 +74,6 @@ def _choose(unit: Unit, net: str | None, sink: Sink) -> ast.NetDefinition | None
         help="a network is written `net Name { input image: [3, 224, 224] ... output y = ... }`",
     )
     return None
-
-
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, PYTHON_FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 class _NetBuilder:

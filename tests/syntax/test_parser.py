@@ -201,3 +201,10 @@ def test_the_grammar_has_no_conflict() -> None:
             return stream
 
     Lark(grammar_text(), parser="lalr", lexer="basic", postlex=Keep(), strict=True)
+
+
+@pytest.mark.parametrize("label", ["else", "else.0", "else[1]"])
+def test_a_label_may_begin_with_else(label: str) -> None:
+    first, second = body(f"    relu\n    {label}: conv(8)")
+    assert isinstance(first, ast.ChainStatement)
+    assert isinstance(second, ast.ChainStatement)
