@@ -6,8 +6,9 @@ import builtins
 import math
 from collections.abc import Iterable
 
-SHORT, LONG = 4, 7
-"""Below the first length a slip turns two letters round, no more; from the second on, two slips."""
+SHORT, LONG, LONGEST = 4, 7, 60
+"""Below the first length a slip turns two letters round, no more; from the second on there may be
+two slips; beyond the last none is looked for."""
 
 SAME_PARAMETER = {
     "kernel_size": "kernel", "kernelsize": "kernel", "ksize": "kernel", "pool_size": "kernel",
@@ -123,11 +124,11 @@ def typos(name: str, known: str) -> int | None:
     """How many slips of a finger lead from one to the other; None for more than a typo is."""
     if name == known:
         return 0
-    if _digits(name) != _digits(known):
-        return None
     length = min(len(name), len(known))
     limit = 2 if length >= LONG else 1
-    if abs(len(name) - len(known)) > limit or (length < SHORT and sorted(name) != sorted(known)):
+    if abs(len(name) - len(known)) > limit or length > LONGEST or _digits(name) != _digits(known):
+        return None
+    if length < SHORT and sorted(name) != sorted(known):
         return None
     steps = _distance(name, known)
     return steps if steps <= limit else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -295,3 +296,13 @@ def test_a_block_of_the_file_goes_before_a_name_from_elsewhere() -> None:
     with pytest.raises(netdsl.DiagnosticError) as caught:
         netdsl.loads("block Mlp { relu }\nnet A { input x: [4]\n output y = x -> MLP }")
     assert caught.value.diagnostics[0].help == ("did you mean `Mlp`?",)
+
+
+def test_long_names_are_compared_in_no_time() -> None:
+    """A file of hostile length: 300 blocks and 300 stages, of 2,000 letters each."""
+    blocks = "\n".join(f"block {'a' * 2000}b{'c' * i} {{ relu }}" for i in range(300))
+    stages = " -> ".join(f"{'a' * 2000}d{'c' * i}" for i in range(300))
+    before = time.perf_counter()
+    with pytest.raises(netdsl.DiagnosticError):
+        netdsl.loads(f"{blocks}\nnet A {{ input x: [4]\n output y = x -> {stages} }}")
+    assert time.perf_counter() - before < 20
