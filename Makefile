@@ -1,4 +1,4 @@
-# The two commands of the README are `make googlenet` and `make test`; each makes what it needs.
+# `make googlenet` and `make test` each make what they need.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin

@@ -447,25 +447,25 @@ def _range(text: str, symbols: Sequence[str]) -> list[dict[str, int]]:
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
 def explain_command(code: str | None, everything: bool) -> None:
-    """Tell what an error or warning means, with an example and its mended form.
+    """Tell what an error or warning means, with an example and its mended form; without CODE, list
+    them.
 
     \b
     Example:
       netdsl explain shape-mismatch
     """
-    from netdsl.diagnostics.pages import codes, page
-    from netdsl.elaborate.suggest import did_you_mean
-    from netdsl.report import all_pages
+    from netdsl.diagnostics.pages import codes, listing, page
+    from netdsl.report import all_pages, no_code
 
+    width = shutil.get_terminal_size((100, 24)).columns
     if everything:
         click.echo(all_pages(), nl=False)
     elif code is None:
-        click.echo("\n".join(codes()))
+        click.echo(listing(width))
     elif code in codes():
-        click.echo(page(code).text(min(shutil.get_terminal_size((100, 24)).columns, 100)))
+        click.echo(page(code).text(min(width, 100)))
     else:
-        guess = did_you_mean(code, codes()) or "`netdsl explain` lists all"
-        raise click.BadParameter(f"no code is `{code}`; {guess}", param_hint="CODE")
+        raise click.BadParameter(no_code(code), param_hint="CODE")
 
 
 @main.command("fmt")
@@ -489,7 +489,7 @@ def fmt_command(files: tuple[str, ...], only_check: bool, as_diff: bool) -> None
     try:
         formatted = [format_file(file) for file in files]
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
     changed = [one for one in formatted if one.is_changed]
     for one in changed if as_diff else ():

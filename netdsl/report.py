@@ -17,7 +17,8 @@ from netdsl.analyses.dims import Dims
 from netdsl.analyses.receptive_field import Axis
 from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
-from netdsl.diagnostics.pages import codes, markdown
+from netdsl.diagnostics.pages import codes, markdown, related
+from netdsl.elaborate.suggest import asked, near
 from netdsl.ir.dim import Size
 from netdsl.network import Network
 
@@ -31,6 +32,12 @@ def all_pages() -> str:
         "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
         f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
     )
+
+
+def no_code(text: str) -> str:
+    """What to say of a code that is none: those near in letters, else those with a word of it."""
+    guesses = near(text, codes()) or related(text)[:4]
+    return f"no code is `{text}`; {asked(guesses) or '`netdsl explain` lists all'}"
 
 
 def print_summary(network: Network, form: str, depth: int | None) -> None:

@@ -26,7 +26,7 @@ from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.answers import check_answers
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.base import Op, Refusal, Rules, parameters
 from netdsl.ops.plugins import check_types
 
 MAX_SIZE = 2**40
@@ -158,16 +158,13 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
             if most is None
             else f"{least} to {most}"
         )
-        one = takes == "1"
         state.error(
             place,
             "wrong-inputs",
-            f"`{op.name}` takes {takes} value{'' if one else 's'}, "
+            f"`{op.name}` takes {takes} value{'' if takes == '1' else 's'}, "
             f"and {count} come{'s' * (count == 1)} in",
             call.span,
-            help="join them first: `-> concat` or `-> add`"
-            if one and count > 1
-            else f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`",
+            help=_inputs_help(op, too_many=count > least),
         )
         return False
     if op.takes_weights or all(v.type.batched for v in flow.values):
@@ -180,6 +177,22 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
         help="join it with a value first: `(x, weight) -> add`, `mul` or `concat`",
     )
     return False
+
+
+def _inputs_help(op: type[Op], *, too_many: bool) -> str:
+    """How a layer gets as many values as it takes; never by joining what is to stay apart."""
+    if not too_many:
+        return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
+    if op.name in ("attention", "window_attention"):
+        return (
+            f"in `{op.name}` the tokens of one value look at each other; there is no layer yet in "
+            "which they look at those of another value"
+        )
+    if any(p.kind.takes_value for p in parameters(op)):
+        return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
+    if op.arity[1] != 1:
+        return f"name those that are meant: `(a, b) -> {op.name}`"
+    return f"let one flow in, `a -> {op.name}`, or join them before it: `(a, b) -> concat`"
 
 
 # --- blocks --------------------------------------------------------------------------------

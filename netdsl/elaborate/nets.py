@@ -14,6 +14,7 @@ from netdsl.elaborate.program import Unit
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import MAX_NODES, Place, State
 from netdsl.elaborate.suggest import did_you_mean
+from netdsl.elaborate.unused import check_unused
 from netdsl.ir.condition import all_of
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Input, Kind, Output, Requirement, Scope, Value
@@ -260,19 +261,7 @@ class _NetBuilder:
         if all(o.when_training for o in self.outputs):
             sink.error("no-output", f"net {name.text} has no output", name.span,
                        help="write `output y = ...`")  # fmt: skip
-        self._check_unused()
-
-    def _check_unused(self) -> None:
-        for span, flow in self.state.unused:
-            if flow.values and not any(id(v) in self.state.used for v in flow.values):
-                self.state.sink.error(
-                    "unused-result",
-                    "nothing uses what this line computes",
-                    span,
-                    help="name the result (`z = ...`) and use it; if the next line goes on from "
-                    "it, begin that line with `->`; "
-                    "else leave the line out",
-                )
+        check_unused(self.state)
 
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
         """Mark what only training needs: what stages ask that do not run at inference."""

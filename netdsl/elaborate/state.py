@@ -67,7 +67,7 @@ class State:
     where: Truth = True
     requirements: list[Requirement] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
-    unused: list[tuple[Span, Flow]] = field(default_factory=list)
+    unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
     binder: Binder = field(init=False)

@@ -14,7 +14,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
-from netdsl.ops.params import Kind
+from netdsl.ops.params import Kind, Same, show
 from netdsl.ops.recipe import TorchRecipe
 
 if TYPE_CHECKING:
@@ -254,3 +254,14 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
             )
         )
     return tuple(found)
+
+
+def written(op: Op) -> str:
+    """An op as it is written, without what is so by default."""
+    parts: list[str] = []
+    for spec in parameters(type(op)):
+        value, default = getattr(op, spec.name), spec.default
+        same = getattr(op, default.parameter) if isinstance(default, Same) else default
+        if spec.required or value != same:
+            parts.append(show(value) if spec.required else f"{spec.name}={show(value)}")
+    return f"{op.name}({', '.join(parts)})" if parts else op.name

@@ -43,6 +43,20 @@ def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: i
     return f"floor(({size} + {added} - {span})/{stride}) + 1 = {made}"
 
 
+def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
+    """What the others mean by "same" with a stride, for maps of axes that the stride divides."""
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    said = f"with a stride the padding is a number, as in PyTorch: `padding={spans[0] // 2}`"
+    added = {max(span - s, 0) for span, s in zip(spans, stride, strict=True)}
+    if len(added) > 1 or len(kernel) != 2:
+        return said
+    (cells,) = added
+    sides = [f"{at}={cells // 2}" for at in ("left", "top") if cells // 2]
+    sides += [f"{at}={cells - cells // 2}" for at in ("right", "bottom") if cells]
+    way = f"`pad({', '.join(sides)})` before it" if sides else "`padding=0`"
+    return f"{said}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
+
+
 @dataclass(frozen=True)
 class Conv(Op):
     """Convolution: slides `channels` filters over a map.
@@ -129,7 +143,7 @@ class Conv(Op):
                 "padding",
                 "padding=same goes with stride 1 only",
                 code="bad-argument",
-                help="give the padding as a number: `padding=1`",
+                help=_same_with_stride(kernel, stride, dilation),
             )
         added = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
         before = tuple(n // 2 for n in added)

@@ -161,12 +161,27 @@ class Reshape(Op):
         held = total(known)
         if len(known) == len(self.shape):
             rules.require(
-                equal(count, held), "shape", f"{x} holds {count} numbers, the new shape {held}"
+                equal(count, held),
+                "shape",
+                f"{x} holds {count} numbers, the new shape {held}",
+                help=self._blocks(x),
             )
             return (x.with_shape(*self.shape),)
         rest = self._rest(x, count, held, rules)
         filled = (rest if isinstance(n, int) and n == -1 else n for n in self.shape)
         return (x.with_shape(*filled),)
+
+    def _blocks(self, x: Tensor) -> str:
+        """What to write where open axes are cut into blocks: [C, H / 2, 2, W / 2, 2]."""
+        match self.shape:
+            case (int(channels), Dim(), int(rows), Dim(), int(columns)) if rows == columns:
+                return (
+                    f"to move blocks of {rows}x{rows} cells into the channels write "
+                    f"`pixel_unshuffle({rows})`; with `channel_shuffle({channels})` behind it they "
+                    "come in the order that `permute([2, 4, 0, 1, 3])` would give"
+                )
+            case _:
+                return ""
 
     def _rest(self, x: Tensor, count: Size, held: Size, rules: Rules) -> Size:
         if isinstance(held, Dim):

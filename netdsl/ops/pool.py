@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, prod
 from typing import ClassVar
@@ -20,11 +20,11 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements, written
 from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
-from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
+from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
 
 Parts = tuple[int, ...]
@@ -60,6 +60,7 @@ class _Pool(Op):
     """What the sliding pools share."""
 
     family: ClassVar[str] = "pooling"
+    border: ClassVar[str] = ""
 
     def _sizes(
         self, inputs: Tensors, rules: Rules, settings: dict[str, object], ceil: bool
@@ -80,7 +81,7 @@ class _Pool(Op):
                     "padding",
                     f"padding {p} is more than half of the kernel {k}",
                     code="bad-argument",
-                    help="to add more, use `pad` before the pool",
+                    help=self._more_padding(),
                 )
             made = pooled(size, k, s, p, d, ceil)  # type: ignore[arg-type]
             rules.require(
@@ -92,6 +93,13 @@ class _Pool(Op):
             )
             sizes.append(made)
         return sizes
+
+    def _more_padding(self) -> str:
+        """How more cells are put around the map than the pool itself can."""
+        if not getattr(self, "count_include_pad", True):
+            return ""
+        more = show(self.padding) + self.border  # type: ignore[attr-defined]
+        return f"to add more, write `pad({more}) -> {written(replace(self, padding=0))}`"
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells of each window that lie in the map; padding has no values."""
@@ -186,6 +194,7 @@ class MaxPool(_Pool):
     """
 
     name: ClassVar[str] = "maxpool"
+    border: ClassVar[str] = ", value=-3.4e38"
 
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
