@@ -258,7 +258,8 @@ def _cell(step: Step) -> str:
     mark = "" if step["status"] == "ok" else f" {step['status'].upper()}"
     peak = f", {step['peak_mib']:.0f} MiB" if "peak_mib" in step else ""
     error = f"{step['rms']:.0e}" if "rms" in step else "?"
-    return f"{step['ms']:.3f} ({error}{peak}){mark}"
+    built = f", {step['compile_s']:.0f} s to compile" if "compile_s" in step else ""
+    return f"{step['ms']:.3f} ({error}{peak}{built}){mark}"
 
 
 def _ratios(timed: list[Step]) -> list[str]:
@@ -323,11 +324,14 @@ def main() -> None:
         }
         results.conditions |= {"batches": batches, "quick": options.quick}
         run(job, results, Path(work), until)
+        last = (Path(work) / "worker.log").read_text(errors="replace")[-1000:]
     if before:
         results.conditions["after"] = smi()
         results.keep()
     print(results.text.read_text())
     nothing = not any("rms" in item for item in results.found)
+    if not results.found and last:
+        print(f"no step was begun: {last}")
     sys.exit(1 if results.faults() or nothing else 0)
 
 

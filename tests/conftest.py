@@ -6,4 +6,4 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["tests.golden"]
+pytest_plugins = ["tests.golden", "tests.shards"]
