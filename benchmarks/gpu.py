@@ -106,14 +106,19 @@ class Results:
     def faults(self) -> list[Step]:
         return [item for item in self.found if item["status"] in FAULTS]
 
-    def keep(self) -> None:
+    def data(self) -> dict[str, Any]:
         counts = {"planned": len(self.planned), "done": len(self.found)}
-        data = {
+        return {
             "conditions": self.conditions,
             "counts": counts | {"faults": len(self.faults())},
             "finished": self.finished,
             "steps": self.found,
         }
+
+    def keep(self) -> None:
+        if not self.found:
+            return
+        data = self.data()
         write_whole(self.json, json.dumps(data, indent=1) + "\n")
         write_whole(self.text, table(data) + "\n")
 
@@ -328,7 +333,7 @@ def main() -> None:
     if before:
         results.conditions["after"] = smi()
         results.keep()
-    print(results.text.read_text())
+    print(table(results.data()))
     nothing = not any("rms" in item for item in results.found)
     if not results.found and last:
         print(f"no step was begun: {last}")
