@@ -106,14 +106,19 @@ class Results:
     def faults(self) -> list[Step]:
         return [item for item in self.found if item["status"] in FAULTS]
 
-    def keep(self) -> None:
+    def data(self) -> dict[str, Any]:
         counts = {"planned": len(self.planned), "done": len(self.found)}
-        data = {
+        return {
             "conditions": self.conditions,
             "counts": counts | {"faults": len(self.faults())},
             "finished": self.finished,
             "steps": self.found,
         }
+
+    def keep(self) -> None:
+        if not self.found:
+            return
+        data = self.data()
         write_whole(self.json, json.dumps(data, indent=1) + "\n")
         write_whole(self.text, table(data) + "\n")
 
@@ -258,7 +263,8 @@ def _cell(step: Step) -> str:
     mark = "" if step["status"] == "ok" else f" {step['status'].upper()}"
     peak = f", {step['peak_mib']:.0f} MiB" if "peak_mib" in step else ""
     error = f"{step['rms']:.0e}" if "rms" in step else "?"
-    return f"{step['ms']:.3f} ({error}{peak}){mark}"
+    built = f", {step['compile_s']:.0f} s to compile" if "compile_s" in step else ""
+    return f"{step['ms']:.3f} ({error}{peak}{built}){mark}"
 
 
 def _ratios(timed: list[Step]) -> list[str]:
@@ -323,11 +329,14 @@ def main() -> None:
         }
         results.conditions |= {"batches": batches, "quick": options.quick}
         run(job, results, Path(work), until)
+        last = (Path(work) / "worker.log").read_text(errors="replace")[-1000:]
     if before:
         results.conditions["after"] = smi()
         results.keep()
-    print(results.text.read_text())
+    print(table(results.data()))
     nothing = not any("rms" in item for item in results.found)
+    if not results.found and last:
+        print(f"no step was begun: {last}")
     sys.exit(1 if results.faults() or nothing else 0)
 
 

@@ -176,8 +176,9 @@ def captured(module: nn.Module, x: Tensor) -> Callable[[], Tensor]:
 def peer_on_cpu(job: Job, step: dict[str, Any]) -> Found:
     """torchvision's network with the same weights, on the CPU: it never saw our source."""
     x = torch.from_numpy(job.images(step["network"], max(job.batches)))
+    theirs = peer(job, step["network"])
     start = time.perf_counter()
-    given = first(peer(job, step["network"])(x[chosen(len(x))]))
+    given = first(theirs(x[chosen(len(x))]))
     spent = time.perf_counter() - start
     return compare(job, step, given) | {"ms": 1000 * spent}
 
