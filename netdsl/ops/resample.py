@@ -129,6 +129,10 @@ class Upsample(Op):
                 "align_corners", "align_corners does not go with mode nearest", code="bad-argument"
             )
 
+    def factors(self, rank: int) -> tuple[Fraction, ...]:
+        """The factor of each axis; none where a size is given."""
+        return () if self.scale is None else self._factors(rank, Rules())
+
     def _factors(self, rank: int, rules: Rules) -> tuple[Fraction, ...]:
         assert self.scale is not None
         return per_axis(self.scale, rank, rules, "scale")
@@ -162,7 +166,7 @@ class Upsample(Op):
         """The factor that says where outputs lie, an axis each; None where the sizes say it."""
         if self.scale is None or self.align_corners:
             return (None,) * rank
-        return self._factors(rank, Rules())
+        return self.factors(rank)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """All of an axis where the ratio of its sizes depends on them."""
@@ -243,13 +247,13 @@ class Upsample(Op):
         else:
             size = tuple(
                 SizeOf(0, axis - rank, f.numerator, f.denominator)
-                for axis, f in enumerate(self._factors(rank, Rules()))
+                for axis, f in enumerate(self.factors(rank))
             )
         return TorchCall("F.interpolate", (In(0),), (*keywords(size=size), *mode))
 
     def _by_factor(self, spatial: tuple[Size, ...], mode: Keywords) -> TorchRecipe:
         """PyTorch is handed the factor; with the size where it would make another one of it."""
-        factors = self._factors(len(spatial), Rules())
+        factors = self.factors(len(spatial))
         if all(map(_is_size_of_torch, spatial, factors)):
             scales = tuple(map(float, factors))
             scale = scales[0] if len(set(scales)) == 1 else scales
@@ -261,12 +265,13 @@ class Upsample(Op):
         x, shape = to.inputs[0], to.result()
         factors = self._steps(len(shape) - 2)
         axes = list(zip(x.shape[2:], shape[2:], factors, strict=True))
-        if any(f is not None and f.denominator > 1 for f in factors):
+        precise = x.dtype == "float64"
+        if any(f is not None and (f.denominator > 1 or precise) for f in factors):
             return self._onnx_by_factor(to, axes)
         if self.mode != "nearest":
             return self._resize(to, to.sizes(shape))
         whole = [_whole_factor(size, made) for size, made, _ in axes]
-        if all(whole):
+        if all(whole) and not precise:
             return self._resize(to, None, [n or 1 for n in whole])
         return self._nearest(to, axes)
 
