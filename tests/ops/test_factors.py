@@ -25,9 +25,9 @@ from netdsl.ops.factor import is_as_torch, sizes_apart, torch_size
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-import torch.nn.functional as F  # noqa: E402
-
 from tests.backends.onnx.runtime import check_file, session  # noqa: E402
+from tests.ops.factors import by_factor  # noqa: E402
+from tests.ops.factors import promised as exact_size  # noqa: E402
 
 FULL = bool(os.environ.get("NETDSL_FULL"))
 FACTORS = ["0.01", "0.1", "0.29", "0.3", "0.3333", "0.33333333", "0.5", "0.7", "0.75", "0.999",
@@ -56,18 +56,12 @@ def network(factor: str, mode: str, rank: int, corners: bool, dtype: str = "") -
 
 
 def promised(size: int, factor: str) -> int:
-    return size * Fraction(factor).numerator // Fraction(factor).denominator
+    return exact_size(size, Fraction(factor))
 
 
 def right(x, factors: list[str], mode: str, corners: bool):
     """What PyTorch gives at the sizes that the language promises."""
-    words = {} if mode == "nearest" else {"align_corners": corners}
-    sizes = [promised(n, f) for n, f in zip(x.shape[2:], factors, strict=True)]
-    scales = list(map(float, factors))
-    if [int(n * s) for n, s in zip(x.shape[2:], scales, strict=True)] == sizes:
-        return F.interpolate(x, scale_factor=tuple(scales), mode=mode, **words)
-    operator = getattr(torch.ops.aten, f"upsample_{mode}{len(sizes)}d")
-    return operator(x, sizes, *words.values(), *scales)
+    return by_factor(x, tuple(map(Fraction, factors)), mode, corners)
 
 
 def image(shape: tuple[int, ...], dtype=None):
