@@ -109,7 +109,8 @@ class _Writer:
         return self.random.choice(
             ["upsample(2)", "upsample(1.5)", "upsample(scale=2x1, mode=bilinear)",
              f"conv_transpose({self.number(1, 4)}, 3, stride=2, padding=1, output_padding=1)",
-             f"conv_transpose({self.number(1, 4)}, 2, stride=2)", "upsample(scale=0.7)"]
+             f"conv_transpose({self.number(1, 4)}, 2, stride=2)", "upsample(scale=0.7)",
+             "upsample(1.25, mode=bilinear)", "upsample(2.3, mode=bicubic)", "upsample(1.1)"]
         )  # fmt: skip
 
     def fork(self, depth: int) -> str:

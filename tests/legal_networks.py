@@ -13,6 +13,7 @@ from random import Random
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 FIXED = {1: "37", 2: "26, 33", 3: "17, 16, 18"}
 LEAST = {1: 37, 2: 26, 3: 16}
+SMOOTH = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
 DEEPEST = 2
 
 BLOCKS = """
@@ -222,14 +223,21 @@ class _Writer:
                         ("avgpool(3, stride=2, padding=1)", c, (least + 1) // 2, 1)]  # fmt: skip
         if flow.level >= 0:
             options += [("upsample(2)", c, 2 * least, -1), ("pad(1)", c, least + 2, 0),
-                        ("upsample(1.5)", c, 3 * least // 2, -1), (f"conv_transpose({n}, 3, "
-                        "stride=2, padding=1, output_padding=1)", n, 2 * least, -1)]  # fmt: skip
+                        self.scaled(c, least), (f"conv_transpose({n}, 3, stride=2, padding=1, "
+                        "output_padding=1)", n, 2 * least, -1)]  # fmt: skip
         if self.rank == 2:
             options.append(("permute([0, 2, 1])", c, least, 0))
         if not options:
             return self.keep(flow, depth, labels)
         text, channels, least, step = self.random.choice(options)
         return text, Flow(channels, self.number(), least, flow.level + step)
+
+    def scaled(self, channels: int, least: int) -> tuple[str, int, int, int]:
+        """Enlarged by a factor that is no whole number, of which PyTorch makes the same size."""
+        tenths = self.random.choice([11, 15, 17, 18])
+        mode = self.random.choice(["nearest", *SMOOTH[self.rank]])
+        text = f"upsample({tenths / 10}, mode={mode})"
+        return text, channels, tenths * least // 10, -1
 
     def exact(self) -> str:
         """A branch that has the size of the input only where 2 divides that."""

@@ -270,5 +270,6 @@ def setting_text(value: object) -> str:
     if isinstance(value, str | Dim):
         return str(value)
     if isinstance(value, float):  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
-        return repr(value) if len(repr(value)) < 12 else f"{value:.6g}"
+        is_written = float(f"{value:.15g}") == value
+        return repr(value) if is_written else f"{value:.6g}"
     return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)

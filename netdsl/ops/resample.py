@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Size
@@ -20,8 +21,10 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
+from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
+from netdsl.ops.interpolation import CUBIC, interpolated, is_small, takes_scales
+from netdsl.ops.interpolation import nearest as nearest_nodes
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import replaced
 from netdsl.ops.params import (
     BOOL,
     INT,
@@ -36,6 +39,7 @@ from netdsl.ops.recipe import (
     Code,
     From,
     In,
+    Keywords,
     SizeOf,
     TorchCall,
     TorchModule,
@@ -47,6 +51,9 @@ from netdsl.ops.recipe import (
 RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 MAX_WHOLE = 16
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
+Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
+"""Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
+Scales: TypeAlias = "Sequence[int | Fraction]"
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,9 @@ class Upsample(Op):
     """Resamples a map by a factor, to a size, or to the size of another value.
 
     A factor is the exact decimal written, and the result is `floor(in * scale)` in whole
-    numbers: 1.1 times 10 is 11, at every size.
+    numbers: 1.1 times 10 is 11, at every size. The values are those of
+    `nn.Upsample(scale_factor=...)`: the factor, and not the two sizes, says where an output lies
+    in the map, except with `align_corners`.
 
         upsample(2): [64, 14, 14] -> [64, 28, 28]
         upsample(scale=3x2): [3, 4, 5] -> [3, 12, 10]
@@ -120,6 +129,10 @@ class Upsample(Op):
                 "align_corners", "align_corners does not go with mode nearest", code="bad-argument"
             )
 
+    def factors(self, rank: int) -> tuple[Fraction, ...]:
+        """The factor of each axis; none where a size is given."""
+        return () if self.scale is None else self._factors(rank, Rules())
+
     def _factors(self, rank: int, rules: Rules) -> tuple[Fraction, ...]:
         assert self.scale is not None
         return per_axis(self.scale, rank, rules, "scale")
@@ -149,14 +162,24 @@ class Upsample(Op):
         reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
         return elements(outputs) * reach ** (inputs[0].rank - 1)
 
+    def _steps(self, rank: int) -> tuple[Fraction | None, ...]:
+        """The factor that says where outputs lie, an axis each; None where the sizes say it."""
+        if self.scale is None or self.align_corners:
+            return (None,) * rank
+        return self.factors(rank)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """All of an axis where the ratio of its sizes depends on them."""
-        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return tuple(self._window(size, made) for size, made in pairs)
+        given, made = inputs[0].spatial, outputs[0].spatial
+        small = _is_small(made)
+        axes = zip(given, made, self._steps(len(made)), strict=True)
+        return tuple(self._window(*axis, small) for axis in axes)
 
-    def _window(self, size: Size, made: Size) -> Window | None:
+    def _window(
+        self, size: Size, made: Size, factor: Fraction | None, small: bool
+    ) -> Window | None:
         """The cells around the place of an output: `i*step` for nearest, else of its centre."""
-        step = _ratio(size, made)
+        step = self._step(size, made, factor, small)
         if self.align_corners and isinstance(size, int) and isinstance(made, int):
             step = Fraction(size - 1, max(made - 1, 1))
         elif self.align_corners and step != 1:
@@ -171,19 +194,35 @@ class Upsample(Op):
         reach = 4 if self.mode == "bicubic" else 2
         return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
 
-    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        pairs = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
-        return [(0, (wanted[0], *(self._taps(*pair) for pair in pairs)))]
+    def _step(
+        self, size: Size, made: Size, factor: Fraction | None, small: bool
+    ) -> Fraction | None:
+        """How many cells come on one of the result; None where that depends on the size."""
+        copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == made
+        if factor is None or (copies and made == copied(factor) * size):
+            return _ratio(size, made)
+        return 1 / factor
 
-    def _taps(self, wanted: Indices, size: int, made: int) -> Indices:
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        given, made = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
+        small, wide = _is_small(made), inputs[0].dtype == "float64"
+        found: list[Indices] = []
+        axes = zip(wanted[1:], given, made, self._steps(len(made)), strict=True)
+        for cells, size, after, factor in axes:
+            if self.mode == "nearest":
+                step = size / after if factor is None else 1 / float(factor)
+                found.append(nearest(cells, size, after, step, small=small, wide=wide))
+            else:
+                found.append(self._taps(cells, size, after, factor))
+        return [(0, (wanted[0], *found))]
+
+    def _taps(self, wanted: Indices, size: int, made: int, factor: Fraction | None) -> Indices:
         """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
-        if self.mode == "nearest":
-            return nearest(wanted, size, made)
-        step, shift = Fraction(size, made), Fraction(0)
+        step = self._step(size, made, factor, False)
+        assert step is not None
+        shift = (step - 1) / 2
         if self.align_corners:
-            step = Fraction(size - 1, max(made - 1, 1))
-        elif size != made:
-            shift = (step - 1) / 2
+            step, shift = Fraction(size - 1, max(made - 1, 1)), Fraction(0)
         cubic = self.mode == "bicubic"
         found: set[int] = set()
         for place in (i * step + shift for i in wanted):
@@ -196,6 +235,8 @@ class Upsample(Op):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         mode = changed(mode=(From(self.mode, "mode"), "nearest"))
+        if any(f is not None and f.denominator > 1 for f in self._steps(rank)):
+            return self._by_factor(inputs[0].spatial, mode)
         if self.mode != "nearest":  # PyTorch refuses the word beside nearest, even as False
             mode += changed(align_corners=(From(self.align_corners, "align_corners"), False))
         size: TorchValue
@@ -206,37 +247,88 @@ class Upsample(Op):
         else:
             size = tuple(
                 SizeOf(0, axis - rank, f.numerator, f.denominator)
-                for axis, f in enumerate(self._factors(rank, Rules()))
+                for axis, f in enumerate(self.factors(rank))
             )
         return TorchCall("F.interpolate", (In(0),), (*keywords(size=size), *mode))
 
+    def _by_factor(self, spatial: tuple[Size, ...], mode: Keywords) -> TorchRecipe:
+        """PyTorch is handed the factor; with the size where it would make another one of it."""
+        factors = self.factors(len(spatial))
+        if all(map(_is_size_of_torch, spatial, factors)):
+            scales = tuple(map(float, factors))
+            scale = scales[0] if len(set(scales)) == 1 else scales
+            return TorchCall("F.interpolate", (In(0),), (*keywords(scale_factor=scale), *mode))
+        parts = tuple((f.numerator, f.denominator) for f in factors)
+        return TorchModule("ExactUpsample", (From(parts, "factors"),), mode, helper="resample")
+
     def onnx(self, to: Lowering) -> OnnxValue:
         x, shape = to.inputs[0], to.result()
+        factors = self._steps(len(shape) - 2)
+        axes = list(zip(x.shape[2:], shape[2:], factors, strict=True))
+        precise = x.dtype == "float64"
+        if any(f is not None and (f.denominator > 1 or precise) for f in factors):
+            return self._onnx_by_factor(to, axes)
         if self.mode != "nearest":
+            return self._resize(to, to.sizes(shape))
+        whole = [_whole_factor(size, made) for size, made, _ in axes]
+        if all(whole) and not precise:
+            return self._resize(to, None, [n or 1 for n in whole])
+        return self._nearest(to, axes)
+
+    def _onnx_by_factor(self, to: Lowering, axes: Axes) -> OnnxValue:
+        if self.mode == "nearest":
+            return self._nearest(to, axes)
+        x = to.inputs[0]
+        known = [(size, made, f) for size, made, f in axes if f is not None]
+        if x.dtype != "float64" and all(takes_scales(*axis) for axis in known):
+            return self._resize(to, None, [f for *_, f in known])
+        for axis, (_, made, factor) in enumerate(known, 2):
+            if factor != 1:
+                x = interpolated(to, x, axis, made, factor, self.mode == "bicubic")
+        return x
+
+    def _nearest(self, to: Lowering, axes: Axes) -> OnnxValue:
+        x, spatial = to.inputs[0], to.result()[2:]
+        special = x.dtype == "float64" or any(copied(f) for *_, f in axes)
+        small = special and is_small(to, spatial)
+        for axis, (_, made, factor) in enumerate(axes, 2):
+            x = nearest_nodes(to, x, axis, made, factor, small)
+        return x
+
+    def _resize(self, to: Lowering, sizes: OnnxValue | None, scales: Scales = ()) -> OnnxValue:
+        """A Resize to sizes or by factors, which computes as PyTorch does."""
+        listed = to.floats([1.0, 1.0, *map(float, scales)], dtype="float32") if scales else None
+        inputs = [to.inputs[0], None, listed, sizes][: 3 if sizes is None else 4]
+        if self.mode == "nearest":
             return to.node(
                 "Resize",
-                [x, None, None, to.sizes(shape)],
-                shape,
-                mode="cubic" if self.mode == "bicubic" else "linear",
-                coordinate_transformation_mode="align_corners"
-                if self.align_corners
-                else "half_pixel",
-                cubic_coeff_a=-0.75,
-            )
-        factors = [_whole_factor(a, b) for a, b in zip(x.shape[2:], shape[2:], strict=True)]
-        if all(factors):
-            scales = to.floats([1.0, 1.0, *(float(f or 1) for f in factors)], dtype="float32")
-            return to.node(
-                "Resize",
-                [x, None, scales],
-                shape,
+                inputs,
+                to.result(),
                 mode="nearest",
                 coordinate_transformation_mode="asymmetric",
                 nearest_mode="floor",
             )
-        for axis, size in enumerate(shape[2:], 2):
-            x = _nearest(to, x, axis, size)
-        return x
+        return to.node(
+            "Resize",
+            inputs,
+            to.result(),
+            mode="cubic" if self.mode == "bicubic" else "linear",
+            coordinate_transformation_mode="align_corners" if self.align_corners else "half_pixel",
+            cubic_coeff_a=CUBIC,
+        )
+
+
+def _is_small(made: tuple[Size, ...]) -> bool:
+    """Whether this is known to be a map of two axes in which PyTorch may copy cells."""
+    known = [n for n in made if isinstance(n, int)]
+    return len(known) == len(made) == 2 and sum(known) <= SMALL_MAP
+
+
+def _is_size_of_torch(size: Size, factor: Fraction) -> bool:
+    """Whether PyTorch's product gives the size, at every size if that is open."""
+    if isinstance(size, int):
+        return torch_size(factor, size) == size_by(factor, size)
+    return is_as_torch(factor)
 
 
 def _ratio(size: Size, made: Size) -> Fraction | None:
@@ -254,25 +346,6 @@ def _ratio(size: Size, made: Size) -> Fraction | None:
 def _whole_factor(size: Size, made: Size) -> int | None:
     """By which whole number an axis grows, where the runtimes' nearest cell is PyTorch's."""
     return next((n for n in range(1, MAX_WHOLE + 1) if size * n == made), None)
-
-
-def _nearest(to: Lowering, x: OnnxValue, axis: int, size: Size) -> OnnxValue:
-    """The cells that PyTorch takes: number i is at `floor(i * (in / out))` in single precision."""
-    if x.shape[axis] == size:
-        return x
-    before, after = (to.size_of(n) for n in (x.shape[axis], size))
-    ratio = [to.node("Cast", [n], dtype="float32", to="float32") for n in (before, after)]
-    ratio = [to.node("Div", ratio)]
-    end = to.node("Squeeze", [after, to.ints(0)], ())
-    counted = to.node(
-        "Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64"
-    )
-    at = to.node("Cast", [counted], dtype="float32", to="float32")
-    at = to.node("Floor", [to.node("Mul", [at, *ratio])])
-    last = to.node("Sub", [before, to.ints(1)])
-    index = to.node("Cast", [at], dtype="int64", to="int64")
-    index = to.node("Min", [index, last])
-    return to.node("Gather", [x, index], replaced(x.shape, axis, size), axis=axis)
 
 
 @dataclass(frozen=True)

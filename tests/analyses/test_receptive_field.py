@@ -57,8 +57,10 @@ class Writer:
         pick = self.random.choice
         if self.smooth and self.random.random() < 0.4:
             return pick(["upsample(2, mode=bilinear)", "upsample(4, mode=bilinear)",
-                         "upsample(2, mode=bicubic)"])  # fmt: skip
+                         "upsample(2, mode=bicubic)", "upsample(1.5, mode=bilinear)",
+                         "upsample(1.3, mode=bilinear)", "upsample(0.7, mode=bicubic)"])  # fmt: skip
         kernel = pick([1, 2, 3, 3, 4, 5])
+        places = [] if self.smooth else ["1.7", "2.3"]  # they round otherwise in double precision
         stages = [
             f"conv(2, {kernel}, stride={pick([1, 1, 2, 3])}, padding={pick([0, 1, 2])}, "
             f"dilation={pick([1, 1, 2])})",
@@ -67,7 +69,7 @@ class Writer:
             f"padding={pick([0, kernel // 2])})",
             f"conv_transpose(2, {kernel}, stride={pick([1, 2, 3][:kernel])}, padding={pick([0, 1])})",
             "conv_transpose(2, 3, stride=2, padding=1, output_padding=1)",
-            f"upsample({pick(['2', '3', '2x1', '1.5', '0.7'])})",
+            f"upsample({pick(['2', '3', '2x1', '1.5', '0.7', *places])})",
             "relu", "batchnorm", "lrn(2)",
             "pad(left=2, bottom=1)",
             "slice(1, 1, -1)", "slice(-1, 2, -2, step=2)", "conv(8, 1) -> pixel_shuffle(2)",
@@ -91,11 +93,11 @@ def by_poison(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None
     """What each place of the result's middle depends on: a row of NaN is found again there."""
     (item,) = network.inputs
     rows = item.shape[1 + axis]
-    images = torch.ones(rows, *item.shape, dtype=torch.float64)
+    images = torch.ones(rows, *item.shape)
     for row in range(rows):
         images[row].select(1 + axis, row).fill_(float("nan"))
     with torch.no_grad():
-        found = network.torch(seed=0).double().eval()(images).isnan()
+        found = network.torch(seed=0).eval()(images).isnan()
     return hulls(found.any(1).select(2 - axis, found.shape[3 - axis] // 2))
 
 

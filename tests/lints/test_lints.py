@@ -56,6 +56,13 @@ SPEAKS = {
         net("B(conv(3, 16, 3))", before="block B(c: layer) { c }"),
         net("batchnorm(64)"),
     ],
+    "size-unlike-pytorch": [
+        net("upsample(2.3)", image="[3, H, W]"),
+        net("upsample(2.3)", image="[3, 50, 8]"),
+        net("upsample((1.5, 0.7), mode=bicubic, align_corners=true)", image="[3, H, 90]"),
+        net("maxpool(2) -> upsample(0.29)", image="[3, H, 200]"),
+        net("upsample(1 / 3)", image="[3, H, W]"),
+    ],
     "hides-layer": [net("relu", before="block relu { tanh }")],
     "unknown-warning": [net("relu") + "# allow: unused-nme"],
 }
@@ -108,6 +115,14 @@ SILENT = {
         net("conv_transpose(n, 16, 8)", head="(n: int = 3)"),
         net("B", before="block B { conv(in.channels, 31, 1, 15) }"),
         net("batchnorm(0.001)"),
+    ],
+    "size-unlike-pytorch": [
+        net("upsample(1.5)", image="[3, H, W]"),
+        net("upsample(1.1) -> upsample(3) -> upsample(0.1)", image="[3, H, W]"),
+        net("upsample(2.3)", image="[3, 49, 8]"),
+        net("upsample((1.5, 2.3))", image="[3, 50, 51]"),
+        net("upsample(2.3)", image="[3, H, W] where H < 50, W == 99"),
+        net("upsample(size=115x115)", image="[3, 50, 50]"),
     ],
     "hides-layer": [net("relu", before="block Relu { tanh }")],
     "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
@@ -188,6 +203,24 @@ def test_a_comment_silences_it(code: str, text: str, above: bool) -> None:
     else:
         lines[place] += f"  # allow: {code}"
     assert codes("\n".join(lines)) == []
+
+
+def test_the_smallest_size_at_which_pytorch_rounds_is_named() -> None:
+    """0.7 at 90: 90 * 0.7 is 62.99999999999999."""
+    for text, first, ours, theirs in [
+        (SPEAKS["size-unlike-pytorch"][0], 50, 115, 114),
+        (net("upsample(0.7)", image="[3, H, W]"), 90, 63, 62),
+        (net("upsample(0.29)", image="[3, H, W] where H >= 150, W >= 4, W < 100"), 200, 58, 57),
+        (
+            net("pad(left=1) -> upsample(2.3)", image="[3, H, W] where H == 7, W == 99"),
+            100,
+            230,
+            229,
+        ),
+    ]:
+        (warning,) = netdsl.loads(text, allow=["tight-where"]).warnings
+        assert f"{ours} of {first} cells" in warning.message
+        assert warning.message.endswith(f"makes {theirs}")
 
 
 def test_a_comment_elsewhere_silences_nothing() -> None:

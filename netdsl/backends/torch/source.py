@@ -52,8 +52,9 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
 def class_name(graph: Graph) -> str:
     """The net's own name, unless Python or the generated source needs that name."""
     name = graph.name
-    helpers = {"AdaptiveAvgPool", "AdaptiveMaxPool", "AxisLayerNorm", "DropPath", "Normalize",
-               "PaperPyramidPool", "SpatialPyramidPool", "WindowAttention"}  # fmt: skip
+    helpers = {"AdaptiveAvgPool", "AdaptiveMaxPool", "AxisLayerNorm", "DropPath",
+               "ExactUpsample", "Normalize", "PaperPyramidPool", "SpatialPyramidPool",
+               "WindowAttention"}  # fmt: skip
     taken = RESERVED | helpers | own_helpers(graph) | set(dir(builtins))
     clash = keyword.iskeyword(name) or name in taken
     return f"{name}Net" if clash else name
