@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -18,6 +17,7 @@ from netdsl.driver import check, load
 from netdsl.elaborate import Written
 from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.network import Network
+from netdsl.numerals import Whole, numbers_given, once, range_given, sizes_given
 from netdsl.options import (
     check_rename,
     draw_options,
@@ -25,14 +25,10 @@ from netdsl.options import (
     network_options,
     rename_option,
 )
-from netdsl.shell import WRONG_FILE, Group, fail, reason, show
+from netdsl.shell import WRONG_CALL, WRONG_FILE, Group, fail, reason, show
 
 FORMATS = ("json", "github", "sarif")
-LONGEST_NUMBER = 12
-MOST_COLUMNS = 10_000
 MOST_SAMPLES = 2**31 - 1
-RANGE = re.compile(r"(\d{1,12})\.\.(\d{1,12})(?::(\d{1,12}))?")
-T = TypeVar("T")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,8 +46,8 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     """The options as arguments of the driver."""
     return {
         "net": options["net"],
-        "params": _once((_parameter(text) for text in options["params"]), "--set"),
-        "sizes": _sizes(options["sizes"], "--size"),
+        "params": once((_parameter(text) for text in options["params"]), "--set"),
+        "sizes": sizes_given(options["sizes"], "--size"),
         "roots": options["roots"],
         "max_layers": options["max_layers"],
         "allow": _warnings(options["allow"]),
@@ -78,43 +74,6 @@ def _parameter(text: str) -> tuple[str, Written]:
     if not mark or not name.strip().isidentifier():
         raise click.BadParameter(f"`{text}` is not NAME=VALUE", param_hint="--set")
     return name.strip(), Written(value.strip())
-
-
-def _sizes(texts: Sequence[str], option: str) -> dict[str, int]:
-    """`H=224,W=224` as numbers by symbol."""
-    pairs = [pair for text in texts for pair in text.split(",")]
-    return _once((_size(pair, option) for pair in pairs), option)
-
-
-def _named(pair: str, option: str) -> tuple[str, str]:
-    name, _, value = (part.strip() for part in pair.partition("="))
-    if not name.isidentifier():
-        raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint=option)
-    return name, value
-
-
-def _size(pair: str, option: str) -> tuple[str, int]:
-    name, number = _named(pair, option)
-    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
-        raise click.BadParameter(f"`{pair}` is not SYMBOL=NUMBER", param_hint=option)
-    return name, int(number)
-
-
-def _numbers(text: str | None, option: str) -> list[int]:
-    """`1,3` as numbers from 1 on."""
-    return (
-        [] if text is None else [_size(f"n={part.strip()}", option)[1] for part in text.split(",")]
-    )
-
-
-def _once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
-    """Pairs by name; a name given twice leaves open which one was meant."""
-    found: dict[str, T] = {}
-    for name, value in pairs:
-        if name in found:
-            raise click.BadParameter(f"{name} is given twice", param_hint=option)
-        found[name] = value
-    return found
 
 
 def _is_denied(diagnostics: Sequence[Diagnostic], options: dict[str, Any]) -> bool:
@@ -234,21 +193,18 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @init_option
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**64 - 1),
+    type=Whole(0, 2**64 - 1),
     default=0,
     show_default=True,
     help="Draws the weights where no file is given.",
 )
 @click.option(
-    "--batch",
-    metavar="N",
-    type=click.IntRange(1, MOST_SAMPLES),
-    help="A fixed number of samples.",
+    "--batch", metavar="N", type=Whole(1, MOST_SAMPLES), help="A fixed number of samples."
 )
 @click.option(
     "--opset",
     metavar="N",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=18,
     show_default=True,
     help="Version of ONNX's operators.",
@@ -289,12 +245,12 @@ def export_command(file: str, output: str, **options: Any) -> None:
 
     if _is_same_file(file, output):
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
-    names = _once((_rename(pair) for pair in options["names"]), "--names")
+    names = once((_rename(pair) for pair in options["names"]), "--names")
     check_rename(options)
     if output == "-" and options["profiles"]:
         raise click.UsageError("--profiles prints where `-o -` writes: name a file")
-    at = [_sizes([text], "--at") for text in options["at"]]
-    batches = _numbers(options["batch_sizes"], "--batch-sizes")
+    at = [sizes_given([text], "--at") for text in options["at"]]
+    batches = numbers_given(options["batch_sizes"], "--batch-sizes")
     network = _load(file, options)
     target = Path("/dev/stdout" if output == "-" else output)
     try:
@@ -317,7 +273,7 @@ def _rename(pair: str) -> tuple[str, str]:
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "csv", "markdown"]), default="text"
 )
-@click.option("--depth", metavar="N", type=click.IntRange(1), help="Fold blocks from there on.")
+@click.option("--depth", metavar="N", type=Whole(1), help="Fold blocks from there on.")
 def summary_command(file: str, form: str, depth: int | None, **options: Any) -> None:
     """Print layers with shapes, neurons, connections, parameters, costs, receptive fields.
 
@@ -373,7 +329,7 @@ def draw_command(file: str, output: str, **options: Any) -> None:
     "--table", metavar="H=64..129:16", help="The shape of every named value, over a range of sizes."
 )
 @click.option(
-    "--training", metavar="BATCH", type=click.IntRange(1), help="For training with this batch size."
+    "--training", metavar="BATCH", type=Whole(1), help="For training with this batch size."
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def sizes_command(
@@ -391,56 +347,34 @@ def sizes_command(
       netdsl sizes examples/unet16.net --accepts H=65,W=64
       netdsl sizes examples/googlenet.net --table H=15..240:32
     """
-    from netdsl.report import acceptance, sizes_json, sizes_table, sizes_text
+    from netdsl.analyses.fixed import shapes
+    from netdsl.report import UNSETTLED, acceptance, sizes_json, sizes_table, sizes_text
 
     if accepts is not None and table is not None:
         raise click.UsageError("--accepts and --table are two questions: ask one at a time")
     network = _load(file, options)
     sizes = network.sizes if training is None else network.sizes.training(training)
     if table is not None:
-        click.echo(sizes_table(network.sizes.dims, sizes, _range(table, sizes.symbols), form))
+        if not sizes.symbols:
+            message = f"the sizes of this network are fixed: {shapes(network.graph)}"
+            raise click.BadParameter(message, param_hint="--table")
+        points = range_given(table, sizes.symbols, "--table")
+        click.echo(sizes_table(network.sizes.dims, sizes, points, form))
         return
     if accepts is None:
         click.echo(sizes_json(sizes) if form == "json" else sizes_text(network, sizes))
+        if not sizes.is_settled:
+            click.echo(UNSETTLED, err=True)
+            sys.exit(WRONG_CALL)
         return
-    wanted = _sizes([accepts], "--accepts")
+    wanted = sizes_given([accepts], "--accepts")
     try:
-        ok, text = acceptance(sizes, wanted, form)
+        ok, text = acceptance(network, sizes, wanted, form)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--accepts") from None
     click.echo(text)
     if not ok:
         sys.exit(WRONG_FILE)
-
-
-def _range(text: str, symbols: Sequence[str]) -> list[dict[str, int]]:
-    """The sizes that `H=64..129:16,W=64` goes through; a symbol left out moves with the first.
-
-    As in the language, the end of a range is not in it.
-    """
-    hint = "--table"
-    if not symbols:
-        raise click.BadParameter("this network has no size symbols", param_hint=hint)
-    fixed: dict[str, int] = {}
-    ranges: dict[str, range] = {}
-    for name, number in _once((_named(pair, hint) for pair in text.split(",")), hint).items():
-        if name not in symbols:
-            known = ", ".join(symbols)
-            message = f"there is no size symbol {name}; there are: {known}"
-            raise click.BadParameter(message, param_hint=hint)
-        match = RANGE.fullmatch(number)
-        if match is None:
-            fixed[name] = _size(f"{name}={number}", hint)[1]
-            continue
-        start, stop, step = (int(part or 1) for part in match.groups())
-        ranges[name] = range(start, stop, max(step, 1))
-    if len(ranges) != 1:
-        raise click.BadParameter("one symbol has a range: `H=64..129:16,W=64`", param_hint=hint)
-    (numbers,) = ranges.values()
-    if not 0 < len(numbers) <= MOST_COLUMNS or numbers[0] < 1:
-        message = f"the range has {len(numbers)} sizes; it needs 1 to {MOST_COLUMNS}, from 1 on"
-        raise click.BadParameter(message, param_hint=hint)
-    return [{name: fixed.get(name, number) for name in symbols} for number in numbers]
 
 
 @main.command("explain")

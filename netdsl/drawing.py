@@ -19,7 +19,7 @@ from netdsl.network import Network
 from netdsl.shell import WRONG_FILE, fail, reason, show
 
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
-WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)")
+WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
 
 
 def draw(network: Network, output: str, asked: Mapping[str, Any], old: Network | None) -> None:

@@ -73,7 +73,10 @@ def export(
         f"{said}: {network.name}, {len(model.nodes):,} nodes, {draft.size:,} bytes", err=True
     )
     if options["profiles"]:
-        click.echo(trtexec(network.graph, str(path), names, chosen.batch))
+        try:
+            click.echo(trtexec(network.graph, str(path), names, chosen.batch))
+        except ValueError as error:
+            fail(str(error))
 
 
 def _check_options(sizes: Sizes, options: Mapping[str, Any]) -> None:
@@ -120,6 +123,8 @@ def _judge(
         return
     batches = (chosen.batch,) if chosen.batch else options["batch_sizes"] or BATCHES
     runs = trials(network.graph, model, batches, options["at"])
+    if not runs:
+        fail("no size was found at which to run the file; it is not verified. Choose one: --at")
     bound = HALF_TOLERANCE if chosen.half else TOLERANCE
     why = _differing(network, draft, weights, chosen.names, runs, bound)
     if why:

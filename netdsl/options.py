@@ -9,6 +9,7 @@ import click
 
 from netdsl import driver
 from netdsl.backends.diagram.options import DIRECTIONS, ENGINES, LEVELS, THEMES
+from netdsl.numerals import Whole
 
 Command = Callable[..., None]
 
@@ -71,7 +72,7 @@ def network_options(command: Command) -> Command:
                      help="Numbers for size symbols."),
         click.option("--root", "roots", metavar="DIR", multiple=True,
                      help="A further folder that `use` may read from."),
-        click.option("--max-layers", metavar="N", type=click.IntRange(1), default=driver.MAX_NODES,
+        click.option("--max-layers", metavar="N", type=Whole(1), default=driver.MAX_NODES,
                      show_default=True, help="Bound on the layers of a network."),
         click.option("--allow", metavar="CODE", multiple=True,
                      help="A warning that is not wanted. May be repeated."),
@@ -91,7 +92,7 @@ def draw_options(command: Command) -> Command:
         click.option("--expand", metavar="PATH", multiple=True,
                      help="A block to open: path, pattern or kind; `none` opens none. "
                           "May be repeated."),
-        click.option("--depth", metavar="N", type=click.IntRange(0),
+        click.option("--depth", metavar="N", type=Whole(0),
                      help="Open blocks to this depth."),
         click.option("--diff", "old", metavar="OLD.net",
                      help="Draw what changes from that file to FILE."),

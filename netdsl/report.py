@@ -14,6 +14,7 @@ import click
 
 from netdsl.analyses.cost import NUMBERS, TITLES, Row, Summary
 from netdsl.analyses.dims import Dims
+from netdsl.analyses.fixed import mismatches, shapes
 from netdsl.analyses.receptive_field import Axis
 from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
@@ -21,6 +22,11 @@ from netdsl.diagnostics.pages import codes, markdown, related
 from netdsl.elaborate.suggest import asked, near
 from netdsl.ir.dim import Size
 from netdsl.network import Network
+
+UNSETTLED = (
+    "netdsl: these conditions are exact, but could not be worked out further within the bounds of "
+    "the solver; --accepts H=65,W=64 answers for single sizes"
+)
 
 
 def all_pages() -> str:
@@ -188,8 +194,7 @@ def sizes_text(network: Network, sizes: Sizes) -> str:
     """The size contract in words; the shapes of the inputs where no size is open."""
     if network.sizes.symbols or not sizes.accepts():
         return str(sizes)
-    shapes = (f"{item.name} {item.value.type}" for item in network.inputs)
-    return clean(f"{sizes}: {', '.join(shapes)}")
+    return clean(f"{sizes}: {shapes(network.graph)}")
 
 
 def sizes_json(sizes: Sizes) -> str:
@@ -197,6 +202,7 @@ def sizes_json(sizes: Sizes) -> str:
     data = {
         "symbols": list(sizes.symbols),
         "text": str(sizes),
+        "settled": sizes.is_settled,
         "smallest": sizes.smallest(),
         "constraints": [
             {"condition": str(r.condition), "message": r.message, "place": str(r.span)}
@@ -206,14 +212,19 @@ def sizes_json(sizes: Sizes) -> str:
     return json.dumps(data, indent=2)
 
 
-def acceptance(sizes: Sizes, wanted: Mapping[str, int], form: str) -> tuple[bool, str]:
+def acceptance(
+    network: Network, sizes: Sizes, wanted: Mapping[str, int], form: str
+) -> tuple[bool, str]:
     """Whether these sizes are taken, and `yes` or why not and which near them are.
 
     Raises `ValueError` for symbols that are not there or numbers that are no sizes.
     """
-    refusals = sizes.explain(**wanted)
+    is_fixed = not sizes.symbols
+    asked = {} if is_fixed else wanted
+    refusals = mismatches(network.graph, wanted) if is_fixed else []
+    refusals += sizes.explain(**asked)
     if form == "json":
-        near = sizes.nearest(**wanted)
+        near = sizes.nearest(**asked)
         data = {
             "accepts": not refusals,
             "refusals": refusals,
@@ -223,8 +234,8 @@ def acceptance(sizes: Sizes, wanted: Mapping[str, int], form: str) -> tuple[bool
         }
         return not refusals, json.dumps(data, indent=2)
     if not refusals:
-        return True, "yes"
-    near = sizes.nearest(**wanted)
+        return True, clean(f"yes: {shapes(network.graph)}") if is_fixed else "yes"
+    near = sizes.nearest(**asked)
     lines = [*map(clean, refusals)]
     lines += [f"crop to {_point(near.down)}"] if near.down else []
     lines += [f"pad to {_point(near.up)}"] if near.up else []
@@ -245,12 +256,12 @@ def sizes_table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], f
     names = dims.of_net()
     tables = [dims.at(p) if sizes.accepts(**p) else None for p in points]
     if form == "json":
-        rows = [{"sizes": p, "shapes": shapes} for p, shapes in zip(points, tables, strict=True)]
+        rows = [{"sizes": p, "shapes": found} for p, found in zip(points, tables, strict=True)]
         return json.dumps(rows, indent=2)
     columns = [["", *names]]
-    for point, shapes in zip(points, tables, strict=True):
+    for point, found in zip(points, tables, strict=True):
         title = " ".join(f"{name}={number}" for name, number in point.items())
-        columns.append([title, *(shapes[name] if shapes else "-" for name in names)])
+        columns.append([title, *(found[name] if found else "-" for name in names)])
     return "\n\n".join(_stretches(columns, shutil.get_terminal_size((100, 24)).columns))
 
 

@@ -2,162 +2,182 @@
 
 from __future__ import annotations
 
-from math import lcm
+from dataclasses import dataclass
 
-from netdsl.ir.condition import (
-    All,
-    AnyOf,
-    Compare,
-    Condition,
-    Truth,
-    all_of,
-    any_of,
-    compare,
-    condition_symbols,
-    divides,
-    holds,
-)
-from netdsl.ir.dim import Dim, Floor, Maximum, Size, symbol
+from netdsl.ir.condition import Condition, Truth, all_of, condition_symbols, parts_of
+from netdsl.ir.periodic import Members, TooLong, members
 from netdsl.ir.simplify import plain
-from netdsl.ir.solver import Domain, GaveUp, Verdict
+from netdsl.ir.solver import Domain, GaveUp, Verdict, sharing_one_bound
 
 MAX_PERIOD = 4096
 LISTED = 16
+MOST_COMPARED = 60
 NAMES = "\0"
 """Stands for the names of symbols in a text."""
 
 
-def describe(symbols: tuple[str, ...], condition: Truth) -> str:
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Sets of sizes in words that say exactly that.
+
+    Where `is_settled` is False the words are the bare conditions: some may follow from others, or
+    no size may satisfy them all, which could not be judged within the bounds of the solver.
+    """
+
+    text: str
+    is_settled: bool = True
+
+
+def describe(symbols: tuple[str, ...], condition: Truth) -> Description:
     """The sizes at which a condition holds, in words that say exactly that."""
+    with sharing_one_bound():
+        return _describe(symbols, condition)
+
+
+def _describe(symbols: tuple[str, ...], condition: Truth) -> Description:
     if condition is False:
-        return "no size"
+        return Description("no size")
     alone: dict[str, list[Condition]] = {name: [] for name in symbols}
     joint: list[Condition] = []
     for part in parts_of(condition):
-        used = set(condition_symbols(part))
-        (alone[used.pop()] if len(used) == 1 else joint).append(part)
-    texts = {name: _describe_one(name, all_of(*parts)) for name, parts in alone.items()}
-    said = _together(symbols, texts)
-    return "; ".join([said, *map(str, _telling(symbols, condition, joint))])
+        used = condition_symbols(part)
+        (alone[next(iter(used))] if len(used) == 1 else joint).append(part)
+    ones = {name: _describe_one(name, parts) for name, parts in alone.items()}
+    if "" in (one.text for one in ones.values()):
+        return Description("no size")
+    said, is_settled = _telling(symbols, alone, joint)
+    is_settled = is_settled and all(one.is_settled for one in ones.values())
+    try:
+        if joint and Domain(symbols, condition).is_empty():
+            return Description("no size")
+    except GaveUp:
+        is_settled = False
+    return Description("; ".join([_together(symbols, ones), *map(str, said)]), is_settled)
 
 
-def _telling(symbols: tuple[str, ...], condition: Truth, joint: list[Condition]) -> list[Truth]:
-    """The conditions on several symbols, plainly said, without those that follow from the rest."""
-    said = list(dict.fromkeys(map(plain, joint)))
-    kept = [p for p in said if p is not True]
-    if len(said) == 1:
-        return kept
-    alone = [p for p in parts_of(condition) if p not in joint]
-    for part in list(kept):
-        others = [p for p in said if p is not part]
-        if Domain(symbols, all_of(*alone, *others)).decide(part) is Verdict.PROVED:
-            said.remove(part)
-            kept.remove(part)
-    return kept
+def _telling(
+    symbols: tuple[str, ...], alone: dict[str, list[Condition]], joint: list[Condition]
+) -> tuple[list[Truth], bool]:
+    """The conditions on several symbols, plainly said, without those that follow from the rest.
+
+    And whether that could be judged of each.
+    """
+    said = dict.fromkeys(map(plain, joint))
+    kept = [part for part in said if part is not True]
+    others = [part for parts in alone.values() for part in parts]
+    return _needed(symbols, kept, others)
 
 
-def parts_of(condition: Truth) -> list[Condition]:
-    """The conditions that a conjunction joins."""
-    match condition:
-        case bool():
-            return []
-        case All(parts):
-            return [p for part in parts for p in parts_of(part)]
-        case _:
-            return [condition]
+def _needed(
+    symbols: tuple[str, ...], parts: list[Truth], others: list[Condition]
+) -> tuple[list[Truth], bool]:
+    """The parts that do not follow from the others and from each other."""
+    if len(parts) > MOST_COMPARED:
+        return parts, False
+    kept, is_settled = list(parts), True
+    for part in parts:
+        rest = [p for p in kept if p is not part]
+        verdict = Domain(symbols, all_of(*others, *rest)).decide(part)
+        is_settled = is_settled and verdict is not Verdict.GAVE_UP
+        if verdict is Verdict.PROVED:
+            kept = rest
+    return kept, is_settled
 
 
-def _together(symbols: tuple[str, ...], texts: dict[str, tuple[str, str]]) -> str:
+@dataclass(frozen=True, slots=True)
+class _One:
+    """Patterns for one symbol and for several: `NAMES` stands for the names; empty for no size."""
+
+    text: str
+    plural: str = ""
+    is_settled: bool = True
+
+
+def _together(symbols: tuple[str, ...], ones: dict[str, _One]) -> str:
     """Symbols of one description share it: `H and W multiples of 32`."""
-    patterns = {pattern for pattern, _ in texts.values()}
-    plural = texts[symbols[0]][1]
+    patterns = {one.text for one in ones.values()}
+    plural = ones[symbols[0]].plural
     if len(symbols) > 1 and len(patterns) == 1 and plural:
         return plural.replace(NAMES, " and ".join(symbols))
-    return ", ".join(texts[name][0].replace(NAMES, name) for name in symbols)
+    return ", ".join(ones[name].text.replace(NAMES, name) for name in symbols)
 
 
-def _describe_one(name: str, condition: Truth) -> tuple[str, str]:
-    """Patterns for one symbol and for several: `NAMES` stands for the names."""
-    if condition is True:
-        return f"any {NAMES}", ""
-    found = periodic(name, condition)
-    if found is None:
-        return str(condition), ""
-    extra, least, period, residues, most = found
-    if most is not None:
+def _describe_one(name: str, parts: list[Condition]) -> _One:
+    if not parts:
+        return _One(f"any {NAMES}")
+    try:
+        found = members(name, all_of(*parts))
+    except TooLong:
+        return _bare(name, parts)
+    if found.least is None:
+        return _One("")
+    extra, least, period, residues = _pattern(found)
+    if not residues:
         return _finite(extra)
+    if period > MAX_PERIOD:
+        return _bare(name, parts)
     base = _periodic_text(least, period, residues)
     if not extra:
         return base
     listed = ", ".join(map(str, extra[:LISTED])) + (", ..." if len(extra) > LISTED else "")
-    return f"{base[0]}, or {NAMES} in {{{listed}}}", ""
+    return _One(f"{base.text}, or {NAMES} in {{{listed}}}")
 
 
-def _finite(sizes: list[int]) -> tuple[str, str]:
+def _bare(name: str, parts: list[Condition]) -> _One:
+    """The conditions themselves, as far as they do not follow from each other."""
+    kept, is_settled = _needed((name,), list(dict.fromkeys(map(plain, parts))), [])
+    try:
+        if Domain((name,), all_of(*parts)).is_empty():
+            return _One("")
+    except GaveUp:
+        is_settled = False
+    return _One(" and ".join(map(str, kept)), "", is_settled)
+
+
+def _finite(sizes: list[int]) -> _One:
     if len(sizes) == 1:
-        return f"{NAMES} = {sizes[0]}", f"{NAMES} = {sizes[0]}"
+        return _One(f"{NAMES} = {sizes[0]}", f"{NAMES} = {sizes[0]}")
     if sizes == list(range(sizes[0], sizes[-1] + 1)):
-        return f"{NAMES} from {sizes[0]} to {sizes[-1]}", ""
-    return f"{NAMES} in {{{', '.join(map(str, sizes))}}}", ""
+        return _One(f"{NAMES} from {sizes[0]} to {sizes[-1]}")
+    return _One(f"{NAMES} in {{{', '.join(map(str, sizes))}}}")
 
 
-def _periodic_text(least: int, period: int, residues: list[int]) -> tuple[str, str]:
+def _periodic_text(least: int, period: int, residues: list[int]) -> _One:
     if period == 1:
-        return (f"any {NAMES} >= {least}" if least > 1 else f"any {NAMES}"), ""
+        return _One(f"any {NAMES} >= {least}" if least > 1 else f"any {NAMES}")
+    is_bound = any(n % period in residues for n in range(max(1, least - period), least))
+    bound = f", at least {least}" if is_bound else ""
     if residues == [0]:
-        bound = f", at least {least}" if least > period else ""
-        return f"{NAMES} a multiple of {period}{bound}", f"{NAMES} multiples of {period}{bound}"
+        return _One(
+            f"{NAMES} a multiple of {period}{bound}", f"{NAMES} multiples of {period}{bound}"
+        )
     if period == 2:
-        bound = f" and at least {least}" if least > 1 else ""
-        return f"{NAMES} odd{bound}", f"{NAMES} odd{bound}"
-    listed = ", ".join(str(r) for r in residues)
-    text = f"{NAMES} mod {period} in {{{listed}}}, at least {least}"
-    return text, text
+        text = f"{NAMES} odd{bound.replace(',', ' and')}"
+    elif len(residues) == 1:
+        text = f"{NAMES} {residues[0]} more than a multiple of {period}{bound}"
+    else:
+        listed = ", ".join(map(str, residues))
+        text = f"{NAMES} mod {period} in {{{listed}}}, at least {least}"
+    return _One(text, text)
 
 
-def periodic(
-    name: str, condition: Truth
-) -> tuple[list[int], int, int, list[int], int | None] | None:
-    """The set of sizes as: single ones, then from a least one on those of some residues.
-
-    The form is guessed from the period (every floor in the condition repeats after its divisor,
-    nested ones after the product) and then proved equal to the condition by the solver. None if
-    no such form is found. The last part is the greatest size of a finite set, else None.
-    """
-    period = _period(condition)
-    if period > MAX_PERIOD:
-        return None
-    domain = Domain((name,), condition)
-    for start in (2 * period + 64, 8 * period + 512, 4096):
-        guess = _guess(name, condition, period, start)
-        try:
-            if guess is not None and domain.equals(_as_condition(name, *guess)):
-                return (*guess, guess[0][-1] if not guess[3] and guess[0] else None)
-        except GaveUp:
-            return None
-    return None
-
-
-def _guess(
-    name: str, condition: Truth, period: int, start: int
-) -> tuple[list[int], int, int, list[int]] | None:
-    """What the set looks like if it repeats from `start` on."""
-    member = [False] + [holds(condition, {name: n}) for n in range(1, start + period)]
-    tail = [n % period for n in range(start, start + period) if member[n]]
+def _pattern(found: Members) -> tuple[list[int], int, int, list[int]]:
+    """The set as single ones, then from a least one on those of some residues of a period."""
+    start, period, held = found.start, found.period, found.holds
+    tail = [n % period for n in range(start, start + period) if held[n]]
     if not tail:
-        return [n for n in range(start) if member[n]], 0, 1, []
+        return [n for n in range(start) if held[n]], 0, 1, []
     smaller, residues = period, set(tail)
-    for smaller in range(1, period + 1):
+    for smaller in (n for n in range(1, period + 1) if period % n == 0):
         residues = {r % smaller for r in tail}
-        if period % smaller == 0 and len(tail) == len(residues) * (period // smaller):
+        if len(tail) == len(residues) * (period // smaller):
             break
     least = start
-    while least > 1 and member[least - 1] == ((least - 1) % smaller in residues):
+    while least > 1 and held[least - 1] == ((least - 1) % smaller in residues):
         least -= 1
     while least % smaller not in residues:
         least += 1
-    extra = [n for n in range(least) if member[n]]
-    return extra, least, smaller, _order(residues, smaller)
+    return [n for n in range(least) if held[n]], least, smaller, _order(residues, smaller)
 
 
 def _order(residues: set[int], period: int) -> list[int]:
@@ -167,38 +187,3 @@ def _order(residues: set[int], period: int) -> list[int]:
         gap = next(i for i in range(1, len(ordered)) if ordered[i] != ordered[i - 1] + 1)
         return ordered[gap:] + ordered[:gap]
     return ordered
-
-
-def _as_condition(
-    name: str, extra: list[int], least: int, period: int, residues: list[int]
-) -> Truth:
-    size = symbol(name)
-    single = [compare("==", size, n) for n in extra]
-    repeats = any_of(*(divides(period, size - r) if period > 1 else True for r in residues))
-    return any_of(*single, all_of(size >= least, repeats) if residues else False)
-
-
-def _period(condition: Truth) -> int:
-    match condition:
-        case Compare(_, left, right):
-            return lcm(_size_period(left), _size_period(right))
-        case All(parts) | AnyOf(parts):
-            return lcm(*map(_period, parts))
-        case _:
-            return 1
-
-
-def _size_period(size: Size) -> int:
-    if not isinstance(size, Dim):
-        return 1
-    found = 1
-    for monomial, _ in size.terms:
-        for atom in monomial:
-            match atom:
-                case Floor(numerator, divisor):
-                    found = lcm(found, divisor * _size_period(numerator))
-                case Maximum(left, right):
-                    found = lcm(found, _size_period(left), _size_period(right))
-                case _:
-                    pass
-    return found

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from netdsl.analyses.nearest import some_point
 from netdsl.analyses.sizes import Sizes, sizes_of, with_numbers
 from netdsl.diagnostics import Diagnostic, Label, Sink
 from netdsl.ir.condition import all_of, condition_symbols, holds, is_linear_condition, negate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.history import histories
 from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain, GaveUp, Verdict
+from netdsl.ir.solver import Domain, GaveUp, Verdict, sharing_one_bound
 
 COMMON_SIZES = (224, 256, 64, 1, 4096)
+MOST_REPORTED = 10
 
 
 def check_contract(graph: Graph, sink: Sink) -> None:
@@ -33,10 +35,11 @@ def check_contract(graph: Graph, sink: Sink) -> None:
     try:
         if not Domain(graph.symbols, contract.condition).is_empty():
             return
+        culprit = _first_emptying(graph.symbols, contract.constraints)
     except GaveUp:
-        _report_undecided(graph, contract, sink)
+        if not _has_a_far_witness(contract):
+            _report_undecided(graph, contract, sink)
         return
-    culprit = _first_emptying(graph.symbols, contract.constraints)
     sizes = dict.fromkeys(graph.symbols, COMMON_SIZES[0])
     sink.error(
         "no-size-works",
@@ -59,6 +62,13 @@ def _has_witness(contract: Sizes) -> bool:
     needed = contract.condition
     return is_linear_condition(needed) and any(
         holds(needed, dict.fromkeys(contract.symbols, size)) for size in COMMON_SIZES
+    )
+
+
+def _has_a_far_witness(contract: Sizes) -> bool:
+    """Whether some size near a common one is found in a contract that the solver can't judge."""
+    return is_linear_condition(contract.condition) and any(
+        some_point(contract.symbols, contract.condition, size) for size in COMMON_SIZES
     )
 
 
@@ -89,7 +99,10 @@ def _check_where(graph: Graph, contract: Sizes, sink: Sink) -> None:
 def _report_bad_size(
     allowed: Domain, requirement: Requirement, contract: Sizes, sink: Sink
 ) -> None:
-    bad = allowed.smallest(negate(requirement.condition)) or {}
+    bad = _bad_size(allowed, requirement)
+    if bad is None:
+        _undecided(requirement, sink)
+        return
     shown = _shown(requirement, bad)
     sink.emit(
         Diagnostic(
@@ -108,6 +121,15 @@ def _report_bad_size(
             ),
         )
     )
+
+
+def _bad_size(allowed: Domain, requirement: Requirement) -> dict[str, int] | None:
+    """The smallest size that is allowed and does not do, or one that is found."""
+    refused = negate(requirement.condition)
+    try:
+        return allowed.smallest(refused)
+    except GaveUp:
+        return some_point(allowed.symbols, all_of(allowed.condition, refused), COMMON_SIZES[0])
 
 
 def _shown(requirement: Requirement, sizes: dict[str, int]) -> str:
@@ -141,8 +163,9 @@ def _histories(requirement: Requirement) -> list[str]:
 def _report_undecided(graph: Graph, contract: Sizes, sink: Sink) -> None:
     """Name the requirements that can't be judged; if each can be, it is their number."""
     every = Domain(graph.symbols)
-    hard = [r for r in contract.constraints if every.decide(r.condition) is Verdict.GAVE_UP]
-    for requirement in hard or contract.constraints[-1:]:
+    with sharing_one_bound():
+        hard = [r for r in contract.constraints if every.decide(r.condition) is Verdict.GAVE_UP]
+    for requirement in hard[:MOST_REPORTED] or contract.constraints[-1:]:
         _undecided(requirement, sink)
 
 
@@ -159,7 +182,10 @@ def _undecided(requirement: Requirement, sink: Sink) -> None:
 
 
 def _first_emptying(symbols: tuple[str, ...], constraints: Sequence[Requirement]) -> Requirement:
-    """The requirement that, with those before it, leaves no size; found by halving."""
+    """The requirement that, with those before it, leaves no size; found by halving.
+
+    Raises `GaveUp`.
+    """
     low, high = 0, len(constraints)
     while low < high - 1:
         middle = (low + high) // 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from netdsl.analyses.describe import describe
+from netdsl.analyses.describe import Description, describe
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.nearest import Nearest, nearest
 from netdsl.ir.condition import (
@@ -20,7 +20,7 @@ from netdsl.ir.condition import (
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain
+from netdsl.ir.solver import Domain, GaveUp
 
 COMMON_SIZES = (224, 256, 64, 1)
 
@@ -61,8 +61,18 @@ class Sizes:
         return found
 
     def smallest(self) -> dict[str, int] | None:
-        """The smallest sizes that work, symbol by symbol in their order; None without symbols."""
-        return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+        """The smallest sizes that work, symbol by symbol in their order.
+
+        None without symbols, where no size works, and where that could not be worked out.
+        """
+        try:
+            return Domain(self.symbols, self.condition).smallest() if self.symbols else None
+        except GaveUp:
+            return None
+
+    def small(self) -> dict[str, int] | None:
+        """The smallest sizes that work; where that could not be worked out, those nearest to 1."""
+        return self.smallest() or self.nearest(**dict.fromkeys(self.symbols, 1)).closest
 
     def nearest(self, **sizes: int) -> Nearest:
         """The accepted sizes next to these: the closest, the closest below and above."""
@@ -88,19 +98,32 @@ class Sizes:
         return [r for r in self.constraints if not holds(r.condition, sizes)]
 
     def _check(self, sizes: dict[str, int]) -> None:
+        for name, number in sizes.items():
+            if name not in self.symbols:
+                known = f"there are: {', '.join(self.symbols)}" if self.symbols else "all are fixed"
+                raise ValueError(f"there is no size symbol {name}; {known}")
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
         for name in self.symbols:
             if name not in sizes:
                 raise ValueError(f"no size is given for {name}")
-        for name, number in sizes.items():
-            if name not in self.symbols:
-                known = ", ".join(self.symbols) or "none"
-                raise ValueError(f"there is no size symbol {name}; there are: {known}")
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the words for the sizes are as short as can be: nothing in them is redundant.
+
+        Where the solver gave up they are the bare conditions, exact as ever.
+        """
+        return not self.symbols or self.description.is_settled
 
     def __str__(self) -> str:
         if not self.symbols:
             return "fixed sizes" if self.condition is True else "no size"
+        return self.description.text
+
+    @cached_property
+    def description(self) -> Description:
+        """The sizes in words, and whether it is settled that these are the shortest."""
         return describe(self.symbols, self.condition)
 
 

@@ -247,13 +247,15 @@ class _NetBuilder:
 
     def _check_complete(self) -> None:
         sink = self.state.sink
+        fixed = ", ".join(f"{item.name} {item.value.type}" for item in self.inputs)
         for name in self.sizes:
-            known = ", ".join(self.state.symbols) or "none"
+            symbols = ", ".join(self.state.symbols)
             sink.error(
                 "unknown-size",
                 f"the inputs have no size symbol `{name}`",
                 self.definition.name.span,
-                help=did_you_mean(name, self.state.symbols) or f"they have {known}",
+                help=did_you_mean(name, self.state.symbols)
+                or (f"they have {symbols}" if symbols else f"their sizes are fixed: {fixed}"),
             )
         if sink.has_errors:
             return

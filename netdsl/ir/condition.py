@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
@@ -125,7 +125,7 @@ def holds(truth: Truth, values: Mapping[str, int]) -> bool:
         case bool():
             return truth
         case Compare(operator, left, right):
-            return _HOLDS[operator](evaluate(left, values) - evaluate(right, values))
+            return HOLDS[operator](evaluate(left, values) - evaluate(right, values))
         case All(parts):
             return all(holds(p, values) for p in parts)
         case AnyOf(parts):
@@ -156,20 +156,29 @@ def is_linear_condition(truth: Truth) -> bool:
             return all(map(is_linear_condition, parts))
 
 
-def condition_symbols(truth: Truth) -> Iterator[str]:
-    """Names of the symbols it speaks of, with repetitions."""
+def condition_symbols(truth: Truth) -> frozenset[str]:
+    """Names of the symbols it speaks of."""
     match truth:
         case bool():
-            return
+            return frozenset()
         case Compare(_, left, right):
-            yield from symbols(left)
-            yield from symbols(right)
+            return symbols(left) | symbols(right)
         case All(parts) | AnyOf(parts):
-            for part in parts:
-                yield from condition_symbols(part)
+            return frozenset().union(*map(condition_symbols, parts))
 
 
-_HOLDS = {
+def parts_of(truth: Truth) -> list[Condition]:
+    """The conditions that a conjunction joins."""
+    match truth:
+        case bool():
+            return []
+        case All(parts):
+            return [p for part in parts for p in parts_of(part)]
+        case _:
+            return [truth]
+
+
+HOLDS: dict[str, Callable[[int], bool]] = {
     "==": lambda difference: difference == 0,
     "!=": lambda difference: difference != 0,
     "<": lambda difference: difference < 0,

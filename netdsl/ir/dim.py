@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from math import gcd
 from typing import TYPE_CHECKING, TypeAlias, Union
 from weakref import WeakValueDictionary
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 Size: TypeAlias = Union[int, "Dim"]
 Range: TypeAlias = tuple[int | None, int | None]
+
+LONGEST_TEXT = 4000
+MOST_MAXIMA, DEEPEST_MAXIMA = 2, 2
+"""Maxima of a size, in a row and in each other, up to which its two sides are looked at apart."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,18 @@ class Symbol:
     @cached_property
     def key(self) -> str:
         return self.name
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        return frozenset((self.name,))
+
+    @property
+    def is_linear(self) -> bool:
+        return True
+
+    @property
+    def maxima(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,18 @@ class Floor:
     def key(self) -> str:
         return f"floor({self.numerator}/{self.divisor})"
 
+    @property
+    def symbols(self) -> frozenset[str]:
+        return self.numerator.symbols
+
+    @property
+    def is_linear(self) -> bool:
+        return self.numerator.is_linear
+
+    @property
+    def maxima(self) -> int:
+        return self.numerator.maxima
+
 
 @dataclass(frozen=True)
 class Maximum:
@@ -49,6 +78,19 @@ class Maximum:
     @cached_property
     def key(self) -> str:
         return f"max({self.left}, {self.right})"
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        return frozenset((*symbols(self.left), *symbols(self.right)))
+
+    @property
+    def is_linear(self) -> bool:
+        return is_linear(self.left) and is_linear(self.right)
+
+    @cached_property
+    def maxima(self) -> int:
+        sides = (side for side in (self.left, self.right) if isinstance(side, Dim))
+        return 1 + max((side.maxima for side in sides), default=0)
 
 
 Atom: TypeAlias = Symbol | Floor | Maximum
@@ -63,14 +105,33 @@ class Dim:
     that are written alike after normalisation are one object, so `==` is identity and means
     "equal at all sizes"; unequal objects may still be equal (ask the solver). Ordering
     comparisons give a `Condition`, arithmetic gives a `Size`.
+
+    Parts are shared: a size that doubles its formula with each layer (`upsample(1.5)`) stays
+    small. Whatever walks through a size meets each part once.
     """
 
-    __slots__ = ("__weakref__", "constant", "terms", "text")
+    __slots__ = (
+        "__weakref__",
+        "constant",
+        "is_linear",
+        "maxima",
+        "range",
+        "symbols",
+        "terms",
+        "text",
+    )
     _pool: WeakValueDictionary[tuple[int, Terms], Dim] = WeakValueDictionary()
 
     constant: int
     terms: Terms
     text: str
+    symbols: frozenset[str]
+    """Names of the symbols that it depends on."""
+    is_linear: bool
+    maxima: int
+    """How many maxima stand in each other."""
+    range: Range | None
+    """What `bounds` found for symbols from 1 on."""
 
     def __new__(cls, constant: int, terms: Terms) -> Dim:
         found = cls._pool.get((constant, terms))
@@ -79,6 +140,11 @@ class Dim:
         self = super().__new__(cls)
         self.constant, self.terms = constant, terms
         self.text = _print(constant, terms)
+        atoms = [atom for monomial, _ in terms for atom in monomial]
+        self.symbols = frozenset().union(*(atom.symbols for atom in atoms))
+        self.is_linear = all(len(m) == 1 for m, _ in terms) and all(a.is_linear for a in atoms)
+        self.maxima = max((atom.maxima for atom in atoms), default=0)
+        self.range = None
         cls._pool[(constant, terms)] = self
         return self
 
@@ -130,11 +196,6 @@ class Dim:
     def __repr__(self) -> str:
         return self.text
 
-    @property
-    def symbols(self) -> frozenset[str]:
-        """Names of the symbols that it depends on."""
-        return frozenset(symbols(self))
-
 
 def symbol(name: str) -> Dim:
     """The size symbol `name`."""
@@ -145,7 +206,8 @@ def floor_div(size: Size, divisor: int) -> Size:
     """`floor(size / divisor)` for a positive divisor, in normal form.
 
     Whole multiples come out (`(4H + 6) // 4 = H + 1 + floor(2/4)`), a common factor is
-    cancelled, and a floor of a floor is one: `floor((floor(a/b) + c)/d) = floor((a + bc)/bd)`.
+    cancelled, a floor of a floor is one: `floor((floor(a/b) + c)/d) = floor((a + bc)/bd)`, and
+    a maximum gives way where the larger side is known after the division.
     """
     if divisor <= 0:
         raise ValueError("the divisor of a size is a positive number")
@@ -153,6 +215,9 @@ def floor_div(size: Size, divisor: int) -> Size:
         return size // divisor
     if divisor == 1:
         return size
+    decided = _without_a_maximum(size, divisor)
+    if decided is not None:
+        return decided
     whole: dict[Monomial, int] = {}
     rest: dict[Monomial, int] = {}
     for monomial, c in size.terms:
@@ -180,6 +245,36 @@ def _floor_atom(constant: int, rest: dict[Monomial, int], divisor: int) -> Size:
     numerator = _make(constant, rest)
     assert isinstance(numerator, Dim)
     return _of_atom(Floor(numerator, divisor))
+
+
+def _without_a_maximum(size: Dim, divisor: int) -> Size | None:
+    """The floor with one side of a maximum in its place, where that is the same at all sizes."""
+    for atom, factor in maxima_of(size):
+        left, right = (floor_div(side, divisor) for side in sides(size, atom, factor))
+        low, high = bounds(left - right, {})
+        if low is not None and low >= 0:
+            return left if factor > 0 else right
+        if high is not None and high <= 0:
+            return right if factor > 0 else left
+    return None
+
+
+def maxima_of(size: Dim) -> list[tuple[Maximum, int]]:
+    """The maxima that are terms of a size, each with its factor; none where they are many."""
+    if not 0 < size.maxima <= DEEPEST_MAXIMA:
+        return []
+    found = [(m[0], factor) for m, factor in size.terms if len(m) == 1]
+    maxima = [(atom, factor) for atom, factor in found if isinstance(atom, Maximum)]
+    return maxima if len(maxima) <= MOST_MAXIMA else []
+
+
+def sides(size: Dim, atom: Maximum, factor: int) -> tuple[Size, Size]:
+    """The size with the left side of a maximum in its place, and with the right one.
+
+    It is the larger of both where the factor is positive, else the smaller.
+    """
+    rest = size - _of_atom(atom) * factor
+    return rest + atom.left * factor, rest + atom.right * factor
 
 
 def ceil_div(size: Size, divisor: int) -> Size:
@@ -217,108 +312,62 @@ def evaluate(size: Size, values: Mapping[str, int]) -> int:
 
 def substitute(size: Size, values: Mapping[str, Size]) -> Size:
     """`size` with some symbols replaced by numbers or other sizes."""
+    return _substitute(size, values, {})
+
+
+Done: TypeAlias = dict[Dim | Atom, Size]
+
+
+def _substitute(size: Size, values: Mapping[str, Size], done: Done) -> Size:
     if isinstance(size, int):
         return size
-    total: Size = size.constant
-    for monomial, coefficient in size.terms:
-        product: Size = coefficient
-        for atom in monomial:
-            product = product * _substitute_atom(atom, values)
-        total = total + product
-    return total
+    if size not in done:
+        total: Size = size.constant
+        for monomial, coefficient in size.terms:
+            product: Size = coefficient
+            for atom in monomial:
+                product = product * _substitute_atom(atom, values, done)
+            total = total + product
+        done[size] = total
+    return done[size]
 
 
-def _substitute_atom(atom: Atom, values: Mapping[str, Size]) -> Size:
-    match atom:
-        case Symbol(name):
-            return values.get(name, _of_atom(atom))
-        case Floor(numerator, divisor):
-            return floor_div(substitute(numerator, values), divisor)
-        case Maximum(left, right):
-            return maximum(substitute(left, values), substitute(right, values))
+def _substitute_atom(atom: Atom, values: Mapping[str, Size], done: Done) -> Size:
+    if atom not in done:
+        match atom:
+            case Symbol(name):
+                done[atom] = values.get(name, _of_atom(atom))
+            case Floor(numerator, divisor):
+                done[atom] = floor_div(_substitute(numerator, values, done), divisor)
+            case Maximum(left, right):
+                done[atom] = maximum(*(_substitute(side, values, done) for side in (left, right)))
+    return done[atom]
 
 
 def bounds(size: Size, ranges: Mapping[str, Range]) -> Range:
-    """Numbers that `size` never falls below or exceeds (None: none known), by intervals.
+    """Numbers that `size` never falls below or exceeds (None: none known).
 
     `ranges` gives those of symbols; a symbol not in it is at least 1.
     """
+    from netdsl.ir.intervals import interval
+
     if isinstance(size, int):
         return size, size
-    low: int | None = size.constant
-    high: int | None = size.constant
-    for monomial, c in size.terms:
-        term_low, term_high = _monomial_bounds(monomial, ranges)
-        if c < 0:
-            term_low, term_high = term_high, term_low
-        low = None if low is None or term_low is None else low + c * term_low
-        high = None if high is None or term_high is None else high + c * term_high
-    return low, high
+    if ranges:
+        return interval(size, ranges)
+    if size.range is None:
+        size.range = interval(size, {})
+    return size.range
 
 
-def _monomial_bounds(monomial: Monomial, ranges: Mapping[str, Range]) -> Range:
-    low, high = _atom_bounds(monomial[0], ranges)
-    for atom in monomial[1:]:
-        next_low, next_high = _atom_bounds(atom, ranges)
-        if low is None or next_low is None or low < 0 or next_low < 0:
-            return None, None
-        low = low * next_low
-        high = None if high is None or next_high is None else high * next_high
-    return low, high
-
-
-def _atom_bounds(atom: Atom, ranges: Mapping[str, Range]) -> Range:
-    match atom:
-        case Symbol(name):
-            return ranges.get(name, (1, None))
-        case Floor(numerator, divisor):
-            low, high = bounds(numerator, ranges)
-            return (
-                None if low is None else low // divisor,
-                None if high is None else high // divisor,
-            )
-        case Maximum(left, right):
-            (a, b), (c, d) = bounds(left, ranges), bounds(right, ranges)
-            lows = [n for n in (a, c) if n is not None]
-            return max(lows, default=None), None if b is None or d is None else max(b, d)
-
-
-def symbols(size: Size) -> Iterator[str]:
-    """Names of the symbols in `size`, with repetitions."""
-    if isinstance(size, int):
-        return
-    for monomial, _ in size.terms:
-        for atom in monomial:
-            match atom:
-                case Symbol(name):
-                    yield name
-                case Floor(numerator, _):
-                    yield from symbols(numerator)
-                case Maximum(left, right):
-                    yield from symbols(left)
-                    yield from symbols(right)
+def symbols(size: Size) -> frozenset[str]:
+    """Names of the symbols in `size`."""
+    return frozenset() if isinstance(size, int) else size.symbols
 
 
 def is_linear(size: Size) -> bool:
     """Whether no product of symbols occurs in it, so that integer sets can judge it."""
-    if isinstance(size, int):
-        return True
-    for monomial, _ in size.terms:
-        if len(monomial) > 1:
-            return False
-        if not all(map(_is_linear_atom, monomial)):
-            return False
-    return True
-
-
-def _is_linear_atom(atom: Atom) -> bool:
-    match atom:
-        case Floor(numerator, _):
-            return is_linear(numerator)
-        case Maximum(left, right):
-            return is_linear(left) and is_linear(right)
-        case _:
-            return True
+    return isinstance(size, int) or size.is_linear
 
 
 def _make(constant: int, terms: Mapping[Monomial, int]) -> Size:
@@ -366,7 +415,10 @@ def _compare(operator: str, left: Size, right: Size) -> Compare | bool:
 
 
 def _print(constant: int, terms: Terms) -> str:
-    """`2*H + floor((H + 1)/2) - 3`: products first, then by name."""
+    """`2*H + floor((H + 1)/2) - 3`: products first, then by name.
+
+    Of a text beyond all reading the middle is left out, with a mark that no other formula has.
+    """
     parts: list[str] = []
     for monomial, c in terms:
         factors = [_parenthesised(atom) for atom in monomial]
@@ -376,7 +428,11 @@ def _print(constant: int, terms: Terms) -> str:
     if constant:
         parts.append(f"{'-' if constant < 0 else '+'} {abs(constant)}")
     text = " ".join(parts)
-    return text[2:] if text.startswith("+ ") else "-" + text[2:]
+    text = text[2:] if text.startswith("+ ") else "-" + text[2:]
+    if len(text) <= LONGEST_TEXT:
+        return text
+    mark = blake2b(text.encode(), digest_size=8).hexdigest()
+    return f"{text[: LONGEST_TEXT // 2]} ...{mark}... {text[-LONGEST_TEXT // 4 :]}"
 
 
 def _parenthesised(atom: Atom) -> str:

@@ -94,10 +94,10 @@ class BatchNorm(_Norm):
         rules.require(
             several(x.spatial),
             "in",
-            f"with one sample, batchnorm in training needs more than one value a channel, and {x} "
-            "comes in",
+            f"with one sample, batchnorm {'in training' if self.track else 'without statistics'} "
+            f"needs more than one value a channel, and {x} comes in",
             training_only=self.track,
-            unless_batch=2 if self.track else 0,
+            unless_batch=2,
         )
         return inputs
 
@@ -174,7 +174,9 @@ class GroupNorm(_Norm):
         rules.require(
             several((channels // self.groups, *x.spatial)),
             "groups",
-            f"a group must hold more than one value, and {x} in {self.groups} groups gives one",
+            f"with one sample, a group must hold more than one value, and {x} in {self.groups} "
+            "groups gives one",
+            unless_batch=2,
         )
         return inputs
 

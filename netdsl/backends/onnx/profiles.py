@@ -16,18 +16,21 @@ BATCHES = (1, 4, 8)
 def trtexec(graph: Graph, path: str, names: Mapping[str, str], batch: int | None) -> str:
     """The command that builds an engine from the file, for the sizes of the contract.
 
-    The least size is the contract's smallest; the usual and the largest are those nearest to 224
-    and 640 that work. An engine takes all sizes between, so the contract still has to be kept.
+    The least size is the contract's smallest, or the nearest to 1 where that is not known; the
+    usual and the largest are those nearest to 224 and 640 that work. An engine takes all sizes
+    between, so the contract still has to be kept. Raises `ValueError` where no size is found.
     """
     sizes = sizes_of(graph)
     points: list[dict[str, int]] = [{}] * 3
     if sizes.symbols:
-        smallest = sizes.smallest() or {}
+        small = sizes.small()
+        if small is None:
+            raise ValueError("no size was found that this network takes; give one: --size")
         near = [
-            sizes.nearest(**dict.fromkeys(sizes.symbols, wanted)).closest or smallest
+            sizes.nearest(**dict.fromkeys(sizes.symbols, wanted)).closest or small
             for wanted in (TYPICAL, LARGEST)
         ]
-        points = [smallest, *near]
+        points = [small, *near]
     flags = []
     for word, point, samples in zip(("min", "opt", "max"), points, BATCHES, strict=True):
         shapes = [

@@ -48,7 +48,7 @@ def points(sizes: Sizes, fits: Callable[[Point], bool] = lambda _: True) -> list
     """The smallest sizes, and the nearest to those wanted that fit; each once."""
     if not sizes.symbols:
         return [{}]
-    found: list[Point] = [sizes.smallest() or {}]
+    found: list[Point] = [sizes.small() or {}]
     for pair in WANTED:
         point = _near(sizes, pair)
         while point and not fits(point) and max(pair) > 1:

@@ -14,8 +14,8 @@ from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
 
-NEURON = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{0,200})\]\s*")
-BRACKETS = re.compile(r"\[(\d+)\]")
+NEURON = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{0,200})\]\s*", re.ASCII)
+BRACKETS = re.compile(r"\[(\d+)\]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Node, Value
-from netdsl.ir.solver import GaveUp
 from netdsl.ir.tensor import Tensor
 
 USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
@@ -68,10 +67,4 @@ def _usual(graph: Graph, name: str) -> int:
 
 
 def _nearest(sizes: Sizes, wanted: dict[str, int]) -> dict[str, int] | None:
-    found = sizes.nearest(**wanted).closest
-    if found is not None:
-        return found
-    try:
-        return sizes.smallest()
-    except GaveUp:
-        return None
+    return sizes.nearest(**wanted).closest or sizes.small()

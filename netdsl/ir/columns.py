@@ -1,0 +1,67 @@
+"""Sizes and conditions at many points at once: each part of a formula is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import and_, mul, or_
+
+from netdsl.ir.condition import HOLDS, All, AnyOf, Compare, Truth
+from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, Symbol
+
+
+class Columns:
+    """The points are the rows of a table that has a column of numbers for each symbol."""
+
+    def __init__(self, symbols: Mapping[str, list[int]]) -> None:
+        self.symbols = symbols
+        self.count = len(next(iter(symbols.values()), [0]))
+        self._known: dict[Dim | Atom, list[int]] = {}
+
+    def where(self, truth: Truth) -> list[bool]:
+        """Whether a condition holds, row by row."""
+        match truth:
+            case bool():
+                return [truth] * self.count
+            case Compare(operator, left, right):
+                test = HOLDS[operator]
+                return [test(n) for n in self.numbers(left - right)]
+            case All(parts):
+                return self._joined(parts, and_)
+            case AnyOf(parts):
+                return self._joined(parts, or_)
+
+    def numbers(self, size: Size) -> list[int]:
+        """What a size is, row by row."""
+        if isinstance(size, int):
+            return [size] * self.count
+        if size not in self._known:
+            total = [size.constant] * self.count
+            for monomial, c in size.terms:
+                part = self._product(monomial)
+                total = [a + c * b for a, b in zip(total, part, strict=True)]
+            self._known[size] = total
+        return self._known[size]
+
+    def _joined(self, parts: tuple[Truth, ...], join: Callable[[bool, bool], bool]) -> list[bool]:
+        found = self.where(parts[0])
+        for part in parts[1:]:
+            found = list(map(join, found, self.where(part)))
+        return found
+
+    def _product(self, monomial: Monomial) -> list[int]:
+        found = self._atom(monomial[0])
+        for atom in monomial[1:]:
+            found = list(map(mul, found, self._atom(atom)))
+        return found
+
+    def _atom(self, atom: Atom) -> list[int]:
+        if atom not in self._known:
+            match atom:
+                case Symbol(name):
+                    found = self.symbols[name]
+                case Floor(numerator, divisor):
+                    found = [n // divisor for n in self.numbers(numerator)]
+                case Maximum(left, right):
+                    found = list(map(max, self.numbers(left), self.numbers(right)))
+            self._known[atom] = found
+        return self._known[atom]

@@ -1,0 +1,109 @@
+"""Numbers and sizes as they are written on the command line: plain digits, within bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from netdsl.driver import MAX_SIZE
+
+MOST_COLUMNS = 10_000
+DIGITS = re.compile(r"[0-9]{1,12}")
+WHOLE = re.compile(r"-?[0-9]{1,40}")
+RANGE = re.compile(r"([0-9]{1,12})\.\.([0-9]{1,12})(?::([0-9]{1,12}))?")
+
+T = TypeVar("T")
+
+
+class Whole(click.IntRange):
+    """A whole number in plain digits: `1_000`, ` 5`, `+5` and digits of other scripts are none."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        is_text = isinstance(value, str)
+        if is_text and not WHOLE.fullmatch(value):
+            self.fail(f"`{value}` is not a whole number in plain digits", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
+    """Pairs by name; a name given twice leaves open which one was meant."""
+    found: dict[str, T] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param_hint=option)
+        found[name] = value
+    return found
+
+
+def sizes_given(texts: Sequence[str], option: str) -> dict[str, int]:
+    """`H=224,W=224` as numbers by symbol."""
+    pairs = [pair for text in texts for pair in text.split(",")]
+    return {name: _size(name, text, option) for name, text in _named(pairs, option).items()}
+
+
+def numbers_given(text: str | None, option: str) -> list[int]:
+    """`1,3` as numbers from 1 on; none where nothing is given."""
+    return [] if text is None else [_size("n", n.strip(), option) for n in text.split(",")]
+
+
+def range_given(text: str, symbols: Sequence[str], option: str) -> list[dict[str, int]]:
+    """The sizes that `H=64..129:16,W=64` goes through; a symbol left out moves with the first.
+
+    As in the language, the end of a range is not in it.
+    """
+    fixed: dict[str, int] = {}
+    ranges: dict[str, range] = {}
+    for name, number in _named(text.split(","), option).items():
+        if name not in symbols:
+            known = ", ".join(symbols)
+            raise _bad(f"there is no size symbol {name}; there are: {known}", option)
+        match = RANGE.fullmatch(number)
+        if match is None:
+            fixed[name] = _size(name, number, option)
+        else:
+            ranges[name] = _range(name, match, option)
+    if len(ranges) != 1:
+        raise _bad("one symbol has a range: `H=64..129:16,W=64`", option)
+    (numbers,) = ranges.values()
+    return [{name: fixed.get(name, number) for name in symbols} for number in numbers]
+
+
+def _range(name: str, match: re.Match[str], option: str) -> range:
+    start, stop = (_size(name, part, option) for part in match.groups()[:2])
+    step = int(match[3] or 1)
+    if step < 1:
+        raise _bad("the step of a range is at least 1", option)
+    numbers = range(start, stop, step)
+    if not 0 < len(numbers) <= MOST_COLUMNS:
+        raise _bad(
+            f"`{name}={match[0]}` has {len(numbers):,} sizes, and a table has 1 to "
+            f"{MOST_COLUMNS:,}; the end of a range is not in it",
+            option,
+        )
+    return numbers
+
+
+def _named(pairs: Iterable[str], option: str) -> Mapping[str, str]:
+    return once((_pair(pair, option) for pair in pairs), option)
+
+
+def _pair(pair: str, option: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in pair.partition("="))
+    if not name.isidentifier():
+        raise _bad(f"`{pair}` is not SYMBOL=NUMBER", option)
+    return name, value
+
+
+def _size(name: str, number: str, option: str) -> int:
+    if not DIGITS.fullmatch(number):
+        raise _bad(f"`{name}={number}` is not SYMBOL=NUMBER, in plain digits", option)
+    if not 1 <= int(number) <= MAX_SIZE:
+        raise _bad(f"a size lies between 1 and 2**31, and {name} is {number}", option)
+    return int(number)
+
+
+def _bad(message: str, option: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint=option)
