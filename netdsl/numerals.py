@@ -22,8 +22,7 @@ class Whole(click.IntRange):
     """A whole number in plain digits: `1_000`, ` 5`, `+5` and digits of other scripts are none."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        is_text = isinstance(value, str)
-        if is_text and not WHOLE.fullmatch(value):
+        if not WHOLE.fullmatch(str(value)):
             self.fail(f"`{value}` is not a whole number in plain digits", param, ctx)
         return super().convert(value, param, ctx)
 
