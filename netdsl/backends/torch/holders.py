@@ -51,11 +51,12 @@ class Holders:
 
     def place(self, node: Node) -> str:
         """The path at which a layer is made: another one where its own is that of a container."""
-        path = node.path
-        if path not in self.containers:
-            return path
+        if node.path not in self.containers:
+            return node.path
+        path, number = f"{node.path}_", 1
         while path in self._paths or why_taken(path.rpartition(".")[2]):
-            path += "_"
+            number += 1
+            path = f"{node.path}_{number}"
         return path
 
     def needed(self, maker: str, path: str) -> Iterator[tuple[str, Expr]]:

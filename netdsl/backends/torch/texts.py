@@ -22,7 +22,7 @@ def docstring(text: str, indent: int) -> list[str]:
     first, *rest = (line.rstrip() for line in clean.split("\n"))
     before = " " if first.startswith('"') else ""
     if not rest:
-        after = " " if first.endswith('"') else ""
+        after = " " if re.search(r'(^|[^\\])(\\\\)*"$', first) else ""  # not for an escaped one
         return [f'{margin}"""{before}{first}{after}"""']
     body = [f"{margin}{line}" if line else "" for line in rest]
     return [f'{margin}"""{before}{first}', *body, f'{margin}"""']
