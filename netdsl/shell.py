@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from threading import current_thread, main_thread
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         _open_missing_streams()
+        _show_all_characters()
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             sys.stdout.flush()
@@ -112,6 +114,13 @@ def _open_missing_streams() -> None:
     for name in "stdout", "stderr":
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _show_all_characters() -> None:
+    """Where a terminal or pipe lacks a character (latin-1), its number is shown: `\\u4e2d`."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _drop(stream: Any) -> None:
