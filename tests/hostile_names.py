@@ -45,6 +45,15 @@ NAMES = list(
     )
 )  # fmt: skip
 
+VALUES = ["self", "nn", "torch", "F", "Tensor", "class", "lambda", "len", "super", "getattr", "None",
+          "_", "__k", "_1", "y", "z", "x2", "keys", "pop", "match"]  # fmt: skip
+"""Names for values and labels of random networks, which use each once."""
+LABELS = ['"a\'b"', '"\ufb01"', '"a\\"', '"x\u00b2"', '"{0}"', '"a b"', '"<b>"', "append", "values",
+          "items", "7", "import", "weight", "bias", "add_", "repeat", '"__k\u00e9"']  # fmt: skip
+"""Labels alone."""
+COMMENTS = ['ends in "', '"""', "\\", "a\\", "\\N{", "it's", "{0} %s", "\x07\x1b[31m", "\u202eabc",
+            "\u2028", "</script>", "\U0001f600"]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Place:
