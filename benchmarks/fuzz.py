@@ -103,6 +103,26 @@ def target(seed: int) -> str:
         return check_target(seed, Path(folder)).rpartition(" ")[2]
 
 
+def labels(seed: int) -> str:
+    """Labels that meet in one scope: refused as the rules say, or keys and numbers are right."""
+    from tests.backends.torch.test_label_trees import check
+
+    return check(seed)
+
+
+def names(seed: int) -> str:
+    """A hostile name at some place of the language: refused at a place, or right."""
+    from tests.hostile_names import NAMES, PLACES
+    from tests.test_hostile_names import check
+
+    random = Random(f"names {seed}")
+    place = random.choice(list(PLACES))
+    name = "".join(random.choices(NAMES, k=random.choice([1, 1, 2])))
+    if not PLACES[place].is_quoted and (not name.strip() or name[0].isdigit()):
+        return "a number"
+    return check(place, name, with_onnx=True)
+
+
 @cache
 def _texts() -> list[str]:
     places = (ROOT / "examples", ROOT / "netdsl" / "std")
@@ -115,6 +135,8 @@ KINDS: dict[str, tuple[Callable[[int], str], int, int]] = {
     "files": (file, 100_000, 100),
     "guards": (guard, 1_000, 10),
     "targets": (target, 10_000, 100),
+    "labels": (labels, 10_000, 100),
+    "names": (names, 20_000, 200),
 }
 """The check, how many cases are wanted, and how many a process takes at once."""
 

@@ -175,7 +175,7 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
         show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
     if output is None or output == "-":
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # Python reads it as UTF-8, whatever the terminal does
         return
     try:
         write_whole(output, text)

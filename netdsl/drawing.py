@@ -50,7 +50,7 @@ def draw(network: Network, output: str, asked: Mapping[str, Any], old: Network |
     for note in notes:
         click.echo(f"note: {note}", err=True)
     if output == "-":
-        click.echo(data.decode(), nl=False)
+        click.echo(data, nl=False)
         return
     try:
         with writing_whole(output) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -185,9 +186,15 @@ def _summary_csv(summary: Summary) -> str:
 
 def _summary_markdown(summary: Summary) -> str:
     rows = [TITLES, tuple("--:" if i in NUMBERS else "---" for i, _ in enumerate(TITLES))]
-    rows += [tuple(clean(cell).replace("|", "\\|") for cell in row) for row in summary.cells()]
+    rows += [tuple(map(_markdown, row)) for row in summary.cells()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{table}\n\n{summary.totals()}; {summary.more()}\n"
+
+
+def _markdown(text: str) -> str:
+    """A text in a cell of a table that shows as it is."""
+    safe = re.sub(r"[\\`*<|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", clean(text))
+    return safe.replace("](", "]\\(")
 
 
 def sizes_text(network: Network, sizes: Sizes) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -28,6 +29,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         _open_missing_streams()
+        _show_all_characters()
         prints = PRINTS.set(sys.stderr)
         try:
             code = self._main(*args, **kwargs)
@@ -130,6 +132,13 @@ def _open_missing_streams() -> None:
     for name in "stdout", "stderr":
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _show_all_characters() -> None:
+    """Where a terminal or pipe lacks a character (latin-1), its number is shown: `\\u4e2d`."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _drop(stream: Any) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
+from tests.hostile_names import COMMENTS, LABELS, VALUES
+
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 FIXED = {1: "37", 2: "26, 33", 3: "17, 16, 18"}
 LEAST = {1: 37, 2: 26, 3: 16}
@@ -77,12 +79,14 @@ Made = tuple[str, Flow]
 
 def legal_network(seed: int, *, symbolic: bool = True) -> str:
     """The text of a network with one input `x`, of one, two or three spatial axes."""
-    return _Writer(Random(seed), symbolic).net()
+    return _Writer(Random(seed), symbolic, Random(f"names {seed}")).net()
 
 
 class _Writer:
-    def __init__(self, random: Random, symbolic: bool) -> None:
-        self.random, self.symbolic = random, symbolic
+    def __init__(self, random: Random, symbolic: bool, naming: Random) -> None:
+        self.random, self.symbolic, self.naming = random, symbolic, naming
+        self.odd_values = naming.sample(VALUES, len(VALUES))
+        self.odd_labels = naming.sample(LABELS, len(LABELS))
         self.rank = random.choice([1, 2, 2, 2, 3])
         self.width = random.randint(2, 4)
         self.deep = random.random() < 0.5
@@ -104,7 +108,10 @@ class _Writer:
         self.outputs()
         body = "\n".join(f"    {line}" for line in self.lines)
         head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
-        return f"{BLOCKS.format(axes=AXES[self.rank])}\n# Made by chance.\n{head} {{\n{body}\n}}\n"
+        blocks = BLOCKS.format(axes=AXES[self.rank])
+        comment = self.naming.choice(["Made by chance.", *COMMENTS])
+        blocks = blocks.replace("Convolution, norm, activation.", self.naming.choice(COMMENTS))
+        return f"{blocks}\n# {comment}\n{head} {{\n{body}\n}}\n"
 
     def outputs(self) -> None:
         name, _ = self.pick()
@@ -127,7 +134,7 @@ class _Writer:
         for _ in range(self.random.randint(1, 3)):
             stage, flow = self.stage(flow, 0, labels=True)
             if self.random.random() < 0.2 and ":" not in stage.split("{")[0].split("(")[0]:
-                label = f"l{self.number()}"
+                label = self.odd("l")
                 stage = f"{label}: {stage}"
                 self.values[label] = flow
             text += f" -> {stage}"
@@ -158,14 +165,14 @@ class _Writer:
         else:
             first, second = replace(flow, channels=n), replace(flow, channels=2 * n)
             stage = f"Pair({n})"
-        a, b = f"v{self.number()}", f"v{self.number()}"
+        a, b = self.odd("v"), self.odd("v")
         self.lines.append(f"({a}, {b}) = {name} -> {stage}")
         self.define(a, first)
         self.define(b, second)
 
     def shared(self) -> None:
         name, flow = self.pick()
-        layer = f"s{self.number()}"
+        layer = self.odd("s")
         made = self.random.choice([f"Unit({flow.channels})", f"conv({flow.channels}, 1)", "Deep(1, "
                                    f"{flow.channels})", "batchnorm"])  # fmt: skip
         self.lines.append(f"layer {layer} = {made}")
@@ -173,14 +180,14 @@ class _Writer:
 
     def scale(self) -> None:
         name, flow = self.pick()
-        weight = f"w{self.number()}"
+        weight = self.odd("w")
         shape = [flow.channels, *[1] * self.rank]
         self.lines.append(f"weight {weight}: {shape} = 0.5")
         gate = self.random.choice(["", " -> sigmoid"])
         self.line(f"({name}, {weight}{gate}) -> {self.random.choice(['mul', 'add'])}", flow)
 
     def line(self, text: str, flow: Flow) -> None:
-        name = f"v{self.number()}"
+        name = self.odd("v")
         self.lines.append(f"{name} = {text}")
         self.define(name, flow)
 
@@ -313,7 +320,17 @@ class _Writer:
     def labelled(self, text: str, labels: bool) -> str:
         if not labels or self.random.random() < 0.6:
             return text
-        return f"n{self.number()}: {text}"
+        label = self.odd("n", self.odd_labels)
+        more = ""
+        if self.naming.random() < 0.2 and (text[0] in "{DGPRUW" or "{" in text):
+            more = f" -> {label}.{self.odd('m', self.odd_labels)}: prelu"  # beside what it holds
+        return f"{label}: {text}{more}"
+
+    def odd(self, letter: str, pool: list[str] | None = None) -> str:
+        """A letter and a number, or now and then a name that Python would not take."""
+        number = self.number()
+        pool = self.odd_values if pool is None else pool
+        return pool.pop() if pool and self.naming.random() < 0.15 else f"{letter}{number}"
 
     def count(self, n: int) -> str:
         """A number, or the expression of it in the net's parameter."""

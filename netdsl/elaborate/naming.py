@@ -3,70 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netdsl.diagnostics import Label, Sink, Span
+from netdsl.elaborate.attributes import why_taken
 from netdsl.ir.graph import Graph, Kind, Node, Scope
-
-MODULE_ATTRIBUTES = frozenset(
-    [
-        "T_destination",
-        "add_module",
-        "apply",
-        "bfloat16",
-        "buffers",
-        "call_super_init",
-        "children",
-        "compile",
-        "cpu",
-        "cuda",
-        "double",
-        "dump_patches",
-        "eval",
-        "extra_repr",
-        "float",
-        "forward",
-        "get_buffer",
-        "get_extra_state",
-        "get_parameter",
-        "get_submodule",
-        "half",
-        "ipu",
-        "load_state_dict",
-        "modules",
-        "mtia",
-        "named_buffers",
-        "named_children",
-        "named_modules",
-        "named_parameters",
-        "parameters",
-        "register_backward_hook",
-        "register_buffer",
-        "register_forward_hook",
-        "register_forward_pre_hook",
-        "register_full_backward_hook",
-        "register_full_backward_pre_hook",
-        "register_load_state_dict_post_hook",
-        "register_load_state_dict_pre_hook",
-        "register_module",
-        "register_parameter",
-        "register_state_dict_post_hook",
-        "register_state_dict_pre_hook",
-        "requires_grad_",
-        "set_extra_state",
-        "set_submodule",
-        "share_memory",
-        "state_dict",
-        "to",
-        "to_empty",
-        "train",
-        "training",
-        "type",
-        "xpu",
-        "zero_grad",
-    ]
-)
-"""What every `nn.Module` has already, so that no layer in it can be called so."""
 
 
 @dataclass(slots=True)
@@ -100,34 +42,32 @@ class Naming:
         for entry in self.entries:
             if entry.label:
                 self._claim(entry, taken, sink)
+        firsts = {label.split(".")[0] for label in taken}
         counters: Counter[str] = Counter()
         for place, entry in enumerate(self.entries):
             label = entry.label
             if not label:
-                label = str(place) if self.numbered else _next(entry.base, counters, taken)
+                label = str(place) if self.numbered else _next(entry.base, counters, firsts)
             if self.numbered and not entry.label and label in taken:
                 _twice(label, entry.span, taken[label], sink)
             entry.target.label = label
 
     def _claim(self, entry: Entry, taken: dict[str, Span], sink: Sink) -> None:
-        first = entry.label.split(".")[0]
-        if first in MODULE_ATTRIBUTES:
-            sink.error(
-                "name-taken",
-                f"PyTorch calls a part of every module `{first}`, so no layer can be called so",
-                entry.span,
-                help=f"another label: `{first}_`",
-            )
+        for part in entry.label.split("."):
+            reason = why_taken(part)
+            if reason:
+                other = f"{part.strip('_') or 'name'}_"
+                sink.error("name-taken", reason, entry.span, help=f"another label: `{other}`")
         if entry.label in taken:
             _twice(entry.label, entry.span, taken[entry.label], sink)
         taken[entry.label] = entry.span
 
 
-def _next(base: str, counters: Counter[str], taken: dict[str, Span]) -> str:
+def _next(base: str, counters: Counter[str], taken: set[str]) -> str:
     while True:
         counters[base] += 1
         label = f"{base}{counters[base]}"
-        if label not in taken:
+        if label not in taken and not why_taken(label):
             return label
 
 
@@ -179,7 +119,8 @@ def _below(path: str, label: str) -> str:
 
 
 def _check_keys(graph: Graph, sink: Sink) -> None:
-    """A key belongs to one layer, and nothing goes below a layer that has weights."""
+    """A path or key belongs to one layer, and nothing goes below a layer that has weights."""
+    _check_paths(graph, sink)
     owners: dict[str, Node] = {}
     for layer in graph.layers():
         for spec in layer.weights:
@@ -187,18 +128,49 @@ def _check_keys(graph: Graph, sink: Sink) -> None:
             if key in owners:
                 _twice(key, layer.calls[0].span, owners[key].span, sink)
             owners[key] = layer.calls[0]
-    holders = {n.path: n for n in owners.values() if n.op.name and n.path}
+    holders = {n.path: n for n in owners.values() if n.path}
     for path, span in _all_paths(graph):
         parts = path.split(".")
         for end in range(1, len(parts)):
             holder = holders.get(".".join(parts[:end]))
             if holder is not None:
+                what = "layer" if holder.op.name else "weight"
                 sink.error(
                     "path-taken",
-                    f"`{path}` would lie inside the layer `{holder.path}`",
+                    f"`{path}` would lie inside the {what} `{holder.path}`",
                     span,
-                    secondary=[Label(holder.span, "this layer")],
+                    secondary=[Label(holder.span, f"this {what}")],
                     help="another label for one of the two",
+                )
+
+
+def _check_paths(graph: Graph, sink: Sink) -> None:
+    """Labels with dots may meet what another label holds: `b: { f: relu } -> b.f: tanh`."""
+    made: list[Node | Scope] = [s for s in graph.root.scopes() if s.label and s.shares is None]
+    made += [layer.calls[0] for layer in graph.layers() if layer.calls[0].label]
+    taken: dict[str, Span] = {}
+    for part in made:
+        if part.path in taken:
+            _twice(part.path, part.span, taken[part.path], sink)
+        taken.setdefault(part.path, part.span)
+    _check_bodies([graph.root, *(part for part in made if isinstance(part, Scope))], sink)
+
+
+def _check_bodies(scopes: Sequence[Scope], sink: Sink) -> None:
+    """A body can't put something into another one that is made later, outside of it."""
+    members = [(scope, member) for scope in scopes for member in scope.members()]
+    makers = {m.path: (scope, m.span) for scope, m in members if isinstance(m, Scope)}
+    for scope, member in members:
+        above = member.path
+        while len(above) > len(scope.path) and (above := above.rpartition(".")[0]):
+            maker, span = makers.get(above, (scope, member.span))
+            if len(maker.path) < len(scope.path) < len(above):
+                sink.error(
+                    "path-taken",
+                    f"`{member.path}` would lie in `{above}`, made outside of `{scope.path}`",
+                    member.span,
+                    secondary=[Label(span, "this one")],
+                    help="write both in the same braces, or give one of them another label",
                 )
 
 

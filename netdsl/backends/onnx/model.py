@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from math import prod
 from typing import cast
 
@@ -99,9 +100,9 @@ class Builder:
             )
             self.made[id(item.value)] = value
             self.model.inputs.append(value)
+        self.taken.update(output.name for output in wanted)
         if guard:
             self._guard()
-        self.taken.update(output.name for output in wanted)
         names = {id(output.value): output.name for output in reversed(wanted)}
         needed = _needed(wanted)
         for node in self.graph.nodes():
@@ -229,7 +230,8 @@ class Builder:
 
 def batch_name(graph: Graph) -> str:
     """What the batch axis is called: `N`, unless a size is."""
-    return next(name for name in BATCH_NAMES if name not in graph.symbols)
+    more = (f"batch_{number}" for number in count(1))
+    return next(name for name in chain(BATCH_NAMES, more) if name not in graph.symbols)
 
 
 def _needed(outputs: Sequence[Output]) -> set[int]:

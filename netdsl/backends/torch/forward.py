@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import OPERATORS, Speaker, needs_names, uses_sizes
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
+from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
-from netdsl.backends.torch.tree import Member, Uses, inputs_of, outputs_of, recipe
+from netdsl.backends.torch.tree import Uses, inputs_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
@@ -40,11 +41,15 @@ class _Pending:
 
 @dataclass
 class Forward:
-    """Writes the forward of one class; `access` gives the attribute of a member."""
+    """Writes the forward of one class; `access` gives the attribute of a member.
+
+    `assigned` are the names that values have in the file, `taken` those of the source itself.
+    """
 
     uses: Uses
     access: dict[int, Expr]
     assigned: dict[int, str]
+    taken: Collection[str]
     training_only: set[int] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
@@ -208,11 +213,11 @@ class Forward:
         return {*re.findall(r"[A-Za-z_]\w*", waiting), *kept}
 
     def _fresh(self, value: Value, wanted: str) -> str:
-        name = identifier(wanted)
+        name = variable(wanted, self.taken)
         number = 1
         while name in self.names.values():
             number += 1
-            name = f"{identifier(wanted)}{number}"
+            name = f"{variable(wanted, self.taken)}{number}"
         self.names[id(value)] = name
         return name
 
@@ -223,14 +228,4 @@ def _not_at_hand(node: Node, size: NotAtHand) -> Diagnostic:
         f"the size that `{node.op.name}` is given can't be read off a value in this block: {size}",
         node.span,
         help=("hand the value whose size it is to the block: `(x, other) -> Block(...)`",),
-    )
-
-
-def identifier(name: str) -> str:
-    """The name as Python takes it for a variable."""
-    clean = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    if not clean or clean[0].isdigit():
-        clean = f"v{clean}"
-    return (
-        f"{clean}_" if keyword.iskeyword(clean) or clean in ("self", "F", "nn", "torch") else clean
     )

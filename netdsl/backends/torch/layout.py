@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netdsl.backends.torch.texts import quoted
+
 if TYPE_CHECKING:
     from netdsl.backends.torch.classes import Instance
 
@@ -186,7 +188,7 @@ def literal(value: object) -> str:
     """A constant as ruff writes it: double quotes, tuples with spaces."""
     match value:
         case str():
-            return '"' + repr(value)[1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+            return quoted(value)
         case tuple():
             inside = ", ".join(map(literal, value))
             return f"({inside},)" if len(value) == 1 else f"({inside})"

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
+from netdsl.backends.torch.holders import Holders
+from netdsl.backends.torch.members import Member, recipe
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
-from netdsl.ops.base import Op
-from netdsl.ops.recipe import TorchModule, TorchRecipe
+from netdsl.ops.recipe import TorchModule
 
-Member: TypeAlias = Node | Scope
+SEQUENTIAL_ATTRIBUTES = frozenset(["append", "extend", "insert", "pop"])
+"""What `nn.Sequential` has besides what every module has, so that no part of it is called so."""
 LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
-
-
-def recipe(node: Node) -> TorchRecipe:
-    """How PyTorch says a node."""
-    assert isinstance(node.op, Op)
-    inputs = tuple(value.type for value in node.inputs)
-    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
 
 
 def inputs_of(member: Member) -> tuple[Value, ...]:
@@ -52,9 +45,10 @@ def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
 
 
 class Uses:
-    """Who takes each value."""
+    """Who takes each value, and which modules get parts from outside of them."""
 
     def __init__(self, graph: Graph) -> None:
+        self.holders = Holders(graph)
         self.consumers: dict[int, list[Node]] = {}
         for node in graph.nodes():
             for value in node.inputs:
@@ -71,11 +65,17 @@ def is_sequential(scope: Scope, uses: Uses) -> bool:
     """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
         return False
+    if scope.path in uses.holders.extended:
+        return False
     parts = list(scope.members())
     if not parts or len(scope.inputs) != 1 or len(scope.outputs) != 1:
         return False
     labels = [part.label for part in parts]
     if len(set(labels)) != len(labels) or any("." in label for label in labels):
+        return False
+    if not SEQUENTIAL_ATTRIBUTES.isdisjoint(labels):
+        return False
+    if any(part.path in uses.holders.containers for part in parts):
         return False
     flow = scope.inputs[0]
     for index, part in enumerate(parts):

@@ -105,9 +105,7 @@ def test_a_refusal_keeps_the_file_that_was_there(tmp_path: Path) -> None:
 
 def runs(output: str) -> list[str]:
     return [
-        line.rpartition(":")[0]
-        for line in output.splitlines()
-        if line.startswith(("H =", "W ="))
+        line.rpartition(":")[0] for line in output.splitlines() if line.startswith(("H =", "W ="))
     ]
 
 
