@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 
 from netdsl.diagnostics import Label, Sink, Span
 from netdsl.ir.graph import Graph, Kind, Node, Scope
@@ -89,10 +90,15 @@ class Naming:
 
     numbered: bool
     entries: list[Entry] = field(default_factory=list)
+    variants: list[tuple[Node | Scope, str]] = field(default_factory=list)
 
     def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
         """Take the next place."""
         self.entries.append(Entry(target, label, base, span))
+
+    def add_variant(self, target: Node | Scope, name: str) -> None:
+        """Another module of a shared layer without weights: it takes no place."""
+        self.variants.append((target, name))
 
     def finish(self, sink: Sink) -> None:
         """Write the labels into the nodes and scopes; reports a label used twice."""
@@ -108,6 +114,11 @@ class Naming:
             if self.numbered and not entry.label and label in taken:
                 _twice(label, entry.span, taken[label], sink)
             entry.target.label = label
+            taken.setdefault(label, entry.span)
+        for target, name in self.variants:
+            numbered = (f"{name}_{number}" for number in count(2))
+            target.label = next(label for label in numbered if label not in taken)
+            taken[target.label] = target.span
 
     def _claim(self, entry: Entry, taken: dict[str, Span], sink: Sink) -> None:
         first = entry.label.split(".")[0]

@@ -14,6 +14,7 @@ from netdsl.backends.torch.tree import (
     Uses,
     inputs_of,
     is_sequential,
+    key_of,
     outputs_of,
     recipe,
 )
@@ -123,11 +124,11 @@ class Collector:
 
     def _attribute(self, made: Instance, part: Member, access: dict[int, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
-        if isinstance(part, Scope) and part.shares is not None:
-            access[id(part)] = access[id(part.shares)]
+        key = key_of(part)
+        if key in access:
             return
-        if isinstance(part, Node) and id(part.layer) in access:
-            return
+        if isinstance(part, Scope):
+            part = part.pattern or part
         is_weight = False
         if isinstance(part, Scope):
             value = self.module(part)
@@ -141,7 +142,6 @@ class Collector:
             value = self._leaf(part, said)
         path = part.label.split(".")
         made.attributes.append(Attribute(tuple(path[:-1]), path[-1], value, is_weight))
-        key = id(part) if isinstance(part, Scope) else id(part.layer)
         access[key] = reach(path)
         made.initial += self._initial(part, access[key], value)
 

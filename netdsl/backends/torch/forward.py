@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from netdsl.backends.torch.calls import OPERATORS, Speaker, needs_names, uses_sizes
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
 from netdsl.backends.torch.sizes import At, NotAtHand
-from netdsl.backends.torch.tree import Member, Uses, inputs_of, outputs_of, recipe
+from netdsl.backends.torch.tree import Member, Uses, inputs_of, key_of, outputs_of, recipe
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
@@ -40,7 +40,7 @@ class _Pending:
 
 @dataclass
 class Forward:
-    """Writes the forward of one class; `access` gives the attribute of a member."""
+    """Writes the forward of one class; `access` gives the attribute of a member by its key."""
 
     uses: Uses
     access: dict[int, Expr]
@@ -88,7 +88,7 @@ class Forward:
         self._used_depth = 0
         if isinstance(part, Scope):
             said: object = None
-            module = self.access[id(part)]
+            module = self.access[key_of(part)]
             args = tuple(self._use(value) for value in taken)
             expr: Expr = Bracket(module, args)
         else:
@@ -107,7 +107,7 @@ class Forward:
 
     def _node(self, node: Node, said: object) -> Expr:
         if isinstance(said, TorchWeight):
-            return self.access[id(node.layer)]
+            return self.access[key_of(node)]
         named = needs_names(node, said)
         self._settle([v for i, v in enumerate(node.inputs) if i in named or self._is_long(node)])
         args = [self._use(v) for v in node.inputs]
@@ -120,7 +120,7 @@ class Forward:
         speaker = Speaker(node, args, [*here, *held])
         try:
             if isinstance(said, TorchModule):
-                module = self.access.get(id(node.layer))
+                module = self.access.get(key_of(node))
                 if module is not None:
                     return speaker.invocation(module, said)
                 assert said.call is not None

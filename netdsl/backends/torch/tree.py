@@ -23,6 +23,8 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
     """What flows in, including values from outside that something in it names."""
     if isinstance(member, Node):
         return member.inputs
+    if member.pattern is not None and member.pattern is not member:
+        return _in_place_of(member, member.pattern)
     outside = list(member.inputs)
     seen = {id(v) for v in outside}
     inside = {id(node) for node in member.nodes()}
@@ -34,6 +36,19 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
                 outside.append(value)
     used = {id(v) for node in member.nodes() for v in node.inputs} | {id(v) for v in member.outputs}
     return tuple(v for v in outside if id(v) in used)
+
+
+def _in_place_of(call: Scope, pattern: Scope) -> tuple[Value, ...]:
+    """What a call of a shared layer takes, in the order in which another one does."""
+    meant: dict[int, Value] = {}
+    for there, here in zip(pattern.inputs, call.inputs, strict=True):
+        meant.setdefault(id(there), here)
+    return tuple(meant.get(id(value), value) for value in inputs_of(pattern))
+
+
+def key_of(member: Member) -> int:
+    """What stands for the module of a member: all calls of a shared layer have one."""
+    return id(member.layer) if isinstance(member, Node) else id(member.first())
 
 
 def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
