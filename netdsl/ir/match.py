@@ -31,7 +31,7 @@ def _solve(left: Size, right: Size, symbols: dict[str, Size]) -> None:
         ((monomial, factor),) = left.terms
         rest = right - left.constant if factor > 0 else left.constant - right
         right = floor_div(rest, abs(factor))
-        if len(monomial) > 1 or right * abs(factor) != rest:
+        if len(monomial) != 1 or right * abs(factor) != rest:
             return
         match monomial[0]:
             case Symbol(name):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import Speaker
-from netdsl.backends.torch.forward import Forward, Line, identifier
+from netdsl.backends.torch.forward import CALLED, Forward, Line, identifier
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.tree import (
@@ -222,7 +222,7 @@ def reach(path: Sequence[str]) -> Expr:
 
 def is_plain(name: str) -> bool:
     """Whether Python takes the name after a dot."""
-    return name.isidentifier() and identifier(name) == name
+    return name.isidentifier() and (identifier(name) == name or name in CALLED)
 
 
 def _is_unlabelled(node: Node) -> bool:

@@ -137,7 +137,8 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
     inside = ", ".join(_items(expr))
-    if not _breaks(expr) and indent + 4 + len(inside) <= WIDTH and not _sole_tuple(expr):
+    on_one_line = not _breaks(expr) and indent + 4 + len(inside) <= WIDTH
+    if on_one_line and not _sole_tuple(expr) and not expr.tail:
         return [head, f"{margin}    {inside}", close]
     result = [head]
     for key, item in zip(_keys(expr), expr.items, strict=True):

@@ -9,6 +9,8 @@ from netdsl.ops.base import Op
 from netdsl.ops.recipe import TorchModule, TorchRecipe
 
 Member: TypeAlias = Node | Scope
+MOST_NESTED = 4
+"""How many `nn.Sequential` stand in each other at most; a class of its own begins beyond."""
 LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
 
 
@@ -75,6 +77,7 @@ class Uses:
             for value in node.inputs:
                 self.consumers.setdefault(id(value), []).append(node)
         self.results = {id(output.value) for output in graph.outputs}
+        self.nested: dict[int, int] = {}
 
     def leaves(self, value: Value, inside: set[int]) -> bool:
         """Whether something outside of the nodes `inside` takes the value."""
@@ -83,7 +86,24 @@ class Uses:
 
 
 def is_sequential(scope: Scope, uses: Uses) -> bool:
-    """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
+    """Whether a labelled scope is written as a `nn.Sequential`."""
+    return 0 < _nested(scope, uses) <= MOST_NESTED
+
+
+def _nested(scope: Scope, uses: Uses) -> int:
+    """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
+    known = uses.nested.get(id(scope))
+    if known is None:
+        known = 0
+        if _is_plain_chain(scope, uses):
+            below = [_nested(part, uses) for part in scope.members() if isinstance(part, Scope)]
+            known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
+        uses.nested[id(scope)] = known
+    return known
+
+
+def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
+    """Whether a labelled scope is a chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
         return False
     parts = list(scope.members())

@@ -59,7 +59,8 @@ LAYERS: dict[str, tuple[list[list[int]], Function]] = {
 
 
 def _pool(one: Function, two: Function, x: Any) -> Any:
-    return {1: one, 2: two}[x.ndim - 2](x, 2)
+    pool: Any = {1: one, 2: two}[x.ndim - 2]
+    return pool(x, 2)
 
 
 def _pow_pool(x: Any) -> Any:
