@@ -99,8 +99,9 @@ def fill(expr: Expr, text_of: Callable[[Hole], str]) -> Expr:
         case Hole():
             return text_of(expr)
         case Bracket(head, items, keys, brackets, tail, broken):
+            head = fill(head, text_of)  # the order in which `holes` has them
             filled = tuple(fill(item, text_of) for item in items)
-            return Bracket(fill(head, text_of), filled, keys, brackets, tail, broken)
+            return Bracket(head, filled, keys, brackets, tail, broken)
         case Joined(pieces):
             return Joined(tuple(fill(piece, text_of) for piece in pieces))
         case _:
