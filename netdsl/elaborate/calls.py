@@ -21,7 +21,7 @@ from netdsl.elaborate.names import (
 )
 from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.program import Block
-from netdsl.elaborate.sharing import share
+from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
@@ -291,23 +291,43 @@ def _call_shared(
             place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
         )
         return POISON
-    if shared.first is None:
+    if not shared.made:
         before = len(place.scope.children)
         result = call_layer(state, callee, made, flow, place)
         if not isinstance(result, Poison):
-            shared.first = place.scope.children[before]
+            first = place.scope.children[before]
+            shared.made.append(Shared([first], first))
         return result
     again = replace(place, naming=Naming(numbered=False))
     result = call_layer(state, callee, made, flow, again)
     if isinstance(result, Poison):
         return result
-    if share(shared.first, place.scope.children[-1]):
-        return result
+    return result if _join(state, shared, call, place) else POISON
+
+
+def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+    """Make the call just built one more of a layer made before; False where that can't be.
+
+    A layer without weights is no less the same where PyTorch needs a module of its own for it.
+    """
+    again = place.scope.children[-1]
+    reasons = [made.join(again) for made in shared.made]
+    if not all(reasons):
+        return True
+    name = shared.statement.name.text
+    if not has_weights(again) and not shared.made[0].has_weights:
+        shared.made.append(Shared([again], again))
+        place.naming.add_variant(again, name)
+        return True
     state.error(
         place,
         "shared-differs",
         f"`{name}` can't be shared here: for this input it would be another layer",
         call.span,
-        help="the channels (and what else its weights depend on) must be those of its first use",
+        secondary=(Label(shared.made[0].calls[0].span, "its first use"),),
+        notes=(f"its weights are those of its first use, there, but {reasons[0]}",),
+        help="the channels (and what else its weights depend on) must be those of its first use, "
+        "and so must the number of axes and the sizes that PyTorch's modules depend on; "
+        "or make a second layer: `layer other = ...`",
     )
-    return POISON
+    return False

@@ -79,11 +79,26 @@ class State:
         )
 
     def error(
-        self, place: Place, code: str, message: str, span: Span, *, help: str = "", label: str = ""
+        self,
+        place: Place,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        help: str = "",
+        label: str = "",
+        secondary: Sequence[Label] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         """Record an error, with the uses of blocks that lead to the place."""
         self.sink.error(
-            code, message, span, help=help or (), label=label, secondary=reversed(place.trail)
+            code,
+            message,
+            span,
+            help=help or (),
+            label=label,
+            secondary=(*secondary, *reversed(place.trail)),
+            notes=notes,
         )
 
     def refused(

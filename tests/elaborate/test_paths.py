@@ -8,7 +8,7 @@ from netdsl.analyses.dims import Dims
 from netdsl.backends.torch.holders import DICT_ATTRIBUTES
 from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
 from netdsl.elaborate.attributes import MODULE_ATTRIBUTES, why_taken
-from tests.elaborate.compile_text import chain, errors_of, graph_of, keys, net, paths
+from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,40 @@ def test_attributes_of_modules_are_those_of_pytorch() -> None:
     }
     words = {kind: {n for n in names if not n.startswith("_")} for kind, names in extra.items()}
     assert words == {nn.Sequential: SEQUENTIAL_ATTRIBUTES, nn.ModuleDict: DICT_ATTRIBUTES}
+
+
+@pytest.mark.parametrize(
+    ("stages", "said", "way_out"),
+    [
+        ("repeat 3 { a: conv(8, 1) }",
+         "turn 1 and turn 2 of this `repeat` both make a layer with the path `a`",
+         "`for i in 0..3 { ... }`, where `a[i]: ...` makes `a0`"),
+        ("f: repeat 2 { relu -> a: { conv(8, 1) -> relu } }",
+         "turn 1 and turn 2 of this `repeat` both make a layer with the path `a`",
+         "`for i in 0..2 { ... }`"),
+        ("for i in 0..4 { if i % 2 == 1 { p.q: conv(8, 1) } }",
+         "turn 2 and turn 4 of this `for` both make a layer with the path `p.q`",
+         "(`p[i]: ...` makes `p0`)"),
+        ("concat { for i in 0..2 { p: conv(4, 1) } }",
+         "turn 1 and turn 2 of this `for` both make a layer with the path `p`",
+         "(`p[i]: ...` makes `p0`)"),
+        ("a: conv(8, 1) -> a: conv(8, 1)", "two layers have the path `a`", "`name2: ...`"),
+    ],
+)  # fmt: skip
+def test_one_path_in_two_turns_of_a_loop(stages: str, said: str, way_out: str) -> None:
+    """It is written once, so that the turns are named and not two stages."""
+    _, diagnostics = build(chain(stages))
+    (diagnostic,) = diagnostics
+    assert diagnostic.code == "path-taken"
+    assert diagnostic.message == said
+    assert way_out in diagnostic.help[0]
+
+
+def test_what_the_way_out_of_a_loop_says_works() -> None:
+    graph = graph_of(chain("for i in 0..3 { a[i]: conv(8, 1) }"))
+    assert paths(graph) == ["a0", "a1", "a2"]
+    graph = graph_of(chain("blocks: repeat 2 { conv(8, 1) }"))
+    assert paths(graph) == ["blocks.0", "blocks.1"]
 
 
 def test_a_shared_layer_is_one_layer() -> None:

@@ -87,6 +87,7 @@ class Builder:
         self.batch: Size = batch or symbol(batch_name(graph))
         self.at: Span | None = None
         self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}
         self.made: dict[int, OnnxValue] = {}
         self.constants: dict[OnnxConstant, OnnxValue] = {}
         self.weights: dict[str, OnnxValue] = {}
@@ -124,11 +125,12 @@ class Builder:
 
     def claim(self, wanted: str) -> str:
         """A name that nothing else has."""
-        name, number = wanted, 1
+        name, number = wanted, self.numbers.get(wanted, 1)
         while name in self.taken:
             number += 1
             name = f"{wanted}_{number}"
         self.taken.add(name)
+        self.numbers[wanted] = max(number - 1, 1)
         return name
 
     def constant(self, constant: OnnxConstant) -> OnnxValue:

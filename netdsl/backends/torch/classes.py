@@ -11,7 +11,7 @@ from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.members import Member, is_attribute, is_weight, recipe
 from netdsl.backends.torch.names import block_name, variable
-from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, outputs_of
+from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.graph import Kind, Node, Scope, Value
 from netdsl.ops.recipe import TorchModule, TorchWeight
 
@@ -128,11 +128,11 @@ class Collector:
 
     def _attribute(self, made: Instance, part: Member, access: dict[int, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
-        if isinstance(part, Scope) and part.shares is not None:
-            access[id(part)] = access[id(part.shares)]
+        key = key_of(part)
+        if key in access:
             return
-        if isinstance(part, Node) and id(part.layer) in access:
-            return
+        if isinstance(part, Scope):
+            part = part.pattern or part
         if not is_attribute(part):
             return
         value = self.module(part) if isinstance(part, Scope) else self._leaf(part)
@@ -140,7 +140,6 @@ class Collector:
         for container, holding in self.holders.needed(made.scope.path, path):
             made.add(self._at(made, container, holding, False))
         made.add(self._at(made, path, value, is_weight(part)))
-        key = id(part) if isinstance(part, Scope) else id(part.layer)
         access[key] = self.holders.reach(made.scope.path, path)
         made.initial += self._initial(part, access[key], value)
 

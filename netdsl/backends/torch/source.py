@@ -10,7 +10,16 @@ from netdsl.backends.torch.classes import Attribute, Collector, Instance, Module
 from netdsl.backends.torch.forward import Line
 from netdsl.backends.torch.helper_code import helper_parts
 from netdsl.backends.torch.initial import Initial
-from netdsl.backends.torch.layout import Bracket, Expr, Joined, fill, flat, lines, literal
+from netdsl.backends.torch.layout import (
+    WIDTH,
+    Bracket,
+    Expr,
+    Joined,
+    fill,
+    flat,
+    lines,
+    literal,
+)
 from netdsl.backends.torch.members import Member
 from netdsl.backends.torch.names import (
     class_name,
@@ -23,6 +32,9 @@ from netdsl.backends.torch.texts import docstring
 from netdsl.backends.torch.tree import Uses
 from netdsl.ir.graph import Graph, Node, Output
 from netdsl.ops.initial import PYTORCH, policy
+
+LISTED_TYPES = 6
+"""How many results a `forward` has at most whose types are listed one by one."""
 
 
 def torch_source(graph: Graph, init: str = PYTORCH) -> str:
@@ -70,6 +82,8 @@ def _header(graph: Graph, body: str) -> str:
     """Module docstring and the imports that the body needs."""
     text = [f'"""{_doc_line(graph)}"""', "", "from __future__ import annotations", ""]
     standard: list[str] = []
+    if re.search(r"\bfunctools\.", body):
+        standard.append("import functools")
     if "OrderedDict(" in body:
         standard.append("from collections import OrderedDict")
     if "(NamedTuple)" in body:
@@ -176,21 +190,31 @@ def _forward(instance: Instance, net: Graph | None) -> Iterator[str]:
         if line.training_only and not in_training:
             yield "        if self.training:"
         in_training = line.training_only
-        yield from lines(line.value, 12 if in_training else 8, f"{_targets(line)} = ")
+        yield from _assignment(line, 12 if in_training else 8)
     if net is None or len(net.outputs) == 1:
         yield from _return(instance.results)
         return
     yield from _return_outputs(net, instance.results)
 
 
-def _targets(line: Line) -> str:
-    return ", ".join(line.targets)
+def _assignment(line: Line, indent: int) -> Iterator[str]:
+    """`a, b = value`; more names than go on a line stand one below the other."""
+    targets = ", ".join(line.targets)
+    if len(line.targets) == 1 or indent + len(targets) + len(" = ") + 1 <= WIDTH:
+        yield from lines(line.value, indent, f"{targets} = ")
+        return
+    names = Bracket("", line.targets, broken=True)
+    made = lines(names, indent)
+    yield from made[:-1]
+    yield from lines(line.value, indent, f"{made[-1].strip()} = ")
 
 
 def _return(results: Sequence[Expr]) -> list[str]:
     if len(results) == 1:
         return lines(results[0], 8, "return ")
-    return [f"        return {', '.join(map(flat, results))}"]
+    one = f"        return {', '.join(map(flat, results))}"
+    broken = Bracket("", tuple(results), broken=True)
+    return [one] if len(one) <= WIDTH else lines(broken, 8, "return ")
 
 
 def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
@@ -212,6 +236,8 @@ def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
 def _result_type(instance: Instance, net: Graph | None) -> str:
     if net is None or len(net.outputs) == 1:
         count = len(instance.results)
+        if count > LISTED_TYPES:
+            return "tuple[Tensor, ...]"
         return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
     outputs = outputs_name(net)
     left = [o for o in net.outputs if not o.when_training]

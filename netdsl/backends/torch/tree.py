@@ -9,6 +9,8 @@ from netdsl.ops.recipe import TorchModule
 
 SEQUENTIAL_ATTRIBUTES = frozenset(["append", "extend", "insert", "pop"])
 """What `nn.Sequential` has besides what every module has, so that no part of it is called so."""
+MOST_NESTED = 4
+"""How many `nn.Sequential` stand in each other at most; a class of its own begins beyond."""
 LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
 
 
@@ -16,6 +18,8 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
     """What flows in, including values from outside that something in it names."""
     if isinstance(member, Node):
         return member.inputs
+    if member.pattern is not None and member.pattern is not member:
+        return _in_place_of(member, member.pattern)
     outside = list(member.inputs)
     seen = {id(v) for v in outside}
     inside = {id(node) for node in member.nodes()}
@@ -27,6 +31,19 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
                 outside.append(value)
     used = {id(v) for node in member.nodes() for v in node.inputs} | {id(v) for v in member.outputs}
     return tuple(v for v in outside if id(v) in used)
+
+
+def _in_place_of(call: Scope, pattern: Scope) -> tuple[Value, ...]:
+    """What a call of a shared layer takes, in the order in which another one does."""
+    meant: dict[int, Value] = {}
+    for there, here in zip(pattern.inputs, call.inputs, strict=True):
+        meant.setdefault(id(there), here)
+    return tuple(meant.get(id(value), value) for value in inputs_of(pattern))
+
+
+def key_of(member: Member) -> int:
+    """What stands for the module of a member: all calls of a shared layer have one."""
+    return id(member.layer) if isinstance(member, Node) else id(member.first())
 
 
 def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
@@ -54,6 +71,7 @@ class Uses:
             for value in node.inputs:
                 self.consumers.setdefault(id(value), []).append(node)
         self.results = {id(output.value) for output in graph.outputs}
+        self.nested: dict[int, int] = {}
 
     def leaves(self, value: Value, inside: set[int]) -> bool:
         """Whether something outside of the nodes `inside` takes the value."""
@@ -62,7 +80,24 @@ class Uses:
 
 
 def is_sequential(scope: Scope, uses: Uses) -> bool:
-    """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
+    """Whether a labelled scope is written as a `nn.Sequential`."""
+    return 0 < _nested(scope, uses) <= MOST_NESTED
+
+
+def _nested(scope: Scope, uses: Uses) -> int:
+    """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
+    known = uses.nested.get(id(scope))
+    if known is None:
+        known = 0
+        if _is_plain_chain(scope, uses):
+            below = [_nested(part, uses) for part in scope.members() if isinstance(part, Scope)]
+            known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
+        uses.nested[id(scope)] = known
+    return known
+
+
+def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
+    """Whether a labelled scope is a chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
         return False
     if scope.path in uses.holders.extended:
