@@ -17,6 +17,37 @@ FIXED = {1: "37", 2: "26, 33", 3: "17, 16, 18"}
 LEAST = {1: 37, 2: 26, 3: 16}
 SMOOTH = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
 DEEPEST = 2
+SMALL = 4
+"""The size that a map is pooled to where it must be known."""
+ANY_RANK = [
+    "softmax(axis=-1)",
+    "log_softmax(axis=-1)",
+    "slice(-1, 0, 2)",
+    "concat(axis=-1)",
+    "layernorm(axis=-1)",
+    "dropout(0.1)",
+    "relu",
+]
+"""Shared at maps, sequences and vectors."""
+MAPS_ONLY = [
+    "maxpool(2)",
+    "avgpool(2)",
+    "instancenorm",
+    "batchnorm(affine=false, track=false)",
+    "pad(1)",
+    "pad(1, mode=replicate)",
+    "crop(2, offset=1)",
+    "center_crop(3)",
+    "upsample(2)",
+    "adaptive_avgpool(2)",
+    "adaptive_maxpool(3)",
+    "maxpool(3, stride=1)",
+    "lppool(2, 2)",
+    "channel_dropout(0.1)",
+    "global_avgpool",
+    "softmax(axis=-2)",
+]
+"""Shared at maps and sequences."""
 
 BLOCKS = """
 fn twice(n: int) = 2 * n
@@ -49,6 +80,11 @@ block Deep(depth: int, channels: int) {{
 block Pair(n: int) {{
     a = conv(n, 1) -> relu
     (a, in -> conv(twice(n), 3, padding=1))
+}}
+
+# One stage, given.
+block Late(stage: layer) {{
+    tanh -> stage
 }}
 
 # As many branches as kernels.
@@ -94,6 +130,7 @@ class _Writer:
         self.values: dict[str, Flow] = {}
         self.unused: dict[str, Flow] = {}
         self.lines: list[str] = []
+        self.vectors: list[str] = []
 
     # ---- the net ----
 
@@ -104,7 +141,8 @@ class _Writer:
         self.define("x", first)
         for _ in range(self.random.randint(3, 7)):
             self.random.choice([self.chain, self.chain, self.join, self.pair, self.shared,
-                                self.scale, self.merge])()  # fmt: skip
+                                self.scale, self.merge, self.many, self.shared_at_ranks,
+                                self.shared_join, self.weight_between])()  # fmt: skip
         self.outputs()
         body = "\n".join(f"    {line}" for line in self.lines)
         head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
@@ -123,7 +161,7 @@ class _Writer:
             )
         left = list(self.unused) or ["x"]
         heads = ["global_avgpool", "global_maxpool"] + ["spp([1, 2])"] * (self.rank == 2)
-        pools = [f"{name} -> {self.random.choice(heads)}" for name in left]
+        pools = [f"{name} -> {self.random.choice(heads)}" for name in left] + self.vectors
         self.lines.append(f"output vector = ({', '.join(pools)}) -> concat -> last: linear(3)")
 
     # ---- lines ----
@@ -177,6 +215,75 @@ class _Writer:
                                    f"{flow.channels})", "batchnorm"])  # fmt: skip
         self.lines.append(f"layer {layer} = {made}")
         self.line(f"{name} -> {layer} -> relu -> {layer}", flow)
+        if flow.size >= 0 and flow.level >= 0 and self.random.random() < 0.5:
+            other = replace(flow, size=self.number(), least=flow.least + 2)
+            self.line(f"{name} -> pad(1) -> {layer}", other)
+
+    def shared_at_ranks(self) -> None:
+        """A part without weights at a map, a sequence and, where it takes one, a vector."""
+        name, _ = self.pick()
+        small = f"{name} -> conv(4, 1) -> adaptive_avgpool({SMALL})"
+        values = [small, f"{small} -> reshape([4, {SMALL**self.rank}])"]
+        any_rank = self.random.random() < 0.5
+        stage = self.random.choice(ANY_RANK if any_rank else MAPS_ONLY)
+        if any_rank:
+            values.append(f"{small} -> global_avgpool")
+        if stage == "layernorm(axis=-1)":  # its weights are as long as the last axis
+            values = [f"{small} -> reshape([{SMALL**self.rank}, 4])", values[-1]]
+        self.random.shuffle(values)
+        layer = f"s{self.number()}"
+        if self.random.random() < 0.5:
+            stage = f"Late({stage})"
+        self.lines.append(f"layer {layer} = {stage}")
+        for value in [*values, self.random.choice(values)]:
+            vector = f"u{self.number()}"
+            self.lines.append(f"{vector} = {value} -> {layer} -> flatten")
+            self.vectors.append(vector)
+
+    def shared_join(self) -> None:
+        """A shared block of two inputs, which may be one value at its first use, or later."""
+        (a, _), (b, flow) = self.pick(), self.pick()
+        n, layer = self.random.randint(2, 4), f"j{self.number()}"
+        p, q = f"v{self.number()}", f"v{self.number()}"
+        self.lines += [f"{p} = {a} -> conv({n}, 1)", f"{q} = {b} -> conv({n}, 1)",
+                       f"layer {layer} = Join({n})"]  # fmt: skip
+        size = replace(flow, channels=n)
+        first = self.random.choice([(q, q), (p, q)])
+        for one, two in (first, (p, q), self.random.choice([(q, q), (p, q)])):
+            self.line(f"({one}, {two}) -> {layer}", size)
+
+    def many(self) -> None:
+        """A merge of many values: of branches, or of all parts of a split."""
+        name, flow = self.pick()
+        n = self.random.choice([3, 5, 5, 17, 17, 40, 40, 40, 210])
+        op = self.random.choice(["add", "max", "min", "mean", "concat", "mul"])
+        n = min(n, 40) if op == "concat" else n
+        if self.random.random() < 0.5:
+            stage = "leaky_relu(1 - i / 1000)" if op == "mul" else f"leaky_relu(i / {n}) -> tanh"
+            text = f"{name} -> tanh -> {op} {{ for i in 0..{n} {{ {stage} }} }}"
+            channels = n * flow.channels if op == "concat" else flow.channels
+        else:
+            text, channels = f"{name} -> conv({n}, 1) -> tanh -> split({n}) -> {op}", 1
+            channels = n if op == "concat" else 1
+        self.line(f"{text} -> conv(3, 1)" if channels > 8 else text,
+                  replace(flow, channels=3 if channels > 8 else channels))  # fmt: skip
+
+    def weight_between(self) -> None:
+        """Weights in any places of what is joined along the channels, or merged."""
+        name, _ = self.pick()
+        size = ", ".join([str(SMALL)] * self.rank)
+        small = f"{name} -> conv(2, 1) -> adaptive_avgpool({SMALL})"
+        op = self.random.choice(["concat", "concat", "add", "max", "mean"])
+        values = [small, f"{small} -> relu"]
+        for _ in range(self.random.randint(1, 2)):
+            weight = f"w{self.number()}"
+            lead = self.random.choice(["", "1, "])
+            channels = self.random.randint(1, 3) if op == "concat" else self.random.choice([1, 2])
+            self.lines.append(f"weight {weight}: [{lead}{channels}, {size}] = 0.5")
+            values.insert(self.random.randint(0, len(values)), weight)
+        vector = f"u{self.number()}"
+        self.lines.append(f"{vector} = ({', '.join(values)}) -> {op} -> flatten")
+        self.vectors.append(vector)
 
     def scale(self) -> None:
         name, flow = self.pick()
@@ -297,7 +404,11 @@ class _Writer:
         for _ in range(self.random.randint(1, 3)):
             text, flow = self.stage(flow, depth + 1, labels=labels)
             parts.append(text)
-        return self.labelled(f"{{ {' -> '.join(parts)} }}", labels), flow
+        text = " -> ".join(parts)
+        if labels and depth == 0 and self.random.random() < 0.2:
+            levels = self.random.choice([3, 5, 12, 70])
+            return f"n{self.number()}: {{ " + "in_: { " * levels + text + " }" * (levels + 1), flow
+        return self.labelled(f"{{ {text} }}", labels), flow
 
     def choice(self, flow: Flow, depth: int, labels: bool) -> Made:
         """An `if` on a parameter of the net; the arm not taken is written, too."""

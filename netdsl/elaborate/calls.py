@@ -315,9 +315,9 @@ def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
     if not all(reasons):
         return True
     name = shared.statement.name.text
+    place.naming.add_variant(again, name)
     if not has_weights(again) and not shared.made[0].has_weights:
         shared.made.append(Shared([again], again))
-        place.naming.add_variant(again, name)
         return True
     state.error(
         place,

@@ -12,7 +12,7 @@ from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
 from netdsl.ops.base import Op
-from netdsl.ops.recipe import TorchModule, TorchRecipe
+from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
 
 
 @dataclass(eq=False, slots=True)
@@ -118,7 +118,18 @@ def _module_difference(pattern: Node, other: Node) -> str:
 def _made(recipe: TorchRecipe) -> object:
     """What `__init__` makes of it."""
     assert isinstance(recipe, TorchModule)
-    return recipe.target, recipe.args, recipe.kwargs, recipe.helper
+    return recipe.target, _plain(recipe.args), _plain(recipe.kwargs), recipe.helper
+
+
+def _plain(value: object) -> object:
+    """A setting without the field it comes from, which is but a hint for the printer."""
+    if isinstance(value, From):
+        return _plain(value.value)
+    if isinstance(value, Setting):
+        return _plain(value.value), value.default
+    if isinstance(value, tuple | list):
+        return type(value), [_plain(part) for part in value]
+    return value
 
 
 def _other_module(pattern: Node, other: Node) -> str:
@@ -209,6 +220,7 @@ class _Comparison:
 
     def _alike(self, one: object, two: object) -> bool:
         """Whether two recipes are equal but for sizes that differ with those that come in."""
+        one, two = (v.value if isinstance(v, From) else v for v in (one, two))
         if isinstance(one, Dim):
             self.sizes += [(one, two)] if isinstance(two, int | Dim) else []
             return isinstance(two, int | Dim) and not isinstance(two, bool)
