@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from math import ceil
 
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape
 from netdsl.ops.cells import single
 from netdsl.ops.factor import SMALL_MAP, copied, torch_size
-from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import replaced
+from netdsl.ops.lowering import UNKNOWN, Lowering, OnnxValue
+from netdsl.ops.onnx_parts import padded, replaced
 
 CUBIC = -0.75
 """PyTorch's coefficient of cubic interpolation."""
@@ -29,6 +30,60 @@ def takes_scales(size: Size, made: Size, factor: Fraction) -> bool:
         return exact and (size != made or factor == 1 or size == 1)
     exact = Fraction(single(float(factor))) == factor and factor.numerator <= PLAIN
     return exact and copied(factor) != 1
+
+
+def cells_to_spare(factor: Fraction) -> int | None:
+    """Copies of the last cell with which Resize makes cells enough; none of them lies further in.
+
+    None where PyTorch copies an axis that stays as it is, and Resize would not always.
+    """
+    return None if copied(factor) == 1 else ceil(1 / factor)
+
+
+def resize(
+    to: Lowering,
+    x: OnnxValue,
+    kind: str,
+    shape: Shape,
+    sizes: OnnxValue | None = None,
+    scales: Sequence[int | Fraction] = (),
+) -> OnnxValue:
+    """A Resize to sizes or by scales; a kind is `nearest`, `linear`, `linear, corners aligned`."""
+    listed = to.floats([1.0, 1.0, *map(float, scales)], dtype="float32") if scales else None
+    mode, _, corners = kind.partition(", ")
+    if mode == "nearest":
+        return to.node(
+            "Resize",
+            [x, None, listed],
+            shape,
+            mode=mode,
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+    return to.node(
+        "Resize",
+        [x, None, listed] if sizes is None else [x, None, None, sizes],
+        shape,
+        mode=mode,
+        coordinate_transformation_mode="align_corners" if corners else "half_pixel",
+        cubic_coeff_a=CUBIC,
+    )
+
+
+def resize_spared(
+    to: Lowering,
+    x: OnnxValue,
+    kind: str,
+    shape: Shape,
+    scales: Sequence[Fraction],
+    spare: Sequence[int],
+) -> OnnxValue:
+    """A Resize by scales of a map with copies of its last cells, what is too much cut off."""
+    x = padded(to, x, [(0, n) for n in spare], "replicate")
+    beyond = (*shape[:2], *(UNKNOWN for _ in spare))
+    x = resize(to, x, kind, beyond, scales=scales)
+    axes = range(2, len(shape))
+    return to.cut(x, axes, to.ints(*(0 for _ in axes)), to.sizes(shape[2:]), shape)
 
 
 def nearest(

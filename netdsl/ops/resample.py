@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
@@ -22,7 +21,14 @@ from netdsl.ops.axes import (
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
-from netdsl.ops.interpolation import CUBIC, interpolated, is_small, takes_scales
+from netdsl.ops.interpolation import (
+    cells_to_spare,
+    interpolated,
+    is_small,
+    resize,
+    resize_spared,
+    takes_scales,
+)
 from netdsl.ops.interpolation import nearest as nearest_nodes
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import (
@@ -53,7 +59,6 @@ MAX_WHOLE = 16
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
 """Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
-Scales: TypeAlias = "Sequence[int | Fraction]"
 
 
 @dataclass(frozen=True)
@@ -269,23 +274,35 @@ class Upsample(Op):
         if any(f is not None and (f.denominator > 1 or precise) for f in factors):
             return self._onnx_by_factor(to, axes)
         if self.mode != "nearest":
-            return self._resize(to, to.sizes(shape))
+            return resize(to, x, self._kind(), shape, to.sizes(shape))
         whole = [_whole_factor(size, made) for size, made, _ in axes]
         if all(whole) and not precise:
-            return self._resize(to, None, [n or 1 for n in whole])
+            return resize(to, x, self._kind(), shape, scales=[n or 1 for n in whole])
         return self._nearest(to, axes)
 
     def _onnx_by_factor(self, to: Lowering, axes: Axes) -> OnnxValue:
         if self.mode == "nearest":
             return self._nearest(to, axes)
-        x = to.inputs[0]
+        x, shape = to.inputs[0], to.result()
         known = [(size, made, f) for size, made, f in axes if f is not None]
-        if x.dtype != "float64" and all(takes_scales(*axis) for axis in known):
-            return self._resize(to, None, [f for *_, f in known])
+        scales = [f for *_, f in known]
+        spare = [0 if takes_scales(*axis) else cells_to_spare(axis[2]) for axis in known]
+        exact = x.dtype != "float64"
+        if exact and not any(n is None or n for n in spare):
+            return resize(to, x, self._kind(), shape, scales=scales)
+        if exact and None not in spare and self.mode != "bicubic":
+            return resize_spared(to, x, self._kind(), shape, scales, [n or 0 for n in spare])
         for axis, (_, made, factor) in enumerate(known, 2):
             if factor != 1:
                 x = interpolated(to, x, axis, made, factor, self.mode == "bicubic")
         return x
+
+    def _kind(self) -> str:
+        """How a Resize computes what this does."""
+        if self.mode == "nearest":
+            return "nearest"
+        mode = "cubic" if self.mode == "bicubic" else "linear"
+        return f"{mode}, corners aligned" if self.align_corners else mode
 
     def _nearest(self, to: Lowering, axes: Axes) -> OnnxValue:
         x, spatial = to.inputs[0], to.result()[2:]
@@ -294,28 +311,6 @@ class Upsample(Op):
         for axis, (_, made, factor) in enumerate(axes, 2):
             x = nearest_nodes(to, x, axis, made, factor, small)
         return x
-
-    def _resize(self, to: Lowering, sizes: OnnxValue | None, scales: Scales = ()) -> OnnxValue:
-        """A Resize to sizes or by factors, which computes as PyTorch does."""
-        listed = to.floats([1.0, 1.0, *map(float, scales)], dtype="float32") if scales else None
-        inputs = [to.inputs[0], None, listed, sizes][: 3 if sizes is None else 4]
-        if self.mode == "nearest":
-            return to.node(
-                "Resize",
-                inputs,
-                to.result(),
-                mode="nearest",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-            )
-        return to.node(
-            "Resize",
-            inputs,
-            to.result(),
-            mode="cubic" if self.mode == "bicubic" else "linear",
-            coordinate_transformation_mode="align_corners" if self.align_corners else "half_pixel",
-            cubic_coeff_a=CUBIC,
-        )
 
 
 def _is_small(made: tuple[Size, ...]) -> bool:
