@@ -17,8 +17,8 @@ from threading import Lock
 from typing import BinaryIO
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Source
+from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes
 
-MAX_BYTES = 10_000_000
 ASIDE = ".netdsl-"
 """How the name of a folder begins that files are written in before they take their place."""
 STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|/(?:dev|proc/self)/fd/(?P<number>\d{1,9})")
@@ -34,15 +34,17 @@ class OverwriteError(ValueError):
 
 
 def read_source(path: str) -> Source:
-    """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError`."""
+    """The text of a `.net` file; `-` is standard input. Raises `DiagnosticError`.
+
+    A pipe is read where the shell opened it for the command: `netdsl check <(generate)`.
+    """
     try:
         if path == "-":
             if sys.stdin is None:  # closed by the caller
                 raise _refused("unreadable-file", "can't read standard input: it is closed")
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
-            with open(path, "rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            data = plain_bytes(path, opened=True)
     except (OSError, ValueError) as error:
         raise _refused("unreadable-file", f"can't read {path}: {_reason(error)}") from None
     if len(data) > MAX_BYTES:

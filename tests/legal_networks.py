@@ -92,12 +92,43 @@ block Wide(n: int, kernels: [int] = [1, 3]) {{
     concat {{ for k in kernels {{ branch[k]: conv(n, k, padding=k // 2) }} }}
 }}
 
+# As TensorFlow pads: the size divided by the stride, rounded up.
+block Same(n: int, k: int, s: int) {{
+{same}
+    pad({pads}) -> conv: conv(n, k, stride=s)
+}}
+
+# Made as long as 40 at the end of the last axis, and cut to what it was.
+block AtLeast {{
+    let more = max(40 - in.{last}, abs(in.{last} % 3 - 1))
+    pad(right=more) -> lrn(3) -> crop({whole})
+}}
+
 # One number a channel.
 block Gate {{
     let n = in.channels
     mul {{ identity ; {{ adaptive_avgpool(1) -> fc: conv(n, 1) -> sigmoid }} }}
 }}
 """
+
+
+SIDES = {
+    1: [("length", "left", "right")],
+    2: [("height", "top", "bottom"), ("width", "left", "right")],
+    3: [("depth", "front", "back"), ("height", "top", "bottom"), ("width", "left", "right")],
+}
+
+
+def blocks(rank: int) -> str:
+    """The blocks for maps of so many axes."""
+    sides = SIDES[rank]
+    same = "\n".join(
+        f"    let {a} = max((ceil(in.{a} / s) - 1) * s + k - in.{a}, 0)" for a, _, _ in sides
+    )
+    pads = ", ".join(f"{x}={a} // 2, {y}={a} - {a} // 2" for a, x, y in sides)
+    sizes = ", ".join(f"in.{a}" for a, _, _ in sides)
+    whole = f"({sizes})" if rank > 1 else sizes
+    return BLOCKS.format(axes=AXES[rank], same=same, pads=pads, last=sides[-1][0], whole=whole)
 
 
 @dataclass(frozen=True)
@@ -146,10 +177,10 @@ class _Writer:
         self.outputs()
         body = "\n".join(f"    {line}" for line in self.lines)
         head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
-        blocks = BLOCKS.format(axes=AXES[self.rank])
+        made = blocks(self.rank)
         comment = self.naming.choice(["Made by chance.", *COMMENTS])
-        blocks = blocks.replace("Convolution, norm, activation.", self.naming.choice(COMMENTS))
-        return f"{blocks}\n# {comment}\n{head} {{\n{body}\n}}\n"
+        made = made.replace("Convolution, norm, activation.", self.naming.choice(COMMENTS))
+        return f"{made}\n# {comment}\n{head} {{\n{body}\n}}\n"
 
     def outputs(self) -> None:
         name, _ = self.pick()
@@ -315,10 +346,11 @@ class _Writer:
                 "softmax(axis=channels)", "layernorm(axis=channels)", f"groupnorm({groups})",
                 "maxpool(3, stride=1, padding=1)", f"channel_shuffle({groups})", "identity",
                 "avgpool(3, stride=1, padding=1)", f"conv({c}, 3, padding=1, groups={groups})",
-                "{ upsample(2) -> avgpool(2) }", "instancenorm", "hardswish"]  # fmt: skip
+                "{ upsample(2) -> avgpool(2) }", "instancenorm", "hardswish",
+                "AtLeast"]  # fmt: skip
         change = [f"conv({self.count(n)}, 1)", f"conv({n}, 3, padding=same, dilation=2)",
                   f"conv({self.count(n)}, 5, padding=2, bias=false)",
-                  f"{{ pad(1) -> conv({n}, 3) }}",
+                  f"{{ pad(1) -> conv({n}, 3) }}", f"Same({n}, {self.random.randint(1, 4)}, 1)",
                   f"{{ conv_transpose({n}, 2, stride=2) -> maxpool(2) }}"]  # fmt: skip
         if c > 1:
             same.append(f"{{ split([1, {c - 1}]) -> concat }}")
@@ -331,7 +363,10 @@ class _Writer:
         c, n, least = flow.channels, self.random.randint(2, 6), flow.least
         options: list[tuple[str, int, int, int]] = []  # text, channels, least, level
         if flow.level < 3 and least >= 4:
+            k, s = self.random.randint(1, 5), self.random.randint(2, 3)
             options += [(f"conv({n}, 3, stride=2, padding=1)", n, (least + 1) // 2, 1),
+                        (f"Same({n}, {k}, {s})", n, -(-least // s), s - 1),
+                        (f"{{ Same({n}, {k}, 1) -> Same({n}, 3, 2) }}", n, (least + 1) // 2, 1),
                         ("maxpool(2)", c, least // 2, 1), (f"conv({n}, 3)", n, least - 2, 0),
                         ("maxpool(3, stride=2, ceil_mode=true)", c, least // 2, 1),
                         ("avgpool(3, stride=2, padding=1)", c, (least + 1) // 2, 1)]  # fmt: skip

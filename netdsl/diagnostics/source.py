@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +24,8 @@ class Source:
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
         """Offsets at which lines begin; the first is 0."""
-        return (0, *(i + 1 for i, c in enumerate(self.text) if c == "\n"))
+        lengths = map(len, self.text.split("\n"))
+        return (0, *accumulate(map((1).__add__, lengths)))[:-1]
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, in characters."""

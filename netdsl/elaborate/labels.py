@@ -17,14 +17,19 @@ from netdsl.ops import registry
 from netdsl.syntax import ast
 
 BROKEN_LABEL = "?"
+LONGEST_LABEL = 1000
 
 
 def label_text(state: State, label: ast.Label | None, place: Place) -> str:
     """The label with its numbers written in: `denselayer[i + 1]` is `denselayer1`."""
     if label is None:
         return ""
-    parts = [_part(state, part, place) for part in label.parts]
-    return ".".join(parts)
+    text = ".".join(_part(state, part, place) for part in label.parts)
+    if len(text) > LONGEST_LABEL:
+        message = f"a label has at most {LONGEST_LABEL:,} characters, not {len(text):,}"
+        state.error(place, "bad-label", message, label.span)
+        return BROKEN_LABEL
+    return text
 
 
 def _part(state: State, part: ast.LabelPart, place: Place) -> str:

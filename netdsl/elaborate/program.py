@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netdsl.diagnostics import Label, Sink, Source
+from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ops import registry
 from netdsl.syntax import ast, parse
-
-MAX_FILE_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,10 +198,11 @@ class _Loader:
                 return None
             if path in self.units:
                 return path, "", ""
-            if path.stat().st_size > MAX_FILE_BYTES:
+            data = plain_bytes(path)
+            if len(data) > MAX_BYTES:
                 self._refuse(use, f'`"{written}"` is larger than 10 MB', "")
                 return None
-            return path, str(unit.path.parent / written), path.read_bytes().decode("utf-8-sig")
+            return path, str(unit.path.parent / written), data.decode("utf-8-sig")
         except (OSError, ValueError, RuntimeError) as error:
             reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else _reason(error)
             self._refuse(use, f'can\'t read `"{written}"`: {reason}', "")

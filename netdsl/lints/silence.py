@@ -51,23 +51,22 @@ def check_directives(units: Iterable[Unit], sink: Sink) -> None:
                 )
 
 
-def _by_line(comments: Iterable[ast.Comment]) -> dict[int, set[str]]:
+def _by_line(comments: Sequence[ast.Comment]) -> dict[int, set[str]]:
     """The codes silenced on each line."""
     found: dict[int, set[str]] = {}
-    for comment in comments:
-        codes = _codes(comment)
-        if not codes:
-            continue
-        span = comment.span
-        line, source = span.line, span.source
-        found.setdefault(line, set()).update(codes)
-        if source.line(line)[: span.column - 1].strip():
-            continue
-        last = len(source.line_starts)
-        while line < last and source.line(line).strip().startswith("#"):
-            line += 1
-        found.setdefault(line, set()).update(codes)
+    after: dict[int, int] = {}  # of a line that is a comment: the first below that is none
+    for comment in reversed(comments):
+        line = comment.span.line
+        if _stands_alone(comment):
+            after[line] = after.get(line + 1, line + 1)
+        for silenced in {line, after.get(line, line)} if (codes := _codes(comment)) else ():
+            found.setdefault(silenced, set()).update(codes)
     return found
+
+
+def _stands_alone(comment: ast.Comment) -> bool:
+    span = comment.span
+    return not span.source.line(span.line)[: span.column - 1].strip()
 
 
 def _codes(comment: ast.Comment) -> set[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from errno import EFBIG, EINVAL
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import TypeAlias, TypeGuard
 from zlib import crc32
 
+from netdsl.diagnostics.reading import MAX_BYTES
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
 from netdsl.ops.faults import PluginError, contain, contained
@@ -86,6 +88,10 @@ def _load(plugin: str) -> ModuleType:
 def _load_file(path: Path) -> ModuleType:
     """A file as a module; once as long as the file stays as it is."""
     path = path.resolve()
+    if path.exists() and not path.is_file():  # a pipe would block, a device may have no end
+        raise OSError(EINVAL, "it is no plain file")
+    if path.stat().st_size > MAX_BYTES:
+        raise OSError(EFBIG, "it is larger than 10 MB")
     stamp = f"{path} {path.stat().st_mtime_ns}"
     name = f"netdsl_plugin_{path.stem}_{crc32(stamp.encode()):08x}"
     if name in sys.modules:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters
@@ -12,6 +14,8 @@ from netdsl.diagnostics import Edit, Fix, Label, Sink, Source, Span
 from netdsl.syntax import ast
 
 MAX_NESTING = 200
+MAX_TOKENS = 1_000_000
+COMMENT = re.compile(r"#[^\n]*")
 CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 SIGNS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 DEFINITIONS = ("USE", "FN", "BLOCK", "NET")
@@ -94,10 +98,12 @@ def tokenize(lark: Lark, source: Source, sink: Sink) -> Tokens | None:
         return None
     tokens = Tokens()
     for token in raw:
-        if token.type == "COMMENT":
-            span = _span(source, token)
-            tokens.comments.append(ast.Comment(token.value[1:].strip(), span))
-    code = [t for t in raw if t.type != "COMMENT"]
+        if token.type in ("COMMENT", "NEWLINE"):
+            tokens.comments += _comments(token, source)
+    if len(raw) + len(tokens.comments) > MAX_TOKENS:
+        sink.error("too-large", f"the file has more than {MAX_TOKENS:,} words and signs", None)
+        return None
+    code = [_line_end(t) if t.type == "NEWLINE" else t for t in raw if t.type != "COMMENT"]
     if not _brackets_match(code, source, sink):
         return None
     lines = _separate(code)
@@ -106,10 +112,28 @@ def tokenize(lark: Lark, source: Source, sink: Sink) -> Tokens | None:
     return tokens
 
 
+def _comments(token: Token, source: Source) -> Iterator[ast.Comment]:
+    """The comment of a token, or those of the lines that it goes across."""
+    assert token.start_pos is not None
+    for found in COMMENT.finditer(token.value):
+        start, end = token.start_pos + found.start(), token.start_pos + found.end()
+        yield ast.Comment(found[0][1:].strip(), Span(source, start, end))
+
+
+def _line_end(token: Token) -> Token:
+    """The first line end of a token that goes across several."""
+    if len(token.value) <= 2:
+        return token
+    assert token.start_pos is not None
+    value = "\n" if token.value[0] == "\n" else "\r\n"
+    end = token.start_pos + len(value)
+    return Token(token.type, value, token.start_pos, token.line, token.column, end_pos=end)
+
+
 def _lex(lark: Lark, source: Source, sink: Sink) -> list[Token] | None:
     """All tokens; each unknown character is an error of its own, up to ten."""
     try:
-        return list(lark.lex(source.text))
+        return list(islice(lark.lex(source.text), MAX_TOKENS + 1))
     except UnexpectedCharacters as error:
         start = error.pos_in_stream
         character = source.text[start]
@@ -167,10 +191,11 @@ def _brackets_match(tokens: list[Token], source: Source, sink: Sink) -> bool:
 
 def _stand_apart(opening: Token, closing: Token, source: Source) -> bool:
     """Whether a bracket that begins a line is indented otherwise than the line of its partner."""
+    if opening.line == closing.line:  # and no line is read for each of its brackets
+        return False
     first, last = (source.line(_span(source, t).line) for t in (opening, closing))
     begins = last.lstrip().startswith(closing.value)
-    is_far = opening.line != closing.line
-    return is_far and begins and _indent(first) != _indent(last)
+    return begins and _indent(first) != _indent(last)
 
 
 def _indent(line: str) -> int:
@@ -257,8 +282,13 @@ def _mark_labels(tokens: list[Token]) -> None:
             continue
         _retype(tokens, start, index)
         marks.append(start)
-    for start in reversed(marks):
-        tokens.insert(start, Token.new_borrow_pos("LABEL_MARK", "", tokens[start]))
+    starts = set(marks)
+    marked: list[Token] = []
+    for index, token in enumerate(tokens):
+        if index in starts:
+            marked.append(Token.new_borrow_pos("LABEL_MARK", "", token))
+        marked.append(token)
+    tokens[:] = marked
 
 
 def _label_start(tokens: list[Token], colon: int) -> int | None:
