@@ -29,6 +29,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import (
     POINTWISE,
+    UNKNOWN,
     Op,
     Refusal,
     Rules,
@@ -81,7 +82,7 @@ for _module in iter_modules(__path__):
 # fmt: off
 __all__ = [
     "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "POINTWISE", "SCALE", "SHAPE", "SIZE",
-    "SIZE_OR_VALUE", "TEXT", "Code", "From", "FromValue", "In", "Ins", "Kind", "Lowering",
+    "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Code", "From", "FromValue", "In", "Ins", "Kind", "Lowering",
     "Mismatch", "OnnxValue", "Op", "PluginError", "Product", "Reads", "Refusal", "Rules", "Same",
     "Setting", "Shape", "Size", "SizeOf", "Tensor", "Tensors", "TorchCall", "TorchModule",
     "TorchRecipe", "WeightSpec", "Window", "Windows", "all_of", "along", "any_of", "at_least",

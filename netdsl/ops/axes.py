@@ -9,7 +9,7 @@ from typing import TypeVar
 from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size, maximum, minimum
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import POINTWISE, Rules, Windows
+from netdsl.ops.base import POINTWISE, Rules, Window, Windows
 from netdsl.ops.cells import slid
 from netdsl.ops.params import INT, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
@@ -129,9 +129,12 @@ def check_weight(shape: Sequence[int], rules: Rules, at: str) -> None:
         )
 
 
-def along(x: Tensor, axis: int) -> Windows:
-    """What an output position sees where one axis, counted from 0, is worked on as a whole."""
-    return tuple(None if i == axis else POINTWISE for i in range(1, x.rank))
+def along(x: Tensor, axis: int, seen: Window | None = None) -> Windows:
+    """What an output position sees where one axis, counted from 0, is worked on as a whole.
+
+    `seen` is what it sees of that axis, if not all of it.
+    """
+    return tuple(seen if i == axis else POINTWISE for i in range(1, x.rank))
 
 
 def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation: int) -> Size:

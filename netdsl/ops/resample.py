@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Size
+from netdsl.ir.drift import Drift, drift
 from netdsl.ops.axes import (
     at_least,
     axis_name,
@@ -18,7 +19,7 @@ from netdsl.ops.axes import (
     per_axis,
     spatial_rank,
 )
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import replaced
@@ -150,26 +151,37 @@ class Upsample(Op):
         return elements(outputs) * reach ** (inputs[0].rank - 1)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        """All of an axis where the ratio of its sizes depends on them."""
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
         return tuple(self._window(size, made) for size, made in pairs)
 
-    def _window(self, size: Size, made: Size) -> Window | None:
-        """The cells around the place of an output: `i*step` for nearest, else of its centre."""
-        step = _ratio(size, made)
-        if self.align_corners and isinstance(size, int) and isinstance(made, int):
-            step = Fraction(size - 1, max(made - 1, 1))
-        elif self.align_corners and step != 1:
-            return None
-        if step is None or step == 1:
-            return None if step is None else POINTWISE
-        rest = Fraction(step.denominator - 1, step.denominator)
-        if self.mode == "nearest":
-            return Window(1 + rest, step, -rest)
-        shift = Fraction(0) if self.align_corners else (step - 1) / 2
-        rest = 1 - Fraction(1, lcm(step.denominator, shift.denominator))
-        reach = 4 if self.mode == "bicubic" else 2
-        return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
+    def _window(self, size: Size, made: Size) -> Window:
+        """The cells around the place of an output: `i*step` for nearest, else of its centre.
+
+        Where the ratio of open sizes strays, places lie between `strays` and that of the step.
+        """
+        if size == made:
+            return POINTWISE
+        found = self._step(size, made)
+        if found is None:
+            return UNKNOWN
+        step, none = found.ratio, Fraction(0)
+        below, above = min(found.least, none), max(found.most, none)
+        shift = Fraction(0) if self.align_corners or self.mode == "nearest" else (step - 1) / 2
+        grain = Fraction(1, lcm(step.denominator, shift.denominator, above.denominator))
+        is_reached = self.align_corners or not above  # else only a size's last place comes near
+        start, end = shift + below, shift + above - (0 if is_reached else grain)
+        rest = 1 - Fraction(1, lcm(step.denominator, start.denominator))
+        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
+        size_ = reach + rest + end - start
+        is_loose = bool(below or above) and (reach > 1 or not _one_cell(step, start, end))
+        return Window(size_, step, start - (reach - 1) // 2 - rest, is_loose=is_loose)
+
+    def _step(self, size: Size, made: Size) -> Drift | None:
+        """How many cells of a map come on one of the result, and how that strays."""
+        if isinstance(size, int) and isinstance(made, int):
+            n, m = (size - 1, max(made - 1, 1)) if self.align_corners else (size, made)
+            return Drift(Fraction(n, m), Fraction(0), Fraction(0))
+        return drift(size - 1, made - 1) if self.align_corners else drift(size, made)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         pairs = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
@@ -239,16 +251,10 @@ class Upsample(Op):
         return x
 
 
-def _ratio(size: Size, made: Size) -> Fraction | None:
-    """How many cells of a map come on one of the result, where that is the same at all sizes."""
-    if isinstance(size, int) and isinstance(made, int):
-        return Fraction(size, made)
-    for n in range(1, MAX_WHOLE + 1):
-        if size * n == made:
-            return Fraction(1, n)
-        if made * n == size:
-            return Fraction(n)
-    return None
+def _one_cell(step: Fraction, start: Fraction, end: Fraction) -> bool:
+    """Whether all places between two ends round down to one cell, at every position."""
+    places = (i * step for i in range(step.denominator))
+    return all(floor(place + start) == floor(place + end) for place in places)
 
 
 def _whole_factor(size: Size, made: Size) -> int | None:
