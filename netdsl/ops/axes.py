@@ -174,6 +174,20 @@ def links_of_copies(
     return sum(len(slid(i, size, kernel, stride, before, dilation, mode)) for i in one)
 
 
+def by_examples(size: Size, counts: Sequence[int]) -> Size:
+    """A count that grows evenly with a size but for the smallest, from its values at 1, 2, ..."""
+    *_, before, last = counts
+    slope, number = last - before, len(counts)
+    found = slope * size + (last - slope * number)
+    rest = [count - (slope * n + last - slope * number) for n, count in enumerate(counts, 1)]
+    for n in range(number, 0, -1):  # what is left at n bends the line there: a maximum
+        bend = rest[n - 1]
+        if bend:
+            found = found + bend * maximum(0, n + 1 - size)
+            rest = [r - bend * (n + 1 - m) for m, r in enumerate(rest[:n], 1)] + rest[n:]
+    return found
+
+
 def total(sizes: Iterable[Size]) -> Size:
     """The product of sizes."""
     result: Size = 1

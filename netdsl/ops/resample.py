@@ -11,8 +11,10 @@ from netdsl.ir.condition import divides
 from netdsl.ir.dim import Size
 from netdsl.ir.drift import Drift, drift
 from netdsl.ops.axes import (
+    MOST_COUNTED,
     at_least,
     axis_name,
+    by_examples,
     changed,
     known_channels,
     need_float,
@@ -47,6 +49,8 @@ from netdsl.ops.recipe import (
 
 RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 MAX_WHOLE = 16
+EXAMPLES = 12
+"""Maps that are counted: the places of one more cell read as those of the one in the middle."""
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -145,10 +149,33 @@ class Upsample(Op):
             return list(other.spatial)
         return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
 
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        """What the interpolation reads, of weight 0 too; borders are read again."""
-        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
-        return elements(outputs) * reach ** (inputs[0].rank - 1)
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """The cells that have a weight; at open sizes known where the factor is whole."""
+        found: Size = inputs[0].channels
+        for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
+            along = self._pairs(size, made)
+            if along is None:
+                return None
+            found = found * along
+        return found
+
+    def _pairs(self, size: Size, made: Size) -> Size | None:
+        """How many cells the places of an axis read in all."""
+        if self.mode == "nearest" or size == made:
+            return made
+        if isinstance(size, int) and isinstance(made, int):
+            return self._counted(size, made) if made <= MOST_COUNTED else None
+        if self.align_corners:
+            return None
+        for n in range(2, MAX_WHOLE + 1):
+            if size * n == made:
+                return by_examples(size, [self._counted(m, m * n) for m in range(1, EXAMPLES)])
+            if made * n == size:
+                return by_examples(made, [self._counted(m * n, m) for m in range(1, EXAMPLES)])
+        return None
+
+    def _counted(self, size: int, made: int) -> int:
+        return sum(len(self._taps(frozenset((i,)), size, made)) for i in range(made))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
