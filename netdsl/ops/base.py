@@ -98,16 +98,23 @@ class Window:
 
     These are the cells from `start + i*stride` to `size - 1` further on, both ends included. Where
     a layer enlarges, the ends are fractions, and the cells are the whole numbers between them.
-    `dilation` is the distance between the cells that are seen.
+    `dilation` is the distance between the cells that are seen. With `is_loose` only some of the
+    cells are seen, and the sizes decide which. Beyond a border a window that `wraps` sees the
+    cells at the other one, one that `mirrors` those before the border.
     """
 
     size: int | Fraction
     stride: Fraction = Fraction(1)
     start: Fraction = Fraction(0)
     dilation: int = 1
+    is_loose: bool = False
+    wraps: bool = False
+    mirrors: bool = False
 
 
 POINTWISE = Window(1)
+UNKNOWN = Window(0)
+"""A part of an axis that follows no rule, or not the same at all sizes."""
 Windows = tuple[Window | None, ...]
 """A window for each spatial axis; None: all of that axis."""
 

@@ -24,7 +24,7 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -198,11 +198,17 @@ class Conv(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1
         kernel, stride, dilation = self._settings(rank, rules)
-        before, _ = self._padding(rank, rules)
+        before, after = self._padding(rank, rules)
+        wraps, mirrors = (self.padding_mode == mode for mode in ("circular", "reflect"))
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)
-            for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
-        )
+            UNKNOWN
+            if wraps and p + q and not (d == 1 and k > p > 0)
+            else Window(
+                d * (k - 1) + 1, Fraction(s), Fraction(-p), d,
+                wraps=wraps and p > 0, mirrors=mirrors and p + q > 0,
+            )
+            for k, s, d, p, q in zip(kernel, stride, dilation, before, after, strict=True)
+        )  # fmt: skip
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = fixed(inputs[0].shape)

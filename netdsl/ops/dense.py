@@ -9,8 +9,8 @@ from netdsl.ir.condition import divides, equal
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
-from netdsl.ops.base import Op, Rules, Tensors, elements
+from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -83,8 +83,8 @@ class Linear(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return self.macs(inputs, outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return along(inputs[0], inputs[0].rank - 1)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axis = inputs[0].rank - 1
@@ -199,8 +199,8 @@ class Reshape(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return renamed(inputs, outputs, wanted)
@@ -239,8 +239,8 @@ class Permute(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axes = [axis_index(a, inputs[0].rank, Rules()) for a in self.axes]

@@ -9,7 +9,7 @@ from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, along, axis_index
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, spread
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
@@ -113,7 +113,7 @@ class Concat(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """The parts lie one after the other: along that axis a place may be of any of them."""
-        return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()))
+        return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()), UNKNOWN)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         shapes = [fixed(shape) for shape in sample_shapes(inputs, Rules())]

@@ -20,7 +20,7 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements, written
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements, written
 from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
@@ -378,13 +378,13 @@ class _Adaptive(Op):
         known = [count for count in counts if count is not None]
         return total(known) * inputs[0].channels if len(known) == len(counts) else None
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        """Regular only where the result's size divides the map's."""
-        found: list[Window] = []
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """Regular only where the result's size divides the map's; one bin is all of an axis."""
+        found: list[Window | None] = []
         for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
-            if not (isinstance(size, int) and isinstance(made, int)) or size % made:
-                return None
-            found.append(Window(size // made, Fraction(size // made)))
+            regular = isinstance(size, int) and isinstance(made, int) and size % made == 0
+            window = Window(size // made, Fraction(size // made)) if regular else UNKNOWN  # type: ignore[operator,arg-type]
+            found.append(None if made == 1 and size != 1 else window)
         return tuple(found)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
@@ -410,9 +410,10 @@ class _Adaptive(Op):
             axes = to.ints(*range(2, len(x.shape)))
             reduce = "ReduceMax" if kind == "max" else "ReduceMean"
             return to.node(reduce, [x, axes], to.result(), keepdims=1)
-        windows = self.windows(to.tensors, to.results)
-        if windows is not None and is_fixed(spatial):
-            kernel = [int(window.size) for window in windows]
+        pairs = zip(fixed(spatial), fixed(made), strict=True) if is_fixed(spatial) else ()
+        factors = [divmod(size, count) for size, count in pairs]
+        if factors and not any(rest for _, rest in factors):
+            kernel = [factor for factor, _ in factors]
             op = "MaxPool" if kind == "max" else "AveragePool"
             return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
         for axis, count in enumerate(made, 2):

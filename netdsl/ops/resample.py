@@ -9,16 +9,19 @@ from typing import ClassVar, TypeAlias
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Size
+from netdsl.ir.drift import SAME, Drift, drift, one_cell
 from netdsl.ops.axes import (
+    MOST_COUNTED,
     at_least,
     axis_name,
+    by_examples,
     changed,
     known_channels,
     need_float,
     per_axis,
     spatial_rank,
 )
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
 from netdsl.ops.interpolation import (
@@ -56,6 +59,8 @@ from netdsl.ops.recipe import (
 
 RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 MAX_WHOLE = 16
+EXAMPLES = 12
+"""Maps that are counted: the places of one more cell read as those of the one in the middle."""
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
 """Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
@@ -162,10 +167,38 @@ class Upsample(Op):
             return list(other.spatial)
         return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
 
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        """What the interpolation reads, of weight 0 too; borders are read again."""
-        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
-        return elements(outputs) * reach ** (inputs[0].rank - 1)
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """The cells that have a weight; at open sizes known where the factor is whole."""
+        found: Size = inputs[0].channels
+        given, made = inputs[0].spatial, outputs[0].spatial
+        for axis in zip(given, made, self._steps(len(made)), strict=True):
+            along = self._pairs(*axis)
+            if along is None:
+                return None
+            found = found * along
+        return found
+
+    def _pairs(self, size: Size, made: Size, factor: Fraction | None) -> Size | None:
+        """How many cells the places of an axis read in all."""
+        if self.mode == "nearest" or self._step(size, made, factor, False) == SAME:
+            return made
+        if isinstance(size, int) and isinstance(made, int):
+            return self._counted(size, made, factor) if made <= MOST_COUNTED else None
+        if self.align_corners:
+            return None
+        for n in range(2, MAX_WHOLE + 1):
+            if size * n == made:
+                return by_examples(
+                    size, [self._counted(m, m * n, factor) for m in range(1, EXAMPLES)]
+                )
+            if made * n == size:
+                return by_examples(
+                    made, [self._counted(m * n, m, factor) for m in range(1, EXAMPLES)]
+                )
+        return None
+
+    def _counted(self, size: int, made: int, factor: Fraction | None) -> int:
+        return sum(len(self._taps(frozenset((i,)), size, made, factor)) for i in range(made))
 
     def _steps(self, rank: int) -> tuple[Fraction | None, ...]:
         """The factor that says where outputs lie, an axis each; None where the sizes say it."""
@@ -174,39 +207,44 @@ class Upsample(Op):
         return self.factors(rank)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        """All of an axis where the ratio of its sizes depends on them."""
         given, made = inputs[0].spatial, outputs[0].spatial
         small = _is_small(made)
         axes = zip(given, made, self._steps(len(made)), strict=True)
         return tuple(self._window(*axis, small) for axis in axes)
 
-    def _window(
-        self, size: Size, made: Size, factor: Fraction | None, small: bool
-    ) -> Window | None:
-        """The cells around the place of an output: `i*step` for nearest, else of its centre."""
-        step = self._step(size, made, factor, small)
-        if self.align_corners and isinstance(size, int) and isinstance(made, int):
-            step = Fraction(size - 1, max(made - 1, 1))
-        elif self.align_corners and step != 1:
-            return None
-        if step is None or step == 1:
-            return None if step is None else POINTWISE
-        rest = Fraction(step.denominator - 1, step.denominator)
-        if self.mode == "nearest":
-            return Window(1 + rest, step, -rest)
-        shift = Fraction(0) if self.align_corners else (step - 1) / 2
-        rest = 1 - Fraction(1, lcm(step.denominator, shift.denominator))
-        reach = 4 if self.mode == "bicubic" else 2
-        return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
+    def _window(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Window:
+        """The cells around the place of an output: `i*step` for nearest, else of its centre.
 
-    def _step(
-        self, size: Size, made: Size, factor: Fraction | None, small: bool
-    ) -> Fraction | None:
-        """How many cells come on one of the result; None where that depends on the size."""
+        Where the ratio of open sizes strays, places lie between `strays` and that of the step.
+        """
+        found = self._step(size, made, factor, small)
+        if found is None:
+            return UNKNOWN
+        if found == SAME:
+            return POINTWISE
+        step, none = found.ratio, Fraction(0)
+        below, above = min(found.least, none), max(found.most, none)
+        shift = Fraction(0) if self.align_corners or self.mode == "nearest" else (step - 1) / 2
+        grain = Fraction(1, lcm(step.denominator, shift.denominator, above.denominator))
+        is_reached = self.align_corners or not above  # else only a size's last place comes near
+        start, end = shift + below, shift + above - (0 if is_reached else grain)
+        rest = 1 - Fraction(1, lcm(step.denominator, start.denominator))
+        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
+        size_ = reach + rest + end - start
+        is_loose = bool(below or above) and (reach > 1 or not one_cell(step, start, end))
+        return Window(size_, step, start - (reach - 1) // 2 - rest, is_loose=is_loose)
+
+    def _step(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Drift | None:
+        """How many cells of a map come on one of the result, and how that strays."""
         copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == made
-        if factor is None or (copies and made == copied(factor) * size):
-            return _ratio(size, made)
-        return 1 / factor
+        if factor is not None and not (copies and made == copied(factor) * size):
+            return Drift(1 / factor, Fraction(0), Fraction(0))
+        if size == made:
+            return SAME
+        if isinstance(size, int) and isinstance(made, int):
+            n, m = (size - 1, max(made - 1, 1)) if self.align_corners else (size, made)
+            return Drift(Fraction(n, m), Fraction(0), Fraction(0))
+        return drift(size - 1, made - 1) if self.align_corners else drift(size, made)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         given, made = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
@@ -223,11 +261,10 @@ class Upsample(Op):
 
     def _taps(self, wanted: Indices, size: int, made: int, factor: Fraction | None) -> Indices:
         """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
-        step = self._step(size, made, factor, False)
-        assert step is not None
-        shift = (step - 1) / 2
-        if self.align_corners:
-            step, shift = Fraction(size - 1, max(made - 1, 1)), Fraction(0)
+        known = self._step(size, made, factor, False)
+        assert known is not None
+        step = known.ratio
+        shift = Fraction(0) if self.align_corners else (step - 1) / 2
         cubic = self.mode == "bicubic"
         found: set[int] = set()
         for place in (i * step + shift for i in wanted):
@@ -324,18 +361,6 @@ def _is_size_of_torch(size: Size, factor: Fraction) -> bool:
     if isinstance(size, int):
         return torch_size(factor, size) == size_by(factor, size)
     return is_as_torch(factor)
-
-
-def _ratio(size: Size, made: Size) -> Fraction | None:
-    """How many cells of a map come on one of the result, where that is the same at all sizes."""
-    if isinstance(size, int) and isinstance(made, int):
-        return Fraction(size, made)
-    for n in range(1, MAX_WHOLE + 1):
-        if size * n == made:
-            return Fraction(1, n)
-        if made * n == size:
-            return Fraction(n)
-    return None
 
 
 def _whole_factor(size: Size, made: Size) -> int | None:
