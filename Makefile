@@ -1,9 +1,9 @@
-# The two commands of the README are `make googlenet` and `make test`; each makes what it needs.
+# `make googlenet` and `make test` each make what they need.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin
 
-.PHONY: googlenet test test-full lint bench clean
+.PHONY: googlenet test test-full lint bench gpu-files clean
 
 googlenet: $(VENV)/.torch
 	@mkdir -p build
@@ -15,9 +15,9 @@ googlenet: $(VENV)/.torch
 test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n 2
 
+# in parts: what passed for this very tree is not run again
 test-full: $(VENV)/.dev
-	NETDSL_FULL=1 NETDSL_RANDOM_NETWORKS=2000 NETDSL_PROPERTIES=6000 $(RUN)/python -m pytest -n 2
-	$(RUN)/python benchmarks/fuzz.py --again --processes 2
+	$(RUN)/python benchmarks/full.py
 
 lint: $(VENV)/.dev
 	$(RUN)/python -m ruff check .
@@ -31,6 +31,10 @@ bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/spp_speed.py
 	$(RUN)/python benchmarks/export_speed.py
 	-$(RUN)/python benchmarks/draw_speed.py  # needs torchview, which is not of the project
+
+# What `python benchmarks/gpu.py build/gpu` measures on a machine with a GPU: docs/gpu.md
+gpu-files: $(VENV)/.dev
+	$(RUN)/python benchmarks/gpu_prepare.py build/gpu
 
 # constraints.txt names the versions that the tests are known to pass with
 $(VENV)/bin/python:

@@ -4,6 +4,7 @@
     python benchmarks/fuzz.py files --seconds 600     as far as it gets; the next run goes on,
                                                       and tries the faults found so far again
     python benchmarks/fuzz.py networks --only 4711    one case again, with its traceback
+    python benchmarks/fuzz.py files --tree KEY        goes on only from a run for the same key
 
 Each case has a seed of its own and is checked against PyTorch, or against what a refusal must look
 like. How far it got, what came out and every fault are kept in benchmarks/results/fuzz.json.
@@ -87,6 +88,41 @@ def file(seed: int) -> str:
         return check_mutated(mutated(_texts(), random), Path(folder) / f"m{seed}.net")
 
 
+def guard(seed: int) -> str:
+    """A random network of several inputs, guarded: its file takes what PyTorch takes, no more."""
+    from tests.backends.onnx.test_guard import check_several
+
+    return "some refused" if check_several(seed) else "none refused"
+
+
+def target(seed: int) -> str:
+    """Something odd where a file is to be written: written whole, or refused and left alone."""
+    from tests.test_hostile import check_target
+
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        return check_target(seed, Path(folder)).rpartition(" ")[2]
+
+
+def labels(seed: int) -> str:
+    """Labels that meet in one scope: refused as the rules say, or keys and numbers are right."""
+    from tests.backends.torch.test_label_trees import check
+
+    return check(seed)
+
+
+def names(seed: int) -> str:
+    """A hostile name at some place of the language: refused at a place, or right."""
+    from tests.hostile_names import NAMES, PLACES
+    from tests.test_hostile_names import check
+
+    random = Random(f"names {seed}")
+    place = random.choice(list(PLACES))
+    name = "".join(random.choices(NAMES, k=random.choice([1, 1, 2])))
+    if not PLACES[place].is_quoted and (not name.strip() or name[0].isdigit()):
+        return "a number"
+    return check(place, name, with_onnx=True)
+
+
 @cache
 def _texts() -> list[str]:
     places = (ROOT / "examples", ROOT / "netdsl" / "std")
@@ -97,6 +133,10 @@ KINDS: dict[str, tuple[Callable[[int], str], int, int]] = {
     "settings": (setting, 100_000, 500),
     "networks": (network, 10_000, 20),
     "files": (file, 100_000, 100),
+    "guards": (guard, 1_000, 10),
+    "targets": (target, 10_000, 100),
+    "labels": (labels, 10_000, 100),
+    "names": (names, 20_000, 200),
 }
 """The check, how many cases are wanted, and how many a process takes at once."""
 
@@ -126,9 +166,8 @@ def _alarm(*_: object) -> None:
 
 def run(kind: str, count: int, processes: int, until: float) -> None:
     """Go on from where the last run ended, to `count` cases or the end of the time."""
-    state = json.loads(STATE.read_text()) if STATE.exists() else {}
-    new = {"done": 0, "seconds": 0.0, "found": {}, "faults": [], "mended": []}
-    mine = state.setdefault(kind, new)
+    state = _state()
+    mine = state.setdefault(kind, _nothing())
     size = KINDS[kind][2]
     starts = range(mine["done"], count, size)
     jobs = [(kind, start, min(start + size, count)) for start in starts]
@@ -151,8 +190,28 @@ def run(kind: str, count: int, processes: int, until: float) -> None:
                 break
 
 
+def _nothing() -> dict[str, Any]:
+    return {"done": 0, "seconds": 0.0, "found": {}, "faults": [], "mended": []}
+
+
+def _state() -> dict[str, Any]:
+    return json.loads(STATE.read_text(encoding="utf-8")) if STATE.exists() else {}
+
+
 def _keep(state: dict[str, Any]) -> None:
-    STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+    """Write the state aside and rename it: a kill leaves the last one."""
+    aside = STATE.with_suffix(".part")
+    aside.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+    os.replace(aside, STATE)
+
+
+def _begin(kinds: list[str], tree: str | None) -> None:
+    """Forget what was done of some kinds, or only what was done for another tree."""
+    state = _state()
+    for kind in kinds:
+        if tree is None or state.get(kind, {}).get("tree") != tree:
+            state[kind] = _nothing() | ({"tree": tree} if tree else {})
+    _keep(state)
 
 
 def _retry(mine: dict[str, Any], again: list[Result]) -> None:
@@ -169,9 +228,8 @@ def _retry(mine: dict[str, Any], again: list[Result]) -> None:
 
 def summary() -> str:
     """The counts in words, kind by kind."""
-    state = json.loads(STATE.read_text()) if STATE.exists() else {}
     lines: list[str] = []
-    for kind, mine in state.items():
+    for kind, mine in _state().items():
         found = ", ".join(f"{n:,} {what}" for what, n in sorted(mine["found"].items()))
         wrong = mine["found"].get("FAULT", 0)
         said = f"{mine['done']:,} of {KINDS[kind][1]:,} in {mine['seconds']:,.0f} s"
@@ -191,20 +249,20 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="for each kind")
     parser.add_argument("--again", action="store_true", help="from the first seed on")
+    parser.add_argument("--tree", metavar="KEY", help="from the first seed on, if it was another")
     parser.add_argument("--only", type=int, help="one seed, with its traceback")
     options = parser.parse_args()
     kinds: list[str] = options.kinds or list(KINDS)
     if options.only is not None:
         print(*(KINDS[kind][0](options.only) for kind in kinds), sep="\n")
         return
-    if options.again and STATE.exists():
-        state = json.loads(STATE.read_text())
-        STATE.write_text(json.dumps({k: v for k, v in state.items() if k not in kinds}))
+    if options.again or options.tree:
+        _begin(kinds, None if options.again else options.tree)
     for kind in kinds:
         until = time.time() + options.seconds
         run(kind, options.count or KINDS[kind][1], options.processes, until)
     report("fuzz", summary())
-    state = json.loads(STATE.read_text())
+    state = _state()
     sys.exit(any("FAULT" in state[kind]["found"] for kind in kinds))
 
 

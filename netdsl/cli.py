@@ -13,12 +13,11 @@ import click
 
 from netdsl import __version__
 from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.diagnostics.render import render_text
 from netdsl.driver import check, load
 from netdsl.elaborate import Written
-from netdsl.files import write_whole
+from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.network import Network
-from netdsl.numerals import Whole, once, range_given, sizes_given
+from netdsl.numerals import Whole, numbers_given, once, range_given, sizes_given
 from netdsl.options import (
     check_rename,
     draw_options,
@@ -26,9 +25,10 @@ from netdsl.options import (
     network_options,
     rename_option,
 )
-from netdsl.shell import WRONG_CALL, WRONG_FILE, Group, fail, interruptible, is_coloured, reason
+from netdsl.shell import WRONG_CALL, WRONG_FILE, Group, fail, reason, show
 
 FORMATS = ("json", "github", "sarif")
+MOST_SAMPLES = 2**31 - 1
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,21 +76,6 @@ def _parameter(text: str) -> tuple[str, Written]:
     return name.strip(), Written(value.strip())
 
 
-def _show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
-    """Print diagnostics; text goes to standard error, the other forms to standard output."""
-    if form != "text":
-        from netdsl.diagnostics.formats import render
-
-        click.echo(render(diagnostics, form, __version__))
-        return
-    stream = sys.stderr if err else sys.stdout
-    colour = is_coloured(stream)
-    width = shutil.get_terminal_size((100, 24)).columns
-    text = render_text(diagnostics, colour=colour, width=width)
-    if text:
-        click.echo(text, err=err, color=colour or None)
-
-
 def _is_denied(diagnostics: Sequence[Diagnostic], options: dict[str, Any]) -> bool:
     return any(d.is_error for d in diagnostics) or bool(options["deny"] and diagnostics)
 
@@ -100,15 +85,15 @@ def _load(file: str, options: dict[str, Any]) -> Network:
     try:
         network = load(file, **_chosen(options))
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
-    _show(network.warnings, "text")
+    show(network.warnings, "text")
     if _is_denied(network.warnings, options):
         sys.exit(WRONG_FILE)
     return network
 
 
-def _with_knownsizes_given(file: str, other: str, options: dict[str, Any]) -> dict[str, Any]:
+def _with_known_sizes(file: str, other: str, options: dict[str, Any]) -> dict[str, Any]:
     """The options for one of two files: without sizes that are only for the other."""
     chosen = _chosen(options)
     if not chosen["sizes"] or "-" in (file, other):
@@ -145,7 +130,7 @@ def check_command(files: tuple[str, ...], form: str, fix: bool, **options: Any) 
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
     one = _fixed if fix else partial(check, weights=options["weights"], rename=options["rename"])
     found = [diagnostic for file in files for diagnostic in one(file, **chosen)]
-    _show(found, form, err=False)
+    show(found, form, err=False)
     if form == "text" and not found:
         click.echo(f"{len(files)} file{'s' * (len(files) > 1)} checked, nothing found")
     if _is_denied(found, options):
@@ -157,8 +142,7 @@ def _fixed(file: str, **chosen: Any) -> Sequence[Diagnostic]:
     from netdsl.mend import mend_file
 
     try:
-        with interruptible():
-            made = mend_file(file, **chosen)
+        made = mend_file(file, **chosen)
     except DiagnosticError as error:
         return error.diagnostics
     except OSError as error:
@@ -183,17 +167,18 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     if output is not None and _is_same_file(file, output):
         raise click.BadParameter("this is the file to be compiled", param_hint="--output")
     network = _load(file, options)
+    if output not in (None, "-"):
+        check_not_read([output], [file, *network.sources])
     try:
         text = network.torch_source(init=options["init"])
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
     if output is None or output == "-":
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # Python reads it as UTF-8, whatever the terminal does
         return
     try:
-        with interruptible():
-            write_whole(output, text)
+        write_whole(output, text)
     except OSError as error:
         fail(f"can't write {output}: {reason(error)}")
     click.echo(f"{output}: {network.name}, {network.parameters:,} parameters", err=True)
@@ -208,12 +193,14 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
 @init_option
 @click.option(
     "--seed",
-    type=Whole(0),
+    type=Whole(0, 2**64 - 1),
     default=0,
     show_default=True,
     help="Draws the weights where no file is given.",
 )
-@click.option("--batch", metavar="N", type=Whole(1), help="A fixed number of samples.")
+@click.option(
+    "--batch", metavar="N", type=Whole(1, MOST_SAMPLES), help="A fixed number of samples."
+)
 @click.option(
     "--opset",
     metavar="N",
@@ -236,6 +223,15 @@ def compile_command(file: str, output: str | None, **options: Any) -> None:
     help="Another name for an input or output. May be repeated.",
 )
 @click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch.")
+@click.option(
+    "--at",
+    metavar="H=224,W=224",
+    multiple=True,
+    help="Sizes at which to verify, in place of those that are chosen. May be repeated.",
+)
+@click.option(
+    "--batch-sizes", metavar="1,3", help="Numbers of samples with which to verify; 1,3 by default."
+)
 @click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes.")
 def export_command(file: str, output: str, **options: Any) -> None:
     """Write a network as ONNX that runs at every size of its contract.
@@ -251,12 +247,16 @@ def export_command(file: str, output: str, **options: Any) -> None:
         raise click.BadParameter("this is the file to be exported", param_hint="--output")
     names = once((_rename(pair) for pair in options["names"]), "--names")
     check_rename(options)
+    if output == "-" and options["profiles"]:
+        raise click.UsageError("--profiles prints where `-o -` writes: name a file")
+    at = [sizes_given([text], "--at") for text in options["at"]]
+    batches = numbers_given(options["batch_sizes"], "--batch-sizes")
     network = _load(file, options)
+    target = Path("/dev/stdout" if output == "-" else output)
     try:
-        with interruptible():
-            export(network, Path(output), names, options)
+        export(network, target, names, {**options, "at": at, "batch_sizes": batches})
     except DiagnosticError as error:
-        _show(error.diagnostics, "text")
+        show(error.diagnostics, "text")
         sys.exit(WRONG_FILE)
 
 
@@ -311,11 +311,12 @@ def draw_command(file: str, output: str, **options: Any) -> None:
         raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
     old = None
     if options["old"] is not None:
-        old = _load(options["old"], _with_knownsizes_given(options["old"], file, options))
-        options = _with_knownsizes_given(file, options["old"], options)
+        old = _load(options["old"], _with_known_sizes(options["old"], file, options))
+        options = _with_known_sizes(file, options["old"], options)
     network = _load(file, options)
-    with interruptible():
-        draw(network, output, options, old)
+    also = [] if old is None else [options["old"], *old.sources]
+    check_not_read([output], [file, *network.sources, *also])
+    draw(network, output, options, old)
 
 
 @main.command("sizes")
@@ -380,25 +381,65 @@ def sizes_command(
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
 def explain_command(code: str | None, everything: bool) -> None:
-    """Tell what an error or warning means, with an example and its mended form.
+    """Tell what an error or warning means, with an example and its mended form; without CODE, list
+    them.
 
     \b
     Example:
       netdsl explain shape-mismatch
     """
-    from netdsl.diagnostics.pages import codes, page
-    from netdsl.elaborate.suggest import did_you_mean
-    from netdsl.report import all_pages
+    from netdsl.diagnostics.pages import codes, listing, page
+    from netdsl.report import all_pages, no_code
 
+    width = shutil.get_terminal_size((100, 24)).columns
     if everything:
         click.echo(all_pages(), nl=False)
     elif code is None:
-        click.echo("\n".join(codes()))
+        click.echo(listing(width))
     elif code in codes():
-        click.echo(page(code).text(min(shutil.get_terminal_size((100, 24)).columns, 100)))
+        click.echo(page(code).text(min(width, 100)))
     else:
-        guess = did_you_mean(code, codes()) or "`netdsl explain` lists all"
-        raise click.BadParameter(f"no code is `{code}`; {guess}", param_hint="CODE")
+        raise click.BadParameter(no_code(code), param_hint="CODE")
+
+
+@main.command("fmt")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; exit code 1 if a file would change."
+)
+@click.option("--diff", "as_diff", is_flag=True, help="Write nothing; print what would change.")
+def fmt_command(files: tuple[str, ...], only_check: bool, as_diff: bool) -> None:
+    """Rewrite files in the canonical layout; comments stay, and so does what they say.
+
+    `-` formats standard input to standard output. If one file is broken, none is changed.
+
+    \b
+    Examples:
+      netdsl fmt examples/*.net
+      netdsl fmt --check --diff examples/*.net
+    """
+    from netdsl.formatting import format_file
+
+    try:
+        formatted = [format_file(file) for file in files]
+    except DiagnosticError as error:
+        show(error.diagnostics, "text")
+        sys.exit(WRONG_FILE)
+    changed = [one for one in formatted if one.is_changed]
+    for one in changed if as_diff else ():
+        click.echo(one.diff(), nl=False)
+    if only_check and not as_diff:
+        click.echo("".join(f"{one.source.name} would change\n" for one in changed), nl=False)
+    if only_check or as_diff:
+        sys.exit(WRONG_FILE if changed and only_check else 0)
+    for one in formatted:
+        if one.source.name == "<stdin>":
+            click.echo(one.text, nl=False)
+        elif one.is_changed:
+            one.write()
+    if "-" not in files:
+        same = len(formatted) - len(changed)
+        click.echo(f"{len(changed)} formatted, {same} left as they were", err=True)
 
 
 @main.command("layers")
@@ -425,6 +466,7 @@ def layers_command(name: str | None, everything: bool, plugins: tuple[str, ...])
 
 def _is_same_file(file: str, output: str) -> bool:
     try:
-        return Path(output).samefile(file)
-    except (OSError, ValueError):
-        return False
+        check_not_read([output], [file])
+    except OverwriteError:
+        return True
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import click
 from netdsl.backends.diagram.draw import FORMS
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import SHOWN, DrawError
+from netdsl.diagnostics import DiagnosticError
 from netdsl.files import writing_whole
 from netdsl.network import Network
-from netdsl.shell import fail, reason
+from netdsl.shell import WRONG_FILE, fail, reason, show
 
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
@@ -42,10 +44,13 @@ def draw(network: Network, output: str, asked: Mapping[str, Any], old: Network |
         data, notes = network.drawing(form, old=old, **chosen)
     except (DrawError, EngineError) as error:
         fail(str(error))
+    except DiagnosticError as error:  # at the level of operators, a layer without a form in ONNX
+        show(error.diagnostics, "text")
+        sys.exit(WRONG_FILE)
     for note in notes:
         click.echo(f"note: {note}", err=True)
     if output == "-":
-        click.echo(data.decode(), nl=False)
+        click.echo(data, nl=False)
         return
     try:
         with writing_whole(output) as file:

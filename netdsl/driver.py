@@ -11,15 +11,20 @@ from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.files import read_source
 from netdsl.ir.graph import Graph
+from netdsl.ir.verify import verify
 from netdsl.lints import Subject, lint
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
-from netdsl.ops.plugins import Plugin, plugged
+from netdsl.ops.base import registry
+from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
+from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 from netdsl.syntax import ast, parse
 
 MAX_NODES = 200_000
 MAX_SIZE = 2**31
+VERIFY_IR = False
+"""Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
 
 
 def load(
@@ -82,6 +87,7 @@ def compile_source(
         raise DiagnosticError(sink.diagnostics)
     loaded = sink.copy()
     graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
+    _verified(graph)
     if graph is None and sizes:
         options = {"net": net, "params": params, "max_nodes": max_layers}
         graph = _for_inference(unit, loaded, sizes, options)
@@ -95,7 +101,13 @@ def compile_source(
     found = spoken(sink.diagnostics, [unit], allow)
     if sink.has_errors:
         raise DiagnosticError(found)
-    return Network(graph, found)
+    plugged_in = [op for op in registry().values() if not is_ours(op)]
+    return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
+
+
+def _verified(graph: Graph | None) -> None:
+    if VERIFY_IR and graph is not None:
+        verify(graph, by_rule)
 
 
 def _for_inference(
@@ -112,7 +124,10 @@ def _for_inference(
         return None
     fixed = fix_sizes(graph, sizes)
     refused = any(r.condition is False and not r.training_only for r in fixed.requirements)
-    return None if refused or fixed.where is False or not is_legal(fixed) else fixed
+    if refused or fixed.where is False or not is_legal(fixed):
+        return None
+    _verified(fixed)
+    return fixed
 
 
 def check(

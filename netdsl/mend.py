@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ def mend_file(path: str, **options: Any) -> Mended:
 
     Raises `DiagnosticError` if it can't be read, `OSError` if it can't be written.
     """
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        raise OSError(errno.EINVAL, "it is no plain file")  # what was read off a pipe is gone
     source = read_source(path)
     with plugged(options.pop("plugins", ())):
         made = mend(source, Path(path), **options)

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netdsl.analyses.cost import Summary, count_parameters, summarise
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.files import writing_whole
-from netdsl.ir.graph import Graph, Input, Output
+from netdsl.files import check_not_read, writing_whole
+from netdsl.ir.graph import Graph, Input, Output, Value
+from netdsl.ops.base import Op, Tensors
+from netdsl.ops.plugins import is_ours, layer_files
 
 if TYPE_CHECKING:
     import onnx
@@ -26,16 +28,32 @@ if TYPE_CHECKING:
 class Network:
     """A network that has been checked: its shapes, its sizes, its cost, its PyTorch module.
 
-    `graph` is the network as the compiler knows it; `warnings` are what it remarked.
+    `graph` is the network as the compiler knows it; `warnings` are what it remarked; `sources`
+    the files it was read from, plug-ins included.
     """
 
-    def __init__(self, graph: Graph, warnings: tuple[Diagnostic, ...] = ()) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        warnings: tuple[Diagnostic, ...] = (),
+        sources: tuple[Path, ...] = (),
+    ) -> None:
         self.graph = graph
         self.warnings = warnings
+        self._sources = sources
 
     @property
     def name(self) -> str:
         return self.graph.name
+
+    @cached_property
+    def sources(self) -> tuple[Path, ...]:
+        """The files it was read from: the net, what it uses, plug-ins and their helpers."""
+        foreign = [n for n in self.graph.nodes() if not is_ours(type(n.op))]
+        recipes = (cast(Op, n.op).torch(_types(n.inputs), _types(n.outputs)) for n in foreign)
+        named = [getattr(recipe, "helper", "") for recipe in recipes]
+        helpers = {Path(name) for name in named if name.endswith(".py")}
+        return tuple({*self._sources, *layer_files(type(n.op) for n in foreign), *helpers})
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -94,12 +112,15 @@ class Network:
         not installed.
         """
         from netdsl.backends.torch.load import torch_module
+        from netdsl.backends.weights.narrow import warn
         from netdsl.backends.weights.numbers import weights_of
 
         if weights is None:
             return torch_module(self.graph, seed, init=init)
         found = weights_of(self.graph, weights, rename=rename)
-        return torch_module(self.graph, seed, found, init)
+        module = torch_module(self.graph, seed, found, init)
+        warn(found.remarks())
+        return module
 
     def check_weights(
         self, weights: object, *, rename: Rename | None = None
@@ -162,11 +183,14 @@ class Network:
         `batch` fixes the number of samples, `half` computes in float16, `guard` makes a run at a
         size outside of the contract fail, `external` puts the weights in a file beside (None:
         where one file can't hold them), `names` renames inputs and outputs.
-        Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, `OSError`.
+        Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, and where
+        `path` is a file that was read; `OSError`.
         """
-        from netdsl.backends.onnx.export import Options, export_onnx
+        from netdsl.backends.onnx.export import Options, export_onnx, files_of
 
         options = Options(opset, batch, half, guard, external, rename, init, names or {})
+        read = [weights] if isinstance(weights, str | Path) else []
+        check_not_read(files_of(Path(path)), [*self.sources, *read])
         return export_onnx(self.graph, Path(path), weights, seed, options)
 
     def draw(self, path: str | Path, **options: Any) -> list[str]:
@@ -175,8 +199,11 @@ class Network:
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
         `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and `old`,
         another network: what changes from that one to this is drawn. Returns remarks on the
-        picture. Raises `DrawError`, `EngineError`, `OSError`.
+        picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a
+        file that was read.
         """
+        old = options.get("old")
+        check_not_read([path], [*self.sources, *(old.sources if old is not None else ())])
         data, notes = self.drawing(Path(path).suffix.removeprefix(".").lower(), **options)
         with writing_whole(path) as file:
             file.write(data)
@@ -227,3 +254,7 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {self.summary().totals()}>"
+
+
+def _types(values: tuple[Value, ...]) -> Tensors:
+    return tuple(value.type for value in values)

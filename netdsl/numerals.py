@@ -12,6 +12,7 @@ from netdsl.driver import MAX_SIZE
 
 MOST_COLUMNS = 10_000
 DIGITS = re.compile(r"[0-9]{1,12}")
+WHOLE = re.compile(r"-?[0-9]{1,40}")
 RANGE = re.compile(r"([0-9]{1,12})\.\.([0-9]{1,12})(?::([0-9]{1,12}))?")
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ class Whole(click.IntRange):
     """A whole number in plain digits: `1_000`, ` 5`, `+5` and digits of other scripts are none."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and not DIGITS.fullmatch(value.removeprefix("-")):
+        if not WHOLE.fullmatch(str(value)):
             self.fail(f"`{value}` is not a whole number in plain digits", param, ctx)
         return super().convert(value, param, ctx)
 
@@ -40,6 +41,11 @@ def sizes_given(texts: Sequence[str], option: str) -> dict[str, int]:
     """`H=224,W=224` as numbers by symbol."""
     pairs = [pair for text in texts for pair in text.split(",")]
     return {name: _size(name, text, option) for name, text in _named(pairs, option).items()}
+
+
+def numbers_given(text: str | None, option: str) -> list[int]:
+    """`1,3` as numbers from 1 on; none where nothing is given."""
+    return [] if text is None else [_size("n", n.strip(), option) for n in text.split(",")]
 
 
 def range_given(text: str, symbols: Sequence[str], option: str) -> list[dict[str, int]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from netdsl import driver
 from netdsl.backends.diagram.options import DIRECTIONS, ENGINES, LEVELS, THEMES
-from netdsl.driver import MAX_NODES
 from netdsl.numerals import Whole
 
 Command = Callable[..., None]
@@ -31,6 +31,11 @@ def _policy(_: object, option: object, name: str) -> str:
     if name not in policies():
         raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
     return name
+
+
+def _verify_ir(_: object, option: object, is_asked: bool) -> None:
+    if is_asked:
+        driver.VERIFY_IR = True
 
 
 rename_option = click.option(
@@ -67,12 +72,14 @@ def network_options(command: Command) -> Command:
                      help="Numbers for size symbols."),
         click.option("--root", "roots", metavar="DIR", multiple=True,
                      help="A further folder that `use` may read from."),
-        click.option("--max-layers", metavar="N", type=Whole(1), default=MAX_NODES,
+        click.option("--max-layers", metavar="N", type=Whole(1), default=driver.MAX_NODES,
                      show_default=True, help="Bound on the layers of a network."),
         click.option("--allow", metavar="CODE", multiple=True,
                      help="A warning that is not wanted. May be repeated."),
         click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True,
                      help="Python code with layers of one's own. May be repeated."),
+        click.option("--verify-ir", is_flag=True, expose_value=False, callback=_verify_ir,
+                     help="Look for contradictions in the compiler's graph; for its developers."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
     return _with(command, options)

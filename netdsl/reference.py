@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import cleandoc
 from itertools import zip_longest
 from textwrap import fill, shorten, wrap
@@ -14,7 +13,7 @@ from netdsl.analyses.cost import counted
 from netdsl.diagnostics import DiagnosticError, Sink, Source
 from netdsl.driver import loads
 from netdsl.elaborate.program import std_files
-from netdsl.elaborate.suggest import nearest
+from netdsl.elaborate.unknown import guess_layer
 from netdsl.network import Network
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
@@ -222,10 +221,8 @@ def layer_text(name: str, width: int = 100) -> str:
     op = installed(name)
     if op is not None:
         return _layer(op).text(width)
-    close = filter(None, [nearest(name, found), *get_close_matches(name, found, 2)])
-    names = " or ".join(f"`{n}`" for n in list(dict.fromkeys(close))[:2])
-    help = f"did you mean {names}?" if names else "`netdsl layers` lists all"
-    raise KeyError(f"no layer or block is `{name}`; {help}")
+    said = guess_layer(name, (), found).help() or ("`netdsl layers` lists all",)
+    raise KeyError(f"no layer or block is `{name}`; {'; '.join(said)}")
 
 
 def listing(width: int = 100) -> str:

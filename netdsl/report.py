@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +16,11 @@ import click
 from netdsl.analyses.cost import NUMBERS, TITLES, Row, Summary
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.fixed import mismatches, shapes
-from netdsl.analyses.receptive_field import Axis
+from netdsl.analyses.receptive_field import Reach
 from netdsl.analyses.sizes import Sizes
 from netdsl.diagnostics.columns import clean
-from netdsl.diagnostics.pages import codes, markdown
+from netdsl.diagnostics.pages import codes, markdown, related
+from netdsl.elaborate.suggest import asked, near
 from netdsl.ir.dim import Size
 from netdsl.network import Network
 
@@ -37,6 +39,12 @@ def all_pages() -> str:
         "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
         f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
     )
+
+
+def no_code(text: str) -> str:
+    """What to say of a code that is none: those near in letters, else those with a word of it."""
+    guesses = near(text, codes()) or related(text)[:4]
+    return f"no code is `{text}`; {asked(guesses) or '`netdsl explain` lists all'}"
 
 
 def print_summary(network: Network, form: str, depth: int | None) -> None:
@@ -132,14 +140,20 @@ def _row_data(row: Row) -> dict[str, Any]:
     }
 
 
-def _axis_data(axis: Axis) -> dict[str, int | str]:
+def _axis_data(axis: Reach) -> dict[str, int | str | bool | None]:
+    """Size, step and start; whether the size is a bound; and what it is far from the borders."""
     step = axis.stride
-    whole = step.denominator == 1
-    return {
+    is_whole = step is not None and step.denominator == 1
+    data: dict[str, int | str | bool | None] = {
         "size": axis.size,
-        "step": int(step) if whole else str(step),
+        "step": int(step) if step is not None and is_whole else None if step is None else str(step),
         "start": axis.start,
     }
+    if axis.is_bound:
+        data["is_bound"] = True
+    if axis.unclipped is not None:
+        data["unclipped"] = axis.unclipped
+    return data
 
 
 def _summary_json(summary: Summary) -> str:
@@ -163,12 +177,11 @@ def _summary_csv(summary: Summary) -> str:
     """A line each; a receptive field as `size step start`, axes parted by `x`, inputs by `;`."""
     text = StringIO()
     rows = [_row_data(row) for row in (*summary.inputs, *summary.rows)]
-    fields = ("size", "step", "start")
     writer = csv.DictWriter(text, list(_row_data(summary.inputs[0])), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         said = (
-            " x ".join(" ".join(str(axis[f]) for f in fields) if axis else "all" for axis in field)
+            " x ".join(_axis_words(axis) for axis in field)
             for field in row["receptive_field"].values()
         )
         texts = {name: clean(text) for name, text in row.items() if isinstance(text, str)}
@@ -176,11 +189,26 @@ def _summary_csv(summary: Summary) -> str:
     return text.getvalue()
 
 
+def _axis_words(axis: dict[str, object] | None) -> str:
+    """`14 2 -2`, `at most 14 2 -2`, `64 4 -1 (212)`; `?` for what the sizes decide."""
+    if axis is None:
+        return "all"
+    told = ("?" if axis[at] is None else str(axis[at]) for at in ("size", "step", "start"))
+    text = "at most " * ("is_bound" in axis) + " ".join(told)
+    return f"{text} ({axis['unclipped']})" if "unclipped" in axis else text
+
+
 def _summary_markdown(summary: Summary) -> str:
     rows = [TITLES, tuple("--:" if i in NUMBERS else "---" for i, _ in enumerate(TITLES))]
-    rows += [tuple(clean(cell).replace("|", "\\|") for cell in row) for row in summary.cells()]
+    rows += [tuple(map(_markdown, row)) for row in summary.cells()]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{table}\n\n{summary.totals()}; {summary.more()}\n"
+
+
+def _markdown(text: str) -> str:
+    """A text in a cell of a table that shows as it is."""
+    safe = re.sub(r"[\\`*<|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", clean(text))
+    return safe.replace("](", "]\\(")
 
 
 def sizes_text(network: Network, sizes: Sizes) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
 
-from netdsl.ops.plugins import PluginError, is_plugin
+from netdsl import __version__
+from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics.render import render_text
+from netdsl.files import OverwriteError
+from netdsl.ops.faults import PRINTS, PluginError, is_interrupt, told
+from netdsl.ops.plugins import is_plugin
 
 WRONG_FILE, WRONG_CALL = 1, 2
 
@@ -25,8 +29,10 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         _open_missing_streams()
+        _show_all_characters()
+        prints = PRINTS.set(sys.stderr)
         try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            code = self._main(*args, **kwargs)
             sys.stdout.flush()
         except click.ClickException as error:
             error.show()
@@ -36,13 +42,27 @@ class Group(click.Group):
         except OSError as error:
             _drop(sys.stdout)
             fail(reason(error))
-        except PluginError as error:
+        except (PluginError, OverwriteError) as error:
             fail(str(error))
         except MemoryError:
             fail("this takes more memory than there is")
         except Exception as error:
             fail(_own_error(error))
+        finally:
+            PRINTS.reset(prints)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def _main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; what code of a plug-in raises is its fault, an exit of its own too."""
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except PluginError:
+            raise
+        except BaseException as error:
+            cause = error.__cause__ if isinstance(error, click.Abort) else error
+            if cause is None or is_interrupt(cause) or not (names := _plugin_in(cause)):
+                raise
+            raise PluginError(told(cause, names)) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -52,23 +72,25 @@ class Group(click.Group):
             sys.exit(WRONG_CALL)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Where an interrupt must be an exception, because something is to be tidied up."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def fail(message: str) -> NoReturn:
     """End with a message about the call."""
     click.echo(f"netdsl: {message}", err=True)
     sys.exit(WRONG_CALL)
+
+
+def show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
+    """Print diagnostics; text goes to standard error, the other forms to standard output."""
+    if form != "text":
+        from netdsl.diagnostics.formats import render
+
+        click.echo(render(diagnostics, form, __version__))
+        return
+    stream = sys.stderr if err else sys.stdout
+    colour = is_coloured(stream)
+    width = shutil.get_terminal_size((100, 24)).columns
+    text = render_text(diagnostics, colour=colour, width=width)
+    if text:
+        click.echo(text, err=err, color=colour or None)
 
 
 def reason(error: Exception) -> str:
@@ -89,22 +111,20 @@ def _own_error(error: Exception) -> str:
 
     frames = extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    for frame, step in zip(frames, _globals(error), strict=True):
-        if is_plugin(step):
-            where = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
-            return f"a plug-in fails: {type(error).__name__}: {error} ({where})"
     return (
         f"internal error: {type(error).__name__}: {error}{place}\n"
         "This is a mistake in netdsl, not in the file; please report it with the file."
     )
 
 
-def _globals(error: Exception) -> Iterator[dict[str, Any]]:
-    """The names of each module that an error went through."""
+def _plugin_in(error: BaseException) -> dict[str, Any]:
+    """The names of the plug-in that an error went through; empty if it went through none."""
     trace = error.__traceback__
     while trace is not None:
-        yield trace.tb_frame.f_globals
+        if is_plugin(trace.tb_frame.f_globals):
+            return trace.tb_frame.f_globals
         trace = trace.tb_next
+    return {}
 
 
 def _open_missing_streams() -> None:
@@ -112,6 +132,13 @@ def _open_missing_streams() -> None:
     for name in "stdout", "stderr":
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _show_all_characters() -> None:
+    """Where a terminal or pipe lacks a character (latin-1), its number is shown: `\\u4e2d`."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _drop(stream: Any) -> None:

@@ -1,9 +1,13 @@
-"""What all tests share: one thread for torch, so that workers side by side do not fight."""
+"""What all tests share: one thread for torch, so that workers side by side do not fight; and every
+graph that is built is verified."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from netdsl import driver
 
-pytest_plugins = ["tests.golden"]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+driver.VERIFY_IR = True
+
+pytest_plugins = ["tests.golden", "tests.shards"]

@@ -50,6 +50,7 @@ class _Writer:
     def net(self) -> str:
         size = "H, W" if self.symbolic else f"{self.number(17, 40)}, {self.number(17, 40)}"
         self.lines = [f"    input x: [{self.number(1, 6)}, {size}]"]
+        self.lines.append(f"    layer again = {self.random.choice([self.simple, self.pool])(0)}")
         for index in range(self.number(2, 6)):
             self.lines.append(f"    v{index} = {self.line()}")
             self.values.append(f"v{index}")
@@ -68,6 +69,8 @@ class _Writer:
             big = f"(({source} -> {label}: Two({self.number(1, 4)})) -> Join(4))"
             return f"{big[1:-1]} -> {self.stage(2)}"
         stages = [self.stage(2) for _ in range(self.number(1, 4))]
+        if self.random.random() < 0.3:
+            stages.insert(self.number(0, len(stages)), "again")
         return " -> ".join([source, *stages])
 
     def head(self) -> str:
@@ -109,12 +112,18 @@ class _Writer:
         return self.random.choice(
             ["upsample(2)", "upsample(1.5)", "upsample(scale=2x1, mode=bilinear)",
              f"conv_transpose({self.number(1, 4)}, 3, stride=2, padding=1, output_padding=1)",
-             f"conv_transpose({self.number(1, 4)}, 2, stride=2)", "upsample(scale=0.7)"]
+             f"conv_transpose({self.number(1, 4)}, 2, stride=2)", "upsample(scale=0.7)",
+             "upsample(1.25, mode=bilinear)", "upsample(2.3, mode=bicubic)", "upsample(1.1)"]
         )  # fmt: skip
 
     def fork(self, depth: int) -> str:
         kind = self.random.choice(["add", "concat", "max", "mean"])
         label = self.random.choice(["", "", f"f{self.number(0, 10**6)}: "])
+        if self.random.random() < 0.1:
+            many = self.random.choice([5, 17, 40, 220])
+            return (
+                f"{label}{kind} {{ for i in 0..{many} {{ leaky_relu(i / {many}) }} }} -> conv(3, 1)"
+            )
         branches = ["identity"]
         for _ in range(self.number(1, 2)):
             keep = self.random.choice(["relu", "maxpool(3, stride=1, padding=1)", "batchnorm",

@@ -10,10 +10,44 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
+from tests.hostile_names import COMMENTS, LABELS, VALUES
+
 AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 FIXED = {1: "37", 2: "26, 33", 3: "17, 16, 18"}
 LEAST = {1: 37, 2: 26, 3: 16}
+SMOOTH = {1: ["linear"], 2: ["bilinear", "bicubic"], 3: ["trilinear"]}
 DEEPEST = 2
+SMALL = 4
+"""The size that a map is pooled to where it must be known."""
+ANY_RANK = [
+    "softmax(axis=-1)",
+    "log_softmax(axis=-1)",
+    "slice(-1, 0, 2)",
+    "concat(axis=-1)",
+    "layernorm(axis=-1)",
+    "dropout(0.1)",
+    "relu",
+]
+"""Shared at maps, sequences and vectors."""
+MAPS_ONLY = [
+    "maxpool(2)",
+    "avgpool(2)",
+    "instancenorm",
+    "batchnorm(affine=false, track=false)",
+    "pad(1)",
+    "pad(1, mode=replicate)",
+    "crop(2, offset=1)",
+    "center_crop(3)",
+    "upsample(2)",
+    "adaptive_avgpool(2)",
+    "adaptive_maxpool(3)",
+    "maxpool(3, stride=1)",
+    "lppool(2, 2)",
+    "channel_dropout(0.1)",
+    "global_avgpool",
+    "softmax(axis=-2)",
+]
+"""Shared at maps and sequences."""
 
 BLOCKS = """
 fn twice(n: int) = 2 * n
@@ -46,6 +80,11 @@ block Deep(depth: int, channels: int) {{
 block Pair(n: int) {{
     a = conv(n, 1) -> relu
     (a, in -> conv(twice(n), 3, padding=1))
+}}
+
+# One stage, given.
+block Late(stage: layer) {{
+    tanh -> stage
 }}
 
 # As many branches as kernels.
@@ -107,12 +146,14 @@ Made = tuple[str, Flow]
 
 def legal_network(seed: int, *, symbolic: bool = True) -> str:
     """The text of a network with one input `x`, of one, two or three spatial axes."""
-    return _Writer(Random(seed), symbolic).net()
+    return _Writer(Random(seed), symbolic, Random(f"names {seed}")).net()
 
 
 class _Writer:
-    def __init__(self, random: Random, symbolic: bool) -> None:
-        self.random, self.symbolic = random, symbolic
+    def __init__(self, random: Random, symbolic: bool, naming: Random) -> None:
+        self.random, self.symbolic, self.naming = random, symbolic, naming
+        self.odd_values = naming.sample(VALUES, len(VALUES))
+        self.odd_labels = naming.sample(LABELS, len(LABELS))
         self.rank = random.choice([1, 2, 2, 2, 3])
         self.width = random.randint(2, 4)
         self.deep = random.random() < 0.5
@@ -120,6 +161,7 @@ class _Writer:
         self.values: dict[str, Flow] = {}
         self.unused: dict[str, Flow] = {}
         self.lines: list[str] = []
+        self.vectors: list[str] = []
 
     # ---- the net ----
 
@@ -130,11 +172,15 @@ class _Writer:
         self.define("x", first)
         for _ in range(self.random.randint(3, 7)):
             self.random.choice([self.chain, self.chain, self.join, self.pair, self.shared,
-                                self.scale, self.merge])()  # fmt: skip
+                                self.scale, self.merge, self.many, self.shared_at_ranks,
+                                self.shared_join, self.weight_between])()  # fmt: skip
         self.outputs()
         body = "\n".join(f"    {line}" for line in self.lines)
         head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
-        return f"{blocks(self.rank)}\n# Made by chance.\n{head} {{\n{body}\n}}\n"
+        made = blocks(self.rank)
+        comment = self.naming.choice(["Made by chance.", *COMMENTS])
+        made = made.replace("Convolution, norm, activation.", self.naming.choice(COMMENTS))
+        return f"{made}\n# {comment}\n{head} {{\n{body}\n}}\n"
 
     def outputs(self) -> None:
         name, _ = self.pick()
@@ -146,7 +192,7 @@ class _Writer:
             )
         left = list(self.unused) or ["x"]
         heads = ["global_avgpool", "global_maxpool"] + ["spp([1, 2])"] * (self.rank == 2)
-        pools = [f"{name} -> {self.random.choice(heads)}" for name in left]
+        pools = [f"{name} -> {self.random.choice(heads)}" for name in left] + self.vectors
         self.lines.append(f"output vector = ({', '.join(pools)}) -> concat -> last: linear(3)")
 
     # ---- lines ----
@@ -157,7 +203,7 @@ class _Writer:
         for _ in range(self.random.randint(1, 3)):
             stage, flow = self.stage(flow, 0, labels=True)
             if self.random.random() < 0.2 and ":" not in stage.split("{")[0].split("(")[0]:
-                label = f"l{self.number()}"
+                label = self.odd("l")
                 stage = f"{label}: {stage}"
                 self.values[label] = flow
             text += f" -> {stage}"
@@ -188,29 +234,98 @@ class _Writer:
         else:
             first, second = replace(flow, channels=n), replace(flow, channels=2 * n)
             stage = f"Pair({n})"
-        a, b = f"v{self.number()}", f"v{self.number()}"
+        a, b = self.odd("v"), self.odd("v")
         self.lines.append(f"({a}, {b}) = {name} -> {stage}")
         self.define(a, first)
         self.define(b, second)
 
     def shared(self) -> None:
         name, flow = self.pick()
-        layer = f"s{self.number()}"
+        layer = self.odd("s")
         made = self.random.choice([f"Unit({flow.channels})", f"conv({flow.channels}, 1)", "Deep(1, "
                                    f"{flow.channels})", "batchnorm"])  # fmt: skip
         self.lines.append(f"layer {layer} = {made}")
         self.line(f"{name} -> {layer} -> relu -> {layer}", flow)
+        if flow.size >= 0 and flow.level >= 0 and self.random.random() < 0.5:
+            other = replace(flow, size=self.number(), least=flow.least + 2)
+            self.line(f"{name} -> pad(1) -> {layer}", other)
+
+    def shared_at_ranks(self) -> None:
+        """A part without weights at a map, a sequence and, where it takes one, a vector."""
+        name, _ = self.pick()
+        small = f"{name} -> conv(4, 1) -> adaptive_avgpool({SMALL})"
+        values = [small, f"{small} -> reshape([4, {SMALL**self.rank}])"]
+        any_rank = self.random.random() < 0.5
+        stage = self.random.choice(ANY_RANK if any_rank else MAPS_ONLY)
+        if any_rank:
+            values.append(f"{small} -> global_avgpool")
+        if stage == "layernorm(axis=-1)":  # its weights are as long as the last axis
+            values = [f"{small} -> reshape([{SMALL**self.rank}, 4])", values[-1]]
+        self.random.shuffle(values)
+        layer = f"s{self.number()}"
+        if self.random.random() < 0.5:
+            stage = f"Late({stage})"
+        self.lines.append(f"layer {layer} = {stage}")
+        for value in [*values, self.random.choice(values)]:
+            vector = f"u{self.number()}"
+            self.lines.append(f"{vector} = {value} -> {layer} -> flatten")
+            self.vectors.append(vector)
+
+    def shared_join(self) -> None:
+        """A shared block of two inputs, which may be one value at its first use, or later."""
+        (a, _), (b, flow) = self.pick(), self.pick()
+        n, layer = self.random.randint(2, 4), f"j{self.number()}"
+        p, q = f"v{self.number()}", f"v{self.number()}"
+        self.lines += [f"{p} = {a} -> conv({n}, 1)", f"{q} = {b} -> conv({n}, 1)",
+                       f"layer {layer} = Join({n})"]  # fmt: skip
+        size = replace(flow, channels=n)
+        first = self.random.choice([(q, q), (p, q)])
+        for one, two in (first, (p, q), self.random.choice([(q, q), (p, q)])):
+            self.line(f"({one}, {two}) -> {layer}", size)
+
+    def many(self) -> None:
+        """A merge of many values: of branches, or of all parts of a split."""
+        name, flow = self.pick()
+        n = self.random.choice([3, 5, 5, 17, 17, 40, 40, 40, 210])
+        op = self.random.choice(["add", "max", "min", "mean", "concat", "mul"])
+        n = min(n, 40) if op == "concat" else n
+        if self.random.random() < 0.5:
+            stage = "leaky_relu(1 - i / 1000)" if op == "mul" else f"leaky_relu(i / {n}) -> tanh"
+            text = f"{name} -> tanh -> {op} {{ for i in 0..{n} {{ {stage} }} }}"
+            channels = n * flow.channels if op == "concat" else flow.channels
+        else:
+            text, channels = f"{name} -> conv({n}, 1) -> tanh -> split({n}) -> {op}", 1
+            channels = n if op == "concat" else 1
+        self.line(f"{text} -> conv(3, 1)" if channels > 8 else text,
+                  replace(flow, channels=3 if channels > 8 else channels))  # fmt: skip
+
+    def weight_between(self) -> None:
+        """Weights in any places of what is joined along the channels, or merged."""
+        name, _ = self.pick()
+        size = ", ".join([str(SMALL)] * self.rank)
+        small = f"{name} -> conv(2, 1) -> adaptive_avgpool({SMALL})"
+        op = self.random.choice(["concat", "concat", "add", "max", "mean"])
+        values = [small, f"{small} -> relu"]
+        for _ in range(self.random.randint(1, 2)):
+            weight = f"w{self.number()}"
+            lead = self.random.choice(["", "1, "])
+            channels = self.random.randint(1, 3) if op == "concat" else self.random.choice([1, 2])
+            self.lines.append(f"weight {weight}: [{lead}{channels}, {size}] = 0.5")
+            values.insert(self.random.randint(0, len(values)), weight)
+        vector = f"u{self.number()}"
+        self.lines.append(f"{vector} = ({', '.join(values)}) -> {op} -> flatten")
+        self.vectors.append(vector)
 
     def scale(self) -> None:
         name, flow = self.pick()
-        weight = f"w{self.number()}"
+        weight = self.odd("w")
         shape = [flow.channels, *[1] * self.rank]
         self.lines.append(f"weight {weight}: {shape} = 0.5")
         gate = self.random.choice(["", " -> sigmoid"])
         self.line(f"({name}, {weight}{gate}) -> {self.random.choice(['mul', 'add'])}", flow)
 
     def line(self, text: str, flow: Flow) -> None:
-        name = f"v{self.number()}"
+        name = self.odd("v")
         self.lines.append(f"{name} = {text}")
         self.define(name, flow)
 
@@ -257,14 +372,21 @@ class _Writer:
                         ("avgpool(3, stride=2, padding=1)", c, (least + 1) // 2, 1)]  # fmt: skip
         if flow.level >= 0:
             options += [("upsample(2)", c, 2 * least, -1), ("pad(1)", c, least + 2, 0),
-                        ("upsample(1.5)", c, 3 * least // 2, -1), (f"conv_transpose({n}, 3, "
-                        "stride=2, padding=1, output_padding=1)", n, 2 * least, -1)]  # fmt: skip
+                        self.scaled(c, least), (f"conv_transpose({n}, 3, stride=2, padding=1, "
+                        "output_padding=1)", n, 2 * least, -1)]  # fmt: skip
         if self.rank == 2:
             options.append(("permute([0, 2, 1])", c, least, 0))
         if not options:
             return self.keep(flow, depth, labels)
         text, channels, least, step = self.random.choice(options)
         return text, Flow(channels, self.number(), least, flow.level + step)
+
+    def scaled(self, channels: int, least: int) -> tuple[str, int, int, int]:
+        """Enlarged by a factor that is no whole number, of which PyTorch makes the same size."""
+        tenths = self.random.choice([11, 15, 17, 18])
+        mode = self.random.choice(["nearest", *SMOOTH[self.rank]])
+        text = f"upsample({tenths / 10}, mode={mode})"
+        return text, channels, tenths * least // 10, -1
 
     def exact(self) -> str:
         """A branch that has the size of the input only where 2 divides that."""
@@ -317,7 +439,11 @@ class _Writer:
         for _ in range(self.random.randint(1, 3)):
             text, flow = self.stage(flow, depth + 1, labels=labels)
             parts.append(text)
-        return self.labelled(f"{{ {' -> '.join(parts)} }}", labels), flow
+        text = " -> ".join(parts)
+        if labels and depth == 0 and self.random.random() < 0.2:
+            levels = self.random.choice([3, 5, 12, 70])
+            return f"n{self.number()}: {{ " + "in_: { " * levels + text + " }" * (levels + 1), flow
+        return self.labelled(f"{{ {text} }}", labels), flow
 
     def choice(self, flow: Flow, depth: int, labels: bool) -> Made:
         """An `if` on a parameter of the net; the arm not taken is written, too."""
@@ -340,7 +466,17 @@ class _Writer:
     def labelled(self, text: str, labels: bool) -> str:
         if not labels or self.random.random() < 0.6:
             return text
-        return f"n{self.number()}: {text}"
+        label = self.odd("n", self.odd_labels)
+        more = ""
+        if self.naming.random() < 0.2 and (text[0] in "{DGPRUW" or "{" in text):
+            more = f" -> {label}.{self.odd('m', self.odd_labels)}: prelu"  # beside what it holds
+        return f"{label}: {text}{more}"
+
+    def odd(self, letter: str, pool: list[str] | None = None) -> str:
+        """A letter and a number, or now and then a name that Python would not take."""
+        number = self.number()
+        pool = self.odd_values if pool is None else pool
+        return pool.pop() if pool and self.naming.random() < 0.15 else f"{letter}{number}"
 
     def count(self, n: int) -> str:
         """A number, or the expression of it in the net's parameter."""
@@ -362,3 +498,34 @@ class _Writer:
 
     def use(self, name: str) -> None:
         self.unused.pop(name, None)
+
+
+# --- several inputs ------------------------------------------------------------------------
+
+
+def several_inputs(seed: int) -> str:
+    """A network of two or three inputs that share some size symbols, each with needs of its own."""
+    random = Random(seed)
+    lines: list[str] = []
+    pooled: list[str] = []
+    for number in range(random.randint(2, 3)):
+        axes = random.choice([("H", "W"), ("H", "V"), ("V", "H"), ("U", "W"), ("L",), ("H",)])
+        name = f"x{number}"
+        lines.append(f"input {name}: [{random.randint(1, 3)}, {', '.join(axes)}]")
+        stages = [_need(random) for _ in range(random.randint(1, 2))]
+        pooled.append(f"{name} -> {' -> '.join(stages)} -> global_avgpool")
+    joined = f"output y = ({', '.join(pooled)}) -> concat -> linear(2)"
+    alone = f"output z = x{random.randrange(len(pooled))} -> {_need(random)}"
+    last = random.sample([joined, alone], 2)
+    return "net Several {\n " + "\n ".join([*lines, *last]) + "\n}\n"
+
+
+def _need(random: Random) -> str:
+    """A layer that takes some sizes and not others."""
+    kernel = random.randint(2, 4)
+    return random.choice([
+        f"conv(2, {kernel}, stride={random.randint(1, 2)})",
+        f"maxpool({kernel})",
+        f"avgpool({kernel}, stride=1)",
+        "conv(2, 3, padding=1, padding_mode=reflect)",
+    ])  # fmt: skip

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import socket
+import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from netdsl.cli import main
+from netdsl.files import ASIDE
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 20
@@ -28,7 +33,7 @@ def run(path: Path, *arguments: str) -> tuple[int, str]:
     assert "internal error" not in result.output
     if result.exit_code:
         assert not out.exists()
-        assert [p for p in path.parent.iterdir() if p.name.startswith(f".{out.name}.")] == []
+        assert [p for p in path.parent.iterdir() if p.name.startswith(ASIDE)] == []
     return result.exit_code, result.output
 
 
@@ -229,3 +234,100 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         assert result.exit_code == 2, result.output
         assert "can't write" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+# --- odd files as targets --------------------------------------------------------------------
+
+SOURCE = "net A {\n input x: [3, H, W]\n output y = x -> conv(2, 3)\n}\n"
+WRITERS = {
+    "out.py": ["compile"],
+    "out.onnx": ["export"],
+    "out.onnx.data": ["export", "--external"],
+    "out.svg": ["draw"],
+    "out.dot": ["draw"],
+}
+
+
+def odd_target(folder: Path, path: Path, random: random.Random) -> str:
+    """Something where a file is to be written; returns what."""
+    kind = random.choice(["nothing", "file", "folder", "link to a file", "link to nothing", "loop",
+                          "link to a folder", "the source", "link to the source", "hard link",
+                          "protected", "socket", "below a file", "full folder"])  # fmt: skip
+    other = folder / f"other{path.suffix}"
+    match kind:
+        case "file" | "protected":
+            path.write_text("old")
+            path.chmod(0o400 if kind == "protected" else 0o640)
+        case "folder" | "full folder":
+            path.mkdir()
+            if kind == "full folder":
+                (path / "inside").write_text("old")
+        case "link to a file":
+            other.write_text("old")
+            path.symlink_to(other)
+        case "link to nothing":
+            path.symlink_to(other.name)
+        case "loop":
+            path.symlink_to(path.name)
+        case "link to a folder":
+            other.mkdir()
+            path.symlink_to(other)
+        case "link to the source":
+            path.symlink_to("a.net")
+        case "hard link":
+            os.link(folder / "a.net", path)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(path))
+    return kind
+
+
+def check_target(seed: int, folder: Path) -> str:
+    """Written whole where that is right, else refused, and then all is as it was."""
+    generator = random.Random(f"target {seed}")
+    (folder / "a.net").write_text(SOURCE)
+    name = generator.choice(list(WRITERS))
+    out = folder / name.removesuffix(".data")
+    kind = odd_target(folder, folder / name, generator)
+    out = folder / "a.net" / name if kind == "below a file" else out
+    out = folder / "a.net" if kind == "the source" else out
+    before = contents(folder)
+    command, *more = WRITERS[name]
+    words = [command, str(folder / "a.net"), "-o", str(out), *more]
+    result = CliRunner().invoke(main, words)
+    assert "internal error" not in result.output, (kind, words)
+    assert result.exit_code in (0, 2), (kind, result.output)
+    after = contents(folder)
+    assert after["a.net"] == before["a.net"], kind
+    if result.exit_code:
+        assert after == before, (kind, words)
+        assert kind not in ("nothing", "file", "protected") or os.geteuid(), result.output
+        return f"{kind}: refused"
+    assert kind in ("nothing", "file", "link to a file", "link to nothing", "protected"), kind
+    fresh = {"out.onnx", "out.onnx.data"} if more else {out.name}
+    assert after.keys() - before.keys() <= fresh | {f"other{Path(name).suffix}"}, kind
+    assert {n for n, what in after.items() if isinstance(what, str)} == {
+        n for n, what in before.items() if isinstance(what, str)
+    }, kind
+    return f"{kind}: written"
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """Bytes of files; what links lead to, as text; kinds of all else."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path)
+        if path.is_symlink()
+        else path.read_bytes()
+        if path.is_file()
+        else stat.S_IFMT(path.lstat().st_mode)
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def test_odd_targets() -> None:
+    pytest.importorskip("numpy")
+    came: set[str] = set()
+    for seed in range(120):
+        with tempfile.TemporaryDirectory(prefix="odd") as folder:  # names of sockets are short
+            came.add(check_target(seed, Path(folder)))
+    assert len(came) >= 14, came

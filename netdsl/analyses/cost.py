@@ -8,7 +8,7 @@ from math import prod
 from typing import cast
 
 from netdsl.analyses.memory import Memory, memory
-from netdsl.analyses.receptive_field import Field, ReceptiveFields
+from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ops.base import Op, Tensors, elements, parameters
@@ -130,14 +130,33 @@ def shortly(number: Size | None) -> str:
 
 
 def field_text(field: Field) -> str:
-    """`43x43 step 8`; `all` of an axis where it is not known to be less."""
+    """`43x43 step 8`, `at most 14x14`, `64x64 (212x212)`; `all` of an axis, `?` by the sizes.
+
+    What places far from the borders would see stands in brackets, where it is another size.
+    """
     if not any(field):
         return "all" if field else ""
-    sizes = "x".join(str(axis.size) if axis else "all" for axis in field)
-    steps = [str(axis.stride) if axis else "-" for axis in field]
+    sizes = "x".join(_size_text(axis, axis and axis.size) for axis in field)
+    if any(axis and axis.is_bound for axis in field):
+        sizes = f"at most {sizes}"
+    if any(axis and axis.unclipped for axis in field):
+        far = "x".join(_size_text(axis, axis and (axis.unclipped or axis.size)) for axis in field)
+        sizes = f"{sizes} ({far})"
+    steps = [_step_text(axis) for axis in field]
     if set(steps) <= {"1", "-"}:
         return sizes
     return f"{sizes} step {steps[0] if len(set(steps)) == 1 else ' x '.join(steps)}"
+
+
+def _size_text(axis: Reach | None, size: int | None) -> str:
+    return "all" if axis is None else "?" if size is None else str(size)
+
+
+def _step_text(axis: Reach | None) -> str:
+    """`2`; nothing to tell where all is seen, or one alone, and `varies` where steps differ."""
+    if axis is None or axis.size is None:
+        return "-"
+    return "varies" if axis.stride is None else str(axis.stride)
 
 
 def summarise(graph: Graph, depth: int | None = None) -> Summary:
@@ -270,5 +289,6 @@ def setting_text(value: object) -> str:
     if isinstance(value, str | Dim):
         return str(value)
     if isinstance(value, float):  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
-        return repr(value) if len(repr(value)) < 12 else f"{value:.6g}"
+        is_written = float(f"{value:.15g}") == value
+        return repr(value) if is_written else f"{value:.6g}"
     return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)

@@ -175,8 +175,9 @@ def _undecided(requirement: Requirement, sink: Sink) -> None:
         f"whether this holds can't be judged for all sizes at once: {requirement.message}",
         requirement.span,
         notes=[f"it needs {requirement.condition}"],
-        help="fix the size of the input, or bring the map to a fixed size first: "
-        "`adaptive_avgpool(7x7)`, `global_avgpool`, `spp`",
+        help=requirement.help
+        or "fix the size of the input (`--size H=224,W=224`), or, which makes it another network, "
+        "bring the map to a fixed size first: `adaptive_avgpool(7x7)`, `global_avgpool`, `spp`",
     )
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
-from typing import TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from netdsl.ir.dim import Size
+from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
+from netdsl.ops.axes import is_fixed
 from netdsl.ops.base import Op, Window, Windows
 from netdsl.ops.params import FromValue
+from netdsl.ops.plugins import is_ours
 
 MAX_PERIOD = 512
 """Places whose fields differ; maps enlarged beyond it follow no rule here."""
+FULL = {"conv", "conv_transpose"}
+"""Layers whose every channel reads all channels, if there is one group."""
 Ends: TypeAlias = "tuple[int, int] | None"
 """First and last cell that is seen; None: none is."""
 
@@ -24,11 +29,16 @@ class Axis:
     """What positions see along one axis, away from the borders: cells may lie outside of the map.
 
     `ends[i]` are the first and last cell that position i sees, for one period; a period further
-    on they lie `shift` cells further. Without layers that enlarge, the period is 1.
+    on they lie `shift` cells further. Without layers that enlarge, the period is 1. With
+    `is_loose` less may be seen; with `wraps` positions at a border see the other one, too; with
+    `is_mixed` single channels see less than all together.
     """
 
     ends: tuple[Ends, ...]
     shift: int
+    is_loose: bool = False
+    wraps: bool = False
+    is_mixed: bool = False
 
     @property
     def size(self) -> int:
@@ -54,8 +64,41 @@ class Axis:
         )
 
 
-Field: TypeAlias = "tuple[Axis | None, ...]"
-"""An axis each. None: all of that axis, or places that follow no rule."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one position of a value sees along an axis of an input, at most.
+
+    `size` is from the first cell to the last, the most of all positions; cells beyond a border
+    are none. Of open sizes it is what holds from some size on; None: it depends on the sizes.
+    With `is_bound` it is an upper bound. `rule` tells what positions away from the borders see
+    and by how much they move, where all move alike.
+    """
+
+    size: int | None
+    rule: Axis | None
+    is_bound: bool = False
+
+    @property
+    def stride(self) -> Fraction | None:
+        """Cells of the input for one step here; None where they differ."""
+        return self.rule and self.rule.stride
+
+    @property
+    def start(self) -> int | None:
+        """The first cell that position 0 sees, by the rule; below 0 in the padding."""
+        return self.rule and self.rule.start
+
+    @property
+    def unclipped(self) -> int | None:
+        """The size away from the borders, where that is known to be another."""
+        known = self.rule is not None and not self.rule.is_loose and self.size is not None
+        return self.rule.size if known and self.rule and self.rule.size != self.size else None
+
+
+Rule: TypeAlias = "Axis | None | Literal['unknown']"
+"""What is known of open sizes. None: all of the axis; `unknown`: a part that follows no rule."""
+Field: TypeAlias = "tuple[Reach | None, ...]"
+"""An axis each. None: all of that axis."""
 
 IDENTITY = Axis(((0, 0),), 1)
 
@@ -63,15 +106,14 @@ IDENTITY = Axis(((0, 0),), 1)
 class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
     """What each value of a network sees of each input.
 
-    `fields["image"][id(value)]` is the field of a value; a value that does not depend on the input
-    is not in it. A field has an entry for each spatial axis of the input: the hull over all
-    branches and all layers between, of sizes that hold away from the borders; None stands for all
-    of an axis, which is exact behind a global pool, and as far as one can say where branches of
-    different steps meet.
+    `fields["image"][id(value)]` is the field of a value, the most that one position of it sees
+    (its channels together); a value that does not depend on the input is not in it. A field has
+    an entry for each axis of the input but the first, of channels. At known sizes it is exact;
+    where sizes are open, what is not the same at all of them is a bound, or has no number.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self._fields = {item.name: _forward(graph, item) for item in graph.inputs}
+        self._fields = {item.name: _fields(graph, item) for item in graph.inputs}
 
     def __getitem__(self, name: str) -> Mapping[int, Field]:
         return self._fields[name]
@@ -87,20 +129,57 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
         return {name: fields[id(value)] for name, fields in self.items() if id(value) in fields}
 
 
-def _forward(graph: Graph, item: Input) -> dict[int, Field]:
-    """The fields in one input of all values that depend on it."""
+def _fields(graph: Graph, item: Input) -> dict[int, Field]:
+    rules = _forward(graph, item)
+    values = (value for node in graph.nodes() for value in (*node.inputs, *node.outputs))
+    if not is_fixed((*item.shape, *(size for value in values for size in value.type.shape))):
+        return {key: tuple(map(_open, rule)) for key, rule in rules.items()}
+    from netdsl.analyses.counted import Counted  # which loads numpy
+
+    return Counted(graph, item, rules).fields()
+
+
+def _open(rule: Rule) -> Reach | None:
+    """Of open sizes."""
+    if rule is None or (isinstance(rule, Axis) and rule.wraps):
+        return None
+    return Reach(None, None) if rule == "unknown" else Reach(rule.size, rule, rule.is_loose)
+
+
+def _forward(graph: Graph, item: Input) -> dict[int, tuple[Rule, ...]]:
+    """The rules for one input of all values that depend on it."""
     rank = len(item.value.type.spatial)
-    found: dict[int, Field] = {id(item.value): (IDENTITY,) * rank}
+    found: dict[int, tuple[Rule, ...]] = {id(item.value): (IDENTITY,) * rank}
     for node in graph.nodes():
         seen = [
-            _through(found[id(value)], _link(node, index))
+            _through(found[id(value)], _link(node, index), _covers(item, value, found[id(value)]))
             for index, value in data_inputs(node)
             if id(value) in found
         ]
         if seen:
+            rules: tuple[Rule, ...] = tuple(
+                _of_channels(node, axes) for axes in zip(*seen, strict=True)
+            )
             for value in node.outputs:
-                found[id(value)] = _hull(seen)
+                found[id(value)] = rules
     return found
+
+
+def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
+    """What is seen through any of several ways, and whether that is so of each channel."""
+    joined = _join(axes)
+    if not isinstance(joined, Axis):
+        return joined
+    op = node.op
+    axis = getattr(op, "axis", None)
+    firsts = "channels", 0, -node.inputs[0].type.rank
+    cuts = op.name == "pixel_shuffle" or (op.name in ("slice", "split") and axis in firsts)
+    if op.name in FULL and getattr(op, "groups", 1) == 1:
+        return replace(joined, is_mixed=False)
+    mixes = op.name == "pixel_unshuffle" or (op.name == "concat" and len(set(axes)) > 1)
+    if joined.is_mixed and (cuts or not is_ours(type(op))):
+        joined = replace(joined, is_loose=True)
+    return replace(joined, is_mixed=joined.is_mixed or mixes)
 
 
 def data_inputs(node: Node) -> list[tuple[int, Value]]:
@@ -133,23 +212,57 @@ def _spreads(size: Size, made: Size) -> bool:
     return isinstance(size, int) and size == 1 and not (isinstance(made, int) and made == 1)
 
 
-def _through(field: Field, windows: Windows | None) -> Field:
-    """The field behind one more layer."""
-    if windows is None or len(windows) != len(field):
-        return (None,) * len(field)
-    return tuple(_compose(axis, window) for axis, window in zip(field, windows, strict=True))
+def _covers(item: Input, value: Value, rules: tuple[Rule, ...]) -> tuple[bool, ...]:
+    """Whether a map sees, with all its places, its whole input, but for some cells at the borders.
+
+    It does where it is as long as its step says: it was not cut to a part.
+    """
+    sizes = item.value.type.spatial, value.type.spatial
+    if len(sizes[0]) != len(sizes[1]):
+        return tuple(axis is None for axis in rules)
+    return tuple(
+        axis is None or (isinstance(axis, Axis) and _spans(size, made, axis.stride))
+        for axis, size, made in zip(rules, *sizes, strict=True)
+    )
 
 
-def _compose(axis: Axis | None, window: Window | None) -> Axis | None:
-    if axis is None or window is None:
+def _spans(size: Size, made: Size, stride: Fraction) -> bool:
+    if isinstance(size, int) or isinstance(made, int):
+        return isinstance(size, int)  # what is seen of known sizes is counted elsewhere
+    found = drift(size, made)
+    return size == made or (found is not None and found.ratio == stride)
+
+
+def _through(
+    rules: tuple[Rule, ...], windows: Windows | None, covers: tuple[bool, ...]
+) -> tuple[Rule, ...]:
+    """The rules behind one more layer; what it reads whole is all only of a map that covers all."""
+    if windows is None or len(windows) != len(rules):
+        windows = (None,) * len(rules)
+    return tuple(
+        _compose(axis, window, whole)
+        for axis, window, whole in zip(rules, windows, covers, strict=True)
+    )
+
+
+def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
+    if window is None:
+        return None if covers else "unknown"
+    if axis is None:
         return None
+    if not window.size or axis == "unknown":
+        return "unknown"
+    if axis.wraps and (window.is_loose or 0 not in cells(window, 0)):
+        return "unknown"
     before = len(axis.ends)
     step, over = window.stride.numerator, window.stride.denominator
     period = over * before // gcd(step, over * before)
-    if not 0 < period <= MAX_PERIOD:
-        return None
+    if not 0 < period <= MAX_PERIOD or (window.mirrors and before > 1):
+        return "unknown"
     ends = tuple(_seen(axis, cells(window, position)) for position in range(period))
-    return Axis(ends, int(window.stride * period * axis.stride))
+    shift = int(window.stride * period * axis.stride)
+    is_loose = axis.is_loose or window.is_loose
+    return Axis(ends, shift, is_loose, axis.wraps or window.wraps, axis.is_mixed)
 
 
 def cells(window: Window, position: int) -> range:
@@ -166,23 +279,25 @@ def _seen(axis: Axis, positions: range) -> Ends:
     return (min(lows), max(highs)) if lows and highs else None
 
 
-def _hull(fields: list[Field]) -> Field:
+def _join(axes: tuple[Rule, ...]) -> Rule:
     """What is seen through any of several ways."""
-    if len(fields) == 1:
-        return fields[0]
-    return tuple(_join(axes) for axes in zip(*fields, strict=True))
-
-
-def _join(axes: tuple[Axis | None, ...]) -> Axis | None:
-    known = [axis for axis in axes if axis is not None]
+    if len(axes) == 1 or None in axes:
+        return axes[0] if len(axes) == 1 else None
+    known = [axis for axis in axes if isinstance(axis, Axis)]
     strides = {axis.stride for axis in known}
-    if len(known) < len(axes) or len(strides) > 1:
-        return None
     period = lcm(*(len(axis.ends) for axis in known))
-    if period > MAX_PERIOD:
-        return None
-    ends: list[Ends] = []
+    if len(known) < len(axes) or len(strides) > 1 or period > MAX_PERIOD:
+        return "unknown"
+    ends = _ends_of_all(known, period)
+    sure = [axis for axis in known if not axis.is_loose]
+    is_loose = len(sure) < len(known) and _ends_of_all(sure, period) != ends
+    wraps, is_mixed = any(axis.wraps for axis in known), any(axis.is_mixed for axis in known)
+    return Axis(ends, int(strides.pop() * period), is_loose, wraps, is_mixed)
+
+
+def _ends_of_all(axes: list[Axis], period: int) -> tuple[Ends, ...]:
+    found: list[Ends] = []
     for position in range(period):
-        here = [e for e in (axis.at(position) for axis in known) if e is not None]
-        ends.append((min(e[0] for e in here), max(e[1] for e in here)) if here else None)
-    return Axis(tuple(ends), int(strides.pop() * period))
+        here = [e for e in (axis.at(position) for axis in axes) if e is not None]
+        found.append((min(e[0] for e in here), max(e[1] for e in here)) if here else None)
+    return tuple(found)

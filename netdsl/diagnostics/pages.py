@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from textwrap import fill
+from textwrap import fill, shorten
 
 EXAMPLE = re.compile(r"```(net|sh) (wrong|right)(?: ([^\n]*))?\n(.*?)```\n", re.DOTALL)
+
+
+WARNING = "A warning. "
+STATEMENT_END = re.compile(r"[.:;]\s(?=(?:[^`]*`[^`]*`)*[^`]*$)")
+CLAUSE = re.compile(r", (?=(?:so|and|or|which|that is|such as|as) )")
+LINE = 76
+"""Letters of a summary: what stands beside the codes on a line of 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,20 @@ class Page:
     wrong: Example
     right: Example
 
+    @property
+    def is_warning(self) -> bool:
+        """Whether the code is a warning's; its page says so first."""
+        return self.meaning.startswith(WARNING)
+
+    @property
+    def summary(self) -> str:
+        """The first statement of the meaning, a long one without its last clauses."""
+        said = " ".join(self.meaning.removeprefix(WARNING).split())
+        clauses = CLAUSE.split(STATEMENT_END.split(said)[0].rstrip("."))
+        while len(clauses) > 1 and len(", ".join(clauses)) > LINE:
+            clauses.pop()
+        return ", ".join(clauses)
+
     def text(self, width: int = 100) -> str:
         """The page for a terminal of a width."""
         paragraphs = self.meaning.split("\n\n")
@@ -48,6 +69,29 @@ def codes() -> list[str]:
     return sorted(
         item.name.removesuffix(".md") for item in folder.iterdir() if item.name.endswith(".md")
     )
+
+
+def listing(width: int = 100) -> str:
+    """Every code with what it means, a line each: errors, then warnings."""
+    every = [page(code) for code in codes()]
+    wide = max(len(each.code) for each in every)
+    room = max(width - wide - 4, 20)
+    parts: list[str] = []
+    for title, is_warning in ("errors", False), ("warnings", True):
+        lines = (
+            f"  {each.code:<{wide}}  {shorten(each.summary, room, placeholder=' ...')}"
+            for each in every
+            if each.is_warning == is_warning
+        )
+        parts.append("\n".join([title, *lines]))
+    return "\n\n".join(parts)
+
+
+def related(text: str) -> list[str]:
+    """The codes that share a word with a text that is none, those that share most first."""
+    words = {word for word in re.split(r"[^a-z]+", text.lower()) if len(word) > 2}
+    shared = {code: len(words & set(code.split("-"))) for code in codes()}
+    return [c for c in sorted(shared, key=lambda c: -shared[c]) if shared[c]]
 
 
 def markdown(code: str) -> str:

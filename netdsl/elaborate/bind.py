@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
+from netdsl.elaborate import otherwise
 from netdsl.elaborate.evaluate import Evaluator, describe
 from netdsl.elaborate.given import Written, expression
 from netdsl.elaborate.names import (
@@ -19,8 +20,9 @@ from netdsl.elaborate.names import (
     Poison,
 )
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.suggest import did_you_mean, is_same, leave_out, nearest
+from netdsl.elaborate.suggest import SAME_PARAMETER, did_you_mean, is_same, leave_out, nearest
 from netdsl.elaborate.text import python_text
+from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Argument, Value
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.params import (
@@ -48,7 +50,8 @@ Given = tuple[ast.Argument, Environment]
 class Formal:
     """A parameter to be bound, of an op or of a definition. `kind` None: a layer.
 
-    `usage` says how the op is called, for what does not fit; `named` ones are given by name only.
+    `usage` says how the op is called, for what does not fit; `named` ones are given by name only;
+    `owner` is the op.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Formal:
     default: object = None
     usage: str = ""
     named: bool = False
+    owner: str = ""
 
 
 @dataclass(slots=True)
@@ -95,7 +99,8 @@ class Binder:
         order = [p.name for p in parameters(op) if not p.named]
         usage = f"`{op.name}` takes {', '.join(order)}, in this order" if len(order) > 1 else ""
         formals = [
-            Formal(p.name, p.kind, p.required, p.default, usage, p.named) for p in parameters(op)
+            Formal(p.name, p.kind, p.required, p.default, usage, p.named, op.name)
+            for p in parameters(op)
         ]
         matched = self._match(op.name, formals, given, call)
         if matched is None:
@@ -260,7 +265,7 @@ class Binder:
                 target = argument.name.text if argument.name.text in names else None
             if target is None:
                 known = order if argument.name is None else names
-                self._unexpected(name, known, argument, untyped)
+                self._unexpected(name, known, argument, untyped, _already(given, argument, order))
                 wrong = True
             elif target in matched:
                 self.sink.error(
@@ -284,25 +289,37 @@ class Binder:
         return None if wrong else matched
 
     def _unexpected(
-        self, name: str, names: list[str], argument: ast.Argument, untyped: str
+        self,
+        name: str,
+        names: list[str],
+        argument: ast.Argument,
+        untyped: str,
+        already: set[str],
     ) -> None:
+        """An argument that fits no parameter; `already` are those that others fill."""
         if argument.name is None:
+            most = len(names)
             self.sink.error(
                 "too-many-arguments",
-                f"`{name}` takes {len(names)} arguments at the most",
+                f"`{name}` takes {_count(most)}",
                 argument.span,
-                help=untyped or (f"they are {', '.join(names)}" if names else ""),
+                help=otherwise.number(name, argument.value)
+                or untyped
+                or (f"they are {', '.join(names)}" if names else ""),
             )
             return
         text, span = argument.name.text, argument.name.span
-        guess = "" if leave_out(text) else nearest(text, names)
+        written = untyped or leave_out(text) or otherwise.named_argument(name, text)
+        guess = "" if written else nearest(text, names)
+        if guess in already:
+            written = f"`{guess}` is given already" if is_same(text, guess) else ""
+            guess = ""
         fix = Fix(f"write `{guess}`", (Edit(span, guess),), safe=is_same(text, guess))
         self.sink.error(
             "unknown-argument",
             f"`{name}` has no parameter `{text}`",
             span,
-            help=untyped
-            or leave_out(text)
+            help=written
             or (f"did you mean `{guess}`?" if guess else "")
             or (f"it has {', '.join(names)}" if names else "it takes no arguments"),
             fix=fix if guess else None,
@@ -338,14 +355,16 @@ class Binder:
     def _evaluate(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:
         """A bare word that is none of the option words gets a message that lists them."""
         assert formal.kind is not None
-        words = formal.kind.words
-        if words and isinstance(expr, ast.NameExpr) and environment.lookup(expr.name) is None:
-            self.evaluator.error(
-                "bad-argument",
-                f"`{formal.name}` does not know `{expr.name}`",
-                expr.span,
-                did_you_mean(expr.name, words) or f"it takes {formal.kind.name}",
-            )
+        if isinstance(expr, ast.NameExpr) and environment.lookup(expr.name) is None:
+            words = formal.kind.words
+            help = otherwise.word(formal.owner, formal.name, expr.name)
+            if help or words:
+                self.evaluator.error(
+                    "bad-argument",
+                    f"`{formal.name}` does not know `{expr.name}`",
+                    expr.span,
+                    help or did_you_mean(expr.name, words) or f"it takes {formal.kind.name}",
+                )
         return self.evaluator.plain(expr, environment)
 
     def _reference(
@@ -380,7 +399,9 @@ class Binder:
                 "bad-argument",
                 f"`{formal.name}` takes {formal.kind.name}: {_mismatch(mismatch, value)}",
                 span,
-                help=formal.usage,
+                help=otherwise.open_size(formal.owner, formal.name)
+                if _is_open(value)
+                else formal.usage,
             )
             return POISON
 
@@ -418,6 +439,24 @@ def _untyped(inputs: Sequence[ast.BlockInput]) -> str:
         return ""
     shown = ", ".join(f"{name}: int" for name in named)
     return f"without types these are inputs, not parameters: write `({shown})`"
+
+
+def _already(given: Sequence[Given], but: ast.Argument, order: list[str]) -> set[str]:
+    """The parameters that the other arguments fill, by whatever name they go."""
+    others = [argument for argument, _ in given if argument is not but]
+    unnamed = sum(argument.name is None for argument in others)
+    named = {argument.name.text for argument in others if argument.name is not None}
+    return {*order[:unnamed], *named, *(SAME_PARAMETER.get(name.lower(), "") for name in named)}
+
+
+def _is_open(value: object) -> bool:
+    """Whether a size of the input is in it."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(part, Dim) for part in parts)
+
+
+def _count(most: int) -> str:
+    return f"{most} argument{'s' * (most > 1)} at the most" if most else "no arguments"
 
 
 def _usage(formals: Sequence[Formal]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from netdsl.diagnostics import Span
 from netdsl.elaborate.bind import Bound
 from netdsl.elaborate.calls import Call, add_node
 from netdsl.elaborate.labels import declare, declare_label, label_text
@@ -54,8 +53,8 @@ def _last_chain(body: ast.Body) -> int | None:
 def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
     """Run one statement that is not the result of its body."""
     match statement:
-        case ast.ChainStatement(chain, span):
-            note_unused(state, run_chain(state, chain, place), span)
+        case ast.ChainStatement(chain):
+            note_unused(state, run_chain(state, chain, place), statement)
         case ast.AssignStatement():
             _assign(state, statement, place)
         case ast.LetStatement():
@@ -77,10 +76,10 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
             )
 
 
-def note_unused(state: State, flow: MaybeFlow, span: Span) -> None:
+def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None:
     """Remember a result that something has to use by the end."""
     if isinstance(flow, Flow):
-        state.unused.append((span, flow))
+        state.unused.append((statement, flow))
 
 
 def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
@@ -88,7 +87,7 @@ def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
     targets = statement.targets
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
-        note_unused(state, flow, statement.span)
+        note_unused(state, flow, statement)
         return
     flows: list[MaybeFlow] = [POISON] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
@@ -102,7 +101,7 @@ def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
-    note_unused(state, flow, statement.span)
+    note_unused(state, flow, statement)
 
 
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
@@ -148,7 +147,7 @@ def _weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
         flow = _weight_node(state, statement, shape, fill, label, place)
     except Broken:
         pass
-    note_unused(state, flow, statement.span)
+    note_unused(state, flow, statement)
     if len(statement.label.parts) == 1 and statement.label.parts[0].text.isidentifier():
         declare_label(state, statement.label, flow, place)
 

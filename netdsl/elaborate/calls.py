@@ -21,12 +21,12 @@ from netdsl.elaborate.names import (
 )
 from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.program import Block
-from netdsl.elaborate.sharing import share
+from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.answers import check_answers
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.base import Op, Refusal, Rules, parameters
 from netdsl.ops.plugins import check_types
 
 MAX_SIZE = 2**40
@@ -158,16 +158,13 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
             if most is None
             else f"{least} to {most}"
         )
-        one = takes == "1"
         state.error(
             place,
             "wrong-inputs",
-            f"`{op.name}` takes {takes} value{'' if one else 's'}, "
+            f"`{op.name}` takes {takes} value{'' if takes == '1' else 's'}, "
             f"and {count} come{'s' * (count == 1)} in",
             call.span,
-            help="join them first: `-> concat` or `-> add`"
-            if one and count > 1
-            else f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`",
+            help=_inputs_help(op, too_many=count > least),
         )
         return False
     if op.takes_weights or all(v.type.batched for v in flow.values):
@@ -180,6 +177,22 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
         help="join it with a value first: `(x, weight) -> add`, `mul` or `concat`",
     )
     return False
+
+
+def _inputs_help(op: type[Op], *, too_many: bool) -> str:
+    """How a layer gets as many values as it takes; never by joining what is to stay apart."""
+    if not too_many:
+        return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
+    if op.name in ("attention", "window_attention"):
+        return (
+            f"in `{op.name}` the tokens of one value look at each other; there is no layer yet in "
+            "which they look at those of another value"
+        )
+    if any(p.kind.takes_value for p in parameters(op)):
+        return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
+    if op.arity[1] != 1:
+        return f"name those that are meant: `(a, b) -> {op.name}`"
+    return f"let one flow in, `a -> {op.name}`, or join them before it: `(a, b) -> concat`"
 
 
 # --- blocks --------------------------------------------------------------------------------
@@ -278,23 +291,43 @@ def _call_shared(
             place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
         )
         return POISON
-    if shared.first is None:
+    if not shared.made:
         before = len(place.scope.children)
         result = call_layer(state, callee, made, flow, place)
         if not isinstance(result, Poison):
-            shared.first = place.scope.children[before]
+            first = place.scope.children[before]
+            shared.made.append(Shared([first], first))
         return result
     again = replace(place, naming=Naming(numbered=False))
     result = call_layer(state, callee, made, flow, again)
     if isinstance(result, Poison):
         return result
-    if share(shared.first, place.scope.children[-1]):
-        return result
+    return result if _join(state, shared, call, place) else POISON
+
+
+def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+    """Make the call just built one more of a layer made before; False where that can't be.
+
+    A layer without weights is no less the same where PyTorch needs a module of its own for it.
+    """
+    again = place.scope.children[-1]
+    reasons = [made.join(again) for made in shared.made]
+    if not all(reasons):
+        return True
+    name = shared.statement.name.text
+    place.naming.add_variant(again, name)
+    if not has_weights(again) and not shared.made[0].has_weights:
+        shared.made.append(Shared([again], again))
+        return True
     state.error(
         place,
         "shared-differs",
         f"`{name}` can't be shared here: for this input it would be another layer",
         call.span,
-        help="the channels (and what else its weights depend on) must be those of its first use",
+        secondary=(Label(shared.made[0].calls[0].span, "its first use"),),
+        notes=(f"its weights are those of its first use, there, but {reasons[0]}",),
+        help="the channels (and what else its weights depend on) must be those of its first use, "
+        "and so must the number of axes and the sizes that PyTorch's modules depend on; "
+        "or make a second layer: `layer other = ...`",
     )
-    return POISON
+    return False

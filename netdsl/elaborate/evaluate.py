@@ -31,7 +31,7 @@ from netdsl.elaborate.names import (
     SharedLayer,
 )
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.suggest import did_you_mean
+from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
 from netdsl.ir.condition import Compare, Condition, Truth, divides
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops import registry
@@ -186,7 +186,7 @@ class Evaluator:
             "unknown-name",
             f"nothing here is called `{expr.name}`",
             expr.span,
-            did_you_mean(expr.name, environment.visible()),
+            CONSTANTS.get(expr.name, "") or did_you_mean(expr.name, environment.visible()),
         )
         raise AssertionError
 
@@ -319,7 +319,7 @@ class Evaluator:
                 "unknown-function",
                 f"there is no function `{name}`",
                 expr.callee.span,
-                did_you_mean(name, known) or f"there are {', '.join(sorted(known))}",
+                function_help(name, known) or f"there are {', '.join(sorted(known))}",
             )
         if any(a.name for a in expr.arguments):
             raise Wrong(f"`{name}` takes no named arguments")

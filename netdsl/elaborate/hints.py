@@ -36,14 +36,28 @@ def layout_hint(inputs: Sequence[Value]) -> str:
     return ""
 
 
+def is_channels_first(op: OpLike, inputs: Sequence[Value]) -> bool:
+    """Whether a convolution looks as if it had PyTorch's arguments: those that come in, then those
+    that go out, which is a large kernel here, and the kernel, which is a stride here.
+
+    Large kernels that are meant are depthwise, cut the map into patches, or enlarge it.
+    """
+    if op.name not in ("conv", "conv_transpose") or not inputs:
+        return False
+    kernel, stride = getattr(op, "kernel", 0), getattr(op, "stride", 0)
+    if inputs[0].type.shape[:1] != (getattr(op, "channels", None),):
+        return False
+    if not isinstance(kernel, int) or not isinstance(stride, int) or kernel < LARGE_KERNEL:
+        return False
+    enlarges = op.name == "conv_transpose" and kernel <= 2 * stride
+    return getattr(op, "groups", 1) == 1 and kernel != stride and not enlarges
+
+
 def argument_hint(op: OpLike, inputs: Sequence[Value]) -> str:
     """Whether a convolution was given the channels that come in, as PyTorch wants them."""
-    channels = getattr(op, "channels", None)
-    if op.name not in ("conv", "conv_transpose") or inputs[0].type.shape[:1] != (channels,):
+    if not is_channels_first(op, inputs):
         return ""
     kernel, stride = getattr(op, "kernel", 0), getattr(op, "stride", 0)
-    if not isinstance(kernel, int) or kernel < LARGE_KERNEL:
-        return ""
     return (
         "the channels that come in are worked out, and the order is "
         f"`{op.name}(channels, kernel, stride)`: did you mean `{op.name}({kernel}, {stride})`?"

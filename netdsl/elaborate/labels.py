@@ -37,6 +37,16 @@ def _part(state: State, part: ast.LabelPart, place: Place) -> str:
         if not part.text or part.text.strip(".") != part.text or ".." in part.text:
             state.error(place, "bad-label", f'`"{part.text}"` can\'t be a label', part.span)
             return BROKEN_LABEL
+        if not part.text.isprintable():
+            shown = next(f"U+{ord(c):04X}" for c in part.text if not c.isprintable())
+            state.error(
+                place,
+                "bad-label",
+                f"a label holds what can be read, and {shown} can't",
+                part.span,
+                help="take the character out of the string",
+            )
+            return BROKEN_LABEL
         return part.text
     index = label_index(state, part, place)
     return BROKEN_LABEL if index is None else f"{part.text}{index}"

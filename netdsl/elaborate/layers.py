@@ -16,7 +16,8 @@ from netdsl.elaborate.names import (
     SharedLayer,
 )
 from netdsl.elaborate.program import Block, std_names
-from netdsl.elaborate.suggest import is_same, leave_out, nearest
+from netdsl.elaborate.suggest import asked, leave_out, near, nearest
+from netdsl.elaborate.unknown import Guess, guess_layer, is_framework
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.plugins import installed, installed_names
@@ -105,6 +106,9 @@ def _from_alias(
     if environment.unit.is_lacking and (unit is None or name.text not in unit.own):
         return POISON
     if unit is None or len(names) > 2:
+        if unit is None and is_framework(alias.text):
+            _without_module(names, environment, sink)
+            return POISON
         sink.error(
             "unknown-layer",
             f"there is no file under the name `{alias.text}`",
@@ -115,12 +119,12 @@ def _from_alias(
     found = unit.own.get(name.text)
     if isinstance(found, Block):
         return found
-    guess = nearest(name.text, (n for n, d in unit.own.items() if isinstance(d, Block)))
+    blocks = [n for n, d in unit.own.items() if isinstance(d, Block)]
     sink.error(
         "unknown-layer",
         f"`{alias.text}` has no block `{name.text}`",
         name.span,
-        help=f"did you mean `{guess}`?" if guess else (),
+        help=asked(near(name.text, blocks)) or f"it has {', '.join(sorted(blocks)) or 'none'}",
     )
     return POISON
 
@@ -155,17 +159,48 @@ def _unknown(
             fix=_insert_use(environment, file, name.span),
         )
         return
-    blocks = {n for n, d in environment.unit.visible.items() if isinstance(d, Block)}
-    layers = {n for n in environment.visible() if _is_layer(environment, n)}
-    guess = nearest(name.text, blocks | layers | set(registry()) | set(installed_names()))
+    guess = guess_layer(name.text, *_known(environment))
+    layer = guess.layer
+    there = registry().get(layer) is not None or layer not in std_names()
     sink.error(
         "unknown-layer",
         f"there is no layer or value `{name.text}`",
         name.span,
-        notes=_other_names(guess, arguments),
-        help=f"did you mean `{guess}{_usage(guess)}`?" if guess else (),
-        fix=Fix(f"write `{guess}`", (Edit(name.span, guess),), safe=is_same(name.text, guess))
-        if guess
+        notes=_other_names(layer, arguments),
+        help=(*guess.help(_usage(layer)), *(() if there else (_from_library(layer),)))
+        or "`netdsl layers` lists all",
+        fix=Fix(f"write `{layer}`", (Edit(name.span, layer),), safe=guess.is_certain)
+        if layer and there
+        else None,
+    )
+
+
+def _known(environment: Environment) -> tuple[set[str], set[str]]:
+    """Layers by name: those of the file, and those that every file has or may `use`."""
+    blocks = {n for n, d in environment.unit.visible.items() if isinstance(d, Block)}
+    layers = {n for n in environment.visible() if _is_layer(environment, n)}
+    library = {n for n in std_names() if n[0].isupper()}
+    return blocks | layers, {*registry(), *installed_names(), *library}
+
+
+def _from_library(name: str) -> str:
+    file = std_names()[name]
+    return f"it is in {file}: add `use {file} ({name})`"
+
+
+def _without_module(names: tuple[ast.Name, ...], environment: Environment, sink: Sink) -> None:
+    """`nn.Conv2d`, `tf.keras.layers.Dense`: what the last name is here, by itself."""
+    name, whole = names[-1], names[0].span.to(names[-1].span)
+    known = _known(environment)
+    is_ours = name.text in known[0] | known[1]
+    guess = Guess((name.text,)) if is_ours else guess_layer(name.text, *known)
+    sink.error(
+        "unknown-layer",
+        f"`{whole.text}` is a layer of another framework",
+        whole,
+        help=guess.help(_usage(guess.layer)) or "`netdsl layers` lists all that are here",
+        fix=Fix(f"write `{guess.layer}`", (Edit(whole, guess.layer),), safe=False)
+        if guess.layer in registry()
         else None,
     )
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Node, Scope, Value
+from netdsl.ir.graph import Value
 from netdsl.ops.base import Op
 from netdsl.syntax import ast
 
 if TYPE_CHECKING:
     from netdsl.elaborate.program import Block, Unit
+    from netdsl.elaborate.sharing import Shared
 
 
 class Poison:
@@ -85,11 +86,11 @@ class LayerValue:
 
 @dataclass(eq=False, slots=True)
 class SharedLayer:
-    """`layer enc = Encoder(64)`; `first` is its first call."""
+    """`layer enc = Encoder(64)`; `made` has what its calls made, more than one without weights."""
 
     statement: ast.LayerStatement
     environment: Environment
-    first: Node | Scope | None = None
+    made: list[Shared] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)

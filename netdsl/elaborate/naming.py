@@ -3,70 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from netdsl.diagnostics import Label, Sink, Span
+from netdsl.elaborate.attributes import why_taken
 from netdsl.ir.graph import Graph, Kind, Node, Scope
-
-MODULE_ATTRIBUTES = frozenset(
-    [
-        "T_destination",
-        "add_module",
-        "apply",
-        "bfloat16",
-        "buffers",
-        "call_super_init",
-        "children",
-        "compile",
-        "cpu",
-        "cuda",
-        "double",
-        "dump_patches",
-        "eval",
-        "extra_repr",
-        "float",
-        "forward",
-        "get_buffer",
-        "get_extra_state",
-        "get_parameter",
-        "get_submodule",
-        "half",
-        "ipu",
-        "load_state_dict",
-        "modules",
-        "mtia",
-        "named_buffers",
-        "named_children",
-        "named_modules",
-        "named_parameters",
-        "parameters",
-        "register_backward_hook",
-        "register_buffer",
-        "register_forward_hook",
-        "register_forward_pre_hook",
-        "register_full_backward_hook",
-        "register_full_backward_pre_hook",
-        "register_load_state_dict_post_hook",
-        "register_load_state_dict_pre_hook",
-        "register_module",
-        "register_parameter",
-        "register_state_dict_post_hook",
-        "register_state_dict_pre_hook",
-        "requires_grad_",
-        "set_extra_state",
-        "set_submodule",
-        "share_memory",
-        "state_dict",
-        "to",
-        "to_empty",
-        "train",
-        "training",
-        "type",
-        "xpu",
-        "zero_grad",
-    ]
-)
-"""What every `nn.Module` has already, so that no layer in it can be called so."""
 
 
 @dataclass(slots=True)
@@ -89,59 +32,136 @@ class Naming:
 
     numbered: bool
     entries: list[Entry] = field(default_factory=list)
+    variants: list[tuple[Node | Scope, str]] = field(default_factory=list)
 
     def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
         """Take the next place."""
         self.entries.append(Entry(target, label, base, span))
 
+    def add_variant(self, target: Node | Scope, name: str) -> None:
+        """Another module of a shared layer without weights: it takes no place."""
+        self.variants.append((target, name))
+
     def finish(self, sink: Sink) -> None:
         """Write the labels into the nodes and scopes; reports a label used twice."""
-        taken: dict[str, Span] = {}
+        taken: dict[str, Entry] = {}
         for entry in self.entries:
             if entry.label:
                 self._claim(entry, taken, sink)
+        firsts = {label.split(".")[0] for label in taken}
         counters: Counter[str] = Counter()
         for place, entry in enumerate(self.entries):
             label = entry.label
             if not label:
-                label = str(place) if self.numbered else _next(entry.base, counters, taken)
+                label = str(place) if self.numbered else _next(entry.base, counters, firsts)
             if self.numbered and not entry.label and label in taken:
-                _twice(label, entry.span, taken[label], sink)
+                _twice(label, entry, taken[label], sink)
             entry.target.label = label
+            taken.setdefault(label, entry)
+        for target, name in self.variants:
+            numbered = (f"{name}_{number}" for number in count(2))
+            target.label = next(label for label in numbered if label not in taken)
+            taken[target.label] = Entry(target, target.label, "", target.span)
 
-    def _claim(self, entry: Entry, taken: dict[str, Span], sink: Sink) -> None:
-        first = entry.label.split(".")[0]
-        if first in MODULE_ATTRIBUTES:
-            sink.error(
-                "name-taken",
-                f"PyTorch calls a part of every module `{first}`, so no layer can be called so",
-                entry.span,
-                help=f"another label: `{first}_`",
-            )
+    def _claim(self, entry: Entry, taken: dict[str, Entry], sink: Sink) -> None:
+        for part in entry.label.split("."):
+            reason = why_taken(part)
+            if reason:
+                other = f"{part.strip('_') or 'name'}_"
+                sink.error("name-taken", reason, entry.span, help=f"another label: `{other}`")
         if entry.label in taken:
-            _twice(entry.label, entry.span, taken[entry.label], sink)
-        taken[entry.label] = entry.span
+            _twice(entry.label, entry, taken[entry.label], sink)
+        taken.setdefault(entry.label, entry)
 
 
-def _next(base: str, counters: Counter[str], taken: dict[str, Span]) -> str:
+def _next(base: str, counters: Counter[str], taken: set[str]) -> str:
     while True:
         counters[base] += 1
         label = f"{base}{counters[base]}"
-        if label not in taken:
+        if label not in taken and not why_taken(label):
             return label
 
 
-def _twice(label: str, span: Span, before: Span, sink: Sink) -> None:
+KEYS = "a layer's path is its key in state_dict(), so each has its own"
+
+
+def _twice(label: str, again: Entry, before: Entry, sink: Sink) -> None:
+    turns = _turns_of(before.target, again.target)
+    if turns:
+        _in_turns(label, again, turns, sink)
+        return
     sink.error(
         "path-taken",
         f"two layers have the path `{label}`",
-        span,
+        again.span,
         label="the second one",
-        secondary=[Label(before, "the first one")] if before != span else (),
-        notes=["a layer's path is its key in state_dict(), so each has its own"],
+        secondary=[Label(before.span, "the first one")] if before.span != again.span else (),
+        notes=[KEYS],
         help="call one of them otherwise (`name2: ...`), leave its label out, or share one layer: "
         "`layer name = ...`",
     )
+
+
+def _in_turns(label: str, again: Entry, turns: _Turns, sink: Sink) -> None:
+    """One stage in a loop that is called alike in two of its turns; said once."""
+    if any(d.code == "path-taken" and d.span == again.span for d in sink.diagnostics):
+        return
+    sink.error(
+        "path-taken",
+        f"turn {turns.first} and turn {turns.second} of this `{turns.word}` both make a layer with "
+        f"the path `{label}`",
+        again.span,
+        label=f"written once, made in each of {turns.count} turns",
+        secondary=[Label(turns.span, "what runs in each turn")],
+        notes=[KEYS],
+        help=turns.help(label.split(".")[0]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """Two turns of a loop, counted from 1, and how many it has."""
+
+    word: str
+    span: Span
+    first: int
+    second: int
+    count: int
+
+    def help(self, name: str) -> str:
+        """What to write in place of a label that begins with this name."""
+        known = name.isidentifier()
+        label = f"`{name}[i]: ...` makes `{name}0`" if known else "`[i]: ...` makes `0`"
+        if self.word == "for":
+            return f"put what the `for` counts into the label ({label}), or leave the label out"
+        return (
+            f"count the turns, and put the number into the label: `for i in 0..{self.count} "
+            f"{{ ... }}`, where {label}; or leave the label out: under a label of the loop "
+            f"(`blocks: repeat {self.count} {{ ... }}`) stages are called `0`, `1`, ..."
+        )
+
+
+def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
+    """The turns of a loop in which these two are the same text; None if they are not."""
+    around = {id(inner.parent): inner for inner in _outward(one)}
+    for inner in _outward(other):
+        first, loop = around.get(id(inner.parent)), inner.parent
+        if first is None or loop is None:
+            continue
+        if first is inner or first.span != inner.span:
+            return None
+        turns = [c for c in loop.children if isinstance(c, Scope) and c.span == inner.span]
+        word = "repeat" if loop.kind is Kind.REPEAT else "for"
+        numbers = turns.index(first) + 1, turns.index(inner) + 1
+        return _Turns(word, inner.span, *numbers, len(turns))
+    return None
+
+
+def _outward(part: Node | Scope) -> Iterator[Scope]:
+    scope = part.scope if isinstance(part, Node) else part
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 def write_paths(graph: Graph, sink: Sink) -> None:
@@ -179,26 +199,66 @@ def _below(path: str, label: str) -> str:
 
 
 def _check_keys(graph: Graph, sink: Sink) -> None:
-    """A key belongs to one layer, and nothing goes below a layer that has weights."""
-    owners: dict[str, Node] = {}
+    """A path or key belongs to one layer, and nothing goes below a layer that has weights.
+
+    Where two labels are equal that has been said already.
+    """
+    if any(diagnostic.code == "path-taken" for diagnostic in sink.diagnostics):
+        return
+    _check_paths(graph, sink)
+    owners: dict[str, Entry] = {}
     for layer in graph.layers():
         for spec in layer.weights:
             key = layer.key(spec)
+            call = layer.calls[0]
             if key in owners:
-                _twice(key, layer.calls[0].span, owners[key].span, sink)
-            owners[key] = layer.calls[0]
-    holders = {n.path: n for n in owners.values() if n.op.name and n.path}
+                _twice(key, Entry(call, "", "", call.span), owners[key], sink)
+            owners.setdefault(key, Entry(call, "", "", call.span))
+    nodes = (entry.target for entry in owners.values())
+    holders = {n.path: n for n in nodes if isinstance(n, Node) and n.path}
     for path, span in _all_paths(graph):
         parts = path.split(".")
         for end in range(1, len(parts)):
             holder = holders.get(".".join(parts[:end]))
             if holder is not None:
+                what = "layer" if holder.op.name else "weight"
                 sink.error(
                     "path-taken",
-                    f"`{path}` would lie inside the layer `{holder.path}`",
+                    f"`{path}` would lie inside the {what} `{holder.path}`",
                     span,
-                    secondary=[Label(holder.span, "this layer")],
+                    secondary=[Label(holder.span, f"this {what}")],
                     help="another label for one of the two",
+                )
+
+
+def _check_paths(graph: Graph, sink: Sink) -> None:
+    """Labels with dots may meet what another label holds: `b: { f: relu } -> b.f: tanh`."""
+    made: list[Node | Scope] = [s for s in graph.root.scopes() if s.label and s.shares is None]
+    made += [layer.calls[0] for layer in graph.layers() if layer.calls[0].label]
+    taken: dict[str, Entry] = {}
+    for part in made:
+        entry = Entry(part, part.label, "", part.span)
+        if part.path in taken:
+            _twice(part.path, entry, taken[part.path], sink)
+        taken.setdefault(part.path, entry)
+    _check_bodies([graph.root, *(part for part in made if isinstance(part, Scope))], sink)
+
+
+def _check_bodies(scopes: Sequence[Scope], sink: Sink) -> None:
+    """A body can't put something into another one that is made later, outside of it."""
+    members = [(scope, member) for scope in scopes for member in scope.members()]
+    makers = {m.path: (scope, m.span) for scope, m in members if isinstance(m, Scope)}
+    for scope, member in members:
+        above = member.path
+        while len(above) > len(scope.path) and (above := above.rpartition(".")[0]):
+            maker, span = makers.get(above, (scope, member.span))
+            if len(maker.path) < len(scope.path) < len(above):
+                sink.error(
+                    "path-taken",
+                    f"`{member.path}` would lie in `{above}`, made outside of `{scope.path}`",
+                    member.span,
+                    secondary=[Label(span, "this one")],
+                    help="write both in the same braces, or give one of them another label",
                 )
 
 

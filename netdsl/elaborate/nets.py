@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 
 from netdsl.diagnostics import Sink, Span
@@ -16,14 +14,13 @@ from netdsl.elaborate.program import Unit
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import MAX_NODES, Place, State
 from netdsl.elaborate.suggest import did_you_mean
+from netdsl.elaborate.unused import check_unused
 from netdsl.ir.condition import all_of
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Input, Kind, Output, Requirement, Scope, Value
 from netdsl.ir.tensor import DTYPES, Tensor
 from netdsl.syntax import ast
-
-PYTHON_FRAMES = 20_000
-"""Room for bodies nested as deep as the compiler allows, at some ten frames each."""
+from netdsl.syntax.recursion import deep_recursion
 
 
 def elaborate(
@@ -46,7 +43,7 @@ def elaborate(
     state = State(sink, run_body, run_statement, max_nodes)
     builder = _NetBuilder(state, unit, definition, dict(sizes or {}))
     try:
-        with _deep_recursion():
+        with deep_recursion():
             graph = builder.build(dict(params or {}))
     except Halted:
         return None
@@ -78,16 +75,6 @@ def _choose(unit: Unit, net: str | None, sink: Sink) -> ast.NetDefinition | None
         help="a network is written `net Name { input image: [3, 224, 224] ... output y = ... }`",
     )
     return None
-
-
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, PYTHON_FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 class _NetBuilder:
@@ -276,19 +263,7 @@ class _NetBuilder:
         if all(o.when_training for o in self.outputs):
             sink.error("no-output", f"net {name.text} has no output", name.span,
                        help="write `output y = ...`")  # fmt: skip
-        self._check_unused()
-
-    def _check_unused(self) -> None:
-        for span, flow in self.state.unused:
-            if flow.values and not any(id(v) in self.state.used for v in flow.values):
-                self.state.sink.error(
-                    "unused-result",
-                    "nothing uses what this line computes",
-                    span,
-                    help="name the result (`z = ...`) and use it; if the next line goes on from "
-                    "it, begin that line with `->`; "
-                    "else leave the line out",
-                )
+        check_unused(self.state)
 
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
         """Mark what only training needs: what stages ask that do not run at inference."""

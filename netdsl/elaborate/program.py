@@ -61,6 +61,17 @@ class Unit:
     comments: tuple[ast.Comment, ...] = ()
     is_lacking: bool = False
 
+    def files(self) -> list[Path]:
+        """Where it and all that it uses was read from, the library aside."""
+        found: dict[int, Unit] = {}
+        waiting = [self]
+        while waiting:
+            unit = waiting.pop()
+            if id(unit) not in found:
+                found[id(unit)] = unit
+                waiting += [target for _, target in unit.uses]
+        return [unit.path for unit in found.values() if unit.path is not None]
+
 
 def load_program(
     source: Source, path: Path | None, roots: tuple[Path, ...], sink: Sink

@@ -99,7 +99,10 @@ def _source(
                 "no-source",
                 "nothing flows into this chain",
                 head.span,
-                help="begin it with a value: `image -> ...`",
+                help="begin it with a value: `image -> for ...`; a value for each item is "
+                "`(for ... { image -> ... })`"
+                if isinstance(head, ast.For)
+                else "begin it with a value: `image -> ...`",
             )
         return POISON, chain.items  # type: ignore[return-value]
     return incoming, chain.items  # type: ignore[return-value]

@@ -67,7 +67,7 @@ class State:
     where: Truth = True
     requirements: list[Requirement] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
-    unused: list[tuple[Span, Flow]] = field(default_factory=list)
+    unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
     binder: Binder = field(init=False)
@@ -79,11 +79,26 @@ class State:
         )
 
     def error(
-        self, place: Place, code: str, message: str, span: Span, *, help: str = "", label: str = ""
+        self,
+        place: Place,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        help: str = "",
+        label: str = "",
+        secondary: Sequence[Label] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         """Record an error, with the uses of blocks that lead to the place."""
         self.sink.error(
-            code, message, span, help=help or (), label=label, secondary=reversed(place.trail)
+            code,
+            message,
+            span,
+            help=help or (),
+            label=label,
+            secondary=(*secondary, *reversed(place.trail)),
+            notes=notes,
         )
 
     def refused(

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import math
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-SYNONYMS = {
-    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
-    "convolutional": "conv", "convtranspose2d": "conv_transpose", "deconv": "conv_transpose",
-    "conv2dtranspose": "conv_transpose", "deconvolution": "conv_transpose",
-    "maxpool1d": "maxpool", "maxpool2d": "maxpool", "maxpool3d": "maxpool",
-    "maxpooling2d": "maxpool", "max_pool2d": "maxpool", "pool": "maxpool", "pooling": "maxpool",
-    "avgpool1d": "avgpool", "avgpool2d": "avgpool", "avgpool3d": "avgpool",
-    "averagepooling2d": "avgpool", "avg_pool2d": "avgpool", "avg_pool": "avgpool",
-    "adaptiveavgpool2d": "adaptive_avgpool", "adaptivemaxpool2d": "adaptive_maxpool",
-    "globalaveragepooling2d": "global_avgpool", "globalmaxpooling2d": "global_maxpool",
-    "gap": "global_avgpool", "batchnorm1d": "batchnorm", "batchnorm2d": "batchnorm",
-    "batchnorm3d": "batchnorm", "batchnormalization": "batchnorm", "bn": "batchnorm",
-    "batch_norm": "batchnorm", "layernormalization": "layernorm", "layer_norm": "layernorm",
-    "group_norm": "groupnorm", "instancenorm2d": "instancenorm",
-    "localresponsenorm": "lrn", "dense": "linear", "fc": "linear", "fully_connected": "linear",
-    "innerproduct": "linear", "connected": "linear", "upsampling2d": "upsample",
-    "interpolate": "upsample", "resize": "upsample", "upsamplingbilinear2d": "upsample",
-    "pixelshuffle": "pixel_shuffle", "depth_to_space": "pixel_shuffle",
-    "space_to_depth": "pixel_unshuffle", "reorg": "pixel_unshuffle", "zeropadding2d": "pad",
-    "zeropad2d": "pad", "cat": "concat", "concatenate": "concat", "route": "concat",
-    "eltwise": "add", "shortcut": "add", "multiply": "mul", "average": "mean",
-    "leakyrelu": "leaky_relu", "leaky": "leaky_relu", "swish": "silu", "hswish": "hardswish",
-    "hard_swish": "hardswish", "logistic": "sigmoid", "multiheadattention": "attention",
-    "dropout2d": "channel_dropout", "spatialdropout2d": "channel_dropout",
-    "stochasticdepth": "drop_path", "droppath": "drop_path", "stochastic_depth": "drop_path",
-    "channelshuffle": "channel_shuffle", "view": "reshape", "transpose": "permute",
-    "chunk": "split", "crop2d": "crop", "spatialpyramidpooling": "spp",
-    "poolinglayer": "maxpool", "leakyrelulayer": "leaky_relu", "bilinear": "upsample",
-    "residual": "add", "skip": "add", "sum": "add", "merge": "concat", "fullyconnected": "linear",
-    "activation": "relu", "frozenbatchnorm2d": "batchnorm", "syncbatchnorm": "batchnorm",
-    "layernorm2d": "layernorm", "input": "identity", "passthrough": "identity",
-}  # fmt: skip
-"""Layers by the names that users of PyTorch, Keras, Caffe and Darknet type first, in lower case."""
+SHORT, LONG, LONGEST = 4, 7, 60
+"""Below the first length a slip turns two letters round, no more; from the second on there may be
+two slips; beyond the last none is looked for."""
 
 SAME_PARAMETER = {
     "kernel_size": "kernel", "kernelsize": "kernel", "ksize": "kernel", "pool_size": "kernel",
@@ -56,6 +27,26 @@ LIKE_PARAMETER = {
     "kernel_initializer": "init", "weight_init": "init", "initializer": "init",
 }  # fmt: skip
 """Names of parameters that mean nearly the same, or count otherwise."""
+
+FUNCTIONS = {
+    "sqrt": "write `x ** 0.5`", "pow": "write `x ** n`", "mod": "write `a % b`",
+    "ceil_div": "write `ceil(a / b)`", "cdiv": "write `ceil(a / b)`", "range": "write `0..n`",
+    "trunc": "write `int(x)`",
+}  # fmt: skip
+"""Functions of other languages that are written otherwise."""
+
+ELSEWHERE = frozenset([*dir(math), *dir(builtins)])
+"""Functions that mean something of their own elsewhere: none is a slip of one of ours."""
+
+CONSTANTS = {
+    "inf": "there is no infinity: the largest number of float32 is about `3.4e38`",
+    "infinity": "there is no infinity: the largest number of float32 is about `3.4e38`",
+    "nan": "every number is finite", "pi": "write 3.141592653589793",
+    "True": "write `true`", "False": "write `false`",
+    "None": "leave the argument out", "none": "leave the argument out",
+    "null": "leave the argument out",
+}  # fmt: skip
+"""Words that are values in other languages."""
 
 WORKED_OUT = "it is worked out from what comes in"
 LEAVE_OUT = {
@@ -84,20 +75,79 @@ def is_same(name: str, guess: str) -> bool:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean `conv`?` by synonym, by case, or by edit distance; empty if nothing is near."""
-    guess = nearest(name, known)
-    return f"did you mean `{guess}`?" if guess else ""
+    """`did you mean `conv`?` by synonym, by case, or by a typo; empty if nothing is near."""
+    names = sorted(known)
+    guess = nearest(name, names)
+    return asked([guess] if guess else near(name, names))
+
+
+def function_help(name: str, known: Iterable[str]) -> str:
+    """What to write for a function that is not there; empty if nothing is near."""
+    if name in FUNCTIONS or name in ELSEWHERE:
+        return FUNCTIONS.get(name, "")
+    return did_you_mean(name, known)
+
+
+def asked(guesses: Iterable[str]) -> str:
+    """`did you mean `a` or `b`?`; empty without a guess."""
+    names = " or ".join(f"`{guess}`" for guess in guesses)
+    return f"did you mean {names}?" if names else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name most likely meant, or an empty string."""
+    """The one known name that was most likely meant, or an empty string."""
     names = sorted(known)
     lower = name.lower()
-    for synonyms in SAME_PARAMETER, LIKE_PARAMETER, SYNONYMS:
+    for synonyms in SAME_PARAMETER, LIKE_PARAMETER:
         if synonyms.get(lower) in names:
             return synonyms[lower]
-    lowered = {n.lower(): n for n in names}
-    if lower in lowered:
-        return lowered[lower]
-    close = get_close_matches(lower, lowered, n=1, cutoff=0.7)
-    return lowered[close[0]] if close else ""
+    close = near(name, names)
+    return close[0] if len(close) == 1 else ""
+
+
+def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The known names of which this is another case, else those a typo away, none nearer.
+
+    Names that differ in a digit are different on purpose: `conv2` is no typo of `conv1`.
+    """
+    lower = name.lower()
+    found: dict[int, list[str]] = {}
+    for other in sorted(known):
+        steps = typos(lower, other.lower())
+        if steps is not None:
+            found.setdefault(steps, []).append(other)
+    best = found[min(found)] if found else []
+    return best if len(best) <= most else []
+
+
+def typos(name: str, known: str) -> int | None:
+    """How many slips of a finger lead from one to the other; None for more than a typo is."""
+    if name == known:
+        return 0
+    length = min(len(name), len(known))
+    limit = 2 if length >= LONG else 1
+    if abs(len(name) - len(known)) > limit or length > LONGEST or _digits(name) != _digits(known):
+        return None
+    if length < SHORT and sorted(name) != sorted(known):
+        return None
+    steps = _distance(name, known)
+    return steps if steps <= limit else None
+
+
+def _digits(name: str) -> str:
+    return "".join(letter for letter in name if letter.isdigit())
+
+
+def _distance(name: str, known: str) -> int:
+    """Letters put in, left out, changed, or turned round with the next one."""
+    before: list[int] = []
+    row = list(range(len(known) + 1))
+    for i, letter in enumerate(name, 1):
+        above, row = row, [i]
+        for j, other in enumerate(known, 1):
+            step = min(above[j] + 1, row[-1] + 1, above[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == known[j - 2] and other == name[i - 2]:
+                step = min(step, before[j - 2] + 1)
+            row.append(step)
+        before = above
+    return row[-1]

@@ -145,7 +145,8 @@ class Scope:
     For a block: `definition` is its name, `doc` its comment, `arguments` its parameters and
     lets as bound here, `inputs` what flows in, named `input_names`.
     `names` are the names that lines of a block or net assign to values, by the values' `id`.
-    `shares` is the scope of the first call where this one is another call of a shared layer.
+    `shares` is the scope of the first call where this one is another call of a shared layer;
+    `pattern`, of a shared layer with several calls, the call that all can be written after.
     `children` are nodes and scopes in the order they run.
     """
 
@@ -162,6 +163,7 @@ class Scope:
     outputs: tuple[Value, ...] = ()
     names: dict[int, str] = field(default_factory=dict)
     shares: Scope | None = None
+    pattern: Scope | None = None
     children: list[Child] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -172,6 +174,13 @@ class Scope:
         scope = self
         while scope.kind not in (Kind.BLOCK, Kind.NET) and scope.parent is not None:
             scope = scope.parent
+        return scope
+
+    def first(self) -> Scope:
+        """The first call of the layer that this is a call of: itself, where it is not shared."""
+        scope = self
+        while scope.shares is not None:
+            scope = scope.shares
         return scope
 
     def nodes(self) -> Iterator[Node]:

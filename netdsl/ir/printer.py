@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from fractions import Fraction
 
+from netdsl.ir.decimals import decimal
 from netdsl.ir.graph import Child, Graph, Input, Kind, Node, OpLike, Scope, Value
 from netdsl.ir.tensor import Tensor
 
@@ -121,8 +122,10 @@ def _default(spec: Field[object]) -> object:
 
 def _setting(value: object) -> str:
     match value:
-        case str() | Fraction():
-            return str(value)
+        case Fraction():
+            return decimal(value)
+        case str():
+            return value
         case tuple() | list():
             opening, closing = "()" if isinstance(value, tuple) else "[]"
             return f"{opening}{', '.join(map(_setting, value))}{closing}"

@@ -10,6 +10,7 @@ from netdsl.lints.channels_last import channels_last
 from netdsl.lints.dead_branch import dead_branch
 from netdsl.lints.linear_on_map import linear_on_map
 from netdsl.lints.odd_argument import odd_argument
+from netdsl.lints.size_unlike_pytorch import size_unlike_pytorch
 from netdsl.lints.subject import Subject
 from netdsl.lints.tight_where import tight_where
 from netdsl.lints.unused_name import unused_name
@@ -24,6 +25,7 @@ LINTS: tuple[Lint, ...] = (
     channels_last,
     linear_on_map,
     odd_argument,
+    size_unlike_pytorch,
 )
 
 WARNINGS = frozenset(

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Sink
-from netdsl.elaborate.hints import LARGE_KERNEL
+from netdsl.elaborate.hints import is_channels_first
+from netdsl.ir.graph import Node
 from netdsl.lints.subject import Subject
+from netdsl.syntax import ast
 
 
 def odd_argument(subject: Subject, sink: Sink) -> None:
     """Warn of `conv(3, 64, 3)` on 3 channels and of `batchnorm(64)`."""
     for node in subject.nodes():
-        op, channels = node.op, node.inputs[0].type.shape[:1] if node.inputs else ()
-        if op.name in ("conv", "conv_transpose"):
+        op = node.op
+        if is_channels_first(op, node.inputs) and _is_by_place(subject, node):
             made, kernel, stride = (getattr(op, at) for at in ("channels", "kernel", "stride"))
-            if (made,) == channels and isinstance(kernel, int) and kernel >= LARGE_KERNEL:
-                sink.warn(
-                    "odd-argument",
-                    f"this is a {kernel}x{kernel} kernel with stride {stride} that makes "
-                    f"{made} channels of {made}",
-                    node.span,
-                    help="the channels that come in are not written: the order is "
-                    f"`{op.name}(channels, kernel, stride)`",
-                )
+            sink.warn(
+                "odd-argument",
+                f"this is a {kernel}x{kernel} kernel with stride {stride} that makes "
+                f"{made} channels of {made}",
+                node.span,
+                help="the channels that come in are not written: the order is "
+                f"`{op.name}(channels, kernel, stride)`",
+            )
         if op.name in ("batchnorm", "instancenorm") and getattr(op, "eps", 0) >= 1:
             sink.warn(
                 "odd-argument",
@@ -29,3 +30,17 @@ def odd_argument(subject: Subject, sink: Sink) -> None:
                 node.span,
                 help=f"the channels that come in are not written: `{op.name}` alone is enough",
             )
+
+
+def _is_by_place(subject: Subject, node: Node) -> bool:
+    """Whether channels, kernel and stride stand without names, and the channels as a number.
+
+    Who names the stride, or works the channels out, knows what they are. Arguments that came
+    through a parameter are not seen here, and count as such.
+    """
+    stage = subject.stages.get((node.span.start, node.span.end))
+    if stage is None or stage.callee[-1].text != node.op.name:
+        return True
+    given = stage.arguments or ()
+    by_place = [argument.value for argument in given if argument.name is None]
+    return len(by_place) >= 3 and isinstance(by_place[0], ast.Number)

@@ -36,6 +36,12 @@ class Subject:
         return [(d, list(walk(d))) for d in [*self.unit.nets.values(), *own]]
 
     @cached_property
+    def stages(self) -> dict[tuple[int, int], ast.LayerStage]:
+        """The calls of layers, by where they begin and end."""
+        every = (part for _, parts in self.definitions for part in parts)
+        return {(p.span.start, p.span.end): p for p in every if isinstance(p, ast.LayerStage)}
+
+    @cached_property
     def readers(self) -> dict[int, list[Node]]:
         """The layers that take a value, by the value's `id`."""
         found: dict[int, list[Node]] = {}

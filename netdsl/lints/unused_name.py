@@ -1,4 +1,4 @@
-"""Parameters, inputs and numbers that nothing reads."""
+"""Parameters, inputs, numbers and shared layers that nothing reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netdsl.syntax import ast
 
 
 def unused_name(subject: Subject, sink: Sink) -> None:
-    """Warn of parameters, inputs and `let`s whose name does not come up again."""
+    """Warn of parameters, inputs, `let`s and `layer`s whose name does not come up again."""
     for definition, parts in subject.definitions:
         read = _read(parts)
         for what, name in _declared(definition, parts):
@@ -33,6 +33,8 @@ def _declared(definition: Definition, parts: list[object]) -> Iterator[tuple[str
             yield "number", part.name
         if isinstance(part, ast.InputStatement):
             yield "input", part.name
+        if isinstance(part, ast.LayerStatement):
+            yield "layer", part.name
 
 
 def _read(parts: list[object]) -> set[str]:

@@ -9,7 +9,7 @@ from netdsl.ir.dim import Dim, Size, ceil_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import at_least, changed, check_divides, need_float
-from netdsl.ops.base import Op, Rules, Tensors, elements
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, whole
 from netdsl.ops.dense import matmul
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -197,8 +197,8 @@ class WindowAttention(Op):
         whole, rest = (size - first) // self.window, (size - first) % self.window
         return whole * self.window**2 + rest * rest + first * first
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return UNKNOWN, UNKNOWN
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         """The cells of the same window that no shift brought there from afar."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size, maximum, minimum
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import POINTWISE, Rules, Windows
+from netdsl.ops.base import POINTWISE, Rules, Window, Windows
 from netdsl.ops.cells import slid
 from netdsl.ops.params import INT, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
@@ -129,9 +129,12 @@ def check_weight(shape: Sequence[int], rules: Rules, at: str) -> None:
         )
 
 
-def along(x: Tensor, axis: int) -> Windows:
-    """What an output position sees where one axis, counted from 0, is worked on as a whole."""
-    return tuple(None if i == axis else POINTWISE for i in range(1, x.rank))
+def along(x: Tensor, axis: int, seen: Window | None = None) -> Windows:
+    """What an output position sees where one axis, counted from 0, is worked on as a whole.
+
+    `seen` is what it sees of that axis, if not all of it.
+    """
+    return tuple(seen if i == axis else POINTWISE for i in range(1, x.rank))
 
 
 def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation: int) -> Size:
@@ -169,6 +172,20 @@ def links_of_copies(
         return None
     one = (frozenset((i,)) for i in range(windows))
     return sum(len(slid(i, size, kernel, stride, before, dilation, mode)) for i in one)
+
+
+def by_examples(size: Size, counts: Sequence[int]) -> Size:
+    """A count that grows evenly with a size but for the smallest, from its values at 1, 2, ..."""
+    *_, before, last = counts
+    slope, number = last - before, len(counts)
+    found = slope * size + (last - slope * number)
+    rest = [count - (slope * n + last - slope * number) for n, count in enumerate(counts, 1)]
+    for n in range(number, 0, -1):  # what is left at n bends the line there: a maximum
+        bend = rest[n - 1]
+        if bend:
+            found = found + bend * maximum(0, n + 1 - size)
+            rest = [r - bend * (n + 1 - m) for m, r in enumerate(rest[:n], 1)] + rest[n:]
+    return found
 
 
 def total(sizes: Iterable[Size]) -> Size:

@@ -14,7 +14,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
-from netdsl.ops.params import Kind
+from netdsl.ops.params import Kind, Same, show
 from netdsl.ops.recipe import TorchRecipe
 
 if TYPE_CHECKING:
@@ -98,16 +98,23 @@ class Window:
 
     These are the cells from `start + i*stride` to `size - 1` further on, both ends included. Where
     a layer enlarges, the ends are fractions, and the cells are the whole numbers between them.
-    `dilation` is the distance between the cells that are seen.
+    `dilation` is the distance between the cells that are seen. With `is_loose` only some of the
+    cells are seen, and the sizes decide which. Beyond a border a window that `wraps` sees the
+    cells at the other one, one that `mirrors` those before the border.
     """
 
     size: int | Fraction
     stride: Fraction = Fraction(1)
     start: Fraction = Fraction(0)
     dilation: int = 1
+    is_loose: bool = False
+    wraps: bool = False
+    mirrors: bool = False
 
 
 POINTWISE = Window(1)
+UNKNOWN = Window(0)
+"""A part of an axis that follows no rule, or not the same at all sizes."""
 Windows = tuple[Window | None, ...]
 """A window for each spatial axis; None: all of that axis."""
 
@@ -254,3 +261,14 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
             )
         )
     return tuple(found)
+
+
+def written(op: Op) -> str:
+    """An op as it is written, without what is so by default."""
+    parts: list[str] = []
+    for spec in parameters(type(op)):
+        value, default = getattr(op, spec.name), spec.default
+        same = getattr(op, default.parameter) if isinstance(default, Same) else default
+        if spec.required or value != same:
+            parts.append(show(value) if spec.required else f"{spec.name}={show(value)}")
+    return f"{op.name}({', '.join(parts)})" if parts else op.name

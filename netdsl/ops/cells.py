@@ -99,17 +99,21 @@ def grouped(wanted: Indices, made: int, given: int, groups: int) -> Indices:
     return frozenset(g * into + k for g in {i // out for i in wanted} for k in range(into))
 
 
-def nearest(wanted: Indices, size: int, made: int) -> Indices:
-    """The cells PyTorch takes, in single precision as it computes: `floor(i * (size / made))`."""
-    if size == made:
-        return wanted
-    if made == 2 * size:
-        return frozenset(i // 2 for i in wanted)
-    scale = _single(size / made)
-    return frozenset(min(int(_single(i * scale)), size - 1) for i in wanted)
+def nearest(
+    wanted: Indices, size: int, made: int, step: float, *, small: bool = False, wide: bool = False
+) -> Indices:
+    """The cells PyTorch takes, in single precision as it computes: `floor(i * step)`.
+
+    `step` is the size by the size made, or one by the factor. In a `small` map a size that is
+    kept or doubled copies cells; in others, `wide` numbers have a step of double precision.
+    """
+    if small and made in (size, 2 * size):
+        return frozenset(i * size // made for i in wanted)
+    step = step if wide and not small else single(step)
+    return frozenset(min(int(single(i * step)), size - 1) for i in wanted)
 
 
-def _single(number: float) -> float:
+def single(number: float) -> float:
     """The nearest number of single precision."""
     return unpack("f", pack("f", number))[0]
 

@@ -24,7 +24,7 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -41,6 +41,20 @@ def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: i
     span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     made = (size + padding - dilation * (kernel - 1) - 1) // stride + 1
     return f"floor(({size} + {added} - {span})/{stride}) + 1 = {made}"
+
+
+def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
+    """What the others mean by "same" with a stride, for maps of axes that the stride divides."""
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    said = f"with a stride the padding is a number, as in PyTorch: `padding={spans[0] // 2}`"
+    added = {max(span - s, 0) for span, s in zip(spans, stride, strict=True)}
+    if len(added) > 1 or len(kernel) != 2:
+        return said
+    (cells,) = added
+    sides = [f"{at}={cells // 2}" for at in ("left", "top") if cells // 2]
+    sides += [f"{at}={cells - cells // 2}" for at in ("right", "bottom") if cells]
+    way = f"`pad({', '.join(sides)})` before it" if sides else "`padding=0`"
+    return f"{said}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,7 @@ class Conv(Op):
                 "padding",
                 "padding=same goes with stride 1 only",
                 code="bad-argument",
-                help="give the padding as a number: `padding=1`",
+                help=_same_with_stride(kernel, stride, dilation),
             )
         added = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
         before = tuple(n // 2 for n in added)
@@ -184,11 +198,17 @@ class Conv(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1
         kernel, stride, dilation = self._settings(rank, rules)
-        before, _ = self._padding(rank, rules)
+        before, after = self._padding(rank, rules)
+        wraps, mirrors = (self.padding_mode == mode for mode in ("circular", "reflect"))
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)
-            for k, s, d, p in zip(kernel, stride, dilation, before, strict=True)
-        )
+            UNKNOWN
+            if wraps and p + q and not (d == 1 and k > p > 0)
+            else Window(
+                d * (k - 1) + 1, Fraction(s), Fraction(-p), d,
+                wraps=wraps and p > 0, mirrors=mirrors and p + q > 0,
+            )
+            for k, s, d, p, q in zip(kernel, stride, dilation, before, after, strict=True)
+        )  # fmt: skip
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = fixed(inputs[0].shape)

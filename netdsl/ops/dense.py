@@ -9,8 +9,8 @@ from netdsl.ir.condition import divides, equal
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.axes import at_least, axis_index, changed, check_weight, need_float, total
-from netdsl.ops.base import Op, Rules, Tensors, elements
+from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -83,8 +83,8 @@ class Linear(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return self.macs(inputs, outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return along(inputs[0], inputs[0].rank - 1)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axis = inputs[0].rank - 1
@@ -161,12 +161,27 @@ class Reshape(Op):
         held = total(known)
         if len(known) == len(self.shape):
             rules.require(
-                equal(count, held), "shape", f"{x} holds {count} numbers, the new shape {held}"
+                equal(count, held),
+                "shape",
+                f"{x} holds {count} numbers, the new shape {held}",
+                help=self._blocks(x),
             )
             return (x.with_shape(*self.shape),)
         rest = self._rest(x, count, held, rules)
         filled = (rest if isinstance(n, int) and n == -1 else n for n in self.shape)
         return (x.with_shape(*filled),)
+
+    def _blocks(self, x: Tensor) -> str:
+        """What to write where open axes are cut into blocks: [C, H / 2, 2, W / 2, 2]."""
+        match self.shape:
+            case (int(channels), Dim(), int(rows), Dim(), int(columns)) if rows == columns:
+                return (
+                    f"to move blocks of {rows}x{rows} cells into the channels write "
+                    f"`pixel_unshuffle({rows})`; with `channel_shuffle({channels})` behind it they "
+                    "come in the order that `permute([2, 4, 0, 1, 3])` would give"
+                )
+            case _:
+                return ""
 
     def _rest(self, x: Tensor, count: Size, held: Size, rules: Rules) -> Size:
         if isinstance(held, Dim):
@@ -184,8 +199,8 @@ class Reshape(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return renamed(inputs, outputs, wanted)
@@ -224,8 +239,8 @@ class Permute(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axes = [axis_index(a, inputs[0].rank, Rules()) for a in self.axes]

@@ -9,12 +9,14 @@ from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, along, axis_index
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, spread
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
 
+TAKES_ALL = ("Max", "Min")
+"""Operators of ONNX that take any number of values, whatever their element type."""
 SAME_SIZE = (
     "bring one to the other's size: `padding=kernel // 2` keeps the size where the stride is 1; "
     "`upsample(size=other)` and `center_crop(other)` change it"
@@ -111,7 +113,7 @@ class Concat(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """The parts lie one after the other: along that axis a place may be of any of them."""
-        return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()))
+        return along(outputs[0], axis_index(self.axis, outputs[0].rank, Rules()), UNKNOWN)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         shapes = [fixed(shape) for shape in sample_shapes(inputs, Rules())]
@@ -129,6 +131,8 @@ class Concat(Op):
         axis = axis_index(self.axis, rank, Rules())
         if not outputs[0].batched:
             return TorchCall("torch.cat", (Ins(),), keywords(dim=axis))
+        if all(tensor.batched for tensor in inputs):
+            return TorchCall("torch.cat", (Ins(),), keywords(dim=axis + 1))
         pieces: list[TorchValue] = [In(i) for i in range(len(inputs))]
         batch = next(i for i, t in enumerate(inputs) if t.batched)
         shapes = sample_shapes(inputs, Rules())
@@ -207,6 +211,8 @@ class _Elementwise(Op):
 
     def onnx(self, to: Lowering) -> OnnxValue:
         x, *others = to.inputs
+        if others and self.onnx_operator in TAKES_ALL:
+            return to.node(self.onnx_operator, to.inputs, to.result())
         for other in others:
             x = to.node(self.onnx_operator, [x, other], _spread(x.shape, other.shape))
         return x

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from netdsl.ir.decimals import decimal
 from netdsl.ir.dim import Dim
 
 # What an expression evaluates to: int, float, bool, str, Dim (a symbolic number), tuple (a size
@@ -187,16 +188,22 @@ def show(value: object, depth: int = 0) -> str:
             return "true" if value else "false"
         case None:
             return "none"
+        case Fraction():
+            return decimal(value)
+        case tuple() if any(isinstance(part, Fraction) and _is_whole(part) for part in value):
+            return show(tuple(int(p) if _is_whole(p) else p for p in value), depth)
         case str():
             return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}..."'
         case tuple() if len(value) > 1 and all(isinstance(p, int) and p > 0 for p in value):
             return "x".join(map(str, value))
         case tuple() | list():
             return _show_items(value, depth)
-        case Fraction():
-            return str(float(value))
         case _:
             return str(value)
+
+
+def _is_whole(part: object) -> bool:
+    return isinstance(part, Fraction) and part.denominator == 1
 
 
 def _show_items(items: tuple[object, ...] | list[object], depth: int) -> str:

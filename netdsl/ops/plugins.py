@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from errno import EFBIG, EINVAL
@@ -20,16 +20,13 @@ from zlib import crc32
 from netdsl.diagnostics.reading import MAX_BYTES
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
+from netdsl.ops.faults import PluginError, contain, contained
 
 GROUP = "netdsl.layers"
 """The group of entry points under which an installed package names its layers."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 Plugin: TypeAlias = "str | Path | ModuleType | type[Op]"
-
-
-class PluginError(Exception):
-    """A plug-in can't be used; the text says which, where, and why."""
 
 
 @contextmanager
@@ -82,12 +79,10 @@ def layers_of(plugin: Plugin) -> list[type[Op]]:
 
 def _load(plugin: str) -> ModuleType:
     """The module of a plug-in, by its name or the path of a file. Raises `PluginError`."""
-    try:
+    with contained(lambda error: f"can't load plug-in {plugin}: {_reason(error)}"):
         if plugin.endswith(".py") or "/" in plugin or "\\" in plugin:
             return _load_file(Path(plugin))
         return import_module(plugin)
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"can't load plug-in {plugin}: {_reason(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -149,11 +144,10 @@ def installed(name: str) -> type[Op] | None:
     if len({point.value for point in points}) > 1:
         names = " and ".join(sorted(p.dist.name if p.dist else p.value for p in points))
         raise PluginError(f"layer `{name}` comes from two installed packages: {names}")
-    try:
+    with contained(
+        lambda error: f"can't load layer `{name}` of {points[0].value}: {_reason(error)}"
+    ):
         found = points[0].load()
-    except (Exception, SystemExit) as error:
-        why = f"can't load layer `{name}` of {points[0].value}: {_reason(error)}"
-        raise PluginError(why) from error
     ops = [found] if isinstance(found, type) else layers_of(found)
     for op in ops:
         check_layer(op)
@@ -166,10 +160,14 @@ def installed(name: str) -> type[Op] | None:
 
 
 def check_layer(op: type[Op]) -> None:
-    """Whether a class is all that a layer has to be. Raises `PluginError`."""
+    """Whether a class is all that a layer has to be; its methods are contained then.
+
+    Raises `PluginError`.
+    """
     wrong = _mistake(op)
     if wrong:
         raise PluginError(f"{place(op)}: {wrong}")
+    contain(op)
 
 
 def _mistake(op: type[Op]) -> str:
@@ -217,6 +215,14 @@ def is_ours(op: type) -> bool:
 def is_layer(item: object) -> TypeGuard[type[Op]]:
     """Whether it is a class of layers."""
     return isinstance(item, type) and issubclass(item, Op)
+
+
+def layer_files(ops: Iterable[type]) -> list[Path]:
+    """The files that these classes and the classes that they inherit from are written in."""
+    homes = {owner.__module__ for op in ops for owner in op.__mro__ if owner is not object}
+    modules = (sys.modules.get(home) for home in homes if not home.startswith("netdsl."))
+    found = (getattr(module, "__file__", None) for module in modules)
+    return [Path(file) for file in found if file]
 
 
 def place(op: type) -> str:

@@ -18,7 +18,7 @@ from netdsl.ops.axes import (
     known_channels,
     total,
 )
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, Kind, Mismatch, param
@@ -107,9 +107,9 @@ class Split(Op):
         return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        """Each part sees cells of its own: along the axis that is cut, all of them."""
+        """Each part sees cells of its own."""
         axis = axis_index(self.axis, inputs[0].rank, Rules())
-        return along(inputs[0], axis)
+        return along(inputs[0], axis, UNKNOWN)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
@@ -174,7 +174,8 @@ class Slice(Op):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
         first, _ = self._ends(inputs[0].shape[axis])
-        window = Window(1, Fraction(self.step), Fraction(first)) if isinstance(first, int) else None
+        fixed_first = isinstance(first, int)
+        window = Window(1, Fraction(self.step), Fraction(first)) if fixed_first else UNKNOWN
         return tuple(window if i == axis else POINTWISE for i, _ in enumerate(inputs[0].spatial, 1))
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:

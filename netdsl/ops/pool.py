@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, prod
 from typing import ClassVar
@@ -20,11 +20,11 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements, written
 from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
-from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param
+from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
 
 Parts = tuple[int, ...]
@@ -60,6 +60,7 @@ class _Pool(Op):
     """What the sliding pools share."""
 
     family: ClassVar[str] = "pooling"
+    border: ClassVar[str] = ""
 
     def _sizes(
         self, inputs: Tensors, rules: Rules, settings: dict[str, object], ceil: bool
@@ -80,7 +81,7 @@ class _Pool(Op):
                     "padding",
                     f"padding {p} is more than half of the kernel {k}",
                     code="bad-argument",
-                    help="to add more, use `pad` before the pool",
+                    help=self._more_padding(),
                 )
             made = pooled(size, k, s, p, d, ceil)  # type: ignore[arg-type]
             rules.require(
@@ -92,6 +93,13 @@ class _Pool(Op):
             )
             sizes.append(made)
         return sizes
+
+    def _more_padding(self) -> str:
+        """How more cells are put around the map than the pool itself can."""
+        if not getattr(self, "count_include_pad", True):
+            return ""
+        more = show(self.padding) + self.border  # type: ignore[attr-defined]
+        return f"to add more, write `pad({more}) -> {written(replace(self, padding=0))}`"
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells of each window that lie in the map; padding has no values."""
@@ -186,6 +194,7 @@ class MaxPool(_Pool):
     """
 
     name: ClassVar[str] = "maxpool"
+    border: ClassVar[str] = ", value=-3.4e38"
 
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
@@ -369,13 +378,13 @@ class _Adaptive(Op):
         known = [count for count in counts if count is not None]
         return total(known) * inputs[0].channels if len(known) == len(counts) else None
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> tuple[Window, ...] | None:
-        """Regular only where the result's size divides the map's."""
-        found: list[Window] = []
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        """Regular only where the result's size divides the map's; one bin is all of an axis."""
+        found: list[Window | None] = []
         for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
-            if not (isinstance(size, int) and isinstance(made, int)) or size % made:
-                return None
-            found.append(Window(size // made, Fraction(size // made)))
+            regular = isinstance(size, int) and isinstance(made, int) and size % made == 0
+            window = Window(size // made, Fraction(size // made)) if regular else UNKNOWN  # type: ignore[operator,arg-type]
+            found.append(None if made == 1 and size != 1 else window)
         return tuple(found)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
@@ -401,9 +410,10 @@ class _Adaptive(Op):
             axes = to.ints(*range(2, len(x.shape)))
             reduce = "ReduceMax" if kind == "max" else "ReduceMean"
             return to.node(reduce, [x, axes], to.result(), keepdims=1)
-        windows = self.windows(to.tensors, to.results)
-        if windows is not None and is_fixed(spatial):
-            kernel = [int(window.size) for window in windows]
+        pairs = zip(fixed(spatial), fixed(made), strict=True) if is_fixed(spatial) else ()
+        factors = [divmod(size, count) for size, count in pairs]
+        if factors and not any(rest for _, rest in factors):
+            kernel = [factor for factor, _ in factors]
             op = "MaxPool" if kind == "max" else "AveragePool"
             return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
         for axis, count in enumerate(made, 2):

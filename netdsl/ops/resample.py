@@ -5,23 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Size
+from netdsl.ir.drift import SAME, Drift, drift, one_cell
 from netdsl.ops.axes import (
+    MOST_COUNTED,
     at_least,
     axis_name,
+    by_examples,
     changed,
     known_channels,
     need_float,
     per_axis,
     spatial_rank,
 )
-from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
+from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
+from netdsl.ops.interpolation import (
+    cells_to_spare,
+    interpolated,
+    is_small,
+    resize,
+    resize_spared,
+    takes_scales,
+)
+from netdsl.ops.interpolation import nearest as nearest_nodes
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import replaced
 from netdsl.ops.params import (
     BOOL,
     INT,
@@ -36,6 +48,7 @@ from netdsl.ops.recipe import (
     Code,
     From,
     In,
+    Keywords,
     SizeOf,
     TorchCall,
     TorchModule,
@@ -46,7 +59,11 @@ from netdsl.ops.recipe import (
 
 RANK_OF_MODE = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 MAX_WHOLE = 16
+EXAMPLES = 12
+"""Maps that are counted: the places of one more cell read as those of the one in the middle."""
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
+Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
+"""Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,9 @@ class Upsample(Op):
     """Resamples a map by a factor, to a size, or to the size of another value.
 
     A factor is the exact decimal written, and the result is `floor(in * scale)` in whole
-    numbers: 1.1 times 10 is 11, at every size.
+    numbers: 1.1 times 10 is 11, at every size. The values are those of
+    `nn.Upsample(scale_factor=...)`: the factor, and not the two sizes, says where an output lies
+    in the map, except with `align_corners`.
 
         upsample(2): [64, 14, 14] -> [64, 28, 28]
         upsample(scale=3x2): [3, 4, 5] -> [3, 12, 10]
@@ -120,6 +139,10 @@ class Upsample(Op):
                 "align_corners", "align_corners does not go with mode nearest", code="bad-argument"
             )
 
+    def factors(self, rank: int) -> tuple[Fraction, ...]:
+        """The factor of each axis; none where a size is given."""
+        return () if self.scale is None else self._factors(rank, Rules())
+
     def _factors(self, rank: int, rules: Rules) -> tuple[Fraction, ...]:
         assert self.scale is not None
         return per_axis(self.scale, rank, rules, "scale")
@@ -144,46 +167,104 @@ class Upsample(Op):
             return list(other.spatial)
         return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
 
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        """What the interpolation reads, of weight 0 too; borders are read again."""
-        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
-        return elements(outputs) * reach ** (inputs[0].rank - 1)
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """The cells that have a weight; at open sizes known where the factor is whole."""
+        found: Size = inputs[0].channels
+        given, made = inputs[0].spatial, outputs[0].spatial
+        for axis in zip(given, made, self._steps(len(made)), strict=True):
+            along = self._pairs(*axis)
+            if along is None:
+                return None
+            found = found * along
+        return found
+
+    def _pairs(self, size: Size, made: Size, factor: Fraction | None) -> Size | None:
+        """How many cells the places of an axis read in all."""
+        if self.mode == "nearest" or self._step(size, made, factor, False) == SAME:
+            return made
+        if isinstance(size, int) and isinstance(made, int):
+            return self._counted(size, made, factor) if made <= MOST_COUNTED else None
+        if self.align_corners:
+            return None
+        for n in range(2, MAX_WHOLE + 1):
+            if size * n == made:
+                return by_examples(
+                    size, [self._counted(m, m * n, factor) for m in range(1, EXAMPLES)]
+                )
+            if made * n == size:
+                return by_examples(
+                    made, [self._counted(m * n, m, factor) for m in range(1, EXAMPLES)]
+                )
+        return None
+
+    def _counted(self, size: int, made: int, factor: Fraction | None) -> int:
+        return sum(len(self._taps(frozenset((i,)), size, made, factor)) for i in range(made))
+
+    def _steps(self, rank: int) -> tuple[Fraction | None, ...]:
+        """The factor that says where outputs lie, an axis each; None where the sizes say it."""
+        if self.scale is None or self.align_corners:
+            return (None,) * rank
+        return self.factors(rank)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        """All of an axis where the ratio of its sizes depends on them."""
-        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return tuple(self._window(size, made) for size, made in pairs)
+        given, made = inputs[0].spatial, outputs[0].spatial
+        small = _is_small(made)
+        axes = zip(given, made, self._steps(len(made)), strict=True)
+        return tuple(self._window(*axis, small) for axis in axes)
 
-    def _window(self, size: Size, made: Size) -> Window | None:
-        """The cells around the place of an output: `i*step` for nearest, else of its centre."""
-        step = _ratio(size, made)
-        if self.align_corners and isinstance(size, int) and isinstance(made, int):
-            step = Fraction(size - 1, max(made - 1, 1))
-        elif self.align_corners and step != 1:
-            return None
-        if step is None or step == 1:
-            return None if step is None else POINTWISE
-        rest = Fraction(step.denominator - 1, step.denominator)
-        if self.mode == "nearest":
-            return Window(1 + rest, step, -rest)
-        shift = Fraction(0) if self.align_corners else (step - 1) / 2
-        rest = 1 - Fraction(1, lcm(step.denominator, shift.denominator))
-        reach = 4 if self.mode == "bicubic" else 2
-        return Window(reach + rest, step, shift - reach // 2 + 1 - rest)
+    def _window(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Window:
+        """The cells around the place of an output: `i*step` for nearest, else of its centre.
+
+        Where the ratio of open sizes strays, places lie between `strays` and that of the step.
+        """
+        found = self._step(size, made, factor, small)
+        if found is None:
+            return UNKNOWN
+        if found == SAME:
+            return POINTWISE
+        step, none = found.ratio, Fraction(0)
+        below, above = min(found.least, none), max(found.most, none)
+        shift = Fraction(0) if self.align_corners or self.mode == "nearest" else (step - 1) / 2
+        grain = Fraction(1, lcm(step.denominator, shift.denominator, above.denominator))
+        is_reached = self.align_corners or not above  # else only a size's last place comes near
+        start, end = shift + below, shift + above - (0 if is_reached else grain)
+        rest = 1 - Fraction(1, lcm(step.denominator, start.denominator))
+        reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
+        size_ = reach + rest + end - start
+        is_loose = bool(below or above) and (reach > 1 or not one_cell(step, start, end))
+        return Window(size_, step, start - (reach - 1) // 2 - rest, is_loose=is_loose)
+
+    def _step(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Drift | None:
+        """How many cells of a map come on one of the result, and how that strays."""
+        copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == made
+        if factor is not None and not (copies and made == copied(factor) * size):
+            return Drift(1 / factor, Fraction(0), Fraction(0))
+        if size == made:
+            return SAME
+        if isinstance(size, int) and isinstance(made, int):
+            n, m = (size - 1, max(made - 1, 1)) if self.align_corners else (size, made)
+            return Drift(Fraction(n, m), Fraction(0), Fraction(0))
+        return drift(size - 1, made - 1) if self.align_corners else drift(size, made)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        pairs = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
-        return [(0, (wanted[0], *(self._taps(*pair) for pair in pairs)))]
+        given, made = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
+        small, wide = _is_small(made), inputs[0].dtype == "float64"
+        found: list[Indices] = []
+        axes = zip(wanted[1:], given, made, self._steps(len(made)), strict=True)
+        for cells, size, after, factor in axes:
+            if self.mode == "nearest":
+                step = size / after if factor is None else 1 / float(factor)
+                found.append(nearest(cells, size, after, step, small=small, wide=wide))
+            else:
+                found.append(self._taps(cells, size, after, factor))
+        return [(0, (wanted[0], *found))]
 
-    def _taps(self, wanted: Indices, size: int, made: int) -> Indices:
+    def _taps(self, wanted: Indices, size: int, made: int, factor: Fraction | None) -> Indices:
         """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
-        if self.mode == "nearest":
-            return nearest(wanted, size, made)
-        step, shift = Fraction(size, made), Fraction(0)
-        if self.align_corners:
-            step = Fraction(size - 1, max(made - 1, 1))
-        elif size != made:
-            shift = (step - 1) / 2
+        known = self._step(size, made, factor, False)
+        assert known is not None
+        step = known.ratio
+        shift = Fraction(0) if self.align_corners else (step - 1) / 2
         cubic = self.mode == "bicubic"
         found: set[int] = set()
         for place in (i * step + shift for i in wanted):
@@ -196,6 +277,8 @@ class Upsample(Op):
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         mode = changed(mode=(From(self.mode, "mode"), "nearest"))
+        if any(f is not None and f.denominator > 1 for f in self._steps(rank)):
+            return self._by_factor(inputs[0].spatial, mode)
         if self.mode != "nearest":  # PyTorch refuses the word beside nearest, even as False
             mode += changed(align_corners=(From(self.align_corners, "align_corners"), False))
         size: TorchValue
@@ -206,73 +289,83 @@ class Upsample(Op):
         else:
             size = tuple(
                 SizeOf(0, axis - rank, f.numerator, f.denominator)
-                for axis, f in enumerate(self._factors(rank, Rules()))
+                for axis, f in enumerate(self.factors(rank))
             )
         return TorchCall("F.interpolate", (In(0),), (*keywords(size=size), *mode))
 
+    def _by_factor(self, spatial: tuple[Size, ...], mode: Keywords) -> TorchRecipe:
+        """PyTorch is handed the factor; with the size where it would make another one of it."""
+        factors = self.factors(len(spatial))
+        if all(map(_is_size_of_torch, spatial, factors)):
+            scales = tuple(map(float, factors))
+            scale = scales[0] if len(set(scales)) == 1 else scales
+            return TorchCall("F.interpolate", (In(0),), (*keywords(scale_factor=scale), *mode))
+        parts = tuple((f.numerator, f.denominator) for f in factors)
+        return TorchModule("ExactUpsample", (From(parts, "factors"),), mode, helper="resample")
+
     def onnx(self, to: Lowering) -> OnnxValue:
         x, shape = to.inputs[0], to.result()
+        factors = self._steps(len(shape) - 2)
+        axes = list(zip(x.shape[2:], shape[2:], factors, strict=True))
+        precise = x.dtype == "float64"
+        if any(f is not None and (f.denominator > 1 or precise) for f in factors):
+            return self._onnx_by_factor(to, axes)
         if self.mode != "nearest":
-            return to.node(
-                "Resize",
-                [x, None, None, to.sizes(shape)],
-                shape,
-                mode="cubic" if self.mode == "bicubic" else "linear",
-                coordinate_transformation_mode="align_corners"
-                if self.align_corners
-                else "half_pixel",
-                cubic_coeff_a=-0.75,
-            )
-        factors = [_whole_factor(a, b) for a, b in zip(x.shape[2:], shape[2:], strict=True)]
-        if all(factors):
-            scales = to.floats([1.0, 1.0, *(float(f or 1) for f in factors)], dtype="float32")
-            return to.node(
-                "Resize",
-                [x, None, scales],
-                shape,
-                mode="nearest",
-                coordinate_transformation_mode="asymmetric",
-                nearest_mode="floor",
-            )
-        for axis, size in enumerate(shape[2:], 2):
-            x = _nearest(to, x, axis, size)
+            return resize(to, x, self._kind(), shape, to.sizes(shape))
+        whole = [_whole_factor(size, made) for size, made, _ in axes]
+        if all(whole) and not precise:
+            return resize(to, x, self._kind(), shape, scales=[n or 1 for n in whole])
+        return self._nearest(to, axes)
+
+    def _onnx_by_factor(self, to: Lowering, axes: Axes) -> OnnxValue:
+        if self.mode == "nearest":
+            return self._nearest(to, axes)
+        x, shape = to.inputs[0], to.result()
+        known = [(size, made, f) for size, made, f in axes if f is not None]
+        scales = [f for *_, f in known]
+        spare = [0 if takes_scales(*axis) else cells_to_spare(axis[2]) for axis in known]
+        exact = x.dtype != "float64"
+        if exact and not any(n is None or n for n in spare):
+            return resize(to, x, self._kind(), shape, scales=scales)
+        if exact and None not in spare and self.mode != "bicubic":
+            return resize_spared(to, x, self._kind(), shape, scales, [n or 0 for n in spare])
+        for axis, (_, made, factor) in enumerate(known, 2):
+            if factor != 1:
+                x = interpolated(to, x, axis, made, factor, self.mode == "bicubic")
+        return x
+
+    def _kind(self) -> str:
+        """How a Resize computes what this does."""
+        if self.mode == "nearest":
+            return "nearest"
+        mode = "cubic" if self.mode == "bicubic" else "linear"
+        return f"{mode}, corners aligned" if self.align_corners else mode
+
+    def _nearest(self, to: Lowering, axes: Axes) -> OnnxValue:
+        x, spatial = to.inputs[0], to.result()[2:]
+        special = x.dtype == "float64" or any(copied(f) for *_, f in axes)
+        small = special and is_small(to, spatial)
+        for axis, (_, made, factor) in enumerate(axes, 2):
+            x = nearest_nodes(to, x, axis, made, factor, small)
         return x
 
 
-def _ratio(size: Size, made: Size) -> Fraction | None:
-    """How many cells of a map come on one of the result, where that is the same at all sizes."""
-    if isinstance(size, int) and isinstance(made, int):
-        return Fraction(size, made)
-    for n in range(1, MAX_WHOLE + 1):
-        if size * n == made:
-            return Fraction(1, n)
-        if made * n == size:
-            return Fraction(n)
-    return None
+def _is_small(made: tuple[Size, ...]) -> bool:
+    """Whether this is known to be a map of two axes in which PyTorch may copy cells."""
+    known = [n for n in made if isinstance(n, int)]
+    return len(known) == len(made) == 2 and sum(known) <= SMALL_MAP
+
+
+def _is_size_of_torch(size: Size, factor: Fraction) -> bool:
+    """Whether PyTorch's product gives the size, at every size if that is open."""
+    if isinstance(size, int):
+        return torch_size(factor, size) == size_by(factor, size)
+    return is_as_torch(factor)
 
 
 def _whole_factor(size: Size, made: Size) -> int | None:
     """By which whole number an axis grows, where the runtimes' nearest cell is PyTorch's."""
     return next((n for n in range(1, MAX_WHOLE + 1) if size * n == made), None)
-
-
-def _nearest(to: Lowering, x: OnnxValue, axis: int, size: Size) -> OnnxValue:
-    """The cells that PyTorch takes: number i is at `floor(i * (in / out))` in single precision."""
-    if x.shape[axis] == size:
-        return x
-    before, after = (to.size_of(n) for n in (x.shape[axis], size))
-    ratio = [to.node("Cast", [n], dtype="float32", to="float32") for n in (before, after)]
-    ratio = [to.node("Div", ratio)]
-    end = to.node("Squeeze", [after, to.ints(0)], ())
-    counted = to.node(
-        "Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64"
-    )
-    at = to.node("Cast", [counted], dtype="float32", to="float32")
-    at = to.node("Floor", [to.node("Mul", [at, *ratio])])
-    last = to.node("Sub", [before, to.ints(1)])
-    index = to.node("Cast", [at], dtype="int64", to="int64")
-    index = to.node("Min", [index, last])
-    return to.node("Gather", [x, index], replaced(x.shape, axis, size), axis=axis)
 
 
 @dataclass(frozen=True)

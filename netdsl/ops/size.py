@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
-from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.dim import Size, floor_div
+from netdsl.ir.drift import steady
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -106,8 +107,10 @@ class Pad(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return tuple(
-            None if isinstance(before, Dim) else Window(1, start=Fraction(-before))
-            for before, _ in self._amounts(inputs[0].rank - 1, Rules())
+            UNKNOWN
+            if self.mode == "circular" and (before, after) != (0, 0)
+            else replace(cut(-before), mirrors=self.mode == "reflect")
+            for before, after in self._amounts(inputs[0].rank - 1, Rules())
         )
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
@@ -168,10 +171,7 @@ class Crop(Op):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
-        return tuple(
-            None if isinstance(o, Dim) else Window(1, start=Fraction(o))  # type: ignore[arg-type]
-            for o in offsets
-        )
+        return tuple(map(cut, offsets))  # type: ignore[arg-type]
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         offsets = per_axis(self.offset, inputs[0].rank - 1, Rules(), "offset")
@@ -215,12 +215,8 @@ class CenterCrop(Op):
         return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        found: list[Window | None] = []
-        for size, kept in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
-            offset = floor_div(size - kept, 2)
-            known = isinstance(offset, int)
-            found.append(Window(1, start=Fraction(offset)) if known else None)
-        return tuple(found)
+        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
+        return tuple(cut(floor_div(size - kept, 2)) for size, kept in pairs)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
@@ -234,6 +230,20 @@ class CenterCrop(Op):
     def onnx(self, to: Lowering) -> OnnxValue:
         pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
         return kept_cells(to, [floor_div(size - kept, 2) for size, kept in pairs])
+
+
+def cut(offset: Size) -> Window:
+    """The one cell that a place sees where cells are cut off, or (below 0) added, before the first.
+
+    An open offset that stays between two numbers gives the cells between these.
+    """
+    if isinstance(offset, int):
+        return Window(1, start=Fraction(offset))
+    found = steady(offset)
+    if found is None:
+        return UNKNOWN
+    least, most = found
+    return Window(1 + most - least, start=Fraction(least), is_loose=most > least)
 
 
 def shifted(wanted: Product, offsets: Sequence[Size]) -> Product:

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
 from netdsl.elaborate.calls import check_sizes
+from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Kind, Layer, OpLike, Scope, Value
@@ -39,7 +40,10 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
 
 
 def is_legal(graph: Graph) -> bool:
-    """Whether every layer that runs at inference takes what now comes in, by its own rule."""
+    """Whether every layer that runs at inference takes what now comes in, by its own rule.
+
+    So do the calls of a shared layer, which must still be alike.
+    """
     running = graph.inference_nodes()
     for node in graph.nodes():
         if id(node) not in running:
@@ -53,7 +57,7 @@ def is_legal(graph: Graph) -> bool:
             return False
         if results != tuple(value.type for value in node.outputs):
             return False
-    return True
+    return is_shared_rightly(graph)
 
 
 def _values(graph: Graph) -> list[Value]:

@@ -265,7 +265,8 @@ def _separate(tokens: list[Token]) -> list[Token]:
 
 
 def _is_label(tokens: list[Token], index: int) -> bool:
-    return index + 1 < len(tokens) and tokens[index + 1].type == "COLON"
+    """Whether a word begins a label: `else:`, `else.0:`, `else[i]:`."""
+    return index + 1 < len(tokens) and tokens[index + 1].type in ("COLON", "DOT", "LSQB")
 
 
 def _mark_labels(tokens: list[Token]) -> None:

@@ -32,6 +32,8 @@ def explain(
     token = tokens[position]
     before = tokens[position - 1] if position else None
     span = _span(source, token)
+    if token.type == "EQUAL" and _names_a_part(tokens[:position], source, sink):
+        return
     for mistake in _MISTAKES:
         if mistake(token, before, expected, span, sink):
             return
@@ -50,6 +52,32 @@ def _wanted(expected: set[str]) -> str:
     shown = words[:4]
     joined = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
     return f"expected {joined}"
+
+
+def _names_a_part(before: list[Token], source: Source, sink: Sink) -> bool:
+    """`h[0] = ...` and `a.b = ...` at the beginning of a line: names have no parts, labels do."""
+    start = len(before)
+    while start and before[start - 1].type not in ("SEP", "LBRACE"):
+        start -= 1
+    line = before[start:]
+    if len(line) < 3 or line[0].type != "NAME" or line[1].type not in ("LSQB", "DOT"):
+        return False
+    if line[1].type == "LSQB" and line[-1].type != "RSQB":
+        return False
+    first, last = _span(source, line[0]), _span(source, line[-1])
+    name = first.to(last).text
+    later = (
+        f", and lines below call it `{name}`"
+        if line[1].type == "LSQB"
+        else "; a value has a name without dots: `x = ...`"
+    )
+    sink.error(
+        "bad-label",
+        f"`{name}` can't stand before `=`: a name has no parts, a label has",
+        first.to(last),
+        help=f"label the stage: `... -> {name}: conv(64, 3)`{later}",
+    )
+    return True
 
 
 def _called_as_function(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,8 @@ from netdsl.syntax.lexing import Tokens, tokenize
 from netdsl.syntax.mistakes import explain
 
 MAX_CHARACTERS = 10_000_000
+HALF = re.compile("[\ud800-\udfff]")
+"""Surrogates: no file of UTF-8 holds any, but a text given in Python may."""
 
 
 def parse(source: Source, sink: Sink) -> ast.File | None:
@@ -45,6 +48,12 @@ def _is_text(source: Source, sink: Sink) -> bool:
         sink.error(
             "not-text", "this is not a text: it holds zero bytes", Span(source, nul, nul + 1)
         )
+        return False
+    half = HALF.search(source.text)
+    if half is not None:
+        shown = f"U+{ord(half[0]):04X}"
+        message = f"this is not a text: {shown} is half of a character"
+        sink.error("not-text", message, Span(source, *half.span()))
         return False
     if len(source.text) > MAX_CHARACTERS:
         sink.error("too-large", "the file has more than 10 million characters", None)

@@ -21,6 +21,33 @@ def walk(root: object) -> Iterator[object]:
         stack.extend(getattr(node, name) for name in _parts(type(node)))
 
 
+def are_equal(one: object, other: object) -> bool:
+    """Whether two trees say the same, wherever they stand; numbers differ from equal floats."""
+    stack = [(one, other)]
+    while stack:
+        a, b = stack.pop()
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            if len(a) != len(b):
+                return False
+            stack.extend(zip(a, b, strict=True))
+            continue
+        names = _fields(type(a))
+        if not names and a != b:
+            return False
+        stack.extend((getattr(a, name), getattr(b, name)) for name in names)
+    return True
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node that say something; none for numbers and texts."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple(f.name for f in fields(kind) if f.name not in ("span", "source"))
+
+
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
     """The fields of a kind of node that can hold parts of the tree."""

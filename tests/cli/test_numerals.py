@@ -92,7 +92,7 @@ def test_the_longest_range_of_large_steps(run: Callable[..., Result]) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", ["٣", "1_0", "+5", " 5", "5 ", "1e3", "", "9" * 13, "--1"])
+@pytest.mark.parametrize("number", ["٣", "1_0", "+5", " 5", "5 ", "1e3", "", "9" * 41, "--1"])
 @pytest.mark.parametrize(
     "command",
     [

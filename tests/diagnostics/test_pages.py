@@ -93,6 +93,32 @@ def test_an_unknown_code() -> None:
     assert "did you mean `shape-mismatch`?" in result.output
 
 
+def test_the_list_has_a_line_for_each_code() -> None:
+    """Errors, then warnings, each with words of its own that are whole on a line of 100."""
+    lines = CliRunner().invoke(main, ["explain"], terminal_width=100).output.splitlines()
+    titles = [line for line in lines if line and not line.startswith(" ")]
+    assert titles == ["errors", "warnings"]
+    rows = dict(line.split(None, 1) for line in lines if line.startswith("  "))
+    assert set(rows) == set(codes())
+    assert len(set(rows.values())) == len(rows)
+    for code, said in rows.items():
+        assert len(said) > 15, code
+        assert "..." not in said.removeprefix("..."), code
+        assert said.count("`") % 2 == 0, code
+    below = lines[lines.index("warnings") + 1 :]
+    assert {line.split()[0] for line in below} == WARNINGS
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("shape", "`shape-mismatch` or `weight-shape`"), ("error[unused-name]", "`unused-name`"),
+     ("mismatch", "`shape-mismatch`"), ("unkown-layer", "`unknown-layer`"), ("zzz", "lists all")],
+)  # fmt: skip
+def test_codes_near_an_unknown_one(typed: str, meant: str) -> None:
+    assert meant in CliRunner().invoke(main, ["explain", typed]).output
+
+
 def test_the_errors_in_the_docs_are_current(request: pytest.FixtureRequest) -> None:
     made = CliRunner().invoke(main, ["explain", "--all"]).output
     path = ROOT / "docs" / "errors.md"

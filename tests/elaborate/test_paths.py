@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from netdsl.analyses.dims import Dims
-from tests.elaborate.compile_text import chain, errors_of, graph_of, keys, net, paths
+from netdsl.backends.torch.holders import DICT_ATTRIBUTES
+from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
+from netdsl.elaborate.attributes import MODULE_ATTRIBUTES, why_taken
+from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
 
 @pytest.mark.parametrize(
@@ -82,10 +85,76 @@ def test_keys_of_a_convolution() -> None:
         ("repeat 2 { a: conv(8, 1) }", ["path-taken 4:32"]),
         ("forward: conv(8, 1)", ["name-taken 4:21"]),
         ("a: conv(8, 1) -> a.b: conv(8, 1)", ["path-taken 4:38"]),
+        ("a.b: conv(8, 1) -> a: conv(8, 1)", ["path-taken 4:21"]),
+        ("a.b: conv(8, 1) -> a: { relu -> b: conv(8, 1) }", ["path-taken 4:40"]),
+        ("a: { relu } -> a.0: conv(8, 1)", ["path-taken 4:33"]),
+        ("a: prelu -> a.b: relu", ["path-taken 4:33"]),
+        ("a.train: conv(8, 1)", ["name-taken 4:21"]),
+        ("a.b.__call__: conv(8, 1)", ["name-taken 4:21"]),
+        ("a: { _parameters: conv(8, 1) }", ["name-taken 4:26"]),
+        ("a.b: { c.d: conv(8, 1) } -> a.b.c: { relu }", ["path-taken 4:28"]),
     ],
 )
 def test_clashing_paths(stages: str, expected: list[str]) -> None:
     assert [e.split()[0] for e in errors_of(chain(stages))] == [e.split()[0] for e in expected]
+
+
+def test_nothing_lies_below_a_weight() -> None:
+    text = net(
+        "    weight a: [3, 1, 1]\n    output y = (x -> a.b: conv(3, 1), a) -> mul",
+    )
+    assert [e.split()[0] for e in errors_of(text)] == ["path-taken"]
+
+
+def test_the_counter_skips_what_labels_begin_with() -> None:
+    assert paths(graph_of(chain("conv(8, 1) -> conv1.a: conv(8, 1)"))) == ["conv2", "conv1.a"]
+
+
+def test_attributes_of_modules_are_those_of_pytorch() -> None:
+    nn = pytest.importorskip("torch").nn
+    ours = {n for n in dir(nn.Module()) if not (n.startswith("__") and n.endswith("__"))}
+    assert ours <= MODULE_ATTRIBUTES
+    for name in dir(nn.Module()):
+        assert why_taken(name)
+    extra = {
+        kind: set(dir(kind())) - set(dir(nn.Module())) for kind in (nn.Sequential, nn.ModuleDict)
+    }
+    words = {kind: {n for n in names if not n.startswith("_")} for kind, names in extra.items()}
+    assert words == {nn.Sequential: SEQUENTIAL_ATTRIBUTES, nn.ModuleDict: DICT_ATTRIBUTES}
+
+
+@pytest.mark.parametrize(
+    ("stages", "said", "way_out"),
+    [
+        ("repeat 3 { a: conv(8, 1) }",
+         "turn 1 and turn 2 of this `repeat` both make a layer with the path `a`",
+         "`for i in 0..3 { ... }`, where `a[i]: ...` makes `a0`"),
+        ("f: repeat 2 { relu -> a: { conv(8, 1) -> relu } }",
+         "turn 1 and turn 2 of this `repeat` both make a layer with the path `a`",
+         "`for i in 0..2 { ... }`"),
+        ("for i in 0..4 { if i % 2 == 1 { p.q: conv(8, 1) } }",
+         "turn 2 and turn 4 of this `for` both make a layer with the path `p.q`",
+         "(`p[i]: ...` makes `p0`)"),
+        ("concat { for i in 0..2 { p: conv(4, 1) } }",
+         "turn 1 and turn 2 of this `for` both make a layer with the path `p`",
+         "(`p[i]: ...` makes `p0`)"),
+        ("a: conv(8, 1) -> a: conv(8, 1)", "two layers have the path `a`", "`name2: ...`"),
+    ],
+)  # fmt: skip
+def test_one_path_in_two_turns_of_a_loop(stages: str, said: str, way_out: str) -> None:
+    """It is written once, so that the turns are named and not two stages."""
+    _, diagnostics = build(chain(stages))
+    (diagnostic,) = diagnostics
+    assert diagnostic.code == "path-taken"
+    assert diagnostic.message == said
+    assert way_out in diagnostic.help[0]
+
+
+def test_what_the_way_out_of_a_loop_says_works() -> None:
+    graph = graph_of(chain("for i in 0..3 { a[i]: conv(8, 1) }"))
+    assert paths(graph) == ["a0", "a1", "a2"]
+    graph = graph_of(chain("blocks: repeat 2 { conv(8, 1) }"))
+    assert paths(graph) == ["blocks.0", "blocks.1"]
 
 
 def test_a_shared_layer_is_one_layer() -> None:

@@ -9,6 +9,8 @@ import pytest
 import netdsl
 from netdsl.lints import LINTS, WARNINGS
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
 
 def net(chain: str, head: str = "", image: str = "[3, 32, 32]", before: str = "") -> str:
     return f"{before}\nnet A{head} {{\n    input x: {image}\n    output y = x -> {chain}\n}}\n"
@@ -20,6 +22,7 @@ SPEAKS = {
         net("B(3)", before="block B(n: int) { relu }"),
         net("conv(f(1, 2), 1)", before="fn f(a: int, b: int) = a"),
         net("relu; let n = 3"),
+        net("relu; layer spare = conv(3, 1)"),
         net("(x, x) -> B").replace("x -> (x", "(x"),
         net("relu").replace("output", "input z: [1]; output"),
     ],
@@ -45,12 +48,25 @@ SPEAKS = {
     "linear-on-map": [net("conv(8, 3) -> relu -> linear(10)"), net("maxpool(2) -> linear(10)")],
     "odd-argument": [
         net("conv(3, 16, 3)"),
+        net("conv(3, 12, 7, 2)"),
+        net("conv(3, 24, 1)"),
+        net("conv_transpose(3, 64, 2)"),
+        net("conv_transpose(3, 16, 4, 2)"),
+        net("c: conv(3, 16, 3, bias=false)"),
+        net("B(conv(3, 16, 3))", before="block B(c: layer) { c }"),
         net("batchnorm(64)"),
+    ],
+    "size-unlike-pytorch": [
+        net("upsample(2.3)", image="[3, H, W]"),
+        net("upsample(2.3)", image="[3, 50, 8]"),
+        net("upsample((1.5, 0.7), mode=bicubic, align_corners=true)", image="[3, H, 90]"),
+        net("maxpool(2) -> upsample(0.29)", image="[3, H, 200]"),
+        net("upsample(1 / 3)", image="[3, H, W]"),
     ],
     "hides-layer": [net("relu", before="block relu { tanh }")],
     "unknown-warning": [net("relu") + "# allow: unused-nme"],
 }
-SPEAKS["unused-name"][4] = (
+SPEAKS["unused-name"][5] = (
     "block B (a, b) { a -> relu }\nnet A { input x: [3]; output y = (x, x) -> B }"
 )
 
@@ -88,7 +104,26 @@ SILENT = {
         net("conv(8, 3) -> permute([1, 2, 0]) -> linear(10)"),
         net("linear(10)", image="[196, 768]"),
     ],
-    "odd-argument": [net("conv(3, 3, 1)"), net("conv(3, 31, padding=15)", image="[4, 9, 9]"), net("batchnorm(0.001)")],
+    "odd-argument": [
+        net("conv(3, 3, 1)"),
+        net("conv(3, 31, padding=15)", image="[4, 9, 9]"),
+        net("conv(3, 31, padding=15)"),
+        net("conv(3, 31, 1, 15, groups=3)"),
+        net("conv(3, 16, 16)"),
+        net("conv_transpose(3, 64, stride=32, bias=false)"),
+        net("conv_transpose(3, 32, 16)"),
+        net("conv_transpose(n, 16, 8)", head="(n: int = 3)"),
+        net("B", before="block B { conv(in.channels, 31, 1, 15) }"),
+        net("batchnorm(0.001)"),
+    ],
+    "size-unlike-pytorch": [
+        net("upsample(1.5)", image="[3, H, W]"),
+        net("upsample(1.1) -> upsample(3) -> upsample(0.1)", image="[3, H, W]"),
+        net("upsample(2.3)", image="[3, 49, 8]"),
+        net("upsample((1.5, 2.3))", image="[3, 50, 51]"),
+        net("upsample(2.3)", image="[3, H, W] where H < 50, W == 99"),
+        net("upsample(size=115x115)", image="[3, 50, 50]"),
+    ],
     "hides-layer": [net("relu", before="block Relu { tanh }")],
     "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
 }  # fmt: skip
@@ -100,6 +135,39 @@ def codes(text: str, **options: object) -> list[str]:
 
 def cases(table: dict[str, list[str]]) -> list[object]:
     return [pytest.param(c, t, id=f"{c}-{i}") for c, ts in table.items() for i, t in enumerate(ts)]
+
+
+FCN = """
+net Fcn32s(classes: int = 21) {
+    input image: [3, H, W]
+    f = image -> conv(64, 3, padding=100) -> relu -> maxpool(2, ceil_mode=true) -> conv(64, 3, padding=1)
+        -> for i in 0..4 { maxpool(2, ceil_mode=true) } -> conv(64, 7) -> conv(classes, 1)
+    output y = f -> conv_transpose(classes, 64, stride=32, bias=false) -> crop(image, offset=19)
+}
+"""
+
+
+def test_the_deconvolutions_of_fcn_are_not_odd() -> None:
+    """Kernels of twice the stride, as published for all three strides."""
+    network = netdsl.loads(FCN)
+    assert network.warnings == ()
+    assert str(network.sizes) == "any H, any W"
+    for kernel, stride in (32, 16), (16, 8), (4, 2):
+        chain = f"conv_transpose(21, {kernel}, {stride}, bias=false)"
+        assert codes(net(chain, image="[21, 8, 8]")) == []
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.net")), ids=lambda path: path.stem)
+def test_no_example_is_odd(example: Path) -> None:
+    assert "odd-argument" not in [w.code for w in netdsl.load(example).warnings]
+
+
+def test_a_refused_depthwise_kernel_is_not_taken_for_channels() -> None:
+    for chain, meant in ("conv(3, 99, 7)", True), ("conv(3, 99, 1, groups=3)", False):
+        with pytest.raises(netdsl.DiagnosticError) as caught:
+            netdsl.loads(net(chain))
+        helps = " ".join(caught.value.diagnostics[0].help)
+        assert ("did you mean `conv(99, 7)`?" in helps) == meant
 
 
 def test_every_warning_has_cases() -> None:
@@ -135,6 +203,24 @@ def test_a_comment_silences_it(code: str, text: str, above: bool) -> None:
     else:
         lines[place] += f"  # allow: {code}"
     assert codes("\n".join(lines)) == []
+
+
+def test_the_smallest_size_at_which_pytorch_rounds_is_named() -> None:
+    """0.7 at 90: 90 * 0.7 is 62.99999999999999."""
+    for text, first, ours, theirs in [
+        (SPEAKS["size-unlike-pytorch"][0], 50, 115, 114),
+        (net("upsample(0.7)", image="[3, H, W]"), 90, 63, 62),
+        (net("upsample(0.29)", image="[3, H, W] where H >= 150, W >= 4, W < 100"), 200, 58, 57),
+        (
+            net("pad(left=1) -> upsample(2.3)", image="[3, H, W] where H == 7, W == 99"),
+            100,
+            230,
+            229,
+        ),
+    ]:
+        (warning,) = netdsl.loads(text, allow=["tight-where"]).warnings
+        assert f"{ours} of {first} cells" in warning.message
+        assert warning.message.endswith(f"makes {theirs}")
 
 
 def test_a_comment_elsewhere_silences_nothing() -> None:

@@ -27,6 +27,8 @@ OWN: dict[str, list[object]] = {
     "parts": [1, 2, 3, 4, (1, 2), (2, 2), (4, 4), 0, (0, 3)],
     "size": [1, 2, 3, 7, (2, 3), (3, 2, 1), 0, FromValue(1)],
     "scale": [None, None, Fraction(2), Fraction(3, 2), Fraction(1, 2), (Fraction(2), Fraction(3)),
+              Fraction("2.3"), Fraction("0.7"), Fraction("1.25"), (Fraction("2.3"), Fraction(2)),
+              (Fraction("0.29"), Fraction("1.5")), Fraction("2.1"),
               Fraction(0), Fraction(11, 10), Fraction(1, 9)],
     "levels": [(1, 2, 4), (1,), (3, 2, 1), (6,), (), (0,)],
     "start": [0, 0, 1, 2, -1, -3],

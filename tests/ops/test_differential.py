@@ -19,6 +19,7 @@ from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")
 
+from tests.ops.factors import oracle  # noqa: E402
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 CASES = 400
@@ -96,6 +97,7 @@ def check_setting(name, op, inputs):
         return f"refused at {answer.at}"
     shapes = [tuple(t.shape) for t in answer]
     assert torch_shapes(op, inputs, answer) == shapes, (op, inputs)
+    check_numbers(op, inputs, answer)
     return "accepted"
 
 
@@ -110,6 +112,26 @@ def test_shapes_and_refusals_are_those_of_pytorch(name, record_property):
     record_property("histogram", dict(seen))
     print(f"{name}: {dict(seen.most_common())}")
     assert seen["accepted"] >= CASES * 0.05
+
+
+def check_numbers(op, inputs, outputs):
+    """Whether the recipe gives the numbers of PyTorch's own function, where there is one."""
+    x = torch.rand((1, *inputs[0].shape))
+    with torch.no_grad():
+        own = oracle(op, x)
+        if own is None:
+            return False
+        assert torch.equal(realise(op.torch(inputs, outputs))(x), own), (op, inputs)
+    return True
+
+
+def test_factors_give_the_numbers_of_pytorch():
+    random, checked = Random("factors"), 0
+    for _ in range(2 * CASES):
+        op, inputs = random_case(registry()["upsample"], random)
+        answer = our_answer(op, inputs)
+        checked += not isinstance(answer, Refusal) and check_numbers(op, inputs, answer)
+    assert checked > 0.1 * CASES
 
 
 @pytest.mark.parametrize("name", sorted(registry()))

@@ -255,3 +255,10 @@ def test_comments_keep_their_places(end: str) -> None:
             expected.append((number, line.index("#") + 1, line.partition("#")[2].strip()))
     assert [(c.span.line, c.span.column, c.text) for c in file.comments] == expected
     assert file.definitions[0].doc == "two"
+
+
+@pytest.mark.parametrize("label", ["else", "else.0", "else[1]"])
+def test_a_label_may_begin_with_else(label: str) -> None:
+    first, second = body(f"    relu\n    {label}: conv(8)")
+    assert isinstance(first, ast.ChainStatement)
+    assert isinstance(second, ast.ChainStatement)

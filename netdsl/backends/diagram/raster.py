@@ -77,7 +77,11 @@ def _text_node(text: Text, theme: Theme, height: float, fonts: tuple[str, str]) 
     middle = height - text.y + 0.3 * text.size
     place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
     font = fonts[text.bold]
-    return place | {"label": escape(text.text), "fontname": font, "fontcolor": theme[text.colour]}
+    return place | {
+        "label": escape(text.text.replace("&", "&amp;")),
+        "fontname": font,
+        "fontcolor": theme[text.colour],
+    }
 
 
 def _paint(shape: Shape, theme: Theme, height: float) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -13,9 +15,11 @@ from netdsl.backends.onnx import protobuf
 from netdsl.backends.onnx.half import to_half
 from netdsl.backends.onnx.model import OPSET, Model, Stored, onnx_model
 from netdsl.backends.onnx.protobuf import IR_VERSIONS
+from netdsl.backends.onnx.ranges import MOST_SAMPLES, check_constants, is_batch
 from netdsl.backends.weights.checkpoint import Rename
+from netdsl.backends.weights.narrow import warn
 from netdsl.backends.weights.numbers import Weights, weights_of
-from netdsl.files import writing_whole
+from netdsl.files import drafting, leads_to
 from netdsl.ir.graph import Graph
 from netdsl.ops.initial import PYTORCH
 
@@ -51,7 +55,10 @@ def export_onnx(
     """Write a network's file; see `Network.export`."""
     model = built(graph, options)
     weights = weights_of(graph, source, seed, options.rename, options.init)
-    return write_model(path, model, weights, external=options.external)
+    with drafted_model(path, model, weights, external=options.external) as draft:
+        files = list(draft.files)
+    warn([*model.warnings, *weights.remarks()])
+    return files
 
 
 def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onnx.ModelProto:
@@ -59,20 +66,27 @@ def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onn
     import onnx
 
     weights = weights_of(graph, source, seed, options.rename, options.init)
-    return onnx.load_from_string(b"".join(model_chunks(built(graph, options), weights)))
+    model = built(graph, options)
+    made = onnx.load_from_string(b"".join(model_chunks(model, weights)))
+    warn([*model.warnings, *weights.remarks()])
+    return made
 
 
 def built(graph: Graph, options: Options) -> Model:
-    """The model with its metadata. Raises `ValueError` for options that can't be."""
+    """The model with its metadata.
+
+    Raises `ValueError` for options that can't be, `DiagnosticError` where a layer has no form.
+    """
     if options.opset not in IR_VERSIONS:
         low, high = min(IR_VERSIONS), max(IR_VERSIONS)
         raise ValueError(f"opsets from {low} to {high} can be written, not {options.opset}")
-    if options.batch is not None and options.batch < 1:
-        raise ValueError(f"a batch has a whole number of samples from 1 on, not {options.batch}")
+    if options.batch is not None and not is_batch(options.batch):
+        raise ValueError(f"a batch has 1 to {MOST_SAMPLES:,} samples, not {options.batch!r}")
     model = onnx_model(graph, options.opset, options.batch, guard=options.guard)
     rename(model, options.names)
     if options.half:
         to_half(model)
+    model.warnings = check_constants(model)
     model.metadata = {
         "netdsl.contract": str(sizes_of(graph)),
         "netdsl.source": graph.root.span.source.text,
@@ -123,25 +137,59 @@ def numbers_of(tensor: Stored, weights: Weights) -> Array:
     return weights.array(replace(tensor.spec, dtype=tensor.dtype))
 
 
-def write_model(path: Path, model: Model, weights: Weights, *, external: bool | None) -> list[Path]:
-    """Write the file, and beside it `PATH.data` where weights go apart; returns what was written.
+def files_of(path: Path) -> list[Path]:
+    """What is written in the place of a file, at most."""
+    return [path, _data_of(path)]
 
+
+def _data_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.data")
+
+
+@contextmanager
+def drafted_model(
+    path: Path, model: Model, weights: Weights, *, external: bool | None
+) -> Iterator[Draft]:
+    """The file, written aside, to be looked at: it takes its place at the end, or not at all.
+
+    Weights that go apart are in `PATH.data` then, and both take their places or none does.
     `external` None: apart only if all would not fit in one file. Raises `OSError`.
     """
     size = sum(tensor.nbytes for tensor in model.stored)
-    apart = size > LIMIT if external is None else external
-    if not apart:
-        with writing_whole(path, sync=False) as file:
-            for chunk in model_chunks(model, weights):
-                file.write(chunk)
-        return [path]
-    data = path.with_name(f"{path.name}.data")
-    with (
-        writing_whole(path, sync=False) as file,
-        writing_whole(data, sync=False) as numbers,
-    ):
-        _write_apart(file, numbers, data.name, model, weights)
-    return [path, data]
+    if not (size > LIMIT if external is None else external):
+        with drafting(path) as (aside,):
+            with open(aside, "wb") as file:
+                file.writelines(model_chunks(model, weights))
+            yield Draft(aside, (path,), aside.stat().st_size)
+        return
+    path = _beside(path)
+    with drafting(_data_of(path), path) as (data, aside):
+        with open(aside, "wb") as file, open(data, "wb") as numbers:
+            _write_apart(file, numbers, data.name, model, weights)
+        size = aside.stat().st_size + data.stat().st_size
+        yield Draft(aside, (path, _data_of(path)), size)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that can be run from where it is, the files that it will be, and their bytes."""
+
+    path: Path
+    files: tuple[Path, ...]
+    size: int
+
+
+def _beside(path: Path) -> Path:
+    """The file that a name leads to, if its weights are found beside that name too."""
+    for name in files_of(path):
+        real = leads_to(name)
+        if real.parent != name.parent.resolve():
+            raise OSError(
+                errno.EINVAL,
+                f"{name} is a link to {real}, and runtimes look for the weights beside the name "
+                "that they are given: name the file itself",
+            )
+    return leads_to(path)
 
 
 def _write_apart(

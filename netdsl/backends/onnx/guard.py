@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netdsl.ir.condition import All, AnyOf, Compare, Truth
+from netdsl.ir.dim import Size
 from netdsl.ops.lowering import OnnxConstant, OnnxNode, OnnxValue
 
 if TYPE_CHECKING:
@@ -19,17 +22,56 @@ COMPARISONS = {
 }
 
 
-def guarded(builder: Builder, contract: Truth, x: OnnxValue) -> OnnxValue:
-    """`x`, unchanged, where the contract holds.
+def guarded(builder: Builder, contract: Truth) -> list[OnnxValue]:
+    """The inputs, unchanged, where the contract holds; each of them, as one may be read first.
 
-    Its shape is read from a list by an index that is 0 then, and else outside of the list.
+    Their shapes are read from lists by an index that is 0 then, and else outside of the list.
     """
+    inputs = builder.model.inputs
+    conditions = [contract, *_agreements(inputs)]
+    if all(condition is True for condition in conditions):
+        return list(inputs)
     holds = _Guard(builder)
-    index = holds.node("Where", [holds.truth(contract), holds.ints(0), holds.ints(1)], "int64")
-    listed = builder.constant(OnnxConstant((1, len(x.shape)), (0,) * len(x.shape), "int64"))
-    shape = holds.node("Gather", [listed, index], "int64", (1, len(x.shape)))
-    flat = holds.node("Reshape", [shape, holds.ints(-1)], "int64", (len(x.shape),))
+    truth = holds.all(conditions)
+    index = holds.node("Where", [truth, holds.ints(0), holds.ints(1)], "int64")
+    return [_looked_at(holds, x, index) for x in inputs]
+
+
+def _looked_at(holds: _Guard, x: OnnxValue, index: OnnxValue) -> OnnxValue:
+    """An input in the shape that it has, which is read by the index."""
+    rank = len(x.shape)
+    listed = holds.builder.constant(OnnxConstant((1, rank), (0,) * rank, "int64"))
+    shape = holds.node("Gather", [listed, index], "int64", (1, rank))
+    flat = holds.node("Reshape", [shape, holds.ints(-1)], "int64", (rank,))
     return holds.node("Reshape", [x, flat], x.dtype, x.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """An axis of an input whose size is to be that of others."""
+
+    value: OnnxValue
+    axis: int
+    size: Size
+
+
+def _agreements(inputs: Sequence[OnnxValue]) -> list[_Axis | Truth]:
+    """Each size is what an earlier axis tells, and no symbol is below 1.
+
+    Sizes are read off the first axis that has them, and runtimes do not compare the others.
+    """
+    found: list[_Axis | Truth] = []
+    seen: set[Size] = set()
+    for value in inputs:
+        for axis, size in enumerate(value.shape):
+            if isinstance(size, int):
+                continue  # runtimes look at these themselves
+            if size in seen or str(size) not in size.symbols:
+                found.append(_Axis(value, axis, size))
+            elif axis:
+                found.append(Compare(">=", size, 1))
+            seen.add(size)
+    return found
 
 
 class _Guard:
@@ -45,6 +87,24 @@ class _Guard:
         made = OnnxValue(self.builder.claim(f"guard/{op}"), shape, dtype)
         self.builder.add(OnnxNode(op, [v.name for v in inputs], [made.name]), made)
         return made
+
+    def axis(self, axis: _Axis) -> OnnxValue:
+        """Whether an axis has the size that it is to have."""
+        name, start = axis.value.name, axis.axis
+        shape = OnnxValue(self.builder.claim("guard/Shape"), (1,), "int64")
+        reads = OnnxNode("Shape", [name], [shape.name], {"start": start, "end": start + 1})
+        self.builder.add(reads, shape)
+        return self.node("Equal", [shape, self.builder.table.value(axis.size)])
+
+    def all(self, conditions: Sequence[_Axis | Truth]) -> OnnxValue:
+        """Whether all of them hold."""
+        axes = [self.axis(part) for part in conditions if isinstance(part, _Axis)]
+        others = [self.truth(part) for part in conditions if not isinstance(part, _Axis | bool)]
+        never = [self.truth(False)] if any(part is False for part in conditions) else []
+        first, *rest = [*others, *axes, *never]
+        for other in rest:
+            first = self.node("And", [first, other])
+        return first
 
     def truth(self, condition: Truth) -> OnnxValue:
         """A list of one truth value."""

@@ -8,7 +8,7 @@ from netdsl.backends.onnx.model import Model
 from netdsl.ops.lowering import OnnxNode, OnnxValue
 
 FULL, HALF = "float32", "float16"
-SCALES = "/scales"
+SINGLE = "/single"
 
 
 def to_half(model: Model) -> None:
@@ -16,11 +16,11 @@ def to_half(model: Model) -> None:
 
     What is cast to float32 within (the arithmetic of cells' places) stays float32.
     """
-    _part_scales(model)
     kept = _kept(model)
+    single = _part_constants(model, kept)
     model.values = [_half(v) if v.name not in kept else v for v in model.values]
     model.stored = [
-        replace(s, dtype=HALF) if s.dtype == FULL and not s.name.endswith(SCALES) else s
+        replace(s, dtype=HALF) if s.dtype == FULL and s.name not in single else s
         for s in model.stored
     ]
     before = [_cast_input(model, value) for value in model.inputs if value.dtype == FULL]
@@ -28,17 +28,21 @@ def to_half(model: Model) -> None:
     model.nodes = [*before, *model.nodes, *after]
 
 
-def _part_scales(model: Model) -> None:
-    """Resize takes its factors in float32 only, so they are constants of their own."""
+def _part_constants(model: Model, kept: set[str]) -> set[str]:
+    """Constants that stay float32, under names of their own: those of places, Resize's factors."""
     by_name = {stored.name: stored for stored in model.stored}
+    parted: set[str] = set()
     for node in model.nodes:
-        if node.op == "Resize" and len(node.inputs) == 3:
-            scales = by_name[node.inputs[2]]
-            apart = replace(scales, name=scales.name + SCALES)
-            node.inputs[2] = apart.name
-            if apart.name not in by_name:
-                by_name[apart.name] = apart
-                model.stored.append(apart)
+        scales = node.op == "Resize" and len(node.inputs) == 3
+        for index, name in enumerate(node.inputs):
+            stays = node.outputs[0] in kept or (scales and index == 2)
+            if not stays or name not in by_name or by_name[name].dtype != FULL:
+                continue
+            node.inputs[index] = name + SINGLE
+            if name not in parted:
+                parted.add(name)
+                model.stored.append(replace(by_name[name], name=name + SINGLE))
+    return {name + SINGLE for name in parted}
 
 
 def _half(value: OnnxValue) -> OnnxValue:
@@ -46,12 +50,15 @@ def _half(value: OnnxValue) -> OnnxValue:
 
 
 def _kept(model: Model) -> set[str]:
-    """Values made by casts to float32, and what is computed from them alone."""
+    """Values made by casts to float32, and what is computed from them and constants alone."""
     kept: set[str] = set()
+    dtypes = {value.name: value.dtype for value in (*model.values, *model.inputs)}
     for node in model.nodes:
-        casts = node.op == "Cast" and node.attributes["to"] == FULL
-        follows = node.op != "Cast" and node.inputs and all(name in kept for name in node.inputs)
-        if casts or follows:
+        if node.op == "Cast":
+            kept.update(node.outputs if node.attributes["to"] == FULL else ())
+            continue
+        single = [name for name in node.inputs if dtypes.get(name) == FULL]
+        if single and all(name in kept for name in single):
             kept.update(node.outputs)
     return kept
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from math import prod
 from typing import cast
 
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx.guard import guarded
+from netdsl.backends.onnx.ranges import check_node
 from netdsl.backends.onnx.sizes import SizeTable
-from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.ir.condition import Truth
+from netdsl.diagnostics import Diagnostic, DiagnosticError, Span
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
 from netdsl.ops.answers import check_onnx
@@ -28,13 +29,17 @@ BATCH_NAMES = ("N", "batch", "batch_size")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor kept in the file: a weight (`spec`, drawn or loaded) or a constant (`numbers`)."""
+    """A tensor kept in the file: a weight (`spec`, drawn or loaded) or a constant (`numbers`).
+
+    `span` is where the first layer stands that asked for a constant.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     spec: WeightSpec | None = None
     numbers: tuple[float, ...] = ()
+    span: Span | None = None
 
     @property
     def nbytes(self) -> int:
@@ -54,6 +59,7 @@ class Model:
     values: list[OnnxValue] = field(default_factory=list)
     stored: list[Stored] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
     def named_nodes(self) -> Iterator[tuple[str, OnnxNode]]:
         """Each node with a name of its own: that of its first result."""
@@ -69,7 +75,7 @@ def onnx_model(
     Raises `DiagnosticError` where a layer has no right form in ONNX.
     """
     builder = Builder(graph, opset, batch)
-    return builder.build(sizes_of(graph).condition if guard else True)
+    return builder.build(guard=guard)
 
 
 class Builder:
@@ -79,13 +85,15 @@ class Builder:
         self.graph = graph
         self.model = Model(graph.name, graph.doc, opset)
         self.batch: Size = batch or symbol(batch_name(graph))
+        self.at: Span | None = None
         self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}
         self.made: dict[int, OnnxValue] = {}
         self.constants: dict[OnnxConstant, OnnxValue] = {}
         self.weights: dict[str, OnnxValue] = {}
         self.table = SizeTable(self.model.inputs, self.claim, self.constant, self.add)
 
-    def build(self, contract: Truth) -> Model:
+    def build(self, *, guard: bool) -> Model:
         wanted = [output for output in self.graph.outputs if not output.when_training]
         for item in self.graph.inputs:
             value = OnnxValue(
@@ -93,10 +101,9 @@ class Builder:
             )
             self.made[id(item.value)] = value
             self.model.inputs.append(value)
-        if not isinstance(contract, bool):
-            first = self.graph.inputs[0].value
-            self.made[id(first)] = guarded(self, contract, self.made[id(first)])
         self.taken.update(output.name for output in wanted)
+        if guard:
+            self._guard()
         names = {id(output.value): output.name for output in reversed(wanted)}
         needed = _needed(wanted)
         for node in self.graph.nodes():
@@ -107,15 +114,23 @@ class Builder:
         self._sort_out_unused()
         return self.model
 
+    def _guard(self) -> None:
+        """All that is computed, sizes too, comes from inputs that have been looked at."""
+        values = guarded(self, sizes_of(self.graph).condition)
+        for item, value in zip(self.graph.inputs, values, strict=True):
+            self.made[id(item.value)] = value
+        self.table = SizeTable(values, self.claim, self.constant, self.add)
+
     # --- what lowerings ask for ------------------------------------------------------------
 
     def claim(self, wanted: str) -> str:
         """A name that nothing else has."""
-        name, number = wanted, 1
+        name, number = wanted, self.numbers.get(wanted, 1)
         while name in self.taken:
             number += 1
             name = f"{wanted}_{number}"
         self.taken.add(name)
+        self.numbers[wanted] = max(number - 1, 1)
         return name
 
     def constant(self, constant: OnnxConstant) -> OnnxValue:
@@ -125,7 +140,7 @@ class Builder:
             value = OnnxValue(self.claim("constant"), constant.shape, constant.dtype)
             self.constants[constant] = value
             self.model.stored.append(
-                Stored(value.name, constant.shape, constant.dtype, None, constant.numbers)
+                Stored(value.name, constant.shape, constant.dtype, None, constant.numbers, self.at)
             )
         return value
 
@@ -150,6 +165,7 @@ class Builder:
 
     def _lower(self, node: Node, names: dict[int, str]) -> None:
         path = node.path or node.op.name
+        self.at = node.span
         to = Lowering(
             [self.made[id(value)] for value in node.inputs],
             [value.type for value in node.inputs],
@@ -165,6 +181,7 @@ class Builder:
         except Refusal as refusal:
             raise DiagnosticError([_refused(node, refusal)]) from None
         check_onnx(cast(Op, node.op), found, len(node.outputs))
+        check_node(to.nodes, to.values, node.span)
         results = found if isinstance(found, tuple) else (found,)
         for value, result in zip(node.outputs, results, strict=True):
             result = OnnxValue(result.name, to.full(value.type), value.type.dtype)
@@ -215,7 +232,8 @@ class Builder:
 
 def batch_name(graph: Graph) -> str:
     """What the batch axis is called: `N`, unless a size is."""
-    return next(name for name in BATCH_NAMES if name not in graph.symbols)
+    more = (f"batch_{number}" for number in count(1))
+    return next(name for name in chain(BATCH_NAMES, more) if name not in graph.symbols)
 
 
 def _needed(outputs: Sequence[Output]) -> set[int]:

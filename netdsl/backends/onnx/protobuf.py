@@ -27,6 +27,8 @@ def varint(number: int) -> bytes:
     """A whole number in groups of seven bits; negative ones as 64 bits."""
     if 0 <= number < len(SMALL):
         return SMALL[number]
+    if not -(1 << 63) <= number < 1 << 64:
+        raise OverflowError(f"{number} has more than 64 bits")
     number &= (1 << 64) - 1
     out = bytearray()
     while number > 0x7F:

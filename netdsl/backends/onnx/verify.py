@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.torch.load import torch_module
 from netdsl.backends.weights.numbers import Weights
 from netdsl.ir.dim import evaluate
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 LEAST_HALF = -65504
-BATCHES = (1, 3)
-WANTED = ((96, 64), (127, 101), (224, 224))
-"""Sizes that are asked for, symbol by symbol in turn; the nearest that work are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +26,52 @@ class Trial:
 
     The difference is relative to the greatest finite number of the output; infinite where a
     runtime refuses, another shape comes out, or one gives a number and the other none: `why` tells.
-    `finite` is whether any finite number was there to compare.
+    `blank` are the outputs without a finite number to compare; `all_nan` is whether every number
+    of every output is nan.
     """
 
     sizes: Mapping[str, int]
     batch: int
     difference: float
     why: str = ""
-    finite: bool = True
+    blank: tuple[str, ...] = ()
+    all_nan: bool = False
+
+    @property
+    def at(self) -> str:
+        sizes = "".join(f"{name} = {number}, " for name, number in self.sizes.items())
+        return f"{sizes}batch {self.batch}"
 
     def __str__(self) -> str:
-        sizes = "".join(f"{name} = {number}, " for name, number in self.sizes.items())
-        said = self.why or ("" if self.finite else "no finite number comes out")
-        return f"{sizes}batch {self.batch}: {said or f'{self.difference:.1e}'}"
+        said = self.why or f"{self.difference:.1e}"
+        if self.blank and not self.why:
+            said += f", no finite number comes out of {', '.join(self.blank)}"
+        return f"{self.at}: {said}"
+
+
+def verdict(trials: Sequence[Trial]) -> str:
+    """Why these runs show nothing, or not of some output; empty if all was compared."""
+    if not trials:
+        return "nothing could be compared: no sizes were found to run it at"
+    empty = next((trial for trial in trials if trial.all_nan), None)
+    if empty is not None:
+        return (
+            f"nothing could be compared: every number is nan at {empty.at} (weights that are nan?)"
+        )
+    blank = [name for name in trials[0].blank if all(name in trial.blank for trial in trials)]
+    if blank:
+        return f"nothing could be compared of {', '.join(blank)}: no run gave a finite number"
+    return ""
 
 
 def verify(
-    graph: Graph, path: Path, weights: Weights, names: Mapping[str, str], batch: int | None
+    graph: Graph,
+    path: Path,
+    weights: Weights,
+    names: Mapping[str, str],
+    runs: Iterable[tuple[Mapping[str, int], int]],
 ) -> Iterator[Trial]:
-    """Run the file and the module at sizes of the contract, fixed seeds.
+    """Run the file and the module at sizes and numbers of samples, fixed seeds.
 
     Raises `ModuleNotFoundError` where torch or onnxruntime is not installed.
     """
@@ -60,31 +83,18 @@ def verify(
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     module = torch_module(graph, weights=weights).eval()
     random = torch.Generator().manual_seed(0)
-    for sizes in points(sizes_of(graph)):
-        for samples in (batch,) if batch else BATCHES:
-            inputs = [random_input(item, sizes, samples, random) for item in graph.inputs]
-            feeds = {
-                names.get(item.name, item.name): value.numpy()
-                for item, value in zip(graph.inputs, inputs, strict=True)
-            }
-            results = [output for output in graph.outputs if not output.when_training]
-            shapes = [(samples, *(evaluate(n, sizes) for n in r.shape)) for r in results]
-            yield _trial(Trial(sizes, samples, 0.0), session, module, feeds, inputs, shapes)
+    results = [output for output in graph.outputs if not output.when_training]
+    for sizes, samples in runs:
+        inputs = [random_input(item, sizes, samples, random) for item in graph.inputs]
+        feeds = {
+            names.get(item.name, item.name): value.numpy()
+            for item, value in zip(graph.inputs, inputs, strict=True)
+        }
+        shapes = {r.name: (samples, *(evaluate(n, sizes) for n in r.shape)) for r in results}
+        yield _trial(Trial(sizes, samples, 0.0), session, module, feeds, inputs, shapes)
 
 
-def points(sizes: Sizes) -> list[dict[str, int]]:
-    """The smallest sizes, odd ones, sizes that are not square; each once."""
-    if not sizes.symbols:
-        return [{}]
-    found = [sizes.small() or {}]
-    for pair in WANTED:
-        wanted = {name: pair[i % 2] for i, name in enumerate(sizes.symbols)}
-        found.append(sizes.nearest(**wanted).closest or {})
-    unique = {tuple(point.items()): point for point in found if point}
-    return list(unique.values())
-
-
-def random_input(item: Input, sizes: dict[str, int], batch: int, random: Any) -> Tensor:
+def random_input(item: Input, sizes: Mapping[str, int], batch: int, random: Any) -> Tensor:
     """Normal floats; zeros and ones for whole numbers."""
     import torch
 
@@ -101,7 +111,7 @@ def _trial(
     module: nn.Module,
     feeds: dict[str, Any],
     inputs: list[Tensor],
-    shapes: list[tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> Trial:
     """What a run of both gives; `shapes` are those that the network promises."""
     import torch
@@ -113,16 +123,21 @@ def _trial(
     with torch.no_grad():
         theirs = module(*inputs)
     outputs = [theirs] if torch.is_tensor(theirs) else [part for part in theirs if part is not None]
-    worst, finite = 0.0, False
-    for shape, wanted, array in zip(shapes, outputs, ours, strict=True):
+    worst = 0.0
+    for shape, wanted, array in zip(shapes.values(), outputs, ours, strict=True):
         found = torch.from_numpy(array)
         for name, given in ("PyTorch", wanted), ("ONNX Runtime", found):
             if given.shape != shape:
                 why = f"{name} gives the shape {list(given.shape)}, not {list(shape)}"
                 return replace(start, difference=inf, why=why)
         worst = max(worst, difference(wanted, found))
-        finite = finite or bool(wanted.isfinite().any()) or not wanted.numel()
-    return replace(start, difference=worst, finite=finite)
+    blank = [name for name, x in zip(shapes, outputs, strict=True) if _is_blank(x)]
+    all_nan = all(bool(x.isnan().all()) for x in outputs)
+    return replace(start, difference=worst, blank=tuple(blank), all_nan=all_nan)
+
+
+def _is_blank(found: Tensor) -> bool:
+    return bool(found.numel()) and not bool(found.isfinite().any())
 
 
 def difference(wanted: Tensor, found: Tensor) -> float:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from netdsl.backends.torch.classes import Instance, ModuleClass
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
+from netdsl.backends.torch.names import variable
 
 SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
         "len": len, "sum": sum}  # fmt: skip
 
 
-def resolve(found: ModuleClass) -> None:
+def resolve(found: ModuleClass, taken: Collection[str]) -> None:
     """Decide the class's parameters, the text of each hole, and each instance's arguments.
 
+    No parameter has a name of `taken`, which the source needs for its classes and imports.
     The classes of its parts must have been resolved. Every text is checked to give the right
     value in every instance; what has none becomes a parameter.
     """
     for instance in found.instances:
         _spell_parts(instance)
     rows = [_instance_holes(instance) for instance in found.instances]
-    scopes = [_names(instance) for instance in found.instances]
-    resolver = _Resolver(found, scopes)
+    scopes = [_names(instance, taken) for instance in found.instances]
+    resolver = _Resolver(found, scopes, taken)
     columns = list(zip(*rows, strict=True)) if rows[0] else []
     for column in columns:
         resolver.hinted(column)
@@ -50,24 +53,27 @@ def _spell_parts(instance: Instance) -> None:
 
     for index, attribute in enumerate(instance.attributes):
         value = built(attribute.value, spell)
-        instance.attributes[index] = type(attribute)(
-            attribute.holder, attribute.name, value, attribute.is_weight
-        )
+        instance.attributes[index] = replace(attribute, value=value)
 
 
 def _instance_holes(instance: Instance) -> list[Hole]:
     return [hole for attribute in instance.attributes for hole in holes(attribute.value)]
 
 
-def _names(instance: Instance) -> dict[str, object]:
-    """The parameters of the block an instance is written in, as bound there."""
-    home = instance.scope.home()
-    return {name: argument.value for name, argument in home.arguments.items()}
+def _names(instance: Instance, taken: Collection[str]) -> dict[str, object]:
+    """The parameters of the block an instance is written in, as bound there.
+
+    Those that Python does not take as parameters are left out: no text may speak of them.
+    """
+    bound = instance.scope.home().arguments
+    return {n: argument.value for n, argument in bound.items() if variable(n, taken) == n}
 
 
 class _Resolver:
-    def __init__(self, found: ModuleClass, scopes: Sequence[Mapping[str, object]]) -> None:
-        self.found, self.scopes = found, scopes
+    def __init__(
+        self, found: ModuleClass, scopes: Sequence[Mapping[str, object]], taken: Collection[str]
+    ) -> None:
+        self.found, self.scopes, self.taken = found, scopes, taken
         self.texts: list[str | None] = []
         self.candidates: dict[str, tuple[object, ...]] = {}
         self.values: dict[str, tuple[object, ...]] = {}
@@ -95,10 +101,11 @@ class _Resolver:
             if all(map(_same, known, values)):
                 self.texts[index] = text
                 return
-        unique, number = name, 1
+        unique = variable(name, self.taken)
+        number = 1
         while unique in self.values:
             number += 1
-            unique = f"{name}{number}"
+            unique = f"{variable(name, self.taken)}{number}"
         self.values[unique] = values
         self.candidates[unique] = values
         self.texts[index] = unique

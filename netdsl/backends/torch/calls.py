@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, literal
+from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, flat, literal
 from netdsl.backends.torch.sizes import At, size_text
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Node
@@ -23,13 +23,21 @@ from netdsl.ops.recipe import (
     TorchWeight,
 )
 
-FOLDED = {"torch.maximum", "torch.minimum"}
-OPERATORS = {"+", "-", "*"}
+FOLDED = {"torch.maximum": "amax", "torch.minimum": "amin"}
+OPERATORS = {"+": "torch.add", "-": "torch.sub", "*": "torch.mul"}
+MERGES = {*FOLDED, *OPERATORS, "mean"}
+MOST_TERMS = 16
+"""How many values an operator is written between at most."""
+LONGEST_SUM = 66
+"""How long a sum is at most that is divided on its line."""
 ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
 class Speaker:
-    """Says the recipes of one node, whose inputs are the variables given."""
+    """Says the recipes of one node, whose inputs are the variables given.
+
+    `together` is an expression that has all of them, in order.
+    """
 
     def __init__(
         self,
@@ -37,9 +45,11 @@ class Speaker:
         inputs: Sequence[Expr],
         at_hand: Sequence[At],
         channels: str | None = None,
+        together: Expr | None = None,
     ) -> None:
         self.node, self.inputs, self.at_hand = node, list(inputs), at_hand
         self.channels = channels
+        self.together = together
 
     def constructor(self, said: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
@@ -59,14 +69,8 @@ class Speaker:
 
     def function(self, said: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
-        if said.target in OPERATORS:
-            return self._operator(said.target)
-        if said.target in FOLDED:
-            return self._folded(said.target)
-        if said.target == "mean":
-            total = self._operator("+")
-            count = len(self.inputs)
-            return total if count == 1 else Joined(("(", total, f") / {count}"))
+        if said.target in MERGES:
+            return self._merge(said.target)
         if said.target == "":
             return self.inputs[0]
         if said.target == "[]":
@@ -79,19 +83,47 @@ class Speaker:
         made = Bracket(head, (*args, *values), ("",) * len(args) + keys)
         return made if said.item is None else Joined((made, f"[{said.item}]"))
 
+    def _merge(self, target: str) -> Expr:
+        """Two values by a function or operator, many by one call on a list of them."""
+        count = len(self.inputs)
+        if count == 1:
+            return self.inputs[0]
+        if target in FOLDED:
+            return call(target, *self.inputs) if count == 2 else self._stacked(FOLDED[target])
+        if target != "mean":
+            return self._operator(target)
+        if count > MOST_TERMS or len(flat(total := self._operator("+"))) > LONGEST_SUM:
+            return self._stacked("mean")
+        return Joined(("(", total, f") / {count}"))
+
+    def _stacked(self, method: str) -> Expr:
+        """`torch.stack([a, b, c]).amax(0)`; what spreads is spread before.
+
+        At a tie `amax` gives all that are equal the same share of the gradient, as `maximum` does
+        for two; one `maximum` after the other would favour the last.
+        """
+        types = [value.type for value in self.node.inputs]
+        ones = [[size == 1 for size in tensor.shape] for tensor in types]
+        said = self.listed()
+        if not all(t.batched for t in types) or ones != ones[:1] * len(ones):
+            each = (Joined(("*", self.together)),) if self.together else self.inputs
+            said = call("torch.broadcast_tensors", *each)
+        return Bracket("torch.stack", (said,), tail=f".{method}(0)")
+
+    def listed(self) -> Expr:
+        """All inputs as one list or tuple."""
+        return self.together or Bracket("", tuple(self.inputs), brackets="[]")
+
     def _operator(self, sign: str) -> Expr:
+        """`a + b`; of many, `functools.reduce(torch.add, [a, b])`: in the same order."""
+        if len(self.inputs) > MOST_TERMS:
+            return call("functools.reduce", OPERATORS[sign], self.listed())
         pieces: list[Expr] = []
         for index, value in enumerate(self.inputs):
             needs_brackets = isinstance(value, Joined) and not _is_access(value)
             pieces += [f" {sign} "] if index else []
             pieces.append(Joined(("(", value, ")")) if needs_brackets else value)
         return Joined(tuple(pieces)) if len(pieces) > 1 else pieces[0]
-
-    def _folded(self, target: str) -> Expr:
-        result = self.inputs[0]
-        for value in self.inputs[1:]:
-            result = call(target, result, value)
-        return result
 
     def _cut(self, said: TorchCall) -> Expr:
         """`x[:, :, 1:5]`: the batch and each None are whole axes."""
@@ -139,7 +171,7 @@ class Speaker:
             case In(index):
                 return self.inputs[index]
             case Ins():
-                return Bracket("", tuple(self.inputs), brackets="[]")
+                return self.listed()
             case From(inner, field):
                 return self._from(inner, field)
             case Setting(inner):
@@ -175,13 +207,10 @@ class Speaker:
         return Joined(tuple(pieces))
 
     def _code(self, text: str) -> Expr:
-        pieces: list[Expr] = []
-        for index, value in enumerate(self.inputs):
-            before, mark, after = text.partition(f"{{{index}}}")
-            if mark:
-                pieces += [before, operand(value)]
-                text = after
-        return Joined((*pieces, text))
+        """The text, each `{0}` replaced by the input of that number."""
+        parts = re.split(r"\{(\d+)\}", text)
+        parts[1::2] = (operand(self.inputs[int(number)]) for number in parts[1::2])
+        return Joined(tuple(parts))
 
 
 def operand(expr: Expr) -> Expr:
@@ -193,6 +222,15 @@ def _is_access(expr: Joined) -> bool:
     """Whether it ends in a subscript, which binds tighter than any operator."""
     last = expr.pieces[-1]
     return isinstance(last, str) and last.startswith("[") and last.endswith("]")
+
+
+def takes_list(said: object, count: int) -> bool:
+    """Whether a call is written with a list of all of its `count` inputs."""
+    if not isinstance(said, TorchCall):
+        return False
+    if said.target in MERGES:
+        return count > (2 if said.target in FOLDED else MOST_TERMS)
+    return any(isinstance(arg, Ins) for arg in said.args)
 
 
 def needs_names(node: Node, said: object) -> set[int]:

@@ -6,32 +6,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netdsl.backends.torch.calls import Speaker
-from netdsl.backends.torch.forward import Forward, Line, identifier
+from netdsl.backends.torch.forward import Forward, Line
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
-from netdsl.backends.torch.tree import (
-    Member,
-    Uses,
-    inputs_of,
-    is_sequential,
-    outputs_of,
-    recipe,
-)
+from netdsl.backends.torch.members import Member, is_attribute, is_weight, recipe
+from netdsl.backends.torch.names import block_name, variable
+from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.graph import Kind, Node, Scope, Value
-from netdsl.ops.recipe import Setting, TorchModule, TorchWeight
+from netdsl.ops.recipe import TorchModule, TorchWeight
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """`self.name = value`, or `add_module`/`register_parameter` where the name is no identifier.
 
-    `holder` is the container it goes into (empty: the module itself).
+    `holder` is the module it goes into (`self` or another one), `label` what a label begins with
+    that is written here.
     """
 
-    holder: tuple[str, ...]
+    holder: Expr
     name: str
     value: Expr
     is_weight: bool
+    label: str
 
 
 @dataclass(eq=False)
@@ -47,9 +44,14 @@ class Instance:
     helpers: set[tuple[str, str]] = field(default_factory=set)
     of: ModuleClass | None = None
 
+    def add(self, attribute: Attribute) -> None:
+        """Append an attribute, unless it is a container that is there already."""
+        if all((a.holder, a.name) != (attribute.holder, attribute.name) for a in self.attributes):
+            self.attributes.append(attribute)
+
     def skeleton(self) -> str:
         """Equal for instances that can share a class: everything but the literals."""
-        made = [f"{a.holder}.{a.name}={flat(a.value)}" for a in self.attributes]
+        made = [f"{flat(a.holder)}.{a.name}={flat(a.value)}" for a in self.attributes]
         said = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
         begun = list(map(flat, self.initial))
         return "\n".join([str(self.arguments), *made, *begun, *said, *map(flat, self.results)])
@@ -100,8 +102,11 @@ def _channels(value: Value, home: Scope, depth: int) -> str | None:
 class Collector:
     """Finds all classes of a graph, parts before wholes."""
 
-    def __init__(self, uses: Uses, training_only: set[int], initial: Initial) -> None:
+    def __init__(
+        self, uses: Uses, training_only: set[int], initial: Initial, taken: frozenset[str]
+    ) -> None:
         self.uses, self.training_only, self.initial = uses, training_only, initial
+        self.holders, self.taken = uses.holders, taken
         self.classes: dict[tuple[str, str], ModuleClass] = {}
         self.instances: dict[int, Instance] = {}
         self.helpers: set[tuple[str, str]] = set()
@@ -112,10 +117,10 @@ class Collector:
         self.instances[id(scope)] = made
         access: dict[int, Expr] = {}
         parts = list(scope.members())
-        for part in parts:
+        for part in _holders_first(parts):
             self._attribute(made, part, access)
         self._forward(made, parts, access)
-        key = (_base_name(scope), made.skeleton())
+        key = (block_name(scope.definition or scope.label or scope.kind.value), made.skeleton())
         found = self.classes.setdefault(key, ModuleClass(key[0], scope.doc))
         found.instances.append(made)
         made.of = found
@@ -123,27 +128,28 @@ class Collector:
 
     def _attribute(self, made: Instance, part: Member, access: dict[int, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
-        if isinstance(part, Scope) and part.shares is not None:
-            access[id(part)] = access[id(part.shares)]
+        key = key_of(part)
+        if key in access:
             return
-        if isinstance(part, Node) and id(part.layer) in access:
-            return
-        is_weight = False
         if isinstance(part, Scope):
-            value = self.module(part)
-        else:
-            said = recipe(part)
-            is_weight = isinstance(said, TorchWeight)
-            if not isinstance(said, TorchModule | TorchWeight):
-                return
-            if is_stateless(said) and _is_unlabelled(part):
-                return
-            value = self._leaf(part, said)
-        path = part.label.split(".")
-        made.attributes.append(Attribute(tuple(path[:-1]), path[-1], value, is_weight))
-        key = id(part) if isinstance(part, Scope) else id(part.layer)
-        access[key] = reach(path)
+            part = part.pattern or part
+        if not is_attribute(part):
+            return
+        value = self.module(part) if isinstance(part, Scope) else self._leaf(part)
+        path = part.path if isinstance(part, Scope) else self.holders.place(part)
+        for container, holding in self.holders.needed(made.scope.path, path):
+            made.add(self._at(made, container, holding, False))
+        made.add(self._at(made, path, value, is_weight(part)))
+        access[key] = self.holders.reach(made.scope.path, path)
         made.initial += self._initial(part, access[key], value)
+
+    def _at(self, made: Instance, path: str, value: Expr, is_weight: bool) -> Attribute:
+        """What is made at a path below an instance."""
+        above, _, name = path.rpartition(".")
+        maker = made.scope.path
+        holder = "self" if above == maker else self.holders.reach(maker, above)
+        label = path[len(maker) :].lstrip(".").split(".")[0]
+        return Attribute(holder, name, value, is_weight, label)
 
     def _initial(self, part: Member, access: Expr, value: Expr) -> Iterator[Expr]:
         """How the weights of a member begin; a class of its own says it of its parts."""
@@ -156,7 +162,9 @@ class Collector:
                 if not built:
                     yield from self._initial(below, inner, "")
 
-    def _leaf(self, node: Node, said: TorchModule | TorchWeight) -> Expr:
+    def _leaf(self, node: Node) -> Expr:
+        said = recipe(node)
+        assert isinstance(said, TorchModule | TorchWeight)
         if isinstance(said, TorchModule) and said.helper:
             self.helpers.add((said.helper, said.target))
         hint = channels_text(node)
@@ -182,9 +190,7 @@ class Collector:
     def _part(self, part: Member) -> Expr:
         if isinstance(part, Scope):
             return self.module(part)
-        said = recipe(part)
-        assert isinstance(said, TorchModule)
-        return self._leaf(part, said)
+        return self._leaf(part)
 
     def _forward(self, made: Instance, parts: Sequence[Member], access: dict[int, Expr]) -> None:
         scope = made.scope
@@ -193,46 +199,26 @@ class Collector:
         for index in range(len(taken)):
             own = scope.input_names[index] if index < len(scope.input_names) else ""
             single = "x" if len(taken) == 1 else f"x{index + 1}"
-            names.append(identifier(own or single))
+            names.append(variable(own or single, {*self.taken, *names}))
         results = outputs_of(scope, self.uses) if scope.kind is not Kind.NET else scope.outputs
         names_given = scope.home().names
-        forward = Forward(self.uses, access, names_given, self.training_only)
+        forward = Forward(self.uses, access, names_given, self.taken, self.training_only)
         made.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         made.arguments, made.lines = tuple(names), forward.lines
 
 
-def is_stateless(said: object) -> bool:
-    """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
-    if not isinstance(said, TorchModule) or said.call is None:
-        return False
-    return not said.args and all(
-        isinstance(v, Setting) and getattr(v.value, "value", v.value) == v.default
-        for _, v in said.kwargs
-    )
-
-
-def reach(path: Sequence[str]) -> Expr:
-    """How `forward` says an attribute: `self.conv1`, `self.fuse["0"]`, `getattr(self, "0")`."""
-    first, rest = path[0], path[1:]
-    expr: Expr = f"self.{first}" if is_plain(first) else call("getattr", "self", literal(first))
-    for name in rest:
-        expr = Joined((expr, f"[{literal(name)}]"))
-    return expr
-
-
-def is_plain(name: str) -> bool:
-    """Whether Python takes the name after a dot."""
-    return name.isidentifier() and identifier(name) == name
-
-
-def _is_unlabelled(node: Node) -> bool:
-    """Whether the label is the counter's, not the writer's."""
-    base = node.op.name
-    return node.label.startswith(base) and node.label[len(base) :].isdigit()
-
-
-def _base_name(scope: Scope) -> str:
-    raw = scope.definition or scope.label or scope.kind.value
-    words = "".join(c if c.isalnum() else " " for c in raw.replace("_", " ")).split()
-    name = "".join(w[:1].upper() + w[1:] for w in words) or "Part"
-    return name if name[0].isalpha() else f"Part{name}"
+def _holders_first(parts: Sequence[Member]) -> list[Member]:
+    """In the order they run, but each behind the parts that it is put into: `b` before `b.f`."""
+    by_path: dict[str, Member] = {}
+    for part in parts:
+        by_path.setdefault(part.path, part)
+    ordered: dict[int, Member] = {}
+    for part in parts:
+        steps = part.label.split(".")
+        above = part.path[: len(part.path) - len(part.label)]
+        for count in range(1, len(steps)):
+            holder = by_path.get(above + ".".join(steps[:count]))
+            if isinstance(holder, Scope):
+                ordered.setdefault(id(holder), holder)
+        ordered.setdefault(id(part), part)
+    return list(ordered.values())

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from netdsl.backends.torch.calls import OPERATORS, Speaker, needs_names, uses_sizes
+from netdsl.backends.torch.calls import (
+    MOST_TERMS,
+    OPERATORS,
+    Speaker,
+    needs_names,
+    takes_list,
+    uses_sizes,
+)
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
+from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
-from netdsl.backends.torch.tree import Member, Uses, inputs_of, outputs_of, recipe
+from netdsl.backends.torch.tree import Uses, inputs_of, key_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
 
 NESTED = 3
 LONGEST = 64
+FEW = 4
+"""Results of one call that are all given names, even where they go on together."""
+FLOW_NAMES = ("x", "y", "z")
+CALLED = {"functools", "getattr", "max"}
+"""What a `forward` may call, so that none of its variables can be called so."""
 BROKEN_BADLY = {*OPERATORS, "mean"}
 """Calls that are written with operators, at which a line is not broken well between two terms."""
 
@@ -32,25 +46,35 @@ class Line:
 
 @dataclass(slots=True)
 class _Pending:
-    """An expression that may still be nested into the line that takes it."""
+    """An expression that may still be nested into the line that takes it; the names in it."""
 
     expr: Expr
     depth: int
+    names: frozenset[str]
 
 
 @dataclass
 class Forward:
-    """Writes the forward of one class; `access` gives the attribute of a member."""
+    """Writes the forward of one class; `access` gives the attribute of a member by its key.
+
+    `assigned` are the names that values have in the file, `taken` those of the source itself.
+    """
 
     uses: Uses
     access: dict[int, Expr]
     assigned: dict[int, str]
+    taken: Collection[str]
     training_only: set[int] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
     pending: dict[int, _Pending] = field(default_factory=dict)
     remaining: dict[int, int] = field(default_factory=dict)
     inputs: list[At] = field(default_factory=list)
+    together: dict[int, Node] = field(default_factory=dict)
+    _waiting: Counter[str] = field(default_factory=Counter)
+    _flows: dict[int, str] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+    _numbers: dict[str, int] = field(default_factory=dict)
     _now_training: bool = False
     _used_depth: int = 0
     _keep_inputs: bool = False
@@ -64,13 +88,14 @@ class Forward:
         """Write the lines; what comes back are the results as expressions."""
         self.inputs = list(arguments)
         for name, value in arguments:
-            self.names[id(value)] = name
+            self._hold(value, name)
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe(p)) for p in parts)
         for part in parts:
             for value in inputs_of(part):
                 self.remaining[id(value)] = self.remaining.get(id(value), 0) + 1
         for value in results:
             self.remaining[id(value)] = self.remaining.get(id(value), 0) + 1
+        self._find_together(parts)
         for part in parts:
             self._now_training = id(part) in self.training_only
             self._step(part)
@@ -83,12 +108,25 @@ class Forward:
             return [self.lines.pop().value]
         return said
 
+    def _find_together(self, parts: Sequence[Member]) -> None:
+        """Calls whose results, if they are many, go all to one call that takes a list."""
+        for part in parts:
+            if not isinstance(part, Node) or len(part.inputs) <= FEW:
+                continue
+            maker = part.inputs[0].producer
+            all_of_it = maker is not None and part.inputs == maker.outputs
+            once = all(self.remaining[id(v)] == 1 and not self._own_name(v) for v in part.inputs)
+            if maker in parts and all_of_it and once and takes_list(recipe(part), len(part.inputs)):
+                self.together[id(maker)] = part
+
     def _step(self, part: Member) -> None:
         taken, given = inputs_of(part), outputs_of(part, self.uses)
+        if id(part) in self.together:
+            given = given[:1]
         self._used_depth = 0
         if isinstance(part, Scope):
             said: object = None
-            module = self.access[id(part)]
+            module = self.access[key_of(part)]
             args = tuple(self._use(value) for value in taken)
             expr: Expr = Bracket(module, args)
         else:
@@ -107,9 +145,15 @@ class Forward:
 
     def _node(self, node: Node, said: object) -> Expr:
         if isinstance(said, TorchWeight):
-            return self.access[id(node.layer)]
-        named = needs_names(node, said)
-        self._settle([v for i, v in enumerate(node.inputs) if i in named or self._is_long(node)])
+            return self.access[key_of(node)]
+        named, is_long = needs_names(node, said), self._is_long(node, said)
+        self._settle([v for i, v in enumerate(node.inputs) if i in named or is_long])
+        maker = node.inputs[0].producer if node.inputs else None
+        if maker is not None and self.together.get(id(maker)) is node:
+            assert isinstance(said, TorchCall)
+            return Speaker(
+                node, ["x"] * len(node.inputs), (), None, self._use(node.inputs[0])
+            ).function(said)
         args = [self._use(v) for v in node.inputs]
         here: list[At] = [
             (arg, value)
@@ -120,7 +164,7 @@ class Forward:
         speaker = Speaker(node, args, [*here, *held])
         try:
             if isinstance(said, TorchModule):
-                module = self.access.get(id(node.layer))
+                module = self.access.get(key_of(node))
                 if module is not None:
                     return speaker.invocation(module, said)
                 assert said.call is not None
@@ -147,20 +191,28 @@ class Forward:
         if depth >= NESTED or len(flat(expr)) > LONGEST:
             self._write((self._flow_name(value),), expr)
             return
-        self.pending[id(value)] = _Pending(expr, depth)
+        names = frozenset(re.findall(r"[A-Za-z_]\w*", flat(expr)))
+        self.pending[id(value)] = _Pending(expr, depth, names)
+        self._waiting.update(names)
+
+    def _take_pending(self, value: Value) -> _Pending | None:
+        waiting = self.pending.pop(id(value), None)
+        if waiting is not None:
+            self._waiting.subtract(waiting.names)
+        return waiting
 
     def _settle(self, values: Sequence[Value]) -> None:
         """Give these values variables, before any of them is taken and its variable is free."""
         for value in values:
-            waiting = self.pending.pop(id(value), None)
+            waiting = self._take_pending(value)
             if waiting is not None:
                 self._write((self._flow_name(value),), waiting.expr)
 
-    def _is_long(self, node: Node) -> bool:
+    def _is_long(self, node: Node, said: object) -> bool:
         """Whether a sum of two, or a mean, would not fit on a line with its terms written in it."""
-        if not isinstance(said := recipe(node), TorchCall) or said.target not in BROKEN_BADLY:
+        if not isinstance(said, TorchCall) or said.target not in BROKEN_BADLY:
             return False
-        if len(node.inputs) > 2 and said.target != "mean":
+        if len(node.inputs) > (MOST_TERMS if said.target == "mean" else 2):
             return False
         waiting = [self.pending.get(id(value)) for value in node.inputs]
         terms = sum(len(flat(p.expr)) + 3 if p else 5 for p in waiting)
@@ -170,7 +222,7 @@ class Forward:
     def _use(self, value: Value) -> Expr:
         """The value where it is taken: its variable, or the expression that makes it."""
         self.remaining[id(value)] -= 1
-        waiting = self.pending.pop(id(value), None)
+        waiting = self._take_pending(value)
         if waiting is None:
             return self.names[id(value)]
         self._used_depth = max(self._used_depth, waiting.depth)
@@ -190,30 +242,33 @@ class Forward:
         """A variable for a step in a flow: one whose value is used up, else a new one."""
         if self._own_name(value):
             return self._fresh(value, self._own_name(value))
-        busy = self._busy()
-        for dead, name in reversed(list(self.names.items())):
-            if not self.remaining.get(dead) and name in ("x", "y", "z") and name not in busy:
-                del self.names[dead]
-                self.names[id(value)] = name
-                return name
-        for name in "x", "y", "z":
-            if name not in self.names.values():
-                return self._fresh(value, name)
-        return self._fresh(value, "x")
+        for dead, name in reversed(list(self._flows.items())):
+            if not self.remaining.get(dead) and not self._is_busy(name):
+                del self._flows[dead], self.names[dead]
+                return self._hold(value, name)
+        free = (name for name in FLOW_NAMES if name not in self._taken)
+        return self._fresh(value, next(free, "x"))
 
-    def _busy(self) -> set[str]:
-        """Variables that must keep what they hold: an expression still waits to be written."""
-        waiting = " ".join(flat(p.expr) for p in self.pending.values())
-        kept = [name for name, _ in self.inputs] if self._keep_inputs else []
-        return {*re.findall(r"[A-Za-z_]\w*", waiting), *kept}
+    def _is_busy(self, name: str) -> bool:
+        """Whether it must keep what it holds: an expression still waits to be written."""
+        kept = self._keep_inputs and any(name == own for own, _ in self.inputs)
+        return kept or self._waiting[name] > 0
 
     def _fresh(self, value: Value, wanted: str) -> str:
-        name = identifier(wanted)
-        number = 1
-        while name in self.names.values():
+        base = variable(wanted, self.taken)
+        name, number = base, self._numbers.get(base, 1)
+        while name in self._taken:
             number += 1
-            name = f"{identifier(wanted)}{number}"
+            name = f"{base}{number}"
+        self._numbers[base] = max(number - 1, 1)
+        return self._hold(value, name)
+
+    def _hold(self, value: Value, name: str) -> str:
+        """From here on the variable holds the value."""
         self.names[id(value)] = name
+        self._taken.add(name)
+        if name in FLOW_NAMES:
+            self._flows[id(value)] = name
         return name
 
 
@@ -223,14 +278,4 @@ def _not_at_hand(node: Node, size: NotAtHand) -> Diagnostic:
         f"the size that `{node.op.name}` is given can't be read off a value in this block: {size}",
         node.span,
         help=("hand the value whose size it is to the block: `(x, other) -> Block(...)`",),
-    )
-
-
-def identifier(name: str) -> str:
-    """The name as Python takes it for a variable."""
-    clean = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    if not clean or clean[0].isdigit():
-        clean = f"v{clean}"
-    return (
-        f"{clean}_" if keyword.iskeyword(clean) or clean in ("self", "F", "nn", "torch") else clean
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
@@ -40,6 +41,23 @@ def helper_parts(helpers: Iterable[tuple[str, str]]) -> list[str]:
     return parts
 
 
+@cache
+def own_names() -> frozenset[str]:
+    """What the helpers of this package define."""
+    folder = files("netdsl.backends.torch.helpers")
+    texts = (f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith(".py"))
+    return frozenset(name for text in texts for name in _definitions(text))
+
+
+def plugin_names(file: str) -> frozenset[str]:
+    """What the helper of a plug-in defines. Raises `PluginError`."""
+    return frozenset(_definitions(_text(file)))
+
+
+def _definitions(text: str) -> dict[str, Definition]:
+    return {n.name: n for n in ast.parse(text).body if isinstance(n, Definition)}
+
+
 def _text(file: str) -> str:
     """A file of this package by its name, one of a plug-in by its path."""
     if not file.endswith(".py"):
@@ -73,7 +91,7 @@ def _check(file: str, node: ast.stmt) -> None:
 
 def _used(file: str, text: str, names: Sequence[str]) -> dict[str, Definition]:
     """The classes and functions of a helper that are needed, in its order."""
-    defined = {n.name: n for n in ast.parse(text).body if isinstance(n, Definition)}
+    defined = _definitions(text)
     wanted: set[str] = set()
     waiting = list(names)
     while waiting:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, lines, literal
-from netdsl.backends.torch.tree import Member, recipe
+from netdsl.backends.torch.members import Member, recipe
 from netdsl.ir.graph import Graph, Layer, Node, WeightSpec
 from netdsl.ops.initial import NEED_STD, WORDS, Rule, initial
 from netdsl.ops.recipe import TorchModule

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netdsl.backends.torch.texts import quoted
+
 if TYPE_CHECKING:
     from netdsl.backends.torch.classes import Instance
 
@@ -99,8 +101,9 @@ def fill(expr: Expr, text_of: Callable[[Hole], str]) -> Expr:
         case Hole():
             return text_of(expr)
         case Bracket(head, items, keys, brackets, tail, broken):
+            head = fill(head, text_of)  # the order in which `holes` has them
             filled = tuple(fill(item, text_of) for item in items)
-            return Bracket(fill(head, text_of), filled, keys, brackets, tail, broken)
+            return Bracket(head, filled, keys, brackets, tail, broken)
         case Joined(pieces):
             return Joined(tuple(fill(piece, text_of) for piece in pieces))
         case _:
@@ -137,7 +140,8 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
     inside = ", ".join(_items(expr))
-    if not _breaks(expr) and indent + 4 + len(inside) <= WIDTH and not _sole_tuple(expr):
+    on_one_line = not _breaks(expr) and indent + 4 + len(inside) <= WIDTH
+    if on_one_line and not _sole_tuple(expr) and not expr.tail:
         return [head, f"{margin}    {inside}", close]
     result = [head]
     for key, item in zip(_keys(expr), expr.items, strict=True):
@@ -186,7 +190,7 @@ def literal(value: object) -> str:
     """A constant as ruff writes it: double quotes, tuples with spaces."""
     match value:
         case str():
-            return '"' + repr(value)[1:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+            return quoted(value)
         case tuple():
             inside = ", ".join(map(literal, value))
             return f"({inside},)" if len(value) == 1 else f"({inside})"

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import re
 from collections.abc import Iterator, Sequence
 
 from netdsl.backends.torch.arguments import resolve
-from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass, is_plain
+from netdsl.backends.torch.classes import Attribute, Collector, Instance, ModuleClass
 from netdsl.backends.torch.forward import Line
 from netdsl.backends.torch.helper_code import helper_parts
 from netdsl.backends.torch.initial import Initial
-from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, fill, flat, lines, literal
-from netdsl.backends.torch.tree import Member, Uses, recipe
+from netdsl.backends.torch.layout import (
+    WIDTH,
+    Bracket,
+    Expr,
+    Joined,
+    fill,
+    flat,
+    lines,
+    literal,
+)
+from netdsl.backends.torch.members import Member
+from netdsl.backends.torch.names import (
+    class_name,
+    field_names,
+    is_plain,
+    module_names,
+    outputs_name,
+)
+from netdsl.backends.torch.texts import docstring
+from netdsl.backends.torch.tree import Uses
 from netdsl.ir.graph import Graph, Node, Output
 from netdsl.ops.initial import PYTORCH, policy
-from netdsl.ops.recipe import TorchModule
 
-RESERVED = {"Tensor", "OrderedDict", "NamedTuple", "F", "nn", "torch"}
+LISTED_TYPES = 6
+"""How many results a `forward` has at most whose types are listed one by one."""
 
 
 def torch_source(graph: Graph, init: str = PYTORCH) -> str:
@@ -29,13 +45,14 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     for an unknown policy.
     """
     uses, initial = Uses(graph), Initial(graph, policy(init))
-    collector = Collector(uses, _training_only(graph), initial)
+    taken = module_names(graph)
+    collector = Collector(uses, _training_only(graph), initial, taken)
     root = collector.instance(graph.root)
-    name = class_name(graph)
     classes = list(collector.classes.values())
-    _name_classes(classes, root, name, {name for _, name in collector.helpers})
+    _name_classes(classes, root, class_name(graph), taken)
+    taken |= {found.name for found in classes}
     for found in classes:
-        resolve(found)
+        resolve(found, taken)
     parts = helper_parts(collector.helpers)
     outputs = _outputs_class(graph) if len(graph.outputs) > 1 else ""
     printed = [
@@ -47,28 +64,6 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     printed.insert(len(printed) - 1, outputs)
     body = "\n\n\n".join(part for part in [*parts, *printed] if part)
     return f"{_header(graph, body)}\n\n\n{body}\n"
-
-
-def class_name(graph: Graph) -> str:
-    """The net's own name, unless Python or the generated source needs that name."""
-    name = graph.name
-    helpers = {"AdaptiveAvgPool", "AdaptiveMaxPool", "AxisLayerNorm", "DropPath", "Normalize",
-               "PaperPyramidPool", "SpatialPyramidPool", "WindowAttention"}  # fmt: skip
-    taken = RESERVED | helpers | own_helpers(graph) | set(dir(builtins))
-    clash = keyword.iskeyword(name) or name in taken
-    return f"{name}Net" if clash else name
-
-
-def own_helpers(graph: Graph) -> set[str]:
-    """The classes that layers of plug-ins bring along."""
-    found: set[str] = set()
-    for node in graph.nodes():
-        if type(node.op).__module__.startswith("netdsl.ops."):
-            continue
-        said = recipe(node)
-        if isinstance(said, TorchModule) and said.helper:
-            found.add(said.target)
-    return found
 
 
 def _training_only(graph: Graph) -> set[int]:
@@ -87,6 +82,8 @@ def _header(graph: Graph, body: str) -> str:
     """Module docstring and the imports that the body needs."""
     text = [f'"""{_doc_line(graph)}"""', "", "from __future__ import annotations", ""]
     standard: list[str] = []
+    if re.search(r"\bfunctools\.", body):
+        standard.append("import functools")
     if "OrderedDict(" in body:
         standard.append("from collections import OrderedDict")
     if "(NamedTuple)" in body:
@@ -106,10 +103,10 @@ def _doc_line(graph: Graph) -> str:
 
 
 def _name_classes(
-    classes: Sequence[ModuleClass], root: Instance, name: str, helpers: set[str]
+    classes: Sequence[ModuleClass], root: Instance, name: str, reserved: frozenset[str]
 ) -> None:
     """The most frequent variant of a block gets its name, the others what sets them apart."""
-    taken = RESERVED | helpers | {name, f"{name}Outputs"}
+    taken = set(reserved)
     by_base: dict[str, list[ModuleClass]] = {}
     for found in classes:
         if root in found.instances:
@@ -140,7 +137,7 @@ def _unique(
 
 
 def _label(attribute: Attribute) -> str:
-    return (*attribute.holder, attribute.name)[0]
+    return attribute.label
 
 
 # --- classes -------------------------------------------------------------------------------
@@ -149,7 +146,7 @@ def _label(attribute: Attribute) -> str:
 def _print_class(found: ModuleClass, net: Graph | None, loop: Sequence[str]) -> str:
     first = found.instances[0]
     text = [f"class {found.name}(nn.Module):"]
-    doc = _docstring(found.doc, 4)
+    doc = docstring(found.doc, 4)
     if doc:
         text += [*doc, ""]
     if first.attributes:
@@ -172,31 +169,18 @@ def _define(name: str, arguments: Sequence[str], result: str) -> list[str]:
 
 
 def _attributes(found: ModuleClass) -> Iterator[str]:
-    """The lines of `__init__`; containers for labels with dots are made first."""
+    """The lines of `__init__`."""
     texts = iter(found.texts)
-    made: set[tuple[str, ...]] = set()
     for attribute in found.instances[0].attributes:
         value = fill(attribute.value, lambda _: next(texts))
-        for depth in range(1, len(attribute.holder) + 1):
-            holder = attribute.holder[:depth]
-            if holder not in made:
-                made.add(holder)
-                yield from _assign(holder[:-1], holder[-1], call("nn.ModuleDict"), False)
         yield from _assign(attribute.holder, attribute.name, value, attribute.is_weight)
 
 
-def _assign(holder: tuple[str, ...], name: str, value: Expr, is_weight: bool) -> list[str]:
-    plain = is_plain(name) and not holder
-    if plain:
+def _assign(holder: Expr, name: str, value: Expr, is_weight: bool) -> list[str]:
+    if holder == "self" and is_plain(name):
         return lines(value, 8, f"self.{name} = ")
-    target: Expr = "self"
-    for index, part in enumerate(holder):
-        if index == 0:
-            target = f"self.{part}" if is_plain(part) else call("getattr", "self", literal(part))
-        else:
-            target = Joined((target, f"[{literal(part)}]"))
     method = "register_parameter" if is_weight else "add_module"
-    return lines(Bracket(Joined((target, f".{method}")), (literal(name), value)), 8)
+    return lines(Bracket(Joined((holder, f".{method}")), (literal(name), value)), 8)
 
 
 def _forward(instance: Instance, net: Graph | None) -> Iterator[str]:
@@ -206,26 +190,36 @@ def _forward(instance: Instance, net: Graph | None) -> Iterator[str]:
         if line.training_only and not in_training:
             yield "        if self.training:"
         in_training = line.training_only
-        yield from lines(line.value, 12 if in_training else 8, f"{_targets(line)} = ")
+        yield from _assignment(line, 12 if in_training else 8)
     if net is None or len(net.outputs) == 1:
         yield from _return(instance.results)
         return
     yield from _return_outputs(net, instance.results)
 
 
-def _targets(line: Line) -> str:
-    return ", ".join(line.targets)
+def _assignment(line: Line, indent: int) -> Iterator[str]:
+    """`a, b = value`; more names than go on a line stand one below the other."""
+    targets = ", ".join(line.targets)
+    if len(line.targets) == 1 or indent + len(targets) + len(" = ") + 1 <= WIDTH:
+        yield from lines(line.value, indent, f"{targets} = ")
+        return
+    names = Bracket("", line.targets, broken=True)
+    made = lines(names, indent)
+    yield from made[:-1]
+    yield from lines(line.value, indent, f"{made[-1].strip()} = ")
 
 
 def _return(results: Sequence[Expr]) -> list[str]:
     if len(results) == 1:
         return lines(results[0], 8, "return ")
-    return [f"        return {', '.join(map(flat, results))}"]
+    one = f"        return {', '.join(map(flat, results))}"
+    broken = Bracket("", tuple(results), broken=True)
+    return [one] if len(one) <= WIDTH else lines(broken, 8, "return ")
 
 
 def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
     kept = [r for o, r in zip(net.outputs, results, strict=True) if not o.when_training]
-    outputs = f"{class_name(net)}Outputs"
+    outputs = outputs_name(net)
     if len(kept) == len(results):
         yield from lines(Bracket(outputs, tuple(results)), 8, "return ")
         return
@@ -242,8 +236,10 @@ def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
 def _result_type(instance: Instance, net: Graph | None) -> str:
     if net is None or len(net.outputs) == 1:
         count = len(instance.results)
+        if count > LISTED_TYPES:
+            return "tuple[Tensor, ...]"
         return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
-    outputs = f"{class_name(net)}Outputs"
+    outputs = outputs_name(net)
     left = [o for o in net.outputs if not o.when_training]
     return f"{outputs} | Tensor" if len(left) == 1 else outputs
 
@@ -253,20 +249,7 @@ def _outputs_class(graph: Graph) -> str:
         left = sum(not o.when_training for o in graph.outputs)
         return "Tensor | None" if output.when_training and left > 1 else "Tensor"
 
-    text = [f"class {class_name(graph)}Outputs(NamedTuple):"]
+    text = [f"class {outputs_name(graph)}(NamedTuple):"]
     text += [f'    """What {graph.name} computes."""', ""]
-    return "\n".join([*text, *(f"    {o.name}: {kind(o)}" for o in graph.outputs)])
-
-
-def _docstring(doc: str, indent: int) -> list[str]:
-    """A comment as a docstring; empty comments give none."""
-    if not doc.strip():
-        return []
-    margin = " " * indent
-    clean = doc.replace("\\", "\\\\").replace('"""', "'''").strip()
-    clean = clean + " " if clean.endswith('"') else clean
-    parts = [line.rstrip() for line in clean.split("\n")]
-    if len(parts) == 1:
-        return [f'{margin}"""{parts[0]}"""']
-    body = [f"{margin}{line}" if line else "" for line in parts[1:]]
-    return [f'{margin}"""{parts[0]}', *body, f'{margin}"""']
+    fields = zip(field_names(o.name for o in graph.outputs), graph.outputs, strict=True)
+    return "\n".join([*text, *(f"    {name}: {kind(output)}" for name, output in fields)])

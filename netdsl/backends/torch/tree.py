@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
+from netdsl.backends.torch.holders import Holders
+from netdsl.backends.torch.members import Member, recipe
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
-from netdsl.ops.base import Op
-from netdsl.ops.recipe import TorchModule, TorchRecipe
+from netdsl.ops.recipe import TorchModule
 
-Member: TypeAlias = Node | Scope
+SEQUENTIAL_ATTRIBUTES = frozenset(["append", "extend", "insert", "pop"])
+"""What `nn.Sequential` has besides what every module has, so that no part of it is called so."""
+MOST_NESTED = 4
+"""How many `nn.Sequential` stand in each other at most; a class of its own begins beyond."""
 LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
-
-
-def recipe(node: Node) -> TorchRecipe:
-    """How PyTorch says a node."""
-    assert isinstance(node.op, Op)
-    inputs = tuple(value.type for value in node.inputs)
-    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
 
 
 def inputs_of(member: Member) -> tuple[Value, ...]:
     """What flows in, including values from outside that something in it names."""
     if isinstance(member, Node):
         return member.inputs
+    if member.pattern is not None and member.pattern is not member:
+        return _in_place_of(member, member.pattern)
     outside = list(member.inputs)
     seen = {id(v) for v in outside}
     inside = {id(node) for node in member.nodes()}
@@ -34,6 +31,19 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
                 outside.append(value)
     used = {id(v) for node in member.nodes() for v in node.inputs} | {id(v) for v in member.outputs}
     return tuple(v for v in outside if id(v) in used)
+
+
+def _in_place_of(call: Scope, pattern: Scope) -> tuple[Value, ...]:
+    """What a call of a shared layer takes, in the order in which another one does."""
+    meant: dict[int, Value] = {}
+    for there, here in zip(pattern.inputs, call.inputs, strict=True):
+        meant.setdefault(id(there), here)
+    return tuple(meant.get(id(value), value) for value in inputs_of(pattern))
+
+
+def key_of(member: Member) -> int:
+    """What stands for the module of a member: all calls of a shared layer have one."""
+    return id(member.layer) if isinstance(member, Node) else id(member.first())
 
 
 def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
@@ -52,14 +62,16 @@ def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
 
 
 class Uses:
-    """Who takes each value."""
+    """Who takes each value, and which modules get parts from outside of them."""
 
     def __init__(self, graph: Graph) -> None:
+        self.holders = Holders(graph)
         self.consumers: dict[int, list[Node]] = {}
         for node in graph.nodes():
             for value in node.inputs:
                 self.consumers.setdefault(id(value), []).append(node)
         self.results = {id(output.value) for output in graph.outputs}
+        self.nested: dict[int, int] = {}
 
     def leaves(self, value: Value, inside: set[int]) -> bool:
         """Whether something outside of the nodes `inside` takes the value."""
@@ -68,14 +80,37 @@ class Uses:
 
 
 def is_sequential(scope: Scope, uses: Uses) -> bool:
-    """Whether a labelled scope is a plain chain of modules, each with one value in and out."""
+    """Whether a labelled scope is written as a `nn.Sequential`."""
+    return 0 < _nested(scope, uses) <= MOST_NESTED
+
+
+def _nested(scope: Scope, uses: Uses) -> int:
+    """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
+    known = uses.nested.get(id(scope))
+    if known is None:
+        known = 0
+        if _is_plain_chain(scope, uses):
+            below = [_nested(part, uses) for part in scope.members() if isinstance(part, Scope)]
+            known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
+        uses.nested[id(scope)] = known
+    return known
+
+
+def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
+    """Whether a labelled scope is a chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
+        return False
+    if scope.path in uses.holders.extended:
         return False
     parts = list(scope.members())
     if not parts or len(scope.inputs) != 1 or len(scope.outputs) != 1:
         return False
     labels = [part.label for part in parts]
     if len(set(labels)) != len(labels) or any("." in label for label in labels):
+        return False
+    if not SEQUENTIAL_ATTRIBUTES.isdisjoint(labels):
+        return False
+    if any(part.path in uses.holders.containers for part in parts):
         return False
     flow = scope.inputs[0]
     for index, part in enumerate(parts):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from netdsl.backends.weights.checkpoint import Rename, opened
 from netdsl.backends.weights.draw import drawn
 from netdsl.backends.weights.fit import fit, wanted_weights
-from netdsl.diagnostics import DiagnosticError
+from netdsl.backends.weights.narrow import narrowed
+from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Graph, WeightSpec
 from netdsl.ops.initial import PYTORCH, initial, policy
 
@@ -22,24 +23,38 @@ if TYPE_CHECKING:
 class Weights:
     """Arrays by key, one at a time: nothing is held that has been written.
 
-    `lacks` are keys that the source may do without (counters of batches).
+    `lacks` are keys that the source may do without (counters of batches). `remarks` tells
+    what got lost in narrower types.
     """
 
     def __init__(
         self, graph: Graph, read: Callable[[WeightSpec], Array], lacks: Collection[str] = ()
     ) -> None:
         self._graph, self._read, self._lacks = graph, read, lacks
+        self._wanted = wanted_weights(graph)
+        self._said: dict[tuple[str, str], list[Diagnostic]] = {}
 
     def array(self, spec: WeightSpec) -> Array:
-        """The numbers of a weight; `spec` has its whole key, and the type wanted."""
+        """The numbers of a weight; `spec` has its whole key, and the type wanted.
+
+        Raises `DiagnosticError` for numbers that this type has not.
+        """
         import numpy as np
 
-        made = np.ascontiguousarray(self._read(spec), dtype=spec.dtype)
+        wanted = self._wanted.get(spec.key)
+        span = None if wanted is None else wanted.span
+        read = np.asarray(self._read(spec)).reshape(spec.shape)
+        made, said = narrowed(read, spec.dtype, spec.key, span)
+        self._said[spec.key, spec.dtype] = said
         return made.reshape(spec.shape)
+
+    def remarks(self) -> list[Diagnostic]:
+        """Warnings of the numbers that have been asked for."""
+        return [diagnostic for said in self._said.values() for diagnostic in said]
 
     def all(self) -> Iterator[tuple[str, Array]]:
         """Every weight there is, by its key in `state_dict()`."""
-        for key, wanted in wanted_weights(self._graph).items():
+        for key, wanted in self._wanted.items():
             if key not in self._lacks:
                 yield key, self.array(replace(wanted.spec, key=key))
 

@@ -52,3 +52,45 @@ def test_several_results_keep_their_variables() -> None:
     second = heads.second(first)
     parts = [heads.a(first), heads.b(second), heads.c(heads.third(second))]
     assert torch.equal(model(x), torch.cat(parts, 1))
+
+
+HEAD = "block Head { conv: conv(3, 1) -> relu }\n"
+
+
+@pytest.mark.parametrize(
+    ("stages", "keys"),
+    [
+        ("b: { conv(3, 1) -> relu } -> b.f: conv(3, 1)", ["b.0", "b.f"]),
+        ("b.f: conv(3, 1) -> b: { conv(3, 1) -> relu }", ["b.0", "b.f"]),
+        ("b: relu -> b.f: conv(3, 1)", ["b.f"]),
+        ("b.f: conv(3, 1) -> b: dropout", ["b.f"]),
+        ("b: Head -> b.extra: conv(3, 1)", ["b.conv", "b.extra"]),
+        ("b.extra: conv(3, 1) -> b: Head", ["b.conv", "b.extra"]),
+        ("b: repeat 2 { conv(3, 1) } -> b.2: conv(3, 1)", ["b.0", "b.1", "b.2"]),
+        ("b: { f: { conv(3, 1) } } -> b.f.g: conv(3, 1)", ["b.f.0", "b.f.g"]),
+        ("b.f: { conv(3, 1) } -> b.f.g: conv(3, 1)", ["b.f.0", "b.f.g"]),
+        ("b.f.g: conv(3, 1) -> b.f: { conv(3, 1) }", ["b.f.0", "b.f.g"]),
+        ("b: add { p: conv(3, 1) ; q: conv(3, 1) } -> b.r: conv(3, 1)", ["b.p", "b.q", "b.r"]),
+        ("for i in 0..2 { b[i]: { conv(3, 1) } -> b[i].[i + 5]: conv(3, 1) }",
+         ["b0.0", "b0.5", "b1.0", "b1.6"]),
+        ('"b-1": { conv(3, 1) } -> "b-1"."f 2": conv(3, 1)', ["b-1.0", "b-1.f 2"]),
+        ("b.keys: conv(3, 1) -> b.values: conv(3, 1)", ["b.keys", "b.values"]),
+        ("b: { keys: conv(3, 1) -> append: conv(3, 1) }", ["b.keys", "b.append"]),
+        ("s: { b: { conv(3, 1) } -> b.f: conv(3, 1) } -> s.b.g: conv(3, 1)",
+         ["s.b.0", "s.b.f", "s.b.g"]),
+        ("p: Head -> q: Head -> q.f: conv(3, 1) -> r: Head", ["p.conv", "q.conv", "q.f", "r.conv"]),
+    ],
+)  # fmt: skip
+def test_labels_that_meet_make_one_tree(stages: str, keys: list[str]) -> None:
+    network = netdsl.loads(f"{HEAD}net A {{ input x: [3, 4, 4]\n output y = x -> {stages} }}")
+    module = network.torch(seed=0)
+    found = module.state_dict()
+    assert sorted(found) == sorted(f"{key}.{own}" for key in keys for own in ("weight", "bias"))
+    x = torch.randn(2, 3, 4, 4)
+    assert module(x).shape == x.shape
+    calls: list[str] = []
+    for name, part in module.named_modules():
+        if isinstance(part, torch.nn.Conv2d):
+            part.register_forward_hook(lambda *_, name=name: calls.append(name))
+    module(x)
+    assert sorted(calls) == sorted(keys)  # each runs once, and none as a part of another

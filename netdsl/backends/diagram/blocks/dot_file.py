@@ -38,7 +38,7 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
         pen = pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
         style = {"style": pen.dash} if pen.dash else {}
         colour = {"color": theme[pen.colour]} if pen.colour != PLAIN.colour else {}
-        dot.edge(wire.tail, wire.head, escape(label), **style, **colour)
+        dot.edge(wire.tail, wire.head, _text(label), **style, **colour)
     return dot.source
 
 
@@ -52,7 +52,7 @@ def _units(dot: Digraph, sheet: BlockSheet, units: Sequence[Unit], theme: Theme)
             definition = unit.scope.definition if unit.scope else ""
             label = f"{times_name(unit.path, unit.count)}: {definition}"
             label += ", shown once" if unit.count > 1 else ""
-            inner.attr(label=escape(label), color=theme["block.line"])
+            inner.attr(label=_text(label), color=theme["block.line"])
             _units(inner, sheet, unit.parts, theme)
 
 
@@ -64,6 +64,11 @@ def _node(dot: Digraph, sheet: BlockSheet, key: str, theme: Theme) -> None:
     if box.form == "block":
         extra["peripheries"] = "2"
     dot.node(
-        key, escape(label).replace("\n", "\\n"), fillcolor=theme[f"{box.kind}.fill"],
+        key, _text(label).replace("\n", "\\n"), fillcolor=theme[f"{box.kind}.fill"],
         color=theme[f"{box.kind}.line"], fontcolor=theme["ink"], **extra,
     )  # fmt: skip
+
+
+def _text(text: str) -> str:
+    """A label that shows as it is: Graphviz reads `&amp;` and backslashes."""
+    return escape(text.replace("&", "&amp;"))

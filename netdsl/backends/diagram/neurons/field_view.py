@@ -371,7 +371,7 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
 
 
 def _table(sight: Sight) -> Iterator[Item]:
-    """Field and step of each layer on the way, away from the borders, with bars to scale."""
+    """The largest field of each layer on the way, and its step, with bars to scale."""
     fields = ReceptiveFields(sight.graph)
     start, y = _main(sight).width + APART, LABELS + MAP + 44
     chain = sight.chain[max(0, len(sight.chain) - MOST_ROWS) :]
@@ -432,9 +432,14 @@ def _row(
 
 def _told(seen: Field | None) -> tuple[str, str, tuple[float, float] | None]:
     """`14×14` and `2`, or `all`, and both along the last axis."""
-    if seen is None or not seen or any(axis is None for axis in seen):
+    if not seen or not any(seen):
         return "all", "", None
-    known = [axis for axis in seen if axis is not None]
-    sizes = TIMES.join(str(axis.size) for axis in known)
-    steps = TIMES.join(dict.fromkeys(str(axis.stride) for axis in known))
-    return sizes, steps, (known[-1].size, float(known[-1].stride))
+    sizes = TIMES.join(str(axis.size) if axis else "all" for axis in seen)
+    if any(axis and axis.is_bound for axis in seen):
+        sizes = f"{sizes} at most"
+    steps = [axis.stride if axis else None for axis in seen]
+    told = TIMES.join(dict.fromkeys("varies" if step is None else str(step) for step in steps))
+    last = seen[-1]
+    if last is None or last.size is None or last.stride is None:
+        return sizes, told, None
+    return sizes, told, (last.size, float(last.stride))

@@ -67,7 +67,9 @@ def page(
         "rows": "\n".join(_rows(units)),
         "drawing": drawn[START],
         "js": _asset("page.js"),
-        "data": json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/"),
+        "data": json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+        .replace("</", "<\\/")
+        .replace("<!", "<\\u0021"),
     }
     text = _asset("page.html")
     head, *pieces = text.split("@")

@@ -1,0 +1,49 @@
+"""What stands directly in a class: layers and labelled scopes, and which of them are modules."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from netdsl.ir.graph import Node, Scope
+from netdsl.ops.base import Op
+from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
+
+Member: TypeAlias = Node | Scope
+
+
+def recipe(node: Node) -> TorchRecipe:
+    """How PyTorch says a node."""
+    assert isinstance(node.op, Op)
+    inputs = tuple(value.type for value in node.inputs)
+    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
+
+
+def is_attribute(member: Member) -> bool:
+    """Whether `__init__` makes something for it; else `forward` has all of it."""
+    if isinstance(member, Scope):
+        return True
+    said = recipe(member)
+    if not isinstance(said, TorchModule | TorchWeight):
+        return False
+    return not (is_stateless(said) and _is_unlabelled(member))
+
+
+def is_weight(member: Member) -> bool:
+    """Whether it is a parameter, and no module."""
+    return isinstance(member, Node) and isinstance(recipe(member), TorchWeight)
+
+
+def is_stateless(said: object) -> bool:
+    """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
+    if not isinstance(said, TorchModule) or said.call is None:
+        return False
+    return not said.args and all(
+        isinstance(v, Setting) and getattr(v.value, "value", v.value) == v.default
+        for _, v in said.kwargs
+    )
+
+
+def _is_unlabelled(node: Node) -> bool:
+    """Whether the label is the counter's, not the writer's."""
+    base = node.op.name
+    return node.label.startswith(base) and node.label[len(base) :].isdigit()

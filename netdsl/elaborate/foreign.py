@@ -1,0 +1,276 @@
+"""Layers by their names in PyTorch, Keras, ONNX, Caffe and Darknet: what each is here.
+
+A name stands without underscores and in lower case; `Conv2d`, `conv2d` and `Conv2D` are one, and
+`1d`, `2d`, `3d` at the end count only where a name is listed with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+NOT_YET = "there is no layer for this yet"
+
+SAME = {
+    "conv": "conv convolution convolutional",
+    "conv_transpose": "convtranspose conv1dtranspose conv2dtranspose conv3dtranspose deconv "
+    " deconvolution deconvolutional transposedconv upconv",
+    "maxpool": "maxpool maxpooling",
+    "avgpool": "avgpool averagepool averagepooling",
+    "lppool": "lppool",
+    "adaptive_avgpool": "adaptiveavgpool adaptiveaveragepooling",
+    "adaptive_maxpool": "adaptivemaxpool adaptivemaxpooling",
+    "global_avgpool": "globalaveragepooling globalavgpool gap",
+    "global_maxpool": "globalmaxpooling gmp",
+    "batchnorm": "batchnorm batchnormalization bn syncbatchnorm",
+    "layernorm": "layernormalization layernorm ln",
+    "groupnorm": "groupnormalization groupnorm gn",
+    "instancenorm": "instancenormalization instancenorm",
+    "lrn": "localresponsenorm",
+    "linear": "linear dense fc fullyconnected innerproduct connected conn",
+    "embedding": "embedding embed",
+    "attention": "multiheadattention mha",
+    "upsample": "interpolate upsample upsampling upsamplingnearest upsamplenearest",
+    "pixel_shuffle": "pixelshuffle subpixel",
+    "pixel_unshuffle": "pixelunshuffle",
+    "channel_shuffle": "channelshuffle nativechannelshuffle",
+    "pad": "zeropadding zeropad pad",
+    "concat": "cat concatenate concat",
+    "add": "shortcut",
+    "sub": "subtract",
+    "mul": "multiply",
+    "max": "maximum",
+    "min": "minimum",
+    "mean": "average",
+    "leaky_relu": "leakyrelu lrelu",
+    "silu": "swish",
+    "hardswish": "hswish hardswish",
+    "hardsigmoid": "hsigmoid hardsigmoid",
+    "hardtanh": "hardtan",
+    "sigmoid": "logistic",
+    "softmax": "softmax2d softmax",
+    "log_softmax": "logsoftmax",
+    "channel_dropout": "dropout1d dropout2d dropout3d spatialdropout featuredropout",
+    "drop_path": "stochasticdepth droppath",
+    "reshape": "view",
+    "identity": "passthrough",
+    "spp": "spatialpyramidpooling",
+}
+"""Our layer, and what else the very same is called."""
+
+DIFFERS = {
+    "batchnormalization": "Keras's has `batchnorm(eps=0.001, momentum=0.01)`",
+    "layernormalization": "Keras's has `layernorm(eps=0.001)`",
+    "groupnormalization": "Keras's has `groupnorm(32, eps=0.001)`",
+    "innerproduct": "put `flatten` before it: `linear` goes over the last axis alone",
+    "connected": "put `flatten` before it: `linear` goes over the last axis alone",
+    "fullyconnected": "put `flatten` before it: `linear` goes over the last axis alone",
+    "instancenormalization": "ONNX's has weights: `instancenorm(affine=true)`",
+    "averagepool": "ONNX's leaves padding out of the mean: `count_include_pad=false`",
+    "averagepooling": "Keras's leaves padding out of the mean: `count_include_pad=false`",
+    "leakyrelu": "Keras's has the slope 0.3: `leaky_relu(0.3)`",
+    "hardsigmoid": "this is PyTorch's, (x + 3) / 6 between 0 and 1; ONNX's own is 0.2 x + 0.5",
+    "softmax": "`softmax` goes over the channels, `softmax(axis=-1)` over the last axis",
+    "logsoftmax": "`log_softmax` goes over the channels, `log_softmax(axis=-1)` over the last axis",
+}
+"""What to mind where one name has several meanings."""
+
+WRITTEN = {
+    "globalaveragepool": "`adaptive_avgpool(1)` keeps the axes, [C, 1, 1]; `global_avgpool` gives "
+    "[C]",
+    "globalmaxpool": "`adaptive_maxpool(1)` keeps the axes, [C, 1, 1]; `global_maxpool` gives [C]",
+    "globalpool": "write `global_avgpool` or `global_maxpool`",
+    "pool pooling": "write `maxpool(2)` or `avgpool(2)`",
+    "upsamplingbilinear2d upsamplebilinear": "write "
+    "`upsample(2, mode=bilinear, align_corners=true)`",
+    "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`",
+    "depthtospace": "write `channel_shuffle(4) -> pixel_shuffle(2)` for the order of channels in "
+    "TensorFlow and ONNX (DCR), `pixel_shuffle(2)` for that in PyTorch (CRD)",
+    "spacetodepth": "write `pixel_unshuffle(2) -> channel_shuffle(C)`, where C channels come in, "
+    "for the order of channels in TensorFlow and ONNX, `pixel_unshuffle(2)` for that in PyTorch",
+    "focus": "write `permute([0, 2, 1]) -> pixel_unshuffle(2) -> permute([0, 2, 1]) -> "
+    "channel_shuffle(C)`, where C channels come in",
+    "reorg reorgold": f"{NOT_YET}: `pixel_unshuffle(2)` gives that shape, its channels in another "
+    "order",
+    "depthwiseconv dwconv depthwise": "write `conv(C, 3, groups=C)`, where C channels come in",
+    "separableconv separable": "write `conv(C, 3, groups=C, bias=false) -> conv(64, 1)`, where C "
+    "channels come in",
+    "pointwiseconv pwconv pointwise conv1x1": "write `conv(64, 1)`",
+    "conv2dsame": "write `conv(64, 3, padding=same)`, with stride 1",
+    "constantpad": "write `pad(1, value=0.5)`",
+    "reflectionpad reflectpad": "write `pad(1, mode=reflect)`",
+    "replicationpad replicatepad": "write `pad(1, mode=replicate)`",
+    "circularpad": "write `pad(1, mode=circular)`",
+    "cropping crop2d": "write `crop((H - 2, W - 2), offset=1)`: the size that is left, and where "
+    "it begins",
+    "squeeze unsqueeze expanddims unflatten": "write `reshape([1, C, H, W])`: the whole new shape, "
+    "without the batch",
+    "transpose swapaxes movedim t": "write `permute([0, 2, 1])`: the axes in their new order, "
+    "without the batch",
+    "stack": "a new axis for each, then join them: "
+    "`(a -> reshape([1, C]), b -> reshape([1, C])) -> concat`",
+    "chunk": "`split(2)` cuts into equal parts",
+    "unbind": "`split(3)` cuts into parts, each of which keeps the axis",
+    "glu": "write `split(2, axis=-1) -> mul { in[0] ; in[1] -> sigmoid }`",
+    "geglu": "write `split(2, axis=-1) -> mul { in[0] ; in[1] -> gelu }`",
+    "swiglu": "a product of branches: `mul { linear(64) -> silu ; linear(64) }`",
+    "square": "write `mul { identity ; identity }`",
+    "tanhshrink": "write `sub { identity ; tanh }`",
+    "softshrink": "write `sub { identity ; hardtanh(-0.5, 0.5) }`, where lambda is 0.5",
+    "clamp clip": "`hardtanh(0, 6)` keeps values from 0 to 6",
+    "gelutanh": "write `gelu(approximate=tanh)`",
+    "leaky": "write `leaky_relu(0.1)`",
+    "layernorm2d": "write `layernorm(axis=channels)`; ConvNeXt's has `eps=1e-6` as well",
+    "groupnorm1": "write `groupnorm(1)`",
+    "norm normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
+    "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
+    "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
+    "training",
+    "eltwise elementwise": "write `add`, `mul` or `max`",
+    "sum": "`add` adds up several values; there is no layer that sums along an axis yet",
+    "reducemean": f"{NOT_YET}: the mean over rows and columns is `adaptive_avgpool(1)`; that over "
+    "channels `permute([1, 2, 0]) -> avgpool((1, C)) -> permute([2, 0, 1])`",
+    "reducemax amax": f"{NOT_YET}: the maximum over rows and columns is `adaptive_maxpool(1)`; "
+    "that over channels `permute([1, 2, 0]) -> maxpool((1, C)) -> permute([2, 0, 1])`",
+    "merge": "`concat` joins along the channels, `add` adds",
+    "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
+    "route": "values have names: `(a, b) -> concat`",
+    "scale layerscale affine scalelayer": "a learned number for each channel: "
+    "`weight gamma: [C, 1, 1] = 1`, then `(x, gamma) -> mul`",
+    "bias": "a learned number for each channel: `weight beta: [C, 1, 1] = 0`, then "
+    "`(x, beta) -> add`",
+    "parameter parameterlist parameterdict": "write `weight w: [64] = 0`, a learned value",
+    "input inputlayer data placeholder": "a line of the net: `input x: [3, 224, 224]`",
+    "output outputlayer": "a line of the net: `output y = x -> ...`",
+    "sequential modulelist moduledict container module model network": "stages in a row are joined "
+    "by `->`; `{ ... }` holds several together",
+    "augmix autocontrast categoryencoding cutmix discretization equalization hashedcrossing "
+    "hashing integerlookup mixup pipeline randaugment randombrightness randomcontrast randomcrop "
+    "randomflip randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
+    "textvectorization": "what is done to the data before the network is no part of it",
+    "lambda function custom": "what no block can say is a layer of one's own, a Python class: "
+    "docs/plugins.md",
+    "rescaling normalization": "write `normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`: a mean and a "
+    "deviation for each channel",
+    "shape size": "sizes are numbers in expressions: `x.height`, `x.channels`, `x.shape[0]`",
+    "convbn convbnrelu convbnact convnormact": "`use std.conv (ConvBN)` brings `ConvBN`",
+    "conv2dnormactivation conv3dnormactivation": "`use std.conv (ConvNormActivation)` brings "
+    "`ConvNormActivation`",
+    "squeezeexcite semodule se selayer seblock": "`use std.se (SqueezeExcitation)` brings "
+    "`SqueezeExcitation`",
+    "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
+    "mlp": "write `linear(256) -> gelu -> linear(64)`",
+    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`; there is none without "
+    "weights yet",
+    "transformer transformerencoder transformerencoderlayer": f"{NOT_YET}: `EncoderBlock` of "
+    "std.transformer normalises first, as vision transformers do",
+    "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
+    "div divide truediv": f"{NOT_YET}; `normalize` divides by numbers, one for each channel",
+    "gemm": "write `linear(64)`, where one of the two is a weight",
+}
+"""What is written in another way, or is not there and has something near it."""
+
+MISSING = """
+abs absval accuracy acos acosh activityregularization acts adagrad adain adam
+adaptivelogsoftmaxwithloss additiveattention affinegrid all alphadropout and any arange argmax
+argmin argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
+baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
+bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
+categorymapper causalconvwithstate cbam cdist cecamodule ceil centercroppad col2im compress
+concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv cos
+cosh cosinesimilarity crelu crnn crosscorrelation crossmaplrn2d cumprod cumsum dataparallel
+deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
+dynamicquantizelinear eca ecamodule einsum einsumdense embeddingbag equal erf evonorm exp expand
+eyelike featurealphadropout featurevectorizer film filter flexattention flip floor fold
+fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo gem
+gempool ghost globalcontext globallppool globalresponsenorm gradient greater greaterorequal
+gridsample grn groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
+hardmish hardshrink im2col imagedecoder implicitadd implicitmul imputer indexselect involution
+iseg isinf isnan kan l1 l2norm labelencoder layerdrop less lessorequal lhtan linearattention
+linearclassifier linearregressor local localavgpool locallyconnected log log1p logaddexp loggy
+logit logsigmoid logsumexp loop lpnormalization lstm mamba maskedfill masking matmul matmulinteger
+maxout maxroipool maxunpool meanvariancenormalization median melspectrogram melweightmatrix
+minibatchstddev mixedconv mm mod momentum multiheadattentionforward multinomial multiscaleroialign
+mvn narrow ne neg negative netvlad noise nonlocal nonmaxsuppression nonzero normalizer not onehot
+onehotencoder optional optionalgetelement optionalhaselement or pairwisedistance patchdropout
+pdist plse posembed positionalencoding pow power prod psroialign psroipool python qlinearconv
+qlinearmatmul quantizelinear quickgelu ramp randomnormal randomnormallike randomuniform
+randomuniformlike range reciprocal recurrent reducel1 reducel2 reducelogsum reducelogsumexp
+reducemin reduceprod reducesum reducesumsquare reduction regexfullmatch region relie relusquared
+remainder repeatvector reversesequence rmsnorm rmsnormalization rnn rnnbase roialign roipool roll
+rope rotaryembedding round rrelu rsqrt sam scalechannels scaledconv scaleddotproductattention
+scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd select
+selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
+sequencelength sequencemap shrink sign silence simplernn sin sinh softmin sort spade spectralnorm
+spectralnormalization splitattn splittosequence sqrt stackedrnncells stair std stdconv stft
+stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor tan
+tensorscatter tfidfvectorizer threshold thresholdedrelu tile timedistributed topk
+transformerdecoder transformerdecoderlayer treeensemble treeensembleclassifier
+treeensembleregressor tril trilu triu unfold unique unitnormalization unpool unpooling var
+weightnorm where xor yolo zeroslike zipmap
+"""
+"""What no layer is yet, and no short chain of layers either."""
+
+ENDINGS = {
+    "loss": "a loss is no part of a net, which ends in the values that the loss takes",
+    "entropy": "a loss is no part of a net, which ends in the values that the loss takes",
+    "withlogits": "a loss is no part of a net, which ends in the values that the loss takes",
+    "kldiv": "a loss is no part of a net, which ends in the values that the loss takes",
+    "rnncells": NOT_YET,
+    "cell": NOT_YET,
+    "cellbase": NOT_YET,
+    "withindices": NOT_YET,
+}
+"""Kinds of names that only their ends tell."""
+
+MODULES = frozenset(
+    ["nn", "F", "torch", "torchvision", "timm", "functional", "tf", "tensorflow", "keras", "K",
+     "layers", "ops", "slim", "L", "jax", "flax", "linen", "paddle", "mx", "gluon", "onnx"]
+)  # fmt: skip
+"""What stands before the dot in the code of other frameworks: `nn.Conv2d`, `F.relu`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What a name of another framework means here.
+
+    `layer` is our layer that is the very same, or empty; `text` says what to mind, how it is
+    written otherwise, or that there is nothing like it.
+    """
+
+    layer: str = ""
+    text: str = ""
+
+
+def foreign(name: str) -> Foreign | None:
+    """What a layer of another framework is here; None for a name that none of them has."""
+    squeezed = plain(name)
+    for known in squeezed, without_rank(squeezed):
+        found = names().get(known)
+        if found is not None:
+            return found
+    for ending, text in ENDINGS.items():
+        if without_rank(squeezed).endswith(ending):
+            return Foreign("", text)
+    return None
+
+
+def plain(name: str) -> str:
+    """A name as the tables have it."""
+    return name.lower().replace("_", "").removeprefix("lazy")
+
+
+def without_rank(name: str) -> str:
+    """`conv2d` without its `2d`."""
+    return name[:-2] if name.endswith(("1d", "2d", "3d")) else name
+
+
+@cache
+def names() -> dict[str, Foreign]:
+    """Every name of the tables, with what it means."""
+    found = {name: Foreign("", NOT_YET) for name in MISSING.split()}
+    for listed, text in WRITTEN.items():
+        found.update((name, Foreign("", text)) for name in listed.split())
+    for layer, listed in SAME.items():
+        found.update((name, Foreign(layer, DIFFERS.get(name, ""))) for name in listed.split())
+    return found

@@ -1,0 +1,92 @@
+"""How an argument that a layer does not take is written today, where there is a way."""
+
+from __future__ import annotations
+
+from netdsl.syntax import ast
+
+ALONG = frozenset(["axis", "axes", "dim", "dims", "keep", "keepdim", "keepdims"])
+POOL_OF = {"mean": "avgpool", "max": "maxpool"}
+SAME = frozenset(["same", "same_upper", "same_lower"])
+LIST = "fn list(v: float, n: int) = [v] if n == 1 else list(v, n // 2) + list(v, n - n // 2)"
+BEYOND = "3.4e38"
+"""About the largest number of float32."""
+
+
+def named_argument(op: str, parameter: str) -> str:
+    """What to write in place of `mean(axis=0)`."""
+    if op not in {*POOL_OF, "min"} or parameter not in ALONG:
+        return ""
+    merges = f"`{op}` merges several values, and nothing goes along one axis yet"
+    if op not in POOL_OF:
+        return merges
+    pool = POOL_OF[op]
+    return (
+        f"{merges}: over the C channels of a map write `permute([1, 2, 0]) -> {pool}((1, C)) -> "
+        f"permute([2, 0, 1])`, over its rows and columns `adaptive_{pool}(1)`"
+    )
+
+
+def number(op: str, argument: ast.Expr) -> tuple[str, ...]:
+    """What to write in place of `mul(0.1)`, `add(1)`, `max(0)`."""
+    if op not in ("mul", "add", "sub", "max", "min"):
+        return ()
+    said = f"`{op}` merges the values that flow in, and takes no number yet"
+    value = _literal(argument)
+    if value is None:
+        return (said,)
+    if op in ("max", "min"):
+        low, high = (value, BEYOND) if op == "max" else (f"-{BEYOND}", value)
+        way = "relu" if (op, value) == ("max", 0) else f"hardtanh({low}, {high})"
+        return (f"{said}: for a bound write `{way}`",)
+    if op == "mul" and (not value or abs(1 / value) == float("inf")):
+        return (said,)
+    mean, deviation = {"mul": 0.0, "add": -value, "sub": value}[op], 1 / value if op == "mul" else 1
+    return (
+        f"{said}: for C channels write `normalize(list({float(mean)}, C), "
+        f"list({float(deviation)}, C))`, with `{LIST}` beside the net",
+        f"a number that is learned, and has a key of its own: `weight s: [] = {value}`, "
+        f"then `(x, s) -> {op}`",
+    )
+
+
+def _literal(expr: ast.Expr) -> int | float | None:
+    """The number that is written, perhaps with a minus."""
+    match expr:
+        case ast.Number(value):
+            return value
+        case ast.Unary("-", ast.Number(value)):
+            return -value
+        case _:
+            return None
+
+
+def open_size(op: str, parameter: str) -> tuple[str, ...]:
+    """What to write where a size of the input is given for a known number."""
+    if op == "slice":
+        return (
+            "`crop((H - 1, W - 1), offset=1)` leaves out the first row and column of a map of any "
+            "size, and `maxpool(1, stride=2)` keeps every second one",
+        )
+    if op == "split":
+        return ("`crop((H - 2, W), offset=(2, 0))` takes a part of a map of any size",)
+    if parameter == "kernel" and op in ("avgpool", "maxpool"):
+        return (f"a window as large as the map is `adaptive_{op}(1)`",)
+    return ()
+
+
+def word(op: str, parameter: str, name: str) -> str:
+    """What to write in place of `padding=same`, where a layer has no such word."""
+    if parameter != "padding" or name not in SAME | {"valid"}:
+        return ""
+    if name == "valid":
+        return "no padding is `padding=0`"
+    if op == "conv":
+        return "write `padding=same` with stride 1; with a stride the padding is a number"
+    if op not in ("maxpool", "avgpool"):
+        return "the padding is a number"
+    counted = ", count_include_pad=false" if op == "avgpool" else ""
+    return (
+        f"the padding is a number: an odd kernel with stride 1 keeps the size by `{op}(3, "
+        f"stride=1, padding=1{counted})`, an even one by `{op}(2, stride=1, padding=1{counted}) "
+        "-> crop((H, W), offset=1)`"
+    )

@@ -1,0 +1,72 @@
+"""What to say of a layer that is not there: a slip, a name from elsewhere, or nothing like it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from netdsl.elaborate.foreign import MODULES, Foreign, foreign, names, plain, without_rank
+from netdsl.elaborate.suggest import asked, near
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """`layers` are those most likely meant; `text` says what to mind, or what to write instead.
+
+    `is_certain`: it is the name itself, in other letters.
+    """
+
+    layers: tuple[str, ...] = ()
+    text: str = ""
+    is_certain: bool = False
+
+    @property
+    def layer(self) -> str:
+        """The one layer meant; empty where there is none, or a choice."""
+        return self.layers[0] if len(self.layers) == 1 else ""
+
+    def help(self, usage: str = "") -> tuple[str, ...]:
+        """The guess in words; `usage` are the arguments that the one layer needs."""
+        question = asked([self.layer + usage] if self.layer else self.layers)
+        return tuple(filter(None, [question, self.text]))
+
+
+def guess_layer(name: str, local: Collection[str], others: Collection[str]) -> Guess:
+    """What was meant by a layer's name: one of the file's own, else one of the others.
+
+    A name that another framework gives a layer means that layer, however near it is to one of
+    ours: only what no one calls a layer is a slip.
+    """
+    for known in local, others:
+        same = [other for other in known if plain(other) == plain(name)]
+        elsewhere = foreign(name)
+        if same and (known is local or elsewhere is None or elsewhere.layer in same):
+            text = elsewhere.text if elsewhere is not None and known is others else ""
+            certain = same[0].lower() == name.lower() and not text
+            return Guess((same[0],), text, certain)
+        if known is others and elsewhere is not None:
+            return _meaning(elsewhere)
+    return _slip(name, {*local, *others})
+
+
+def _slip(name: str, known: Collection[str]) -> Guess:
+    """A typo of one of ours, or of a name from elsewhere."""
+    meanings = names() | {plain(own): Foreign(own) for own in known}
+    close = near(without_rank(plain(name)), meanings)
+    meant = dict.fromkeys(meanings[each] for each in close)
+    if len(meant) > 1:
+        return Guess(tuple(dict.fromkeys(meanings[each].layer or each for each in close)))
+    for found in meant:
+        return (
+            _meaning(found) if found.layer else Guess((), f"if `{close[0]}` is meant: {found.text}")
+        )
+    return Guess()
+
+
+def _meaning(found: Foreign) -> Guess:
+    return Guess((found.layer,) if found.layer else (), found.text)
+
+
+def is_framework(name: str) -> bool:
+    """Whether this stands before the dot in another framework's code: `nn.Conv2d`."""
+    return name in MODULES

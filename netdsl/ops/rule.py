@@ -1,0 +1,19 @@
+"""A node judged anew by the rule of its op."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from netdsl.ir.condition import Truth
+from netdsl.ir.graph import Node
+from netdsl.ops.base import Op, Rules, Tensors
+
+
+def by_rule(node: Node) -> tuple[Tensors, list[Truth]]:
+    """The types of a node's results, and the conditions that hold for some sizes only.
+
+    Raises `Refusal` where the op does not take what comes in.
+    """
+    rules = Rules()
+    types = cast(Op, node.op).infer(tuple(value.type for value in node.inputs), rules)
+    return types, [needed.condition for needed in rules.needed]

@@ -1,0 +1,274 @@
+"""What a help tells to write is written, and gives the right value."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+import netdsl
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+CODE = re.compile(r"`([^`]+)`")
+
+
+def helps(text: str) -> list[str]:
+    """The helps of the first error of a text."""
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text)
+    return list(caught.value.diagnostics[0].help)
+
+
+def stage(call: str, shape: str = "[8, H, W]") -> str:
+    return f"net A {{\n input x: {shape}\n output y = x -> {call}\n}}"
+
+
+def ways(call: str, shape: str = "[8, H, W]") -> list[str]:
+    """All that the helps for a wrong stage put in backquotes."""
+    return [code for text in helps(stage(call, shape)) for code in CODE.findall(text)]
+
+
+def run(text: str, x: Any, weights: Any = None) -> Any:
+    module = (
+        netdsl.loads(text).torch() if weights is None else netdsl.loads(text).torch(weights=weights)
+    )
+    with torch.no_grad():
+        return module.eval()(x)
+
+
+def noise(*shape: int) -> Any:
+    torch.manual_seed(0)
+    return torch.randn(*shape) - 0.5
+
+
+# --- reductions along an axis ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "over_channels", "over_map"),
+    [
+        ("mean(axis=0)", lambda x: x.mean(1, True), lambda x: x.mean((2, 3), True)),
+        ("max(dim=0)", lambda x: x.amax(1, True), lambda x: x.amax((2, 3), True)),
+    ],
+)
+def test_along_an_axis(call: str, over_channels: Any, over_map: Any) -> None:
+    named, x = ways(call), noise(2, 8, 7, 9)
+    channels = next(way for way in named if "permute" in way).replace("C", "8")
+    whole = next(way for way in named if "adaptive" in way)
+    assert torch.allclose(run(stage(channels), x), over_channels(x), atol=1e-6)
+    assert torch.allclose(run(stage(whole), x), over_map(x), atol=1e-6)
+
+
+def test_spatial_attention_at_any_size() -> None:
+    """CBAM's gate, written with what the help says."""
+    text = """
+    block Spatial(kernel: int = 7) : [C, H, W] -> [C, H, W] {
+        mul {
+            identity
+            { concat { MEAN ; MAX } -> conv: conv(1, kernel, padding=kernel // 2, bias=false) -> sigmoid }
+        }
+    }
+    net Cbam { input image: [16, H, W]
+        output y = image -> s: Spatial
+    }
+    """
+    for name in "mean", "max":
+        way = next(way for way in ways(f"{name}(axis=channels)") if "permute" in way)
+        text = text.replace(name.upper(), way)
+    weight, x = noise(1, 2, 7, 7), noise(2, 16, 11, 14)
+    pooled = torch.cat([x.mean(1, True), x.amax(1, True)], 1)
+    wanted = x * torch.sigmoid(F.conv2d(pooled, weight, padding=3))
+    key = next(iter(netdsl.loads(text).torch().state_dict()))
+    assert torch.allclose(run(text, x, {key: weight}), wanted, atol=1e-6)
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "function"),
+    [
+        ("mul(0.1)", lambda x: x * 0.1),
+        ("mul(-3)", lambda x: x * -3),
+        ("add(1)", lambda x: x + 1),
+        ("add(-2.5)", lambda x: x - 2.5),
+        ("sub(0.5)", lambda x: x - 0.5),
+        ("max(0)", lambda x: x.clamp(min=0)),
+        ("max(0.25)", lambda x: x.clamp(min=0.25)),
+        ("min(-0.25)", lambda x: x.clamp(max=-0.25)),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 64, 513])
+def test_a_number_for_a_merge(call: str, function: Any, channels: int) -> None:
+    named = ways(call, f"[{channels}, H, W]")
+    way = next(way for way in named if re.match("normalize|hardtanh|relu", way))
+    fn = next((code for code in named if code.startswith("fn ")), "")
+    text = f"{fn}\n" + stage(way.replace("C", str(channels)), f"[{channels}, H, W]")
+    x = noise(2, channels, 3, 5)
+    assert torch.allclose(run(text, x), function(x), atol=1e-6)
+    assert not netdsl.loads(text).torch().state_dict()
+
+
+def test_a_number_that_is_learned() -> None:
+    _, line, chain = ways("mul(0.1)")[-3:]
+    text = f"net A {{\n input x: [8, H, W]\n {line}\n output y = {chain}\n}}"
+    x = noise(2, 8, 3, 4)
+    assert torch.allclose(run(text, x), 0.1 * x)
+    assert list(netdsl.loads(text).torch().state_dict()) == ["s"]
+
+
+# --- sizes of the input for known numbers ----------------------------------------------------
+
+
+def test_a_slice_to_the_end() -> None:
+    """YOLOv5's first layer, written with what the help says."""
+    first, second = ways("slice(1, 1, H, step=2)")[:2]
+    rows, columns = first.replace("(H - 1, W - 1)", "(H - 1, W)"), first
+    starts = [
+        "",
+        f"{rows.replace('offset=1', 'offset=(1, 0)')} -> ",
+        f"{rows.replace('(H - 1, W)', '(H, W - 1)').replace('offset=1', 'offset=(0, 1)')} -> ",
+        f"{columns} -> ",
+    ]
+    branches = " ; ".join(f"{start}{second}" for start in starts)
+    text = stage(f"concat {{ {branches} }}")
+    x = noise(2, 8, 10, 12)
+    wanted = torch.cat(
+        [x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1
+    )
+    assert torch.equal(run(text, x), wanted)
+    assert str(netdsl.loads(text).sizes) == "H and W multiples of 2"
+
+
+def test_a_part_of_an_open_axis() -> None:
+    (way,) = ways("split([H - 2, 2], axis=1)")
+    assert torch.equal(run(stage(way), x := noise(2, 8, 9, 5)), x[:, :, 2:])
+
+
+def test_a_window_as_large_as_the_map() -> None:
+    for name, function in ("avgpool", F.adaptive_avg_pool2d), ("maxpool", F.adaptive_max_pool2d):
+        (way,) = ways(f"{name}(H)")
+        assert torch.allclose(run(stage(way), x := noise(2, 8, 9, 5)), function(x, 1), atol=1e-6)
+
+
+def test_blocks_of_cells_into_channels() -> None:
+    text = """
+    net SpaceToDepth {
+        input image: [8, H, W] where H % 2 == 0, W % 2 == 0
+        output y = image -> reshape([8, H / 2, 2, W / 2, 2]) -> permute([2, 4, 0, 1, 3]) -> reshape([32, H / 2, W / 2])
+    }
+    """
+    x = noise(2, 8, 6, 10)
+    wanted = x.reshape(2, 8, 3, 2, 5, 2).permute(0, 3, 5, 1, 2, 4).reshape(2, 32, 3, 5)
+    try:
+        netdsl.loads(text)
+    except netdsl.DiagnosticError as error:
+        codes = CODE.findall(error.diagnostics[0].help[0])
+        text = stage(f"{codes[0]} -> {codes[1]}")
+    assert torch.equal(run(text, x), wanted)
+
+
+# --- padding ---------------------------------------------------------------------------------
+
+
+def test_more_padding_than_a_pool_takes() -> None:
+    """For values below zero too; for a mean zeros are what the pool itself would put there."""
+    x = noise(2, 8, 13, 12) - 5
+    (way,) = ways("maxpool(3, stride=2, padding=2)")
+    wanted = F.max_pool2d(F.pad(x, (2, 2, 2, 2), value=float("-inf")), 3, 2)
+    assert torch.equal(run(stage(way), x), wanted)
+    (way,) = ways("maxpool((3, 2), padding=(0, 2), dilation=2, stride=1)")
+    padded = F.pad(x, (2, 2, 0, 0), value=float("-inf"))
+    assert torch.equal(run(stage(way), x), F.max_pool2d(padded, (3, 2), 1, dilation=2))
+    (way,) = ways("avgpool(3, stride=2, padding=2)")
+    wanted = F.avg_pool2d(F.pad(x, (2, 2, 2, 2)), 3, 2)
+    assert torch.allclose(run(stage(way), x), wanted, atol=1e-6)
+    assert helps(stage("avgpool(3, padding=2, count_include_pad=false)")) == []
+
+
+@pytest.mark.parametrize(("name", "low"), [("maxpool", float("-inf")), ("avgpool", None)])
+def test_same_for_pools(name: str, low: float | None) -> None:
+    """Darknet's maxpool of size 2 with stride 1, and TensorFlow's of both kinds."""
+    odd, even = ways(f"{name}(2, stride=1, padding=same)")
+    x = noise(2, 8, 13, 10) - 5
+
+    def wanted(before: int, after: int, kernel: int) -> Any:
+        sides = (before, after, before, after)
+        if low is not None:
+            return F.max_pool2d(F.pad(x, sides, value=low), kernel, 1)
+        ones = F.avg_pool2d(F.pad(torch.ones_like(x), sides), kernel, 1)
+        return F.avg_pool2d(F.pad(x, sides), kernel, 1) / ones
+
+    assert torch.allclose(run(stage(odd), x), wanted(1, 1, 3), atol=1e-5)
+    assert torch.allclose(run(stage(f"{even} -> [8, H, W]"), x), wanted(0, 1, 2), atol=1e-5)
+    (none,) = ways(f"{name}(3, padding=valid)")
+    assert netdsl.loads(stage(f"{name}(3, {none})"))
+
+
+def test_same_with_a_stride() -> None:
+    """The number keeps PyTorch's places; the other way is TensorFlow's, where 2 divides the size."""
+    number, way = [
+        code for code in ways("conv(8, 3, stride=2, padding=same)") if "(" in code or "=" in code
+    ]
+    weight, x = noise(8, 8, 3, 3), noise(2, 8, 12, 10)
+    for chain, wanted in (
+        (f"c: conv(8, 3, stride=2, {number}, bias=false)", F.conv2d(x, weight, None, 2, 1)),
+        (
+            f"{way} -> c: conv(8, 3, stride=2, bias=false)",
+            F.conv2d(F.pad(x, (0, 1, 0, 1)), weight, None, 2),
+        ),
+    ):
+        assert torch.allclose(run(stage(chain), x, {"c.weight": weight}), wanted, atol=1e-5)
+
+
+def test_there_is_no_infinity() -> None:
+    (number,) = ways("pad(right=1, bottom=1, value=-inf) -> maxpool(2, stride=1)")
+    x = noise(2, 8, 13, 13) - 5
+    wanted = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, 1)
+    text = stage(f"pad(right=1, bottom=1, value=-{number}) -> maxpool(2, stride=1)")
+    assert torch.equal(run(text, x), wanted)
+
+
+# --- arguments -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call", ["conv(8, 3, kernel_size=3)", "conv(8, size=5, kernel=3)", "conv(8, ksize=3, size=5)",
+             "conv(kernel_size=3, filters=4, kernel=5)", "maxpool(2, window=3)"],
+)  # fmt: skip
+def test_no_parameter_is_offered_twice(call: str) -> None:
+    """What another argument fills is not offered, and no fix leads to `argument-twice`."""
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(stage(call))
+    for diagnostic in caught.value.diagnostics:
+        if diagnostic.fix is None:
+            continue
+        (edit,) = diagnostic.fix.edits
+        text = stage(call)
+        mended = text[: edit.span.start] + edit.text + text[edit.span.end :]
+        try:
+            netdsl.loads(mended)
+        except netdsl.DiagnosticError as error:
+            assert "argument-twice" not in [d.code for d in error.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("chain", "word"),
+    [("(x, x) -> attention(2)", "concat"), ("(x, x) -> upsample(2)", "concat"), ("(x, x, x) -> sub", "several")],
+)  # fmt: skip
+def test_several_values_are_not_joined_where_they_stay_apart(chain: str, word: str) -> None:
+    (said,) = helps(
+        f"net A {{\n input x: [8, 8{', 8' * ('attention' not in chain)}]\n output y = {chain}\n}}"
+    )
+    assert word not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("sqrt(4)", "x ** 0.5"), ("pow(2, 3)", ""), ("mod(7, 4)", "a % b"), ("sin(3)", "")]
+)  # fmt: skip
+def test_functions_of_other_languages(name: str, way: str) -> None:
+    (said,) = helps(stage(f"conv({name}, 1)"))
+    assert "did you mean" not in said
+    assert way in said
