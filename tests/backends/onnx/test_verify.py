@@ -129,7 +129,7 @@ def test_sizes_and_batches_that_are_chosen(tmp_path: Path) -> None:
         (["--at", "H=5"], "no size is given for W"),
         (["--at", "H=5,W=5,Q=5"], "there is no size symbol Q"),
         (["--at", "H=2,W=5"], "H = 2, W = 5"),
-        (["--at", "H=0,W=5"], "H is a whole number from 1 on"),
+        (["--at", "H=0,W=5"], "a size lies between 1 and 2**31"),
         (["--at", "H=x,W=5"], "is not SYMBOL=NUMBER"),
         (["--batch-sizes", "0"], "is no batch size"),
         (["--batch-sizes", "1,"], "is not SYMBOL=NUMBER"),
