@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import floor, gcd, lcm
 
 from netdsl.ir.columns import Columns
@@ -66,6 +66,7 @@ class Members:
         return size if after < self.period else self.start + after % self.period
 
 
+@lru_cache(16)
 def members(name: str, condition: Truth) -> Members:
     """The sizes at which a condition on the one symbol `name` holds, exactly.
 

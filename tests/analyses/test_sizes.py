@@ -149,3 +149,92 @@ def test_inception_v3_at_inference_and_in_training() -> None:
     sizes = netdsl.load("examples/inception_v3.net").sizes
     assert str(sizes) == "any H >= 75, any W >= 75"
     assert str(sizes.training(8)) == "any H >= 299, any W >= 299"
+
+
+def test_bounds_that_always_hold_are_not_said() -> None:
+    """`abs` is never below 0; a bound that follows from another is not said either."""
+    text = "block P {{ pad(abs(in.height - in.width)) }}\n"
+    text += "net A {{ input x: [3, H, W]; output y = x -> P{0} }}"
+    assert str(netdsl.loads(text.format("")).sizes) == "any H, any W"
+    padded = netdsl.loads(text.format(" -> conv(4, 3)")).sizes
+    assert not padded.accepts(H=1, W=1)
+    assert not padded.accepts(H=2, W=2)
+    refused = [(h, w) for h in range(1, 9) for w in range(1, 9) if not padded.accepts(H=h, W=w)]
+    assert refused == [(1, 1), (2, 2)]
+    assert str(padded).count(">=") == 1
+    same = "net A { input x: [1, H]; input y: [1, W]; output z = (x, y) -> add -> conv(1, 3) }"
+    assert str(netdsl.loads(same).sizes).count("==") == 1
+
+
+PAPER = """
+block Two(c: int) { conv(c, 3) -> relu -> conv(c, 3) -> relu }
+block Even : [C, H, W] -> [C, H / 2, W / 2] { maxpool(2) }
+net UnetPaper(classes: int = 2) {
+    input image: [1, H, W]
+    a = image -> Two(4)
+    b = a -> Even -> Two(4)
+    c = b -> Even -> Two(4)
+    d = c -> Even -> Two(4)
+    e = d -> Even -> Two(4)
+    u3 = e -> conv_transpose(4, 2, stride=2)
+    v3 = (d -> center_crop(u3), u3) -> concat -> Two(4)
+    u2 = v3 -> conv_transpose(4, 2, stride=2)
+    v2 = (c -> center_crop(u2), u2) -> concat -> Two(4)
+    u1 = v2 -> conv_transpose(4, 2, stride=2)
+    v1 = (b -> center_crop(u1), u1) -> concat -> Two(4)
+    u0 = v1 -> conv_transpose(4, 2, stride=2)
+    output y = (a -> center_crop(u0), u0) -> concat -> Two(4) -> conv(classes, 1)
+}
+"""
+
+
+def tiles(size: int) -> int | None:
+    """What comes out of the paper's network, counted by hand; None at an odd size before a pool."""
+    down = []
+    for _ in range(4):
+        size -= 4
+        down.append(size)
+        if size <= 0 or size % 2:
+            return None
+        size //= 2
+    size -= 4
+    for wide in reversed(down):
+        size = 2 * size
+        if not 0 < size <= wide:
+            return None
+        size -= 4
+    return size if size > 0 else None
+
+
+def test_the_tiles_of_the_paper() -> None:
+    """Unpadded convolutions, pools that must meet even sizes, skips cropped: 572 gives 388."""
+    sizes = netdsl.loads(PAPER).sizes
+    assert str(sizes) == "H and W 12 more than a multiple of 16, at least 188"
+    assert sizes.smallest() == {"H": 188, "W": 188}
+    for n in range(1, 700):
+        assert sizes.accepts(H=n, W=572) == (tiles(n) is not None), n
+        if tiles(n):
+            assert sizes.dims.at({"H": n, "W": 572})["y"] == f"2x{tiles(n)}x388"
+    near = sizes.nearest(H=512, W=512)
+    assert near.down == near.closest == {"H": 508, "W": 508}
+    assert near.up == {"H": 524, "W": 524}
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        ("add { identity ; maxpool(2) -> upsample(2) }", "L a multiple of 2"),
+        ("pad(right=1) -> add { identity ; maxpool(2) -> upsample(2) }", "L odd"),
+        (
+            "pad(right=3) -> add { identity ; maxpool(5) -> upsample(5) }",
+            "L 2 more than a multiple of 5",
+        ),
+        (
+            "conv(1, 9) -> pad(right=3) -> add { identity ; maxpool(5) -> upsample(5) }",
+            "L a multiple of 5, at least 10",
+        ),
+    ],
+)
+def test_words_for_residues(chain: str, said: str) -> None:
+    sizes = netdsl.loads(f"net A {{ input x: [1, L]; output y = x -> {chain} }}").sizes
+    assert str(sizes) == said

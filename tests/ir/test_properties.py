@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netdsl.ir import dim
+from netdsl.ir.columns import Columns
 from netdsl.ir.condition import (
     Truth,
     all_of,
@@ -28,6 +29,7 @@ from netdsl.ir.condition import (
     substitute_in,
 )  # fmt: skip
 from netdsl.ir.dim import Size, bounds, ceil_div, evaluate, floor_div, substitute, symbol
+from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.simplify import conjunction, plain
 from netdsl.ir.solver import Domain, GaveUp, Verdict
 
@@ -141,6 +143,65 @@ CLAIMS: st.SearchStrategy[Claim] = st.recursive(
 )
 
 
+ONE = st.one_of(st.just((symbol("H"), lambda h, w: h)), NUMBERS.map(lambda n: (n, lambda h, w: n)))
+ALONE: st.SearchStrategy[Pair] = st.recursive(ONE, linear, max_leaves=6)
+CLAIMS_ON_ONE: st.SearchStrategy[Claim] = st.recursive(
+    st.one_of(
+        st.builds(_compared, ALONE, ALONE, st.sampled_from(list(_SIGNS))),
+        st.builds(_divided, ALONE, DIVISORS),
+    ),
+    lambda inner: st.one_of(
+        st.builds(_both, inner, inner), st.builds(_either, inner, inner), inner.map(_not)
+    ),
+    max_leaves=3,
+)
+
+
+@usual
+@given(CLAIMS_ON_ONE, st.integers(1, 10**9))
+def test_one_symbol_is_counted_to_the_end(claim: Claim, far: int) -> None:
+    """Also with maxima of maxima, and far beyond what was counted."""
+    condition, means = claim
+    try:
+        found = members("H", condition)
+    except TooLong:
+        return
+    sizes = [*range(1, 600), *range(far, far + 40)]
+    assert [n in found for n in sizes] == [bool(means(n, 1)) for n in sizes]
+    wanted = [n for n in range(1, 600) if means(n, 1)]
+    assert not wanted or found.least == wanted[0]
+    below = [n for n in wanted if n <= 300]
+    assert not below or found.below(300) == below[-1]
+    above = [n for n in wanted if n >= 300]
+    assert not above or found.above(300) == above[0]
+
+
+@settings(usual, max_examples=TIMES // 2)
+@given(CLAIMS_ON_ONE, CLAIMS_ON_ONE)
+def test_one_symbol_is_always_judged(given_: Claim, asked: Claim) -> None:
+    domain = Domain(("H",), given_[0])
+    inside = [n for n in range(1, 3000) if given_[1](n, 1)]
+    answers = {bool(asked[1](n, 1)) for n in inside}
+    verdict = domain.decide(asked[0])
+    assert verdict is not Verdict.GAVE_UP
+    assert verdict is not Verdict.PROVED or False not in answers
+    assert verdict is not Verdict.REFUTED or True not in answers
+    if not inside:
+        assert domain.smallest() is None or given_[1](domain.smallest()["H"], 1)
+    else:
+        assert domain.smallest() == {"H": inside[0]}
+
+
+@usual
+@given(st.lists(CLAIMS, min_size=1, max_size=3), POINTS)
+def test_many_points_at_once(claims: list[Claim], point: tuple[int, int]) -> None:
+    rows = [point, (1, 1), (7, 2), (2, 7)]
+    columns = Columns({"H": [h for h, _ in rows], "W": [w for _, w in rows]})
+    condition = all_of(*(claim[0] for claim in claims))
+    expected = [all(means(*row) for _, means in claims) for row in rows]
+    assert columns.where(condition) == expected
+
+
 @usual
 @given(SIZES, POINTS)
 def test_a_size_is_the_number_it_says(pair: Pair, point: tuple[int, int]) -> None:
@@ -170,9 +231,10 @@ def test_intervals_hold_every_value(
     size, means = pair
     first, last = span[0], span[0] + span[1]
     h = min(max(point[0], first), last)
-    low, high = bounds(size, {"H": (first, last)})
-    assert low is None or low <= means(h, point[1])
-    assert high is None or means(h, point[1]) <= high
+    for ranges, at in (({"H": (first, last)}, h), ({}, point[0])):
+        low, high = bounds(size, ranges)
+        assert low is None or low <= means(at, point[1])
+        assert high is None or means(at, point[1]) <= high
 
 
 @usual

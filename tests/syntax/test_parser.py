@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from netdsl.diagnostics import Sink, Source
+from netdsl.elaborate import Unit
+from netdsl.lints.silence import check_directives, spoken
 from netdsl.syntax import ast, grammar_text, parse
 
 
@@ -208,3 +212,53 @@ def test_a_label_may_begin_with_else(label: str) -> None:
     first, second = body(f"    relu\n    {label}: conv(8)")
     assert isinstance(first, ast.ChainStatement)
     assert isinstance(second, ast.ChainStatement)
+
+
+NETTED = "net A { input x: [1]; output y = x -> relu }\n"
+LONG = {
+    "comments": "# a comment line\n" * 300_000 + NETTED,
+    "comments apart": "# a\n\n" * 300_000 + NETTED,
+    "blank lines": "\n" * 3_000_000 + NETTED,
+    "spaced lines": " \t\r\n" * 1_000_000 + NETTED,
+    "semicolons": "net A { input x: [1]" + " ;" * 1_000_000 + " output y = x -> relu }",
+    "a long line": f"# {'x' * 5_000_000}\n{NETTED}",
+    "directives": "# allow: unused-name\n" * 200_000 + NETTED,
+    "a string": f'net A {{ input x: [1]; output y = x -> relu("{"a" * 5_000_000}") }}',
+    "brackets": f"fn f() = len([{'[1],' * 50_000}])\n{NETTED}",
+    "deep": f"net A {{ input x: [1]; output y = x -> {'{' * 100_000}",
+    "labels": "net A { input x: [1]; output y = x" + " -> a: relu" * 30_000 + "}",
+    "parts": f"net A {{ input x: [1]; output y = x -> {'a.' * 60_000}b: relu }}",
+    "closing": "}" * 300_000,
+    "words": "x " * 1_000_100,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_text_is_read_in_time_that_grows_with_it(name: str) -> None:
+    """Far above what is needed; what was quadratic took minutes."""
+    start = process_time()
+    sink = Sink()
+    file = parse(Source("a.net", LONG[name]), sink)
+    if file is not None:
+        check_directives([Unit(file.source, None, comments=file.comments)], sink)
+        spoken([], [Unit(file.source, None, comments=file.comments)], ())
+    assert process_time() - start < 15
+    assert {d.code for d in sink.diagnostics} <= {
+        "too-deep", "too-large", "unexpected-bracket", "syntax-error"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_comments_keep_their_places(end: str) -> None:
+    lines = ["# one", "", "  # two", "net A { # three", "    # four", "#", "    input x: [1] # five",
+             "", "    output y = x", "    # six", "        -> relu", "}", "# seven"]  # fmt: skip
+    text = end.join(lines)
+    sink = Sink()
+    file = parse(Source("a.net", text), sink)
+    assert file is not None, sink.diagnostics
+    expected = []
+    for number, line in enumerate(lines, 1):
+        if "#" in line:
+            expected.append((number, line.index("#") + 1, line.partition("#")[2].strip()))
+    assert [(c.span.line, c.span.column, c.text) for c in file.comments] == expected
+    assert file.definitions[0].doc == "two"
