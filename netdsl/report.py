@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
-from netdsl.analyses.cost import NUMBERS, TITLES, Row, Summary
+from netdsl.analyses.cost import Row, Summary
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.fixed import mismatches, shapes
 from netdsl.analyses.receptive_field import Reach
 from netdsl.analyses.sizes import Sizes
+from netdsl.analyses.table import LAYER, NUMBERS, TITLES, end_lines, two_lines_each
 from netdsl.diagnostics.columns import clean
 from netdsl.diagnostics.pages import codes, markdown, related
 from netdsl.elaborate.suggest import asked, near
@@ -74,11 +75,12 @@ def _rich_table(summary: Summary) -> None:
     from rich.table import Table
 
     console = Console(markup=False, highlight=False)
-    rows = [tuple(map(clean, cells)) for cells in summary.cells()]
+    names = summary.names()
+    rows = [tuple(map(clean, cells)) for cells in summary.cells(names)]
     widths = [max(map(len, column)) for column in zip(TITLES, *rows, strict=True)]
     widths[LAYER] = min(widths[LAYER], NARROWEST)
     if sum(widths) + 3 * len(widths) > console.width:
-        console.print(_two_lines_each(rows), soft_wrap=True)
+        console.print("\n".join(two_lines_each(rows)), soft_wrap=True)
     else:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for index, title in enumerate(TITLES):
@@ -87,29 +89,12 @@ def _rich_table(summary: Summary) -> None:
         for cells in rows:
             table.add_row(*cells)
         console.print(table)
-    console.print(summary.totals(), soft_wrap=True)
-    console.print(summary.more(), soft_wrap=True)
+    for line in end_lines(summary, names, console.width):
+        console.print(clean(line), soft_wrap=True)
 
 
-LAYER = TITLES.index("layer")
 NARROWEST = 16
 """Letters that the column of layers has at least where it stands beside the others."""
-
-
-def _two_lines_each(rows: Sequence[Sequence[str]]) -> str:
-    """Path and layer, and the other columns below."""
-    columns = range(LAYER + 1, len(TITLES))
-    table = [TITLES, *rows]
-    widths = {i: max(len(cells[i]) for cells in table) for i in columns}
-    lines: list[str] = []
-    for cells in table:
-        lines.append("  ".join(filter(None, cells[: LAYER + 1])))
-        below = (
-            f"{cells[i]:>{widths[i]}}" if i in NUMBERS else f"{cells[i]:<{widths[i]}}"
-            for i in columns
-        )
-        lines.append("  ".join(["", *below]).rstrip())
-    return "\n".join(lines)
 
 
 def clean_lines(text: str) -> str:
@@ -165,6 +150,7 @@ def _summary_json(summary: Summary) -> str:
         "macs": _plain(summary.macs),
         "neurons": _plain(summary.neurons),
         "connections": _plain(summary.connections),
+        "weighted_connections": _plain(summary.weighted_connections),
         "peak_bytes": summary.memory.peak,
         "peak_at": summary.memory.at,
         "inputs": [_row_data(row) for row in summary.inputs],

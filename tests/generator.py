@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.hostile_names import LABELS
+
 BLOCKS = """
 fn twice(n: int) = 2 * n
 
@@ -38,12 +40,13 @@ block Two(n: int) {
 
 def random_net(seed: int, *, symbolic: bool) -> str:
     """A network that most often is legal at sizes from about 16 on."""
-    return _Writer(Random(seed), symbolic).net()
+    return _Writer(Random(seed), symbolic, Random(f"names {seed}")).net()
 
 
 class _Writer:
-    def __init__(self, random: Random, symbolic: bool) -> None:
-        self.random, self.symbolic = random, symbolic
+    def __init__(self, random: Random, symbolic: bool, naming: Random) -> None:
+        self.random, self.symbolic, self.naming = random, symbolic, naming
+        self.odd_labels = naming.sample(LABELS, len(LABELS))
         self.values: list[str] = ["x"]
         self.lines: list[str] = []
 
@@ -76,6 +79,12 @@ class _Writer:
     def head(self) -> str:
         return self.random.choice(["global_avgpool", "global_maxpool", "spp([1, 2])",
                                    "adaptive_avgpool(3x2) -> flatten"])  # fmt: skip
+
+    def label(self, letter: str) -> str:
+        """A label that nothing else has: a letter and a number, or one that Python would not take."""
+        number = self.number(0, 10**6)
+        is_odd = self.odd_labels and self.naming.random() < 0.3
+        return f"{self.odd_labels.pop() if is_odd else f'{letter}{number}'}: "
 
     def number(self, low: int, high: int) -> int:
         return self.random.randint(low, high)
@@ -118,7 +127,7 @@ class _Writer:
 
     def fork(self, depth: int) -> str:
         kind = self.random.choice(["add", "concat", "max", "mean"])
-        label = self.random.choice(["", "", f"f{self.number(0, 10**6)}: "])
+        label = self.random.choice(["", "", self.label("f")])
         if self.random.random() < 0.1:
             many = self.random.choice([5, 17, 40, 220])
             return (
@@ -134,14 +143,14 @@ class _Writer:
         return f"{label}{kind} {{ {' ; '.join(branches)} }}"
 
     def loop(self, depth: int) -> str:
-        label = self.random.choice(["", f"r{self.number(0, 10**6)}: "])
+        label = self.random.choice(["", self.label("r")])
         if self.random.random() < 0.5:
             return f"{label}repeat {self.number(0, 3)} {{ {self.stage(0)} }}"
         items = ", ".join(str(self.number(1, 6)) for _ in range(self.number(1, 3)))
         return f"{label}for c in [{items}] {{ Unit(c, {self.random.choice(['1', '3'])}) -> relu }}"
 
     def group(self, depth: int) -> str:
-        label = self.random.choice(["", f"g{self.number(0, 10**6)}: "])
+        label = self.random.choice(["", self.label("g")])
         stages = " -> ".join(self.stage(depth - 1) for _ in range(self.number(1, 3)))
         return f"{label}{{ {stages} }}"
 

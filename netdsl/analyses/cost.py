@@ -9,13 +9,15 @@ from typing import cast
 
 from netdsl.analyses.memory import Memory, memory
 from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
+from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
+from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Tensors, elements, parameters
 from netdsl.ops.params import FromValue, Same, show
 
-MAX_FORMULA = 40
-"""Longer formulas are cut in tables for people."""
+MAX_TOTAL = 120
+"""Longer formulas are cut in the totals, where sizes have names."""
 CUT = "..."
 LONG_TOTALS = "there is a long formula: `--size` gives numbers, `--format json` all of it"
 
@@ -40,6 +42,19 @@ class Row:
     fields: Mapping[str, Field]
     alive: Size
     training_only: bool
+    shapes: tuple[Tensor, ...] = ()
+    """Those of `output`; none where the layer does not fit."""
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes of all axes of its result."""
+        return tuple(size for tensor in self.shapes for size in tensor.shape)
+
+    def shown(self, names: SizeNames | None) -> str:
+        """The shapes of its result, formulas by their names."""
+        if names is None or not self.shapes:
+            return self.output
+        return ", ".join(str(t.with_shape(*map(names, t.shape))) for t in self.shapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +63,9 @@ class Summary:
 
     `parameters` are all learned numbers, training-only heads included, `inference_parameters`
     those without them; `macs` are multiply-adds of convolutions and matrix products for one
-    sample at inference (a formula where sizes are symbolic). `neurons` are those of the layers
-    that multiply by weights, `connections` those of all layers. `inputs` are rows as well.
+    sample at inference (a formula where sizes are symbolic). `neurons` and
+    `weighted_connections` are those of the layers that multiply by weights, `connections` those
+    of all layers. `inputs` are rows as well.
     """
 
     name: str
@@ -60,73 +76,74 @@ class Summary:
     macs: Size
     neurons: Size
     connections: Size | None
+    weighted_connections: Size | None
     memory: Memory
 
     def __str__(self) -> str:
-        table = [TITLES, *self.cells()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:>{width}}" if index in NUMBERS else f"{cell:<{width}}"
-                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        ]
-        return "\n".join([*lines, self.totals(), self.more()])
+        return text_of(self)
 
-    def cells(self) -> list[tuple[str, ...]]:
-        """The rows as texts, under `TITLES`; zeros are blank."""
+    def names(self) -> SizeNames | None:
+        """Names for the formulas in its shapes; None where no size is open."""
+        sizes = [size for row in (*self.inputs, *self.rows) for size in row.sizes]
+        if not any(isinstance(size, Dim) for size in sizes):
+            return None
+        return SizeNames(
+            sizes, (row.connections for row in self.rows if row.connections is not None)
+        )
+
+    def cells(self, names: SizeNames | None = None) -> list[tuple[str, ...]]:
+        """The rows as texts, under `TITLES`; zeros are blank. Formulas by their names."""
         return [
             (
                 f"{row.path} (training)" if row.training_only else row.path,
                 row.layer,
-                row.output,
-                shortly(row.neurons),
-                shortly(row.connections),
+                row.shown(names),
+                shortly(row.neurons, names),
+                shortly(row.connections, names),
                 f"{row.parameters:,}" if row.parameters else "",
-                counted(row.macs) if isinstance(row.macs, Dim) or row.macs else "",
+                counted(row.macs, names) if isinstance(row.macs, Dim) or row.macs else "",
                 ", ".join(filter(None, map(field_text, row.fields.values()))),
             )
             for row in (*self.inputs, *self.rows)
         ]
 
-    def totals(self) -> str:
+    def totals(self, names: SizeNames | None = None) -> str:
         """`13,004,888 parameters (6,624,904 at inference), 1,498,378,240 multiply-adds`."""
         extra = ""
         if self.inference_parameters != self.parameters:
             extra = f" ({self.inference_parameters:,} at inference)"
-        return f"{self.parameters:,} parameters{extra}, {counted(self.macs)} multiply-adds"
+        return f"{self.parameters:,} parameters{extra}, {counted(self.macs, names)} multiply-adds"
 
-    def more(self) -> str:
-        """Neurons, connections, and the memory that values take, where all is known."""
+    def more(self, names: SizeNames | None = None) -> str:
+        """Neurons and connections of the layers that have weights, and the memory of values."""
+        most = MAX_TOTAL if names else MAX_FORMULA
         totals = [
-            (shortly(self.neurons), "neurons", " in layers that multiply by weights"),
-            (shortly(self.connections), "connections", ""),
+            (shortly(self.neurons, names, most), "neurons"),
+            (shortly(self.weighted_connections, names, most), "connections"),
         ]
-        said = [f"{number} {what}{of}" for number, what, of in totals if number not in ("", CUT)]
-        long = [what for number, what, _ in totals if number == CUT]
+        said = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
+        long = [what for number, what in totals if number == CUT]
+        told = [f"layers that multiply by weights: {', '.join(said)}"] if said else []
         if long:
-            said.append(f"of {' and '.join(long)} {LONG_TOTALS}")
+            whose = "their " if said else ""
+            layers = "" if said else " of layers that multiply by weights"
+            told.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
         if self.memory.peak is not None:
-            said.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
-        return ", ".join(said)
+            told.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
+        return "; ".join(told)
 
 
-TITLES = ("path", "layer", "output", "neurons", "connections", "parameters", "multiply-adds",
-          "receptive field")  # fmt: skip
-NUMBERS = range(3, 7)
-"""Columns that are numbers."""
-
-
-def counted(number: Size) -> str:
+def counted(number: Size, names: SizeNames | None = None) -> str:
     """A count with commas, or a formula."""
-    return f"{number:,}" if isinstance(number, int) else str(number)
+    if isinstance(number, int):
+        return f"{number:,}"
+    return names.text(number) if names else str(number)
 
 
-def shortly(number: Size | None) -> str:
+def shortly(number: Size | None, names: SizeNames | None = None, most: int = MAX_FORMULA) -> str:
     """The same, where it is not too long; nothing where it is not known."""
-    text = "" if number is None else counted(number)
-    return text if len(text) <= MAX_FORMULA else CUT
+    text = "" if number is None else counted(number, names)
+    return text if len(text) <= most else CUT
 
 
 def field_text(field: Field) -> str:
@@ -166,6 +183,7 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
     running = [node for node in graph.nodes() if id(node) in needed]
     macs = _sum(writer.macs(node) for node in running)
+    weighted = [node for node in running if _multiplies(writer.macs(node))]
     left = sum(count_parameters(layer) for layer in graph.layers()
                if any(id(node) in needed for node in layer.calls))  # fmt: skip
     return Summary(
@@ -175,8 +193,9 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
         sum(map(count_parameters, graph.layers())),
         left,
         macs,
-        _sum(elements(_types(n.outputs)) for n in running if _multiplies(writer.macs(n))),
-        _sum_known(writer.connections(node) for node in running),
+        _sum(elements(_types(node.outputs)) for node in weighted),
+        _sum_known(map(writer.connections, running)),
+        _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
 
@@ -201,7 +220,10 @@ class _Writer:
     def input_row(self, item: Input) -> Row:
         value = item.value
         fields, neurons = self.fields.of(value), elements((value.type,))
-        return Row(item.name, "input", str(value.type), neurons, None, 0, 0, fields, 0, False)
+        shapes = (value.type,)
+        return Row(
+            item.name, "input", str(value.type), neurons, None, 0, 0, fields, 0, False, shapes
+        )
 
     def row(self, part: Child) -> Row:
         nodes = [part] if isinstance(part, Node) else list(part.nodes())
@@ -221,6 +243,7 @@ class _Writer:
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             not any(id(node) in self.needed for node in nodes),
+            _types(outputs) if fits else (),
         )
 
     def macs(self, node: Node) -> Size:

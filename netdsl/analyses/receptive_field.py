@@ -12,7 +12,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import Op, Window, Windows
+from netdsl.ops.base import BINS, POINTWISE, Op, Window, Windows
 from netdsl.ops.params import FromValue
 from netdsl.ops.plugins import is_ours
 
@@ -95,8 +95,9 @@ class Reach:
         return self.rule.size if known and self.rule and self.rule.size != self.size else None
 
 
-Rule: TypeAlias = "Axis | None | Literal['unknown']"
-"""What is known of open sizes. None: all of the axis; `unknown`: a part that follows no rule."""
+Rule: TypeAlias = "Axis | None | Literal['unknown', 'bins']"
+"""What is known of open sizes. None: all of the axis; `unknown`: a part that follows no rule;
+`bins`: the same, and all positions together see all of it."""
 Field: TypeAlias = "tuple[Reach | None, ...]"
 """An axis each. None: all of that axis."""
 
@@ -143,7 +144,9 @@ def _open(rule: Rule) -> Reach | None:
     """Of open sizes."""
     if rule is None or (isinstance(rule, Axis) and rule.wraps):
         return None
-    return Reach(None, None) if rule == "unknown" else Reach(rule.size, rule, rule.is_loose)
+    return (
+        Reach(None, None) if not isinstance(rule, Axis) else Reach(rule.size, rule, rule.is_loose)
+    )
 
 
 def _forward(graph: Graph, item: Input) -> dict[int, tuple[Rule, ...]]:
@@ -219,7 +222,7 @@ def _covers(item: Input, value: Value, rules: tuple[Rule, ...]) -> tuple[bool, .
     """
     sizes = item.value.type.spatial, value.type.spatial
     if len(sizes[0]) != len(sizes[1]):
-        return tuple(axis is None for axis in rules)
+        return tuple(axis is None or axis == "bins" for axis in rules)
     return tuple(
         axis is None or (isinstance(axis, Axis) and _spans(size, made, axis.stride))
         for axis, size, made in zip(rules, *sizes, strict=True)
@@ -247,11 +250,12 @@ def _through(
 
 def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
     if window is None:
-        return None if covers else "unknown"
+        return None if covers or axis == "bins" else "unknown"
     if axis is None:
         return None
-    if not window.size or axis == "unknown":
-        return "unknown"
+    if not isinstance(axis, Axis) or not window.size:
+        keeps = axis == "bins" and window == POINTWISE
+        return "bins" if keeps or (covers and window == BINS) else "unknown"
     if axis.wraps and (window.is_loose or 0 not in cells(window, 0)):
         return "unknown"
     before = len(axis.ends)
@@ -281,8 +285,8 @@ def _seen(axis: Axis, positions: range) -> Ends:
 
 def _join(axes: tuple[Rule, ...]) -> Rule:
     """What is seen through any of several ways."""
-    if len(axes) == 1 or None in axes:
-        return axes[0] if len(axes) == 1 else None
+    if len(set(axes)) == 1 or None in axes:
+        return axes[0] if len(set(axes)) == 1 else None
     known = [axis for axis in axes if isinstance(axis, Axis)]
     strides = {axis.stride for axis in known}
     period = lcm(*(len(axis.ends) for axis in known))

@@ -9,6 +9,7 @@ from keyword import iskeyword
 from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
 from netdsl.elaborate import otherwise
 from netdsl.elaborate.evaluate import Evaluator, describe
+from netdsl.elaborate.foreign_meaning import other_meaning
 from netdsl.elaborate.given import Written, expression
 from netdsl.elaborate.names import (
     POISON,
@@ -20,10 +21,18 @@ from netdsl.elaborate.names import (
     Poison,
 )
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.suggest import SAME_PARAMETER, did_you_mean, is_same, leave_out, nearest
+from netdsl.elaborate.suggest import (
+    SAME_PARAMETER,
+    asked,
+    did_you_mean,
+    is_same,
+    leave_out,
+    nearest,
+)
 from netdsl.elaborate.text import python_text
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Argument, Value
+from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.params import (
     BOOL,
@@ -309,7 +318,9 @@ class Binder:
             )
             return
         text, span = argument.name.text, argument.name.span
-        written = untyped or leave_out(text) or otherwise.named_argument(name, text)
+        other = other_meaning(name if name in registry() else "", text, names)
+        written = untyped or ("" if other else leave_out(text))
+        written = written or otherwise.named_argument(name, text)
         guess = "" if written else nearest(text, names)
         if guess in already:
             written = f"`{guess}` is given already" if is_same(text, guess) else ""
@@ -320,9 +331,9 @@ class Binder:
             f"`{name}` has no parameter `{text}`",
             span,
             help=written
-            or (f"did you mean `{guess}`?" if guess else "")
+            or " ".join(filter(None, (asked([guess] if guess else ()), other)))
             or (f"it has {', '.join(names)}" if names else "it takes no arguments"),
-            fix=fix if guess else None,
+            fix=fix if guess and not other else None,
         )
 
     def _take(

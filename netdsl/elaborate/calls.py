@@ -325,7 +325,7 @@ def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
         f"`{name}` can't be shared here: for this input it would be another layer",
         call.span,
         secondary=(Label(shared.made[0].calls[0].span, "its first use"),),
-        notes=(f"its weights are those of its first use, there, but {reasons[0]}",),
+        notes=(f"beside its first use: {reasons[0]}",),
         help="the channels (and what else its weights depend on) must be those of its first use, "
         "and so must the number of axes and the sizes that PyTorch's modules depend on; "
         "or make a second layer: `layer other = ...`",

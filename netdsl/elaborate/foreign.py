@@ -80,18 +80,20 @@ WRITTEN = {
     "[C]",
     "globalmaxpool": "`adaptive_maxpool(1)` keeps the axes, [C, 1, 1]; `global_maxpool` gives [C]",
     "globalpool": "write `global_avgpool` or `global_maxpool`",
-    "pool pooling": "write `maxpool(2)` or `avgpool(2)`",
+    "pool pooling": "write `maxpool(2)` or `avgpool(2)`; Caffe's rounds sizes up, and has stride 1 "
+    "where none is given: `maxpool(2, stride=1, ceil_mode=true)`",
     "upsamplingbilinear2d upsamplebilinear": "write "
     "`upsample(2, mode=bilinear, align_corners=true)`",
-    "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`",
+    "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`, which "
+    "does not smooth before it shrinks, as torchvision's does",
     "depthtospace": "write `channel_shuffle(4) -> pixel_shuffle(2)` for the order of channels in "
     "TensorFlow and ONNX (DCR), `pixel_shuffle(2)` for that in PyTorch (CRD)",
     "spacetodepth": "write `pixel_unshuffle(2) -> channel_shuffle(C)`, where C channels come in, "
     "for the order of channels in TensorFlow and ONNX, `pixel_unshuffle(2)` for that in PyTorch",
     "focus": "write `permute([0, 2, 1]) -> pixel_unshuffle(2) -> permute([0, 2, 1]) -> "
     "channel_shuffle(C)`, where C channels come in",
-    "reorg reorgold": f"{NOT_YET}: `pixel_unshuffle(2)` gives that shape, its channels in another "
-    "order",
+    "reorg reorgold": f"{NOT_YET}: `pixel_unshuffle(2)` gives that shape, in another order of "
+    "channels",
     "depthwiseconv dwconv depthwise": "write `conv(C, 3, groups=C)`, where C channels come in",
     "separableconv separable": "write `conv(C, 3, groups=C, bias=false) -> conv(64, 1)`, where C "
     "channels come in",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from netdsl.diagnostics import Edit, Fix, Sink, Span
+from netdsl.elaborate.foreign_meaning import other_meaning
 from netdsl.elaborate.names import (
     POISON,
     Environment,
@@ -38,7 +39,7 @@ def resolve_layer(
     """
     name = names[0]
     if len(names) > 1:
-        return _from_alias(names, environment, sink)
+        return _from_alias(names, environment, sink, arguments)
     binding = environment.lookup(name.text)
     if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
         return binding.value
@@ -73,7 +74,7 @@ def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerVa
             help="write its name, with arguments if it needs some: `relu`, `leaky_relu(0.1)`",
         )
         return POISON
-    target = resolve_layer(names, environment, sink)
+    target = resolve_layer(names, environment, sink, arguments)
     if isinstance(target, Poison):
         return POISON
     if isinstance(target, SharedLayer):
@@ -99,7 +100,10 @@ def _dotted(expr: ast.Expr) -> tuple[ast.Name, ...] | None:
 
 
 def _from_alias(
-    names: tuple[ast.Name, ...], environment: Environment, sink: Sink
+    names: tuple[ast.Name, ...],
+    environment: Environment,
+    sink: Sink,
+    arguments: Sequence[ast.Argument],
 ) -> Callee | Poison:
     alias, name = names[0], names[-1]
     unit = environment.unit.aliases.get(alias.text)
@@ -107,7 +111,7 @@ def _from_alias(
         return POISON
     if unit is None or len(names) > 2:
         if unit is None and is_framework(alias.text):
-            _without_module(names, environment, sink)
+            _without_module(names, environment, sink, arguments)
             return POISON
         sink.error(
             "unknown-layer",
@@ -162,15 +166,16 @@ def _unknown(
     guess = guess_layer(name.text, *_known(environment))
     layer = guess.layer
     there = registry().get(layer) is not None or layer not in std_names()
+    differences = _differences(guess, arguments)
     sink.error(
         "unknown-layer",
         f"there is no layer or value `{name.text}`",
         name.span,
-        notes=_other_names(layer, arguments),
+        notes=[*differences, *_other_names(guess, arguments)],
         help=(*guess.help(_usage(layer)), *(() if there else (_from_library(layer),)))
         or "`netdsl layers` lists all",
         fix=Fix(f"write `{layer}`", (Edit(name.span, layer),), safe=guess.is_certain)
-        if layer and there
+        if layer and there and not differences
         else None,
     )
 
@@ -188,37 +193,63 @@ def _from_library(name: str) -> str:
     return f"it is in {file}: add `use {file} ({name})`"
 
 
-def _without_module(names: tuple[ast.Name, ...], environment: Environment, sink: Sink) -> None:
+def _without_module(
+    names: tuple[ast.Name, ...],
+    environment: Environment,
+    sink: Sink,
+    arguments: Sequence[ast.Argument],
+) -> None:
     """`nn.Conv2d`, `tf.keras.layers.Dense`: what the last name is here, by itself."""
     name, whole = names[-1], names[0].span.to(names[-1].span)
     known = _known(environment)
     is_ours = name.text in known[0] | known[1]
-    guess = Guess((name.text,)) if is_ours else guess_layer(name.text, *known)
+    ours = Guess((name.text,), called="" if name.text in known[0] else name.text)
+    guess = ours if is_ours else guess_layer(name.text, *known)
+    differences = _differences(guess, arguments)
     sink.error(
         "unknown-layer",
         f"`{whole.text}` is a layer of another framework",
         whole,
+        notes=[*differences, *_other_names(guess, arguments)],
         help=guess.help(_usage(guess.layer)) or "`netdsl layers` lists all that are here",
         fix=Fix(f"write `{guess.layer}`", (Edit(whole, guess.layer),), safe=False)
-        if guess.layer in registry()
+        if guess.layer in registry() and not differences
         else None,
     )
 
 
-def _other_names(name: str, arguments: Sequence[ast.Argument]) -> list[str]:
+def _differences(guess: Guess, arguments: Sequence[ast.Argument]) -> list[str]:
+    """Which of the arguments given would mean something else in the layer that was meant."""
+    known = _parameters(guess.layer)
+    found: list[str] = []
+    for number, argument in enumerate(arguments):
+        given = argument.name.text if argument.name is not None else ""
+        text = other_meaning(guess.called, given or str(number), known)
+        if text:
+            found.append(f"`{given}`: {text}" if given else text)
+    return found
+
+
+def _other_names(guess: Guess, arguments: Sequence[ast.Argument]) -> list[str]:
     """What the arguments given are called in the built-in layer that was meant."""
-    op = registry().get(name)
-    known = [p.name for p in parameters(op)] if op else []
+    known = _parameters(guess.layer)
     found: list[str] = []
     for argument in arguments:
         given = argument.name.text if argument.name is not None else ""
-        if not known or not given or given in known:
+        told = other_meaning(guess.called, given, known)
+        if not known or not given or given in known or told:
             continue
         other = nearest(given, known)
         reason = leave_out(given)
         if reason or other:
             found.append(f"`{given}`: {reason}" if reason else f"`{given}` is called `{other}`")
     return found
+
+
+def _parameters(name: str) -> list[str]:
+    """The parameters of a built-in layer, by name."""
+    op = registry().get(name)
+    return [p.name for p in parameters(op)] if op else []
 
 
 def _usage(name: str) -> str:

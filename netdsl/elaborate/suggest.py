@@ -18,12 +18,15 @@ SAME_PARAMETER = {
     "negative_slope": "slope", "num_heads": "heads", "upscale_factor": "factor",
     "block_size": "factor", "dilation_rate": "dilation", "num_embeddings": "count",
     "embedding_dim": "features", "epsilon": "eps", "scale_factor": "scale", "output_size": "size",
+    "drop_prob": "p", "dropout_ratio": "p", "num_parameters": "count", "local_size": "size",
+    "downscale_factor": "factor", "track_running_stats": "track",
 }  # fmt: skip
 """Other names of parameters that mean the very same."""
 
 LIKE_PARAMETER = {
     "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "group": "groups",
     "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
+    "num_output": "features",
     "kernel_initializer": "init", "weight_init": "init", "initializer": "init",
 }  # fmt: skip
 """Names of parameters that mean nearly the same, or count otherwise."""

@@ -13,12 +13,14 @@ from netdsl.elaborate.suggest import asked, near
 class Guess:
     """`layers` are those most likely meant; `text` says what to mind, or what to write instead.
 
-    `is_certain`: it is the name itself, in other letters.
+    `is_certain`: it is the name itself, in other letters. `called` is the name that another
+    framework gives it, which tells what its arguments mean; empty for a name of ours.
     """
 
     layers: tuple[str, ...] = ()
     text: str = ""
     is_certain: bool = False
+    called: str = ""
 
     @property
     def layer(self) -> str:
@@ -43,9 +45,9 @@ def guess_layer(name: str, local: Collection[str], others: Collection[str]) -> G
         if same and (known is local or elsewhere is None or elsewhere.layer in same):
             text = elsewhere.text if elsewhere is not None and known is others else ""
             certain = same[0].lower() == name.lower() and not text
-            return Guess((same[0],), text, certain)
+            return Guess((same[0],), text, certain, name if known is others else "")
         if known is others and elsewhere is not None:
-            return _meaning(elsewhere)
+            return _meaning(elsewhere, name)
     return _slip(name, {*local, *others})
 
 
@@ -57,14 +59,15 @@ def _slip(name: str, known: Collection[str]) -> Guess:
     if len(meant) > 1:
         return Guess(tuple(dict.fromkeys(meanings[each].layer or each for each in close)))
     for found in meant:
-        return (
-            _meaning(found) if found.layer else Guess((), f"if `{close[0]}` is meant: {found.text}")
-        )
+        if not found.layer:
+            return Guess((), f"if `{close[0]}` is meant: {found.text}", called=close[0])
+        is_ours = name.islower() and name == without_rank(name) and found.layer in known
+        return _meaning(found, "" if is_ours and plain(found.layer) == close[0] else close[0])
     return Guess()
 
 
-def _meaning(found: Foreign) -> Guess:
-    return Guess((found.layer,) if found.layer else (), found.text)
+def _meaning(found: Foreign, called: str) -> Guess:
+    return Guess((found.layer,) if found.layer else (), found.text, called=called)
 
 
 def is_framework(name: str) -> bool:

@@ -194,7 +194,17 @@ class Dim:
         raise TypeError(f"whether {self} is 0 depends on the sizes")
 
     def __repr__(self) -> str:
-        return self.text
+        """As a product where that is shorter; `text` has the terms."""
+        if len(self.terms) + bool(self.constant) < 2 or self.is_linear_in_atoms:
+            return self.text
+        from netdsl.ir.factors import shown
+
+        return shown(self)
+
+    @property
+    def is_linear_in_atoms(self) -> bool:
+        """Whether no two atoms are multiplied."""
+        return all(len(monomial) < 2 for monomial, _ in self.terms)
 
 
 def symbol(name: str) -> Dim:

@@ -8,9 +8,12 @@ from netdsl.ir.graph import Node
 from netdsl.lints.subject import Subject
 from netdsl.syntax import ast
 
+ENOUGH = {"batchnorm": "", "instancenorm": "", "groupnorm": "(groups)"}
+"""What a norm needs, where PyTorch wants the channels as well."""
+
 
 def odd_argument(subject: Subject, sink: Sink) -> None:
-    """Warn of `conv(3, 64, 3)` on 3 channels and of `batchnorm(64)`."""
+    """Warn of `conv(3, 64, 3)` on 3 channels and of `batchnorm(64)`, `groupnorm(8, 64)`."""
     for node in subject.nodes():
         op = node.op
         if is_channels_first(op, node.inputs) and _is_by_place(subject, node):
@@ -23,12 +26,13 @@ def odd_argument(subject: Subject, sink: Sink) -> None:
                 help="the channels that come in are not written: the order is "
                 f"`{op.name}(channels, kernel, stride)`",
             )
-        if op.name in ("batchnorm", "instancenorm") and getattr(op, "eps", 0) >= 1:
+        if op.name in ENOUGH and getattr(op, "eps", 0) >= 1:
             sink.warn(
                 "odd-argument",
                 f"eps = {getattr(op, 'eps', 0)} drowns what it is added to",
                 node.span,
-                help=f"the channels that come in are not written: `{op.name}` alone is enough",
+                help="the channels that come in are not written: "
+                f"`{op.name}{ENOUGH[op.name]}` alone is enough",
             )
 
 

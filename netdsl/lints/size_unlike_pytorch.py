@@ -39,8 +39,8 @@ def size_unlike_pytorch(subject: Subject, sink: Sink) -> None:
                 f"cells, where `nn.Upsample(scale_factor={shown})` makes "
                 f"{torch_size(factor, first)}",
                 node.span,
-                help="PyTorch's floating-point product falls short of the exact one there; "
-                "`# allow: size-unlike-pytorch` if the exact size is meant",
+                help="PyTorch's product is rounded there; `# allow: size-unlike-pytorch` says "
+                "that the exact size is meant",
             )
             break
 

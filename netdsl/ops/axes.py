@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size, maximum, minimum
+from netdsl.ir.factors import gathered
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import POINTWISE, Rules, Window, Windows
 from netdsl.ops.cells import slid
@@ -141,15 +142,17 @@ def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation
     """How many pairs of a window and a cell in it lie within the map, along an axis.
 
     Window i holds the cells `i*stride - before + t*dilation`; the last window is number
-    `floor((size + room)/stride)`.
+    `floor((size + room)/stride)`; there is at least one.
     """
     found: Size = 0
+    every = (size + room) // stride + 1
     for cell in range(kernel):
         reach = before - cell * dilation
         first = max(0, -(-reach // stride))
         last = (size + min(room, reach - 1)) // stride
-        found = found + maximum(0, last - first + 1)
-    return found
+        count = last - first + 1
+        found = found + (count if count == every else maximum(0, count))
+    return gathered(found)
 
 
 def links_of_copies(

@@ -115,6 +115,8 @@ class Window:
 POINTWISE = Window(1)
 UNKNOWN = Window(0)
 """A part of an axis that follows no rule, or not the same at all sizes."""
+BINS = Window(0, dilation=0)
+"""One of several parts of an axis that cover all of it together, and follow no rule."""
 Windows = tuple[Window | None, ...]
 """A window for each spatial axis; None: all of that axis."""
 

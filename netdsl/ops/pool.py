@@ -20,7 +20,7 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements, written
+from netdsl.ops.base import BINS, Op, Rules, Tensors, Window, Windows, elements, written
 from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
@@ -383,7 +383,7 @@ class _Adaptive(Op):
         found: list[Window | None] = []
         for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
             regular = isinstance(size, int) and isinstance(made, int) and size % made == 0
-            window = Window(size // made, Fraction(size // made)) if regular else UNKNOWN  # type: ignore[operator,arg-type]
+            window = Window(size // made, Fraction(size // made)) if regular else BINS  # type: ignore[operator,arg-type]
             found.append(None if made == 1 and size != 1 else window)
         return tuple(found)
 

@@ -238,7 +238,7 @@ class Upsample(Op):
         """How many cells of a map come on one of the result, and how that strays."""
         copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == made
         if factor is not None and not (copies and made == copied(factor) * size):
-            return Drift(1 / factor, Fraction(0), Fraction(0))
+            return Drift(Fraction(1) / factor, Fraction(0), Fraction(0))
         if size == made:
             return SAME
         if isinstance(size, int) and isinstance(made, int):

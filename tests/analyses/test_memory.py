@@ -79,7 +79,8 @@ def assert_held(graph: Graph) -> None:
     }
     assert not wrong
     assert said.peak == max(measured.values())
-    assert measured[next(key for key, path in places.items() if path == said.at)] == said.peak
+    calls = [n for key, n in measured.items() if places[key] == said.at]
+    assert max(calls) == said.peak  # a shared layer is called at several places
 
 
 @pytest.mark.parametrize("name", NAMES)

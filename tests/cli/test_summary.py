@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 import sys
+from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -166,10 +170,84 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path)
 
 def test_totals_that_are_long_formulas_are_not_cut_to_dots() -> None:
     text = netdsl.load(example("mtcnn_pnet")).summary().more()
-    said = "of neurons and connections there is a long formula"
+    said = "of neurons and connections of layers that multiply by weights there is a long formula"
     assert text == f"{said}: `--size` gives numbers, `--format json` all of it"
     short = netdsl.loads("net A { input x: [3, H, W]; output y = x -> conv(2, 1) }").summary()
-    assert short.more() == "2*H*W neurons in layers that multiply by weights, 6*H*W connections"
+    assert short.more() == "layers that multiply by weights: 2*H*W neurons, 6*H*W connections"
+
+
+def test_neurons_and_connections_of_one_set() -> None:
+    """Both of the layers that multiply by weights, and the text says so."""
+    network = netdsl.load(example("lenet"))
+    summary = network.summary()
+    rows = [row for row in summary.rows if row.macs]
+    assert summary.neurons == sum(row.neurons for row in rows)
+    assert summary.weighted_connections == sum(row.connections or 0 for row in rows)
+    assert summary.connections == sum(row.connections or 0 for row in summary.rows)
+    said = f"{summary.neurons:,} neurons, {summary.weighted_connections:,} connections"
+    assert f"layers that multiply by weights: {said}; " in summary.more()
+    totals = data("lenet")
+    assert totals["weighted_connections"] == summary.weighted_connections
+    assert totals["connections"] == summary.connections
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_summary_of_open_sizes_is_not_wide(name: str) -> None:
+    """Formulas have names, told once; each name and number stands for what JSON has."""
+    network = netdsl.load(example(name))
+    if not network.sizes.symbols:
+        pytest.skip("no symbols")
+    lines = run(name).output.splitlines()
+    written = [row.layer for row in network.summary().rows]
+    wide = [line for line in lines if len(line) > 128]
+    assert not [
+        line for line in wide if not any(text in line for text in written if len(text) > 70)
+    ]
+
+
+@pytest.mark.parametrize("name", ["unet", "googlenet", "mtcnn_pnet", "fpn", "swin_t", "sppnet"])
+def test_names_of_sizes_stand_for_what_they_are(name: str) -> None:
+    """Every formula of the table, read as Python with the legend's names, at random sizes."""
+    network = netdsl.load(example(name))
+    summary, random = network.summary(), Random(0)
+    names = summary.names()
+    assert names is not None
+    cells = summary.cells(names)[len(summary.inputs) :]
+    for _ in range(10):
+        plain = {symbol: random.randint(40, 90) for symbol in network.sizes.symbols}
+        scope = plain | legend_values(names.legend(), plain)
+        for row, texts in zip(summary.rows, cells, strict=True):
+            for text, size in (
+                (texts[3], row.neurons), (texts[4], row.connections), (texts[6], row.macs)
+            ):  # fmt: skip
+                if text not in ("", "...") and row.output != "none at this size":
+                    assert number(text, scope) == number(str(size), plain)
+
+
+def number(text: str, scope: dict[str, int]) -> int:
+    text = text if "(" in text else text.replace(",", "")
+    exact = {name: Fraction(value) for name, value in scope.items()}
+    return eval(text, {"__builtins__": {}}, {**exact, "floor": math.floor, "max": max})
+
+
+def legend_values(legend: str, plain: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for line in legend.split("; "):
+        match = re.fullmatch(r"(\w+) = (.*?)(?:, (\w+(?: and \w+)*) likewise)?", line)
+        assert match is not None
+        first, formula, others = match.groups()
+        own = next(name for name in plain if re.search(rf"\b{name}\b", formula))
+        for name in [first, *(others.split(" and ") if others else [])]:
+            symbol = next(s for s in plain if name.startswith(s))
+            found[name] = number(re.sub(rf"\b{own}\b", symbol, formula), plain)
+    return found
+
+
+def test_a_count_is_written_as_a_product_where_that_is_shorter() -> None:
+    text = "net A { input x: [3, H, W] ; output y = x -> conv(4, 3, padding=1) }"
+    (row,) = netdsl.loads(text).summary().rows
+    assert str(row.connections) == "12*(3*H - 2)*(3*W - 2)"
+    assert str(row.macs) == "108*H*W"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])

@@ -28,7 +28,8 @@ from netdsl.ir.condition import (
     negate,
     substitute_in,
 )  # fmt: skip
-from netdsl.ir.dim import Size, bounds, ceil_div, evaluate, floor_div, substitute, symbol
+from netdsl.ir.dim import Dim, Size, bounds, ceil_div, evaluate, floor_div, substitute, symbol
+from netdsl.ir.factors import factored, gathered
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.simplify import conjunction, plain
 from netdsl.ir.solver import Domain, GaveUp, Verdict
@@ -221,6 +222,38 @@ def test_the_text_of_a_size_means_the_same(pair: Pair, point: tuple[int, int]) -
     size, means = pair
     names = {"H": Fraction(point[0]), "W": Fraction(point[1]), "floor": math.floor, "max": max}
     assert eval(str(size), {"__builtins__": {}}, names) == means(*point)
+
+
+@usual
+@given(SIZES, SIZES, st.integers(1, 99), POINTS)
+def test_products_are_written_as_products(
+    one: Pair, other: Pair, number: int, point: tuple[int, int]
+) -> None:
+    """The text means the number, and its factors multiplied out are the size itself."""
+    size = one[0] * substitute(other[0], {"H": symbol("W")}) * number
+    expected = one[1](*point) * other[1](point[1], point[1]) * number
+    names = {"H": Fraction(point[0]), "W": Fraction(point[1]), "floor": math.floor, "max": max}
+    assert eval(str(size), {"__builtins__": {}}, names) == expected
+    if isinstance(size, Dim):
+        assert len(str(size)) <= len(size.text)
+        assert math.prod(evaluate(f, {"H": point[0], "W": point[1]}) for f in factored(size)) == (
+            expected
+        )
+
+
+@usual
+@given(SIZES, st.integers(2, 5), st.integers(1, 3), POINTS)
+def test_runs_of_floors_are_summed(
+    pair: Pair, divisor: int, often: int, point: tuple[int, int]
+) -> None:
+    total: Size = floor_div(pair[0] + 1, divisor)
+    for n in range(divisor):
+        total = total + floor_div(pair[0] + n, divisor) * often
+    at = {"H": point[0], "W": point[1]}
+    assert evaluate(gathered(total), at) == evaluate(total, at)
+    h = symbol("H")
+    run = sum((floor_div(h + n, divisor) for n in range(divisor)), 0 * h)
+    assert gathered(run) is h
 
 
 @usual

@@ -55,6 +55,7 @@ SPEAKS = {
         net("c: conv(3, 16, 3, bias=false)"),
         net("B(conv(3, 16, 3))", before="block B(c: layer) { c }"),
         net("batchnorm(64)"),
+        net("groupnorm(3, 3)"),
     ],
     "size-unlike-pytorch": [
         net("upsample(2.3)", image="[3, H, W]"),

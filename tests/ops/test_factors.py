@@ -162,6 +162,16 @@ def test_the_ramp_of_a_public_report() -> None:
     )
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_cut_to_the_size_of_pytorch_it_is_what_pytorch_gives(mode: str) -> None:
+    net = netdsl.loads(
+        f"net U {{ input x: [2, 50, 50]; output y = x -> upsample(2.3, mode={mode}) -> crop(114) }}",
+        allow=[ALLOWED],
+    )
+    x = image((50, 50))
+    assert torch.equal(net.torch()(x), torch.nn.Upsample(scale_factor=2.3, mode=mode)(x))
+
+
 @pytest.mark.parametrize("opset", range(18, 25))
 @pytest.mark.parametrize("factor", ["1.5", "2.3"])
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])

@@ -207,6 +207,13 @@ def test_the_grammar_has_no_conflict() -> None:
     Lark(grammar_text(), parser="lalr", lexer="basic", postlex=Keep(), strict=True)
 
 
+@pytest.mark.parametrize("label", ["else", "else.0", "else[1]"])
+def test_a_label_may_begin_with_else(label: str) -> None:
+    first, second = body(f"    relu\n    {label}: conv(8)")
+    assert isinstance(first, ast.ChainStatement)
+    assert isinstance(second, ast.ChainStatement)
+
+
 NETTED = "net A { input x: [1]; output y = x -> relu }\n"
 LONG = {
     "comments": "# a comment line\n" * 300_000 + NETTED,
@@ -255,10 +262,3 @@ def test_comments_keep_their_places(end: str) -> None:
             expected.append((number, line.index("#") + 1, line.partition("#")[2].strip()))
     assert [(c.span.line, c.span.column, c.text) for c in file.comments] == expected
     assert file.definitions[0].doc == "two"
-
-
-@pytest.mark.parametrize("label", ["else", "else.0", "else[1]"])
-def test_a_label_may_begin_with_else(label: str) -> None:
-    first, second = body(f"    relu\n    {label}: conv(8)")
-    assert isinstance(first, ast.ChainStatement)
-    assert isinstance(second, ast.ChainStatement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from netdsl.backends.torch.layout import Expr, Joined, call, literal
+from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, literal
 from netdsl.backends.torch.members import Member, is_attribute, is_weight
 from netdsl.backends.torch.names import is_plain
 from netdsl.elaborate.attributes import why_taken
@@ -74,6 +74,8 @@ class Holders:
                 expr = Joined((expr, f"[{literal(name)}]"))
             elif is_plain(name):
                 expr = f"{expr}.{name}" if isinstance(expr, str) else Joined((expr, f".{name}"))
+            elif name.isidentifier() and not name.isascii():  # `getattr` looks needless for it
+                expr = Bracket(Joined((expr, ".get_submodule")), (literal(name),))
             else:
                 expr = call("getattr", expr, literal(name))
         return expr

@@ -77,7 +77,10 @@ class Sheet:
             if room is None or over <= 0:
                 break
             room = min(room, looks.inside - routes.left) - over
-            rows, routes = self._tried(forced, leads, room)
+            tried = self._tried(forced, leads, room)
+            if not tried[0]:  # the ways leave no room: the picture is wider than asked
+                break
+            rows, routes = tried
         return rows, routes
 
     def _tried(
