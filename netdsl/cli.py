@@ -17,7 +17,7 @@ from netdsl.driver import check, load
 from netdsl.elaborate import Written
 from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.network import Network
-from netdsl.numerals import Whole, numbers_given, once, range_given, sizes_given
+from netdsl.numerals import Whole, batches_given, once, range_given, sizes_given
 from netdsl.options import (
     check_rename,
     draw_options,
@@ -250,7 +250,7 @@ def export_command(file: str, output: str, **options: Any) -> None:
     if output == "-" and options["profiles"]:
         raise click.UsageError("--profiles prints where `-o -` writes: name a file")
     at = [sizes_given([text], "--at") for text in options["at"]]
-    batches = numbers_given(options["batch_sizes"], "--batch-sizes")
+    batches = batches_given(options["batch_sizes"], "--batch-sizes")
     network = _load(file, options)
     target = Path("/dev/stdout" if output == "-" else output)
     try:

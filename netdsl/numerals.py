@@ -43,9 +43,15 @@ def sizes_given(texts: Sequence[str], option: str) -> dict[str, int]:
     return {name: _size(name, text, option) for name, text in _named(pairs, option).items()}
 
 
-def numbers_given(text: str | None, option: str) -> list[int]:
-    """`1,3` as numbers from 1 on; none where nothing is given."""
-    return [] if text is None else [_size("n", n.strip(), option) for n in text.split(",")]
+def batches_given(text: str | None, option: str) -> list[int]:
+    """`1,3` as numbers of samples; none where nothing is given."""
+    return [] if text is None else [_batch(n.strip(), option) for n in text.split(",")]
+
+
+def _batch(number: str, option: str) -> int:
+    if not DIGITS.fullmatch(number) or not 1 <= int(number) <= MAX_SIZE:
+        raise _bad(f"`{number}` is no batch size, which lies between 1 and 2**31", option)
+    return int(number)
 
 
 def range_given(text: str, symbols: Sequence[str], option: str) -> list[dict[str, int]]:
