@@ -132,7 +132,7 @@ def test_sizes_and_batches_that_are_chosen(tmp_path: Path) -> None:
         (["--at", "H=0,W=5"], "a size lies between 1 and 2**31"),
         (["--at", "H=x,W=5"], "is not SYMBOL=NUMBER"),
         (["--batch-sizes", "0"], "is no batch size"),
-        (["--batch-sizes", "1,"], "is not SYMBOL=NUMBER"),
+        (["--batch-sizes", "1,"], "is no batch size"),
         (["--batch-sizes", "3", "--batch", "3"], "leave --batch-sizes out"),
     ],
 )  # fmt: skip
