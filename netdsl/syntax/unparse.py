@@ -8,6 +8,7 @@ from a text says nothing of this; its lines are broken where they would become t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TypeAlias
@@ -20,6 +21,8 @@ from netdsl.syntax.unparse_lines import Lines
 
 WIDTH = 120
 INDENT = 4
+
+COMMENT = re.compile(r"#[^\n]*")
 
 Item: TypeAlias = ast.Stage | ast.Source_
 Bracketed: TypeAlias = tuple[Span, str, Callable[[], None]]
@@ -77,12 +80,12 @@ class _Printer:
         self._brackets("()", [(n.span, n.text, _unused) for n in made.names], made.span.start)
 
     def _function(self, made: ast.FunctionDefinition) -> None:
-        value = inline.expression(made.body)
         self._header(f"fn {made.name.text}", made, "", "", " =", always=True)
-        if self.lines.fits(f" {value}") and not self._is_broken(made.body):
-            self.lines.put(f" {value}")
-            return
-        self.lines.new(INDENT)
+        value = inline.expression(made.body)
+        if _is_split_after_equal(made) or not self.lines.fits(f" {value}"):
+            self.lines.new(INDENT)
+        else:
+            self.lines.put(" ")
         self._expression(made.body)
 
     def _header(
@@ -413,6 +416,13 @@ def _has_head(made: Item) -> bool:
 def _is_split(before: Span, start: int) -> bool:
     """Whether a line ends between a part and the offset at which the next begins."""
     return "\n" in before.source.text[before.end : start]
+
+
+def _is_split_after_equal(made: ast.FunctionDefinition) -> bool:
+    """Whether the expression of a function begins on a line of its own."""
+    start = made.parameters[-1].span.end if made.parameters else made.name.span.end
+    before = COMMENT.sub("", made.span.source.text[start : made.body.span.start])
+    return "\n" in before.partition("=")[2]
 
 
 def _is_split_at(first: Span, start: int) -> bool:
