@@ -224,3 +224,17 @@ def test_views_are_no_smaller_than_what_is_followed_back() -> None:
     seen = sights(network.graph, network.graph.inputs[0])
     sizes = [[axis.largest for axis in seen[id(o.value)].together[0]] for o in network.outputs]
     assert sizes == [[1, 1], [5, 5]]
+
+
+def test_what_is_not_sure_is_called_a_bound() -> None:
+    """Two of the channels that `pixel_unshuffle` makes see one row of two, and both columns."""
+    network = netdsl.loads(
+        "net A { input x: [2, 12, 12] ; output y = x -> conv(2, 3, padding=1)"
+        " -> pixel_unshuffle(2) -> slice(0, 0, 2) }"
+    )
+    assert measured(network) == (3, 4)
+    rows, columns = field(network)
+    assert rows is not None
+    assert columns is not None
+    assert (rows.size, rows.is_bound) == (4, True)
+    assert (columns.size, columns.is_bound) == (4, False)

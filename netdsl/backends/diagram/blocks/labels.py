@@ -10,6 +10,7 @@ from itertools import groupby
 from netdsl.analyses.cost import layer_text
 from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit, family
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Node, Value
@@ -56,14 +57,15 @@ def tail(unit: Unit) -> tuple[str, ...]:
 
 
 def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames) -> Label:
-    """The label of a layer with what is folded behind it, where that is not the usual."""
+    """The label of a layer with what is folded behind it.
+
+    Of convolutions that is said where it is not the usual, which the legend tells; of all other
+    layers always.
+    """
     node = unit.node
     title, lines = _layer(node, names)
-    behind = tail(unit)
-    if behind and behind != usual_tail:
-        lines.append("+ " + " + ".join(behind))
-    elif not behind and usual_tail and family(node) == "convolution":
-        lines.append("no " + " or ".join(usual_tail))
+    usual = usual_tail if family(node) == "convolution" else ()
+    lines.append(told(tail(unit), usual, " + "))
     return Label(title, tuple(line for line in lines if line))
 
 
@@ -155,11 +157,11 @@ def block_lines(unit: Unit) -> list[str]:
     """What a closed block does: its main layers in order, and its skip."""
     joined = concat_parts(unit)
     if joined:
-        return ["+".join(map(str, joined)) + " ch"]
+        return ["+".join(map(str, joined)) + " ch" * _joins_channels(unit.parts[-1].node)]
     skip, aside = _skip(unit)
     shown = [part for part in unit.parts if not aside.intersection(map(id, part.nodes))]
-    told = _told(_words(shown))
-    lines = [" · ".join(told[i : i + 3]) for i in range(0, len(told), 3)]
+    said = _told(_words(shown))
+    lines = [" · ".join(said[i : i + 3]) for i in range(0, len(said), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
 
 
@@ -170,8 +172,8 @@ def varied(unit: Unit) -> str:
         shares = [getattr(node.op, "p", 0.0) for node in nodes]
         if len(set(shares)) > 1:
             found.setdefault(word(nodes[0]), []).extend(shares)
-    told = (f"{name} {min(shares):.2g} to {max(shares):.2g}" for name, shares in found.items())
-    return ", ".join(told)
+    said = (f"{name} {min(shares):.2g} to {max(shares):.2g}" for name, shares in found.items())
+    return ", ".join(said)
 
 
 def _words(parts: Sequence[Unit]) -> list[str]:
@@ -284,6 +286,11 @@ def channels_joined(node: Node) -> list[int]:
         return []
     parts = [value.type.shape[0] for value in node.inputs if value.type.shape]
     return [p for p in parts if isinstance(p, int)] if len(parts) == len(node.inputs) else []
+
+
+def _joins_channels(node: Node) -> bool:
+    """Whether it is channels that are joined for sure: of two axes, the first may be tokens."""
+    return getattr(node.op, "axis", 0) == "channels" or node.output.type.rank != 2
 
 
 def amount(number: Size, unit: str) -> str:

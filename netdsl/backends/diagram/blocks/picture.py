@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.tails import most_usual
 from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
@@ -178,8 +178,7 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
 def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
     """What most convolutions have folded behind them."""
     heads = [u for u in _deep(units) if not u.is_block and family(u.node) == "convolution"]
-    counted = Counter(tail(unit) for unit in heads)
-    return counted.most_common(1)[0][0] if counted else None
+    return most_usual(map(tail, heads))
 
 
 def _deep(units: Sequence[Unit]) -> list[Unit]:

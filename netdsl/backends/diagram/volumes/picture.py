@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import log
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.opening import no_block
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
@@ -31,8 +32,6 @@ WIDEST_U = 1600.0
 """Points; a U that would be wider is drawn as a narrow one."""
 MOST_A_CHANNEL = 9.0
 ROOT_FROM = 1.0
-LAST = ("linear", "attention", "window_attention", "embedding")
-FIRST = ("conv", "conv_transpose", "maxpool", "avgpool", "upsample", "adaptive_avgpool")
 
 
 def volumes_picture(graph: Graph, options: Options) -> Picture:
@@ -154,20 +153,14 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
 
 def channels_last(graph: Graph) -> frozenset[int]:
     """`id`s of the values whose channels stand last: tokens, and maps turned for attention."""
-    found: set[int] = set()
-    for node in graph.nodes():
-        rank = len(node.outputs[0].type.shape) if node.outputs else 0
-        is_last = bool(node.inputs) and id(node.inputs[0]) in found
-        if node.op.name in LAST:
-            is_last = True
-        elif node.op.name in FIRST:
-            is_last = False
-        elif node.op.name == "permute":
-            axes = tuple(getattr(node.op, "axes", ()))
-            is_last = axes.index(rank - 1 if is_last else 0) == rank - 1
-        if is_last and rank > 1:
-            found.update(id(value) for value in node.outputs)
-    return frozenset(found)
+    axes = ChannelAxes(graph)
+    values = [value for node in graph.nodes() for value in node.outputs]
+    values += [item.value for item in graph.inputs]
+    return frozenset(
+        id(value)
+        for value in values
+        if value.type.rank > 1 and axes.of(value) == value.type.rank - 1
+    )
 
 
 def scales_for(axes: Sequence[Axes], tallest: float, looks: Looks = USUAL) -> Scales:

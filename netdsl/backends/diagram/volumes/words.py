@@ -8,6 +8,7 @@ from itertools import groupby
 from math import prod
 
 from netdsl.analyses.cost import count_parameters, layer_text
+from netdsl.backends.diagram.tails import most_usual, told
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step, family, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
@@ -73,23 +74,23 @@ def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name in ("convolution", "dense"):
         inside = [s for s in steps if s.family == name and s.node and s.node.op.name not in MOVING]
-        counts = Counter(tail(step) for step in inside)
-        if counts:
-            found[name] = counts.most_common(1)[0][0]
+        usual = most_usual(map(tail, inside))
+        if usual is not None:
+            found[name] = usual
     return found
 
 
 def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
-    """What is not as usual: `+ relu, lrn`, `no relu`, `behind batchnorm, relu`."""
-    if step.node is None or step.join is not None or step.node.op.name in MOVING:
+    """What is not as usual: `also lrn`, `no relu`, `only batchnorm`, `behind batchnorm, relu`."""
+    if step.node is None:
         return ""
     words: list[str] = []
-    own, expected = tail(step), usual.get(step.family, ())
+    is_plain = step.join is None and step.node.op.name not in MOVING
+    own, expected = tail(step), usual.get(step.family, ()) if is_plain else ()
     if ahead(step):
         words.append(f"behind {', '.join(ahead(step))}")
-    if own != expected:
-        words.append(f"+ {', '.join(own)}" if own else f"no {', '.join(expected)}")
-    return "; ".join(words)
+    words.append(told(own, expected, ", "))
+    return "; ".join(filter(None, words))
 
 
 def _counts(node: Node) -> bool:
@@ -125,7 +126,11 @@ def layer_words(node: Node, numbers: Numbers) -> str:
         return f"linear {inputs[0].shape[-1]:,} → {outputs[0].shape[-1]:,}"
     if op.name == "concat":
         axis = _axis(node)
-        parts = [numbers.shape(value)[axis] for value in flowing(node)]
+        rank = node.output.type.rank
+        parts = [
+            numbers.shape(value)[axis if value.type.batched else axis - rank]
+            for value in node.inputs
+        ]
         return f"concat {sum_text(parts)}" + (f" on axis {axis}" if axis else "")
     if op.name == "permute":
         return f"axes {', '.join(map(str, getattr(op, 'axes', ())))}"
