@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil, floor, gcd, lcm
 from typing import Literal, TypeAlias, cast
 
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Dim, Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
@@ -132,21 +132,34 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
 
 def _fields(graph: Graph, item: Input) -> dict[int, Field]:
     rules = _forward(graph, item)
-    values = (value for node in graph.nodes() for value in (*node.inputs, *node.outputs))
-    if not is_fixed((*item.shape, *(size for value in values for size in value.type.shape))):
-        return {key: tuple(map(_open, rule)) for key, rule in rules.items()}
+    values = {id(v): v for node in graph.nodes() for v in (*node.inputs, *node.outputs)}
+    values[id(item.value)] = item.value
+    if not is_fixed(size for value in values.values() for size in value.type.shape):
+        return {key: _open_field(item, values[key], rules[key]) for key in rules}
     from netdsl.analyses.counted import Counted  # which loads numpy
 
     return Counted(graph, item, rules).fields()
 
 
-def _open(rule: Rule) -> Reach | None:
-    """Of open sizes."""
+def _open_field(item: Input, value: Value, rules: tuple[Rule, ...]) -> Field:
+    """Of open sizes. Along an axis of known size, or one cut to it, there is only a bound."""
+    given, made = item.value.type.spatial, value.type.spatial
+    alike = len(given) == len(made)
+    return tuple(
+        _open(rule, size, isinstance(made[axis], Dim) if alike else False)
+        for axis, (rule, size) in enumerate(zip(rules, given, strict=True))
+    )
+
+
+def _open(rule: Rule, size: Size, grows: bool) -> Reach | None:
     if rule is None or (isinstance(rule, Axis) and rule.wraps):
         return None
-    return (
-        Reach(None, None) if not isinstance(rule, Axis) else Reach(rule.size, rule, rule.is_loose)
-    )
+    if not isinstance(rule, Axis):
+        return Reach(None, None)
+    if rule.size == 1 and not rule.is_loose:
+        return Reach(1, rule)
+    most = min(rule.size, size) if isinstance(size, int) else rule.size
+    return Reach(most, rule, rule.is_loose or not grows)
 
 
 def _forward(graph: Graph, item: Input) -> dict[int, tuple[Rule, ...]]:

@@ -255,6 +255,7 @@ def _groups(
     )
     count = reach.shape[reach.channel] if reach.shape else 1
     single = len(everything) < 2 and len(reach.node.inputs) < 2
+    single = single or reach.node.op.name in SHUFFLING  # each channel is a piece of its own
     if single or reach.channel or len(reach.shape) < 2 or count > MOST_CHANNELS:
         return [(None, everything)]
     if getattr(reach.node.op, "groups", 0) == 1 and len(reach.node.inputs) == 1:

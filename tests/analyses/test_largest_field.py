@@ -62,7 +62,8 @@ class Writer:
             "concat(axis=1) { identity ; conv(4, 3, padding=1) }",
             f"adaptive_avgpool({pick([3, 4, 5, 7])})",
             "conv(16, 3, padding=1) -> pixel_shuffle(2)",
-            "conv(4, 2, stride=2) -> pixel_unshuffle(1)",
+            "pad(right=1, bottom=1) -> slice(1, 0, 12) -> slice(2, 0, 10) -> pixel_unshuffle(2)"
+            f"{pick(['', ' -> slice(0, 0, 2)', ' -> conv(8, 3, padding=1, groups=4)'])} -> conv(4, 1)",
             f"pad({pick([1, 2])}, mode={pick(['constant', 'reflect', 'circular', 'replicate'])})",
             "permute([0, 2, 1]) -> conv(4, 3x1) -> permute([0, 2, 1])",
             "slice(1, 1, -1)", "slice(-1, 0, -1, step=2)", f"center_crop({pick([5, 6])})",
@@ -137,7 +138,7 @@ def test_the_largest_field_of_random_networks(batch: int) -> None:
             fits = wanted[axis] <= reach.size if reach.is_bound else wanted[axis] == reach.size
             assert fits, (axis, reach, wanted, told)
     assert tried > 80
-    assert exact >= 0.97 * tried
+    assert exact >= 0.95 * tried
 
 
 @pytest.mark.parametrize("size", [64, 66, 70])
@@ -198,6 +199,18 @@ def test_open_sizes_are_never_less_than_a_known_size(batch: int) -> None:
                 assert most == reach.size, (reach, most, Writer(seed).net(("H", "W")))
     assert compared > 40
     assert told > 0.2 * compared
+
+
+def test_a_known_axis_beside_an_open_one() -> None:
+    """Of 8 rows no place sees 11; a map that is cut to 3 places may not have one that sees 9."""
+    deep = " -> ".join(["conv(3, 3, padding=1)"] * 5)
+    rows, columns = field(netdsl.loads(f"net A {{ input x: [3, 8, W] ; output y = x -> {deep} }}"))
+    assert rows == Reach(8, rows and rows.rule, is_bound=True)
+    assert columns == Reach(11, columns and columns.rule)
+    text = f"net A {{ input x: [3, H, W] ; output y = x -> {deep} -> crop(3) }}"
+    assert [reach and (reach.size, reach.is_bound) for reach in field(netdsl.loads(text))] == [
+        (11, True)
+    ] * 2
 
 
 def test_fields_that_depend_on_the_sizes_are_not_called_all() -> None:
