@@ -102,8 +102,9 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
-        "coverage", "diagrams_docs", "floors", "hostile", "language_docs", "legal_networks",
-        "mistakes", "packaging", "plugin_answers", "plugins", "readme", "tutorial",
+        "coverage", "diagrams_docs", "docs_commands", "floors", "hostile", "hostile_names",
+        "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging", "plugin_answers",
+        "plugin_faults", "plugins", "readme", "tutorial",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),
@@ -120,6 +121,10 @@ PARTS = (
     *slices("settings", 1, 100_000),
     *slices("networks", 2, 10_000),
     *slices("files", 3, 100_000),
+    *slices("guards", 1, 1_000),
+    *slices("targets", 1, 10_000),
+    *slices("labels", 1, 10_000),
+    *slices("names", 1, 20_000),
 )  # fmt: skip
 
 

@@ -102,6 +102,10 @@ RESERVED = {*WORDS} - {
 }
 
 
+LONGEST_LABEL = 990
+"""Labels have 1,000 characters at most, those with more parts as a whole."""
+
+
 def must_be_refused(spec: Place, name: str) -> bool:
     """What PyTorch can't have, or what nobody can read."""
     if not spec.is_label:
@@ -116,6 +120,8 @@ def may_be_refused(spec: Place, name: str) -> bool:
     if must_be_refused(spec, name) or (not spec.is_quoted and not is_word(name)):
         return True
     if spec.is_label:
+        if len(name) >= LONGEST_LABEL:
+            return True
         wraps = name.startswith("__") and name.endswith("__")
         hides = name in OTHERS or name in RESERVED or name in registry()
         return wraps or hides or "." in name

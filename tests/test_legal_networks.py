@@ -35,8 +35,26 @@ def built(seed: int, *, symbolic: bool) -> netdsl.Network:
 
 
 def networks(part: int, *, symbolic: bool) -> Iterator[tuple[int, netdsl.Network]]:
+    """Legal networks, but for a rare one whose source is refused (see `size-not-at-hand`)."""
+    refused = 0
     for seed in range(part, COUNT, PARTS):
-        yield seed, built(seed, symbolic=symbolic)
+        network = built(seed, symbolic=symbolic)
+        if symbolic and _is_size_out_of_reach(network):
+            refused += 1
+            continue
+        yield seed, network
+    assert refused <= 1 + COUNT // PARTS // 50
+
+
+def _is_size_out_of_reach(network: netdsl.Network) -> bool:
+    """Whether a block needs a size that no value in it tells: a documented limit, told at its place."""
+    try:
+        network.torch_source()
+    except netdsl.DiagnosticError as error:
+        codes = [(d.code, d.span is not None) for d in error.diagnostics]
+        assert codes == [("size-not-at-hand", True)]
+        return True
+    return False
 
 
 def module_of(network: netdsl.Network, seed: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from itertools import combinations, pairwise
@@ -88,7 +89,7 @@ def uncovered(graph: Graph, picture: Picture) -> Counter[str]:
     """Paths of the nodes that run, each counted once, less those of the drawing."""
     running = graph.inference_nodes()
     wanted = Counter(node.path for node in graph.nodes() if id(node) in running)
-    drawn = Counter(p for group in volumes(picture) for p in dict(group.data)["nodes"].split())
+    drawn = Counter(p for group in volumes(picture) for p in json.loads(dict(group.data)["nodes"]))
     found = Counter(wanted)
     found.subtract(drawn)
     return Counter({path: n for path, n in found.items() if n})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from json import dumps
 
 from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Polygon, Text, line
@@ -237,7 +238,7 @@ def draw_column(
     if column.has_lens:
         items += lens(form)
     items += label_items(column, top, places)
-    nodes = " ".join(node.path for node in column.step.covered())
+    nodes = dumps([node.path for node in column.step.covered()], ensure_ascii=False)
     scales = form.scales
     data = (
         ("nodes", nodes),
