@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,43 +66,54 @@ FAULTS = {
 }
 
 
-def planted(fault: Fault, folder: Path) -> None:
-    """A copy of the compiler and its tests with the fault in it."""
+def copied(folder: Path) -> None:
+    """The compiler and its tests."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
+
+
+def plant(fault: Fault, folder: Path) -> None:
     path = folder / fault.file
     text = path.read_text()
     assert text.count(fault.now) == 1, f"{fault.file} has changed: renew the fault"
     path.write_text(text.replace(fault.now, fault.then))
 
 
+def outcome(tests: Sequence[str], fault: Fault | None = None) -> tuple[int, str]:
+    """The exit code of the tests in a copy, and the first that fails or the last line."""
+    with tempfile.TemporaryDirectory(prefix="planted") as place:
+        copied(Path(place))
+        if fault is not None:
+            plant(fault, Path(place))
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *tests],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": place, "NETDSL_FULL": ""},
+            capture_output=True,
+            text=True,
+        )
+    lines = ran.stdout.splitlines()
+    failed = [line for line in lines if line.startswith("FAILED")]
+    return ran.returncode, (failed or lines or [ran.stderr])[-1 if not failed else 0]
+
+
 def main(names: list[str]) -> int:
     wanted = {n: f for n, f in FAULTS.items() if not names or any(part in n for part in names)}
-    missed = 0
+    tests = sorted({test for fault in wanted.values() for test in fault.tests})
+    control, said = outcome(tests)
+    print(f"without a fault: {'pass' if control == 0 else said}", flush=True)
+    found = 0
     for name, fault in wanted.items():
-        with tempfile.TemporaryDirectory(prefix="planted") as place:
-            folder = Path(place)
-            planted(fault, folder)
-            command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *fault.tests]
-            found = subprocess.run(
-                command,
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": place, "NETDSL_FULL": ""},
-                capture_output=True,
-                text=True,
-            )
-        said = [line for line in found.stdout.splitlines() if line.startswith("FAILED")]
-        is_found = found.returncode == 1 and bool(said)
-        missed += not is_found
-        print(
-            f"{'found ' if is_found else 'MISSED'}  {name}: {said[0] if said else found.stdout[-300:]}"
-        )
-    print(f"{len(wanted) - missed} of {len(wanted)} planted faults found")
-    return min(missed, 1)
+        code, said = outcome(fault.tests, fault)
+        is_found = code == 1 and said.startswith("FAILED")
+        found += is_found
+        print(f"{'found ' if is_found else 'MISSED'}  {name}: {said}", flush=True)
+    print(f"{found} of {len(wanted)} planted faults found")
+    return 0 if control == 0 and found == len(wanted) else 1
 
 
 if __name__ == "__main__":

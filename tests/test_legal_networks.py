@@ -58,8 +58,9 @@ def _is_size_out_of_reach(network: netdsl.Network) -> bool:
 
 
 def module_of(network: netdsl.Network, seed: int) -> Any:
-    """In evaluation mode, with weights and statistics that leave nothing out."""
-    module = network.torch(seed=seed).eval()
+    """In evaluation mode and double precision, with weights and statistics that leave nothing out."""
+    module = network.torch(seed=seed).eval().double()  # so that only faults differ
+    torch.manual_seed(seed)
     for key, value in module.state_dict().items():
         if "running_var" in key:
             value.uniform_(0.5, 1.5)
@@ -96,7 +97,7 @@ def interpret(graph: Graph, state: dict[str, Any], x: Any) -> list[Any]:
             found[id(node.output)] = state[node.path]
             continue
         if isinstance(recipe, TorchModule) and id(node.layer) not in modules:
-            modules[id(node.layer)] = module = make_module(recipe)
+            modules[id(node.layer)] = module = make_module(recipe).to(x.dtype)
             below = f"{node.path}."
             weights = {k.removeprefix(below): v for k, v in state.items() if k.startswith(below)}
             module.load_state_dict(weights, strict=True)
@@ -116,7 +117,7 @@ def _keep(values: tuple[Value, ...], results: Any, found: dict[int, Any]) -> Non
 def check_fixed(network: netdsl.Network, seed: int) -> None:
     """The module computes what the graph says, node by node."""
     module = module_of(network, seed)
-    x = torch.randn(2, *network.inputs[0].shape)
+    x = torch.randn(2, *network.inputs[0].shape, dtype=torch.float64)
     with torch.no_grad():
         outputs = at_inference(module, x)
         expected = interpret(network.graph, module.state_dict(), x)
@@ -137,7 +138,7 @@ def check_symbolic(network: netdsl.Network, seed: int) -> None:
     for at in [a for a in legal if all(holds(c, a) for c in needed)][:2]:
         text = legal_network(seed, symbolic=True)
         fixed = netdsl.loads(text, sizes=at).graph
-        x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape))
+        x = torch.randn(1, *(evaluate(d, at) for d in network.inputs[0].shape), dtype=torch.float64)
         with torch.no_grad():
             outputs, expected = (
                 at_inference(module, x),
