@@ -38,6 +38,7 @@ def read_source(path: str) -> Source:
 
     A pipe is read where the shell opened it for the command: `netdsl check <(generate)`.
     """
+    shown = "standard input" if path == "-" else path
     try:
         if path == "-":
             if sys.stdin is None:  # closed by the caller
@@ -46,14 +47,14 @@ def read_source(path: str) -> Source:
         else:
             data = plain_bytes(path, opened=True)
     except (OSError, ValueError) as error:
-        raise _refused("unreadable-file", f"can't read {path}: {_reason(error)}") from None
+        raise _refused("unreadable-file", f"can't read {shown}: {_reason(error)}") from None
     if len(data) > MAX_BYTES:
-        raise _refused("too-large", f"{path} is larger than 10 MB")
+        raise _refused("too-large", f"{shown} is larger than 10 MB")
     try:
         return Source("<stdin>" if path == "-" else path, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         where = f"byte {error.start} is {data[error.start]:#04x}"
-        raise _refused("not-text", f"{path} is not UTF-8 text: {where}") from None
+        raise _refused("not-text", f"{shown} is not UTF-8 text: {where}") from None
 
 
 def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:

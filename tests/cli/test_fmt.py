@@ -96,3 +96,10 @@ def test_deep_nesting() -> None:
     assert fmt("-", stdin=deep).exit_code == 0
     deep = "fn f(n: int) = " + "(-" * 150 + "n" + ")" * 150 + "\n"
     assert fmt("-", stdin=deep).exit_code == 0
+
+
+def test_standard_input_is_called_so() -> None:
+    """`-` is how it is asked for, and no name to read in a message."""
+    result = CliRunner().invoke(main, ["fmt", "-"], input=b"\xff\xfe")
+    assert result.exit_code == 1
+    assert "standard input is not UTF-8 text: byte 0 is 0xff" in result.output
