@@ -54,8 +54,8 @@ RunStatement = Callable[["State", ast.Statement, Place], None]
 class State:
     """Held by all functions that build one network.
 
-    `run_body` and `run_statement` are those of bodies.py, which stages (a floor below) call for
-    the bodies in them.
+    `run_body` and `run_statement` are those of bodies.py, handed on because
+    stages.py, which runs the bodies in stages, can't import it.
     """
 
     sink: Sink
