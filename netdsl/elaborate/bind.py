@@ -8,10 +8,7 @@ from keyword import iskeyword
 
 from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
 from netdsl.elaborate import otherwise
-from netdsl.elaborate.evaluate import Evaluator, describe
-from netdsl.elaborate.foreign_meaning import other_meaning
-from netdsl.elaborate.given import Written, expression
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,
@@ -20,6 +17,8 @@ from netdsl.elaborate.names import (
     LayerValue,
     Poison,
 )
+from netdsl.elaborate.evaluate import Evaluator, describe
+from netdsl.elaborate.foreign_meaning import other_meaning
 from netdsl.elaborate.program import Function
 from netdsl.elaborate.suggest import (
     SAME_PARAMETER,
@@ -30,6 +29,7 @@ from netdsl.elaborate.suggest import (
     nearest,
 )
 from netdsl.elaborate.text import python_text
+from netdsl.elaborate.written import Written, expression
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Argument, Value
 from netdsl.ops import registry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from netdsl.elaborate.bind import Bound
 from netdsl.elaborate.calls import Call, add_node
-from netdsl.elaborate.labels import declare, declare_label, label_text
-from netdsl.elaborate.names import (
+from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,

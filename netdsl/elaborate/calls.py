@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from netdsl.diagnostics import Label, Span
 from netdsl.elaborate.bind import Bound, Given
 from netdsl.elaborate.contracts import bind_inputs, check_results
-from netdsl.elaborate.layers import Callee, resolve_layer
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Environment,
@@ -19,8 +18,9 @@ from netdsl.elaborate.names import (
     Poison,
     SharedLayer,
 )
-from netdsl.elaborate.naming import Naming
+from netdsl.elaborate.paths import Naming
 from netdsl.elaborate.program import Block
+from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec

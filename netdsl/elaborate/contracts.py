@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label, Span
+from netdsl.elaborate.environment import Binding, Broken, Environment, Flow
 from netdsl.elaborate.hints import claim_hint, layout_hint
-from netdsl.elaborate.names import Binding, Broken, Environment, Flow
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.condition import equal

@@ -18,7 +18,7 @@ from netdsl.elaborate.arithmetic import (
     weigh,
 )
 from netdsl.elaborate.builtins import BUILTINS, call_builtin
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Broken,
     Environment,

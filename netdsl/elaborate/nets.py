@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.bodies import run_body, run_statement
-from netdsl.elaborate.labels import declare
-from netdsl.elaborate.names import POISON, Binding, Broken, Environment, Flow, Halted, Poison
-from netdsl.elaborate.naming import Naming, write_paths
+from netdsl.elaborate.declare import declare
+from netdsl.elaborate.environment import POISON, Binding, Broken, Environment, Flow, Halted, Poison
+from netdsl.elaborate.paths import Naming, write_paths
 from netdsl.elaborate.program import Unit
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import MAX_NODES, Place, State

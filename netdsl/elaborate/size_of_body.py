@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from netdsl.elaborate.names import Environment, Family, Flow, LayerValue, Poison, SharedLayer
+from netdsl.elaborate.environment import Environment, Family, Flow, LayerValue, Poison, SharedLayer
 from netdsl.elaborate.program import Block
 from netdsl.ops import registry
 from netdsl.syntax import ast

@@ -8,10 +8,8 @@ from dataclasses import replace
 from netdsl.diagnostics import Span
 from netdsl.elaborate.calls import Call, call_layer
 from netdsl.elaborate.contracts import check_shape
-from netdsl.elaborate.evaluate import describe
-from netdsl.elaborate.labels import declare, declare_label, label_text
-from netdsl.elaborate.layers import resolve_layer
-from netdsl.elaborate.names import (
+from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,
@@ -21,7 +19,9 @@ from netdsl.elaborate.names import (
     MaybeFlow,
     Poison,
 )
-from netdsl.elaborate.naming import Naming
+from netdsl.elaborate.evaluate import describe
+from netdsl.elaborate.paths import Naming
+from netdsl.elaborate.resolve import resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast

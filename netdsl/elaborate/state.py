@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
 from netdsl.elaborate.bind import Binder, bind_function
+from netdsl.elaborate.environment import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
-from netdsl.elaborate.layers import layer_value
-from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
-from netdsl.elaborate.naming import Naming
+from netdsl.elaborate.paths import Naming
+from netdsl.elaborate.resolve import layer_value
 from netdsl.elaborate.size_of_body import BodySizes
 from netdsl.ir.condition import Truth, decide, negate
 from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value

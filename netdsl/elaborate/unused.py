@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Label, Sink
-from netdsl.elaborate.names import Flow
+from netdsl.elaborate.environment import Flow
 from netdsl.elaborate.state import State
 from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast
