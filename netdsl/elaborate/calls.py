@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from netdsl.diagnostics import Label, Span
-from netdsl.elaborate.bind import Bound, Given
-from netdsl.elaborate.contracts import bind_inputs, check_results
+from netdsl.elaborate.bind import Bound, Given, bind_op
 from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Environment,
     Flow,
-    LayerValue,
     MaybeFlow,
     Poison,
     SharedLayer,
 )
-from netdsl.elaborate.paths import Naming
-from netdsl.elaborate.program import Block
-from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
+from netdsl.ir.graph import Argument, Layer, Node, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.answers import check_answers
 from netdsl.ops.base import Op, Refusal, Rules, parameters
@@ -45,29 +39,12 @@ class Call:
     joins: bool = False
 
 
-def call_layer(
-    state: State, callee: Callee | Poison, call: Call, flow: MaybeFlow, place: Place
-) -> MaybeFlow:
-    """What comes out when `flow` enters the layer; poison where something is wrong."""
-    while isinstance(callee, LayerValue):
-        given = tuple((a, callee.environment) for a in callee.arguments)
-        call = replace(call, arguments=given + call.arguments)
-        callee = callee.target
-    if isinstance(callee, Poison):
-        return POISON
-    if isinstance(callee, SharedLayer):
-        return _call_shared(state, callee, call, flow, place)
-    if isinstance(callee, Block):
-        return _call_block(state, callee, call, flow, place)
-    return _call_op(state, callee, call, flow, place)
-
-
 # --- ops -----------------------------------------------------------------------------------
 
 
-def _call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
+def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
     inputs = flow.values if isinstance(flow, Flow) else ()
-    bound = state.binder.bind_op(op, call.arguments, call.span, len(inputs))
+    bound = bind_op(state.evaluator, op, call.arguments, call.span, len(inputs))
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON
     if not _fits(state, op, call, flow, place):
@@ -109,7 +86,7 @@ def add_node(
         place.naming.add(node, call.label, op.name, call.span)
     state.use(*inputs)
     for needed in rules.needed:
-        state.need(
+        state.judge.need(
             needed.condition,
             bound.spans.get(needed.at, call.span),
             needed.message,
@@ -198,49 +175,7 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
 # --- blocks --------------------------------------------------------------------------------
 
 
-def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
-    definition = block.definition
-    inner = Environment(block.unit, None, flow, labels=True)
-    _bind_incoming(inner, flow, call.span)
-    bound = state.binder.bind_definition(
-        block.name,
-        definition.parameters,
-        call.arguments,
-        call.span,
-        inner,
-        definition.inputs or (),
-    )
-    if bound is None or bound.is_poison or isinstance(flow, Poison):
-        return POISON
-    state.expect_nodes(state.body_sizes.of_block(block), call.span)
-    scope = Scope(
-        Kind.BLOCK,
-        call.span,
-        place.scope,
-        definition=block.name,
-        doc=definition.doc,
-        arguments=bound.arguments() | _channels(inner, bound),
-        inputs=flow.values,
-    )
-    naming = place.naming if call.joins else Naming(numbered=False)
-    used_here = Label(call.span, f"in this use of `{block.name}`")
-    within = replace(place.inside(inner, scope, naming), trail=(*place.trail[-3:], used_here))
-    state.enter(within, call.span)
-    if not bind_inputs(state, block, scope, flow, within, call.span):
-        return POISON
-    place.scope.children.append(scope)
-    if not call.joins:
-        place.naming.add(scope, call.label, block.name.lower(), call.span)
-    result = state.run_body(state, definition.body, within)
-    if not call.joins:
-        naming.finish(state.sink)
-    if isinstance(result, Poison) or not check_results(state, block, result, within):
-        return POISON
-    scope.outputs = result.values
-    return result
-
-
-def _bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
+def bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
     """`in`, and the channels of a single input, which generated source calls `in_channels`."""
     inner.bindings["in"] = Binding(flow, span)
     if isinstance(flow, Flow) and len(flow.values) == 1 and flow.values[0].type.shape:
@@ -249,7 +184,7 @@ def _bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
             inner.bindings["in.channels"] = Binding(channels, span, "in_channels")
 
 
-def _channels(inner: Environment, bound: Bound) -> dict[str, Argument]:
+def channels_argument(inner: Environment, bound: Bound) -> dict[str, Argument]:
     binding = inner.bindings.get("in.channels")
     if binding is None or "in_channels" in bound.values:
         return {}
@@ -259,12 +194,9 @@ def _channels(inner: Environment, bound: Bound) -> dict[str, Argument]:
 # --- shared layers -------------------------------------------------------------------------
 
 
-def _call_shared(
-    state: State, shared: SharedLayer, call: Call, flow: MaybeFlow, place: Place
-) -> MaybeFlow:
-    """The first call makes the layer; the others are built apart and must come out the same."""
-    statement = shared.statement
-    name = statement.name.text
+def may_call(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+    """Whether a shared layer can be called so, and here."""
+    name = shared.statement.name.text
     if call.arguments or call.label:
         state.error(
             place,
@@ -272,7 +204,7 @@ def _call_shared(
             f"`{name}` is one layer, made by its `layer` line: uses add no arguments and no label",
             call.span,
         )
-        return POISON
+        return False
     if place.environment.label_scope() is not shared.environment.label_scope():
         state.error(
             place,
@@ -281,31 +213,11 @@ def _call_shared(
             call.span,
             help="use it there, outside of labelled groups",
         )
-        return POISON
-    stage = statement.stage
-    callee = resolve_layer(stage.callee, shared.environment, state.sink)
-    given: Sequence[Given] = [(a, shared.environment) for a in stage.arguments or ()]
-    made = Call(tuple(given), name, call.span)
-    if isinstance(callee, SharedLayer):
-        state.error(
-            place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
-        )
-        return POISON
-    if not shared.made:
-        before = len(place.scope.children)
-        result = call_layer(state, callee, made, flow, place)
-        if not isinstance(result, Poison):
-            first = place.scope.children[before]
-            shared.made.append(Shared([first], first))
-        return result
-    again = replace(place, naming=Naming(numbered=False))
-    result = call_layer(state, callee, made, flow, again)
-    if isinstance(result, Poison):
-        return result
-    return result if _join(state, shared, call, place) else POISON
+        return False
+    return True
 
 
-def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+def join_calls(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
     """Make the call just built one more of a layer made before; False where that can't be.
 
     A layer without weights is no less the same where PyTorch needs a module of its own for it.

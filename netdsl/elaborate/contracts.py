@@ -1,11 +1,19 @@
-"""What a block says of its inputs and results, checked at every use."""
+"""What a block says of its inputs and results, and a chain of its shapes, checked at every use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label, Span
-from netdsl.elaborate.environment import Binding, Broken, Environment, Flow
+from netdsl.elaborate.environment import (
+    POISON,
+    Binding,
+    Broken,
+    Environment,
+    Flow,
+    MaybeFlow,
+    Poison,
+)
 from netdsl.elaborate.hints import claim_hint, layout_hint
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
@@ -66,7 +74,7 @@ def _match(
             return False
         if condition is not True:
             message = f"`{block.name}` takes {item.span.text}"
-            state.need(condition, call, message, scope=place.scope)
+            state.judge.need(condition, call, message, scope=place.scope)
     return True
 
 
@@ -99,6 +107,22 @@ def check_results(state: State, block: Block, result: Flow, place: Place) -> boo
     return all(kept)
 
 
+def check_claim(state: State, stage: ast.Claim, flow: MaybeFlow, place: Place) -> MaybeFlow:
+    """A shape that is written in a chain: the flow, if it has it."""
+    if isinstance(flow, Poison):
+        return POISON
+    if len(flow.values) != 1:
+        state.error(
+            place,
+            "wrong-inputs",
+            f"a shape is claimed of one value, and {len(flow.values)} flow here",
+            stage.span,
+        )
+        return POISON
+    ok = check_shape(state, stage.shape, flow.values[0], place, "claimed")
+    return flow if ok else POISON
+
+
 def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, verb: str) -> bool:
     """Whether a value has the shape that is written; a clash is reported at the axis."""
     sizes = _sizes(state, shape, place.environment)
@@ -115,7 +139,7 @@ def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, v
             return False
         if condition is not True:
             message = f"{verb} {item.span.text}, which is {wanted}, and it is {size}"
-            state.need(condition, item.span, message, node=value.producer)
+            state.judge.need(condition, item.span, message, node=value.producer)
     return True
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from netdsl.diagnostics import Sink, Span
-from netdsl.elaborate.bodies import run_body, run_statement
+from netdsl.elaborate.bind import bind_net
 from netdsl.elaborate.declare import declare
 from netdsl.elaborate.environment import POISON, Binding, Broken, Environment, Flow, Halted, Poison
 from netdsl.elaborate.paths import Naming, write_paths
 from netdsl.elaborate.program import Unit
-from netdsl.elaborate.stages import run_chain
+from netdsl.elaborate.run import run_chain, run_statement
 from netdsl.elaborate.state import MAX_NODES, Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.elaborate.unused import check_unused
@@ -40,7 +40,7 @@ def elaborate(
     definition = _choose(unit, net, sink)
     if definition is None:
         return None
-    state = State(sink, run_body, run_statement, max_nodes)
+    state = State(sink, max_nodes)
     builder = _NetBuilder(state, unit, definition, dict(sizes or {}))
     try:
         with deep_recursion():
@@ -95,7 +95,7 @@ class _NetBuilder:
         self.where_span: Span | None = None
 
     def build(self, params: dict[str, object]) -> Graph | None:
-        bound = self.state.binder.bind_values(self.definition, params, self.environment)
+        bound = bind_net(self.state.evaluator, self.definition, params, self.environment)
         if bound is None:
             return None
         self.root.arguments = bound.arguments()
@@ -114,8 +114,8 @@ class _NetBuilder:
             self.root,
             tuple(self.inputs),
             tuple(self.outputs),
-            tuple(self.state.symbols),
-            self.state.where,
+            tuple(self.state.judge.symbols),
+            self.state.judge.where,
             self.where_span,
         )
         write_paths(graph, self.state.sink)
@@ -178,7 +178,7 @@ class _NetBuilder:
         given = self.sizes.pop(item.name, None)
         value: Size = symbol(item.name) if given is None else given
         if given is None:
-            self.state.symbols.append(item.name)
+            self.state.judge.symbols.append(item.name)
         name = ast.Name(item.name, item.span)
         declare(self.state, name, Binding(value, item.span), self.environment, number=True)
 
@@ -192,12 +192,12 @@ class _NetBuilder:
                 self.place,
                 "size-not-allowed",
                 f"`{condition.span.text}` does not hold for the sizes that were given"
-                if not self.state.symbols
+                if not self.state.judge.symbols
                 else f"`{condition.span.text}` never holds",
                 condition.span,
             )
         self.where_span = (self.where_span or condition.span).to(condition.span)
-        self.state.where = all_of(self.state.where, truth)
+        self.state.judge.where = all_of(self.state.judge.where, truth)
 
     def _output(self, statement: ast.OutputStatement) -> None:
         flow = run_chain(self.state, statement.chain, self.place)
@@ -249,12 +249,12 @@ class _NetBuilder:
         sink = self.state.sink
         fixed = ", ".join(f"{item.name} {item.value.type}" for item in self.inputs)
         for name in self.sizes:
-            symbols = ", ".join(self.state.symbols)
+            symbols = ", ".join(self.state.judge.symbols)
             sink.error(
                 "unknown-size",
                 f"the inputs have no size symbol `{name}`",
                 self.definition.name.span,
-                help=did_you_mean(name, self.state.symbols)
+                help=did_you_mean(name, self.state.judge.symbols)
                 or (f"they have {symbols}" if symbols else f"their sizes are fixed: {fixed}"),
             )
         if sink.has_errors:
@@ -268,7 +268,7 @@ class _NetBuilder:
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
         """Mark what only training needs: what stages ask that do not run at inference."""
         running = graph.inference_nodes()
-        for requirement in self.state.requirements:
+        for requirement in self.state.judge.requirements:
             node = requirement.node
             if requirement.scope is not None:
                 node = next(requirement.scope.nodes(), None)

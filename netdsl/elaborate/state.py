@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
-from netdsl.elaborate.bind import Binder, bind_function
-from netdsl.elaborate.environment import Broken, Environment, Flow, Halted, MaybeFlow
+from netdsl.elaborate.environment import NOTHING, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
+from netdsl.elaborate.judge import Judge
 from netdsl.elaborate.paths import Naming
-from netdsl.elaborate.resolve import layer_value
 from netdsl.elaborate.size_of_body import BodySizes
-from netdsl.ir.condition import Truth, decide, negate
-from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
+from netdsl.ir.graph import Kind, OpLike, Scope, Value
 from netdsl.ir.history import histories
-from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
 from netdsl.syntax import ast
 
@@ -45,38 +41,42 @@ class Place:
             self, environment=environment, scope=scope, naming=naming, depth=self.depth + 1
         )
 
+    def open(self, kind: Kind, span: Span, flow: MaybeFlow | None = None) -> Scope:
+        """A new scope in this one, which `flow` enters."""
+        scope = Scope(kind, span, self.scope)
+        scope.inputs = flow.values if isinstance(flow, Flow) else ()
+        self.scope.children.append(scope)
+        return scope
 
-RunBody = Callable[["State", ast.Body, Place], MaybeFlow]
-RunStatement = Callable[["State", ast.Statement, Place], None]
+    def labelled(
+        self, kind: Kind, span: Span, flow: MaybeFlow, label: str, *, numbered: bool = True
+    ) -> tuple[Scope, Place]:
+        """A new scope, and the place in it: with a naming of its own where it has a label."""
+        scope = self.open(kind, span, flow)
+        if label:
+            self.naming.add(scope, label, "", span)
+        naming = Naming(numbered) if label else self.naming
+        incoming = None if flow is NOTHING else flow
+        inner = self.environment.child(incoming, labels=bool(label))
+        return scope, self.inside(inner, scope, naming)
 
 
 @dataclass
 class State:
-    """Held by all functions that build one network.
-
-    `run_body` and `run_statement` are those of bodies.py, which stages (a floor below) call for
-    the bodies in them.
-    """
+    """Held by all functions that build one network."""
 
     sink: Sink
-    run_body: RunBody
-    run_statement: RunStatement
     max_nodes: int = MAX_NODES
     node_count: int = 0
-    symbols: list[str] = field(default_factory=list)
-    where: Truth = True
-    requirements: list[Requirement] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
+    judge: Judge = field(init=False)
     evaluator: Evaluator = field(init=False)
-    binder: Binder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.evaluator = Evaluator(self.sink, self, lambda *a: bind_function(self.binder)(*a))
-        self.binder = Binder(
-            self.sink, self.evaluator, lambda expr, env: layer_value(expr, env, self.sink)
-        )
+        self.judge = Judge(self.sink)
+        self.evaluator = Evaluator(self.sink, self.judge)
 
     def error(
         self,
@@ -120,55 +120,6 @@ class State:
                 help=tuple(text for text in helps if text),
             )
         )
-
-    def need(
-        self,
-        condition: Truth,
-        span: Span,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        node: Node | None = None,
-        training_only: bool = False,
-        unless_batch: int = 0,
-        scope: Scope | None = None,
-        help: str = "",
-    ) -> None:
-        """Keep a condition that holds for some sizes only."""
-        self.requirements.append(
-            Requirement(
-                condition, code, message, span, node, training_only, unless_batch, scope, help
-            )
-        )
-
-    def decide(self, condition: Truth, span: Span) -> bool:
-        """Whether it holds for every allowed size; an error where it holds for some only."""
-        answer = decide(condition, {})
-        if answer is not None:
-            return answer
-        answer = self._ask_solver(condition)
-        if answer is None:
-            self.sink.error(
-                "undecided-condition",
-                f"whether {condition} holds depends on the size of the input",
-                span,
-                help="restrict the sizes so that it always or never does: "
-                f"`input ...: [...] where {condition}`",
-            )
-            raise Broken
-        # what settled it may be needed in training alone, so it becomes part of the contract
-        held = condition if answer else negate(condition)
-        if not isinstance(held, bool):
-            self.need(held, span, f"the network was built for sizes where {held}")
-        return answer
-
-    def _ask_solver(self, condition: Truth) -> bool | None:
-        needed = [r.condition for r in self.requirements if not r.training_only]
-        domain = Domain(tuple(self.symbols), conjunction([self.where, *needed]))
-        verdict = domain.decide(condition)
-        if verdict is Verdict.PROVED:
-            return True
-        return False if verdict is Verdict.REFUTED else None
 
     def count_nodes(self, more: int, span: Span) -> None:
         """Take `more` nodes from the bound of the graph."""

@@ -297,15 +297,25 @@ class Claim:
 
 
 Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Claim
-Source_: TypeAlias = ValueSource | TupleSource | ForSource
+Head: TypeAlias = ValueSource | TupleSource | ForSource
+Item: TypeAlias = Head | Stage
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chain:
-    """Items joined by arrows. Only the first may be a source; without one the flow comes in."""
+    """A source and stages, joined by arrows; without a source (`head` None) the flow comes in.
 
-    items: tuple[Stage | Source_, ...]
+    A bare name can be a value's or a layer's, which its use decides: it is the first stage.
+    """
+
+    head: Head | None
+    stages: tuple[Stage, ...]
     span: Span
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All that the arrows join."""
+        return self.stages if self.head is None else (self.head, *self.stages)
 
 
 # --- statements ----------------------------------------------------------------------------

@@ -105,14 +105,13 @@ def test_lines_end_where_no_round_or_square_bracket_is_open() -> None:
 
 def test_braces_in_parentheses_count_line_ends_again() -> None:
     (statement,) = body("(x -> add {\n relu\n identity\n}, y) -> concat")
-    (source, _) = statement.chain.items
-    assert len(source.items[0].items[1].branches.statements) == 2
+    assert len(statement.chain.head.items[0].stages[1].branches.statements) == 2
 
 
 def test_else_continues() -> None:
     (statement,) = body("if a { relu }\nelse if b { relu }\nelse { identity }")
-    choice = statement.chain.items[0]
-    assert isinstance(choice.otherwise.statements[0].chain.items[0], ast.If)
+    (choice,) = statement.chain.stages
+    assert isinstance(choice.otherwise.statements[0].chain.stages[0], ast.If)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_else_continues() -> None:
 )
 def test_labels(text: str, parts: list[tuple[str, bool]]) -> None:
     (statement,) = body(text)
-    label = statement.chain.items[-1].label
+    label = statement.chain.stages[-1].label
     assert [(p.text, p.index is not None) for p in label.parts] == parts
 
 
