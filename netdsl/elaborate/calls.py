@@ -17,13 +17,8 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.graph import Argument, Layer, Node, Value, WeightSpec
-from netdsl.ir.tensor import Tensor
-from netdsl.ops.answers import check_answers
-from netdsl.ops.base import Op, Refusal, Rules, parameters
-from netdsl.ops.plugins import check_types
-
-MAX_SIZE = 2**40
+from netdsl.ir.graph import Argument, Value
+from netdsl.ops.base import Op, Refusal, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,64 +58,21 @@ def add_node(
 ) -> MaybeFlow:
     """The node of an op, with its results' shapes by the op's own rule."""
     inputs += tuple(bound.references)
-    tensors = tuple(value.type for value in inputs)
-    rules = Rules()
     try:
-        results = op.infer(tensors, rules)
-        check_types(op, results)
-        weights = op.weights(tensors)
-        check_answers(op, tensors, results, weights)
-        check_precision(op, tensors, weights, rules)
-        check_sizes(results, rules)
+        results = state.graph.layer(
+            place.site,
+            op,
+            inputs,
+            call.span,
+            label=call.label,
+            arguments=bound.arguments(),
+            places=bound.spans,
+            is_named=not call.joins,
+        )
     except Refusal as refusal:
         state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
         return POISON
-    layer = Layer(op, weights, bound.arguments())
-    node = Node(layer, inputs, (), place.scope, call.span)
-    layer.calls.append(node)
-    node.outputs = tuple(
-        Value(tensor, call.span, "", node, index) for index, tensor in enumerate(results)
-    )
-    place.scope.children.append(node)
-    if not call.joins:
-        place.naming.add(node, call.label, op.name, call.span)
-    state.use(*inputs)
-    for needed in rules.needed:
-        state.judge.need(
-            needed.condition,
-            bound.spans.get(needed.at, call.span),
-            needed.message,
-            code=needed.code,
-            node=node,
-            training_only=needed.training_only,
-            unless_batch=needed.unless_batch,
-            help=needed.help,
-        )
-    return Flow(node.outputs)
-
-
-def check_precision(
-    op: Op, inputs: tuple[Tensor, ...], weights: tuple[WeightSpec, ...], rules: Rules
-) -> None:
-    """Refuses floats of another precision than that of the weights, as PyTorch does."""
-    if not any(spec.dtype == "float32" for spec in weights):
-        return
-    for tensor in inputs:
-        if tensor.is_float and tensor.dtype != "float32":
-            rules.refuse(
-                "in",
-                f"the weights of `{op.name}` are float32, and {tensor} comes in",
-                code="wrong-dtype",
-                help="make the input float32; a module is turned to another precision as a whole: "
-                "`module.half()`, `netdsl export --fp16`",
-            )
-
-
-def check_sizes(results: tuple[Tensor, ...], rules: Rules) -> None:
-    """Refuses results that no machine holds."""
-    for tensor in results:
-        if any(isinstance(size, int) and size > MAX_SIZE for size in tensor.shape):
-            rules.refuse("in", f"a value of shape {tensor} is beyond any memory", code="too-large")
+    return Flow(results)
 
 
 def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> bool:
@@ -227,7 +179,7 @@ def join_calls(state: State, shared: SharedLayer, call: Call, place: Place) -> b
     if not all(reasons):
         return True
     name = shared.statement.name.text
-    place.naming.add_variant(again, name)
+    place.site.naming.add_variant(again, name)
     if not has_weights(again) and not shared.made[0].has_weights:
         shared.made.append(Shared([again], again))
         return True

@@ -17,21 +17,24 @@ from netdsl.elaborate.environment import (
 from netdsl.elaborate.hints import claim_hint, layout_hint
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.condition import equal
+from netdsl.ir.condition import Truth, equal
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Scope, Value
+from netdsl.ir.graph import Value
 from netdsl.ir.history import histories
 from netdsl.ir.tensor import format_shape
 from netdsl.syntax import ast
 
 
 def bind_inputs(
-    state: State, block: Block, scope: Scope, flow: Flow, place: Place, call: Span
-) -> bool:
-    """Name the inputs of a block and match their shapes; False if they don't fit (reported)."""
+    state: State, block: Block, flow: Flow, place: Place, call: Span
+) -> list[tuple[Truth, str]] | None:
+    """Name the inputs of a block and match their shapes; None if they don't fit (reported).
+
+    What comes back are the conditions under which they do, each with its message.
+    """
     declared = block.definition.inputs
     if declared is None:
-        return True
+        return []
     if len(declared) != len(flow.values):
         names = ", ".join(i.name.text for i in declared if i.name) or "one value"
         state.error(
@@ -41,25 +44,28 @@ def bind_inputs(
             call,
             help=f"write `({names}) -> {block.name}(...)`" if len(declared) > 1 else "",
         )
-        return False
+        return None
+    conditions: list[tuple[Truth, str]] = []
     fits = True
     for spec, value in zip(declared, flow.values, strict=True):
         if spec.name is not None:
             place.environment.bindings[spec.name.text] = Binding(Flow((value,)), spec.name.span)
         if spec.shape is not None:
-            fits = _match(state, block, spec.shape, value, place, call) and fits
-    scope.input_names = tuple(i.name.text for i in declared if i.name)
-    return fits
+            asked = _match(state, block, spec.shape, value, place, call)
+            fits = fits and asked is not None
+            conditions += asked or ()
+    return conditions if fits else None
 
 
 def _match(
     state: State, block: Block, shape: ast.ListExpr, value: Value, place: Place, call: Span
-) -> bool:
+) -> list[tuple[Truth, str]] | None:
     """A new name in the shape takes the size that comes in; anything else must equal it."""
     actual = value.type.shape
     if len(actual) != len(shape.items):
         _mismatch(state, place, block, shape, call, f"{value.type} comes in")
-        return False
+        return None
+    conditions: list[tuple[Truth, str]] = []
     for item, size in zip(shape.items, actual, strict=True):
         if isinstance(item, ast.NameExpr) and place.environment.lookup(item.name) is None:
             place.environment.bindings[item.name] = Binding(size, item.span)
@@ -67,15 +73,14 @@ def _match(
         try:
             wanted = state.evaluator.size(item, place.environment)
         except Broken:
-            return False
+            return None
         condition = equal(wanted, size)
         if condition is False:
             _mismatch(state, place, block, shape, call, f"{value.type} comes in")
-            return False
+            return None
         if condition is not True:
-            message = f"`{block.name}` takes {item.span.text}"
-            state.judge.need(condition, call, message, scope=place.scope)
-    return True
+            conditions.append((condition, f"`{block.name}` takes {item.span.text}"))
+    return conditions
 
 
 def _mismatch(
@@ -139,7 +144,7 @@ def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, v
             return False
         if condition is not True:
             message = f"{verb} {item.span.text}, which is {wanted}, and it is {size}"
-            state.judge.need(condition, item.span, message, node=value.producer)
+            state.graph.need(condition, item.span, message, node=value.producer)
     return True
 
 

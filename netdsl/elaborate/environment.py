@@ -55,11 +55,16 @@ NOTHING = Flow(())
 """Enters a fork at the head of a chain where nothing flows: its branches name their values."""
 
 
+def values_of(flow: MaybeFlow | None) -> tuple[Value, ...]:
+    """What flows; nothing where that is not known."""
+    return flow.values if isinstance(flow, Flow) else ()
+
+
 def joined(flows: Sequence[MaybeFlow]) -> MaybeFlow:
     """Several flows as one, in order; poison if one of them is."""
     if any(isinstance(f, Poison) for f in flows):
         return POISON
-    return Flow(tuple(v for f in flows if isinstance(f, Flow) for v in f.values))
+    return Flow(tuple(v for f in flows for v in values_of(f)))
 
 
 @dataclass(frozen=True, slots=True)

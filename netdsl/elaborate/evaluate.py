@@ -41,13 +41,13 @@ from netdsl.elaborate.environment import (
     SharedLayer,
     describe,
 )
-from netdsl.elaborate.judge import Judge
 from netdsl.elaborate.lookups import attribute, item, part
 from netdsl.elaborate.program import Function
 from netdsl.elaborate.resolve import layer_value
 from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
 from netdsl.elaborate.text import python_text
-from netdsl.ir.condition import Truth, divides
+from netdsl.ir.builder import Builder
+from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops import registry
 from netdsl.ops.params import FromValue
@@ -64,8 +64,7 @@ _LOOKUPS = (ast.NameExpr, ast.Attribute, ast.Index, ast.Conditional)
 class Evaluator:
     """Evaluates expressions; errors go to the sink and raise `Broken`."""
 
-    sink: Sink
-    judge: Judge
+    graph: Builder
     steps: int = 0
     calls: int = 0
     _handlers: dict[type, Callable[..., object]] = field(init=False)
@@ -89,6 +88,10 @@ class Evaluator:
             ast.Conditional: self._conditional,
             ast.Range: self._range,
         }
+
+    @property
+    def sink(self) -> Sink:
+        return self.graph.sink
 
     def evaluate(self, expr: ast.Expr, environment: Environment) -> object:
         """The value of an expression; `Ratio`, conditions and flows may come out."""
@@ -152,7 +155,23 @@ class Evaluator:
 
     def decided(self, expr: ast.Expr, environment: Environment) -> bool:
         """Whether a condition holds, for all allowed sizes."""
-        return self.judge.decide(self.truth(expr, environment), expr.span)
+        condition = self.truth(expr, environment)
+        known = decide(condition, {})
+        answer = self.graph.holds(condition) if known is None else known
+        if answer is None:
+            self.error(
+                "undecided-condition",
+                f"whether {condition} holds depends on the size of the input",
+                expr.span,
+                "restrict the sizes so that it always or never does: "
+                f"`input ...: [...] where {condition}`",
+            )
+        # what settled it may be needed in training alone, so it becomes part of the contract
+        held = condition if answer else negate(condition)
+        if known is None and not isinstance(held, bool):
+            message = f"the network was built for sizes where {held}"
+            self.graph.need(held, expr.span, message)
+        return bool(answer)
 
     def error(self, code: str, message: str, span: Span, help: str = "") -> None:
         """Record an error and give up on the expression."""
@@ -164,7 +183,7 @@ class Evaluator:
         if condition is False:
             self.error("bad-expression", f"{ratio} is never a whole number", span)
         if not isinstance(condition, bool):
-            self.judge.need(
+            self.graph.need(
                 condition, span, f"{ratio.denominator} has to divide {ratio.numerator} exactly"
             )
         return floor_div(ratio.numerator, ratio.denominator)

@@ -27,16 +27,18 @@ from netdsl.elaborate.environment import (
     Poison,
     SharedLayer,
     joined,
+    values_of,
 )
 from netdsl.elaborate.loops import repeat_count, turns
-from netdsl.elaborate.paths import Naming
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.sharing import Shared
 from netdsl.elaborate.sources import bare_value, has_own_sources, misses_source, value_of
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.statements import assign, misplaced, note_unused, run_let, run_weight
-from netdsl.ir.graph import Kind, Scope
+from netdsl.ir.builder import Site
+from netdsl.ir.graph import Kind
+from netdsl.ir.paths import Naming
 from netdsl.syntax import ast
 
 # --- bodies --------------------------------------------------------------------------------
@@ -122,10 +124,10 @@ def _incoming(state: State, first: ast.Stage, place: Place) -> MaybeFlow:
 
 
 def _for_source(state: State, source: ast.ForSource, place: Place) -> MaybeFlow:
-    scope = place.open(Kind.FOR, source.span)
+    loop = replace(place, site=state.graph.scope(place.site, Kind.FOR, source.span))
     flows = [
-        _in_scope(state, Kind.TURN, source.body, turn, scope)
-        for turn in turns(state, source, place, place.environment.incoming)
+        _unlabelled(state, Kind.TURN, source.body, turn)
+        for turn in turns(state, source, loop, place.environment.incoming)
     ]
     if flows:
         return joined(flows)
@@ -168,8 +170,8 @@ def _run_labelled(
 
 def _group(state: State, stage: ast.Group, flow: MaybeFlow, place: Place) -> MaybeFlow:
     label = label_text(state, stage.label, place)
-    scope, within = place.labelled(Kind.GROUP, stage.span, flow, label)
-    return _finish(state, scope, within, label, run_body(state, stage.body, within))
+    within = state.labelled(Kind.GROUP, stage.span, flow, label, place)
+    return state.end(within, run_body(state, stage.body, within))
 
 
 def _repeat(state: State, stage: ast.Repeat, flow: MaybeFlow, place: Place) -> MaybeFlow:
@@ -177,23 +179,23 @@ def _repeat(state: State, stage: ast.Repeat, flow: MaybeFlow, place: Place) -> M
     count = repeat_count(state, stage, place)
     if isinstance(count, Poison):
         return POISON
-    scope, within = place.labelled(Kind.REPEAT, stage.span, flow, label)
+    within = state.labelled(Kind.REPEAT, stage.span, flow, label, place)
     for _ in range(count):
         state.turn(stage.count.span)
         turn = replace(within, environment=within.environment.child(flow))
-        flow = _in_scope(state, Kind.TURN, stage.body, turn, scope)
+        flow = _unlabelled(state, Kind.TURN, stage.body, turn)
         if isinstance(flow, Poison):
             break
-    return _finish(state, scope, within, label, flow)
+    return state.end(within, flow)
 
 
 def _for(state: State, stage: ast.For, flow: MaybeFlow, place: Place) -> MaybeFlow:
     label = label_text(state, stage.label, place)
-    scope, within = place.labelled(Kind.FOR, stage.span, flow, label)
+    within = state.labelled(Kind.FOR, stage.span, flow, label, place)
     for turn in turns(state, stage, within, flow):
         turn = replace(turn, environment=turn.environment.child(flow))
-        flow = _in_scope(state, Kind.TURN, stage.body, turn, scope)
-    return _finish(state, scope, within, label, flow)
+        flow = _unlabelled(state, Kind.TURN, stage.body, turn)
+    return state.end(within, flow)
 
 
 def _if(state: State, stage: ast.If, flow: MaybeFlow, place: Place) -> MaybeFlow:
@@ -203,8 +205,8 @@ def _if(state: State, stage: ast.If, flow: MaybeFlow, place: Place) -> MaybeFlow
         return POISON
     if arm is None:
         return flow
-    scope, within = place.labelled(Kind.IF, stage.span, flow, label)
-    return _finish(state, scope, within, label, run_body(state, arm, within))
+    within = state.labelled(Kind.IF, stage.span, flow, label, place)
+    return state.end(within, run_body(state, arm, within))
 
 
 def _chosen(state: State, stage: ast.If, place: Place) -> ast.Body | Poison | None:
@@ -216,20 +218,12 @@ def _chosen(state: State, stage: ast.If, place: Place) -> ast.Body | Poison | No
     return stage.then if holds else stage.otherwise
 
 
-def _in_scope(state: State, kind: Kind, body: ast.Body, place: Place, parent: Scope) -> MaybeFlow:
+def _unlabelled(state: State, kind: Kind, body: ast.Body, place: Place) -> MaybeFlow:
     """Run a body without a label in a scope of its own."""
-    incoming = place.environment.incoming
-    scope = replace(place, scope=parent).open(kind, body.span, incoming)
-    result = run_body(state, body, place.inside(place.environment, scope, place.naming))
-    scope.outputs = result.values if isinstance(result, Flow) else ()
-    return result
-
-
-def _finish(state: State, scope: Scope, within: Place, label: str, result: MaybeFlow) -> MaybeFlow:
-    if label:
-        within.naming.finish(state.sink)
-    scope.outputs = result.values if isinstance(result, Flow) else ()
-    return result
+    incoming = values_of(place.environment.incoming)
+    site = state.graph.scope(place.site, kind, body.span, incoming)
+    within = place.inside(place.environment, site)
+    return state.end(within, run_body(state, body, within))
 
 
 # --- layers and forks ----------------------------------------------------------------------
@@ -242,7 +236,7 @@ def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -
     call = Call(given, label, stage.span)
     if stage.branches is None:
         return call_layer(state, callee, call, flow, place)
-    scope, within = place.labelled(Kind.FORK, stage.span, flow, label, numbered=False)
+    within = state.labelled(Kind.FORK, stage.span, flow, label, place, numbered=False)
     if flow is not NOTHING:
         within.environment.bindings["in"] = Binding(flow, stage.span)
     within.environment.bindings["in.channels"] = Binding(POISON, stage.span)
@@ -250,7 +244,7 @@ def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -
     # the stage itself stands outside of the body: `in` in its arguments is not the branches'
     outside = replace(within, environment=place.environment)
     result = call_layer(state, callee, replace(call, joins=bool(label)), joined(flows), outside)
-    return _finish(state, scope, within, label, result)
+    return state.end(within, result)
 
 
 def _branches(state: State, body: ast.Body, flow: MaybeFlow, place: Place) -> list[MaybeFlow]:
@@ -279,7 +273,7 @@ def _branches(state: State, body: ast.Body, flow: MaybeFlow, place: Place) -> li
 def _branch(state: State, body: ast.Body, place: Place, flow: MaybeFlow) -> MaybeFlow:
     inner = place.environment.child(None if flow is NOTHING else flow)
     branch = replace(place, environment=inner)
-    return _in_scope(state, Kind.BRANCH, body, branch, place.scope)
+    return _unlabelled(state, Kind.BRANCH, body, branch)
 
 
 # --- calls ---------------------------------------------------------------------------------
@@ -319,31 +313,29 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON
     state.expect_nodes(state.body_sizes.of_block(block), call.span)
-    scope = Scope(
-        Kind.BLOCK,
+    used_here = Label(call.span, f"in this use of `{block.name}`")
+    within = replace(place.inside(inner, place.site), trail=(*place.trail[-3:], used_here))
+    state.enter(within, call.span)
+    conditions = bind_inputs(state, block, flow, within, call.span)
+    if conditions is None:
+        return POISON
+    site = state.graph.block(
+        place.site,
+        block.name,
         call.span,
-        place.scope,
-        definition=block.name,
+        flow.values,
+        label=call.label,
         doc=definition.doc,
         arguments=bound.arguments() | channels_argument(inner, bound),
-        inputs=flow.values,
+        input_names=tuple(i.name.text for i in definition.inputs or () if i.name),
+        is_named=not call.joins,
     )
-    naming = place.naming if call.joins else Naming(numbered=False)
-    used_here = Label(call.span, f"in this use of `{block.name}`")
-    within = replace(place.inside(inner, scope, naming), trail=(*place.trail[-3:], used_here))
-    state.enter(within, call.span)
-    if not bind_inputs(state, block, scope, flow, within, call.span):
-        return POISON
-    place.scope.children.append(scope)
-    if not call.joins:
-        place.naming.add(scope, call.label, block.name.lower(), call.span)
+    for condition, message in conditions:
+        state.graph.need(condition, call.span, message, scope=site.scope)
+    within = replace(within, site=site)
     result = run_body(state, definition.body, within)
-    if not call.joins:
-        naming.finish(state.sink)
-    if isinstance(result, Poison) or not check_results(state, block, result, within):
-        return POISON
-    scope.outputs = result.values
-    return result
+    is_whole = isinstance(result, Flow) and check_results(state, block, result, within)
+    return state.end(within, result if is_whole else POISON)
 
 
 def _call_shared(
@@ -368,7 +360,7 @@ def _call_shared(
             first = place.scope.children[before]
             shared.made.append(Shared([first], first))
         return result
-    again = replace(place, naming=Naming(numbered=False))
+    again = replace(place, site=Site(place.scope, Naming(numbered=False)))
     result = call_layer(state, callee, made, flow, again)
     if isinstance(result, Poison):
         return result

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
-from netdsl.elaborate.environment import NOTHING, Environment, Flow, Halted, MaybeFlow
+from netdsl.elaborate.environment import NOTHING, Environment, Flow, Halted, MaybeFlow, values_of
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
-from netdsl.elaborate.judge import Judge
-from netdsl.elaborate.paths import Naming
 from netdsl.elaborate.size_of_body import BodySizes
+from netdsl.ir.builder import Builder, Site
 from netdsl.ir.graph import Kind, OpLike, Scope, Value
 from netdsl.ir.history import histories
 from netdsl.ops.base import Refusal
@@ -24,59 +23,64 @@ STEPS_PER_TURN = 10
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is built: its names, its scope, its naming, and how deep.
+    """Where something is built: its names, its scope, and how deep.
 
     `trail` are the uses of blocks that lead here, the innermost last.
     """
 
     environment: Environment
-    scope: Scope
-    naming: Naming
+    site: Site
     depth: int = 0
     trail: tuple[Label, ...] = ()
 
-    def inside(self, environment: Environment, scope: Scope, naming: Naming) -> Place:
+    @property
+    def scope(self) -> Scope:
+        return self.site.scope
+
+    def inside(self, environment: Environment, site: Site) -> Place:
         """One body further in."""
-        return replace(
-            self, environment=environment, scope=scope, naming=naming, depth=self.depth + 1
-        )
-
-    def open(self, kind: Kind, span: Span, flow: MaybeFlow | None = None) -> Scope:
-        """A new scope in this one, which `flow` enters."""
-        scope = Scope(kind, span, self.scope)
-        scope.inputs = flow.values if isinstance(flow, Flow) else ()
-        self.scope.children.append(scope)
-        return scope
-
-    def labelled(
-        self, kind: Kind, span: Span, flow: MaybeFlow, label: str, *, numbered: bool = True
-    ) -> tuple[Scope, Place]:
-        """A new scope, and the place in it: with a naming of its own where it has a label."""
-        scope = self.open(kind, span, flow)
-        if label:
-            self.naming.add(scope, label, "", span)
-        naming = Naming(numbered) if label else self.naming
-        incoming = None if flow is NOTHING else flow
-        inner = self.environment.child(incoming, labels=bool(label))
-        return scope, self.inside(inner, scope, naming)
+        return replace(self, environment=environment, site=site, depth=self.depth + 1)
 
 
 @dataclass
 class State:
-    """Held by all functions that build one network."""
+    """Held by all functions that build one network, `graph`."""
 
-    sink: Sink
+    graph: Builder
     max_nodes: int = MAX_NODES
     node_count: int = 0
-    used: set[int] = field(default_factory=set)
     unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
-    judge: Judge = field(init=False)
     evaluator: Evaluator = field(init=False)
 
     def __post_init__(self) -> None:
-        self.judge = Judge(self.sink)
-        self.evaluator = Evaluator(self.sink, self.judge)
+        self.evaluator = Evaluator(self.graph)
+
+    @property
+    def sink(self) -> Sink:
+        return self.graph.sink
+
+    def labelled(
+        self,
+        kind: Kind,
+        span: Span,
+        flow: MaybeFlow,
+        label: str,
+        place: Place,
+        *,
+        numbered: bool = True,
+    ) -> Place:
+        """The place in a new scope: with names of its own where it has a label."""
+        site = self.graph.scope(
+            place.site, kind, span, values_of(flow), label=label, numbered=numbered
+        )
+        incoming = None if flow is NOTHING else flow
+        return place.inside(place.environment.child(incoming, labels=bool(label)), site)
+
+    def end(self, place: Place, result: MaybeFlow) -> MaybeFlow:
+        """The end of a scope, out of which `result` flows."""
+        self.graph.end(place.site, values_of(result))
+        return result
 
     def error(
         self,
@@ -163,7 +167,3 @@ class State:
             help="a block that uses itself needs an `if` that ends it",
         )
         raise Halted
-
-    def use(self, *values: Value) -> None:
-        """Note that something takes these values."""
-        self.used.update(map(id, values))

@@ -52,8 +52,7 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
-        value.name = value.name or name.text
-        place.scope.home().names.setdefault(id(value), name.text)
+        state.graph.name_value(place.site, value, name.text)
     declare(state, name, Binding(flow, name.span), place.environment)
 
 

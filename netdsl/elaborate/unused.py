@@ -14,8 +14,9 @@ def check_unused(state: State) -> None:
     lines: dict[int, tuple[ast.Statement, list[Flow]]] = {}
     for statement, flow in state.unused:
         lines.setdefault(id(statement), (statement, []))[1].append(flow)
+    used = state.graph.used
     for statement, flows in lines.values():
-        idle = [f for f in flows if f.values and not any(id(v) in state.used for v in f.values)]
+        idle = [f for f in flows if f.values and not any(id(v) in used for v in f.values)]
         if len(idle) == len(flows):
             _nowhere(statement, state.sink)
         elif idle:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from netdsl.diagnostics import Source, Span
-from netdsl.elaborate.calls import check_precision
+from netdsl.ops.rule import by_rule
 from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.graph import Graph, Input, Kind, Layer, Node, Output, Requirement, Scope, Value
 from netdsl.ir.tensor import Tensor
