@@ -75,6 +75,8 @@ class _Printer:
         text = inline.use(made)
         if made.names is None or (self.lines.fits(text) and not self._is_broken(made)):
             self.lines.put(text)
+            for name in made.names or ():
+                self.lines.at(name.span)
             return
         self.lines.put(text[: text.index("(")])
         self._brackets("()", [(n.span, n.text, _unused) for n in made.names], made.span.start)
