@@ -62,9 +62,11 @@ class _Counter:
                 return 0
 
     def chain(self, chain: ast.Chain) -> int:
-        head = chain.items[0]
-        named = isinstance(head, ast.LayerStage) and self.may_be_value(head)
-        return sum(map(self.item, chain.items[1:] if named else chain.items))
+        if chain.head is not None:
+            return self.item(chain.head) + sum(map(self.item, chain.stages))
+        first = chain.stages[0]
+        named = isinstance(first, ast.LayerStage) and self.may_be_value(first)
+        return sum(map(self.item, chain.stages[1:] if named else chain.stages))
 
     def item(self, item: object) -> int:
         match item:

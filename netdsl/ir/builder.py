@@ -76,7 +76,7 @@ class Builder:
     where: Truth = True
     where_span: Span | None = None
     requirements: list[Requirement] = field(default_factory=list)
-    used: set[int] = field(default_factory=set)
+    used: set[Value] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         root = Scope(Kind.NET, self.span, definition=self.name, doc=self.doc)
@@ -148,7 +148,7 @@ class Builder:
         site.scope.children.append(node)
         if is_named:
             site.naming.add(node, label, op.name, span)
-        self.used.update(map(id, inputs))
+        self.used.update(inputs)
         for needed in judged.needed:
             place = places.get(needed.at, span)
             self.requirements.append(
@@ -217,12 +217,12 @@ class Builder:
     def name_value(self, site: Site, value: Value, name: str) -> None:
         """Call a value by a name of the block or net around."""
         value.name = value.name or name
-        site.scope.home().names.setdefault(id(value), name)
+        site.scope.home().names.setdefault(value, name)
 
     def output(self, name: str, value: Value, span: Span, *, when_training: bool = False) -> None:
         """What flows out of the network."""
         self.name_value(self.site, value, name)
-        self.used.add(id(value))
+        self.used.add(value)
         self.outputs.append(Output(name, value, when_training, span))
 
     def build(self) -> Graph:
@@ -252,5 +252,5 @@ class Builder:
             node = requirement.node
             if requirement.scope is not None:
                 node = next(requirement.scope.nodes(), None)
-            training = node is not None and id(node) not in running
+            training = node is not None and node not in running
             yield replace(requirement, training_only=True) if training else requirement

@@ -210,8 +210,8 @@ class Label:
 class LayerStage:
     """An op or a block: `conv1: conv(64, 7x7)`, `relu`, `a.Name(3)`, `add { ... }`.
 
-    `arguments` is None where no parentheses are written; then, at the head of a chain, with no
-    label and no branches, the name may also be a value's. `branches` is the body that forks.
+    `arguments` is None without parentheses; the first of a chain, with no label and no branches,
+    may also name a value then. `branches` is the body that forks.
     """
 
     label: Label | None
@@ -303,19 +303,11 @@ Item: TypeAlias = Head | Stage
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chain:
-    """A source and stages, joined by arrows; without a source (`head` None) the flow comes in.
-
-    A bare name can be a value's or a layer's, which its use decides: it is the first stage.
-    """
+    """A source and stages, joined by arrows; without a source the flow comes in."""
 
     head: Head | None
     stages: tuple[Stage, ...]
     span: Span
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """All that the arrows join."""
-        return self.stages if self.head is None else (self.head, *self.stages)
 
 
 # --- statements ----------------------------------------------------------------------------
@@ -437,10 +429,7 @@ class BlockInput:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UseDefinition:
-    """`use std.resnet (Bottleneck)`, `use "./a.net" as a`.
-
-    `path` is `("std", "resnet")` for the dotted form and `("./a.net",)` for the quoted one.
-    """
+    """`use std.resnet (Bottleneck)`; `use "./a.net" as a`, whose `path` is `("./a.net",)`."""
 
     path: tuple[str, ...]
     quoted: bool

@@ -42,7 +42,7 @@ def unparse(file: ast.File) -> str:
 class _Printer:
     def __init__(self, comments: Sequence[ast.Comment]) -> None:
         self.lines = Lines(comments, WIDTH)
-        self._broken: dict[int, bool] = {}
+        self._broken: dict[object, bool] = {}
 
     # --- definitions ------------------------------------------------------------------------
 
@@ -74,6 +74,8 @@ class _Printer:
         text = inline.use(made)
         if made.names is None or (self.lines.fits(text) and not self._is_broken(made)):
             self.lines.put(text)
+            for name in made.names or ():
+                self.lines.at(name.span)
             return
         self.lines.put(text[: text.index("(")])
         self._brackets("()", [(n.span, n.text, _unused) for n in made.names], made.span.start)
@@ -153,12 +155,13 @@ class _Printer:
         self.lines.at(made.span)
 
     def _chain(self, made: ast.Chain, end: str) -> None:
-        """ast.Items joined by arrows; a line that would be too long is broken before an arrow."""
+        """Items joined by arrows; a line that would be too long is broken before an arrow."""
         outer = self.lines.indent
         before: ast.Item | None = None
-        pads = self._pads(made, outer)
-        for item in made.items:
-            text = inline.item(item) + (end if item is made.items[-1] else "")
+        items = inline.items(made)
+        pads = self._pads(items, outer)
+        for item in items:
+            text = inline.item(item) + (end if item is items[-1] else "")
             if before is not None:
                 shown = inline.head(item) if self._is_broken(item) and _has_head(item) else text
                 is_split = _is_split(before.span, item.span.start)
@@ -175,10 +178,10 @@ class _Printer:
             before = item
         self.lines.put(end)
 
-    def _pads(self, made: ast.Chain, outer: int) -> dict[ast.Item, int]:
+    def _pads(self, items: Sequence[ast.Item], outer: int) -> dict[ast.Item, int]:
         """Spaces before the first arrow of lines that the author wrote like rows of a table."""
         rows: list[list[ast.Item]] = [[]]
-        for item in made.items:
+        for item in items:
             if rows[-1] and _is_split(rows[-1][-1].span, item.span.start):
                 rows.append([])
             rows[-1].append(item)
@@ -336,14 +339,13 @@ class _Printer:
             return any(map(self._is_broken, made))
         if not hasattr(made, "span"):
             return False
-        key = id(made)
-        if key not in self._broken:
-            self._broken[key] = self._is_own_broken(made) or any(
+        if made not in self._broken:
+            self._broken[made] = self._is_own_broken(made) or any(
                 self._is_broken(getattr(made, field.name))
                 for field in fields(made)  # type: ignore[arg-type]
                 if field.name != "span"
             )
-        return self._broken[key]
+        return self._broken[made]
 
     def _is_own_broken(self, made: object) -> bool:
         match made:

@@ -148,7 +148,12 @@ def _label_part(part: ast.LabelPart) -> str:
 
 
 def chain(made: ast.Chain) -> str:
-    return " -> ".join(map(item, made.items))
+    return " -> ".join(map(item, items(made)))
+
+
+def items(made: ast.Chain) -> tuple[ast.Item, ...]:
+    """All that the arrows of a chain join."""
+    return made.stages if made.head is None else (made.head, *made.stages)
 
 
 def item(made: ast.Item) -> str:

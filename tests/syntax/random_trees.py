@@ -146,7 +146,9 @@ class Trees:
                     if depth > 0
                     else ()
                 )
-                plain = ast.Chain(ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE), (), NOWHERE)
+                plain = ast.Chain(
+                    ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE), (), NOWHERE
+                )
                 return ast.TupleSource(chains or (plain,), NOWHERE)
 
     def targets(self) -> tuple[ast.Name, ...]:

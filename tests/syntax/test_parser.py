@@ -100,7 +100,7 @@ def test_lines_end_where_no_round_or_square_bracket_is_open() -> None:
         "a = x\n  # comment\n\n  -> relu\n  -> conv(\n 3,\n 1)\nb = a; c = b\nc -> {\n relu\n -> relu\n}"
     )
     assert [type(s).__name__ for s in statements] == ["AssignStatement"] * 3 + ["ChainStatement"]
-    assert len(statements[0].chain.items) == 3
+    assert len(statements[0].chain.stages) == 3
 
 
 def test_braces_in_parentheses_count_line_ends_again() -> None:
@@ -142,7 +142,7 @@ def test_comments_document_the_definition_below() -> None:
 
 def test_spans_are_exact() -> None:
     (statement,) = body("y = image -> a: conv(64, 3x3) -> add { relu ; identity }")
-    texts = [item.span.text for item in statement.chain.items]
+    texts = [item.span.text for item in statement.chain.stages]
     assert texts == ["image", "a: conv(64, 3x3)", "add { relu ; identity }"]
 
 
