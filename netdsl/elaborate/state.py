@@ -14,11 +14,11 @@ from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
 from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.size_of_body import BodySizes
 from netdsl.ir.condition import Truth, decide, negate
-from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
+from netdsl.ir.graph import Node, Requirement, Scope, Value
 from netdsl.ir.history import histories
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, Verdict
-from netdsl.ops.base import Refusal
+from netdsl.ops.base import Op, Refusal
 from netdsl.syntax import ast
 
 MAX_NODES = 200_000
@@ -102,7 +102,7 @@ class State:
         )
 
     def refused(
-        self, place: Place, op: OpLike, refusal: Refusal, span: Span, inputs: Sequence[Value]
+        self, place: Place, op: Op, refusal: Refusal, span: Span, inputs: Sequence[Value]
     ) -> None:
         """Record what a shape rule refused, with the inputs and where they come from."""
         labels = [

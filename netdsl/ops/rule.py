@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from netdsl.ir.condition import Truth
 from netdsl.ir.graph import Node
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.base import Rules, Tensors, op_of, types_of
 
 
 def by_rule(node: Node) -> tuple[Tensors, list[Truth]]:
@@ -15,5 +13,5 @@ def by_rule(node: Node) -> tuple[Tensors, list[Truth]]:
     Raises `Refusal` where the op does not take what comes in.
     """
     rules = Rules()
-    types = cast(Op, node.op).infer(tuple(value.type for value in node.inputs), rules)
+    types = op_of(node).infer(types_of(node)[0], rules)
     return types, [needed.condition for needed in rules.needed]
