@@ -21,21 +21,21 @@ class ChannelAxes:
     """
 
     def __init__(self, *graphs: Graph) -> None:
-        self._axes: dict[int, Axes] = {}
+        self._axes: dict[Value, Axes] = {}
         self.is_turned = False
         """Whether a layer brings the axes into another order, or loses the channels."""
         for graph in graphs:
             nodes = list(graph.nodes())
             for item in graph.inputs:
                 tokens = _holds_tokens(item.value, nodes)
-                self._axes[id(item.value)] = (1, 0) if tokens else tuple(range(len(item.shape)))
+                self._axes[item.value] = (1, 0) if tokens else tuple(range(len(item.shape)))
             for node in nodes:
                 for value in node.outputs:
-                    self._axes[id(value)] = self._behind(node, value)
+                    self._axes[value] = self._behind(node, value)
 
     def of(self, value: Value) -> int:
         """The axis of the channels, without the batch."""
-        axes = self._axes.get(id(value), ())
+        axes = self._axes.get(value, ())
         return axes.index(0) if 0 in axes else 0
 
     def is_last(self, value: Value) -> bool:
@@ -44,7 +44,7 @@ class ChannelAxes:
 
     def spatial(self, value: Value) -> Shape:
         """The axes of a map without its channels, in its order; all where the channels are lost."""
-        axes, shape = self._axes[id(value)], value.type.shape
+        axes, shape = self._axes[value], value.type.shape
         places = [place for place, axis in enumerate(axes) if axis != 0]
         known = [axes[place] for place in places]
         if None not in known:
@@ -53,14 +53,14 @@ class ChannelAxes:
 
     def origin(self, value: Value, axis: int) -> int | None:
         """The axis of a map that an axis of a value was: 0 the channels; None where lost."""
-        return self._axes[id(value)][axis]
+        return self._axes[value][axis]
 
     def _behind(self, node: Node, value: Value) -> Axes:
         rank = value.type.rank
         flows = [v for v in node.inputs if v.type.batched]
         if rank < 2 or not flows:
             return tuple(range(rank))
-        before = self._axes[id(flows[0])]
+        before = self._axes[flows[0]]
         origins = _origins(node)
         axes = tuple(None if axis is None else before[axis] for axis in origins)
         self.is_turned |= any(axis not in (None, place) for place, axis in enumerate(origins))
@@ -82,14 +82,14 @@ def _holds_tokens(start: Value, nodes: list[Node]) -> bool:
     """Whether the first layer that asks for the channels finds the last axis where it looks."""
     if start.type.rank != 2:
         return False
-    reached: dict[int, Axes] = {id(start): (1, 0)}
+    reached: dict[Value, Axes] = {start: (1, 0)}
     for node in nodes:
-        axes = next((reached[id(value)] for value in node.inputs if id(value) in reached), None)
+        axes = next((reached[value] for value in node.inputs if value in reached), None)
         if axes is None:
             continue
         channels = op_of(node).channels_at
         if channels is not None:
             return axes[channels % len(axes)] == 0
         behind = tuple(None if axis is None else axes[axis] for axis in _origins(node))
-        reached.update((id(v), behind) for v in node.outputs if v.type.rank == len(behind) == 2)
+        reached.update((v, behind) for v in node.outputs if v.type.rank == len(behind) == 2)
     return False

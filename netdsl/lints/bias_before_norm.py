@@ -28,8 +28,8 @@ def _bias_axis(node: Node) -> int | None:
 
 
 def _norm_after(subject: Subject, node: Node) -> Node | None:
-    readers = subject.readers.get(id(node.output), [])
-    if len(readers) != 1 or id(node.output) in subject.results:
+    readers = subject.readers.get(node.output, [])
+    if len(readers) != 1 or node.output in subject.results:
         return None
     (reader,) = readers
     norm = op_of(reader)

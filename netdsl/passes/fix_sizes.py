@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from netdsl.elaborate.calls import check_sizes
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Kind, Layer, Scope, Value
-from netdsl.ops.base import Op, Refusal, Rules, op_of, settings, types_of
+from netdsl.ops.base import Op, Refusal, settings, types_of
+from netdsl.ops.rule import by_rule
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -46,16 +46,14 @@ def is_legal(graph: Graph) -> bool:
     """
     running = graph.inference_nodes()
     for node in graph.nodes():
-        if id(node) not in running:
+        if node not in running:
             continue
-        rules = Rules()
         inputs, outputs = types_of(node)
         try:
-            results = op_of(node).infer(inputs, rules)
-            check_sizes(results, rules)
+            judged = by_rule(node.op, inputs)
         except Refusal:
             return False
-        if results != outputs:
+        if judged.types != outputs:
             return False
     return is_shared_rightly(graph)
 

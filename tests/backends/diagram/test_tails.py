@@ -49,8 +49,8 @@ def is_note(line: str) -> bool:
 def behind(graph: Graph, node: Node) -> list[Node]:
     """The nodes in a row behind one, each the only reader of the one before."""
     found: list[Node] = []
-    given = {id(o.value) for o in graph.outputs}
-    while len(node.outputs) == 1 and id(node.output) not in given:
+    given = {o.value for o in graph.outputs}
+    while len(node.outputs) == 1 and node.output not in given:
         readers = [n for n in graph.nodes() if any(v is node.output for v in n.inputs)]
         if len(readers) != 1:
             break
@@ -77,10 +77,10 @@ def check(graph: Graph) -> int:
 
 def expected(graph: Graph, unit: Unit) -> list[str]:
     """The words of what the graph has behind the head of a unit, as far as the unit goes."""
-    inside = set(map(id, unit.nodes))
+    inside = set(unit.nodes)
     found: list[str] = []
     for node in behind(graph, unit.node):
-        if id(node) not in inside:
+        if node not in inside:
             break
         found.append(word(node))
     assert len(found) == len(unit.layers) - 1

@@ -113,14 +113,14 @@ def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Pict
 def default_neuron(graph: Graph) -> Neuron:
     """The middle of the last convolution's result, or of the last layer's."""
     running = graph.inference_nodes()
-    nodes = [n for n in graph.nodes() if id(n) in running and n.inputs and n.outputs]
+    nodes = [n for n in graph.nodes() if n in running and n.inputs and n.outputs]
     if not nodes:
         raise DrawError("there are no neurons to draw: the network computes nothing")
     maps = [n for n in nodes if n.op.family == "convolution" and not op_of(n).zoom]
     node = maps[-1] if maps else nodes[-1]
     shape = shape_of(node.outputs[0])
     index = (0, *(n // 2 for n in shape[1:])) if shape else ()
-    return Neuron(node.outputs[0], index, call_paths(graph)[id(node)])
+    return Neuron(node.outputs[0], index, call_paths(graph)[node])
 
 
 class _Sheet:

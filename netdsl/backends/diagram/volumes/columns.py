@@ -112,8 +112,8 @@ class Study:
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By family what usually follows in place, which is not said of each."""
     looks: Looks = USUAL
-    names: Mapping[int, Name] = field(default_factory=dict)
-    """By `id` of a step; it is called by its path where none is given."""
+    names: Mapping[Step, Name] = field(default_factory=dict)
+    """What steps are called; one without an entry by its path."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
         return self.numbers.shape(step.shown)
@@ -145,7 +145,7 @@ class Study:
 
     def _label(self, step: Step, role: str) -> Iterator[Line]:
         looks = self.looks
-        name = self.names.get(id(step), (path_of(step),))
+        name = self.names.get(step, (path_of(step),))
         for text in ("",) * (MOST_LINES - len(name)) + name:
             yield Line(shorten(text, looks.name, LONG_LINE, True), looks.name, "ink", True)
         definition = step.scope.definition if step.scope is not None else ""
