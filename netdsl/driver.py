@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from netdsl.analyses.proof import check_contract
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
+from netdsl.elaborate.nets import MAX_SIZE
+from netdsl.elaborate.state import MAX_NODES
 from netdsl.files import read_source
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
@@ -21,10 +23,25 @@ from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 from netdsl.syntax import ast, parse
 
-MAX_NODES = 200_000
-MAX_SIZE = 2**31
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
+
+
+class Choices(TypedDict, total=False):
+    """What `compile_source` can be told of a network, as keywords."""
+
+    net: str | None
+    params: Mapping[str, object] | None
+    sizes: Mapping[str, int] | None
+    roots: Sequence[str | Path]
+    max_layers: int
+    allow: Collection[str]
+
+
+class Loading(Choices, total=False):
+    """The same for `load`, which reads plug-ins first."""
+
+    plugins: Sequence[Plugin]
 
 
 def load(
@@ -136,7 +153,7 @@ def check(
     weights: str | None = None,
     rename: tuple[str, str] | None = None,
     plugins: Sequence[Plugin] = (),
-    **options: Any,
+    **options: Unpack[Choices],
 ) -> tuple[Diagnostic, ...]:
     """All diagnostics of a file, and of a checkpoint for it: none if it is right.
 
@@ -158,25 +175,24 @@ def check(
 
 
 def diagnosed(
-    source: Source, path: Path | None, net: str | None = None, **options: Any
+    source: Source, path: Path | None, **options: Unpack[Choices]
 ) -> tuple[Diagnostic, ...]:
     """What is to be said of a text: of every net, where several are defined and none is chosen."""
-    found = _diagnostics(source, path, net, options)
+    found = _diagnostics(source, path, options)
     given = options.get("params") or options.get("sizes")
     if given or all(diagnostic.code != "several-nets" for diagnostic in found):
         return found
-    said = (d for name in _nets(source) for d in _diagnostics(source, path, name, options))
+    each: list[Choices] = [{**options, "net": name} for name in _nets(source)]
+    said = (d for chosen in each for d in _diagnostics(source, path, chosen))
     together: list[Diagnostic] = []
     for diagnostic in said:
         together += [diagnostic] if diagnostic not in together else []
     return tuple(together)
 
 
-def _diagnostics(
-    source: Source, path: Path | None, net: str | None, options: Mapping[str, Any]
-) -> tuple[Diagnostic, ...]:
+def _diagnostics(source: Source, path: Path | None, options: Choices) -> tuple[Diagnostic, ...]:
     try:
-        return compile_source(source, path, net, **options).warnings
+        return compile_source(source, path, **options).warnings
     except DiagnosticError as error:
         return error.diagnostics
 

@@ -49,3 +49,8 @@ def _check(found: os.stat_result, pipes: bool, opened: bool) -> None:
         raise OSError(EISDIR, os.strerror(EISDIR))
     help = "; `-` reads standard input" if opened and kind == stat.S_IFIFO else ""
     raise OSError(EINVAL, f"it is {KINDS.get(kind, 'something else')}, no plain file{help}")
+
+
+def reason(error: Exception) -> str:
+    """What an error of the system says, to follow a colon."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

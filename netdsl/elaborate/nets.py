@@ -22,6 +22,9 @@ from netdsl.ir.tensor import DTYPES, Tensor
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
+MAX_SIZE = 2**31
+"""The largest number that a size symbol may stand for."""
+
 
 def elaborate(
     unit: Unit,
@@ -163,7 +166,7 @@ class _NetBuilder:
         except Broken:
             return None
         for item, size in zip(statement.shape.items, shape, strict=True):
-            if isinstance(size, int) and not 1 <= size <= 2**31:
+            if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
                 self.state.error(
                     self.place,
                     "bad-size",

@@ -13,7 +13,14 @@ from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
-from netdsl.backends.diagram.options import SHOWN, SMALLEST_PRINT, DrawError, Options, check_options
+from netdsl.backends.diagram.options import (
+    FORMS,
+    SHOWN,
+    SMALLEST_PRINT,
+    DrawError,
+    Options,
+    check_options,
+)
 from netdsl.backends.diagram.page.html import html
 from netdsl.backends.diagram.page.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
@@ -22,7 +29,6 @@ from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volumes.picture import volumes_picture
 from netdsl.ir.graph import Graph
 
-FORMS = ("svg", "png", "pdf", "dot", "html")
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
+FORMS = ("svg", "png", "pdf", "dot", "html")
 LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
@@ -42,6 +44,21 @@ class Options:
     def chooses_blocks(self) -> bool:
         """Whether it is said which blocks are open."""
         return bool(self.expand) or self.depth is not None
+
+
+class Choices(TypedDict, total=False):
+    """Those of `Options` that are chosen, as keywords."""
+
+    level: str
+    expand: tuple[str, ...]
+    depth: int | None
+    neurons: tuple[str, ...]
+    theme: str
+    title: str | None
+    width: float | None
+    direction: str
+    show: frozenset[str]
+    engine: str
 
 
 def check_options(options: Options) -> None:

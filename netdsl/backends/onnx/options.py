@@ -1,0 +1,38 @@
+"""What a person can ask of an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+OPSET = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a network is written; see `Network.export`."""
+
+    opset: int = OPSET
+    batch: int | None = None
+    half: bool = False
+    guard: bool = False
+    names: Mapping[str, str] | None = None
+
+    def name_of(self, name: str) -> str:
+        """What an input or output is called in the file."""
+        return (self.names or {}).get(name, name)
+
+
+class Choices(TypedDict, total=False):
+    """Those of `Options` that are chosen, as keywords."""
+
+    opset: int
+    batch: int | None
+    half: bool
+    guard: bool
+    names: Mapping[str, str] | None
+
+
+class ExportError(ValueError):
+    """What was asked can't be done; the message says why and what to ask instead."""
