@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Source
-from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes, reason
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE, plain_bytes, reason
 
 ASIDE = ".netdsl-"
 """How the name of a folder begins that files are written in before they take their place."""
@@ -48,7 +48,7 @@ def read_source(path: str) -> Source:
     except (OSError, ValueError) as error:
         raise _refused("unreadable-file", f"can't read {shown}: {reason(error)}") from None
     if len(data) > MAX_BYTES:
-        raise _refused("too-large", f"{shown} is larger than 10 MB")
+        raise _refused("too-large", f"{shown} is {TOO_LARGE}")
     try:
         return Source("<stdin>" if path == "-" else path, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

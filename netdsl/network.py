@@ -141,34 +141,21 @@ class Network:
         except DiagnosticError as error:
             return error.diagnostics
 
-    def onnx(
-        self,
-        weights: object = None,
-        *,
-        seed: int = 0,
-        rename: Rename | None = None,
-        init: str = PYTORCH,
-        **options: Unpack[onnx_file.Choices],
-    ) -> onnx.ModelProto:
+    def onnx(self, weights: object = None, **options: Unpack[onnx_file.Choices]) -> onnx.ModelProto:
         """The network as an ONNX model in memory; parameters and errors as for `export`.
 
         Raises `ModuleNotFoundError` where onnx is not installed.
         """
         from netdsl.backends.onnx.export import onnx_proto
         from netdsl.backends.onnx.options import Options
-        from netdsl.backends.weights.numbers import weights_of
 
-        numbers = weights_of(self.graph, weights, seed, rename, init)
-        return onnx_proto(self.graph, numbers, Options(**options))
+        return onnx_proto(self.graph, weights, Options(**options))
 
     def export(
         self,
         path: str | Path,
         weights: object = None,
         *,
-        seed: int = 0,
-        rename: Rename | None = None,
-        init: str = PYTORCH,
         external: bool | None = None,
         review: Review | None = None,
         **options: Unpack[onnx_file.Choices],
@@ -179,27 +166,21 @@ class Network:
         file; without them they are drawn as `init` says (see `torch`), by `seed`. With `rename`, a
         pair (old, new), only the keys that begin with `old` are read, with `new` in its place.
         `external` puts the weights in a file beside (None: where one file can't hold them).
+        Further options: `opset` (18), `batch` fixes the number of samples, `half` computes in
+        float16, `guard` makes a run at a size outside of the contract fail, `names` renames inputs
+        and outputs.
 
-        `options`: `opset` is the version of ONNX's operators, 18 if left out; `batch` fixes the
-        number of samples, `half` computes in float16, `guard` makes a run at a size outside of the
-        contract fail, `names` renames inputs and outputs.
-
-        `review` is given the file before it takes its place, with its warnings, which are Python's
-        warnings without it; what it raises keeps the file away (`backends.onnx.verdict.verified`
-        runs it beside PyTorch).
+        `review` is given the file before it takes its place, to run it (`onnx.verdict.verified`)
+        and to tell its warnings, which are Python's without it; what it raises keeps the file away.
         Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, and where
         `path` is a file that was read; `OSError`.
         """
         from netdsl.backends.onnx.export import export_onnx, files_of
         from netdsl.backends.onnx.options import Options
-        from netdsl.backends.weights.numbers import weights_of
 
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
-        numbers = weights_of(self.graph, weights, seed, rename, init)
-        return export_onnx(
-            self.graph, Path(path), numbers, Options(**options), external=external, review=review
-        )
+        return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
 
     def draw(
         self,

@@ -9,6 +9,7 @@ from typing import cast
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.activation import Activation
 from netdsl.ops.base import Op, elements
 from netdsl.ops.dense import Flatten, Permute, Reshape
@@ -16,10 +17,6 @@ from netdsl.ops.merge import Add, Concat, Mul
 from netdsl.ops.plumbing import Slice, Split
 from netdsl.ops.size import CenterCrop, Crop
 from netdsl.ops.source import Weight
-
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,
-         "bool": 1}  # fmt: skip
-"""Of an element, where it is not 4."""
 
 
 @dataclass(frozen=True, slots=True)

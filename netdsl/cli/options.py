@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
 
 import click
 
@@ -86,9 +86,12 @@ def network_options(command: Command) -> Command:
                      help="Look for contradictions in the compiler's graph; for its developers."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
-    for option in reversed(options):
-        run = option(run)
-    return run
+    return with_options(options)(run)
+
+
+def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Several options, in the order in which `--help` lists them."""
+    return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
 
 
 def plugin_option(help: str) -> Callable[[Command], Command]:

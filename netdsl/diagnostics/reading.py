@@ -9,6 +9,7 @@ from pathlib import Path
 
 MAX_BYTES = 10_000_000
 """The largest text that is read."""
+TOO_LARGE = f"larger than {MAX_BYTES // 10**6} MB"
 
 OPENED = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell puts what it has opened for the command: `netdsl check <(generate)`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netdsl.diagnostics import Label, Sink, Source
-from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes, reason
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE, plain_bytes, reason
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ops import registry
 from netdsl.syntax import ast, parse
@@ -200,7 +200,7 @@ class _Loader:
                 return path, "", ""
             data = plain_bytes(path)
             if len(data) > MAX_BYTES:
-                self._refuse(use, f'`"{written}"` is larger than 10 MB', "")
+                self._refuse(use, f'`"{written}"` is {TOO_LARGE}', "")
                 return None
             return path, str(unit.path.parent / written), data.decode("utf-8-sig")
         except (OSError, ValueError, RuntimeError) as error:

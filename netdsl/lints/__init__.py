@@ -1,14 +1,24 @@
-"""Warnings: what is right by the rules and most likely not meant. One lint a file, found there."""
+"""Warnings: what is right by the rules and most likely not meant. One lint a file, named as it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
 
 from netdsl.diagnostics import Sink
-from netdsl.lints.registry import LINTS, WARNINGS
 from netdsl.lints.subject import Subject
 
-for _module in iter_modules(__path__):  # in the order of their names
-    import_module(f"{__name__}.{_module.name}")
+LINTS: list[Callable[[Subject, Sink], None]] = []
+"""The function of each file that has its file's name, in the order of the names."""
+WARNINGS = {"hides-layer", "unknown-warning"}
+"""The codes of all warnings; a lint's code is its name with dashes."""
+
+for _module in iter_modules(__path__):
+    _lint = getattr(import_module(f"{__name__}.{_module.name}"), _module.name, None)
+    if _lint is not None:
+        LINTS.append(_lint)
+        WARNINGS.add(_module.name.replace("_", "-"))
 
 
 def lint(subject: Subject, sink: Sink) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from netdsl.diagnostics import Edit, Fix, Sink, Span
 from netdsl.ir.graph import Node
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 
 BIASED = ("conv", "conv_transpose", "linear")
 
 
-@register
 def bias_before_norm(subject: Subject, sink: Sink) -> None:
     """Warn of a bias whose only reader is a batch or instance norm, at every use of its line."""
     lines: dict[tuple[int, int], list[Node]] = {}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from netdsl.diagnostics import Sink
 from netdsl.elaborate.hints import layout_hint
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 
 SLIDING = ("convolution", "pooling")
 
 
-@register
 def channels_last(subject: Subject, sink: Sink) -> None:
     """Warn of `[224, 224, 3]` or `[1, 3, 224, 224]` that enters a convolution or a pool."""
     for item in subject.graph.inputs:

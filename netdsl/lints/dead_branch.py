@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Sink
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 from netdsl.syntax import ast
 from netdsl.syntax.walk import walk
 
 
-@register
 def dead_branch(subject: Subject, sink: Sink) -> None:
     """Warn of an `if` whose condition depends on no parameter, size or value."""
     for _, parts in subject.definitions:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Sink
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject, source_of
 
 PASSING = frozenset(["activations", "norms", "merging", "regularising"])
 SLIDING = ("convolution", "pooling", "resampling")
 
 
-@register
 def linear_on_map(subject: Subject, sink: Sink) -> None:
     """Warn of a `linear` whose last axis is the width of what a convolution or pool gave."""
     for node in subject.nodes():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from netdsl.diagnostics import Sink
 from netdsl.elaborate.hints import is_channels_first
 from netdsl.ir.graph import Node
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 from netdsl.syntax import ast
 
@@ -13,7 +12,6 @@ ENOUGH = {"batchnorm": "", "instancenorm": "", "groupnorm": "(groups)"}
 """What a norm needs, where PyTorch wants the channels as well."""
 
 
-@register
 def odd_argument(subject: Subject, sink: Sink) -> None:
     """Warn of `conv(3, 64, 3)` on 3 channels and of `batchnorm(64)`, `groupnorm(8, 64)`."""
     for node in subject.nodes():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from netdsl.diagnostics import Diagnostic, Severity, Sink
 from netdsl.elaborate import Unit
-from netdsl.lints.registry import WARNINGS
+from netdsl.lints import WARNINGS
 from netdsl.syntax import ast
 
 DIRECTIVE = re.compile(r"allow:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)")

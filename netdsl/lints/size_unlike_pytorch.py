@@ -11,7 +11,6 @@ from netdsl.diagnostics import Sink
 from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.solver import Domain, Verdict
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 from netdsl.ops.factor import size_by, sizes_apart, torch_size
 from netdsl.ops.params import show
@@ -21,7 +20,6 @@ TRIED = 200
 """Sizes that are held against the contract, one by one."""
 
 
-@register
 def size_unlike_pytorch(subject: Subject, sink: Sink) -> None:
     """Warn of `upsample(2.3)` where 50 cells can come in: 115 here, 114 in PyTorch."""
     domain: Domain | None = None

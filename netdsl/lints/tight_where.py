@@ -7,11 +7,9 @@ from dataclasses import replace
 from netdsl.analyses.sizes import sizes_of
 from netdsl.diagnostics import Sink
 from netdsl.ir.solver import Domain, Verdict
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Subject
 
 
-@register
 def tight_where(subject: Subject, sink: Sink) -> None:
     """Warn of a `where` that shuts out sizes that every stage could take."""
     graph = subject.graph

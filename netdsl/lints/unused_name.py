@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netdsl.diagnostics import Sink
-from netdsl.lints.registry import register
 from netdsl.lints.subject import Definition, Subject
 from netdsl.syntax import ast
 
 
-@register
 def unused_name(subject: Subject, sink: Sink) -> None:
     """Warn of parameters, inputs, `let`s and `layer`s whose name does not come up again."""
     for definition, parts in subject.definitions:

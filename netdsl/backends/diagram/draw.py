@@ -15,6 +15,7 @@ from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
     FORMS,
+    INCH,
     SHOWN,
     SMALLEST_PRINT,
     DrawError,
@@ -121,7 +122,7 @@ def render(picture: Picture, form: str, options: Options) -> bytes:
     if form == "pdf":
         return raster.pdf(picture, colours, options.width)
     if form == "dot":
-        return raster.painted(picture, colours, raster.POINTS_PER_INCH).encode()
+        return raster.painted(picture, colours, INCH).encode()
     if form == "html":
         return picture_page(picture, colours).encode()
     raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
@@ -165,7 +166,7 @@ def _small_print(picture: Picture, options: Options) -> list[str]:
             f"{SMALLEST_PRINT:g}; {_way_out(options)}"
         )
     if high > 2 * options.width:
-        found.append(f"at this width the picture is {high / 72:.0f} inches high")
+        found.append(f"at this width the picture is {high / INCH:.0f} inches high")
     return found
 
 

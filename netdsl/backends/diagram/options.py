@@ -11,6 +11,8 @@ SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
 THEMES = ("light", "dark", "auto", "print")
 ENGINES = ("pure", "system")
+INCH = 72
+"""Points: lengths on paper are in points."""
 SMALLEST_PRINT = 6.0
 """Points; smaller letters can't be read on paper."""
 

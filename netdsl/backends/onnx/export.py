@@ -18,7 +18,7 @@ from netdsl.backends.onnx.options import ExportError, Options
 from netdsl.backends.onnx.protobuf import IR_VERSIONS
 from netdsl.backends.onnx.ranges import MOST_SAMPLES, check_constants, is_batch
 from netdsl.backends.weights.narrow import warn
-from netdsl.backends.weights.numbers import Weights
+from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.diagnostics import Diagnostic
 from netdsl.files import drafting, leads_to
 from netdsl.ir.graph import Graph
@@ -62,12 +62,13 @@ Review = Callable[[Draft], None]
 def export_onnx(
     graph: Graph,
     path: Path,
-    weights: Weights,
+    source: object,
     options: Options,
     external: bool | None,
     review: Review | None,
 ) -> list[Path]:
-    """Write a network's file; see `Network.export`."""
+    """Write a network's file, with the weights of `source`; see `Network.export`."""
+    weights = weights_of(graph, source, options.seed, options.rename, options.init)
     model = built(graph, options)
     with _drafted(path, model, weights, external) as (aside, files, size):
         draft = Draft(aside, files, size, graph, model, weights, options)
@@ -78,10 +79,11 @@ def export_onnx(
     return list(files)
 
 
-def onnx_proto(graph: Graph, weights: Weights, options: Options) -> onnx.ModelProto:
+def onnx_proto(graph: Graph, source: object, options: Options) -> onnx.ModelProto:
     """The file's content in memory; see `Network.onnx`."""
     import onnx
 
+    weights = weights_of(graph, source, options.seed, options.rename, options.init)
     model = built(graph, options)
     made = onnx.load_from_string(b"".join(model_chunks(model, weights)))
     warn([*model.warnings, *weights.remarks()])

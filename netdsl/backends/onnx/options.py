@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from netdsl.backends.weights.checkpoint import Rename
+from netdsl.ops.initial import PYTORCH
+
 OPSET = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a network is written; see `Network.export`."""
+    """How a network is written, and how its weights are read or drawn; see `Network.export`."""
 
+    seed: int = 0
+    rename: Rename | None = None
+    init: str = PYTORCH
     opset: int = OPSET
     batch: int | None = None
     half: bool = False
@@ -27,6 +33,9 @@ class Options:
 class Choices(TypedDict, total=False):
     """Those of `Options` that are chosen, as keywords."""
 
+    seed: int
+    rename: Rename | None
+    init: str
     opset: int
     batch: int | None
     half: bool

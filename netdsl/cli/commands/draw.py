@@ -14,6 +14,7 @@ from netdsl.backends.diagram.options import (
     DIRECTIONS,
     ENGINES,
     FORMS,
+    INCH,
     LEVELS,
     SHOWN,
     THEMES,
@@ -21,13 +22,13 @@ from netdsl.backends.diagram.options import (
     DrawError,
 )
 from netdsl.cli.numerals import Whole
-from netdsl.cli.options import Chosen, network_options
+from netdsl.cli.options import Chosen, network_options, with_options
 from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics import DiagnosticError
 from netdsl.driver import load
 from netdsl.files import check_not_read
 
-POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
+POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
 
 
@@ -66,47 +67,33 @@ def _form(output: str) -> str:
     return form
 
 
+OPTIONS = [
+    click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True),
+    click.option("--expand", metavar="PATH", multiple=True,
+                 help="A block to open: path, pattern or kind; `none` opens none. "
+                      "May be repeated."),
+    click.option("--depth", metavar="N", type=Whole(0), help="Open blocks to this depth."),
+    click.option("--diff", "other", metavar="OLD.net",
+                 help="Draw what changes from that file to FILE."),
+    click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
+                 help="A neuron to follow. May be repeated."),
+    click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
+    click.option("--title", metavar="TEXT", help="In place of the network's name."),
+    click.option("--width", metavar="6.5in", callback=_points,
+                 help="Width of the picture: in, cm, mm, pt."),
+    click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True),
+    click.option("--show", metavar="LIST", callback=_shown,
+                 help="Of params,macs,names,shapes; all by default."),
+    click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
+                 help="Graphviz as a package, or the `dot` of the system."),
+]  # fmt: skip
+
+
 @click.command("draw")
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
 @network_options
-@click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True)
-@click.option(
-    "--expand",
-    metavar="PATH",
-    multiple=True,
-    help="A block to open: path, pattern or kind; `none` opens none. May be repeated.",
-)
-@click.option("--depth", metavar="N", type=Whole(0), help="Open blocks to this depth.")
-@click.option(
-    "--diff", "other", metavar="OLD.net", help="Draw what changes from that file to FILE."
-)
-@click.option(
-    "--neuron",
-    "neurons",
-    metavar="conv2[0,4,4]",
-    multiple=True,
-    help="A neuron to follow. May be repeated.",
-)
-@click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True)
-@click.option("--title", metavar="TEXT", help="In place of the network's name.")
-@click.option(
-    "--width", metavar="6.5in", callback=_points, help="Width of the picture: in, cm, mm, pt."
-)
-@click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True)
-@click.option(
-    "--show",
-    metavar="LIST",
-    callback=_shown,
-    help="Of params,macs,names,shapes; all by default.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="pure",
-    show_default=True,
-    help="Graphviz as a package, or the `dot` of the system.",
-)
+@with_options(OPTIONS)
 def command(
     file: str, output: str, other: str | None, chosen: Chosen, **options: Unpack[Choices]
 ) -> None:

@@ -18,7 +18,14 @@ from netdsl.backends.onnx.profiles import trtexec
 from netdsl.backends.onnx.ranges import MOST_SAMPLES, is_batch
 from netdsl.backends.onnx.verdict import Unverified, tolerance, verified
 from netdsl.cli.numerals import Whole, batches_given, once, sizes_given
-from netdsl.cli.options import Chosen, check_rename, init_option, network_options, rename_option
+from netdsl.cli.options import (
+    Chosen,
+    check_rename,
+    init_option,
+    network_options,
+    rename_option,
+    with_options,
+)
 from netdsl.cli.shell import WRONG_FILE, check_output, fail
 from netdsl.diagnostics.reading import reason
 from netdsl.network import Network
@@ -45,68 +52,41 @@ def _batches(_: object, option: object, text: str | None) -> Sequence[int]:
     return batches_given(text, "--batch-sizes")
 
 
+OPTIONS = [
+    click.option("--weights", metavar="FILE", help="A checkpoint: .safetensors, .pt, .pth, ..."),
+    rename_option,
+    init_option,
+    click.option("--seed", type=Whole(0, 2**64 - 1), default=0, show_default=True,
+                 help="Draws the weights where no file is given."),
+    click.option("--batch", metavar="N", type=Whole(1, MOST_SAMPLES),
+                 help="A fixed number of samples."),
+    click.option("--opset", metavar="N", type=Whole(1), default=OPSET, show_default=True,
+                 help="Version of ONNX's operators."),
+    click.option("--fp16", "half", is_flag=True, help="Weights and arithmetic in half precision."),
+    click.option("--guard", is_flag=True, help="Runs at sizes outside of the contract fail."),
+    click.option("--external/--inline", default=None,
+                 help="Weights in a file beside it; by default only beyond 2 GiB."),
+    click.option("--names", metavar="image=input", multiple=True, callback=_names,
+                 help="Another name for an input or output. May be repeated."),
+    click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch."),
+    click.option("--at", metavar="H=224,W=224", multiple=True, callback=_points,
+                 help="Sizes at which to verify, in place of those that are chosen. "
+                      "May be repeated."),
+    click.option("--batch-sizes", "batches", metavar="1,3", callback=_batches,
+                 help="Numbers of samples with which to verify; 1,3 by default."),
+    click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes."),
+]  # fmt: skip
+
+
 @click.command("export")
 @click.argument("file", metavar="FILE")
 @click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
 @network_options
-@click.option("--weights", metavar="FILE", help="A checkpoint: .safetensors, .pt, .pth, ...")
-@rename_option
-@init_option
-@click.option(
-    "--seed",
-    type=Whole(0, 2**64 - 1),
-    default=0,
-    show_default=True,
-    help="Draws the weights where no file is given.",
-)
-@click.option(
-    "--batch", metavar="N", type=Whole(1, MOST_SAMPLES), help="A fixed number of samples."
-)
-@click.option(
-    "--opset",
-    metavar="N",
-    type=Whole(1),
-    default=OPSET,
-    show_default=True,
-    help="Version of ONNX's operators.",
-)
-@click.option("--fp16", "half", is_flag=True, help="Weights and arithmetic in half precision.")
-@click.option("--guard", is_flag=True, help="Runs at sizes outside of the contract fail.")
-@click.option(
-    "--external/--inline",
-    default=None,
-    help="Weights in a file beside it; by default only beyond 2 GiB.",
-)
-@click.option(
-    "--names",
-    metavar="image=input",
-    multiple=True,
-    callback=_names,
-    help="Another name for an input or output. May be repeated.",
-)
-@click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch.")
-@click.option(
-    "--at",
-    metavar="H=224,W=224",
-    multiple=True,
-    callback=_points,
-    help="Sizes at which to verify, in place of those that are chosen. May be repeated.",
-)
-@click.option(
-    "--batch-sizes",
-    "batches",
-    metavar="1,3",
-    callback=_batches,
-    help="Numbers of samples with which to verify; 1,3 by default.",
-)
-@click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes.")
+@with_options(OPTIONS)
 def command(
     file: str,
     output: str,
     weights: str | None,
-    rename: tuple[str, str] | None,
-    init: str,
-    seed: int,
     external: bool | None,
     verify: bool,
     at: Points,
@@ -123,7 +103,7 @@ def command(
       netdsl export examples/unet.net -o unet.onnx --size H=512,W=512 --batch 1 --fp16
     """
     check_output(output, file, "be exported")
-    check_rename(rename, weights)
+    check_rename(options.get("rename"), weights)
     if output == "-" and profiles:
         raise click.UsageError("--profiles prints where `-o -` writes: name a file")
     network = chosen.load(file)
@@ -139,10 +119,7 @@ def command(
         told.append(f"{files}: {network.name}, {nodes:,} nodes, {draft.size:,} bytes")
 
     try:
-        network.export(
-            path, weights, seed=seed, rename=rename, init=init, external=external, review=review,
-            **options,
-        )  # fmt: skip
+        network.export(path, weights, external=external, review=review, **options)
     except ExportError as error:
         fail(str(error))
     except OSError as error:

@@ -9,7 +9,7 @@ from netdsl.backends.diagram.blocks.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, SKIP
 from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
-from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, ShapeNames
 
 WIDTH = 720.0
 SIZE = 9.5
@@ -19,7 +19,7 @@ _KINDS = {
     "dense": ("linear, attention", "sharp"), "norm": ("normalisation", "sharp"),
     "act": ("activation, dropout", "pill"), "merge": ("merging", "circle"),
     "move": ("moves values only", "sharp"), "block": ("block, closed", "block"),
-    "added": ("+ added", "box"), "gone": ("\N{MINUS SIGN} taken away", "box"),
+    "added": ("+ added", "box"), "gone": (f"{MINUS} taken away", "box"),
     "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 

@@ -9,14 +9,13 @@ from netdsl.analyses.cost import setting_text
 from netdsl.backends.diagram.blocks.labels import rough, title_of, word
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.diff.compare import Match, NodePair
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import Shape
 from netdsl.ops.base import Op, parameters
 
-MINUS = "\N{MINUS SIGN}"
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
 CHANGES = ("same", "changed", "added", "gone")
 MOST_LINES = 4
