@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce, wraps
+from typing import Any, cast
 
 import click
 
@@ -47,42 +48,35 @@ class Chosen:
             sys.exit(WRONG_FILE)
 
 
+def by(convert: Callable[[Any], object]) -> Callable[[object, object, Any], object]:
+    """A callback of click that makes an option's value from what is written."""
+    return lambda context, option, written: convert(written)
+
+
 def network_options(command: Command) -> Command:
     """The options that choose a network and set its parameters and sizes, as one `Chosen`."""
 
     @wraps(command)
-    def run(
-        *,
-        net: str | None,
-        params: Mapping[str, Written],
-        sizes: Mapping[str, int],
-        roots: Sequence[str],
-        max_layers: int,
-        allow: Sequence[str],
-        plugins: Sequence[str],
-        deny: str | None,
-        **others: object,
-    ) -> None:
-        how = Loading(
-            net=net, params=params, sizes=sizes, roots=roots, max_layers=max_layers, allow=allow,
-            plugins=plugins,
-        )  # fmt: skip
-        command(chosen=Chosen(how, deny is not None), **others)
+    def run(*, deny: str | None, **options: object) -> None:
+        how = {name: options.pop(name) for name in Loading.__annotations__}
+        command(chosen=Chosen(cast(Loading, how), deny is not None), **options)
 
     options = [
         click.option("--net", metavar="NAME", help="The net, where the file defines several."),
-        click.option("--set", "params", metavar="NAME=VALUE", multiple=True, callback=_parameters,
+        click.option("--set", "params", metavar="NAME=VALUE", multiple=True,
+                     callback=by(lambda texts: once(map(_parameter, texts), "--set")),
                      help="A parameter of the net: --set classes=10. May be repeated."),
-        click.option("--size", "sizes", metavar="H=224,W=224", multiple=True, callback=_sizes,
+        click.option("--size", "sizes", metavar="H=224,W=224", multiple=True,
+                     callback=by(lambda texts: sizes_given(texts, "--size")),
                      help="Numbers for size symbols."),
         click.option("--root", "roots", metavar="DIR", multiple=True,
                      help="A further folder that `use` may read from."),
         click.option("--max-layers", metavar="N", type=Whole(1), default=MAX_NODES,
                      show_default=True, help="Bound on the layers of a network."),
-        click.option("--allow", metavar="CODE", multiple=True, callback=_warnings,
+        click.option("--allow", metavar="CODE", multiple=True, callback=by(_warnings),
                      help="A warning that is not wanted. May be repeated."),
         plugin_option("Python code with layers of one's own. May be repeated."),
-        click.option("--verify-ir", is_flag=True, expose_value=False, callback=_verify_ir,
+        click.option("--verify-ir", is_flag=True, expose_value=False, callback=by(_verify_ir),
                      help="Look for contradictions in the compiler's graph; for its developers."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
     ]  # fmt: skip
@@ -99,10 +93,6 @@ def plugin_option(help: str) -> Callable[[Command], Command]:
     return click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True, help=help)
 
 
-def _parameters(_: object, option: object, texts: Sequence[str]) -> dict[str, Written]:
-    return once((_parameter(text) for text in texts), "--set")
-
-
 def _parameter(text: str) -> tuple[str, Written]:
     """`classes=10` as a name and a value, which is written as in the language."""
     name, mark, value = text.partition("=")
@@ -111,11 +101,7 @@ def _parameter(text: str) -> tuple[str, Written]:
     return name.strip(), Written(value.strip())
 
 
-def _sizes(_: object, option: object, texts: Sequence[str]) -> dict[str, int]:
-    return sizes_given(texts, "--size")
-
-
-def _warnings(_: object, option: object, codes: Sequence[str]) -> Sequence[str]:
+def _warnings(codes: Sequence[str]) -> Sequence[str]:
     """Codes of warnings; a wrong one would silence nothing, and not say so."""
     for code in codes:
         if code not in WARNINGS:
@@ -125,12 +111,12 @@ def _warnings(_: object, option: object, codes: Sequence[str]) -> Sequence[str]:
     return codes
 
 
-def _verify_ir(_: object, option: object, is_asked: bool) -> None:
+def _verify_ir(is_asked: bool) -> None:
     if is_asked:
         driver.VERIFY_IR = True
 
 
-def _prefixes(_: object, option: object, text: str | None) -> tuple[str, str] | None:
+def _prefixes(text: str | None) -> tuple[str, str] | None:
     """`module.=` as the old and the new beginning of keys."""
     if text is None:
         return None
@@ -143,7 +129,7 @@ def _prefixes(_: object, option: object, text: str | None) -> tuple[str, str] | 
 rename_option = click.option(
     "--rename",
     metavar="OLD=NEW",
-    callback=_prefixes,
+    callback=by(_prefixes),
     help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
 )
 
@@ -154,7 +140,7 @@ def check_rename(rename: tuple[str, str] | None, weights: str | None) -> None:
         raise click.UsageError("--rename is for the keys of --weights")
 
 
-def _policy(_: object, option: object, name: str) -> str:
+def _policy(name: str) -> str:
     """A way to draw weights that there is."""
     if name not in policies():
         raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
@@ -164,7 +150,7 @@ def _policy(_: object, option: object, name: str) -> str:
 init_option = click.option(
     "--init",
     metavar="NAME",
-    callback=_policy,
+    callback=by(_policy),
     default=PYTORCH,
     show_default=True,
     help="How weights are drawn that the file says nothing of: --init kaiming_normal",

@@ -22,7 +22,7 @@ from netdsl.backends.diagram.options import (
     DrawError,
 )
 from netdsl.cli.numerals import Whole
-from netdsl.cli.options import Chosen, network_options, with_options
+from netdsl.cli.options import Chosen, by, network_options, with_options
 from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics import DiagnosticError
 from netdsl.driver import load
@@ -32,7 +32,7 @@ POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.7
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
 
 
-def _points(_: object, option: object, width: str | None) -> float | None:
+def _points(width: str | None) -> float | None:
     """`6.5in`, `16cm`, `468pt`."""
     if width is None:
         return None
@@ -43,7 +43,7 @@ def _points(_: object, option: object, width: str | None) -> float | None:
     return float(match[1]) * POINTS[match[2]]
 
 
-def _shown(_: object, option: object, text: str | None) -> frozenset[str]:
+def _shown(text: str | None) -> frozenset[str]:
     """`params,names` as a set."""
     if text is None:
         return frozenset(SHOWN)
@@ -79,10 +79,10 @@ OPTIONS = [
                  help="A neuron to follow. May be repeated."),
     click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
     click.option("--title", metavar="TEXT", help="In place of the network's name."),
-    click.option("--width", metavar="6.5in", callback=_points,
+    click.option("--width", metavar="6.5in", callback=by(_points),
                  help="Width of the picture: in, cm, mm, pt."),
     click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True),
-    click.option("--show", metavar="LIST", callback=_shown,
+    click.option("--show", metavar="LIST", callback=by(_shown),
                  help="Of params,macs,names,shapes; all by default."),
     click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
                  help="Graphviz as a package, or the `dot` of the system."),

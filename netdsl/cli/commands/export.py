@@ -20,6 +20,7 @@ from netdsl.backends.onnx.verdict import Unverified, tolerance, verified
 from netdsl.cli.numerals import Whole, batches_given, once, sizes_given
 from netdsl.cli.options import (
     Chosen,
+    by,
     check_rename,
     init_option,
     network_options,
@@ -33,23 +34,11 @@ from netdsl.network import Network
 Points = Sequence[Mapping[str, int]]
 
 
-def _names(_: object, option: object, pairs: Sequence[str]) -> dict[str, str]:
-    return once((_name(pair) for pair in pairs), "--names")
-
-
 def _name(pair: str) -> tuple[str, str]:
     old, mark, new = (part.strip() for part in pair.partition("="))
     if not mark or not old or not new:
         raise click.BadParameter(f"`{pair}` is not OLD=NEW", param_hint="--names")
     return old, new
-
-
-def _points(_: object, option: object, texts: Sequence[str]) -> Points:
-    return [sizes_given([text], "--at") for text in texts]
-
-
-def _batches(_: object, option: object, text: str | None) -> Sequence[int]:
-    return batches_given(text, "--batch-sizes")
 
 
 OPTIONS = [
@@ -66,13 +55,16 @@ OPTIONS = [
     click.option("--guard", is_flag=True, help="Runs at sizes outside of the contract fail."),
     click.option("--external/--inline", default=None,
                  help="Weights in a file beside it; by default only beyond 2 GiB."),
-    click.option("--names", metavar="image=input", multiple=True, callback=_names,
+    click.option("--names", metavar="image=input", multiple=True,
+                 callback=by(lambda pairs: once(map(_name, pairs), "--names")),
                  help="Another name for an input or output. May be repeated."),
     click.option("--verify", is_flag=True, help="Run it in ONNX Runtime beside PyTorch."),
-    click.option("--at", metavar="H=224,W=224", multiple=True, callback=_points,
+    click.option("--at", metavar="H=224,W=224", multiple=True,
+                 callback=by(lambda texts: [sizes_given([text], "--at") for text in texts]),
                  help="Sizes at which to verify, in place of those that are chosen. "
                       "May be repeated."),
-    click.option("--batch-sizes", "batches", metavar="1,3", callback=_batches,
+    click.option("--batch-sizes", "batches", metavar="1,3",
+                 callback=by(lambda text: batches_given(text, "--batch-sizes")),
                  help="Numbers of samples with which to verify; 1,3 by default."),
     click.option("--profiles", is_flag=True, help="Print the trtexec command with its shapes."),
 ]  # fmt: skip
