@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Unpack
 
 from netdsl.diagnostics import Diagnostic, Edit, Source
-from netdsl.driver import Choices, Loading, diagnosed
+from netdsl.driver import Loading, diagnosed
 from netdsl.files import read_source, write_whole
-from netdsl.ops.plugins import plugged
 
 MAX_ROUNDS = 100
 
@@ -34,8 +33,7 @@ def fix_file(path: str, **options: Unpack[Loading]) -> Fixed:
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
         raise OSError(errno.EINVAL, "it is no plain file")  # what was read off a pipe is gone
     source = read_source(path)
-    with plugged(options.pop("plugins", ())):
-        fixed = fix_source(source, Path(path), **options)
+    fixed = fix_source(source, Path(path), **options)
     if fixed.text != source.text:
         with open(path, "rb") as file:
             mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""
@@ -43,7 +41,7 @@ def fix_file(path: str, **options: Unpack[Loading]) -> Fixed:
     return fixed
 
 
-def fix_source(source: Source, path: Path | None, **options: Unpack[Choices]) -> Fixed:
+def fix_source(source: Source, path: Path | None, **options: Unpack[Loading]) -> Fixed:
     """Apply the safe fixes that lie in this text."""
     seen = {source.text}
     fixes = 0
