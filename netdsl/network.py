@@ -183,11 +183,7 @@ class Network:
         return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
 
     def draw(
-        self,
-        path: str | Path,
-        *,
-        old: Network | None = None,
-        **options: Unpack[diagram.Choices],
+        self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]
     ) -> list[str]:
         """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
 
@@ -204,11 +200,7 @@ class Network:
         return notes
 
     def drawing(
-        self,
-        form: str = "svg",
-        *,
-        old: Network | None = None,
-        **options: Unpack[diagram.Choices],
+        self, form: str = "svg", *, old: Network | None = None, **options: Unpack[diagram.Choices]
     ) -> tuple[bytes, list[str]]:
         """The drawing in memory, and remarks on it; parameters and errors as for `draw`."""
         from netdsl.backends.diagram.draw import draw

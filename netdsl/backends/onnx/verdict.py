@@ -36,8 +36,9 @@ def verified(
         raise ExportError(
             "no size was found at which to run the file; it is not verified. Choose one: --at"
         )
+    running = verify(draft, runs)
     done: list[Trial] = []
-    for trial in _contained(verify(draft, runs), draft.graph):
+    while (trial := _next(running, draft.graph)) is not None:
         yield trial
         done.append(trial)
     _judge(done, tolerance(draft.options), draft.graph)
@@ -48,18 +49,14 @@ def tolerance(options: Options) -> float:
     return HALF_TOLERANCE if options.half else TOLERANCE
 
 
-def _contained(trials: Iterator[Trial], graph: Graph) -> Iterator[Trial]:
-    """The same trials; each runtime has exceptions of its own, as has a plug-in."""
-    while True:
-        try:
-            trial = next(trials, None)
-        except BaseException as error:
-            if is_interrupt(error):
-                raise
-            raise Unverified(_refusal(error, graph)) from error
-        if trial is None:
-            return
-        yield trial
+def _next(trials: Iterator[Trial], graph: Graph) -> Trial | None:
+    """The next trial; each runtime has exceptions of its own, as has a plug-in."""
+    try:
+        return next(trials, None)
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise Unverified(_refusal(error, graph)) from error
 
 
 def _refusal(error: BaseException, graph: Graph) -> str:

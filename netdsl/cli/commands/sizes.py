@@ -60,17 +60,17 @@ def command(
             message = f"the sizes of this network are fixed: {shapes(network.graph)}"
             raise click.BadParameter(message, param_hint="--table")
         points = range_given(table, sizes.symbols, "--table")
-        click.echo(sizes_table(network.sizes.dims, sizes, points, form))
+        click.echo(_table(network.sizes.dims, sizes, points, form))
         return
     if accepts is None:
-        click.echo(sizes_json(sizes) if form == "json" else sizes_text(network, sizes))
+        click.echo(_json(sizes) if form == "json" else _text(network, sizes))
         if not sizes.is_settled:
             click.echo(UNSETTLED, err=True)
             sys.exit(WRONG_CALL)
         return
     wanted = sizes_given([accepts], "--accepts")
     try:
-        is_taken, text = acceptance(network, sizes, wanted, form)
+        is_taken, text = _acceptance(network, sizes, wanted, form)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--accepts") from None
     click.echo(text)
@@ -78,14 +78,14 @@ def command(
         sys.exit(WRONG_FILE)
 
 
-def sizes_text(network: Network, sizes: Sizes) -> str:
+def _text(network: Network, sizes: Sizes) -> str:
     """The size contract in words; the shapes of the inputs where no size is open."""
     if network.sizes.symbols or not sizes.accepts():
         return str(sizes)
     return clean(f"{sizes}: {shapes(network.graph)}")
 
 
-def sizes_json(sizes: Sizes) -> str:
+def _json(sizes: Sizes) -> str:
     """The size contract as data."""
     data = {
         "symbols": list(sizes.symbols),
@@ -100,7 +100,7 @@ def sizes_json(sizes: Sizes) -> str:
     return json.dumps(data, indent=2)
 
 
-def acceptance(
+def _acceptance(
     network: Network, sizes: Sizes, wanted: Mapping[str, int], form: str
 ) -> tuple[bool, str]:
     """Whether these sizes are taken, and `yes` or why not and which near them are.
@@ -136,7 +136,7 @@ def _point(point: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {number}" for name, number in point.items())
 
 
-def sizes_table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], form: str) -> str:
+def _table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], form: str) -> str:
     """The shape of every named value at each of these input sizes; `-` where it is refused.
 
     As text it is cut into stretches that fit the terminal's width.
