@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netdsl.diagnostics import Sink, Span
+from netdsl.diagnostics import Sink, Source, Span
 from netdsl.elaborate.declare import label_text
 from netdsl.elaborate.environment import Binding, Environment, Flow, Halted
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.written import expression
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Value
-from netdsl.syntax import ast
+from netdsl.syntax import ast, parse
 from netdsl.syntax.walk import moved
 
 
@@ -25,12 +25,16 @@ def expression_of(text: str, what: str, span: Span, sink: Sink) -> ast.Expr:
 
 def name_of(text: str, span: Span, sink: Sink) -> ast.Name:
     """A name that the language knows as such; ends the call where it is none (reported)."""
-    expr = expression(text, "name", span, Sink())
-    if not isinstance(expr, ast.NameExpr) or expr.name != text:
-        help = "a name is one word, and none of the language's own"
-        sink.error("bad-argument", f"`{text}` can't be a name", span, help=help)
-        raise Halted
-    return ast.Name(text, span)
+    own = Sink()
+    file = parse(Source("name", f"fn {text}() = 0"), own)
+    match file.definitions if file else ():
+        case (ast.FunctionDefinition(ast.Name(name)),) if name == text:
+            return ast.Name(text, span)
+        case _:
+            code = own.diagnostics[0].code if own.diagnostics else "bad-argument"
+            help = "a name is one word of letters, digits and `_`, and none of the language's own"
+            sink.error(code, f"`{text}` can't be a name", span, help=help)
+            raise Halted
 
 
 def label_of(text: str, span: Span, state: State, place: Place) -> str:
