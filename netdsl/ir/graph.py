@@ -41,6 +41,11 @@ class OpLike(Protocol):
     """What the graph asks of an op; the classes are in netdsl/ops."""
 
     name: ClassVar[str]
+    family: ClassVar[str]
+
+    def shown_stride(self) -> object:
+        """The stride of its windows: one for all axes, or one each."""
+        ...
 
 
 @dataclass(eq=False, slots=True, repr=False)
