@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Truth
@@ -42,6 +42,10 @@ class OpLike(Protocol):
 
     name: ClassVar[str]
     family: ClassVar[str]
+
+    def settings(self) -> Iterator[tuple[Any, object]]:
+        """Its parameters, each with its value."""
+        ...
 
     def shown_stride(self) -> object:
         """The stride of its windows: one for all axes, or one each."""

@@ -15,7 +15,6 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import Shape
 from netdsl.ops.base import op_of
-from netdsl.ops.base import settings as values_of
 from netdsl.ops.facts import Work
 
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
@@ -137,7 +136,7 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
 def _settings(old: Node, new: Node) -> list[str]:
     """`channels 64 → 128`."""
     found: list[str] = []
-    pairs = zip(values_of(op_of(old)), values_of(op_of(new)), strict=True)
+    pairs = zip(op_of(old).settings(), op_of(new).settings(), strict=True)
     for (parameter, before), (_, after) in pairs:
         if repr(before) != repr(after):
             name = parameter.name.replace("_", " ")
