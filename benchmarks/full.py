@@ -108,7 +108,7 @@ PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
         "architecture", "coverage", "diagrams_docs", "docs_commands", "hostile", "hostile_names",
         "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging", "plugin_answers",
-        "plugin_faults", "plugins", "readme", "tiers", "tutorial", "walkthrough",
+        "plugin_faults", "plugins", "python_pages", "readme", "tiers", "tutorial",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

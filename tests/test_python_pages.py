@@ -1,4 +1,4 @@
-"""docs/walkthrough.md: every block runs, in order, and prints what follows it."""
+"""Pages with Python: every block runs, in order, and prints what follows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "walkthrough.md"
-PICTURE = ROOT / "docs" / "walkthrough.svg"
+API = ROOT / "docs" / "python.md"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```(?:text|python generated)\n.*?```\n)?", re.DOTALL)
 
 
@@ -40,21 +40,23 @@ def parts(page: str, names: dict[str, Any]) -> Iterator[str]:
     yield page[end:]
 
 
+@pytest.mark.parametrize("page", [PAGE, API], ids=lambda page: page.stem)
 def test_every_block_prints_what_follows_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path)
-    kept = PAGE.read_text(encoding="utf-8")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    kept = page.read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     made = "".join(parts(kept, names))
-    picture = (tmp_path / "docs" / PICTURE.name).read_bytes()
     if request.config.getoption("--bless"):
-        PAGE.write_text(made, encoding="utf-8")
-        PICTURE.write_bytes(picture)
-        return
-    assert kept == made, "run pytest --bless"
-    assert PICTURE.read_bytes() == picture
+        page.write_text(made, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == made, "run pytest --bless"
+    for picture in (tmp_path / "docs").iterdir():
+        if request.config.getoption("--bless"):
+            (ROOT / "docs" / picture.name).write_bytes(picture.read_bytes())
+        assert (ROOT / "docs" / picture.name).read_bytes() == picture.read_bytes()
 
 
 def test_the_phases_are_those_of_the_driver() -> None:
