@@ -1,4 +1,4 @@
-"""`GraphBuilder`: a network made by calls in Python, checked as one from a file."""
+"""`GraphBuilder`: a network made by calls in Python, checked as any other."""
 
 from __future__ import annotations
 
