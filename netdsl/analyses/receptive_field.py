@@ -13,7 +13,6 @@ from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
 from netdsl.ops.base import BINS, POINTWISE, Op, Window, Windows
-from netdsl.ops.params import FromValue
 from netdsl.ops.plugins import is_ours
 
 MAX_PERIOD = 512
@@ -168,7 +167,7 @@ def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     for node in graph.nodes():
         seen = [
             _through(found[value], _link(node, index), _covers(item, value, found[value]))
-            for index, value in data_inputs(node)
+            for index, value in node.data_inputs()
             if value in found
         ]
         if seen:
@@ -195,18 +194,6 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
     if joined.is_mixed and (cuts or not is_ours(type(op))):
         joined = replace(joined, is_loose=True)
     return replace(joined, is_mixed=joined.is_mixed or mixes)
-
-
-def data_inputs(node: Node) -> list[tuple[int, Value]]:
-    """The inputs whose numbers count, not only their sizes."""
-    sizes = {v.index for v in _settings(node.op) if isinstance(v, FromValue)}
-    return [(i, value) for i, value in enumerate(node.inputs) if i not in sizes]
-
-
-def _settings(op: object) -> list[object]:
-    """The settings of an op."""
-    names = getattr(op, "__dataclass_fields__", ())
-    return [getattr(op, name) for name in names]
 
 
 def _link(node: Node, index: int) -> Windows | None:

@@ -105,9 +105,6 @@ class _NetBuilder:
             self._statement(statement)
         self._check_complete()
         self.naming.finish(self.state.sink)
-        self.root.inputs = tuple(i.value for i in self.inputs)
-        self.root.input_names = tuple(i.name for i in self.inputs)
-        self.root.outputs = tuple(o.value for o in self.outputs)
         graph = Graph(
             self.definition.name.text,
             self.definition.doc,
@@ -119,8 +116,7 @@ class _NetBuilder:
             self.where_span,
         )
         write_paths(graph, self.state.sink)
-        graph.requirements = tuple(self._requirements(graph))
-        return graph
+        return replace(graph, requirements=tuple(self._requirements(graph)))
 
     def _statement(self, statement: ast.Statement) -> None:
         match statement:

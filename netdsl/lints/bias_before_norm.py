@@ -10,7 +10,7 @@ BIASED = ("conv", "conv_transpose", "linear")
 
 
 def bias_before_norm(subject: Subject, sink: Sink) -> None:
-    """Warn of a bias whose only reader is a batch or instance norm, at every use of its line."""
+    """Warn of a bias that only a batch or instance norm reads, at every use of its line."""
     lines: dict[tuple[int, int], list[Node]] = {}
     for node in subject.nodes():
         if node.op.name in BIASED:
@@ -25,10 +25,9 @@ def _is_wasted(subject: Subject, node: Node) -> bool:
 
 
 def _norm_after(subject: Subject, node: Node) -> Node | None:
-    readers = subject.readers.get(node.output, [])
-    if len(readers) != 1 or node.output in subject.results:
+    reader = subject.graph.data_uses.only_reader(node.output)
+    if reader is None:
         return None
-    (reader,) = readers
     over_channels = reader.op.name == "instancenorm" and node.op.name != "linear"
     return reader if reader.op.name == "batchnorm" or over_channels else None
 

@@ -14,7 +14,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
-from netdsl.ops.params import Kind, Same, show
+from netdsl.ops.params import FromValue, Kind, Same, show
 from netdsl.ops.recipe import TorchRecipe
 
 if TYPE_CHECKING:
@@ -158,6 +158,12 @@ class Op:
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         """Multiply-adds of convolutions and matrix products for one sample."""
         return 0
+
+    def size_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs of which it takes the size alone."""
+        names = getattr(self, "__dataclass_fields__", ())
+        values = (getattr(self, name) for name in names)
+        return frozenset(value.index for value in values if isinstance(value, FromValue))
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """How many input values each output value reads at inference, summed over output values.

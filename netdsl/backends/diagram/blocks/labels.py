@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from netdsl.analyses.cost import layer_text
-from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit, family
@@ -257,7 +256,7 @@ def _skip(unit: Unit) -> tuple[str, set[Node]]:
 
 def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[Value]:
     """The inputs of a block that a value comes from."""
-    read = [value, *(v for node in branch for _, v in data_inputs(node))]
+    read = [value, *(v for node in branch for _, v in node.data_inputs())]
     return set(read).intersection(unit.inputs)
 
 
@@ -269,7 +268,7 @@ def _behind(value: Value, made: dict[Value, Node]) -> list[Node]:
         node = made.get(stack.pop())
         if node is not None and node not in found:
             found[node] = None
-            stack += [value for _, value in data_inputs(node)]
+            stack += [value for _, value in node.data_inputs()]
     return list(found)
 
 
