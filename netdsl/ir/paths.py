@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from netdsl.diagnostics import Label, Sink, Span
-from netdsl.elaborate.attributes import why_taken
+from netdsl.ir.attributes import why_taken
 from netdsl.ir.graph import Graph, Kind, Node, Scope
 
 
