@@ -1,4 +1,4 @@
-"""`netdsl draw`: what the command line asks for, drawn and written whole or not at all."""
+"""`netdsl draw`: draws what the command line asks for and writes it atomically."""
 
 from __future__ import annotations
 

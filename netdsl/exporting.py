@@ -1,4 +1,4 @@
-"""`netdsl export`: write aside, run beside PyTorch if asked, and keep what is right."""
+"""`netdsl export`: write a draft, verify it if asked, keep it if it is right."""
 
 from __future__ import annotations
 

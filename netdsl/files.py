@@ -1,4 +1,4 @@
-"""Files are read whole or refused with a reason, and written whole or not at all."""
+"""Files are read completely or refused with a reason, and written atomically."""
 
 from __future__ import annotations
 

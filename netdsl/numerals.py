@@ -1,4 +1,4 @@
-"""Numbers and sizes as they are written on the command line: plain digits, within bounds."""
+"""Numbers and sizes on the command line: plain digits, within bounds."""
 
 from __future__ import annotations
 

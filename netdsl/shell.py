@@ -1,4 +1,4 @@
-"""What surrounds a command: exit codes, streams that break, interrupts, errors of our own."""
+"""What surrounds a command: exit codes, broken streams, interrupts, bugs of ours."""
 
 from __future__ import annotations
 

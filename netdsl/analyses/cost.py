@@ -13,8 +13,8 @@ from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, Tensors, elements, parameters
-from netdsl.ops.params import FromValue, Same, show
+from netdsl.ops.base import Op, Tensors, elements, op_of, written
+from netdsl.ops.params import FromValue, show
 
 MAX_TOTAL = 120
 """Longer formulas are cut in the totals, where sizes have names."""
@@ -232,7 +232,7 @@ class _Writer:
         numbers = [n for n in alive if isinstance(n, int)]
         return Row(
             part.path,
-            layer_text(cast(Op, part.op)) if isinstance(part, Node) else _scope_text(part),
+            layer_text(op_of(part)) if isinstance(part, Node) else _scope_text(part),
             ", ".join(str(v.type) for v in outputs) if fits else "none at this size",
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
@@ -245,10 +245,10 @@ class _Writer:
         )
 
     def macs(self, node: Node) -> Size:
-        return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
+        return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
     def connections(self, node: Node) -> Size | None:
-        return cast(Op, node.op).connections(_types(node.inputs), _types(node.outputs))
+        return op_of(node).connections(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
@@ -290,18 +290,7 @@ def count_parameters(layer: Layer) -> int:
 
 def layer_text(op: Op) -> str:
     """The layer as it would be written: `conv(64, 7, stride=2, padding=3)`."""
-    written: list[str] = []
-    for parameter in parameters(type(op)):
-        value = getattr(op, parameter.name)
-        default = parameter.default
-        if isinstance(default, Same):
-            default = getattr(op, default.parameter)
-        if parameter.required:
-            written.append(setting_text(value))
-        elif value != default:
-            written.append(f"{parameter.name}={setting_text(value)}")
-    name = op.name or "weight"
-    return f"{name}({', '.join(written)})" if written else name
+    return written(op, setting_text)
 
 
 def setting_text(value: object) -> str:

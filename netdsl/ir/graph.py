@@ -42,6 +42,11 @@ class OpLike(Protocol):
     """What the graph asks of an op; the classes are in netdsl/ops."""
 
     name: ClassVar[str]
+    family: ClassVar[str]
+
+    def shown_stride(self) -> object:
+        """The stride of its windows: one for all axes, or one each."""
+        ...
 
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which it takes the size alone."""
@@ -371,16 +376,16 @@ class Graph:
         A member of the net (a layer, a block, a labelled body) runs whole or not at all: one that
         an output needs runs with all it computes, and so does whatever feeds any part of it.
         """
-        return self._running
+        return self._running.keys()
 
     @cached_property
-    def _running(self) -> Set[Node]:
+    def _running(self) -> dict[Node, None]:
         whole: dict[Node, list[Node]] = {}
         for member in self.root.members():
             nodes = [member] if isinstance(member, Node) else list(member.nodes())
             whole.update((node, nodes) for node in nodes)
         running = self._needed(whole.__getitem__)
-        return dict.fromkeys(node for node in self.nodes() if node in running).keys()
+        return dict.fromkeys(node for node in self.nodes() if node in running)
 
     def needed_nodes(self) -> Set[Node]:
         """The nodes that an output at inference depends on: of a member of the net maybe a part."""

@@ -53,8 +53,8 @@ def _step(node: Node, around: set[Scope]) -> tuple[str, Value | None]:
     if block is not None:
         return block.definition, block.inputs[0]
     name = next((v.name for v in node.outputs if v.name), "") or node.op.name or "weight"
-    stride = getattr(node.op, "stride", 1)
+    stride = node.op.shown_stride()
     if stride != 1:
-        shown = "x".join(map(str, stride)) if isinstance(stride, tuple) else stride
+        shown = "x".join(map(str, stride)) if isinstance(stride, tuple) else stride  # type: ignore[arg-type]
         name = f"{name} /{shown}"
     return name, node.inputs[0] if node.inputs else None

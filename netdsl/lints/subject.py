@@ -45,7 +45,7 @@ class Subject:
 def source_of(value: Value, families: frozenset[str]) -> Node | None:
     """The last layer before `value` that is of none of these families."""
     while value.producer is not None and value.producer.inputs:
-        if getattr(value.producer.op, "family", "") not in families:
+        if value.producer.op.family not in families:
             break
         value = value.producer.inputs[0]
     return value.producer

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
-from netdsl.ir.graph import Argument, Graph, Kind, Layer, OpLike, Scope, Value
-from netdsl.ops.base import Refusal
+from netdsl.ir.graph import Argument, Graph, Kind, Layer, Scope, Value
+from netdsl.ops.base import Op, Refusal, settings, types_of
 from netdsl.ops.rule import by_rule
 
 
@@ -45,11 +45,12 @@ def is_legal(graph: Graph) -> bool:
     So do the calls of a shared layer, which must still be alike.
     """
     for node in graph.inference_nodes():
+        inputs, outputs = types_of(node)
         try:
-            judged = by_rule(node.op, tuple(value.type for value in node.inputs))
+            judged = by_rule(node.op, inputs)
         except Refusal:
             return False
-        if judged.types != tuple(value.type for value in node.outputs):
+        if judged.types != outputs:
             return False
     return is_shared_rightly(graph)
 
@@ -60,10 +61,9 @@ def _values(graph: Graph) -> list[Value]:
 
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
-    if is_dataclass(layer.op):
-        op = cast(Any, layer.op)
-        changed = {f.name: _fixed(getattr(op, f.name), sizes) for f in fields(op)}
-        layer.op = cast(OpLike, replace(op, **changed))
+    op = cast(Op, layer.op)
+    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in settings(op)}
+    layer.op = replace(op, **changed)
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
 
 

@@ -13,7 +13,8 @@ from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of
+from netdsl.ops.facts import Work
 
 TAILS = ("norms", "activations", "regularising")
 FEWEST_TO_FOLD = 2
@@ -192,25 +193,18 @@ def _layers(run: Sequence[Node], around: _Around, fold: bool) -> Iterator[Unit]:
 
 
 def _passes_on(node: Node) -> bool:
-    return node.op.name == "identity"
+    return op_of(node).work is Work.PASSES
 
 
 def _belongs(stretch: list[Node], node: Node, around: _Around) -> bool:
     head, last = stretch[0], stretch[-1]
-    starts = family(head) in ("convolution", "norms") or head.op.name == "linear"
-    if not starts or family(node) not in TAILS or len(last.outputs) != 1:
+    if not op_of(head).leads or node.op.family not in TAILS or len(last.outputs) != 1:
         return False
-    if family(head) == "norms" and (len(stretch) > 1 or family(node) != "activations"):
+    if head.op.family == "norms" and (len(stretch) > 1 or node.op.family != "activations"):
         return False
-    if any(family(node) == family(before) for before in stretch[1:]):
+    if any(node.op.family == before.op.family for before in stretch[1:]):
         return False
     return node.inputs == (last.output,) and around.uses.only_reader(last.output) is node
-
-
-def family(node: Node) -> str:
-    """The family of a node's layer; empty for learned tensors that stand alone."""
-    assert isinstance(node.op, Op)
-    return node.op.family
 
 
 def _repeats(units: Sequence[Unit], around: _Around) -> Iterator[Unit]:
@@ -264,7 +258,7 @@ def signature(unit: Unit) -> object:
     for number, node in enumerate(unit.nodes):
         wires = tuple(places[value] for value in node.inputs)
         types = tuple(str(value.type) for value in (*node.inputs, *node.outputs))
-        drops = unit.is_block and family(node) == "regularising"
+        drops = unit.is_block and op_of(node).work is Work.DROPS
         rows.append((node.op.name if drops else repr(node.op), wires, types))
         places.update((value, f"{number}.{k}") for k, value in enumerate(node.outputs))
     return tuple(rows)

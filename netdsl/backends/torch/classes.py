@@ -13,6 +13,7 @@ from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_we
 from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.graph import Kind, Node, Scope, Value
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import TorchModule, TorchWeight
 
 
@@ -92,7 +93,7 @@ def _channels(value: Value, home: Scope, depth: int) -> str | None:
     for field_name in "channels", "features":
         if field_name in node.layer.arguments:
             return node.layer.arguments[field_name].text
-    if node.op.name == "concat":
+    if op_of(node).joined_axis(value.type.rank) is not None:
         texts = [_channels(v, home, depth - 1) for v in node.inputs]
         return None if None in texts else " + ".join(t for t in texts if t)
     keeps = len(node.inputs) == 1 and node.inputs[0].type.shape[:1] == value.type.shape[:1]

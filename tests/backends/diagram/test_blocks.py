@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import block_lines
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.picture import BlockSheet
@@ -285,10 +286,12 @@ def test_what_passes_by_layers_is_a_skip_also_into_a_closed_block() -> None:
 def test_a_closed_block_tells_its_own_skip_and_not_that_of_blocks_in_it(
     name: str, path: str, told: str
 ) -> None:
-    stack = list(units_of(graph_of(EXAMPLES[0].with_name(f"{name}.net"))))
+    graph = graph_of(EXAMPLES[0].with_name(f"{name}.net"))
+    stack, axes = list(units_of(graph)), ChannelAxes(graph)
     found = {}
     while stack:
         unit = stack.pop()
         found[unit.path] = unit
         stack += unit.parts
-    assert [line for line in block_lines(found[path]) if "skip" in line] == [told] * bool(told)
+    lines = block_lines(found[path], axes)
+    assert [line for line in lines if "skip" in line] == [told] * bool(told)

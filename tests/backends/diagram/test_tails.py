@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netdsl
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import layer_label, word
 from netdsl.backends.diagram.blocks.picture import usual_tail_of
 from netdsl.backends.diagram.draw import picture_of
@@ -12,8 +13,7 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Group, Item, Text
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import told
-from netdsl.backends.diagram.units import Unit, family, leaves, opened, units_of
-from netdsl.backends.diagram.volumes.picture import channels_last
+from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, Node
 from netdsl.lints import WARNINGS
@@ -68,7 +68,7 @@ def check(graph: Graph) -> int:
         label = layer_label(unit, usual, ShapeNames(graph.symbols))
         notes = [line for line in label.lines if is_note(line)]
         assert len(notes) <= 1
-        is_conv = family(unit.node) == "convolution"
+        is_conv = unit.node.op.family == "convolution"
         shown = read(notes[0] if notes else "", list(usual or ()) if is_conv else [], " + ")
         assert shown == expected(graph, unit), unit.path
         seen += len(shown)
@@ -156,12 +156,13 @@ net Tokens {
 
 def test_which_axis_holds_the_channels() -> None:
     graph = netdsl.loads(TOKENS, allow=WARNINGS).graph
-    last = channels_last(graph)
-    found = [node.op.name for node in graph.nodes() if node.output in last]
+    axes = ChannelAxes(graph)
+    found = [node.op.name for node in graph.nodes() if axes.is_last(node.output)]
     assert found == [
         "permute", "concat", "layernorm", "attention", "identity", "linear", "add"
     ]  # fmt: skip
     words = netdsl.loads("net A { input x: [7, 12] ; output y = x -> linear(3) }", allow=WARNINGS)
-    assert words.inputs[0].value in channels_last(words.graph)
+    assert ChannelAxes(words.graph).is_last(words.graph.inputs[0].value)
     sound = netdsl.loads("net A { input x: [7, 12] ; output y = x -> conv(3, 3) }", allow=WARNINGS)
-    assert not channels_last(sound.graph)
+    heard = ChannelAxes(sound.graph)
+    assert not any(map(heard.is_last, (sound.graph.inputs[0].value, sound.graph.outputs[0].value)))

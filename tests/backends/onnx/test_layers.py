@@ -14,6 +14,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.network import Network
 from netdsl.ops import registry
 from netdsl.ops.base import Op, Refusal
+from netdsl.ops.rule import by_rule
 from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")

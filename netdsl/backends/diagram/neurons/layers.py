@@ -6,18 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from netdsl.analyses.links import Product, reads, shape_of, union
+from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
+from netdsl.ops.base import op_of, types_of
+from netdsl.ops.cells import one
+from netdsl.ops.facts import Storage, Work
 
-TAILS = ("activations", "regularising")
-WHOLE_AXIS = ("softmax", "log_softmax")
-RENAMES = ("flatten", "reshape", "permute", "identity")
-MOVES = (
-    *RENAMES, "concat", "split", "slice", "pad", "crop", "center_crop", "pixel_shuffle",
-    "pixel_unshuffle", "channel_shuffle",
-)  # fmt: skip
+KEEPS_ALL = (Work.MOVES, Work.PASSES, Work.DROPS)
 
 
 @dataclass(eq=False)
@@ -49,7 +46,7 @@ class NeuronLayer:
     @property
     def computes(self) -> bool:
         """Whether its neurons are more than numbers of other layers under new indices."""
-        return any(n.op.name not in MOVES and not _drops(n) for n in self.nodes)
+        return any(op_of(n).work is Work.COMPUTES for n in self.nodes)
 
     @property
     def unit(self) -> Unit:
@@ -103,21 +100,21 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
 
 
 def _folds(node: Node) -> bool:
-    """Whether each number of its result comes from the same number of what comes in."""
-    op = node.op
-    if op.name == "batchnorm":
-        return bool(getattr(op, "track", True))
-    if op.name in WHOLE_AXIS:
+    """Whether each number of its result comes from the same number of what comes in, alone."""
+    shape = shape_of(node.outputs[0])
+    if not op_of(node).in_place or shape != shape_of(node.inputs[0]):
         return False
-    return getattr(op, "family", "") in TAILS or op.name in ("identity", "normalize")
+    try:
+        ends = (one((0,) * len(shape)), one(tuple(size - 1 for size in shape)))
+        return all(reads(node, cell) == [(0, cell)] for cell in ends)
+    except UnknownLinks:
+        return False
 
 
 def _renames(node: Node) -> bool:
-    return node.op.name in RENAMES or _drops(node)
-
-
-def _drops(node: Node) -> bool:
-    return getattr(node.op, "family", "") == "regularising"
+    """Whether it gives all numbers that come in, where they lie."""
+    op = op_of(node)
+    return op.work in KEEPS_ALL and op.storage(*types_of(node)) is not Storage.OWN
 
 
 def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:

@@ -13,10 +13,8 @@ from math import prod
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of
 
-IN_PLACE = ("activations", "norms", "regularising")
-GROWING = ("upsample", "conv_transpose")
 MANY_LAYERS = 16
 LONG_ROW = 4
 
@@ -53,7 +51,7 @@ class Step:
         """The family of the layer; `block`, `input`."""
         if self.node is None:
             return "block" if self.nodes else "input"
-        return family(self.node)
+        return self.node.op.family
 
     @property
     def shown(self) -> Value:
@@ -72,11 +70,6 @@ class Step:
             yield from step.nodes
 
 
-def family(node: Node) -> str:
-    assert isinstance(node.op, Op)
-    return node.op.family
-
-
 def flowing(node: Node) -> tuple[Value, ...]:
     """What a node computes on: no learned weights, no values of which it takes the size alone."""
     return tuple(value for _, value in node.data_inputs() if value.type.batched)
@@ -87,9 +80,7 @@ def is_in_place(node: Node) -> bool:
     values = flowing(node)
     if len(values) != 1 or len(node.outputs) != 1:
         return False
-    if values[0].type.shape != node.output.type.shape:
-        return False
-    return family(node) in (*IN_PLACE, "merging") or node.op.name in ("identity", "normalize")
+    return op_of(node).in_place and values[0].type.shape == node.output.type.shape
 
 
 def steps_of(
@@ -196,7 +187,7 @@ class _Shutting:
 
     def _is_hourglass(self, nodes: Sequence[Node]) -> bool:
         """Whether maps grow in there, to the size of what came in, which was pooled inside."""
-        grown = [n for n in nodes if n.op.name in GROWING and self._grows(n)]
+        grown = [n for n in nodes if op_of(n).zoom > 0 and self._grows(n)]
         shrunk = [n for n in nodes if len(n.outputs) == 1 and flowing(n) and self._shrinks(n)]
         return bool(grown and shrunk)
 
@@ -294,7 +285,7 @@ def _joined(steps: list[Step], uses: Uses) -> list[Step]:
     gone: set[Step] = set()
     for step in steps:
         node = step.node
-        if node is None or family(node) != "merging" or len(step.reads) != 2:
+        if node is None or node.op.family != "merging" or len(step.reads) != 2:
             continue
         made = [maker.get(value) for value in step.reads]
         grown = [m for m in made if m is not None and _is_growing(m)]
@@ -310,7 +301,7 @@ def _joined(steps: list[Step], uses: Uses) -> list[Step]:
 
 
 def _is_growing(step: Step) -> bool:
-    return step.node is not None and step.node.op.name in GROWING and step.join is None
+    return step.node is not None and op_of(step.node).zoom > 0 and step.join is None
 
 
 def _name(steps: Iterable[Step], paths: Mapping[Child, str]) -> None:
