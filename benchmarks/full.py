@@ -69,7 +69,7 @@ class Part:
             given = ["--count", str(self.count), "--tree", key, "--processes", "2"]
             return [sys.executable, script, self.fuzz, *given]
         shard = ["--shard", self.shard] if self.shard else []
-        given = ["-n", "2", f"--junitxml={report}", *shard]
+        given = ["-n", "2", "--dist", "loadgroup", f"--junitxml={report}", *shard]
         return [sys.executable, "-m", "pytest", *self.paths, *given]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,16 @@ def example(name: str) -> Path:
     return FOLDER / f"{name}.net"
 
 
+@cache
+def network(name: str) -> netdsl.Network:
+    """An example as it is in its file; made once, for all tests that only read it."""
+    return netdsl.load(example(name))
+
+
+@cache
 def slim(name: str) -> netdsl.Network:
-    """An example, with fewer channels where it is a large one."""
-    return netdsl.load(example(name), params=SLIM.get(name))
+    """The same, with fewer channels where it is a large one."""
+    return netdsl.load(example(name), params=SLIM[name]) if name in SLIM else network(name)
 
 
 def affordable(network: netdsl.Network, most: int) -> int:
