@@ -3,6 +3,7 @@
     @pytest.mark.one_in(4)         of a test's cases, those whose number is a multiple of four
     @pytest.mark.in_turn("level")  for each case of the other parameters, one value of `level`
     @pytest.mark.full              none
+    some(range(100), 3)            of numbers that a test walks through, every third
 
 A case's number is the CRC-32 of its file and its name, so that it is the same on every machine and
 on every day, and that the tests of one file take the same cases. One case stays at least.
@@ -15,12 +16,19 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 from zlib import crc32
 
 import pytest
 
+Numbered = TypeVar("Numbered")
 FULL = bool(os.environ.get("NETDSL_FULL"))
 EXAMPLES = {path.stem for path in Path(__file__).parents[1].joinpath("examples").glob("*.net")}
+
+
+def some(cases: Sequence[Numbered], every: int) -> Sequence[Numbered]:
+    """Every n-th of cases that are alike, for tests that walk through them; all in the full run."""
+    return cases if FULL else cases[::every]
 
 
 def number(*words: str) -> int:

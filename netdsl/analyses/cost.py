@@ -182,22 +182,32 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     writer = _Writer(graph, needed)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
     running = [node for node in graph.nodes() if id(node) in needed]
-    macs = _sum(writer.macs(node) for node in running)
-    weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(count_parameters(layer) for layer in graph.layers()
-               if any(id(node) in needed for node in layer.calls))  # fmt: skip
+    weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
         tuple(rows),
         sum(map(count_parameters, graph.layers())),
-        left,
-        macs,
+        inference_parameters(graph),
+        multiply_adds(graph),
         _sum(elements(_types(node.outputs)) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
+
+
+def inference_parameters(graph: Graph) -> int:
+    """Learned numbers of the layers that run at inference."""
+    needed = graph.inference_nodes()
+    layers = (a for a in graph.layers() if any(id(node) in needed for node in a.calls))
+    return sum(map(count_parameters, layers))
+
+
+def multiply_adds(graph: Graph) -> Size:
+    """Those of one inference."""
+    needed = graph.inference_nodes()
+    return _sum(_macs(node) for node in graph.nodes() if id(node) in needed)
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -239,18 +249,19 @@ class _Writer:
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(self.macs, nodes)) if fits else 0,
+            _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             not any(id(node) in self.needed for node in nodes),
             _types(outputs) if fits else (),
         )
 
-    def macs(self, node: Node) -> Size:
-        return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
-
     def connections(self, node: Node) -> Size | None:
         return cast(Op, node.op).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _macs(node: Node) -> Size:
+    return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
