@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
 
 import netdsl
@@ -13,11 +11,12 @@ from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.wiring import SKIP, Wiring, coverage
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Box, Picture, Text
+from netdsl.backends.diagram.scene import Box
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.units import Unit, leaves, units_of
 from netdsl.ir.graph import Graph
+from tests.backends.diagram.checks import overlapping
 from tests.backends.diagram.pictures import DEFAULT, EVERYTHING
 from tests.backends.diagram.pictures import picture as drawn
 from tests.examples import NAMES, example, network
@@ -34,17 +33,6 @@ WIDE_OR_TALL = {"conv27", "rgb6", "lenet"}
 
 def graph_of(name: str) -> Graph:
     return network(name).graph
-
-
-def overlapping(picture: Picture) -> list[tuple[Text, Text]]:
-    """Pairs of texts whose letters meet."""
-    texts = sorted(picture.texts(), key=lambda text: text.bounds()[0])
-    found: list[tuple[Text, Text]] = []
-    for one, other in combinations(texts, 2):
-        a, b = one.bounds(), other.bounds()
-        if a[0] < b[2] - 0.5 and b[0] < a[2] - 0.5 and a[1] < b[3] - 0.5 and b[1] < a[3] - 0.5:
-            found.append((one, other))
-    return found
 
 
 @pytest.mark.parametrize("name", NAMES)

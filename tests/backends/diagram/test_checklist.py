@@ -32,9 +32,8 @@ from netdsl.backends.diagram.scene import (
 )
 from netdsl.backends.diagram.units import leaves, units_of
 from netdsl.ir.graph import Graph
+from tests.backends.diagram.checks import along, overlapping
 from tests.backends.diagram.pictures import DEFAULT, EVERYTHING, PAGE, PRINTED, picture
-from tests.backends.diagram.test_blocks import overlapping
-from tests.backends.diagram.test_neurons import along
 from tests.examples import NAMES, example, network
 from tests.torchvision_models import torchvision_models
 

@@ -20,7 +20,7 @@ from netdsl.backends.diagram.scene import Group
 from netdsl.backends.diagram.units import units_of
 from netdsl.cli import main
 from netdsl.ir.graph import Graph
-from tests.backends.diagram.test_blocks import overlapping
+from tests.backends.diagram.checks import overlapping
 from tests.examples import example
 from tests.legal_networks import legal_network
 

@@ -6,7 +6,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from functools import cache
-from itertools import combinations, pairwise
+from itertools import pairwise
 from math import ceil
 
 import pytest
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from netdsl import load, loads
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Picture, Point, Polygon
+from netdsl.backends.diagram.scene import Box, Curve, Group, Picture, Polygon
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volumes import sizes
@@ -29,6 +29,7 @@ from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph
 from tests import examples
+from tests.backends.diagram.checks import cuts, overlapping
 from tests.legal_networks import legal_network
 
 OPTIONS = Options(level="volumes")
@@ -80,15 +81,6 @@ def volumes(picture: Picture) -> list[Group]:
     return [item for item in picture.items if isinstance(item, Group) and item.css == "volume"]
 
 
-def overlapping(picture: Picture) -> list[tuple[str, str]]:
-    boxes = [(text.text, text.bounds()) for text in picture.texts()]
-    return [
-        (one, other)
-        for (one, a), (other, b) in combinations(boxes, 2)
-        if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] - 0.5 and b[1] < a[3] - 0.5
-    ]
-
-
 def uncovered(graph: Graph, picture: Picture) -> Counter[str]:
     """Paths of the nodes that run, each counted once, less those of the drawing."""
     running = graph.inference_nodes()
@@ -102,7 +94,7 @@ def uncovered(graph: Graph, picture: Picture) -> Counter[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_texts_keep_apart_and_stay_on_the_sheet(name: str) -> None:
     picture = drawn(name)
-    assert overlapping(picture) == []
+    assert overlapping(picture, beside=0) == []
     for text in picture.texts():
         left, top, right, bottom = text.bounds()
         assert left >= 0
@@ -121,20 +113,6 @@ def crossed(picture: Picture) -> list[str]:
     ]
     texts = [(text.text, text.bounds()) for text in picture.texts()]
     return [text for text, box in texts if any(cuts(a, b, box) for a, b in sides)]
-
-
-def cuts(a: Point, b: Point, box: Bounds) -> bool:
-    """Whether the line from a to b goes through a box (Liang and Barsky)."""
-    low, high = 0.0, 1.0
-    for start, end, least, most in zip(a, b, box[:2], box[2:], strict=True):
-        way = end - start
-        if way == 0:
-            if not least < start < most:
-                return False
-            continue
-        first, last = sorted(((least - start) / way, (most - start) / way))
-        low, high = max(low, first), min(high, last)
-    return low < high
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -205,7 +183,7 @@ def test_random_networks_are_drawn_whole() -> None:
     for seed in range(40):
         graph = loads(legal_network(seed)).graph
         picture = volumes_picture(graph, OPTIONS)
-        assert overlapping(picture) == [], seed
+        assert overlapping(picture, beside=0) == [], seed
         assert crossed(picture) == [], seed
         assert uncovered(graph, picture) == Counter(), seed
 
@@ -379,7 +357,7 @@ def test_an_opened_block_shows_its_branches() -> None:
     closed = volumes_picture(graph, OPTIONS)
     opened = volumes_picture(graph, Options(level="volumes", expand=("inception3a",)))
     assert uncovered(graph, opened) == Counter()
-    assert overlapping(opened) == []
+    assert overlapping(opened, beside=0) == []
     extra = {g.id for g in volumes(opened)} - {g.id for g in volumes(closed)}
     assert "v-inception3a.concat1" in extra
     assert len(extra) == 8

@@ -13,13 +13,13 @@ from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
 from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import steps_of
+from tests.backends.diagram.checks import overlapping
 from tests.backends.diagram.test_volumes import (
     NAMES,
     OPTIONS,
     crossed,
     drawn,
     network,
-    overlapping,
     uncovered,
     volumes,
 )
@@ -50,7 +50,7 @@ PAGE = Options(level="volumes", width=468.0)
 def test_no_letter_is_under_6_points_on_a_page(name: str) -> None:
     graph, picture = network(name), drawn(name, PAGE)
     assert picture.smallest_letter(468) >= 6
-    assert overlapping(picture) == []
+    assert overlapping(picture, beside=0) == []
     assert crossed(picture) == []
     assert uncovered(graph, picture) == Counter()
 
@@ -104,7 +104,7 @@ def test_lens_lines_lead_from_the_corners_of_the_map_to_those_of_its_panel(
     assert right[0] == pytest.approx(side[2])
     assert left[1] == pytest.approx((panel.x, panel.y))
     assert right[1] == pytest.approx((panel.x + panel.width, panel.y))
-    assert overlapping(picture) == []
+    assert overlapping(picture, beside=0) == []
     assert crossed(picture) == []
 
 
