@@ -11,7 +11,7 @@ import pytest
 import netdsl
 from netdsl.ir.dim import evaluate
 from netdsl.lints import WARNINGS
-from tests.examples import NAMES, network, slim
+from tests.examples import NAMES, OPEN, network, slim
 from tests.legal_networks import legal_network
 from tests.sampling import FULL
 
@@ -20,12 +20,6 @@ torch = pytest.importorskip("torch")
 LARGEST = 200
 RANDOM_PAIRS = 300
 GENERATED = 300 if FULL else 6
-FIXED = {
-    "alexnet_paper", "autoencoder", "cgan_generator", "conv27", "googlenet_paper", "lenet",
-    "mtcnn_onet", "mtcnn_rnet", "rgb6", "siamese", "vit_b_16",
-}  # fmt: skip
-"""Examples without size symbols."""
-SYMBOLIC = [name for name in NAMES if name not in FIXED]
 DEEP = 40
 """From this number of layers on an example is sampled, unless everything is run."""
 
@@ -98,11 +92,11 @@ def sample(name: str) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_which_examples_have_open_sizes(name: str) -> None:
-    assert bool(network(name).sizes.symbols) == (name in SYMBOLIC)
+    assert bool(network(name).sizes.symbols) == (name in OPEN)
 
 
 @pytest.mark.one_in(4)
-@pytest.mark.parametrize("name", SYMBOLIC)
+@pytest.mark.parametrize("name", OPEN)
 def test_every_size_of_an_example(name: str) -> None:
     judge = Judge(slim(name))
     answers = [
