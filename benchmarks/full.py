@@ -48,9 +48,13 @@ def end():
     sys.stdin.read()
     os.killpg(0, signal.SIGKILL)
 threading.Thread(target=end, daemon=True).start()
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
 """
-"""Runs a command in a session of its own, and ends it all when whoever started it is gone."""
+"""Runs a command in a session of its own, and ends it all when whoever started it is gone.
+
+A run in the background ignores interrupts, and what it starts would inherit that: tests that
+interrupt themselves need the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,9 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
-        "coverage", "diagrams_docs", "docs_commands", "floors", "hostile", "hostile_names",
+        "architecture", "coverage", "diagrams_docs", "docs_commands", "hostile", "hostile_names",
         "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging", "plugin_answers",
-        "plugin_faults", "plugins", "readme", "sampling", "tutorial",
+        "plugin_faults", "plugins", "readme", "sampling", "tiers", "tutorial", "walkthrough",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

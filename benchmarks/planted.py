@@ -90,7 +90,7 @@ FAULTS = {
     ),
     "heads for training cost at inference": Fault(
         "netdsl/analyses/cost.py",
-        "    return _sum(_macs(node) for node in graph.nodes() if id(node) in needed)",
+        "    return _sum(_macs(node) for node in graph.nodes() if node in needed)",
         "    return _sum(_macs(node) for node in graph.nodes())",
         ("tests/examples/test_torchvision.py",),
     ),

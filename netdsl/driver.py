@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from netdsl.analyses.proof import check_contract
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
+from netdsl.elaborate.nets import MAX_SIZE
+from netdsl.elaborate.state import MAX_NODES
 from netdsl.files import read_source
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
@@ -19,12 +21,26 @@ from netdsl.ops.base import registry
 from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
-from netdsl.syntax import ast, parse
 
-MAX_NODES = 200_000
-MAX_SIZE = 2**31
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
+
+
+class Choices(TypedDict, total=False):
+    """What can be chosen of a program, as keywords; see `load`."""
+
+    net: str | None
+    params: Mapping[str, object] | None
+    sizes: Mapping[str, int] | None
+    max_layers: int
+    allow: Collection[str]
+
+
+class Loading(Choices, total=False):
+    """The same, and what it is made of."""
+
+    roots: Sequence[str | Path]
+    plugins: Sequence[Plugin]
 
 
 def load(
@@ -48,10 +64,10 @@ def load(
     """
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
-    with plugged(plugins):
-        return compile_source(
-            source, where, net, params, sizes, roots=roots, max_layers=max_layers, allow=allow
-        )
+    return compile_source(
+        source, where, net=net, params=params, sizes=sizes, roots=roots, max_layers=max_layers,
+        allow=allow, plugins=plugins,
+    )  # fmt: skip
 
 
 def loads(
@@ -65,26 +81,46 @@ def loads(
     plugins: Sequence[Plugin] = (),
 ) -> Network:
     """The network of a text; parameters and errors as for `load`."""
-    with plugged(plugins):
-        return compile_source(Source(name, text), None, net, params, sizes, allow=allow)
+    source = Source(name, text)
+    return compile_source(
+        source, None, net=net, params=params, sizes=sizes, allow=allow, plugins=plugins
+    )
 
 
 def compile_source(
     source: Source,
     path: Path | None,
-    net: str | None = None,
-    params: Mapping[str, object] | None = None,
-    sizes: Mapping[str, int] | None = None,
     *,
     roots: Sequence[str | Path] = (),
-    max_layers: int = MAX_NODES,
-    allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
 ) -> Network:
     """Parse, elaborate, prove the size contract, lint."""
+    with plugged(plugins):
+        unit, sink = _loaded(source, path, roots)
+        return _compiled(unit, sink, **options)
+
+
+def _loaded(source: Source, path: Path | None, roots: Sequence[str | Path]) -> tuple[Unit, Sink]:
+    """The program of a text, and what was said of it so far."""
     sink = Sink()
     unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
     if unit is None:
         raise DiagnosticError(sink.diagnostics)
+    return unit, sink
+
+
+def _compiled(
+    unit: Unit,
+    sink: Sink,
+    *,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
+) -> Network:
+    """One net of a program."""
     loaded = sink.copy()
     graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
     _verified(graph)
@@ -135,54 +171,46 @@ def check(
     *,
     weights: str | None = None,
     rename: tuple[str, str] | None = None,
-    plugins: Sequence[Plugin] = (),
-    **options: Any,
+    **options: Unpack[Loading],
 ) -> tuple[Diagnostic, ...]:
     """All diagnostics of a file, and of a checkpoint for it: none if it is right.
 
     Of a file with several nets, of each, unless one is chosen or something is given to one.
     """
+    where = None if path == "-" else Path(path)
     try:
         source = read_source(path)
-    except DiagnosticError as error:
-        return error.diagnostics
-    where = None if path == "-" else Path(path)
-    with plugged(plugins):
         if weights is None:
             return diagnosed(source, where, **options)
-        try:
-            network = compile_source(source, where, **options)
-        except DiagnosticError as error:
-            return error.diagnostics
+        network = compile_source(source, where, **options)
+    except DiagnosticError as error:
+        return error.diagnostics
     return (*network.warnings, *network.check_weights(weights, rename=rename))
 
 
 def diagnosed(
-    source: Source, path: Path | None, net: str | None = None, **options: Any
+    source: Source,
+    path: Path | None,
+    *,
+    roots: Sequence[str | Path] = (),
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
 ) -> tuple[Diagnostic, ...]:
     """What is to be said of a text: of every net, where several are defined and none is chosen."""
-    found = _diagnostics(source, path, net, options)
-    given = options.get("params") or options.get("sizes")
-    if given or all(diagnostic.code != "several-nets" for diagnostic in found):
-        return found
-    said = (d for name in _nets(source) for d in _diagnostics(source, path, name, options))
-    together: list[Diagnostic] = []
-    for diagnostic in said:
-        together += [diagnostic] if diagnostic not in together else []
-    return tuple(together)
+    with plugged(plugins):
+        try:
+            unit, sink = _loaded(source, path, roots)
+        except DiagnosticError as error:
+            return error.diagnostics
+        is_given = options.get("net") is not None or options.get("params") or options.get("sizes")
+        if is_given or len(unit.nets) < 2:
+            return _diagnostics(unit, sink, options)
+        each: list[Choices] = [{**options, "net": name} for name in unit.nets]
+        return tuple(dict.fromkeys(d for one in each for d in _diagnostics(unit, sink.copy(), one)))
 
 
-def _diagnostics(
-    source: Source, path: Path | None, net: str | None, options: Mapping[str, Any]
-) -> tuple[Diagnostic, ...]:
+def _diagnostics(unit: Unit, sink: Sink, options: Choices) -> tuple[Diagnostic, ...]:
     try:
-        return compile_source(source, path, net, **options).warnings
+        return _compiled(unit, sink, **options).warnings
     except DiagnosticError as error:
         return error.diagnostics
-
-
-def _nets(source: Source) -> list[str]:
-    """The names of the nets of a text that can be parsed."""
-    tree = parse(source, Sink())
-    definitions = tree.definitions if tree else ()
-    return [d.name.text for d in definitions if isinstance(d, ast.NetDefinition)]

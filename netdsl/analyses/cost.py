@@ -13,8 +13,8 @@ from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, Tensors, elements, parameters
-from netdsl.ops.params import FromValue, Same, show
+from netdsl.ops.base import Op, Tensors, elements, op_of, written
+from netdsl.ops.params import FromValue, show
 
 MAX_TOTAL = 120
 """Longer formulas are cut in the totals, where sizes have names."""
@@ -181,7 +181,7 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     needed = graph.inference_nodes()
     writer = _Writer(graph, needed)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if id(node) in needed]
+    running = [node for node in graph.nodes() if node in needed]
     weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
@@ -200,14 +200,14 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
 def inference_parameters(graph: Graph) -> int:
     """Learned numbers of the layers that run at inference."""
     needed = graph.inference_nodes()
-    layers = (a for a in graph.layers() if any(id(node) in needed for node in a.calls))
+    layers = (a for a in graph.layers() if any(node in needed for node in a.calls))
     return sum(map(count_parameters, layers))
 
 
 def multiply_adds(graph: Graph) -> Size:
     """Those of one inference."""
     needed = graph.inference_nodes()
-    return _sum(_macs(node) for node in graph.nodes() if id(node) in needed)
+    return _sum(_macs(node) for node in graph.nodes() if node in needed)
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -222,7 +222,7 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[int]) -> None:
+    def __init__(self, graph: Graph, needed: set[Node]) -> None:
         self.needed = needed
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
@@ -240,11 +240,11 @@ class _Writer:
         outputs = part.outputs
         # a head for training alone stays in a network whose image is too small for it
         fits = all(map(_fits, nodes))
-        alive = [self.memory.alive[id(node)] for node in nodes if id(node) in self.memory.alive]
+        alive = [self.memory.alive[node] for node in nodes if node in self.memory.alive]
         numbers = [n for n in alive if isinstance(n, int)]
         return Row(
             part.path,
-            layer_text(cast(Op, part.op)) if isinstance(part, Node) else _scope_text(part),
+            layer_text(op_of(part)) if isinstance(part, Node) else _scope_text(part),
             ", ".join(str(v.type) for v in outputs) if fits else "none at this size",
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
@@ -252,16 +252,16 @@ class _Writer:
             _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(id(node) in self.needed for node in nodes),
+            not any(node in self.needed for node in nodes),
             _types(outputs) if fits else (),
         )
 
     def connections(self, node: Node) -> Size | None:
-        return cast(Op, node.op).connections(_types(node.inputs), _types(node.outputs))
+        return op_of(node).connections(_types(node.inputs), _types(node.outputs))
 
 
 def _macs(node: Node) -> Size:
-    return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
@@ -303,18 +303,7 @@ def count_parameters(layer: Layer) -> int:
 
 def layer_text(op: Op) -> str:
     """The layer as it would be written: `conv(64, 7, stride=2, padding=3)`."""
-    written: list[str] = []
-    for parameter in parameters(type(op)):
-        value = getattr(op, parameter.name)
-        default = parameter.default
-        if isinstance(default, Same):
-            default = getattr(op, default.parameter)
-        if parameter.required:
-            written.append(setting_text(value))
-        elif value != default:
-            written.append(f"{parameter.name}={setting_text(value)}")
-    name = op.name or "weight"
-    return f"{name}({', '.join(written)})" if written else name
+    return written(op, setting_text)
 
 
 def setting_text(value: object) -> str:

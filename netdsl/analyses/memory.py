@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
-from netdsl.ops.activation import Activation
-from netdsl.ops.base import Op, elements
-from netdsl.ops.dense import Flatten, Permute, Reshape
-from netdsl.ops.merge import Add, Concat, Mul
-from netdsl.ops.plumbing import Slice, Split
-from netdsl.ops.size import CenterCrop, Crop
+from netdsl.ir.tensor import BYTES
+from netdsl.ops.base import elements, op_of, types_of
+from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
 
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,
-         "bool": 1}  # fmt: skip
-"""Of an element, where it is not 4."""
+OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
+KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,11 @@ class Memory:
     inside for a while. It is thus what an ideal runtime needs, and the least that PyTorch does: in
     eager mode a name keeps a value until it is bound anew.
 
-    `alive` are the bytes by `id` of the node (formulas of symbolic sizes), `peak` is the greatest
+    `alive` are the bytes while each node runs (formulas of symbolic sizes), `peak` is the greatest
     of them and `at` the path where it is reached; None and empty while sizes are symbols.
     """
 
-    alive: Mapping[int, Size]
+    alive: Mapping[Node, Size]
     peak: int | None
     at: str
 
@@ -44,21 +39,21 @@ class Memory:
 def memory(graph: Graph) -> Memory:
     """The memory that the values of a network take."""
     running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if id(node) in running]
+    nodes = [node for node in graph.nodes() if node in running]
     held = _Holdings(graph, nodes)
-    alive: dict[int, Size] = {}
+    alive: dict[Node, Size] = {}
     now: Size = sum((held.size(v) for v in held.first), 0)
     for index, node in enumerate(nodes):
         for value in held.born.get(index, ()):
             now = now + held.size(value)
-        alive[id(node)] = now
+        alive[node] = now
         for value in held.dying.get(index, ()):
             now = now - held.size(value)
     numbers = [n for n in alive.values() if isinstance(n, int)]
     if not numbers or len(numbers) < len(alive):
         return Memory(MappingProxyType(alive), None, "")
     peak = max(numbers)
-    at = next(node.path for node in nodes if alive[id(node)] == peak)
+    at = next(node.path for node in nodes if alive[node] == peak)
     return Memory(MappingProxyType(alive), peak, at)
 
 
@@ -69,55 +64,36 @@ class _Holdings:
     """
 
     def __init__(self, graph: Graph, nodes: list[Node]) -> None:
-        self.roots: dict[int, Value] = {}
+        self.roots: dict[Value, Value] = {}
         self.born: dict[int, list[Value]] = {}
         self.dying: dict[int, list[Value]] = {}
-        last: dict[int, int] = {}
-        scattered: set[int] = set()
+        last: dict[Value, int] = {}
+        scattered: set[Value] = set()
         for index, node in enumerate(nodes):
-            base = node.inputs[0] if is_view(node, scattered) else None
+            storage = op_of(node).storage(*types_of(node))
+            lies_apart = any(value in scattered for value in node.inputs)
+            copies = lies_apart and storage is Storage.RESHAPED
+            base = None if copies or storage in OF_THEIR_OWN else node.inputs[0]
             for value in node.outputs:
-                self.roots[id(value)] = self.root(base) if base is not None else value
+                self.roots[value] = self.root(base) if base is not None else value
                 if base is None:
                     self.born.setdefault(index, []).append(value)
-                if _is_scattered(node, scattered):
-                    scattered.add(id(value))
+                if storage is Storage.STRIDED or (lies_apart and storage in KEEPS_LAYOUT):
+                    scattered.add(value)
             for value in (*node.inputs, *node.outputs):
-                last[id(self.root(value))] = index
-        kept = {id(self.root(o.value)) for o in graph.outputs if not o.when_training}
-        self.first = [item.value for item in graph.inputs if id(item.value) in last]
+                last[self.root(value)] = index
+        kept = {self.root(o.value) for o in graph.outputs if not o.when_training}
+        self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
-            if id(value) not in kept:
-                self.dying.setdefault(last[id(value)], []).append(value)
+            if value not in kept:
+                self.dying.setdefault(last[value], []).append(value)
 
     def root(self, value: Value) -> Value:
         """The value whose memory it lies in."""
-        return self.roots.get(id(value), value)
+        return self.roots.get(value, value)
 
     def size(self, value: Value) -> Size:
         """Bytes; a weight is no value of its own."""
         if value.producer is not None and isinstance(value.producer.op, Weight):
             return 0
         return elements((value.type,)) * BYTES.get(value.type.dtype, 4)
-
-
-def is_view(node: Node, scattered: set[int]) -> bool:
-    """Whether the results lie in the memory of input 0: a merge of one value is that value."""
-    op = cast(Op, node.op)
-    if isinstance(op, Flatten | Reshape) and id(node.inputs[0]) in scattered:
-        return False
-    alone = len(node.inputs) == 1 and op.family == "merging" and not isinstance(op, Concat)
-    return op.is_view or alone
-
-
-def _is_scattered(node: Node, scattered: set[int]) -> bool:
-    """Whether the numbers of the results lie apart, so that another shape takes a copy."""
-    op = node.op
-    if isinstance(op, Permute):
-        return list(op.axes) != sorted(op.axes)
-    if isinstance(op, Slice | Split):
-        return op.axis not in (0, "channels") or getattr(op, "step", 1) != 1
-    if isinstance(op, Crop | CenterCrop):
-        return node.inputs[0].type.spatial != node.outputs[0].type.spatial
-    passes = isinstance(op, Activation | Add | Mul) or cast(Op, op).is_view
-    return passes and any(id(value) in scattered for value in node.inputs)

@@ -6,20 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import BINS, POINTWISE, Op, Window, Windows
-from netdsl.ops.params import FromValue
+from netdsl.ops.base import BINS, POINTWISE, Window, Windows, op_of, types_of
 from netdsl.ops.plugins import is_ours
 
 MAX_PERIOD = 512
 """Places whose fields differ; maps enlarged beyond it follow no rule here."""
-FULL = {"conv", "conv_transpose"}
-"""Layers whose every channel reads all channels, if there is one group."""
 Ends: TypeAlias = "tuple[int, int] | None"
 """First and last cell that is seen; None: none is."""
 
@@ -104,10 +101,10 @@ Field: TypeAlias = "tuple[Reach | None, ...]"
 IDENTITY = Axis(((0, 0),), 1)
 
 
-class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
+class ReceptiveFields(Mapping[str, "Mapping[Value, Field]"]):
     """What each value of a network sees of each input.
 
-    `fields["image"][id(value)]` is the field of a value, the most that one position of it sees
+    `fields["image"][value]` is the field of a value, the most that one position of it sees
     (its channels together); a value that does not depend on the input is not in it. A field has
     an entry for each axis of the input but the first, of channels. At known sizes it is exact;
     where sizes are open, what is not the same at all of them is a bound, or has no number.
@@ -116,7 +113,7 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
     def __init__(self, graph: Graph) -> None:
         self._fields = {item.name: _fields(graph, item) for item in graph.inputs}
 
-    def __getitem__(self, name: str) -> Mapping[int, Field]:
+    def __getitem__(self, name: str) -> Mapping[Value, Field]:
         return self._fields[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -127,15 +124,14 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
 
     def of(self, value: Value) -> dict[str, Field]:
         """The fields of a value in the inputs that it depends on."""
-        return {name: fields[id(value)] for name, fields in self.items() if id(value) in fields}
+        return {name: fields[value] for name, fields in self.items() if value in fields}
 
 
-def _fields(graph: Graph, item: Input) -> dict[int, Field]:
+def _fields(graph: Graph, item: Input) -> dict[Value, Field]:
     rules = _forward(graph, item)
-    values = {id(v): v for node in graph.nodes() for v in (*node.inputs, *node.outputs)}
-    values[id(item.value)] = item.value
-    if not is_fixed(size for value in values.values() for size in value.type.shape):
-        return {key: _open_field(item, values[key], rules[key]) for key in rules}
+    values = {item.value, *(v for node in graph.nodes() for v in (*node.inputs, *node.outputs))}
+    if not is_fixed(size for value in values for size in value.type.shape):
+        return {value: _open_field(item, value, rules[value]) for value in rules}
     from netdsl.analyses.counted import Counted  # which loads numpy
 
     return Counted(graph, item, rules).fields()
@@ -162,22 +158,22 @@ def _open(rule: Rule, size: Size, grows: bool) -> Reach | None:
     return Reach(most, rule, rule.is_loose or not grows)
 
 
-def _forward(graph: Graph, item: Input) -> dict[int, tuple[Rule, ...]]:
+def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     """The rules for one input of all values that depend on it."""
     rank = len(item.value.type.spatial)
-    found: dict[int, tuple[Rule, ...]] = {id(item.value): (IDENTITY,) * rank}
+    found: dict[Value, tuple[Rule, ...]] = {item.value: (IDENTITY,) * rank}
     for node in graph.nodes():
         seen = [
-            _through(found[id(value)], _link(node, index), _covers(item, value, found[id(value)]))
+            _through(found[value], _link(node, index), _covers(item, value, found[value]))
             for index, value in data_inputs(node)
-            if id(value) in found
+            if value in found
         ]
         if seen:
             rules: tuple[Rule, ...] = tuple(
                 _of_channels(node, axes) for axes in zip(*seen, strict=True)
             )
             for value in node.outputs:
-                found[id(value)] = rules
+                found[value] = rules
     return found
 
 
@@ -186,13 +182,11 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
     joined = _join(axes)
     if not isinstance(joined, Axis):
         return joined
-    op = node.op
-    axis = getattr(op, "axis", None)
-    firsts = "channels", 0, -node.inputs[0].type.rank
-    cuts = op.name == "pixel_shuffle" or (op.name in ("slice", "split") and axis in firsts)
-    if op.name in FULL and getattr(op, "groups", 1) == 1:
+    op, rank = op_of(node), node.inputs[0].type.rank
+    if op.reads_all_channels():
         return replace(joined, is_mixed=False)
-    mixes = op.name == "pixel_unshuffle" or (op.name == "concat" and len(set(axes)) > 1)
+    cuts = op.shuffles() > 0 or op.cut_axis(rank) == 0
+    mixes = op.shuffles() < 0 or (op.joined_axis(rank) is not None and len(set(axes)) > 1)
     if joined.is_mixed and (cuts or not is_ours(type(op))):
         joined = replace(joined, is_loose=True)
     return replace(joined, is_mixed=joined.is_mixed or mixes)
@@ -200,21 +194,14 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
 
 def data_inputs(node: Node) -> list[tuple[int, Value]]:
     """The inputs whose numbers count, not only their sizes."""
-    sizes = {v.index for v in _settings(node.op) if isinstance(v, FromValue)}
+    sizes = op_of(node).size_inputs()
     return [(i, value) for i, value in enumerate(node.inputs) if i not in sizes]
-
-
-def _settings(op: object) -> list[object]:
-    """The settings of an op."""
-    names = getattr(op, "__dataclass_fields__", ())
-    return [getattr(op, name) for name in names]
 
 
 def _link(node: Node, index: int) -> Windows | None:
     """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
-    inputs = tuple(value.type for value in node.inputs)
-    outputs = tuple(value.type for value in node.outputs)
-    windows = cast(Op, node.op).windows(inputs, outputs)
+    inputs, outputs = types_of(node)
+    windows = op_of(node).windows(inputs, outputs)
     given, made = inputs[index], outputs[0]
     if windows is None or given.rank != made.rank or len(windows) != len(given.spatial):
         return None

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import zip_longest
 from operator import is_
-from typing import cast
 
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, settings, types_of
 from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
 
 
@@ -92,10 +91,10 @@ def _setting_difference(pattern: Node, other: Node) -> str:
     name = pattern.op.name
     if type(pattern.op) is not type(other.op):
         return OTHER_LAYERS
-    for spec in fields(pattern.op) if is_dataclass(pattern.op) else ():
-        one, two = getattr(pattern.op, spec.name), getattr(other.op, spec.name)
+    pairs = zip(settings(op_of(pattern)), settings(op_of(other)), strict=True)
+    for (parameter, one), (_, two) in pairs:
         if one != two:
-            return f"`{name}` has `{spec.name}` {_said(two)} here and {_said(one)} there"
+            return f"`{name}` has `{parameter.name}` {_said(two)} here and {_said(one)} there"
     if pattern.layer.weights == other.layer.weights:
         return ""
     keyed = {spec.key: list(spec.shape) for spec in other.layer.weights}
@@ -138,8 +137,7 @@ def _other_module(pattern: Node, other: Node) -> str:
 
 
 def _recipe(node: Node) -> TorchRecipe:
-    inputs, outputs = (tuple(v.type for v in vs) for vs in (node.inputs, node.outputs))
-    return cast(Op, node.op).torch(inputs, outputs)
+    return op_of(node).torch(*types_of(node))
 
 
 def _types(values: tuple[Value, ...]) -> str:
@@ -155,9 +153,9 @@ def _said(value: object) -> str:
 class _Comparison:
     """Two calls of a block side by side: `values` and `layers` say what stands for what."""
 
-    values: dict[int, Value] = field(default_factory=dict)
-    layers: dict[int, Layer] = field(default_factory=dict)
-    owners: dict[int, Layer] = field(default_factory=dict)
+    values: dict[Value, Value] = field(default_factory=dict)
+    layers: dict[Layer, Layer] = field(default_factory=dict)
+    owners: dict[Layer, Layer] = field(default_factory=dict)
     sizes: list[Pair] = field(default_factory=list)
     shapes: list[Pair] = field(default_factory=list)
 
@@ -189,7 +187,7 @@ class _Comparison:
         if len(ones) != len(twos):
             return OTHER_WIRING
         for one, two in zip(ones, twos, strict=True):
-            if self.values.setdefault(id(one), two) is not two:
+            if self.values.setdefault(one, two) is not two:
                 return "two of its inputs are one value there, and two here"
             self._shape(one, two)
         return ""
@@ -198,20 +196,20 @@ class _Comparison:
         why = _setting_difference(one, two)
         if why or one.label != two.label:
             return why or OTHER_LAYERS
-        same = self.layers.setdefault(id(one.layer), two.layer) is two.layer
-        if not same or self.owners.setdefault(id(two.layer), one.layer) is not one.layer:
+        same = self.layers.setdefault(one.layer, two.layer) is two.layer
+        if not same or self.owners.setdefault(two.layer, one.layer) is not one.layer:
             return OTHER_LAYERS
         if not self._are(one.inputs, two.inputs):
             return OTHER_WIRING
         for value, meant in zip(one.inputs, two.inputs, strict=True):
             self._shape(value, meant)
         for value, meant in zip(one.outputs, two.outputs, strict=True):
-            self.values[id(value)] = meant
+            self.values[value] = meant
         return "" if self._alike(_recipe(one), _recipe(two)) else _other_module(one, two)
 
     def _are(self, ones: tuple[Value, ...], twos: tuple[Value, ...]) -> bool:
         """Whether these values stand for those; one from outside stands for itself."""
-        meant = [self.values.get(id(value), value) for value in ones]
+        meant = [self.values.get(value, value) for value in ones]
         return len(meant) == len(twos) and all(map(is_, meant, twos))
 
     def _shape(self, one: Value, two: Value) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdsl.elaborate.names import Environment
+from netdsl.elaborate.environment import Environment
 from netdsl.syntax import ast
 
 _ATOM, _POWER, _UNARY, _TIMES, _PLUS, _COMPARE, _NOT, _AND, _OR, _IF = range(10)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
-from netdsl.elaborate.calls import check_sizes
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
-from netdsl.ir.graph import Argument, Graph, Kind, Layer, OpLike, Scope, Value
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ir.graph import Argument, Graph, Kind, Layer, Scope, Value
+from netdsl.ops.base import Op, Refusal, settings, types_of
+from netdsl.ops.rule import by_rule
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -46,16 +46,14 @@ def is_legal(graph: Graph) -> bool:
     """
     running = graph.inference_nodes()
     for node in graph.nodes():
-        if id(node) not in running:
+        if node not in running:
             continue
-        rules = Rules()
-        inputs = tuple(value.type for value in node.inputs)
+        inputs, outputs = types_of(node)
         try:
-            results = cast(Op, node.op).infer(inputs, rules)
-            check_sizes(results, rules)
+            judged = by_rule(node.op, inputs)
         except Refusal:
             return False
-        if results != tuple(value.type for value in node.outputs):
+        if judged.types != outputs:
             return False
     return is_shared_rightly(graph)
 
@@ -66,10 +64,9 @@ def _values(graph: Graph) -> list[Value]:
 
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
-    if is_dataclass(layer.op):
-        op = cast(Any, layer.op)
-        changed = {f.name: _fixed(getattr(op, f.name), sizes) for f in fields(op)}
-        layer.op = cast(OpLike, replace(op, **changed))
+    op = cast(Op, layer.op)
+    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in settings(op)}
+    layer.op = replace(op, **changed)
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
 
 

@@ -7,7 +7,7 @@ import pytest
 from netdsl.analyses.dims import Dims
 from netdsl.backends.torch.holders import DICT_ATTRIBUTES
 from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
-from netdsl.elaborate.attributes import MODULE_ATTRIBUTES, why_taken
+from netdsl.ir.attributes import MODULE_ATTRIBUTES, why_taken
 from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
 

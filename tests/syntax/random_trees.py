@@ -9,7 +9,7 @@ from lark import Token
 from netdsl.diagnostics import Sink, Source, Span
 from netdsl.syntax import ast
 from netdsl.syntax.lexing import tokenize
-from netdsl.syntax.parser import _machine
+from netdsl.syntax.parser import machine
 
 NOWHERE = Span(Source("<made>", ""), 0, 0)
 NAMES = ["x", "width", "in_features", "H", "layer3", "_k", "Conv"]
@@ -124,11 +124,12 @@ class Trees:
                 return ast.ChainStatement(self.chain(depth), NOWHERE)
 
     def chain(self, depth: int) -> ast.Chain:
-        first = self.source(depth) if self.random.random() < 0.4 else self.stage(depth)
+        head = self.source(depth) if self.random.random() < 0.4 else None
+        first = () if head else (self.stage(depth),)
         others = [self.stage(depth) for _ in range(self.random.choice([0, 0, 0, 1, 1, 2, 5]))]
-        return ast.Chain((first, *others), NOWHERE)
+        return ast.Chain(head, (*first, *others), NOWHERE)
 
-    def source(self, depth: int) -> ast.Source_:
+    def source(self, depth: int) -> ast.Head:
         r = self.random
         match r.randrange(4):
             case 0:
@@ -145,7 +146,9 @@ class Trees:
                     if depth > 0
                     else ()
                 )
-                plain = ast.Chain((ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE),), NOWHERE)
+                plain = ast.Chain(
+                    ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE), (), NOWHERE
+                )
                 return ast.TupleSource(chains or (plain,), NOWHERE)
 
     def targets(self) -> tuple[ast.Name, ...]:
@@ -274,7 +277,7 @@ class Trees:
 def laid_out_anew(text: str, seed: int, comments: bool = True) -> str:
     """The same tokens with other spaces, lines and comments, wherever the language allows them."""
     random = Random(seed)
-    code = [t for t in _machine()[0].lex(text) if t.type != "COMMENT"]
+    code = [t for t in machine()[0].lex(text) if t.type != "COMMENT"]
     out: list[str] = []
     stack: list[str] = []
     for index, token in enumerate(code):
@@ -306,7 +309,7 @@ def _comment(random: Random, index: int) -> str:
 
 def tokens_of(text: str) -> list[tuple[str, str]]:
     """The parser's tokens of a text."""
-    found = tokenize(_machine()[0], Source("t.net", text), Sink())
+    found = tokenize(machine()[0], Source("t.net", text), Sink())
     assert found is not None
     return [
         (t.type, str(t)) for tokens in found.definitions for t in tokens if isinstance(t, Token)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from netdsl.backends.torch.classes import Instance, ModuleClass
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
-from netdsl.backends.torch.names import variable
+from netdsl.backends.torch.python_names import variable
 
 SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
         "len": len, "sum": sum}  # fmt: skip

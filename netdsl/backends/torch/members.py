@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from netdsl.ir.graph import Node, Scope
-from netdsl.ops.base import Op
+from netdsl.ir.graph import Layer, Node, Scope
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
 
 Member: TypeAlias = Node | Scope
+ModuleKey: TypeAlias = Layer | Scope
+"""What stands for the module of a member: of calls that share one, the same."""
 
 
 def recipe(node: Node) -> TorchRecipe:
     """How PyTorch says a node."""
-    assert isinstance(node.op, Op)
-    inputs = tuple(value.type for value in node.inputs)
-    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
+    return op_of(node).torch(*types_of(node))
 
 
 def is_attribute(member: Member) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, Pen, shared
 from netdsl.backends.diagram.blocks.picture import BlockSheet
-from netdsl.backends.diagram.blocks.rows import Piece, cut, in_line, length_of
+from netdsl.backends.diagram.blocks.rows import Piece, cut, length_of
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Item, Picture, bounds_of, flatten
@@ -46,6 +48,11 @@ def rows_of(picture: Picture) -> list[tuple[float, float]]:
 
 def row_of(rows: list[tuple[float, float]], y: float) -> int:
     return next((n for n, (top, bottom) in enumerate(rows) if top <= y <= bottom), 0)
+
+
+def in_line(pieces: list[Piece]) -> list[Piece]:
+    """The pieces, each leading to the next one."""
+    return [replace(piece, readers=(place + 1,)) for place, piece in enumerate(pieces)]
 
 
 def test_a_pool_ends_a_row_and_a_strided_block_begins_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netdsl
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import layer_label, word
 from netdsl.backends.diagram.blocks.picture import usual_tail_of
 from netdsl.backends.diagram.draw import picture_of
@@ -12,8 +13,7 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Group, Item, Text
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import told
-from netdsl.backends.diagram.units import Unit, family, leaves, opened, units_of
-from netdsl.backends.diagram.volumes.picture import channels_last
+from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, Node
 from netdsl.lints import WARNINGS
@@ -49,8 +49,8 @@ def is_note(line: str) -> bool:
 def behind(graph: Graph, node: Node) -> list[Node]:
     """The nodes in a row behind one, each the only reader of the one before."""
     found: list[Node] = []
-    given = {id(o.value) for o in graph.outputs}
-    while len(node.outputs) == 1 and id(node.output) not in given:
+    given = {o.value for o in graph.outputs}
+    while len(node.outputs) == 1 and node.output not in given:
         readers = [n for n in graph.nodes() if any(v is node.output for v in n.inputs)]
         if len(readers) != 1:
             break
@@ -68,7 +68,7 @@ def check(graph: Graph) -> int:
         label = layer_label(unit, usual, ShapeNames(graph.symbols))
         notes = [line for line in label.lines if is_note(line)]
         assert len(notes) <= 1
-        is_conv = family(unit.node) == "convolution"
+        is_conv = unit.node.op.family == "convolution"
         shown = read(notes[0] if notes else "", list(usual or ()) if is_conv else [], " + ")
         assert shown == expected(graph, unit), unit.path
         seen += len(shown)
@@ -77,10 +77,10 @@ def check(graph: Graph) -> int:
 
 def expected(graph: Graph, unit: Unit) -> list[str]:
     """The words of what the graph has behind the head of a unit, as far as the unit goes."""
-    inside = set(map(id, unit.nodes))
+    inside = set(unit.nodes)
     found: list[str] = []
     for node in behind(graph, unit.node):
-        if id(node) not in inside:
+        if node not in inside:
             break
         found.append(word(node))
     assert len(found) == len(unit.layers) - 1
@@ -156,12 +156,13 @@ net Tokens {
 
 def test_which_axis_holds_the_channels() -> None:
     graph = netdsl.loads(TOKENS, allow=WARNINGS).graph
-    last = channels_last(graph)
-    found = [node.op.name for node in graph.nodes() if id(node.output) in last]
+    axes = ChannelAxes(graph)
+    found = [node.op.name for node in graph.nodes() if axes.is_last(node.output)]
     assert found == [
         "permute", "concat", "layernorm", "attention", "identity", "linear", "add"
     ]  # fmt: skip
     words = netdsl.loads("net A { input x: [7, 12] ; output y = x -> linear(3) }", allow=WARNINGS)
-    assert id(words.inputs[0].value) in channels_last(words.graph)
+    assert ChannelAxes(words.graph).is_last(words.graph.inputs[0].value)
     sound = netdsl.loads("net A { input x: [7, 12] ; output y = x -> conv(3, 3) }", allow=WARNINGS)
-    assert not channels_last(sound.graph)
+    heard = ChannelAxes(sound.graph)
+    assert not any(map(heard.is_last, (sound.graph.inputs[0].value, sound.graph.outputs[0].value)))

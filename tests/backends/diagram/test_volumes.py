@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from netdsl import load, loads
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Picture, Polygon
 from netdsl.backends.diagram.svg import svg
@@ -23,11 +24,13 @@ from netdsl.backends.diagram.volumes.columns import Study
 from netdsl.backends.diagram.volumes.forms import ALONG, UP
 from netdsl.backends.diagram.volumes.links import VISIBLE, window_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
-from netdsl.backends.diagram.volumes.pyramid_bins import adaptive_bins, paper_bins
 from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.pool import AdaptiveMaxPool
+from netdsl.ops.pyramid import Spp
 from tests import examples
 from tests.backends.diagram.checks import cuts, overlapping
 from tests.legal_networks import legal_network
@@ -85,7 +88,7 @@ def volumes(picture: Picture) -> list[Group]:
 def uncovered(graph: Graph, picture: Picture) -> Counter[str]:
     """Paths of the nodes that run, each counted once, less those of the drawing."""
     running = graph.inference_nodes()
-    wanted = Counter(node.path for node in graph.nodes() if id(node) in running)
+    wanted = Counter(node.path for node in graph.nodes() if node in running)
     drawn = Counter(p for group in volumes(picture) for p in json.loads(dict(group.data)["nodes"]))
     found = Counter(wanted)
     found.subtract(drawn)
@@ -200,7 +203,8 @@ def test_adaptive_bins_are_those_of_pytorch(size: int, count: int) -> None:
     last = F.adaptive_max_pool1d(positions, count)[0]
     first = -F.adaptive_max_pool1d(-positions, count)[0]
     expected = tuple((int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
-    assert adaptive_bins(size, count) == expected
+    given, made = Tensor((1, size), "float32"), Tensor((1, count), "float32")
+    assert AdaptiveMaxPool(count).bins_of((given,), (made,)).levels == ((expected,),)
 
 
 @pytest.mark.parametrize(("size", "count"), [(13, 4), (13, 3), (13, 2), (13, 1), (10, 4), (12, 6)])
@@ -209,7 +213,9 @@ def test_bins_of_the_paper_are_a_sliding_pool(size: int, count: int) -> None:
     wide, step = ceil(size / count), size // count
     last = F.max_pool1d(positions, wide, step)[0]
     expected = tuple((int(b) + 1 - wide, int(b) + 1) for b in last)
-    assert paper_bins(size, count) == expected[:count]
+    given = Tensor((1, size, size), "float32")
+    (level,) = Spp((count,), bins="paper").bins_of((given,), ()).levels
+    assert level == (expected[:count],) * 2
 
 
 def test_a_pyramid_shows_each_bin_and_the_vector_in_proportion() -> None:
@@ -290,7 +296,7 @@ def shape_of(name: str) -> tuple[list[Step], Shape | None]:
     graph = network(name)
     numbers = numbers_for(graph)
     steps = steps_of(graph, numbers)
-    return steps, u_shape(Study(steps, numbers, frozenset()))
+    return steps, u_shape(Study(steps, numbers, ChannelAxes(graph)))
 
 
 @pytest.mark.parametrize(

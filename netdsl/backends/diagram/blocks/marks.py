@@ -8,7 +8,6 @@ from dataclasses import replace
 from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.blocks.leaf import Leaf
 from netdsl.backends.diagram.blocks.wiring import INPUT, SIZE_ONLY, SKIP, Wire
-from netdsl.backends.diagram.units import family
 from netdsl.ir.graph import Node, Value
 
 
@@ -62,4 +61,4 @@ def _is_merged(value: Value, box: Leaf) -> bool:
     if box.unit is None or not box.unit.is_block:
         return False
     readers = [node for node in box.unit.nodes if _reads_numbers(node, value)]
-    return bool(readers) and all(family(node) == "merging" for node in readers)
+    return bool(readers) and all(node.op.family == "merging" for node in readers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netdsl.backends.diagram.axes import AxisOrder
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
@@ -19,7 +19,7 @@ from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import most_usual
-from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
+from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
 
@@ -52,12 +52,12 @@ class BlockSheet(Sheet):
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
         self.names = ShapeNames(graph.symbols)
-        self.axes = AxisOrder(graph)
+        self.axes = ChannelAxes(graph)
         self.ends = _end_values(graph)
         self.wiring = Wiring.of(graph, units)
         self.usual_tail = usual_tail_of(units)
         self.training = training_units(graph, self.wiring)
-        self.keys = {id(unit): key for key, unit in self.wiring.leaves.items()}
+        self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
         self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
         self.items = self.sequence()
@@ -67,8 +67,8 @@ class BlockSheet(Sheet):
         for number, item in enumerate(self.graph.inputs):
             boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input")
         for unit, inside in _with_block(self.units, ""):
-            key = self.keys[id(unit)]
-            boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, inside)
+            key = self.keys[unit]
+            boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
         for number, item in enumerate(self.graph.outputs):
             line = "output, in training" if item.when_training else "output"
             boxes[f"{OUTPUT}{number}"] = end_leaf(item.name, line)
@@ -83,7 +83,7 @@ class BlockSheet(Sheet):
         for key in inputs:
             main += ends.get(key, [])
         for unit in self.units:
-            keys = [self.keys[id(leaf)] for leaf in leaves([unit])]
+            keys = [self.keys[leaf] for leaf in leaves([unit])]
             place = late if all(key in self.training for key in keys) else main
             place += [unit, *(end for key in keys for end in ends.get(key, []))]
         self.first_late = len(main)
@@ -104,7 +104,7 @@ class BlockSheet(Sheet):
         return found
 
     def piece(self, item: str | Unit) -> Piece:
-        keys = [item] if isinstance(item, str) else [self.keys[id(leaf)] for leaf in leaves([item])]
+        keys = [item] if isinstance(item, str) else [self.keys[leaf] for leaf in leaves([item])]
         boxes = [self.boxes[key] for key in keys]
         if isinstance(item, str):
             resolution = self._resolution(self.ends[item])
@@ -148,7 +148,7 @@ class BlockSheet(Sheet):
     def lines(self) -> list[str]:
         running = self.graph.inference_nodes()
         nodes = list(self.graph.nodes())
-        inference = [node for node in nodes if id(node) in running]
+        inference = [node for node in nodes if node in running]
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
         if learned != all_learned:
@@ -161,10 +161,13 @@ class BlockSheet(Sheet):
             parts.append(f"{len(nodes):,} operations in {drawn:,} drawn units")
         order = {4: "channels × depth × height × width", 3: "channels × height × width",
                  2: "channels × length"}  # fmt: skip
-        rank = max((len(item.shape) for item in self.graph.inputs), default=0)
-        if rank in order:
-            other = "" if self.axes.is_usual() else ", in another order behind permute and reshape"
-            parts.append(f"shapes are {order[rank]}, batch left out{other}")
+        first = max(self.graph.inputs, key=lambda item: len(item.shape), default=None)
+        if first is not None and len(first.shape) in order:
+            named = order[len(first.shape)]
+            if self.axes.is_last(first.value):
+                named = "length × channels"
+            other = ", in another order behind permute and reshape" * self.axes.is_turned
+            parts.append(f"shapes are {named}, batch left out{other}")
         return self.fitted(parts)
 
 
@@ -177,7 +180,7 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
 
 def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
     """What most convolutions have folded behind them."""
-    heads = [u for u in _deep(units) if not u.is_block and family(u.node) == "convolution"]
+    heads = [u for u in _deep(units) if not u.is_block and u.node.op.family == "convolution"]
     return most_usual(map(tail, heads))
 
 
@@ -188,7 +191,7 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
 def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
-    found = {k for k, u in wiring.leaves.items() if all(id(n) not in running for n in u.nodes)}
+    found = {k for k, u in wiring.leaves.items() if all(n not in running for n in u.nodes)}
     return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.patches import Patch, Sight, patches
-from netdsl.backends.diagram.axes import AxisOrder
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Value
 
@@ -33,12 +33,12 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     All sizes are numbers. Units for which there is no more room are left out, the last first.
     """
     sights = [patches(graph, item) for item in graph.inputs if len(item.shape) - 1 in AXES]
-    order = AxisOrder(graph)
+    order = ChannelAxes(graph)
     found: dict[str, Told] = {}
     room = MOST_POSITIONS
     for unit in units:
         value = unit.outputs[0]
-        seen = [sight.get(id(value)) for sight in sights]
+        seen = [sight.get(value) for sight in sights]
         axes = sorted({axis for sight in seen if sight is not None for axis in sight.along})
         told = sum(len(p) for sight in seen if sight is not None for p in sight.along.values())
         if not any(seen) or told > room:
@@ -51,7 +51,7 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     return found
 
 
-def _axis(value: Value, axis: int, order: AxisOrder) -> Told:
+def _axis(value: Value, axis: int, order: ChannelAxes) -> Told:
     origin, names = order.origin(value, axis), AXES.get(value.type.rank - 1, ())
     is_known = origin is not None and 0 < origin <= len(names)
     name = names[origin - 1] if is_known and origin else f"index of axis {axis + 1}"
