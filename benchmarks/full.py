@@ -106,9 +106,9 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
-        "coverage", "diagrams_docs", "docs_commands", "floors", "hostile", "hostile_names",
+        "architecture", "coverage", "diagrams_docs", "docs_commands", "hostile", "hostile_names",
         "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging", "plugin_answers",
-        "plugin_faults", "plugins", "readme", "tutorial",
+        "plugin_faults", "plugins", "readme", "tiers", "tutorial", "walkthrough",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

@@ -18,7 +18,7 @@ from netdsl.network import Network
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.params import Same, show
-from netdsl.ops.plugins import Plugin, installed, installed_names, plugged
+from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast, parse
 
 ROW = re.compile(
@@ -201,16 +201,6 @@ def pages() -> dict[str, Page]:
 
 def _rank(family: str) -> tuple[int, str]:
     return (FAMILIES.index(family), "") if family in FAMILIES else (len(FAMILIES), family)
-
-
-def looked_up(
-    name: str | None, width: int, plugins: Sequence[Plugin] = (), *, everything: bool = False
-) -> str:
-    """What `netdsl layers` prints. Raises `KeyError`, `PluginError`."""
-    with plugged(plugins):
-        if everything:
-            return manual()
-        return (listing(width) if name is None else layer_text(name, min(width, 100))) + "\n"
 
 
 def layer_text(name: str, width: int = 100) -> str:

@@ -178,14 +178,12 @@ def _step_text(axis: Reach | None) -> str:
 
 def summarise(graph: Graph, depth: int | None = None) -> Summary:
     """The cost of every layer, and in all; blocks below `depth` are folded into one row."""
-    needed = graph.inference_nodes()
-    writer = _Writer(graph, needed)
+    running = graph.inference_nodes()
+    writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if node in needed]
     macs = _sum(writer.macs(node) for node in running)
     weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(count_parameters(layer) for layer in graph.layers()
-               if any(node in needed for node in layer.calls))  # fmt: skip
+    left = sum(map(count_parameters, {node.layer for node in running}))
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
@@ -212,8 +210,8 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[Node]) -> None:
-        self.needed = needed
+    def __init__(self, graph: Graph) -> None:
+        self.running = graph.inference_nodes()
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
 
@@ -242,7 +240,7 @@ class _Writer:
             _sum(map(self.macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(node in self.needed for node in nodes),
+            self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 

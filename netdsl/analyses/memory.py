@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.base import elements, op_of, types_of
 from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
 
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,
-         "bool": 1}  # fmt: skip
-"""Of an element, where it is not 4."""
 OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
 KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)
 
@@ -40,8 +38,7 @@ class Memory:
 
 def memory(graph: Graph) -> Memory:
     """The memory that the values of a network take."""
-    running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if node in running]
+    nodes = graph.inference_nodes()
     held = _Holdings(graph, nodes)
     alive: dict[Node, Size] = {}
     now: Size = sum((held.size(v) for v in held.first), 0)
@@ -65,7 +62,7 @@ class _Holdings:
     `first` are the inputs that something needs, `born` and `dying` the values by step.
     """
 
-    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+    def __init__(self, graph: Graph, nodes: Collection[Node]) -> None:
         self.roots: dict[Value, Value] = {}
         self.born: dict[int, list[Value]] = {}
         self.dying: dict[int, list[Value]] = {}
@@ -84,7 +81,7 @@ class _Holdings:
                     scattered.add(value)
             for value in (*node.inputs, *node.outputs):
                 last[self.root(value)] = index
-        kept = {self.root(o.value) for o in graph.outputs if not o.when_training}
+        kept = {self.root(output.value) for output in graph.inference_outputs}
         self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
             if value not in kept:

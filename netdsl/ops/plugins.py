@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TypeAlias, TypeGuard
 from zlib import crc32
 
-from netdsl.diagnostics.reading import MAX_BYTES
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
 from netdsl.ops.facts import KINDS, Work
@@ -96,7 +96,7 @@ def _load_file(path: Path) -> ModuleType:
     if path.exists() and not path.is_file():  # a pipe would block, a device may have no end
         raise OSError(EINVAL, "it is no plain file")
     if path.stat().st_size > MAX_BYTES:
-        raise OSError(EFBIG, "it is larger than 10 MB")
+        raise OSError(EFBIG, f"it is {TOO_LARGE}")
     stamp = f"{path} {path.stat().st_mtime_ns}"
     name = f"netdsl_plugin_{path.stem}_{crc32(stamp.encode()):08x}"
     if name in sys.modules:

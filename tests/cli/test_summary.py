@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 import netdsl
 from netdsl.cli import main
-from netdsl.report import print_summary
+from netdsl.cli.commands.summary import print_summary
 from tests.examples import NAMES, example
 
 ALEXNET_2012 = """

@@ -8,9 +8,10 @@ from math import prod
 from netdsl.analyses.cost import summarise
 from netdsl.analyses.memory import memory
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.backends.onnx.model import BYTES, Model, batch_name
+from netdsl.backends.onnx.model import Model, batch_name
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.lowering import UNKNOWN
 
 Point = Mapping[str, int]

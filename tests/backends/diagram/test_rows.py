@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import netdsl
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, Pen, shared
 from netdsl.backends.diagram.blocks.picture import BlockSheet
-from netdsl.backends.diagram.blocks.rows import Piece, cut, in_line, length_of
+from netdsl.backends.diagram.blocks.rows import Piece, cut, length_of
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
@@ -49,6 +50,11 @@ def rows_of(picture: Picture) -> list[tuple[float, float]]:
 
 def row_of(rows: list[tuple[float, float]], y: float) -> int:
     return next((n for n, (top, bottom) in enumerate(rows) if top <= y <= bottom), 0)
+
+
+def in_line(pieces: list[Piece]) -> list[Piece]:
+    """The pieces, each leading to the next one."""
+    return [replace(piece, readers=(place + 1,)) for place, piece in enumerate(pieces)]
 
 
 def test_a_pool_ends_a_row_and_a_strided_block_begins_one() -> None:

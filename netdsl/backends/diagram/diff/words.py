@@ -9,7 +9,7 @@ from netdsl.analyses.cost import setting_text
 from netdsl.backends.diagram.blocks.labels import rough, title_of, word
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.diff.compare import Match, NodePair
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
@@ -17,7 +17,6 @@ from netdsl.ir.tensor import Shape
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work
 
-MINUS = "\N{MINUS SIGN}"
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
 CHANGES = ("same", "changed", "added", "gone")
 MOST_LINES = 4
@@ -93,8 +92,7 @@ def _signed_share(before: int, after: int) -> str:
 
 
 def _inference(graph: Graph) -> list[Node]:
-    running = graph.inference_nodes()
-    return [node for node in graph.nodes() if node in running]
+    return list(graph.inference_nodes())
 
 
 def cost_line(match: Match, shown: frozenset[str]) -> str:

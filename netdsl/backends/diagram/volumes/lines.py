@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netdsl.analyses.cost import summarise
 from netdsl.backends.diagram.fonts import wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
-from netdsl.backends.diagram.options import SMALLEST_PRINT
+from netdsl.backends.diagram.options import INCH, SMALLEST_PRINT
 from netdsl.backends.diagram.volumes.columns import SOFT, Column, Study
 from netdsl.backends.diagram.volumes.forms import SHORT
 from netdsl.backends.diagram.volumes.names import example_of
@@ -63,9 +63,9 @@ def small_print(width: float) -> list[str]:
     smallest = SOFT * PRINT_WIDTH / width
     if smallest >= SMALLEST_PRINT:
         return []
-    inches = SMALLEST_PRINT / SOFT * width / 72
+    inches = SMALLEST_PRINT / SOFT * width / INCH
     return [
-        f"printed {PRINT_WIDTH / 72:g} in wide, its smallest text is {smallest:.1f} pt; from "
+        f"printed {PRINT_WIDTH / INCH:g} in wide, its smallest text is {smallest:.1f} pt; from "
         f"{inches:.1f} in on it is {SMALLEST_PRINT:g} pt, and `--width` lays it out for a page"
     ]
 

@@ -1,4 +1,4 @@
-"""A module imports from its own package or from a smaller floor, and torch only in backends."""
+"""A module imports from its own package or from a lower tier, and torch only in backends."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "netdsl"
-FLOORS = {
-    "diagnostics": 0, "syntax": 1, "ir": 1, "ops": 2, "elaborate": 3, "analyses": 4, "passes": 4, "lints": 5,
-    "backends": 5, "importers": 5, "driver": 6, "network": 6, "files": 4, "mend": 6, "reference": 6, "cli": 7, "report": 7, "exporting": 7, "drawing": 7, "options": 7, "shell": 7, "formatting": 6, "numerals": 7,
+TIERS = {
+    "diagnostics": 0, "syntax": 1, "ir": 1, "ops": 2, "elaborate": 3, "analyses": 4, "passes": 4, "files": 4, "lints": 5,
+    "backends": 5, "importers": 5, "driver": 6, "graph_builder": 6, "network": 6, "fixing": 6, "formatting": 6, "reference": 6, "cli": 7,
     "lsp": 7,
 }  # fmt: skip
-TOP = (
-    ("driver", "network", "files", "formatting", "mend", "reference"),
-    ("cli", "drawing", "exporting", "numerals", "options", "report", "shell", "__main__"),
-)
-ROOMS = {
+TOP = ("driver", "graph_builder", "network", "fixing", "formatting", "reference")
+"""Files of one tier that use each other."""
+VIEWS = {
     "blocks": (),
     "diff": ("blocks",),
     "neurons": ("blocks", "volumes"),
     "page": ("blocks",),
     "volumes": ("blocks",),
 }
-"""Rooms of the diagrams, and those that each may use; what lies beside them uses none."""
-HALL = ("draw.py",)
+"""The packages of the diagram backend, and those that each may use; what lies beside them uses none."""
+ABOVE_VIEWS = ("draw.py",)
 LONGEST_FUNCTION = 55
 ONLY_IN = {"torch": "backends", "onnx": "backends", "islpy": "ir/solver.py", "lark": "syntax"}
 
@@ -58,9 +56,9 @@ def offences(path: str, text: str) -> list[str]:
         if top != "netdsl" or not rest or own in ("__init__", "__main__"):
             continue
         other = rest.split(".")[0]
-        same = other == own or any(own in group and other in group for group in TOP)
-        if not same and FLOORS[other] >= FLOORS[own]:
-            found.append(f"{path} (floor {FLOORS[own]}) imports {name} (floor {FLOORS[other]})")
+        same = other == own or (own in TOP and other in TOP)
+        if not same and TIERS[other] >= TIERS[own]:
+            found.append(f"{path} (tier {TIERS[own]}) imports {name} (tier {TIERS[other]})")
     return found
 
 
@@ -72,27 +70,27 @@ def test_imports_go_down(path: str) -> None:
     assert offences(path, (ROOT / path).read_text()) == []
 
 
-def used_rooms(path: str, text: str) -> set[str]:
-    """The rooms of the diagrams that a file uses, its own left out."""
+def used_views(path: str, text: str) -> set[str]:
+    """The views that a file of the diagram backend uses, its own left out."""
     _, _, *own = path.split("/")
     inner = [
         name.split(".")[3:] for name in imports(text) if name.startswith("netdsl.backends.diagram.")
     ]
-    return {name[0] for name in inner if name and name[0] in ROOMS and name[0] != own[0]}
+    return {name[0] for name in inner if name and name[0] in VIEWS and name[0] != own[0]}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.startswith("backends/diagram/")])
-def test_rooms_of_the_diagrams_use_few_others(path: str) -> None:
-    room = path.split("/")[2]
-    if room not in HALL:
-        assert used_rooms(path, (ROOT / path).read_text()) <= set(ROOMS.get(room, ()))
+def test_views_use_few_others(path: str) -> None:
+    view = path.split("/")[2]
+    if view not in ABOVE_VIEWS:
+        assert used_views(path, (ROOT / path).read_text()) <= set(VIEWS.get(view, ()))
 
 
-def test_a_planted_door_between_rooms_is_found() -> None:
+def test_a_planted_import_between_views_is_found() -> None:
     text = "from netdsl.backends.diagram.neurons.columns import FEW"
-    assert used_rooms("backends/diagram/blocks/paint.py", text) == {"neurons"}
-    assert used_rooms("backends/diagram/svg.py", text) == {"neurons"}
-    assert used_rooms("backends/diagram/neurons/picture.py", text) == set()
+    assert used_views("backends/diagram/blocks/paint.py", text) == {"neurons"}
+    assert used_views("backends/diagram/svg.py", text) == {"neurons"}
+    assert used_views("backends/diagram/neurons/picture.py", text) == set()
 
 
 @pytest.mark.parametrize(
