@@ -123,13 +123,18 @@ def _compiled(
     """One net of a program."""
     loaded = sink.copy()
     graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
-    _verified(graph)
+    verified(graph)
     if graph is None and sizes:
         options = {"net": net, "params": params, "max_nodes": max_layers}
         graph = _for_inference(unit, loaded, sizes, options)
         sink = loaded if graph is not None else sink
     if graph is None:
         raise DiagnosticError(sink.diagnostics)
+    return finished(unit, graph, sink, allow)
+
+
+def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) -> Network:
+    """The network of a graph: its size contract proved, its warnings given."""
     check_contract(graph, sink)
     if not sink.has_errors:
         lint(Subject(unit, graph), sink)
@@ -141,7 +146,8 @@ def _compiled(
     return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
 
 
-def _verified(graph: Graph | None) -> None:
+def verified(graph: Graph | None) -> None:
+    """Verify what was built or changed, where that is asked for."""
     if VERIFY_IR and graph is not None:
         verify(graph, by_rule)
 
@@ -162,7 +168,7 @@ def _for_inference(
     refused = any(r.condition is False and not r.training_only for r in fixed.requirements)
     if refused or fixed.where is False or not is_legal(fixed):
         return None
-    _verified(fixed)
+    verified(fixed)
     return fixed
 
 

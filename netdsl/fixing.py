@@ -1,4 +1,4 @@
-"""`netdsl check --fix`: the safe fixes of a file's diagnostics, applied until none is left."""
+"""`netdsl check --fix`: applies the safe fixes of diagnostics until none is left."""
 
 from __future__ import annotations
 

@@ -178,10 +178,9 @@ def _step_text(axis: Reach | None) -> str:
 
 def summarise(graph: Graph, depth: int | None = None) -> Summary:
     """The cost of every layer, and in all; blocks below `depth` are folded into one row."""
-    needed = graph.inference_nodes()
-    writer = _Writer(graph, needed)
+    running = graph.inference_nodes()
+    writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if node in needed]
     weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
@@ -199,15 +198,12 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
 
 def inference_parameters(graph: Graph) -> int:
     """Learned numbers of the layers that run at inference."""
-    needed = graph.inference_nodes()
-    layers = (a for a in graph.layers() if any(node in needed for node in a.calls))
-    return sum(map(count_parameters, layers))
+    return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
 
 
 def multiply_adds(graph: Graph) -> Size:
     """Those of one inference."""
-    needed = graph.inference_nodes()
-    return _sum(_macs(node) for node in graph.nodes() if node in needed)
+    return _sum(map(_macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -222,8 +218,8 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[Node]) -> None:
-        self.needed = needed
+    def __init__(self, graph: Graph) -> None:
+        self.running = graph.inference_nodes()
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
 
@@ -252,7 +248,7 @@ class _Writer:
             _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(node in self.needed for node in nodes),
+            self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 

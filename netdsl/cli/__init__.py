@@ -1,4 +1,4 @@
-"""The command line, thin: a file a command in `commands/`, and beside it what all of them share."""
+"""The command line: one file a command in `commands/`, and what they share beside it."""
 
 from __future__ import annotations
 

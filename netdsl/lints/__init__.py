@@ -1,4 +1,4 @@
-"""Warnings: what is right by the rules and most likely not meant. One lint a file, named as it."""
+"""Warnings about what is legal and probably not meant, one lint a file."""
 
 from __future__ import annotations
 

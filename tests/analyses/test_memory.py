@@ -42,8 +42,7 @@ def held_step_by_step(graph: Graph) -> dict[Node, int]:
 
     The layers are run one by one by their recipes, and what no later layer needs is let go.
     """
-    running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if node in running]
+    nodes = list(graph.inference_nodes())
     last: dict[Value, int] = {}
     for index, node in enumerate(nodes):
         last |= dict.fromkeys((*node.inputs, *node.outputs), index)

@@ -15,7 +15,6 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import Shape
 from netdsl.ops.base import op_of
-from netdsl.ops.base import settings as values_of
 from netdsl.ops.facts import Work
 
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
@@ -93,8 +92,7 @@ def _signed_share(before: int, after: int) -> str:
 
 
 def _inference(graph: Graph) -> list[Node]:
-    running = graph.inference_nodes()
-    return [node for node in graph.nodes() if node in running]
+    return list(graph.inference_nodes())
 
 
 def cost_line(match: Match, shown: frozenset[str]) -> str:
@@ -137,7 +135,7 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
 def _settings(old: Node, new: Node) -> list[str]:
     """`channels 64 → 128`."""
     found: list[str] = []
-    pairs = zip(values_of(op_of(old)), values_of(op_of(new)), strict=True)
+    pairs = zip(op_of(old).settings(), op_of(new).settings(), strict=True)
     for (parameter, before), (_, after) in pairs:
         if repr(before) != repr(after):
             name = parameter.name.replace("_", " ")
