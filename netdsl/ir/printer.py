@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from fractions import Fraction
+from typing import cast
 
 from netdsl.ir.decimals import decimal
 from netdsl.ir.graph import Child, Graph, Input, Kind, Node, OpLike, Scope, Value
@@ -126,7 +127,8 @@ def _setting(value: object) -> str:
             return value
         case tuple() | list():
             opening, closing = "()" if isinstance(value, tuple) else "[]"
-            return f"{opening}{', '.join(map(_setting, value))}{closing}"
+            parts = cast("Sequence[object]", value)
+            return f"{opening}{', '.join(map(_setting, parts))}{closing}"
         case bool():
             return "true" if value else "false"
         case _:
