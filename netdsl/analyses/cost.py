@@ -181,21 +181,29 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     running = graph.inference_nodes()
     writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    macs = _sum(writer.macs(node) for node in running)
-    weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(map(count_parameters, {node.layer for node in running}))
+    weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
         tuple(rows),
         sum(map(count_parameters, graph.layers())),
-        left,
-        macs,
+        inference_parameters(graph),
+        multiply_adds(graph),
         _sum(elements(_types(node.outputs)) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
+
+
+def inference_parameters(graph: Graph) -> int:
+    """Learned numbers of the layers that run at inference."""
+    return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
+
+
+def multiply_adds(graph: Graph) -> Size:
+    """Those of one inference."""
+    return _sum(map(_macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -237,18 +245,19 @@ class _Writer:
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(self.macs, nodes)) if fits else 0,
+            _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 
-    def macs(self, node: Node) -> Size:
-        return op_of(node).macs(_types(node.inputs), _types(node.outputs))
-
     def connections(self, node: Node) -> Size | None:
         return op_of(node).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _macs(node: Node) -> Size:
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:

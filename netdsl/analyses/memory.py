@@ -8,13 +8,11 @@ from types import MappingProxyType
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.base import elements, op_of, types_of
 from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
 
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,
-         "bool": 1}  # fmt: skip
-"""Of an element, where it is not 4."""
 OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
 KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)
 

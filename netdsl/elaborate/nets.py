@@ -30,6 +30,9 @@ from netdsl.ops.rule import by_rule
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
+MAX_SIZE = 2**31
+"""The largest number that a size symbol may stand for."""
+
 
 def elaborate(
     unit: Unit,
@@ -173,7 +176,7 @@ class NetElaborator:
         except Broken:
             return None
         for item, size in zip(statement.shape.items, shape, strict=True):
-            if isinstance(size, int) and not 1 <= size <= 2**31:
+            if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
                 self.state.error(
                     self.place,
                     "bad-size",

@@ -10,7 +10,7 @@ from operator import is_
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
-from netdsl.ops.base import op_of, settings, types_of
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
 
 
@@ -91,7 +91,7 @@ def _setting_difference(pattern: Node, other: Node) -> str:
     name = pattern.op.name
     if type(pattern.op) is not type(other.op):
         return OTHER_LAYERS
-    pairs = zip(settings(op_of(pattern)), settings(op_of(other)), strict=True)
+    pairs = zip(op_of(pattern).settings(), op_of(other).settings(), strict=True)
     for (parameter, one), (_, two) in pairs:
         if one != two:
             return f"`{name}` has `{parameter.name}` {_said(two)} here and {_said(one)} there"

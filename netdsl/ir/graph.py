@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Truth
@@ -43,6 +43,10 @@ class OpLike(Protocol):
 
     name: ClassVar[str]
     family: ClassVar[str]
+
+    def settings(self) -> Iterator[tuple[Any, object]]:
+        """Its parameters, each with its value."""
+        ...
 
     def shown_stride(self) -> object:
         """The stride of its windows: one for all axes, or one each."""

@@ -27,7 +27,7 @@ class Activation(Op):
     takes_weights: ClassVar[bool] = True
     module: ClassVar[str] = ""
     function: ClassVar[str] = ""
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = ()
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = ()
     """Fields as PyTorch calls them: our name, its name, its default."""
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -48,7 +48,7 @@ class Activation(Op):
         given = changed(
             **{
                 theirs: (From(getattr(self, ours), ours), default)
-                for ours, theirs, default in self.settings
+                for ours, theirs, default in self.arguments
             }
         )
         call = TorchCall(self.function, (In(0),), given)
@@ -217,7 +217,7 @@ class LeakyRelu(Activation):
     elsewhere: ClassVar[str] = "leakyrelu lrelu"
     module: ClassVar[str] = "LeakyReLU"
     function: ClassVar[str] = "F.leaky_relu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
 
     slope: float = param(FLOAT, "factor below zero", 0.01)
 
@@ -236,7 +236,7 @@ class Elu(Activation):
     title: ClassVar[str] = "ELU"
     module: ClassVar[str] = "ELU"
     function: ClassVar[str] = "F.elu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
 
@@ -255,7 +255,7 @@ class Celu(Activation):
     title: ClassVar[str] = "CELU"
     module: ClassVar[str] = "CELU"
     function: ClassVar[str] = "F.celu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
 
@@ -283,7 +283,7 @@ class HardTanh(Activation):
     elsewhere: ClassVar[str] = "hardtan"
     module: ClassVar[str] = "Hardtanh"
     function: ClassVar[str] = "F.hardtanh"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("low", "min_val", -1.0),
         ("high", "max_val", 1.0),
     )
@@ -310,7 +310,7 @@ class SoftPlus(Activation):
     name: ClassVar[str] = "softplus"
     module: ClassVar[str] = "Softplus"
     function: ClassVar[str] = "F.softplus"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("beta", "beta", 1.0),
         ("threshold", "threshold", 20.0),
     )
@@ -338,7 +338,7 @@ class Gelu(Activation):
     title: ClassVar[str] = "GELU"
     module: ClassVar[str] = "GELU"
     function: ClassVar[str] = "F.gelu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("approximate", "approximate", "none"),
     )
 

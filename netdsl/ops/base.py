@@ -233,6 +233,10 @@ class Op:
         """
         to.refuse(f"`{self.name}` has no form in ONNX yet")
 
+    def settings(self) -> Iterator[tuple[OpParameter, object]]:
+        """Its parameters, each with its value."""
+        return ((part, getattr(self, part.name)) for part in parameters(type(self)))
+
     # --- facts that settings and shapes decide ---------------------------------------------
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
@@ -254,7 +258,7 @@ class Op:
 
     def sliding(self) -> Sliding | None:
         """The windows that it slides over a map, read off the fields that are called so."""
-        own = {parameter.name: value for parameter, value in settings(self)}
+        own = {parameter.name: value for parameter, value in self.settings()}
         if "kernel" not in own:
             return None
         return Sliding(**{at: own[at] for at in Sliding.__dataclass_fields__ if at in own})  # type: ignore[arg-type]
@@ -266,7 +270,7 @@ class Op:
 
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which the size alone is read."""
-        values = (value for _, value in settings(self))
+        values = (value for _, value in self.settings())
         return frozenset(value.index for value in values if isinstance(value, FromValue))
 
     def joined_axis(self, rank: int) -> int | None:
@@ -451,14 +455,9 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
     return tuple(found)
 
 
-def settings(op: Op) -> Iterator[tuple[OpParameter, object]]:
-    """The parameters of an op, each with its value."""
-    return ((parameter, getattr(op, parameter.name)) for parameter in parameters(type(op)))
-
-
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
     """The settings that must be given, or are not what they are by default."""
-    for parameter, value in settings(op):
+    for parameter, value in op.settings():
         default = parameter.default
         same = getattr(op, default.parameter) if isinstance(default, Same) else default
         if parameter.required or value != same:

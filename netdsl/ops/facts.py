@@ -45,6 +45,8 @@ class Storage(Enum):
     """Input 0 itself where its numbers lie one after the other, else a copy."""
 
 
+KINDS = ("conv", "conv_transpose", "linear")
+"""What policies of initialisation tell apart."""
 FAMILIES: Mapping[str, Mapping[str, object]] = {
     "convolution": {"channels_at": 0, "leads": True},
     "pooling": {"channels_at": 0, "zoom": -1},

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from netdsl.ir.graph import Layer, WeightSpec
 from netdsl.ops.base import Op, Rules
+from netdsl.ops.facts import KINDS
 from netdsl.ops.params import FLOAT, choice, optional, param
 from netdsl.ops.recipe import Keywords, keywords
 
@@ -101,7 +102,6 @@ TORCHVISION: Mapping[str, Mapping[str, Rule]] = {
     "googlenet": {"conv": Rule("trunc_normal", 0.01), "linear": Rule("trunc_normal", 0.01)},
 }
 """What torchvision 0.28 does in its classes of these names."""
-FAMILIES = ("conv", "conv_transpose", "linear")
 
 
 def policies() -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def policy(name: str) -> Mapping[str, Rule]:
     if name == PYTORCH:
         return {}
     if name in WORDS:
-        return dict.fromkeys(FAMILIES, Rule(name, STD, "zeros"))
+        return dict.fromkeys(KINDS, Rule(name, STD, "zeros"))
     if name not in TORCHVISION:
         raise ValueError(f"no initialisation is called {name!r}; there are {', '.join(policies())}")
     return TORCHVISION[name]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.drift import steady
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
-from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements, settings
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.facts import TIMES, Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -137,7 +137,7 @@ class Pad(Op):
         self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
     ) -> tuple[str, ...]:
         """Amounts that depend on sizes are told by what they come to."""
-        if not any(isinstance(value, Dim) for _, value in settings(self)):
+        if not any(isinstance(value, Dim) for _, value in self.settings()):
             return super().told(inputs, outputs, size)
         mode = (self.mode,) if self.mode != "constant" else ()
         return (f"to {TIMES.join(map(size, outputs[0].spatial))}", *mode)

@@ -10,7 +10,7 @@ from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Kind, Layer, Scope, Value
-from netdsl.ops.base import Op, Refusal, settings, types_of
+from netdsl.ops.base import Op, Refusal, types_of
 from netdsl.ops.rule import by_rule
 
 
@@ -62,7 +62,7 @@ def _values(graph: Graph) -> list[Value]:
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
     op = cast(Op, layer.op)
-    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in settings(op)}
+    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in op.settings()}
     layer.op = replace(op, **changed)
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
 

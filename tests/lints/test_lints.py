@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl import lints
 from netdsl.lints import LINTS, WARNINGS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -189,6 +190,11 @@ def test_a_refused_depthwise_kernel_is_not_taken_for_channels() -> None:
 def test_every_warning_has_cases() -> None:
     assert set(SPEAKS) == set(SILENT) == WARNINGS
     assert {rule.__name__.replace("_", "-") for rule in LINTS} < WARNINGS
+
+
+def test_every_file_is_a_lint_and_runs_in_the_order_of_the_names() -> None:
+    names = {path.stem for path in Path(lints.__file__).parent.glob("*.py")}
+    assert [lint.__name__ for lint in LINTS] == sorted(names - {"__init__", "silence", "subject"})
 
 
 @pytest.mark.parametrize(("code", "text"), cases(SPEAKS))

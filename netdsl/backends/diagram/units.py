@@ -288,14 +288,6 @@ def leaves(units: Iterable[Unit]) -> Iterator[Unit]:
             yield unit
 
 
-def copies_of(unit: Unit, around: Sequence[Unit]) -> int:
-    """How often a unit stands in the network, with the repeats it is drawn in."""
-    times = unit.count
-    for outer in around:
-        times *= outer.count
-    return times
-
-
 def longest_way(unit: Unit) -> int:
     """The longest way through a block, in boxes of what is drawn open."""
     depth: dict[Value, int] = {}

@@ -10,20 +10,17 @@ from typing import cast
 
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx.guard import guarded
+from netdsl.backends.onnx.options import OPSET
 from netdsl.backends.onnx.ranges import check_node
 from netdsl.backends.onnx.sizes import SizeTable
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Span
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.answers import check_onnx
 from netdsl.ops.base import Op, Refusal
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
 
-BYTES = {
-    "float64": 8, "float32": 4, "float16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
-    "uint8": 1, "bool": 1,
-}  # fmt: skip
-OPSET = 18
 BATCH_NAMES = ("N", "batch", "batch_size")
 
 

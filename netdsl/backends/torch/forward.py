@@ -29,8 +29,6 @@ LONGEST = 64
 FEW = 4
 """Results of one call that are all given names, even where they go on together."""
 FLOW_NAMES = ("x", "y", "z")
-CALLED = {"functools", "getattr", "max"}
-"""What a `forward` may call, so that none of its variables can be called so."""
 BROKEN_BADLY = {*OPERATORS, "mean"}
 """Calls that are written with operators, at which a line is not broken well between two terms."""
 

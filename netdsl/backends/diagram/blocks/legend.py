@@ -10,7 +10,7 @@ from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, SKIP
 from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.roles import families_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
-from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, ShapeNames
 from netdsl.ops.base import op_of
 
 WIDTH = 720.0
@@ -22,7 +22,7 @@ _KINDS = {
     "act": ("activation, dropout", "pill"), "merge": ("merging", "circle"),
     "move": ("moves values only", "sharp"), "other": ("", "sharp"),
     "block": ("block, closed", "block"), "added": ("+ added", "box"),
-    "gone": ("\N{MINUS SIGN} taken away", "box"),
+    "gone": (f"{MINUS} taken away", "box"),
     "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 

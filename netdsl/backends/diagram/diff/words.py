@@ -9,16 +9,14 @@ from netdsl.analyses.cost import setting_text
 from netdsl.backends.diagram.blocks.labels import rough, title_of, word
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.diff.compare import Match, NodePair
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import Shape
 from netdsl.ops.base import op_of
-from netdsl.ops.base import settings as values_of
 from netdsl.ops.facts import Work
 
-MINUS = "\N{MINUS SIGN}"
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
 CHANGES = ("same", "changed", "added", "gone")
 MOST_LINES = 4
@@ -137,7 +135,7 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
 def _settings(old: Node, new: Node) -> list[str]:
     """`channels 64 → 128`."""
     found: list[str] = []
-    pairs = zip(values_of(op_of(old)), values_of(op_of(new)), strict=True)
+    pairs = zip(op_of(old).settings(), op_of(new).settings(), strict=True)
     for (parameter, before), (_, after) in pairs:
         if repr(before) != repr(after):
             name = parameter.name.replace("_", " ")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from netdsl.driver import MAX_SIZE
+from netdsl.elaborate.nets import MAX_SIZE
 
 MOST_COLUMNS = 10_000
 DIGITS = re.compile(r"[0-9]{1,12}")
