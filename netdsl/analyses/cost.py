@@ -178,26 +178,32 @@ def _step_text(axis: Reach | None) -> str:
 
 def summarise(graph: Graph, depth: int | None = None) -> Summary:
     """The cost of every layer, and in all; blocks below `depth` are folded into one row."""
-    needed = graph.inference_nodes()
-    writer = _Writer(graph, needed)
+    running = graph.inference_nodes()
+    writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if node in needed]
-    macs = _sum(writer.macs(node) for node in running)
-    weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(count_parameters(layer) for layer in graph.layers()
-               if any(node in needed for node in layer.calls))  # fmt: skip
+    weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
         tuple(rows),
         sum(map(count_parameters, graph.layers())),
-        left,
-        macs,
+        inference_parameters(graph),
+        multiply_adds(graph),
         _sum(elements(_types(node.outputs)) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
+
+
+def inference_parameters(graph: Graph) -> int:
+    """Learned numbers of the layers that run at inference."""
+    return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
+
+
+def multiply_adds(graph: Graph) -> Size:
+    """Those of one inference."""
+    return _sum(map(_macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -212,8 +218,8 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[Node]) -> None:
-        self.needed = needed
+    def __init__(self, graph: Graph) -> None:
+        self.running = graph.inference_nodes()
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
 
@@ -239,18 +245,19 @@ class _Writer:
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(self.macs, nodes)) if fits else 0,
+            _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(node in self.needed for node in nodes),
+            self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 
-    def macs(self, node: Node) -> Size:
-        return op_of(node).macs(_types(node.inputs), _types(node.outputs))
-
     def connections(self, node: Node) -> Size | None:
         return op_of(node).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _macs(node: Node) -> Size:
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
@@ -278,11 +285,15 @@ def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
 
 
 def _scope_text(scope: Scope) -> str:
-    """A block as it is called; else what it was written as."""
-    if scope.kind is Kind.BLOCK:
-        head, mark, rest = scope.span.text.partition("{")[0].partition("(")
-        return " ".join(f"{head.rpartition(':')[2]}{mark}{rest}".split())
-    return f"{scope.kind.value} {{ ... }}"
+    """A block as it is called, or (made in Python) with its parameters; else what it is."""
+    if scope.kind is not Kind.BLOCK:
+        return f"{scope.kind.value} {{ ... }}"
+    head, mark, rest = scope.span.text.partition("{")[0].partition("(")
+    name = head.rpartition(":")[2]
+    if name.rpartition(".")[2].strip() == scope.definition:
+        return " ".join(f"{name}{mark}{rest}".split())
+    bound = (f"{name}={setting_text(a.value)}" for name, a in scope.arguments.items())
+    return f"{scope.definition}({', '.join(bound)})"
 
 
 def count_parameters(layer: Layer) -> int:

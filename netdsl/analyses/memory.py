@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -38,8 +38,7 @@ class Memory:
 
 def memory(graph: Graph) -> Memory:
     """The memory that the values of a network take."""
-    running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if node in running]
+    nodes = graph.inference_nodes()
     held = _Holdings(graph, nodes)
     alive: dict[Node, Size] = {}
     now: Size = sum((held.size(v) for v in held.first), 0)
@@ -63,7 +62,7 @@ class _Holdings:
     `first` are the inputs that something needs, `born` and `dying` the values by step.
     """
 
-    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+    def __init__(self, graph: Graph, nodes: Collection[Node]) -> None:
         self.roots: dict[Value, Value] = {}
         self.born: dict[int, list[Value]] = {}
         self.dying: dict[int, list[Value]] = {}
@@ -82,7 +81,7 @@ class _Holdings:
                     scattered.add(value)
             for value in (*node.inputs, *node.outputs):
                 last[self.root(value)] = index
-        kept = {self.root(o.value) for o in graph.outputs if not o.when_training}
+        kept = {self.root(output.value) for output in graph.inference_outputs}
         self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
             if value not in kept:

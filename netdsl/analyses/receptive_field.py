@@ -165,7 +165,7 @@ def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     for node in graph.nodes():
         seen = [
             _through(found[value], _link(node, index), _covers(item, value, found[value]))
-            for index, value in data_inputs(node)
+            for index, value in node.data_inputs()
             if value in found
         ]
         if seen:
@@ -190,12 +190,6 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
     if joined.is_mixed and (cuts or not is_ours(type(op))):
         joined = replace(joined, is_loose=True)
     return replace(joined, is_mixed=joined.is_mixed or mixes)
-
-
-def data_inputs(node: Node) -> list[tuple[int, Value]]:
-    """The inputs whose numbers count, not only their sizes."""
-    sizes = op_of(node).size_inputs()
-    return [(i, value) for i, value in enumerate(node.inputs) if i not in sizes]
 
 
 def _link(node: Node, index: int) -> Windows | None:

@@ -70,13 +70,13 @@ class Builder:
     sink: Sink
     span: Span
     doc: str = ""
-    inputs: list[Input] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
-    symbols: list[str] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list[Input])
+    outputs: list[Output] = field(default_factory=list[Output])
+    symbols: list[str] = field(default_factory=list[str])
     where: Truth = True
     where_span: Span | None = None
-    requirements: list[Requirement] = field(default_factory=list)
-    used: set[Value] = field(default_factory=set)
+    requirements: list[Requirement] = field(default_factory=list[Requirement])
+    used: set[Value] = field(default_factory=set[Value])
 
     def __post_init__(self) -> None:
         root = Scope(Kind.NET, self.span, definition=self.name, doc=self.doc)
@@ -241,14 +241,11 @@ class Builder:
 
     def build(self) -> Graph:
         """The graph, with the paths of all layers. Nothing can be added then."""
-        root = self.site.scope
-        self.end(self.site, tuple(output.value for output in self.outputs))
-        root.inputs = tuple(item.value for item in self.inputs)
-        root.input_names = tuple(item.name for item in self.inputs)
+        self.end(self.site, ())
         graph = Graph(
             self.name,
             self.doc,
-            root,
+            self.site.scope,
             tuple(self.inputs),
             tuple(self.outputs),
             tuple(self.symbols),
@@ -256,8 +253,7 @@ class Builder:
             self.where_span,
         )
         write_paths(graph, self.sink)
-        graph.requirements = tuple(self._requirements(graph))
-        return graph
+        return replace(graph, requirements=tuple(self._requirements(graph)))
 
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
         """Mark what only training needs: what stages ask that do not run at inference."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -31,8 +31,8 @@ class Naming:
     """
 
     numbered: bool
-    entries: list[Entry] = field(default_factory=list)
-    variants: list[tuple[Node | Scope, str]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list[Entry])
+    variants: list[tuple[Node | Scope, str]] = field(default_factory=list[tuple[Node | Scope, str]])
 
     def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
         """Take the next place."""
@@ -82,6 +82,8 @@ def _next(base: str, counters: Counter[str], taken: set[str]) -> str:
             return label
 
 
+LOOPS = (Kind.REPEAT, Kind.FOR, Kind.FORK)
+"""Scopes of which several parts may stand at one place of a file."""
 KEYS = "a layer's path is its key in state_dict(), so each has its own"
 
 
@@ -143,12 +145,12 @@ class _Turns:
 
 def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
     """The turns of a loop in which these two are the same text; None if they are not."""
-    around = {inner.parent: inner for inner in _outward(one)}
-    for inner in _outward(other):
+    around = {inner.parent: inner for inner in _own(one).around()}
+    for inner in _own(other).around():
         first, loop = around.get(inner.parent), inner.parent
         if first is None or loop is None:
             continue
-        if first is inner or first.span != inner.span:
+        if first is inner or first.span != inner.span or loop.kind not in LOOPS:
             return None
         turns = [c for c in loop.children if isinstance(c, Scope) and c.span == inner.span]
         word = "repeat" if loop.kind is Kind.REPEAT else "for"
@@ -157,11 +159,8 @@ def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
     return None
 
 
-def _outward(part: Node | Scope) -> Iterator[Scope]:
-    scope = part.scope if isinstance(part, Node) else part
-    while scope is not None:
-        yield scope
-        scope = scope.parent
+def _own(part: Node | Scope) -> Scope:
+    return part.scope if isinstance(part, Node) else part
 
 
 def write_paths(graph: Graph, sink: Sink) -> None:

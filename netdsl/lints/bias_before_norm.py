@@ -9,7 +9,7 @@ from netdsl.ops.base import op_of
 
 
 def bias_before_norm(subject: Subject, sink: Sink) -> None:
-    """Warn of a bias whose only reader is a batch or instance norm, at every use of its line."""
+    """Warn of a bias that only a batch or instance norm reads, at every use of its line."""
     lines: dict[tuple[int, int], list[Node]] = {}
     for node in subject.nodes():
         if _bias_axis(node) is not None:
@@ -28,10 +28,9 @@ def _bias_axis(node: Node) -> int | None:
 
 
 def _norm_after(subject: Subject, node: Node) -> Node | None:
-    readers = subject.readers.get(node.output, [])
-    if len(readers) != 1 or node.output in subject.results:
+    reader = subject.graph.data_uses.only_reader(node.output)
+    if reader is None:
         return None
-    (reader,) = readers
     norm = op_of(reader)
     return reader if norm.takes_mean and norm.channels_at == _bias_axis(node) else None
 

@@ -15,7 +15,7 @@ from netdsl.ops.rule import by_rule
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
-    """The graph with these symbols fixed; it is changed in place and returned.
+    """The graph with these symbols fixed; its parts are changed in place.
 
     Requirements that hold then are gone; one that does not is False. Nothing is decided anew, so
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
@@ -29,14 +29,14 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
         scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
         _name_channels(scope)
     conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
-    graph.requirements = tuple(
+    requirements = tuple(
         replace(requirement, condition=condition)
         for requirement, condition in zip(graph.requirements, conditions, strict=True)
         if condition is not True
     )
-    graph.where = substitute_in(graph.where, sizes)
-    graph.symbols = tuple(name for name in graph.symbols if name not in sizes)
-    return graph
+    symbols = tuple(name for name in graph.symbols if name not in sizes)
+    where = substitute_in(graph.where, sizes)
+    return replace(graph, symbols=symbols, where=where, requirements=requirements)
 
 
 def is_legal(graph: Graph) -> bool:
@@ -44,10 +44,7 @@ def is_legal(graph: Graph) -> bool:
 
     So do the calls of a shared layer, which must still be alike.
     """
-    running = graph.inference_nodes()
-    for node in graph.nodes():
-        if node not in running:
-            continue
+    for node in graph.inference_nodes():
         inputs, outputs = types_of(node)
         try:
             judged = by_rule(node.op, inputs)

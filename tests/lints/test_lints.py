@@ -37,6 +37,7 @@ SPEAKS = {
         net("flatten -> linear(8) -> batchnorm"),
         net("conv_transpose(8, 3, bias=true) -> instancenorm"),
         net("B -> B", before="block B { conv(8, 3) -> batchnorm }"),
+        net("a: conv(8, 3) -> batchnorm -> maxpool(2) -> upsample(size=a)"),
     ],
     "tight-where": [
         net("relu", image="[3, H, W] where H >= 2"),
@@ -89,8 +90,10 @@ SILENT = {
     "bias-before-norm": [
         net("conv(8, 3, bias=false) -> batchnorm"),
         net("conv(8, 3) -> relu -> batchnorm"),
+        net("linear(8) -> batchnorm", image="[4, 6]"),  # the norm is over the 4, the bias of the 8
         net("c: conv(8, 3) -> batchnorm -> add { identity ; c }"),
         net("B(batchnorm) -> B(relu)", before="block B(n: layer) { conv(8, 3) -> n }"),
+        net("a: conv(8, 3) -> batchnorm ; output aux = a -> relu when training"),
     ],
     "tight-where": [
         net("conv(3, 5)", image="[3, H, W] where H >= 5, W > 4"),
@@ -162,6 +165,19 @@ def test_the_deconvolutions_of_fcn_are_not_odd() -> None:
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.net")), ids=lambda path: path.stem)
 def test_no_example_is_odd(example: Path) -> None:
     assert "odd-argument" not in [w.code for w in netdsl.load(example).warnings]
+
+
+@pytest.mark.parametrize("text", SPEAKS["bias-before-norm"])
+def test_a_bias_before_a_norm_changes_nothing(text: str) -> None:
+    """In training, where the norm takes the mean of what comes in."""
+    torch = pytest.importorskip("torch")
+    module = netdsl.loads(text, allow=["bias-before-norm"]).torch(seed=0).train()
+    x = torch.rand(4, 3, 32, 32)
+    before = module(x)
+    for name, weight in module.named_parameters():
+        if name.endswith("bias") and weight.abs().max() > 0:  # those of norms begin at 0
+            weight.data += 1.0
+    torch.testing.assert_close(module(x), before, atol=1e-4, rtol=1e-4)
 
 
 def test_a_refused_depthwise_kernel_is_not_taken_for_channels() -> None:

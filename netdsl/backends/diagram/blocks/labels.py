@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames, factor
 from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit
@@ -162,7 +161,7 @@ def _skip(unit: Unit) -> tuple[str, set[Node]]:
 
 def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[Value]:
     """The inputs of a block that a value comes from."""
-    read = [value, *(v for node in branch for _, v in data_inputs(node))]
+    read = [value, *(v for node in branch for _, v in node.data_inputs())]
     return set(read).intersection(unit.inputs)
 
 
@@ -174,7 +173,7 @@ def _behind(value: Value, made: dict[Value, Node]) -> list[Node]:
         node = made.get(stack.pop())
         if node is not None and node not in found:
             found[node] = None
-            stack += [value for _, value in data_inputs(node)]
+            stack += [value for _, value in node.data_inputs()]
     return list(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.blocks.leaf import Leaf
 from netdsl.backends.diagram.blocks.wiring import INPUT, SIZE_ONLY, SKIP, Wire
 from netdsl.ir.graph import Node, Value
@@ -44,7 +43,7 @@ def _gives_a_size(wire: Wire, box: Leaf) -> bool:
 
 
 def _reads_numbers(node: Node, value: Value) -> bool:
-    return any(v is value for _, v in data_inputs(node))
+    return any(v is value for _, v in node.data_inputs())
 
 
 def _is_skip(wire: Wire, into: Sequence[Wire], depths: Mapping[str, int], box: Leaf) -> bool:

@@ -146,9 +146,7 @@ class BlockSheet(Sheet):
         return legend_of(boxes, self.usual_tail, self.names, trains, self.room, marks)
 
     def lines(self) -> list[str]:
-        running = self.graph.inference_nodes()
-        nodes = list(self.graph.nodes())
-        inference = [node for node in nodes if node in running]
+        nodes, inference = list(self.graph.nodes()), list(self.graph.inference_nodes())
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
         if learned != all_learned:
@@ -191,7 +189,7 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
 def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
-    found = {k for k, u in wiring.leaves.items() if all(n not in running for n in u.nodes)}
+    found = {k for k, u in wiring.leaves.items() if running.isdisjoint(u.nodes)}
     return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 

@@ -92,8 +92,7 @@ def _signed_share(before: int, after: int) -> str:
 
 
 def _inference(graph: Graph) -> list[Node]:
-    running = graph.inference_nodes()
-    return [node for node in graph.nodes() if node in running]
+    return list(graph.inference_nodes())
 
 
 def cost_line(match: Match, shown: frozenset[str]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
-from netdsl.backends.diagram.units import Unit, Uses
-from netdsl.ir.graph import Graph, Node, Value
+from netdsl.backends.diagram.calls import call_paths
+from netdsl.backends.diagram.units import Unit
+from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.base import op_of, types_of
 from netdsl.ops.cells import one
 from netdsl.ops.facts import Storage, Work
@@ -54,10 +55,10 @@ class NeuronLayer:
         return Unit(self.name, (nodes,), self.body.inputs, (self.value,))
 
     def read(self) -> list[Value]:
-        """The values it reads, each once; no weights."""
+        """The values whose numbers it reads, each once; no weights."""
         made = {v for node in self.nodes for v in node.outputs}
-        found = dict.fromkeys(v for n in self.nodes for v in n.inputs if v not in made)
-        return [v for v in found if v.type.batched]
+        values = dict.fromkeys(v for node in self.nodes for _, v in node.data_inputs())
+        return [v for v in values if v not in made and v.type.batched]
 
     def reads(self, wanted: Iterable[Product]) -> dict[Value, list[Product]]:
         """What some neurons read of each value. Raises `UnknownLinks`."""
@@ -74,11 +75,11 @@ class NeuronLayer:
 
 def layers_of(graph: Graph) -> list[NeuronLayer]:
     """The inputs, then the layers that run at inference, in order; every node in one of them."""
-    uses, running = Uses.of(graph), graph.inference_nodes()
+    uses, paths = graph.inference_uses, call_paths(graph)
     made: dict[Value, NeuronLayer] = {}
     layers = [NeuronLayer(item.name, item.value) for item in graph.inputs]
-    for node in graph.nodes():
-        if node not in running or not any(v.type.batched for v in node.inputs):
+    for node in graph.inference_nodes():
+        if not any(v.type.batched for v in node.inputs):
             continue
         layer = made.get(node.inputs[0])
         if layer is not None and _folds(node) and uses.only_reader(node.inputs[0]) is node:
@@ -87,7 +88,7 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
         else:
             # a layer of several results has one set of neurons for each
             for output in node.outputs:
-                path = uses.paths[node]
+                path = paths[node]
                 name = path if len(node.outputs) == 1 else f"{path}[{output.index}]"
                 layers.append(NeuronLayer(name, output, [node]))
                 made[output] = layers[-1]

@@ -112,8 +112,7 @@ def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Pict
 
 def default_neuron(graph: Graph) -> Neuron:
     """The middle of the last convolution's result, or of the last layer's."""
-    running = graph.inference_nodes()
-    nodes = [n for n in graph.nodes() if n in running and n.inputs and n.outputs]
+    nodes = [n for n in graph.inference_nodes() if n.inputs and n.outputs]
     if not nodes:
         raise DrawError("there are no neurons to draw: the network computes nothing")
     maps = [n for n in nodes if n.op.family == "convolution" and not op_of(n).zoom]
