@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.analyses.proof import check_contract
+from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.files import read_source
@@ -23,6 +24,8 @@ from netdsl.syntax import ast, parse
 
 MAX_NODES = 200_000
 MAX_SIZE = 2**31
+CHECKS = (check_labels,)
+"""What the backends ask of a graph beyond the language."""
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
 
@@ -86,10 +89,10 @@ def compile_source(
     if unit is None:
         raise DiagnosticError(sink.diagnostics)
     loaded = sink.copy()
-    graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
+    options = {"net": net, "params": params, "max_nodes": max_layers, "checks": CHECKS}
+    graph = elaborate(unit, sink, sizes=sizes, **options)
     _verified(graph)
     if graph is None and sizes:
-        options = {"net": net, "params": params, "max_nodes": max_layers}
         graph = _for_inference(unit, loaded, sizes, options)
         sink = loaded if graph is not None else sink
     if graph is None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from keyword import iskeyword
 
 from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
 from netdsl.elaborate import otherwise
 from netdsl.elaborate.evaluate import Evaluator, describe
 from netdsl.elaborate.foreign_meaning import other_meaning
+from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.given import Written, expression
 from netdsl.elaborate.names import (
     POISON,
@@ -29,8 +29,8 @@ from netdsl.elaborate.suggest import (
     leave_out,
     nearest,
 )
-from netdsl.elaborate.text import python_text
 from netdsl.ir.dim import Dim
+from netdsl.ir.formula import Formula, Name
 from netdsl.ir.graph import Argument, Value
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
@@ -77,7 +77,7 @@ class Bound:
     """Values by parameter, with how they were written, where, and what flows in besides."""
 
     values: dict[str, object] = field(default_factory=dict)
-    texts: dict[str, str | None] = field(default_factory=dict)
+    formulas: dict[str, Formula | None] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     references: list[Value] = field(default_factory=list)
 
@@ -86,8 +86,8 @@ class Bound:
         return any(isinstance(v, Poison) for v in self.values.values())
 
     def arguments(self) -> dict[str, Argument]:
-        """For the graph: each value with its text."""
-        return {name: Argument(v, self.texts.get(name)) for name, v in self.values.items()}
+        """For the graph: each value with its formula."""
+        return {name: Argument(v, self.formulas.get(name)) for name, v in self.values.items()}
 
 
 class Binder:
@@ -154,7 +154,7 @@ class Binder:
             else:
                 assert parameter.default is not None
                 self._take(bound, formal, parameter.default, inner, None)
-                bound.texts[formal.name] = None
+                bound.formulas[formal.name] = None
             self._declare(inner, parameter, bound.values[formal.name])
         return bound
 
@@ -194,7 +194,7 @@ class Binder:
                     help=f"give it (`--set {name}=...`), or give it a default",
                 )
                 bound.values[name] = POISON
-            bound.texts[name] = None
+            bound.formulas[name] = None
             self._declare(inner, parameter, bound.values[name])
         return bound
 
@@ -230,9 +230,8 @@ class Binder:
                 secondary=[Label(inner.bindings[name.text].span, "the first one")],
             )
             return
-        says_nothing = isinstance(value, LayerValue) or iskeyword(name.text)
-        text = None if says_nothing else name.text
-        inner.bindings[name.text] = Binding(value, name.span, text)
+        formula = None if isinstance(value, LayerValue) else Name(name.text)
+        inner.bindings[name.text] = Binding(value, name.span, formula)
 
     def _formal(self, parameter: ast.Parameter) -> Formal | None:
         declared, required = parameter.type, parameter.default is None
@@ -360,7 +359,7 @@ class Binder:
         if isinstance(value, Flow) and formal.kind.takes_value and inputs_before is not None:
             bound.values[formal.name] = self._reference(bound, value, expr.span, inputs_before)
             return
-        bound.texts[formal.name] = python_text(expr, environment)
+        bound.formulas[formal.name] = formula_of(expr, environment)
         bound.values[formal.name] = self._converted(formal, value, expr.span)
 
     def _evaluate(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netdsl.elaborate.bind import Bound
 from netdsl.elaborate.calls import Call, add_node
+from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.labels import declare, declare_label, label_text
 from netdsl.elaborate.names import (
     POISON,
@@ -16,7 +17,6 @@ from netdsl.elaborate.names import (
 )
 from netdsl.elaborate.stages import run_chain
 from netdsl.elaborate.state import Place, State
-from netdsl.elaborate.text import python_text
 from netdsl.ir.dim import Size
 from netdsl.ops.source import Weight
 from netdsl.syntax import ast
@@ -126,8 +126,9 @@ def _let(state: State, statement: ast.LetStatement, place: Place) -> None:
             help=f"to name a value leave `let` out: `{statement.name.text} = ...`",
         )
         value = POISON
-    text = None if isinstance(value, Poison) else python_text(statement.value, place.environment)
-    binding = Binding(value, statement.name.span, text)
+    is_known = not isinstance(value, Poison)
+    formula = formula_of(statement.value, place.environment) if is_known else None
+    binding = Binding(value, statement.name.span, formula)
     declare(state, statement.name, binding, place.environment, number=True)
 
 

@@ -23,7 +23,8 @@ from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.graph import Argument, Kind, Layer, Node, Scope, Value, WeightSpec
+from netdsl.ir.formula import IN_CHANNELS
+from netdsl.ir.graph import Kind, Layer, Node, Scope, Value, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.answers import check_answers
 from netdsl.ops.base import Op, Refusal, Rules, parameters
@@ -219,7 +220,7 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
         place.scope,
         definition=block.name,
         doc=definition.doc,
-        arguments=bound.arguments() | _channels(inner, bound),
+        arguments=bound.arguments(),
         inputs=flow.values,
     )
     naming = place.naming if call.joins else Naming(numbered=False)
@@ -241,19 +242,12 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
 
 
 def _bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
-    """`in`, and the channels of a single input, which generated source calls `in_channels`."""
+    """`in`, and `in.channels` of a single value."""
     inner.bindings["in"] = Binding(flow, span)
     if isinstance(flow, Flow) and len(flow.values) == 1 and flow.values[0].type.shape:
         channels = flow.values[0].type.channels
         if isinstance(channels, int):
-            inner.bindings["in.channels"] = Binding(channels, span, "in_channels")
-
-
-def _channels(inner: Environment, bound: Bound) -> dict[str, Argument]:
-    binding = inner.bindings.get("in.channels")
-    if binding is None or "in_channels" in bound.values:
-        return {}
-    return {"in_channels": Argument(binding.value)}
+            inner.bindings["in.channels"] = Binding(channels, span, IN_CHANNELS)
 
 
 # --- shared layers -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.dim import Size
+from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Value
 from netdsl.ops.base import Op
 from netdsl.syntax import ast
@@ -102,14 +103,14 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a name means. `text` says a number in Python over the block's parameters, if it can.
+    """What a name means; `formula` says a number over the block's parameters, where it can.
 
     `is_label` is True for the value of a labelled stage.
     """
 
     value: object
     span: Span
-    text: str | None = None
+    formula: Formula | None = None
     is_label: bool = False
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from netdsl.diagnostics import Sink, Span
+from netdsl.diagnostics import Diagnostic, Sink, Span
 from netdsl.elaborate.bodies import run_body, run_statement
 from netdsl.elaborate.labels import declare
 from netdsl.elaborate.names import POISON, Binding, Broken, Environment, Flow, Halted, Poison
@@ -31,11 +31,13 @@ def elaborate(
     params: Mapping[str, object] | None = None,
     sizes: Mapping[str, int] | None = None,
     max_nodes: int = MAX_NODES,
+    checks: Sequence[Callable[[Graph], Iterable[Diagnostic]]] = (),
 ) -> Graph | None:
     """Build and check the net called `net` (by default the only one of the file).
 
-    `params` are values for the net's parameters, `sizes` numbers for its size symbols. Errors
-    go to the sink; the result is None if there were any.
+    `params` are values for the net's parameters, `sizes` numbers for its size symbols. `checks`
+    say what else is wrong with a graph, be it whole or what could be built of it. Errors go to
+    the sink; the result is None if there were any.
     """
     definition = _choose(unit, net, sink)
     if definition is None:
@@ -47,6 +49,8 @@ def elaborate(
             graph = builder.build(dict(params or {}))
     except Halted:
         return None
+    for diagnostic in (d for check in checks if graph is not None for d in check(graph)):
+        sink.emit(diagnostic)
     return None if sink.has_errors else graph
 
 

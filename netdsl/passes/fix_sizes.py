@@ -10,7 +10,7 @@ from netdsl.elaborate.calls import check_sizes
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
-from netdsl.ir.graph import Argument, Graph, Kind, Layer, OpLike, Scope, Value
+from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
 from netdsl.ops.base import Op, Refusal, Rules
 
 
@@ -27,7 +27,6 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():
         scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
-        _name_channels(scope)
     conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
     graph.requirements = tuple(
         replace(requirement, condition=condition)
@@ -71,15 +70,6 @@ def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
         changed = {f.name: _fixed(getattr(op, f.name), sizes) for f in fields(op)}
         layer.op = cast(OpLike, replace(op, **changed))
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
-
-
-def _name_channels(scope: Scope) -> None:
-    """The first axis of a map in another order may have become a number, as in a fresh build."""
-    if scope.kind is not Kind.BLOCK or len(scope.inputs) != 1 or "in_channels" in scope.arguments:
-        return
-    first = scope.inputs[0].type.shape[:1]
-    if first and isinstance(first[0], int):
-        scope.arguments["in_channels"] = Argument(first[0])
 
 
 def _fix_argument(argument: Argument, sizes: Mapping[str, int]) -> Argument:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from netdsl.backends.torch.classes import Instance, ModuleClass
+from netdsl.backends.torch.formulas import FUNCTIONS, python_text, variables
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
 from netdsl.backends.torch.names import variable
-
-SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
-        "len": len, "sum": sum}  # fmt: skip
+from netdsl.ir.formula import Formula
 
 
 def resolve(found: ModuleClass, taken: Collection[str]) -> None:
@@ -45,9 +43,9 @@ def _spell_parts(instance: Instance) -> None:
         arguments = child.scope.arguments
         args: list[Hole] = []
         for name in made.parameters:
-            said = arguments.get(name)
-            text = said.text if said is not None and said.value == values[name] else None
-            args.append(Hole(values[name], text, name))
+            passed = arguments.get(name)
+            formula = passed.formula if passed and passed.value == values[name] else None
+            args.append(Hole(values[name], formula, name))
         keys = tuple("" if name == "in_channels" else name for name in made.parameters)
         return Bracket(made.name, tuple(args), keys)
 
@@ -65,8 +63,11 @@ def _names(instance: Instance, taken: Collection[str]) -> dict[str, object]:
 
     Those that Python does not take as parameters are left out: no text may speak of them.
     """
-    bound = instance.scope.home().arguments
-    return {n: argument.value for n, argument in bound.items() if variable(n, taken) == n}
+    home = instance.scope.home()
+    bound = {name: argument.value for name, argument in home.arguments.items()}
+    if home.channels is not None:
+        bound.setdefault("in_channels", home.channels)
+    return {name: value for name, value in bound.items() if variable(name, taken) == name}
 
 
 class _Resolver:
@@ -79,15 +80,15 @@ class _Resolver:
         self.values: dict[str, tuple[object, ...]] = {}
 
     def hinted(self, column: Sequence[Hole]) -> None:
-        """A literal where all agree, else the hint if it is right everywhere."""
+        """A literal where all agree, else a formula that is right everywhere."""
         values = tuple(hole.value for hole in column)
         if all(_same(value, values[0]) for value in values):
             self.texts.append(literal(values[0]))
             return
-        for text in dict.fromkeys(hole.text for hole in column):
-            if text is not None and self._gives(text, values):
+        for text, formula in {python_text(hole.formula): hole.formula for hole in column}.items():
+            if text is not None and formula is not None and self._gives(text, values):
                 self.texts.append(text)
-                self._take(text, values)
+                self._take(text, formula, values)
                 return
         self.texts.append(None)
 
@@ -123,16 +124,16 @@ class _Resolver:
     def _gives(self, text: str, values: Sequence[object]) -> bool:
         for names, value in zip(self.scopes, values, strict=True):
             try:
-                said = eval(text, {"__builtins__": SAFE}, dict(names))
+                result = eval(text, {"__builtins__": FUNCTIONS}, dict(names))
             except Exception:
                 return False
-            if not _same(said, value):
+            if not _same(result, value):
                 return False
         return True
 
-    def _take(self, text: str, values: tuple[object, ...]) -> None:
+    def _take(self, text: str, formula: Formula, values: tuple[object, ...]) -> None:
         self.candidates.setdefault(text, values)
-        for name in re.findall(r"[A-Za-z_]\w*", text):
+        for name in variables(formula):
             if name in self.scopes[0] and name not in self.values:
                 self.values[name] = tuple(names[name] for names in self.scopes)
                 self.candidates.setdefault(name, self.values[name])
