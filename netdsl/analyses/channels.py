@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Shape
 from netdsl.ops.base import Op
@@ -83,8 +84,8 @@ def _kept(given: Shape, made: Shape, axis: int) -> int:
     return 0
 
 
-def _product(shape: Shape) -> object:
-    total = cast(object, 1)
+def _product(shape: Shape) -> Size:
+    total: Size = 1
     for size in shape:
-        total = total * size  # type: ignore[operator]
+        total = total * size
     return total

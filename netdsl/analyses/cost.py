@@ -12,6 +12,7 @@ from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
 from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
+from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Tensors, elements, parameters
 from netdsl.ops.params import FromValue, Same, show
@@ -314,4 +315,4 @@ def setting_text(value: object) -> str:
     if isinstance(value, float):  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
         is_written = float(f"{value:.15g}") == value
         return repr(value) if is_written else f"{value:.6g}"
-    return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)
+    return show(list(value)) if is_tuple(value) and len(value) == 1 else show(value)

@@ -327,15 +327,16 @@ def joined(views: Sequence[View]) -> tuple[View, bool]:
     owns = {axis.axis for view in views for axis in view} - {None}
     if len(owns) == 1:
         return _joined_along(views, owns.pop()), True
-    is_exact, found = True, []
+    hulls: list[Along] = []
+    is_exact = True
     for axes in zip(*views, strict=True):
         deciding = {axis.axis for axis in axes} - {None}
         if len(deciding) > 1:
             axes, is_exact = tuple(map(alone, axes)), False
         axis, is_alike = _hull(axes, deciding.pop() if len(deciding) == 1 else None)
-        found.append(axis)
+        hulls.append(axis)
         is_exact = is_exact and is_alike
-    return tuple(found), is_exact
+    return tuple(hulls), is_exact
 
 
 def _joined_along(views: Sequence[View], own: int | None) -> View:

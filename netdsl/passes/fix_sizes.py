@@ -11,6 +11,7 @@ from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import Op, Refusal, Rules
 
 
@@ -78,10 +79,8 @@ def _fix_argument(argument: Argument, sizes: Mapping[str, int]) -> Argument:
 
 def _fixed(value: object, sizes: Mapping[str, int]) -> object:
     """A setting with its sizes fixed: a size, or a list or tuple with sizes in it."""
-    match value:
-        case Dim():
-            return substitute(value, sizes)
-        case tuple() | list():
-            return type(value)(_fixed(part, sizes) for part in value)
-        case _:
-            return value
+    if isinstance(value, Dim):
+        return substitute(value, sizes)
+    if is_sequence(value):
+        return type(value)(_fixed(part, sizes) for part in value)
+    return value
