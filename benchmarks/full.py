@@ -47,9 +47,13 @@ def end():
     sys.stdin.read()
     os.killpg(0, signal.SIGKILL)
 threading.Thread(target=end, daemon=True).start()
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
 """
-"""Runs a command in a session of its own, and ends it all when whoever started it is gone."""
+"""Runs a command in a session of its own, and ends it all when whoever started it is gone.
+
+A run in the background ignores interrupts, and what it starts would inherit that: tests that
+interrupt themselves need the default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 import netdsl
 from netdsl.ir.condition import holds
 from netdsl.ir.dim import evaluate
-from netdsl.ir.graph import Graph, Value
+from netdsl.ir.graph import Graph, Layer, Value
 from netdsl.ir.printer import graph_text
 from netdsl.lints import WARNINGS
 from netdsl.ops.base import Op
@@ -80,38 +80,38 @@ def interpret(graph: Graph, state: dict[str, Any], x: Any) -> list[Any]:
     Where PyTorch has a function of its own for a layer (`oracle`), that is asked, not the recipe.
     Asserts that every value has the shape the graph gives it; sizes must be fixed.
     """
-    found: dict[int, Any] = {id(graph.inputs[0].value): x}
-    modules: dict[int, Any] = {}
+    found: dict[Value, Any] = {graph.inputs[0].value: x}
+    modules: dict[Layer, Any] = {}
     needed = graph.inference_nodes()
     for node in graph.nodes():
-        if id(node) not in needed:
+        if node not in needed:
             continue
         op = node.op
         assert isinstance(op, Op)
-        own = oracle(op, found[id(node.inputs[0])]) if node.inputs else None
+        own = oracle(op, found[node.inputs[0]]) if node.inputs else None
         if own is not None:
             _keep(node.outputs, own, found)
             continue
         recipe = op.torch(*(tuple(v.type for v in vs) for vs in (node.inputs, node.outputs)))
         if isinstance(recipe, TorchWeight):
-            found[id(node.output)] = state[node.path]
+            found[node.output] = state[node.path]
             continue
-        if isinstance(recipe, TorchModule) and id(node.layer) not in modules:
-            modules[id(node.layer)] = module = make_module(recipe).to(x.dtype)
+        if isinstance(recipe, TorchModule) and node.layer not in modules:
+            modules[node.layer] = module = make_module(recipe).to(x.dtype)
             below = f"{node.path}."
             weights = {k.removeprefix(below): v for k, v in state.items() if k.startswith(below)}
             module.load_state_dict(weights, strict=True)
-        results = realise(recipe, modules.get(id(node.layer)))(*(found[id(v)] for v in node.inputs))
+        results = realise(recipe, modules.get(node.layer))(*(found[v] for v in node.inputs))
         _keep(node.outputs, results, found)
-    return [found[id(o.value)] for o in graph.outputs if not o.when_training]
+    return [found[o.value] for o in graph.outputs if not o.when_training]
 
 
-def _keep(values: tuple[Value, ...], results: Any, found: dict[int, Any]) -> None:
+def _keep(values: tuple[Value, ...], results: Any, found: dict[Value, Any]) -> None:
     parts = results if isinstance(results, tuple | list) else [results]
     for value, part in zip(values, parts, strict=True):
         batch = 1 if value.type.batched else 0
         assert tuple(part.shape[batch:]) == value.type.shape, value.producer
-        found[id(value)] = part
+        found[value] = part
 
 
 def check_fixed(network: netdsl.Network, seed: int) -> None:

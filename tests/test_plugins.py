@@ -456,6 +456,6 @@ def test_a_plug_in_tells_its_links() -> None:
     shape = shape_of(node.output)
     (kernel, _), (stride, _) = node.op._parts(Rules())
     found = field(graph, node.output, tuple(n - 1 for n in shape))
-    rows = found[id(node.inputs[0])][0][1]
+    rows = found[node.inputs[0]][0][1]
     start = (shape[1] - 1) * stride
     assert rows == frozenset(range(start, start + kernel))

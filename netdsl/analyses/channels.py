@@ -26,17 +26,17 @@ class ChannelAxes:
 
     def __init__(self, graph: Graph) -> None:
         nodes = list(graph.nodes())
-        self._axes: dict[int, int] = {}
+        self._axes: dict[Value, int] = {}
         for item in graph.inputs:
             last = max(len(item.shape) - 1, 0)
-            self._axes[id(item.value)] = last if _holds_tokens(item.value, nodes) else 0
+            self._axes[item.value] = last if _holds_tokens(item.value, nodes) else 0
         for node in nodes:
             for value in node.outputs:
-                self._axes[id(value)] = self._behind(node, value)
+                self._axes[value] = self._behind(node, value)
 
     def of(self, value: Value) -> int:
         """The axis of the channels, without the batch."""
-        return self._axes.get(id(value), 0)
+        return self._axes.get(value, 0)
 
     def _behind(self, node: Node, value: Value) -> int:
         op, rank = cast(Op, node.op), value.type.rank
@@ -60,16 +60,16 @@ def _holds_tokens(start: Value, nodes: list[Node]) -> bool:
     """Whether the first layer that is not pointwise works along the last axis."""
     if start.type.rank != 2:
         return False
-    reached = {id(start)}
+    reached = {start}
     for node in nodes:
-        if not any(id(value) in reached for value in node.inputs):
+        if not any(value in reached for value in node.inputs):
             continue
         op = cast(Op, node.op)
         if op.name in FEATURES_LAST:
             return True
         if op.family in CHANNELS_FIRST or op.name in MAP_NORMS | {"permute", "reshape", "flatten"}:
             return False
-        reached.update(id(value) for value in node.outputs if value.type.rank == 2)
+        reached.update(value for value in node.outputs if value.type.rank == 2)
     return False
 
 

@@ -182,11 +182,11 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     needed = graph.inference_nodes()
     writer = _Writer(graph, needed)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if id(node) in needed]
+    running = [node for node in graph.nodes() if node in needed]
     macs = _sum(writer.macs(node) for node in running)
     weighted = [node for node in running if _multiplies(writer.macs(node))]
     left = sum(count_parameters(layer) for layer in graph.layers()
-               if any(id(node) in needed for node in layer.calls))  # fmt: skip
+               if any(node in needed for node in layer.calls))  # fmt: skip
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
@@ -213,7 +213,7 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[int]) -> None:
+    def __init__(self, graph: Graph, needed: set[Node]) -> None:
         self.needed = needed
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
@@ -231,7 +231,7 @@ class _Writer:
         outputs = part.outputs
         # a head for training alone stays in a network whose image is too small for it
         fits = all(map(_fits, nodes))
-        alive = [self.memory.alive[id(node)] for node in nodes if id(node) in self.memory.alive]
+        alive = [self.memory.alive[node] for node in nodes if node in self.memory.alive]
         numbers = [n for n in alive if isinstance(n, int)]
         return Row(
             part.path,
@@ -243,7 +243,7 @@ class _Writer:
             _sum(map(self.macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(id(node) in self.needed for node in nodes),
+            not any(node in self.needed for node in nodes),
             _types(outputs) if fits else (),
         )
 

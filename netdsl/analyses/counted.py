@@ -17,12 +17,12 @@ MOST_WITNESSES = 64
 class Counted:
     """The fields at known sizes."""
 
-    def __init__(self, graph: Graph, item: Input, rules: dict[int, tuple[Rule, ...]]) -> None:
+    def __init__(self, graph: Graph, item: Input, rules: dict[Value, tuple[Rule, ...]]) -> None:
         self.graph, self.item, self.rules = graph, item, rules
         self.channels = ChannelAxes(graph)
         self.witnesses = MOST_WITNESSES
 
-    def fields(self) -> dict[int, Field]:
+    def fields(self) -> dict[Value, Field]:
         values = [v for node in self.graph.nodes() for v in node.outputs]
         try:
             seen = sights(self.graph, self.item)
@@ -30,9 +30,9 @@ class Counted:
             return {key: tuple(map(self._bound, rule, self._sizes))
                     for key, rule in self.rules.items()}  # fmt: skip
         return {
-            id(value): self._field(value, seen[id(value)])
+            value: self._field(value, seen[value])
             for value in (self.item.value, *values)
-            if id(value) in seen
+            if value in seen
         }
 
     @property
@@ -48,7 +48,7 @@ class Counted:
         is_sure = is_sure and sight.is_exact
         found: list[Reach | None] = []
         for number, (axis, rule, size) in enumerate(
-            zip(view, self.rules[id(value)], self._sizes, strict=True)
+            zip(view, self.rules[value], self._sizes, strict=True)
         ):
             known = rule if isinstance(rule, Axis) else None
             is_exact = is_sure or axis.largest <= 1 or self._is_seen(value, view, number)
@@ -72,7 +72,7 @@ class Counted:
         if own < len(shape):
             wanted[own] = frozenset(range(shape[own]))
         try:
-            read = field(self.graph, value, tuple(wanted)).get(id(self.item.value), [])
+            read = field(self.graph, value, tuple(wanted)).get(self.item.value, [])
         except UnknownLinks:
             return False
         first, last = hull(read)[number + 1] if read else (0, -1)

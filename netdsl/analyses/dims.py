@@ -51,15 +51,15 @@ def _at(shape: tuple[Size, ...], point: Mapping[str, int]) -> str:
 
 
 def _of_net(graph: Graph) -> Iterator[tuple[str, Value]]:
-    seen: set[int] = set()
+    seen: set[Value] = set()
     values = [(item.name, item.value) for item in graph.inputs]
     for member in graph.root.members():
-        names = ((v.name or graph.root.names.get(id(v), ""), v) for v in member.outputs)
+        names = ((v.name or graph.root.names.get(v, ""), v) for v in member.outputs)
         values += [(name, value) for name, value in names if name]
     values += [(item.name, item.value) for item in graph.outputs]
     for name, value in values:
-        if id(value) not in seen:
-            seen.add(id(value))
+        if value not in seen:
+            seen.add(value)
             yield name, value
 
 
@@ -68,10 +68,10 @@ def _all_values(graph: Graph) -> Iterator[tuple[str, Value]]:
     for scope in graph.root.scopes():
         if scope.label:
             yield from _counted(scope.path, scope.outputs)
-        made = {id(value): value for member in scope.members() for value in member.outputs}
-        for key, name in scope.names.items():
-            if key in made:
-                yield (f"{scope.path}.{name}" if scope.path else name), made[key]
+        made = {value for member in scope.members() for value in member.outputs}
+        for value, name in scope.names.items():
+            if value in made:
+                yield (f"{scope.path}.{name}" if scope.path else name), value
     for node in graph.nodes():
         yield from _counted(node.path, node.outputs)
     yield from ((item.name, item.value) for item in graph.outputs)

@@ -17,8 +17,8 @@ from netdsl.ops.plugins import is_ours
 __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
            "size_of", "union", "whole"]  # fmt: skip
 
-Field: TypeAlias = "dict[int, list[Product]]"
-"""By the `id` of each value, the numbers of it that are read: products that share none."""
+Field: TypeAlias = "dict[Value, list[Product]]"
+"""The numbers of each value that are read: products that share none."""
 
 
 class UnknownLinks(Exception):
@@ -53,18 +53,18 @@ def field(
 ) -> Field:
     """What a number, or a product of numbers, depends on, the value itself included.
 
-    Nothing is followed beyond values whose `id` is in `until`. Raises `UnknownLinks`.
+    Nothing is followed beyond the values in `until`. Raises `UnknownLinks`.
     """
     start = one(cast("Sequence[int]", index)) if _is_index(index) else cast(Product, index)
-    found: Field = {id(value): [start]}
+    found: Field = {value: [start]}
     for node in reversed(list(graph.nodes())):
         for result, output in enumerate(node.outputs):
-            if id(output) not in found or id(output) in until:
+            if output not in found or output in until:
                 continue
-            found[id(output)] = union(found[id(output)])
-            for piece in found[id(output)]:
+            found[output] = union(found[output])
+            for piece in found[output]:
                 for number, read in reads(node, piece, result):
-                    found.setdefault(id(node.inputs[number]), []).append(read)
+                    found.setdefault(node.inputs[number], []).append(read)
     return {key: union(pieces) for key, pieces in found.items()}
 
 

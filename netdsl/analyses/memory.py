@@ -32,11 +32,11 @@ class Memory:
     inside for a while. It is thus what an ideal runtime needs, and the least that PyTorch does: in
     eager mode a name keeps a value until it is bound anew.
 
-    `alive` are the bytes by `id` of the node (formulas of symbolic sizes), `peak` is the greatest
+    `alive` are the bytes while each node runs (formulas of symbolic sizes), `peak` is the greatest
     of them and `at` the path where it is reached; None and empty while sizes are symbols.
     """
 
-    alive: Mapping[int, Size]
+    alive: Mapping[Node, Size]
     peak: int | None
     at: str
 
@@ -44,21 +44,21 @@ class Memory:
 def memory(graph: Graph) -> Memory:
     """The memory that the values of a network take."""
     running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if id(node) in running]
+    nodes = [node for node in graph.nodes() if node in running]
     held = _Holdings(graph, nodes)
-    alive: dict[int, Size] = {}
+    alive: dict[Node, Size] = {}
     now: Size = sum((held.size(v) for v in held.first), 0)
     for index, node in enumerate(nodes):
         for value in held.born.get(index, ()):
             now = now + held.size(value)
-        alive[id(node)] = now
+        alive[node] = now
         for value in held.dying.get(index, ()):
             now = now - held.size(value)
     numbers = [n for n in alive.values() if isinstance(n, int)]
     if not numbers or len(numbers) < len(alive):
         return Memory(MappingProxyType(alive), None, "")
     peak = max(numbers)
-    at = next(node.path for node in nodes if alive[id(node)] == peak)
+    at = next(node.path for node in nodes if alive[node] == peak)
     return Memory(MappingProxyType(alive), peak, at)
 
 
@@ -69,30 +69,30 @@ class _Holdings:
     """
 
     def __init__(self, graph: Graph, nodes: list[Node]) -> None:
-        self.roots: dict[int, Value] = {}
+        self.roots: dict[Value, Value] = {}
         self.born: dict[int, list[Value]] = {}
         self.dying: dict[int, list[Value]] = {}
-        last: dict[int, int] = {}
-        scattered: set[int] = set()
+        last: dict[Value, int] = {}
+        scattered: set[Value] = set()
         for index, node in enumerate(nodes):
             base = node.inputs[0] if is_view(node, scattered) else None
             for value in node.outputs:
-                self.roots[id(value)] = self.root(base) if base is not None else value
+                self.roots[value] = self.root(base) if base is not None else value
                 if base is None:
                     self.born.setdefault(index, []).append(value)
                 if _is_scattered(node, scattered):
-                    scattered.add(id(value))
+                    scattered.add(value)
             for value in (*node.inputs, *node.outputs):
-                last[id(self.root(value))] = index
-        kept = {id(self.root(o.value)) for o in graph.outputs if not o.when_training}
-        self.first = [item.value for item in graph.inputs if id(item.value) in last]
+                last[self.root(value)] = index
+        kept = {self.root(o.value) for o in graph.outputs if not o.when_training}
+        self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
-            if id(value) not in kept:
-                self.dying.setdefault(last[id(value)], []).append(value)
+            if value not in kept:
+                self.dying.setdefault(last[value], []).append(value)
 
     def root(self, value: Value) -> Value:
         """The value whose memory it lies in."""
-        return self.roots.get(id(value), value)
+        return self.roots.get(value, value)
 
     def size(self, value: Value) -> Size:
         """Bytes; a weight is no value of its own."""
@@ -101,16 +101,16 @@ class _Holdings:
         return elements((value.type,)) * BYTES.get(value.type.dtype, 4)
 
 
-def is_view(node: Node, scattered: set[int]) -> bool:
+def is_view(node: Node, scattered: set[Value]) -> bool:
     """Whether the results lie in the memory of input 0: a merge of one value is that value."""
     op = cast(Op, node.op)
-    if isinstance(op, Flatten | Reshape) and id(node.inputs[0]) in scattered:
+    if isinstance(op, Flatten | Reshape) and node.inputs[0] in scattered:
         return False
     alone = len(node.inputs) == 1 and op.family == "merging" and not isinstance(op, Concat)
     return op.is_view or alone
 
 
-def _is_scattered(node: Node, scattered: set[int]) -> bool:
+def _is_scattered(node: Node, scattered: set[Value]) -> bool:
     """Whether the numbers of the results lie apart, so that another shape takes a copy."""
     op = node.op
     if isinstance(op, Permute):
@@ -120,4 +120,4 @@ def _is_scattered(node: Node, scattered: set[int]) -> bool:
     if isinstance(op, Crop | CenterCrop):
         return node.inputs[0].type.spatial != node.outputs[0].type.spatial
     passes = isinstance(op, Activation | Add | Mul) or cast(Op, op).is_view
-    return passes and any(id(value) in scattered for value in node.inputs)
+    return passes and any(value in scattered for value in node.inputs)

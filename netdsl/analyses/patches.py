@@ -49,8 +49,8 @@ class Sight:
         return found
 
 
-def patches(graph: Graph, item: Input) -> dict[int, Sight]:
-    """By `id`, what each value sees of an input; values that do not depend on it have no entry."""
+def patches(graph: Graph, item: Input) -> dict[Value, Sight]:
+    """What each value sees of an input; values that do not depend on it have no entry."""
     return _Patches(graph, item).found
 
 
@@ -61,10 +61,10 @@ class _Patches:
         shape = shape_of(item.value)
         every = tuple((0, n - 1) for n in shape)
         self.followed = 0
-        self.found = {id(item.value): Sight(every, {axis: _one_by_one(every, axis)
+        self.found = {item.value: Sight(every, {axis: _one_by_one(every, axis)
                                                     for axis in range(1, len(shape))})}  # fmt: skip
         for node in graph.nodes():
-            if any(id(value) in self.found for value in node.inputs):
+            if any(value in self.found for value in node.inputs):
                 for result, value in enumerate(node.outputs):
                     self._follow(node, result, value)
 
@@ -73,8 +73,8 @@ class _Patches:
         try:
             every = self._seen(node, whole(shape), result)
         except UnknownLinks:
-            known = [self.found[id(v)].whole for v in node.inputs if id(v) in self.found]
-            self.found[id(value)] = Sight(_hull(known), {})
+            known = [self.found[v].whole for v in node.inputs if v in self.found]
+            self.found[value] = Sight(_hull(known), {})
             return
         if every is None:
             return
@@ -83,7 +83,7 @@ class _Patches:
             told = self._along(node, result, shape, axis, every)
             if told:
                 along[axis] = told
-        self.found[id(value)] = Sight(every, along)
+        self.found[value] = Sight(every, along)
 
     def _along(
         self, node: Node, result: int, shape: tuple[int, ...], axis: int, every: Patch
@@ -103,9 +103,9 @@ class _Patches:
 
     def _seen(self, node: Node, wanted: Product, result: int) -> Patch:
         return _hull(
-            self.found[id(node.inputs[number])].of(piece)
+            self.found[node.inputs[number]].of(piece)
             for number, piece in reads(node, wanted, result)
-            if id(node.inputs[number]) in self.found
+            if node.inputs[number] in self.found
         )
 
 

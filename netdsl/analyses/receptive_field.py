@@ -104,10 +104,10 @@ Field: TypeAlias = "tuple[Reach | None, ...]"
 IDENTITY = Axis(((0, 0),), 1)
 
 
-class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
+class ReceptiveFields(Mapping[str, "Mapping[Value, Field]"]):
     """What each value of a network sees of each input.
 
-    `fields["image"][id(value)]` is the field of a value, the most that one position of it sees
+    `fields["image"][value]` is the field of a value, the most that one position of it sees
     (its channels together); a value that does not depend on the input is not in it. A field has
     an entry for each axis of the input but the first, of channels. At known sizes it is exact;
     where sizes are open, what is not the same at all of them is a bound, or has no number.
@@ -116,7 +116,7 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
     def __init__(self, graph: Graph) -> None:
         self._fields = {item.name: _fields(graph, item) for item in graph.inputs}
 
-    def __getitem__(self, name: str) -> Mapping[int, Field]:
+    def __getitem__(self, name: str) -> Mapping[Value, Field]:
         return self._fields[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -127,15 +127,14 @@ class ReceptiveFields(Mapping[str, "Mapping[int, Field]"]):
 
     def of(self, value: Value) -> dict[str, Field]:
         """The fields of a value in the inputs that it depends on."""
-        return {name: fields[id(value)] for name, fields in self.items() if id(value) in fields}
+        return {name: fields[value] for name, fields in self.items() if value in fields}
 
 
-def _fields(graph: Graph, item: Input) -> dict[int, Field]:
+def _fields(graph: Graph, item: Input) -> dict[Value, Field]:
     rules = _forward(graph, item)
-    values = {id(v): v for node in graph.nodes() for v in (*node.inputs, *node.outputs)}
-    values[id(item.value)] = item.value
-    if not is_fixed(size for value in values.values() for size in value.type.shape):
-        return {key: _open_field(item, values[key], rules[key]) for key in rules}
+    values = {item.value, *(v for node in graph.nodes() for v in (*node.inputs, *node.outputs))}
+    if not is_fixed(size for value in values for size in value.type.shape):
+        return {value: _open_field(item, value, rules[value]) for value in rules}
     from netdsl.analyses.counted import Counted  # which loads numpy
 
     return Counted(graph, item, rules).fields()
@@ -162,22 +161,22 @@ def _open(rule: Rule, size: Size, grows: bool) -> Reach | None:
     return Reach(most, rule, rule.is_loose or not grows)
 
 
-def _forward(graph: Graph, item: Input) -> dict[int, tuple[Rule, ...]]:
+def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     """The rules for one input of all values that depend on it."""
     rank = len(item.value.type.spatial)
-    found: dict[int, tuple[Rule, ...]] = {id(item.value): (IDENTITY,) * rank}
+    found: dict[Value, tuple[Rule, ...]] = {item.value: (IDENTITY,) * rank}
     for node in graph.nodes():
         seen = [
-            _through(found[id(value)], _link(node, index), _covers(item, value, found[id(value)]))
+            _through(found[value], _link(node, index), _covers(item, value, found[value]))
             for index, value in data_inputs(node)
-            if id(value) in found
+            if value in found
         ]
         if seen:
             rules: tuple[Rule, ...] = tuple(
                 _of_channels(node, axes) for axes in zip(*seen, strict=True)
             )
             for value in node.outputs:
-                found[id(value)] = rules
+                found[value] = rules
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, shape_of
-from netdsl.ir.graph import Graph, Input, Node
+from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.answers import check_reads
 from netdsl.ops.base import Op
 from netdsl.ops.cells import Indices, Product, Reads
@@ -84,8 +84,8 @@ class Sight:
         return joined([view for _, view in self.parts])
 
 
-def sights(graph: Graph, item: Input) -> dict[int, Sight]:
-    """By `id`, what each value sees; those that do not depend on the input have no entry.
+def sights(graph: Graph, item: Input) -> dict[Value, Sight]:
+    """What each value sees; those that do not depend on the input have no entry.
 
     Raises `TooMany`.
     """
@@ -102,14 +102,14 @@ class _Walk:
         shape = shape_of(item.value)
         cells = (np.arange(size) for size in shape[1:])
         view = tuple(Along(axis, n, n) for axis, n in enumerate(cells, 1))
-        self.found = {id(item.value): Sight(((None, view),))}
+        self.found = {item.value: Sight(((None, view),))}
         for node in graph.nodes():
-            seen = [self.found.get(id(value)) for value in node.inputs]
+            seen = [self.found.get(value) for value in node.inputs]
             if any(seen) and _fits(node):
                 for number, value in enumerate(node.outputs):
                     sight = self._behind(node, number, seen)
                     if sight is not None:
-                        self.found[id(value)] = sight
+                        self.found[value] = sight
 
     def _behind(self, node: Node, result: int, seen: Sequence[Sight | None]) -> Sight | None:
         shape = shape_of(node.outputs[result])

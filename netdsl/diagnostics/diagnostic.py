@@ -85,7 +85,7 @@ class Sink:
 
     def emit(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span
-        place = (id(span.source), span.start, span.end) if span else (diagnostic.message,)
+        place = (span.source, span.start, span.end) if span else (diagnostic.message,)
         self._found.setdefault((diagnostic.code, *place), diagnostic)
 
     def error(

@@ -108,7 +108,7 @@ def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> 
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
         value.name = value.name or name.text
-        place.scope.home().names.setdefault(id(value), name.text)
+        place.scope.home().names.setdefault(value, name.text)
     declare(state, name, Binding(flow, name.span), place.environment)
 
 

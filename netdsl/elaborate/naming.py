@@ -140,9 +140,9 @@ class _Turns:
 
 def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
     """The turns of a loop in which these two are the same text; None if they are not."""
-    around = {id(inner.parent): inner for inner in _outward(one)}
+    around = {inner.parent: inner for inner in _outward(one)}
     for inner in _outward(other):
-        first, loop = around.get(id(inner.parent)), inner.parent
+        first, loop = around.get(inner.parent), inner.parent
         if first is None or loop is None:
             continue
         if first is inner or first.span != inner.span:

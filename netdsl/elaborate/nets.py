@@ -231,7 +231,7 @@ class _NetBuilder:
             )
             return
         value.name = value.name or name.text
-        self.root.names.setdefault(id(value), name.text)
+        self.root.names.setdefault(value, name.text)
         self.state.use(value)
         self.outputs.append(Output(name.text, value, statement.when_training, statement.span))
 
@@ -276,5 +276,5 @@ class _NetBuilder:
             node = requirement.node
             if requirement.scope is not None:
                 node = next(requirement.scope.nodes(), None)
-            training = node is not None and id(node) not in running
+            training = node is not None and node not in running
             yield replace(requirement, training_only=True) if training else requirement

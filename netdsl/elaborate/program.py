@@ -63,14 +63,14 @@ class Unit:
 
     def files(self) -> list[Path]:
         """Where it and all that it uses was read from, the library aside."""
-        found: dict[int, Unit] = {}
+        found: dict[Unit, None] = {}  # a set that keeps its order
         waiting = [self]
         while waiting:
             unit = waiting.pop()
-            if id(unit) not in found:
-                found[id(unit)] = unit
+            if unit not in found:
+                found[unit] = None
                 waiting += [target for _, target in unit.uses]
-        return [unit.path for unit in found.values() if unit.path is not None]
+        return [unit.path for unit in found if unit.path is not None]
 
 
 def load_program(

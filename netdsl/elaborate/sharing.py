@@ -155,9 +155,9 @@ def _said(value: object) -> str:
 class _Comparison:
     """Two calls of a block side by side: `values` and `layers` say what stands for what."""
 
-    values: dict[int, Value] = field(default_factory=dict)
-    layers: dict[int, Layer] = field(default_factory=dict)
-    owners: dict[int, Layer] = field(default_factory=dict)
+    values: dict[Value, Value] = field(default_factory=dict)
+    layers: dict[Layer, Layer] = field(default_factory=dict)
+    owners: dict[Layer, Layer] = field(default_factory=dict)
     sizes: list[Pair] = field(default_factory=list)
     shapes: list[Pair] = field(default_factory=list)
 
@@ -189,7 +189,7 @@ class _Comparison:
         if len(ones) != len(twos):
             return OTHER_WIRING
         for one, two in zip(ones, twos, strict=True):
-            if self.values.setdefault(id(one), two) is not two:
+            if self.values.setdefault(one, two) is not two:
                 return "two of its inputs are one value there, and two here"
             self._shape(one, two)
         return ""
@@ -198,20 +198,20 @@ class _Comparison:
         why = _setting_difference(one, two)
         if why or one.label != two.label:
             return why or OTHER_LAYERS
-        same = self.layers.setdefault(id(one.layer), two.layer) is two.layer
-        if not same or self.owners.setdefault(id(two.layer), one.layer) is not one.layer:
+        same = self.layers.setdefault(one.layer, two.layer) is two.layer
+        if not same or self.owners.setdefault(two.layer, one.layer) is not one.layer:
             return OTHER_LAYERS
         if not self._are(one.inputs, two.inputs):
             return OTHER_WIRING
         for value, meant in zip(one.inputs, two.inputs, strict=True):
             self._shape(value, meant)
         for value, meant in zip(one.outputs, two.outputs, strict=True):
-            self.values[id(value)] = meant
+            self.values[value] = meant
         return "" if self._alike(_recipe(one), _recipe(two)) else _other_module(one, two)
 
     def _are(self, ones: tuple[Value, ...], twos: tuple[Value, ...]) -> bool:
         """Whether these values stand for those; one from outside stands for itself."""
-        meant = [self.values.get(id(value), value) for value in ones]
+        meant = [self.values.get(value, value) for value in ones]
         return len(meant) == len(twos) and all(map(is_, meant, twos))
 
     def _shape(self, one: Value, two: Value) -> None:

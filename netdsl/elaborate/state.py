@@ -66,7 +66,7 @@ class State:
     symbols: list[str] = field(default_factory=list)
     where: Truth = True
     requirements: list[Requirement] = field(default_factory=list)
-    used: set[int] = field(default_factory=set)
+    used: set[Value] = field(default_factory=set)
     unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
@@ -215,4 +215,4 @@ class State:
 
     def use(self, *values: Value) -> None:
         """Note that something takes these values."""
-        self.used.update(map(id, values))
+        self.used.update(values)

@@ -11,11 +11,11 @@ from netdsl.syntax import ast
 
 def check_unused(state: State) -> None:
     """Report every line that computes for nothing, in all of its uses or in some of them."""
-    lines: dict[int, tuple[ast.Statement, list[Flow]]] = {}
+    lines: dict[ast.Statement, list[Flow]] = {}
     for statement, flow in state.unused:
-        lines.setdefault(id(statement), (statement, []))[1].append(flow)
-    for statement, flows in lines.values():
-        idle = [f for f in flows if f.values and not any(id(v) in state.used for v in f.values)]
+        lines.setdefault(statement, []).append(flow)
+    for statement, flows in lines.items():
+        idle = [f for f in flows if f.values and not any(v in state.used for v in f.values)]
         if len(idle) == len(flows):
             _nowhere(statement, state.sink)
         elif idle:

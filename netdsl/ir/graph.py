@@ -144,7 +144,7 @@ class Scope:
     relative to the next scope above that has one. `path` is the whole path.
     For a block: `definition` is its name, `doc` its comment, `arguments` its parameters and
     lets as bound here, `inputs` what flows in, named `input_names`.
-    `names` are the names that lines of a block or net assign to values, by the values' `id`.
+    `names` are the names that lines of a block or net assign to values.
     `shares` is the scope of the first call where this one is another call of a shared layer;
     `pattern`, of a shared layer with several calls, the call that all can be written after.
     `children` are nodes and scopes in the order they run.
@@ -161,7 +161,7 @@ class Scope:
     inputs: tuple[Value, ...] = ()
     input_names: tuple[str, ...] = ()
     outputs: tuple[Value, ...] = ()
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[Value, str] = field(default_factory=dict)
     shares: Scope | None = None
     pattern: Scope | None = None
     children: list[Child] = field(default_factory=list)
@@ -310,29 +310,29 @@ class Graph:
 
     def layers(self) -> Iterator[Layer]:
         """All layers, each once, in the order of their first call."""
-        seen: set[int] = set()
+        seen: set[Layer] = set()
         for node in self.nodes():
-            if id(node.layer) not in seen:
-                seen.add(id(node.layer))
+            if node.layer not in seen:
+                seen.add(node.layer)
                 yield node.layer
 
-    def inference_nodes(self) -> set[int]:
-        """`id`s of the nodes that run at inference.
+    def inference_nodes(self) -> set[Node]:
+        """The nodes that run at inference.
 
         A member of the net (a layer, a block, a labelled body) runs whole or not at all: one that
         an output needs runs with all it computes, and so does whatever feeds any part of it.
         """
-        whole: dict[int, list[Node]] = {}
+        whole: dict[Node, list[Node]] = {}
         for member in self.root.members():
             nodes = [member] if isinstance(member, Node) else list(member.nodes())
-            whole.update((id(node), nodes) for node in nodes)
-        running: set[int] = set()
+            whole.update((node, nodes) for node in nodes)
+        running: set[Node] = set()
         stack = [o.value.producer for o in self.outputs if not o.when_training]
         while stack:
             needed = stack.pop()
-            if needed is None or id(needed) in running:
+            if needed is None or needed in running:
                 continue
-            nodes = whole[id(needed)]
-            running.update(map(id, nodes))
+            nodes = whole[needed]
+            running.update(nodes)
             stack.extend(value.producer for node in nodes for value in node.inputs)
         return running

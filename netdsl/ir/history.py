@@ -15,7 +15,7 @@ def history(value: Value, scope: Scope | None = None) -> str:
     Stages that keep the shape are left out, and so are all but the last few. A block counts as
     one stage, unless `scope` lies in it. Where a stage has several inputs the first is followed.
     """
-    around = set(_enclosing(scope))
+    around = set(_scopes(scope))
     steps: list[str] = []
     before: Value | None = value
     while before is not None and before.producer is not None:
@@ -42,11 +42,11 @@ def histories(values: Sequence[Value], scope: Scope | None = None) -> list[str]:
     ]
 
 
-def _step(node: Node, around: set[int]) -> tuple[str, Value | None]:
+def _step(node: Node, around: set[Scope]) -> tuple[str, Value | None]:
     """What made a value, and the value it made it from."""
     block = None
     for scope in _scopes(node.scope):
-        if id(scope) in around:
+        if scope in around:
             break
         if scope.kind is Kind.BLOCK and scope.inputs:
             block = scope
@@ -66,7 +66,3 @@ def _scopes(scope: Scope | None) -> list[Scope]:
         found.append(scope)
         scope = scope.parent
     return found
-
-
-def _enclosing(scope: Scope | None) -> list[int]:
-    return [id(s) for s in _scopes(scope)]

@@ -28,7 +28,7 @@ class _Printer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.calls = _call_numbers(graph)
-        self.names = {id(i.value): i.name for i in graph.inputs}
+        self.names = {i.value: i.name for i in graph.inputs}
 
     def lines(self) -> Iterator[str]:
         yield f"net {self.graph.name}"
@@ -71,22 +71,20 @@ class _Printer:
         return f"{self.called(node)} = {node.op.name or 'weight'}({inside}): {results}"
 
     def called(self, node: Node) -> str:
-        number = self.calls[id(node)]
+        number = self.calls[node]
         return node.path if number == 1 else f"{node.path}@{number}"
 
     def value(self, value: Value) -> str:
         if value.producer is None:
-            return self.names[id(value)]
+            return self.names[value]
         name = self.called(value.producer)
         return name if len(value.producer.outputs) == 1 else f"{name}.{value.index}"
 
 
-def _call_numbers(graph: Graph) -> dict[int, int]:
+def _call_numbers(graph: Graph) -> dict[Node, int]:
     """Which call of its layer each node is, from 1."""
     return {
-        id(node): number
-        for layer in graph.layers()
-        for number, node in enumerate(layer.calls, start=1)
+        node: number for layer in graph.layers() for number, node in enumerate(layer.calls, start=1)
     }
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from netdsl.ir.condition import Truth, condition_symbols
 from netdsl.ir.dim import Dim
-from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ir.graph import Graph, Kind, Layer, Node, Scope, Value
 from netdsl.ir.tensor import Tensor
 
 Rule: TypeAlias = Callable[[Node], tuple[Sequence[Tensor], Sequence[Truth]]]
@@ -85,14 +85,14 @@ def _ends(graph: Graph) -> Iterator[str]:
 def _layers(graph: Graph) -> Iterator[str]:
     """Layers know their calls, and no two share a path or a key."""
     nodes = list(graph.nodes())
-    calls: dict[int, list[Node]] = {}
+    calls: dict[Layer, list[Node]] = {}
     for node in nodes:
-        calls.setdefault(id(node.layer), []).append(node)
+        calls.setdefault(node.layer, []).append(node)
     paths: Counter[str] = Counter()
     keys: Counter[str] = Counter()
     for layer in graph.layers():
-        if layer.calls != calls[id(layer)]:
-            yield f"{layer} is called by {calls[id(layer)]} and names {layer.calls}"
+        if layer.calls != calls[layer]:
+            yield f"{layer} is called by {calls[layer]} and names {layer.calls}"
         if not layer.path:
             yield f"{layer} has no path"
         paths[layer.path] += 1
@@ -108,12 +108,12 @@ def _types(graph: Graph, rule: Rule) -> Iterator[str]:
     Where the sizes refuse the heads for training (see `fix_sizes`), only what runs at inference.
     """
     symbols = set(graph.symbols)
-    stated = {(id(r.node), r.condition) for r in graph.requirements}
+    stated = {(r.node, r.condition) for r in graph.requirements}
     is_refused = any(r.condition is False and r.training_only for r in graph.requirements)
-    judged = graph.inference_nodes() if is_refused else {id(node) for node in graph.nodes()}
+    judged = graph.inference_nodes() if is_refused else set(graph.nodes())
     for item in graph.inputs:
         yield from _foreign_symbols(item.value, symbols)
-    for node in (node for node in graph.nodes() if id(node) in judged):
+    for node in (node for node in graph.nodes() if node in judged):
         try:
             types, conditions = rule(node)
         except Exception as error:  # a rule that refuses what stands in the graph
@@ -122,7 +122,7 @@ def _types(graph: Graph, rule: Rule) -> Iterator[str]:
         if tuple(types) != tuple(value.type for value in node.outputs):
             yield f"{node} gives {[str(t) for t in types]} by its rule, and has {node.outputs}"
         for condition in conditions:
-            if condition is not True and (id(node), condition) not in stated:
+            if condition is not True and (node, condition) not in stated:
                 yield f"{node} needs {condition}, which no requirement says"
         for value in node.outputs:
             yield from _foreign_symbols(value, symbols)

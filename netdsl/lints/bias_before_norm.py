@@ -25,8 +25,8 @@ def _is_wasted(subject: Subject, node: Node) -> bool:
 
 
 def _norm_after(subject: Subject, node: Node) -> Node | None:
-    readers = subject.readers.get(id(node.output), [])
-    if len(readers) != 1 or id(node.output) in subject.results:
+    readers = subject.readers.get(node.output, [])
+    if len(readers) != 1 or node.output in subject.results:
         return None
     (reader,) = readers
     over_channels = reader.op.name == "instancenorm" and node.op.name != "linear"

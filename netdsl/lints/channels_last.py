@@ -12,7 +12,7 @@ SLIDING = ("convolution", "pooling")
 def channels_last(subject: Subject, sink: Sink) -> None:
     """Warn of `[224, 224, 3]` or `[1, 3, 224, 224]` that enters a convolution or a pool."""
     for item in subject.graph.inputs:
-        readers = subject.readers.get(id(item.value), [])
+        readers = subject.readers.get(item.value, [])
         slides = any(getattr(node.op, "family", "") in SLIDING for node in readers)
         hint = layout_hint([item.value]) if slides else ""
         if hint:

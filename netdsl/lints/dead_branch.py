@@ -35,6 +35,6 @@ def _fixed_numbers(parts: list[object]) -> set[str]:
 
 
 def _is_fixed(expr: ast.Expr, fixed: set[str]) -> bool:
-    called = {id(part.callee) for part in walk(expr) if isinstance(part, ast.CallExpr)}
-    names = (p for p in walk(expr) if isinstance(p, ast.NameExpr) and id(p) not in called)
+    called = {part.callee for part in walk(expr) if isinstance(part, ast.CallExpr)}
+    names = (p for p in walk(expr) if isinstance(p, ast.NameExpr) and p not in called)
     return all(part.name in fixed for part in names)

@@ -22,7 +22,7 @@ def spoken(
     first line below it that is more than a comment.
     """
     silenced = {
-        (id(unit.source), line): codes
+        (unit.source, line): codes
         for unit in units
         for line, codes in _by_line(unit.comments).items()
     }
@@ -32,7 +32,7 @@ def spoken(
         if diagnostic.severity is not Severity.WARNING:
             return True
         span = diagnostic.span
-        here = silenced.get((id(span.source), span.line), set[str]()) if span else set[str]()
+        here = silenced.get((span.source, span.line), set[str]()) if span else set[str]()
         return diagnostic.code not in every | here
 
     return tuple(filter(speaks, diagnostics))

@@ -42,18 +42,18 @@ class Subject:
         return {(p.span.start, p.span.end): p for p in every if isinstance(p, ast.LayerStage)}
 
     @cached_property
-    def readers(self) -> dict[int, list[Node]]:
-        """The layers that take a value, by the value's `id`."""
-        found: dict[int, list[Node]] = {}
+    def readers(self) -> dict[Value, list[Node]]:
+        """The layers that take a value, each once for every time that it takes it."""
+        found: dict[Value, list[Node]] = {}
         for node in self.graph.nodes():
             for value in node.inputs:
-                found.setdefault(id(value), []).append(node)
+                found.setdefault(value, []).append(node)
         return found
 
     @cached_property
-    def results(self) -> set[int]:
-        """`id`s of the values that are outputs of the net."""
-        return {id(output.value) for output in self.graph.outputs}
+    def results(self) -> set[Value]:
+        """The values that are outputs of the net."""
+        return {output.value for output in self.graph.outputs}
 
 
 def source_of(value: Value, families: frozenset[str]) -> Node | None:

@@ -46,7 +46,7 @@ def is_legal(graph: Graph) -> bool:
     """
     running = graph.inference_nodes()
     for node in graph.nodes():
-        if id(node) not in running:
+        if node not in running:
             continue
         rules = Rules()
         inputs = tuple(value.type for value in node.inputs)

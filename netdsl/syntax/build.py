@@ -36,7 +36,7 @@ class Builder(Transformer[Token, object]):
     def __init__(self) -> None:
         super().__init__()
         self.source = Source("", "")
-        self._depths: dict[int, int] = {}
+        self._depths: dict[Child, int] = {}
         self._closed: list[Token] = []
 
     def begin(self, source: Source) -> None:
@@ -463,13 +463,13 @@ class Builder(Transformer[Token, object]):
                 f"this is nested more than {MAX_DEPTH} deep",
                 node.span,
             )
-        self._depths[id(node)] = depth
+        self._depths[node] = depth
         return node
 
     def _depth(self, child: Child) -> int:
         if isinstance(child, ast.Argument):
             child = child.value
-        return self._depths.get(id(child), 0)
+        return self._depths.get(child, 0)
 
 
 def _of(children: Sequence[Child], kind: type[T]) -> tuple[T, ...]:

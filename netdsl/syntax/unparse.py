@@ -43,7 +43,7 @@ def unparse(file: ast.File) -> str:
 class _Printer:
     def __init__(self, comments: Sequence[ast.Comment]) -> None:
         self.lines = Lines(comments, WIDTH)
-        self._broken: dict[int, bool] = {}
+        self._broken: dict[object, bool] = {}
 
     # --- definitions ------------------------------------------------------------------------
 
@@ -75,6 +75,8 @@ class _Printer:
         text = inline.use(made)
         if made.names is None or (self.lines.fits(text) and not self._is_broken(made)):
             self.lines.put(text)
+            for name in made.names or ():
+                self.lines.at(name.span)
             return
         self.lines.put(text[: text.index("(")])
         self._brackets("()", [(n.span, n.text, _unused) for n in made.names], made.span.start)
@@ -337,14 +339,13 @@ class _Printer:
             return any(map(self._is_broken, made))
         if not hasattr(made, "span"):
             return False
-        key = id(made)
-        if key not in self._broken:
-            self._broken[key] = self._is_own_broken(made) or any(
+        if made not in self._broken:
+            self._broken[made] = self._is_own_broken(made) or any(
                 self._is_broken(getattr(made, field.name))
                 for field in fields(made)  # type: ignore[arg-type]
                 if field.name != "span"
             )
-        return self._broken[key]
+        return self._broken[made]
 
     def _is_own_broken(self, made: object) -> bool:
         match made:

@@ -21,6 +21,7 @@ class Lines:
         self._row = 0  # the line of the source that was written last
         self._is_opened = True  # nothing stands yet behind the last bracket, or in the file
         self._ends_in_comment = False
+        self._is_moved = False  # the last line is a comment that stood behind something else
 
     @property
     def indent(self) -> int:
@@ -99,8 +100,9 @@ class Lines:
         is_blank = row - self._row > 1 if apart is None else apart
         opened = self._is_opened
         self.new(indent)
-        if is_blank and not opened and self._lines:
-            self._lines.append("")
+        if (is_blank or (self._is_moved and not indent)) and not opened and self._lines:
+            self._lines.append("")  # what was moved above a definition is not its documentation
+        self._is_moved = False
 
     def _flush(self, before: int | None, indent: int, apart: bool | None = None) -> bool | None:
         """Write the comments before an offset (None: all); `apart` is left if none took a line."""
@@ -112,7 +114,7 @@ class Lines:
             else:
                 self._begin(row, indent, apart)
                 self.put(_spelled(comment))
-                apart = None
+                apart, self._is_moved = None, not _is_alone(comment.span)
             self._ends_in_comment, self._row = True, row
         self._next = max(self._next, last)
         return apart
@@ -121,6 +123,11 @@ class Lines:
 def _is_placed(span: Span) -> bool:
     """Whether a part of the tree was read from a text."""
     return span.end > span.start
+
+
+def _is_alone(span: Span) -> bool:
+    """Whether nothing stands before a comment on its line of the source."""
+    return not span.source.line(span.line)[: span.column - 1].strip()
 
 
 def _spelled(comment: ast.Comment) -> str:

@@ -235,7 +235,7 @@ def test_views_are_no_smaller_than_what_is_followed_back() -> None:
         "    output p = a\n    output q = b\n}"
     )
     seen = sights(network.graph, network.graph.inputs[0])
-    sizes = [[axis.largest for axis in seen[id(o.value)].together[0]] for o in network.outputs]
+    sizes = [[axis.largest for axis in seen[o.value].together[0]] for o in network.outputs]
     assert sizes == [[1, 1], [5, 5]]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import netdsl
 from netdsl.analyses.memory import memory
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node, Value
 from netdsl.lints import WARNINGS
 from netdsl.ops.recipe import TorchModule, TorchWeight
 from tests.examples import NAMES, example
@@ -34,23 +34,23 @@ def at_some_size(name: str) -> netdsl.Network:
     return netdsl.load(example(name), sizes=near)
 
 
-def held_step_by_step(graph: Graph) -> dict[int, int]:
+def held_step_by_step(graph: Graph) -> dict[Node, int]:
     """Bytes of the storages of all values that are needed yet, after each layer has run.
 
     The layers are run one by one by their recipes, and what no later layer needs is let go.
     """
     running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if id(node) in running]
-    last: dict[int, int] = {}
+    nodes = [node for node in graph.nodes() if node in running]
+    last: dict[Value, int] = {}
     for index, node in enumerate(nodes):
-        last |= {id(value): index for value in (*node.inputs, *node.outputs)}
-    last |= {id(o.value): len(nodes) for o in graph.outputs if not o.when_training}
+        last |= dict.fromkeys((*node.inputs, *node.outputs), index)
+    last |= {o.value: len(nodes) for o in graph.outputs if not o.when_training}
     weights: list[Any] = []
-    live: dict[int, Any] = {}
+    live: dict[Value, Any] = {}
     for item in graph.inputs:
-        if id(item.value) in last:
-            live[id(item.value)] = torch.zeros(1, *item.shape, dtype=getattr(torch, item.dtype))
-    found: dict[int, int] = {}
+        if item.value in last:
+            live[item.value] = torch.zeros(1, *item.shape, dtype=getattr(torch, item.dtype))
+    found: dict[Node, int] = {}
     for index, node in enumerate(nodes):
         types = [tuple(v.type for v in values) for values in (node.inputs, node.outputs)]
         recipe = node.op.torch(*types)  # type: ignore[attr-defined]
@@ -59,12 +59,12 @@ def held_step_by_step(graph: Graph) -> dict[int, int]:
             weights.append(made)
         else:
             module = make_module(recipe) if isinstance(recipe, TorchModule) else None
-            made = realise(recipe, module)(*(live[id(v)] for v in node.inputs))
+            made = realise(recipe, module)(*(live[v] for v in node.inputs))
         results = list(made) if isinstance(made, tuple | list) else [made]
-        live |= {id(v): part for v, part in zip(node.outputs, results, strict=True)}
+        live |= dict(zip(node.outputs, results, strict=True))
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in live.values()}
         own = {weight.untyped_storage().data_ptr() for weight in weights}
-        found[id(node)] = sum(s.nbytes() for key, s in storages.items() if key not in own)
+        found[node] = sum(s.nbytes() for key, s in storages.items() if key not in own)
         live = {key: tensor for key, tensor in live.items() if last[key] > index}
     return found
 
@@ -73,13 +73,12 @@ def assert_held(graph: Graph) -> None:
     said = memory(graph)
     with torch.no_grad():
         measured = held_step_by_step(graph)
-    places = {id(node): node.path for node in graph.nodes()}
     wrong = {
-        places[key]: (said.alive[key], n) for key, n in measured.items() if said.alive[key] != n
+        node.path: (said.alive[node], n) for node, n in measured.items() if said.alive[node] != n
     }
     assert not wrong
     assert said.peak == max(measured.values())
-    calls = [n for key, n in measured.items() if places[key] == said.at]
+    calls = [n for node, n in measured.items() if node.path == said.at]
     assert max(calls) == said.peak  # a shared layer is called at several places
 
 
@@ -173,5 +172,4 @@ def test_other_types_and_symbols() -> None:
 
 def test_heads_for_training_take_nothing() -> None:
     network = at_some_size("googlenet")
-    paths = {id(node): node.path for node in network.graph.nodes()}
-    assert not any(paths[key].startswith("aux") for key in memory(network.graph).alive)
+    assert not any(node.path.startswith("aux") for node in memory(network.graph).alive)

@@ -52,6 +52,23 @@ def test_odd_layouts(path: Path) -> None:
         check(laid_out_anew(text, seed))
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "use std.regnet (\nRegNetUnit)  # c",
+        "use std.regnet (\nRegNetUnit\n)  # c",
+        "use std.regnet  # c",
+        "fn f(a: float) = (a +\n2\n)  # c",
+        "fn f(a: float) = (a +  # b\n2\n)  # c",
+        "net M { input x: [3]\noutput y = x\n}  # c",
+    ],
+)
+@pytest.mark.parametrize("doc", ["", "# doc\n", "\n# doc\n", "# no doc\n\n"])
+def test_a_comment_behind_a_definition_is_never_the_next_one_s(before: str, doc: str) -> None:
+    text = check(f"{before}\n{doc}net N {{ input x: [3]\noutput y = x }}\n")
+    assert tree(text).definitions[1].doc == ("doc" if doc.endswith("# doc\n") else "")  # type: ignore[union-attr]
+
+
 def test_random_trees() -> None:
     """Trees made by a program, without places in a text."""
     for seed in range(TREES):

@@ -15,13 +15,13 @@ class AxisOrder:
     """The axes of every value of some graphs."""
 
     def __init__(self, *graphs: Graph) -> None:
-        self._axes: dict[int, Axes] = {}
+        self._axes: dict[Value, Axes] = {}
         for graph in graphs:
             for item in graph.inputs:
-                self._axes[id(item.value)] = tuple(range(len(item.value.type.shape)))
+                self._axes[item.value] = tuple(range(len(item.value.type.shape)))
             for node in graph.nodes():
                 for value in node.outputs:
-                    self._axes[id(value)] = self._behind(node, value)
+                    self._axes[value] = self._behind(node, value)
 
     def is_usual(self) -> bool:
         """Whether the channels come first everywhere."""
@@ -29,19 +29,19 @@ class AxisOrder:
 
     def spatial(self, value: Value) -> Shape:
         """The axes of a map without its channels; the whole shape where they are mixed."""
-        axes, shape = self._axes[id(value)], value.type.shape
+        axes, shape = self._axes[value], value.type.shape
         if axes is None:
             return shape
         return tuple(shape[axes.index(axis)] for axis in sorted(axes) if axis)
 
     def origin(self, value: Value, axis: int) -> int | None:
         """The axis of a map that an axis of a value was: 0 the channels; None where lost."""
-        axes = self._axes[id(value)]
+        axes = self._axes[value]
         return None if axes is None else axes[axis]
 
     def _behind(self, node: Node, value: Value) -> Axes:
         rank = len(value.type.shape)
-        before = self._axes[id(node.inputs[0])] if node.inputs else None
+        before = self._axes[node.inputs[0]] if node.inputs else None
         if rank < 2:
             return tuple(range(rank))
         if before is None or len(before) != rank or node.op.name == "reshape":

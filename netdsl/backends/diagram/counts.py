@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from netdsl.analyses.cost import count_parameters
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Layer, Node
+from netdsl.ir.graph import Node
 from netdsl.ops.base import Op
 
 
 def parameters_of(nodes: Sequence[Node]) -> int:
     """Learned numbers, those of a shared layer once."""
-    layers: dict[int, Layer] = {id(node.layer): node.layer for node in nodes}
-    return sum(map(count_parameters, layers.values()))
+    return sum(map(count_parameters, {node.layer for node in nodes}))
 
 
 def macs_of(nodes: Sequence[Node]) -> Size:

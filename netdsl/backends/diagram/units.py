@@ -12,7 +12,7 @@ from functools import cached_property
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
 
 TAILS = ("norms", "activations", "regularising")
@@ -35,8 +35,8 @@ class Unit:
     scope: Scope | None = None
     parts: tuple[Unit, ...] = ()
     is_open: bool = False
-    aliases: dict[int, Value] = field(default_factory=dict)
-    """By `id`: a value of a later copy, and the one that is drawn in its place."""
+    aliases: dict[Value, Value] = field(default_factory=dict)
+    """A value of a later copy, and the one that is drawn in its place."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -75,11 +75,11 @@ class Unit:
         """What flows in; into a single layer in the order that it takes them, doubles kept."""
         if len(self.layers) > 1 or self.is_block:
             return self.inputs
-        passed = {id(n.output): n.inputs[0] for n in self.nodes if _passes_on(n)}
+        passed = {n.output: n.inputs[0] for n in self.nodes if _passes_on(n)}
         found: list[Value] = []
         for value in self.node.inputs:
-            while id(value) in passed and self.node is not None:
-                value = passed[id(value)]
+            while value in passed and self.node is not None:
+                value = passed[value]
             found.append(value)
         return tuple(found)
 
@@ -93,26 +93,26 @@ class Unit:
 class Uses:
     """Who reads each value: the nodes, and whether the network gives it out.
 
-    `paths` tells by `id` what nodes and scopes are called, each differently.
+    `paths` tells what nodes and scopes are called, each differently.
     """
 
-    readers: dict[int, list[Node]]
-    given: set[int]
-    paths: dict[int, str]
+    readers: dict[Value, list[Node]]
+    given: set[Value]
+    paths: dict[Child, str]
 
     @classmethod
     def of(cls, graph: Graph) -> Uses:
-        readers: dict[int, list[Node]] = {}
+        readers: dict[Value, list[Node]] = {}
         for node in graph.nodes():
             for value in node.inputs:
-                readers.setdefault(id(value), []).append(node)
-        given = {id(output.value) for output in graph.outputs}
+                readers.setdefault(value, []).append(node)
+        given = {output.value for output in graph.outputs}
         return cls(readers, given, call_paths(graph))
 
     def only_reader(self, value: Value) -> Node | None:
         """The one node that reads a value, if nobody else does."""
-        found = self.readers.get(id(value), [])
-        return found[0] if len(found) == 1 and id(value) not in self.given else None
+        found = self.readers.get(value, [])
+        return found[0] if len(found) == 1 and value not in self.given else None
 
 
 def units_of(graph: Graph, *, fold: bool = True) -> tuple[Unit, ...]:
@@ -141,17 +141,17 @@ def _parts(scope: Scope, uses: Uses, fold: bool) -> tuple[Unit, ...]:
 
 def _joined(units: Sequence[Unit], uses: Uses) -> list[Unit]:
     """An `identity` goes with the layer that reads it."""
-    homes = {id(node): unit for unit in units if not unit.is_block for node in unit.nodes}
-    found: dict[int, Unit] = {id(unit): unit for unit in units}
+    homes = {node: unit for unit in units if not unit.is_block for node in unit.nodes}
+    found = dict(zip(units, units, strict=True))
     for unit in units:
         if unit.is_block or len(unit.nodes) != 1 or not _passes_on(unit.node):
             continue
         reader = uses.only_reader(unit.node.output)
-        home = homes.get(id(reader)) if reader is not None else None
+        home = homes.get(reader) if reader is not None else None
         if home is None or home is unit:
             continue
-        there = found[id(home)]
-        found[id(home)] = _unit(there.path, (*found.pop(id(unit)).nodes, *there.nodes), uses)
+        there = found[home]
+        found[home] = _unit(there.path, (*found.pop(unit).nodes, *there.nodes), uses)
     return list(found.values())
 
 
@@ -174,9 +174,9 @@ def _block(scope: Scope, uses: Uses, fold: bool) -> Unit:
     ):  # a block of one unit is that unit, by the block's name
         (part,) = parts
         if part.is_block or not part.scope:
-            path = uses.paths[id(scope)] or part.path
+            path = uses.paths[scope] or part.path
             return replace(part, path=path, scope=part.scope or scope)
-    return _unit(uses.paths[id(scope)], tuple(scope.nodes()), uses, scope, parts)
+    return _unit(uses.paths[scope], tuple(scope.nodes()), uses, scope, parts)
 
 
 def _unit(
@@ -186,18 +186,18 @@ def _unit(
     scope: Scope | None = None,
     parts: tuple[Unit, ...] = (),
 ) -> Unit:
-    inside = set(map(id, nodes))
-    made = {id(value) for node in nodes for value in node.outputs}
-    inputs = {id(v): v for node in nodes for v in node.inputs if id(v) not in made}
+    inside = set(nodes)
+    made = {value for node in nodes for value in node.outputs}
+    inputs = dict.fromkeys(v for node in nodes for v in node.inputs if v not in made)
     outputs = tuple(
         value
         for node in nodes
         for value in node.outputs
-        if id(value) in uses.given
-        or any(id(reader) not in inside for reader in uses.readers.get(id(value), []))
-        or not uses.readers.get(id(value))
+        if value in uses.given
+        or any(reader not in inside for reader in uses.readers.get(value, []))
+        or not uses.readers.get(value)
     )
-    return Unit(path, (nodes,), tuple(inputs.values()), outputs, scope, parts)
+    return Unit(path, (nodes,), tuple(inputs), outputs, scope, parts)
 
 
 def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
@@ -209,7 +209,7 @@ def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
         while fold and index < len(run) and _belongs(stretch, run[index], uses):
             stretch.append(run[index])
             index += 1
-        yield _unit(uses.paths[id(stretch[0])], tuple(stretch), uses)
+        yield _unit(uses.paths[stretch[0]], tuple(stretch), uses)
 
 
 def _passes_on(node: Node) -> bool:
@@ -258,13 +258,13 @@ def _may_repeat(unit: Unit) -> bool:
 
 def _link(before: Unit, unit: Unit, uses: Uses) -> tuple[int, ...]:
     """Which result of the one is which input of the other; none where others take part."""
-    places = {id(value): k for k, value in enumerate(before.outputs)}
-    link = tuple(places[id(v)] for v in unit.inputs if id(v) in places and id(v) not in uses.given)
+    places = {value: k for k, value in enumerate(before.outputs)}
+    link = tuple(places[v] for v in unit.inputs if v in places and v not in uses.given)
     if not _may_repeat(unit) or not len(link) == len(unit.inputs) == len(before.outputs):
         return ()
-    own = set(map(id, unit.covered()))
-    readers = [reader for v in unit.inputs for reader in uses.readers.get(id(v), [])]
-    return link if all(id(reader) in own for reader in readers) else ()
+    own = set(unit.covered())
+    readers = [reader for v in unit.inputs for reader in uses.readers.get(v, [])]
+    return link if all(reader in own for reader in readers) else ()
 
 
 def _folded(stretch: list[Unit]) -> Unit:
@@ -272,7 +272,7 @@ def _folded(stretch: list[Unit]) -> Unit:
     if len(stretch) < FEWEST_TO_FOLD:
         return first
     copies = tuple(copy for unit in stretch for copy in unit.copies)
-    aliases = {id(v): drawn for v, drawn in zip(last.outputs, first.outputs, strict=True)}
+    aliases = dict(zip(last.outputs, first.outputs, strict=True))
     return replace(first, copies=copies, outputs=last.outputs, aliases=aliases)
 
 
@@ -281,14 +281,14 @@ def signature(unit: Unit) -> object:
 
     How much the layers of a block drop may differ, as it does along a deep network.
     """
-    places = {id(value): f"in{k}" for k, value in enumerate(unit.inputs)}
+    places = {value: f"in{k}" for k, value in enumerate(unit.inputs)}
     rows: list[object] = [unit.scope.definition if unit.scope else "", unit.count]
     for number, node in enumerate(unit.nodes):
-        wires = tuple(places[id(value)] for value in node.inputs)
+        wires = tuple(places[value] for value in node.inputs)
         types = tuple(str(value.type) for value in (*node.inputs, *node.outputs))
         drops = unit.is_block and family(node) == "regularising"
         rows.append((node.op.name if drops else repr(node.op), wires, types))
-        places.update((id(value), f"{number}.{k}") for k, value in enumerate(node.outputs))
+        places.update((value, f"{number}.{k}") for k, value in enumerate(node.outputs))
     return tuple(rows)
 
 
@@ -326,11 +326,11 @@ def copies_of(unit: Unit, around: Sequence[Unit]) -> int:
 
 def longest_way(unit: Unit) -> int:
     """The longest way through a block, in boxes of what is drawn open."""
-    depth: dict[int, int] = {}
+    depth: dict[Value, int] = {}
     longest = 1
     for leaf in leaves(unit.parts or [unit]):
-        here = 1 + max((depth.get(id(value), 0) for value in leaf.inputs), default=0)
+        here = 1 + max((depth.get(value, 0) for value in leaf.inputs), default=0)
         longest = max(longest, here)
         for node in leaf.nodes:
-            depth.update((id(value), here) for value in node.outputs)
+            depth.update((value, here) for value in node.outputs)
     return longest

@@ -88,7 +88,7 @@ class Builder:
         self.at: Span | None = None
         self.taken: set[str] = set()
         self.numbers: dict[str, int] = {}
-        self.made: dict[int, OnnxValue] = {}
+        self.made: dict[Value, OnnxValue] = {}
         self.constants: dict[OnnxConstant, OnnxValue] = {}
         self.weights: dict[str, OnnxValue] = {}
         self.table = SizeTable(self.model.inputs, self.claim, self.constant, self.add)
@@ -99,15 +99,15 @@ class Builder:
             value = OnnxValue(
                 self.claim(item.name), (self.batch, *item.value.type.shape), item.dtype
             )
-            self.made[id(item.value)] = value
+            self.made[item.value] = value
             self.model.inputs.append(value)
         self.taken.update(output.name for output in wanted)
         if guard:
             self._guard()
-        names = {id(output.value): output.name for output in reversed(wanted)}
+        names = {output.value: output.name for output in reversed(wanted)}
         needed = _needed(wanted)
         for node in self.graph.nodes():
-            if id(node) in needed:
+            if node in needed:
                 self._lower(node, names)
         for output in wanted:
             self._output(output)
@@ -118,7 +118,7 @@ class Builder:
         """All that is computed, sizes too, comes from inputs that have been looked at."""
         values = guarded(self, sizes_of(self.graph).condition)
         for item, value in zip(self.graph.inputs, values, strict=True):
-            self.made[id(item.value)] = value
+            self.made[item.value] = value
         self.table = SizeTable(values, self.claim, self.constant, self.add)
 
     # --- what lowerings ask for ------------------------------------------------------------
@@ -163,11 +163,11 @@ class Builder:
 
     # --- nodes and outputs -----------------------------------------------------------------
 
-    def _lower(self, node: Node, names: dict[int, str]) -> None:
+    def _lower(self, node: Node, names: dict[Value, str]) -> None:
         path = node.path or node.op.name
         self.at = node.span
         to = Lowering(
-            [self.made[id(value)] for value in node.inputs],
+            [self.made[value] for value in node.inputs],
             [value.type for value in node.inputs],
             [value.type for value in node.outputs],
             self.batch,
@@ -185,19 +185,19 @@ class Builder:
         results = found if isinstance(found, tuple) else (found,)
         for value, result in zip(node.outputs, results, strict=True):
             result = OnnxValue(result.name, to.full(value.type), value.type.dtype)
-            self.made[id(value)] = self._named(to, value, result, names)
+            self.made[value] = self._named(to, value, result, names)
         for made in to.nodes:
             self.model.nodes.append(made)
         self.model.values += to.values
 
     def _named(
-        self, to: Lowering, value: Value, result: OnnxValue, names: dict[int, str]
+        self, to: Lowering, value: Value, result: OnnxValue, names: dict[Value, str]
     ) -> OnnxValue:
         """The result under the name of the output it is, or of its layer."""
         maker = next((n for n in to.nodes if result.name in n.outputs), None)
         if maker is None:
             return result
-        name = names.pop(id(value), "") or self.claim(value.producer.path if value.producer else "")
+        name = names.pop(value, "") or self.claim(value.producer.path if value.producer else "")
         for node in to.nodes:
             node.inputs = [name if i == result.name else i for i in node.inputs]
         maker.outputs = [name if o == result.name else o for o in maker.outputs]
@@ -208,7 +208,7 @@ class Builder:
 
     def _output(self, output: Output) -> None:
         """An output; where it is another output, an input or a weight too, a copy."""
-        value = self.made[id(output.value)]
+        value = self.made[output.value]
         if value.name != output.name:
             self.add(OnnxNode("Identity", [value.name], [output.name]))
         self.model.outputs.append(replace(value, name=output.name))
@@ -236,14 +236,14 @@ def batch_name(graph: Graph) -> str:
     return next(name for name in chain(BATCH_NAMES, more) if name not in graph.symbols)
 
 
-def _needed(outputs: Sequence[Output]) -> set[int]:
-    """`id`s of the nodes that the outputs depend on."""
-    found: set[int] = set()
+def _needed(outputs: Sequence[Output]) -> set[Node]:
+    """The nodes that the outputs depend on."""
+    found: set[Node] = set()
     stack = [output.value.producer for output in outputs]
     while stack:
         node = stack.pop()
-        if node is not None and id(node) not in found:
-            found.add(id(node))
+        if node is not None and node not in found:
+            found.add(node)
             stack.extend(value.producer for value in node.inputs)
     return found
 

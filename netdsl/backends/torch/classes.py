@@ -10,7 +10,7 @@ from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
-from netdsl.backends.torch.members import Member, is_attribute, is_weight, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe
 from netdsl.backends.torch.names import block_name, variable
 from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
@@ -106,19 +106,19 @@ class Collector:
     """Finds all classes of a graph, parts before wholes."""
 
     def __init__(
-        self, uses: Uses, training_only: set[int], initial: Initial, taken: frozenset[str]
+        self, uses: Uses, training_only: set[Member], initial: Initial, taken: frozenset[str]
     ) -> None:
         self.uses, self.training_only, self.initial = uses, training_only, initial
         self.holders, self.taken = uses.holders, taken
         self.classes: dict[tuple[str, str], ModuleClass] = {}
-        self.instances: dict[int, Instance] = {}
+        self.instances: dict[Scope, Instance] = {}
         self.helpers: set[tuple[str, str]] = set()
 
     def instance(self, scope: Scope) -> Instance:
         """The instance of a scope, and its class among those found so far."""
         made = Instance(scope)
-        self.instances[id(scope)] = made
-        access: dict[int, Expr] = {}
+        self.instances[scope] = made
+        access: dict[ModuleKey, Expr] = {}
         parts = list(scope.members())
         for part in _holders_first(parts):
             self._attribute(made, part, access)
@@ -129,7 +129,7 @@ class Collector:
         made.of = found
         return made
 
-    def _attribute(self, made: Instance, part: Member, access: dict[int, Expr]) -> None:
+    def _attribute(self, made: Instance, part: Member, access: dict[ModuleKey, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
         key = key_of(part)
         if key in access:
@@ -195,7 +195,9 @@ class Collector:
             return self.module(part)
         return self._leaf(part)
 
-    def _forward(self, made: Instance, parts: Sequence[Member], access: dict[int, Expr]) -> None:
+    def _forward(
+        self, made: Instance, parts: Sequence[Member], access: dict[ModuleKey, Expr]
+    ) -> None:
         scope = made.scope
         taken = inputs_of(scope) if scope.kind is not Kind.NET else scope.inputs
         names: list[str] = []
@@ -215,13 +217,13 @@ def _holders_first(parts: Sequence[Member]) -> list[Member]:
     by_path: dict[str, Member] = {}
     for part in parts:
         by_path.setdefault(part.path, part)
-    ordered: dict[int, Member] = {}
+    ordered: dict[Member, None] = {}  # a set that keeps its order
     for part in parts:
         steps = part.label.split(".")
         above = part.path[: len(part.path) - len(part.label)]
         for count in range(1, len(steps)):
             holder = by_path.get(above + ".".join(steps[:count]))
             if isinstance(holder, Scope):
-                ordered.setdefault(id(holder), holder)
-        ordered.setdefault(id(part), part)
-    return list(ordered.values())
+                ordered.setdefault(holder)
+        ordered.setdefault(part)
+    return list(ordered)

@@ -16,7 +16,7 @@ from netdsl.backends.torch.calls import (
     uses_sizes,
 )
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
-from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, recipe
 from netdsl.backends.torch.names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tree import Uses, inputs_of, key_of, outputs_of
@@ -61,18 +61,18 @@ class Forward:
     """
 
     uses: Uses
-    access: dict[int, Expr]
-    assigned: dict[int, str]
+    access: dict[ModuleKey, Expr]
+    assigned: dict[Value, str]
     taken: Collection[str]
-    training_only: set[int] = field(default_factory=set)
+    training_only: set[Member] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
-    pending: dict[int, _Pending] = field(default_factory=dict)
-    remaining: dict[int, int] = field(default_factory=dict)
+    names: dict[Value, str] = field(default_factory=dict)
+    pending: dict[Value, _Pending] = field(default_factory=dict)
+    remaining: dict[Value, int] = field(default_factory=dict)
     inputs: list[At] = field(default_factory=list)
-    together: dict[int, Node] = field(default_factory=dict)
+    together: dict[Node, Node] = field(default_factory=dict)
     _waiting: Counter[str] = field(default_factory=Counter)
-    _flows: dict[int, str] = field(default_factory=dict)
+    _flows: dict[Value, str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
     _now_training: bool = False
@@ -92,12 +92,12 @@ class Forward:
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe(p)) for p in parts)
         for part in parts:
             for value in inputs_of(part):
-                self.remaining[id(value)] = self.remaining.get(id(value), 0) + 1
+                self.remaining[value] = self.remaining.get(value, 0) + 1
         for value in results:
-            self.remaining[id(value)] = self.remaining.get(id(value), 0) + 1
+            self.remaining[value] = self.remaining.get(value, 0) + 1
         self._find_together(parts)
         for part in parts:
-            self._now_training = id(part) in self.training_only
+            self._now_training = part in self.training_only
             self._step(part)
         self._now_training = False
         if len(results) > 1:
@@ -114,14 +114,15 @@ class Forward:
             if not isinstance(part, Node) or len(part.inputs) <= FEW:
                 continue
             maker = part.inputs[0].producer
-            all_of_it = maker is not None and part.inputs == maker.outputs
-            once = all(self.remaining[id(v)] == 1 and not self._own_name(v) for v in part.inputs)
-            if maker in parts and all_of_it and once and takes_list(recipe(part), len(part.inputs)):
-                self.together[id(maker)] = part
+            if maker is None or maker not in parts or part.inputs != maker.outputs:
+                continue
+            once = all(self.remaining[v] == 1 and not self._own_name(v) for v in part.inputs)
+            if once and takes_list(recipe(part), len(part.inputs)):
+                self.together[maker] = part
 
     def _step(self, part: Member) -> None:
         taken, given = inputs_of(part), outputs_of(part, self.uses)
-        if id(part) in self.together:
+        if part in self.together:
             given = given[:1]
         self._used_depth = 0
         if isinstance(part, Scope):
@@ -135,11 +136,11 @@ class Forward:
         if self._is_inline(given):
             self._keep(given[0], expr)
             return
-        named = [v for v in given if self.remaining.get(id(v))]
+        named = [v for v in given if self.remaining.get(v)]
         if not named and isinstance(said, TorchWeight):
             return
         targets = tuple(
-            self._name(value, taken) if self.remaining.get(id(value)) else "_" for value in given
+            self._name(value, taken) if self.remaining.get(value) else "_" for value in given
         )
         self._write(targets, expr)
 
@@ -149,7 +150,7 @@ class Forward:
         named, is_long = needs_names(node, said), self._is_long(node, said)
         self._settle([v for i, v in enumerate(node.inputs) if i in named or is_long])
         maker = node.inputs[0].producer if node.inputs else None
-        if maker is not None and self.together.get(id(maker)) is node:
+        if maker is not None and self.together.get(maker) is node:
             assert isinstance(said, TorchCall)
             return Speaker(
                 node, ["x"] * len(node.inputs), (), None, self._use(node.inputs[0])
@@ -160,7 +161,7 @@ class Forward:
             for arg, value in zip(args, node.inputs, strict=True)
             if isinstance(arg, str) and arg.isidentifier()
         ]
-        held = [(name, v) for name, v in self.inputs if self.names.get(id(v)) == name]
+        held = [(name, v) for name, v in self.inputs if self.names.get(v) == name]
         speaker = Speaker(node, args, [*here, *held])
         try:
             if isinstance(said, TorchModule):
@@ -179,11 +180,11 @@ class Forward:
         if len(given) != 1 or self._now_training:
             return False
         (value,) = given
-        return self.remaining.get(id(value)) == 1 and not self._own_name(value)
+        return self.remaining.get(value) == 1 and not self._own_name(value)
 
     def _own_name(self, value: Value) -> str:
         """The name it was assigned in this block of the file."""
-        return self.assigned.get(id(value), "")
+        return self.assigned.get(value, "")
 
     def _keep(self, value: Value, expr: Expr) -> None:
         depth = 1 + self._used_depth
@@ -192,11 +193,11 @@ class Forward:
             self._write((self._flow_name(value),), expr)
             return
         names = frozenset(re.findall(r"[A-Za-z_]\w*", flat(expr)))
-        self.pending[id(value)] = _Pending(expr, depth, names)
+        self.pending[value] = _Pending(expr, depth, names)
         self._waiting.update(names)
 
     def _take_pending(self, value: Value) -> _Pending | None:
-        waiting = self.pending.pop(id(value), None)
+        waiting = self.pending.pop(value, None)
         if waiting is not None:
             self._waiting.subtract(waiting.names)
         return waiting
@@ -214,17 +215,17 @@ class Forward:
             return False
         if len(node.inputs) > (MOST_TERMS if said.target == "mean" else 2):
             return False
-        waiting = [self.pending.get(id(value)) for value in node.inputs]
+        waiting = [self.pending.get(value) for value in node.inputs]
         terms = sum(len(flat(p.expr)) + 3 if p else 5 for p in waiting)
         name = max(len("return "), len(self._own_name(node.outputs[0])) + len(" = "))
         return terms - 3 > WIDTH - 8 - name
 
     def _use(self, value: Value) -> Expr:
         """The value where it is taken: its variable, or the expression that makes it."""
-        self.remaining[id(value)] -= 1
+        self.remaining[value] -= 1
         waiting = self._take_pending(value)
         if waiting is None:
-            return self.names[id(value)]
+            return self.names[value]
         self._used_depth = max(self._used_depth, waiting.depth)
         return waiting.expr
 
@@ -265,10 +266,10 @@ class Forward:
 
     def _hold(self, value: Value, name: str) -> str:
         """From here on the variable holds the value."""
-        self.names[id(value)] = name
+        self.names[value] = name
         self._taken.add(name)
         if name in FLOW_NAMES:
-            self._flows[id(value)] = name
+            self._flows[value] = name
         return name
 
 

@@ -41,7 +41,7 @@ class Initial:
     """
 
     def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
-        self.ways: dict[int, tuple[Way, ...]] = {}
+        self.ways: dict[Layer, tuple[Way, ...]] = {}
         kinds: dict[str, list[Layer]] = {}
         for layer in graph.layers():
             if not layer.weights:
@@ -49,7 +49,7 @@ class Initial:
             said = recipe(layer.calls[0])
             if isinstance(said, TorchModule):
                 kinds.setdefault(said.target, []).append(layer)
-            self.ways[id(layer)] = tuple(_ways(initial(layer, rules)))
+            self.ways[layer] = tuple(_ways(initial(layer, rules)))
         holders = any(layer.op.name in HOLD_LINEAR for layer in graph.layers())
         several = sum(map(bool, self.ways.values())) > 1
         self.loops = {
@@ -57,13 +57,13 @@ class Initial:
             for kind, layers in kinds.items()
             if several and not (kind == "nn.Linear" and holders) and self._is_alike(layers)
         }
-        self._in_loops = {id(layer) for layers in self.loops.values() for layer in layers}
+        self._in_loops = {layer for layers in self.loops.values() for layer in layers}
 
     def _is_alike(self, layers: list[Layer]) -> bool:
         """Whether they all begin in one way, where they have a weight of that key."""
         found: dict[str, set[Way | None]] = {}
         for layer in layers:
-            by_key = {way.key: way for way in self.ways[id(layer)]}
+            by_key = {way.key: way for way in self.ways[layer]}
             for spec in layer.weights:
                 found.setdefault(spec.key, set()).add(by_key.get(spec.key))
         some = any(ways != {None} for ways in found.values())
@@ -71,8 +71,8 @@ class Initial:
 
     def of(self, member: Member, access: Expr) -> Iterator[Expr]:
         """The lines for a layer that no loop meets; `access` is how its class reaches it."""
-        if isinstance(member, Node) and id(member.layer) not in self._in_loops:
-            for way in self.ways.get(id(member.layer), ()):
+        if isinstance(member, Node) and member.layer not in self._in_loops:
+            for way in self.ways.get(member.layer, ()):
                 yield way.call(access)
 
     def loop(self) -> list[str]:
@@ -91,7 +91,7 @@ class Initial:
         return text
 
     def _body(self, layers: list[Layer]) -> Iterator[str]:
-        ways = {way.key: way for layer in layers for way in self.ways[id(layer)]}
+        ways = {way.key: way for layer in layers for way in self.ways[layer]}
         for key, way in ways.items():
             indent = 16
             if not all(key in (spec.key for spec in layer.weights) for layer in layers):

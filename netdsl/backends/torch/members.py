@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from netdsl.ir.graph import Node, Scope
+from netdsl.ir.graph import Layer, Node, Scope
 from netdsl.ops.base import Op
 from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
 
 Member: TypeAlias = Node | Scope
+ModuleKey: TypeAlias = Layer | Scope
+"""What stands for the module of a member: of calls that share one, the same."""
 
 
 def recipe(node: Node) -> TorchRecipe:

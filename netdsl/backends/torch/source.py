@@ -66,16 +66,16 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     return f"{_header(graph, body)}\n\n\n{body}\n"
 
 
-def _training_only(graph: Graph) -> set[int]:
-    """`id`s of the members of the net that only training outputs need."""
+def _training_only(graph: Graph) -> set[Member]:
+    """The members of the net that only training outputs need."""
     needed = graph.inference_nodes()
 
     def is_needed(member: Member) -> bool:
         if isinstance(member, Node):
-            return id(member) in needed
-        return any(id(node) in needed for node in member.nodes())
+            return member in needed
+        return any(node in needed for node in member.nodes())
 
-    return {id(m) for m in graph.root.members() if not is_needed(m)}
+    return {m for m in graph.root.members() if not is_needed(m)}
 
 
 def _header(graph: Graph, body: str) -> str:

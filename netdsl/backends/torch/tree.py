@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.backends.torch.holders import Holders
-from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, recipe
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.recipe import TorchModule
 
@@ -21,29 +21,29 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
     if member.pattern is not None and member.pattern is not member:
         return _in_place_of(member, member.pattern)
     outside = list(member.inputs)
-    seen = {id(v) for v in outside}
-    inside = {id(node) for node in member.nodes()}
+    seen = set(outside)
+    inside = set(member.nodes())
     for node in member.nodes():
         for value in node.inputs:
-            made_inside = value.producer is not None and id(value.producer) in inside
-            if not made_inside and id(value) not in seen:
-                seen.add(id(value))
+            made_inside = value.producer is not None and value.producer in inside
+            if not made_inside and value not in seen:
+                seen.add(value)
                 outside.append(value)
-    used = {id(v) for node in member.nodes() for v in node.inputs} | {id(v) for v in member.outputs}
-    return tuple(v for v in outside if id(v) in used)
+    used = {v for node in member.nodes() for v in node.inputs} | set(member.outputs)
+    return tuple(v for v in outside if v in used)
 
 
 def _in_place_of(call: Scope, pattern: Scope) -> tuple[Value, ...]:
     """What a call of a shared layer takes, in the order in which another one does."""
-    meant: dict[int, Value] = {}
+    meant: dict[Value, Value] = {}
     for there, here in zip(pattern.inputs, call.inputs, strict=True):
-        meant.setdefault(id(there), here)
-    return tuple(meant.get(id(value), value) for value in inputs_of(pattern))
+        meant.setdefault(there, here)
+    return tuple(meant.get(value, value) for value in inputs_of(pattern))
 
 
-def key_of(member: Member) -> int:
+def key_of(member: Member) -> ModuleKey:
     """What stands for the module of a member: all calls of a shared layer have one."""
-    return id(member.layer) if isinstance(member, Node) else id(member.first())
+    return member.layer if isinstance(member, Node) else member.first()
 
 
 def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
@@ -51,12 +51,12 @@ def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
     if isinstance(member, Node):
         return member.outputs
     found = list(member.outputs)
-    seen = {id(v) for v in found}
-    inside = {id(node) for node in member.nodes()}
+    seen = set(found)
+    inside = set(member.nodes())
     for node in member.nodes():
         for value in node.outputs:
-            if id(value) not in seen and uses.leaves(value, inside):
-                seen.add(id(value))
+            if value not in seen and uses.leaves(value, inside):
+                seen.add(value)
                 found.append(value)
     return tuple(found)
 
@@ -66,17 +66,17 @@ class Uses:
 
     def __init__(self, graph: Graph) -> None:
         self.holders = Holders(graph)
-        self.consumers: dict[int, list[Node]] = {}
+        self.consumers: dict[Value, list[Node]] = {}
         for node in graph.nodes():
             for value in node.inputs:
-                self.consumers.setdefault(id(value), []).append(node)
-        self.results = {id(output.value) for output in graph.outputs}
-        self.nested: dict[int, int] = {}
+                self.consumers.setdefault(value, []).append(node)
+        self.results = {output.value for output in graph.outputs}
+        self.nested: dict[Scope, int] = {}
 
-    def leaves(self, value: Value, inside: set[int]) -> bool:
+    def leaves(self, value: Value, inside: set[Node]) -> bool:
         """Whether something outside of the nodes `inside` takes the value."""
-        takers = self.consumers.get(id(value), ())
-        return id(value) in self.results or any(id(node) not in inside for node in takers)
+        takers = self.consumers.get(value, ())
+        return value in self.results or any(node not in inside for node in takers)
 
 
 def is_sequential(scope: Scope, uses: Uses) -> bool:
@@ -86,13 +86,13 @@ def is_sequential(scope: Scope, uses: Uses) -> bool:
 
 def _nested(scope: Scope, uses: Uses) -> int:
     """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
-    known = uses.nested.get(id(scope))
+    known = uses.nested.get(scope)
     if known is None:
         known = 0
         if _is_plain_chain(scope, uses):
             below = [_nested(part, uses) for part in scope.members() if isinstance(part, Scope)]
             known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
-        uses.nested[id(scope)] = known
+        uses.nested[scope] = known
     return known
 
 
@@ -117,7 +117,7 @@ def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
         if not _is_step(part, flow, uses):
             return False
         flow = outputs_of(part, uses)[0]
-        inside = _ids(parts[index + 1]) if index + 1 < len(parts) else set()
+        inside = _nodes_of(parts[index + 1]) if index + 1 < len(parts) else set()
         if inside and uses.leaves(flow, inside):
             return False
     return flow is scope.outputs[0]
@@ -134,5 +134,5 @@ def _is_step(part: Member, flow: Value, uses: Uses) -> bool:
     return plain and part.layer.calls[0] is part and len(part.layer.calls) == 1
 
 
-def _ids(member: Member) -> set[int]:
-    return {id(member)} if isinstance(member, Node) else {id(node) for node in member.nodes()}
+def _nodes_of(member: Member) -> set[Node]:
+    return {member} if isinstance(member, Node) else set(member.nodes())

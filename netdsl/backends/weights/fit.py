@@ -246,7 +246,7 @@ def _by_place(
     places: dict[tuple[object, ...], tuple[Span, list[str]]] = {}
     for key in keys:
         span = wanted[key].span
-        places.setdefault((id(span.source), span.start, span.end), (span, []))[1].append(key)
+        places.setdefault((span.source, span.start, span.end), (span, []))[1].append(key)
     return iter(places.values())
 
 

@@ -33,7 +33,7 @@ from netdsl.backends.diagram.scene import (
     bounds_of,
 )
 from netdsl.backends.diagram.units import leaves, units_of
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Value
 from tests.backends.diagram.test_blocks import overlapping
 from tests.backends.diagram.test_neurons import along
 from tests.torchvision_models import torchvision_models
@@ -111,9 +111,9 @@ def test_each_tensors_shape_stands_once_unless_a_bar_counts_it(name: str) -> Non
     graph = drawn(name)[0]
     sheet = BlockSheet(graph, open_units(graph, Options()), Options())
     picture = sheet.picture()
-    wires: dict[int, list[Any]] = {}
+    wires: dict[Value, list[Any]] = {}
     for wire in sheet.wires:
-        wires.setdefault(id(wire.value), []).append(wire)
+        wires.setdefault(wire.value, []).append(wire)
     needed: Counter[str] = Counter()
     counted_by_bars: Counter[str] = Counter()
     for found in wires.values():

@@ -19,7 +19,7 @@ from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Group
 from netdsl.backends.diagram.units import units_of
 from netdsl.cli import main
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node, Value
 from tests.backends.diagram.test_blocks import overlapping
 from tests.examples import example
 from tests.legal_networks import legal_network
@@ -73,10 +73,10 @@ def test_every_layer_of_both_is_in_one_pair_and_one_box(pair: tuple[str, str]) -
         sheet = sheet_of(old, new, options)
         pairs = [p for place in sheet.places for p in place.match.pairs()]
         for side, graph in enumerate((old, new)):
-            found = sorted(id(p[side]) for p in pairs if p[side] is not None)
-            assert found == sorted(map(id, graph.nodes()))
+            found = Counter(p[side] for p in pairs if p[side] is not None)
+            assert found == Counter(graph.nodes())
         leaves = [leaf for place in sheet.places for leaf in place.leaves()]
-        drawn = {id(leaf.match.unit) for leaf in leaves}
+        drawn = {leaf.match.unit for leaf in leaves}
         assert drawn == set(sheet.keys)
         assert len(leaves) == len(drawn)
 
@@ -98,16 +98,18 @@ def test_counts_add_up_and_turn_round() -> None:
 def partner_wires(sheet: DiffSheet) -> tuple[Counter[object], Counter[object]]:
     """Who feeds whom in both networks, layers of the old one by the names of their partners."""
     name = {
-        id(old): id(old if new is None else new)
+        old: (old if new is None else new)
         for place in sheet.places
         for old, new in place.match.pairs()
     }
     found: list[Counter[object]] = []
     for graph in (sheet.old, sheet.graph):
-        maker = {id(value): id(node) for node in graph.nodes() for value in node.outputs}
-        maker.update({id(item.value): number for number, item in enumerate(graph.inputs)})
-        ends = [(id(v), id(node)) for node in graph.nodes() for v in node.inputs]
-        ends += [(id(item.value), -1 - number) for number, item in enumerate(graph.outputs)]
+        maker: dict[Value, Node | int] = {
+            value: node for node in graph.nodes() for value in node.outputs
+        }
+        maker.update({item.value: number for number, item in enumerate(graph.inputs)})
+        ends = [(v, node) for node in graph.nodes() for v in node.inputs]
+        ends += [(item.value, -1 - number) for number, item in enumerate(graph.outputs)]
         rename = name if graph is sheet.old else {}
         wires = [(maker[value], head) for value, head in ends]
         found.append(Counter((rename.get(a, a), rename.get(b, b)) for a, b in wires))

@@ -407,7 +407,7 @@ def test_the_page_tells_what_a_neuron_sees_as_the_links_do(browser, tmp_path: Pa
                     "i.value = arguments[1]; i.dispatchEvent(new Event('input'))", axis, index,
                 )  # fmt: skip
             place = (frozenset(range(channels)), frozenset((row,)), frozenset((column,)))
-            _, rows, columns = hull(field(net.graph, known[name], place)[id(image.value)])
+            _, rows, columns = hull(field(net.graph, known[name], place)[image.value])
             told = browser.find_element(By.CSS_SELECTOR, ".field p").text
             assert told.startswith(f"Each channel at row {row}, column {column} sees rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]} of image: "), told  # fmt: skip
     browser.execute_script("choose('layer4.1')")

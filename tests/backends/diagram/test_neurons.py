@@ -16,6 +16,7 @@ from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Curve, Group, Picture
+from netdsl.ir.graph import Value
 from netdsl.ops.base import Op
 from tests.backends.diagram.test_blocks import overlapping
 
@@ -75,10 +76,10 @@ def parts_of(layers: list[NeuronLayer], module: torch.nn.Module) -> dict[str, An
 
 def connections(
     column: Column, part: Any, target: tuple[int, ...]
-) -> dict[int, set[tuple[int, ...]]]:
-    """By `id` of each value read, the numbers that a neuron depends on: where it has a gradient."""
+) -> dict[Value, set[tuple[int, ...]]]:
+    """The numbers of each value read that a neuron depends on: where it has a gradient."""
     values = column.layer.read()
-    found: dict[int, set[tuple[int, ...]]] = {id(value): set() for value in values}
+    found: dict[Value, set[tuple[int, ...]]] = {value: set() for value in values}
     for _ in range(40):  # a maximum has one winner at a time
         given = [torch.rand(1, *shape_of(v), requires_grad=True) for v in values]
         made = part(*given)[(0, *target)]
@@ -86,7 +87,7 @@ def connections(
             values, torch.autograd.grad(made, given, allow_unused=True), strict=True
         ):
             if gradient is not None:
-                found[id(value)] |= {tuple(i) for i in gradient[0].nonzero().tolist()}
+                found[value] |= {tuple(i) for i in gradient[0].nonzero().tolist()}
     return found
 
 
@@ -110,7 +111,7 @@ def test_a_line_is_drawn_if_and_only_if_pytorch_has_a_connection(network: str, n
     for weight in module.parameters():
         torch.nn.init.uniform_(weight.data, 0.1, 0.2)  # nothing is cut off by ReLU
     found = study(net.graph, [neuron_of(net.graph, neuron)])
-    columns = {id(c.layer.value): c for c in found.columns}
+    columns = {c.layer.value: c for c in found.columns}
     parts = parts_of(found.layers, module)
     expected: set[tuple[str, str]] = set()
     for column in found.columns:
@@ -278,10 +279,8 @@ def test_every_layer_that_runs_stands_in_one_column_layer(name: str) -> None:
     sizes = {} if name in ("lenet", "swin_t") else {"H": 64, "W": 64}
     graph = graph_of(name, **sizes).graph
     running = graph.inference_nodes()
-    expected = [
-        id(n) for n in graph.nodes() if id(n) in running and any(v.type.batched for v in n.inputs)
-    ]
-    drawn = {id(node) for layer in layers_of(graph) for node in layer.nodes}
+    expected = [n for n in graph.nodes() if n in running and any(v.type.batched for v in n.inputs)]
+    drawn = {node for layer in layers_of(graph) for node in layer.nodes}
     assert drawn == set(expected)
 
 

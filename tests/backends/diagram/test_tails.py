@@ -49,8 +49,8 @@ def is_note(line: str) -> bool:
 def behind(graph: Graph, node: Node) -> list[Node]:
     """The nodes in a row behind one, each the only reader of the one before."""
     found: list[Node] = []
-    given = {id(o.value) for o in graph.outputs}
-    while len(node.outputs) == 1 and id(node.output) not in given:
+    given = {o.value for o in graph.outputs}
+    while len(node.outputs) == 1 and node.output not in given:
         readers = [n for n in graph.nodes() if any(v is node.output for v in n.inputs)]
         if len(readers) != 1:
             break
@@ -77,10 +77,10 @@ def check(graph: Graph) -> int:
 
 def expected(graph: Graph, unit: Unit) -> list[str]:
     """The words of what the graph has behind the head of a unit, as far as the unit goes."""
-    inside = set(map(id, unit.nodes))
+    inside = set(unit.nodes)
     found: list[str] = []
     for node in behind(graph, unit.node):
-        if id(node) not in inside:
+        if node not in inside:
             break
         found.append(word(node))
     assert len(found) == len(unit.layers) - 1
@@ -157,11 +157,11 @@ net Tokens {
 def test_which_axis_holds_the_channels() -> None:
     graph = netdsl.loads(TOKENS, allow=WARNINGS).graph
     last = channels_last(graph)
-    found = [node.op.name for node in graph.nodes() if id(node.output) in last]
+    found = [node.op.name for node in graph.nodes() if node.output in last]
     assert found == [
         "permute", "concat", "layernorm", "attention", "identity", "linear", "add"
     ]  # fmt: skip
     words = netdsl.loads("net A { input x: [7, 12] ; output y = x -> linear(3) }", allow=WARNINGS)
-    assert id(words.inputs[0].value) in channels_last(words.graph)
+    assert words.inputs[0].value in channels_last(words.graph)
     sound = netdsl.loads("net A { input x: [7, 12] ; output y = x -> conv(3, 3) }", allow=WARNINGS)
     assert not channels_last(sound.graph)

@@ -88,7 +88,7 @@ def overlapping(picture: Picture) -> list[tuple[str, str]]:
 def uncovered(graph: Graph, picture: Picture) -> Counter[str]:
     """Paths of the nodes that run, each counted once, less those of the drawing."""
     running = graph.inference_nodes()
-    wanted = Counter(node.path for node in graph.nodes() if id(node) in running)
+    wanted = Counter(node.path for node in graph.nodes() if node in running)
     drawn = Counter(p for group in volumes(picture) for p in json.loads(dict(group.data)["nodes"]))
     found = Counter(wanted)
     found.subtract(drawn)

@@ -14,7 +14,7 @@ from netdsl.backends.diagram.blocks.row_plan import times_name
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.theme import Theme
 from netdsl.backends.diagram.units import Unit
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Value
 
 SHAPES = {"shrink": "trapezium", "grow": "invtrapezium", "circle": "circle", "strip": "box3d"}
 
@@ -31,10 +31,10 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
     for key in sheet.boxes:
         if key not in sheet.wiring.leaves:
             _node(dot, sheet, key, theme)
-    said: set[int] = set()
+    said: set[Value] = set()
     for wire in sheet.wires:
-        label = "" if id(wire.value) in said else sheet.shown_shape(wire)
-        said.add(id(wire.value))
+        label = "" if wire.value in said else sheet.shown_shape(wire)
+        said.add(wire.value)
         pen = pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
         style = {"style": pen.dash} if pen.dash else {}
         colour = {"color": theme[pen.colour]} if pen.colour != PLAIN.colour else {}
@@ -45,7 +45,7 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
 def _units(dot: Digraph, sheet: BlockSheet, units: Sequence[Unit], theme: Theme) -> None:
     for unit in units:
         if not unit.is_open:
-            _node(dot, sheet, sheet.keys[id(unit)], theme)
+            _node(dot, sheet, sheet.keys[unit], theme)
             continue
         with dot.subgraph(name=f"cluster_{unit.path}") as inner:  # type: ignore[union-attr]
             assert inner is not None

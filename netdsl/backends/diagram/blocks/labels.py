@@ -159,7 +159,7 @@ def block_lines(unit: Unit) -> list[str]:
     if joined:
         return ["+".join(map(str, joined)) + " ch" * _joins_channels(unit.parts[-1].node)]
     skip, aside = _skip(unit)
-    shown = [part for part in unit.parts if not aside.intersection(map(id, part.nodes))]
+    shown = [part for part in unit.parts if not aside.intersection(part.nodes)]
     said = _told(_words(shown))
     lines = [" · ".join(said[i : i + 3]) for i in range(0, len(said), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
@@ -231,9 +231,9 @@ def _short(part: Unit) -> str:
     return shifted + word(node) + _stride(getattr(node.op, "stride", 1))
 
 
-def _skip(unit: Unit) -> tuple[str, set[int]]:
+def _skip(unit: Unit) -> tuple[str, set[Node]]:
     """The kind of the block's skip (`identity`, `1×1 projection`) and the nodes on it."""
-    made = {id(value): node for node in unit.nodes for value in node.outputs}
+    made = {value: node for node in unit.nodes for value in node.outputs}
     own = (node for part in unit.parts if not part.is_block for node in part.covered())
     sums = [node for node in own if node.op.name == "add" and len(node.inputs) == 2]
     if not sums:
@@ -243,34 +243,34 @@ def _skip(unit: Unit) -> tuple[str, set[int]]:
         _origins(unit, sums[-1].inputs[1], branches[1])
     ):
         return "", set()
-    shared = set(map(id, branches[0])) & set(map(id, branches[1]))
-    apart = [[n for n in branch if id(n) not in shared] for branch in branches]
+    shared = set(branches[0]) & set(branches[1])
+    apart = [[n for n in branch if n not in shared] for branch in branches]
     short, other = sorted(apart, key=len)
     if any(node.op.name != "identity" for node in short):
         heads = [node for node in short if family(node) == "convolution"]
         if len(heads) != 1 or len(other) <= len(short):
             return "", set()
         size = _size(getattr(heads[0].op, "kernel", 1), _axes(heads[0]))
-        return f"{size} projection", set(map(id, short))
-    return "identity", set(map(id, short))
+        return f"{size} projection", set(short)
+    return "identity", set(short)
 
 
-def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[int]:
+def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[Value]:
     """The inputs of a block that a value comes from."""
     read = [value, *(v for node in branch for _, v in data_inputs(node))]
-    return set(map(id, read)).intersection(map(id, unit.inputs))
+    return set(read).intersection(unit.inputs)
 
 
-def _behind(value: Value, made: dict[int, Node]) -> list[Node]:
+def _behind(value: Value, made: dict[Value, Node]) -> list[Node]:
     """The nodes of a block that a value comes from, without those that give sizes alone."""
-    found: dict[int, Node] = {}
+    found: dict[Node, None] = {}  # a set that keeps its order
     stack = [value]
     while stack:
-        node = made.get(id(stack.pop()))
-        if node is not None and id(node) not in found:
-            found[id(node)] = node
+        node = made.get(stack.pop())
+        if node is not None and node not in found:
+            found[node] = None
             stack += [value for _, value in data_inputs(node)]
-    return list(found.values())
+    return list(found)
 
 
 def concat_parts(unit: Unit) -> list[int]:

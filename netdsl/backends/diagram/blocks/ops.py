@@ -70,7 +70,7 @@ class _OpsSheet(Sheet):
             self.boxes[f"{OUTPUT}{number}"] = end_leaf(name, "output")
         self.items: list[str | Unit] = list(self.boxes)
         self.first_late = len(self.items)
-        self.names: dict[int, str] = {}
+        self.names: dict[Value, str] = {}
         self.wires = marked(*self._wired(), self.boxes)
 
     def _wired(self) -> tuple[list[Wire], dict[str, int]]:
@@ -81,7 +81,7 @@ class _OpsSheet(Sheet):
 
         def connect(name: str, head: str, port: int) -> None:
             value = tensors.setdefault(name, _Named(name))  # type: ignore[arg-type]
-            self.names[id(value)] = name
+            self.names[value] = name
             wires.append(Wire(made[name], head, value, port))
             depths[head] = max(depths.get(head, 0), depths.get(made[name], 0) + 1)
 
@@ -106,7 +106,7 @@ class _OpsSheet(Sheet):
     def shown_shape(self, wire: Wire) -> str:
         if "shapes" not in self.options.show:
             return ""
-        return self.exported.shapes.get(self.names[id(wire.value)], "")
+        return self.exported.shapes.get(self.names[wire.value], "")
 
     def legend(self) -> list[Item]:
         return legend_of(self.boxes.values(), None, ShapeNames(()), False, self.room)

@@ -23,6 +23,7 @@ from netdsl.backends.diagram.scene import (
     rounded,
 )
 from netdsl.backends.diagram.tips import tip
+from netdsl.ir.graph import Value
 
 LANE = 8.0
 PAD = 14.0
@@ -40,9 +41,9 @@ class Row:
     """
 
     caption: tuple[str, str]
-    coming: Sequence[int]
-    going: Mapping[int, Pen]
-    labels: Mapping[int, str]
+    coming: Sequence[Value]
+    going: Mapping[Value, Pen]
+    labels: Mapping[Value, str]
     layout: Layout
     items: tuple[Item, ...]
 
@@ -110,7 +111,7 @@ class _Places:
             for rank, value in enumerate(inner_first):
                 yield from self._way(number, value, ports[value], rank)
 
-    def _way(self, number: int, value: int, port: Point, rank: int) -> Iterator[Item]:
+    def _way(self, number: int, value: Value, port: Point, rank: int) -> Iterator[Item]:
         origin = self.left + self.gutter_left
         x_right = origin + self.width + 8 + LANE * (rank + 1)
         y_out = self.tops[number] + self.pad + port[1]
@@ -136,15 +137,15 @@ class _Places:
             yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
 
 
-def _lanes(rows: Sequence[Row]) -> dict[tuple[int, int], int]:
+def _lanes(rows: Sequence[Row]) -> dict[tuple[int, Value], int]:
     """A lane of the left gutter for each value that leaves a row; the short ways go inside."""
-    spans: list[tuple[int, int, int]] = []
+    spans: list[tuple[int, int, Value]] = []
     for number, row in enumerate(rows):
         for value in row.going:
             last = max(n for n, r in enumerate(rows) if value in r.coming)
             spans.append((last - number, number, value))
     taken: list[list[tuple[int, int]]] = []
-    lanes: dict[tuple[int, int], int] = {}
+    lanes: dict[tuple[int, Value], int] = {}
     for length, start, value in sorted(spans, key=lambda span: span[:2]):
         end = start + length
         lane = 0

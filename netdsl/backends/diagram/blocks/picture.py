@@ -57,7 +57,7 @@ class BlockSheet(Sheet):
         self.wiring = Wiring.of(graph, units)
         self.usual_tail = usual_tail_of(units)
         self.training = training_units(graph, self.wiring)
-        self.keys = {id(unit): key for key, unit in self.wiring.leaves.items()}
+        self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
         self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
         self.items = self.sequence()
@@ -67,7 +67,7 @@ class BlockSheet(Sheet):
         for number, item in enumerate(self.graph.inputs):
             boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input")
         for unit, inside in _with_block(self.units, ""):
-            key = self.keys[id(unit)]
+            key = self.keys[unit]
             boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, inside)
         for number, item in enumerate(self.graph.outputs):
             line = "output, in training" if item.when_training else "output"
@@ -83,7 +83,7 @@ class BlockSheet(Sheet):
         for key in inputs:
             main += ends.get(key, [])
         for unit in self.units:
-            keys = [self.keys[id(leaf)] for leaf in leaves([unit])]
+            keys = [self.keys[leaf] for leaf in leaves([unit])]
             place = late if all(key in self.training for key in keys) else main
             place += [unit, *(end for key in keys for end in ends.get(key, []))]
         self.first_late = len(main)
@@ -104,7 +104,7 @@ class BlockSheet(Sheet):
         return found
 
     def piece(self, item: str | Unit) -> Piece:
-        keys = [item] if isinstance(item, str) else [self.keys[id(leaf)] for leaf in leaves([item])]
+        keys = [item] if isinstance(item, str) else [self.keys[leaf] for leaf in leaves([item])]
         boxes = [self.boxes[key] for key in keys]
         if isinstance(item, str):
             resolution = self._resolution(self.ends[item])
@@ -148,7 +148,7 @@ class BlockSheet(Sheet):
     def lines(self) -> list[str]:
         running = self.graph.inference_nodes()
         nodes = list(self.graph.nodes())
-        inference = [node for node in nodes if id(node) in running]
+        inference = [node for node in nodes if node in running]
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
         if learned != all_learned:
@@ -188,7 +188,7 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
 def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
-    found = {k for k, u in wiring.leaves.items() if all(id(n) not in running for n in u.nodes)}
+    found = {k for k, u in wiring.leaves.items() if all(n not in running for n in u.nodes)}
     return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 

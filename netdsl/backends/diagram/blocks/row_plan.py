@@ -26,7 +26,7 @@ class Boxes(Protocol):
 
     options: Options
     boxes: dict[str, Leaf]
-    keys: dict[int, str]
+    keys: dict[Unit, str]
     wires: Sequence[Wire]
     training: set[str]
 
@@ -50,7 +50,7 @@ class Boxes(Protocol):
 class RowPlan:
     """One row as Graphviz is told of it.
 
-    `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are `id`s of
+    `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are the
     values from and to other rows, `going` with the pen outside of rows; `labels` are texts for
     those that go out and are read nowhere in this row.
     """
@@ -59,24 +59,24 @@ class RowPlan:
         self.sheet, self.own = sheet, own
         self.graph = DotGraph()
         self.pens: list[Pen] = []
-        self.junctions: dict[tuple[int, str], str] = {}
+        self.junctions: dict[tuple[Value, str], str] = {}
         self.outer: dict[str, str] = {}
         self.frames = self.forks = 0
         self.near = wires = sheet.wires_at(own)
-        coming = {id(w.value): w for w in wires if self._enters(w)}
-        going = {id(w.value): w for w in wires if self._leaves(w)}
+        coming = {w.value: w for w in wires if self._enters(w)}
+        going = {w.value: w for w in wires if self._leaves(w)}
         self.coming = tuple(coming)
-        self.going = {key: shared(self._pens_out(wire.value)) for key, wire in going.items()}
+        self.going = {value: shared(self._pens_out(value)) for value in going}
         sides = ("source", "sink") if sheet.options.direction == "right" else ("", "")
         self._ports("enter", len(coming), sides[0])
         self._add(row)
         self._ports("leave", len(going), sides[1])
-        said = self._connect(wires, {key: f"enter{n}" for n, key in enumerate(coming)})
+        said = self._connect(wires, {value: f"enter{n}" for n, value in enumerate(coming)})
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
             edge = DotEdge(wire.tail, f"leave{port}", weight=weight)
-            self._edge(edge, self.going[id(wire.value)])
-        self.labels = {key: sheet.shown_shape(w) for key, w in going.items() if key not in said}
+            self._edge(edge, self.going[wire.value])
+        self.labels = {v: sheet.shown_shape(w) for v, w in going.items() if v not in said}
 
     def _pen(self, wire: Wire) -> Pen:
         sheet = self.sheet
@@ -96,7 +96,7 @@ class RowPlan:
     def _columns(self, unit: Unit) -> Iterator[tuple[str, ...]]:
         """The last layers of branches that are joined: below each other, in the order joined."""
         wires = self.near
-        parts = {self.sheet.keys[id(p)]: p for p in unit.parts if not p.is_open}
+        parts = {self.sheet.keys[p]: p for p in unit.parts if not p.is_open}
         for key in parts:
             if self.sheet.boxes[key].form != "strip":
                 continue
@@ -121,20 +121,20 @@ class RowPlan:
 
     def _child(self, unit: Unit, inside: str) -> DotNode | DotCluster:
         if not unit.is_open:
-            return self._node(self.sheet.keys[id(unit)])
+            return self._node(self.sheet.keys[unit])
         self.frames += 1
         title = self.sheet.frame_title(unit, inside)
         name = self.sheet.frame_name(unit)
         cluster = DotCluster(f"b{self.frames}", title, unit.path, name)
-        own = {self.sheet.keys[id(leaf)] for leaf in leaves([unit])}
+        own = {self.sheet.keys[leaf] for leaf in leaves([unit])}
         for value in unit.inputs:
             readers = {w.head for w in self.near if w.head in own and w.value is value}
             if len(readers) > 1 and self._forks(unit, readers):
                 key, self.forks = f"j{self.forks}", self.forks + 1
                 for reader in readers:
-                    if (id(value), reader) in self.junctions:
-                        self.outer[key] = self.junctions[id(value), reader]
-                    self.junctions[id(value), reader] = key
+                    if (value, reader) in self.junctions:
+                        self.outer[key] = self.junctions[value, reader]
+                    self.junctions[value, reader] = key
                 cluster.children.append(DotNode(key, 6, 6))
         cluster.children += [self._child(part, unit.path) for part in unit.parts]
         cluster.columns += self._columns(unit)
@@ -142,7 +142,7 @@ class RowPlan:
 
     def _forks(self, unit: Unit, readers: set[str]) -> bool:
         """Whether several of a block's parts read: else the fork is inside of the one that does."""
-        parts = [{self.sheet.keys[id(leaf)] for leaf in leaves([part])} for part in unit.parts]
+        parts = [{self.sheet.keys[leaf] for leaf in leaves([part])} for part in unit.parts]
         return sum(not part.isdisjoint(readers) for part in parts) > 1
 
     def _node(self, key: str) -> DotNode:
@@ -152,16 +152,16 @@ class RowPlan:
             heights = tuple(height for _, height in strip_places(box, 0))
         return DotNode(key, box.width, box.height, heights, "", box.form in ("shrink", "grow"))
 
-    def _connect(self, wires: Sequence[Wire], enters: dict[int, str]) -> set[int]:
-        said: set[int] = set()
+    def _connect(self, wires: Sequence[Wire], enters: dict[Value, str]) -> set[Value]:
+        said: set[Value] = set()
         fed: set[str] = set()
         previous: dict[str, str] = {}
         for wire in wires:
             if wire.head not in self.own:
                 continue
             inside = wire.tail in self.own
-            tail = wire.tail if inside else enters[id(wire.value)]
-            junction = self.junctions.get((id(wire.value), wire.head))
+            tail = wire.tail if inside else enters[wire.value]
+            junction = self.junctions.get((wire.value, wire.head))
             label = self._label(wire, said)
             if junction is not None:
                 for fork in self._way_to(junction):
@@ -186,20 +186,20 @@ class RowPlan:
             found.append(self.outer[found[-1]])
         return found[::-1]
 
-    def _label(self, wire: Wire, said: set[int]) -> str:
+    def _label(self, wire: Wire, said: set[Value]) -> str:
         """The shape of a tensor, where it is first read."""
-        if id(wire.value) in said or wire.tail not in self.own:
+        if wire.value in said or wire.tail not in self.own:
             return ""
         if self.sheet.boxes[wire.head].form == "strip":
             return ""
-        said.add(id(wire.value))
+        said.add(wire.value)
         return self.sheet.shown_shape(wire)
 
     def _pens_through(self, value: Value, fork: str) -> list[Pen]:
         """Those of the ways of a value that part at a fork, or behind it."""
-        parted = {head: j for (key, head), j in self.junctions.items() if key == id(value)}
-        wires = (wire for wire in self.near if wire.value is value and wire.head in parted)
-        return [self._pen(wire) for wire in wires if fork in self._way_to(parted[wire.head])]
+        ways = {head: j for (parted, head), j in self.junctions.items() if parted is value}
+        wires = (wire for wire in self.near if wire.value is value and wire.head in ways)
+        return [self._pen(wire) for wire in wires if fork in self._way_to(ways[wire.head])]
 
     def _edge(self, edge: DotEdge, pen: Pen) -> None:
         self.graph.edges.append(edge)

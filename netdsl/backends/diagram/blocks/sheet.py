@@ -53,7 +53,7 @@ class Sheet:
     title: str
     options: Options
     boxes: dict[str, Leaf]
-    keys: dict[int, str]
+    keys: dict[Unit, str]
     wires: Sequence[Wire]
     items: list[str | Unit]
     first_late: int
@@ -209,7 +209,7 @@ class Sheet:
     def keys_of(self, row: Sequence[str | Unit]) -> list[str]:
         found: list[str] = []
         for item in row:
-            found += [item] if isinstance(item, str) else [self.keys[id(u)] for u in leaves([item])]
+            found += [item] if isinstance(item, str) else [self.keys[u] for u in leaves([item])]
         return found
 
     def _unpleasant(self, made: tuple[Picture, float]) -> tuple[bool, float]:

@@ -158,7 +158,8 @@ class _Around:
         self, parts: Sequence[Item], moves: Iterable[Move], own: Sequence[Text]
     ) -> tuple[int, Move]:
         """How to move parts together, and how bad it is there; `own` are not in the way."""
-        boxes, mine = [bounds_of([part]) for part in parts], set(map(id, own))
+        boxes = [bounds_of([part]) for part in parts]
+        mine = set(map(id, own))  # texts compare by value, and an equal one is in the way
         best, least = (0.0, 0.0), self._price(boxes, (0.0, 0.0), mine)
         for move in moves:
             if not least:

@@ -42,13 +42,13 @@ class Wiring:
     @classmethod
     def of(cls, graph: Graph, units: Sequence[Unit]) -> Wiring:
         wiring = cls({f"u{n}": unit for n, unit in enumerate(leaves(units))})
-        aliases: dict[int, Value] = {}
+        aliases: dict[Value, Value] = {}
         for unit in _all(units):
             aliases.update(unit.aliases)
-        made = {id(item.value): f"{INPUT}{n}" for n, item in enumerate(graph.inputs)}
+        made = {item.value: f"{INPUT}{n}" for n, item in enumerate(graph.inputs)}
         for key, unit in wiring.leaves.items():
             for value in (*unit.outputs, *_made(unit)):
-                made[id(value)] = key
+                made[value] = key
         for key, unit in wiring.leaves.items():
             for port, value in enumerate(unit.read()):
                 wiring._connect(value, key, port, made, aliases)
@@ -57,13 +57,18 @@ class Wiring:
         return wiring
 
     def _connect(
-        self, value: Value, head: str, port: int, made: dict[int, str], aliases: dict[int, Value]
+        self,
+        value: Value,
+        head: str,
+        port: int,
+        made: dict[Value, str],
+        aliases: dict[Value, Value],
     ) -> None:
         # a value of a later copy that is shown opened is read from the copy that is drawn
-        tail = made.get(id(value))
-        while tail is None and id(value) in aliases:
-            value = aliases[id(value)]
-            tail = made.get(id(value))
+        tail = made.get(value)
+        while tail is None and value in aliases:
+            value = aliases[value]
+            tail = made.get(value)
         assert tail is not None, value
         self.wires.append(Wire(tail, head, value, port))
         self.depths[head] = max(self.depths.get(head, 0), self.depths.get(tail, 0) + 1)
@@ -87,8 +92,8 @@ def coverage(units: Sequence[Unit]) -> list[tuple[Unit, list[Node]]]:
         if not unit.is_open:
             found.append((unit, list(unit.covered())))
             continue
-        places = {id(node): index for index, node in enumerate(unit.nodes)}
+        places = {node: index for index, node in enumerate(unit.nodes)}
         for part, nodes in coverage(unit.parts):
-            indices = [places[id(node)] for node in nodes]
+            indices = [places[node] for node in nodes]
             found.append((part, [copy[i] for copy in unit.copies for i in indices]))
     return found

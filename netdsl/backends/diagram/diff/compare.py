@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import TypeAlias
 
 from netdsl.backends.diagram.units import Unit, family
-from netdsl.ir.graph import Node
+from netdsl.ir.graph import Node, Value
 
 NodePair: TypeAlias = tuple[Node | None, Node | None]
 
@@ -58,13 +58,11 @@ class Match:
                 yield (None, node) if self.old is None else (node, None)
             return
         first = list(self.first_pairs())
-        places = [
-            {id(node): n for n, node in enumerate(unit.nodes)} for unit in (self.old, self.new)
-        ]
+        places = [{node: n for n, node in enumerate(unit.nodes)} for unit in (self.old, self.new)]
         for old, new in zip_longest(self.old.copies, self.new.copies):
             for a, b in first:
-                one = None if a is None or old is None else old[places[0][id(a)]]
-                other = None if b is None or new is None else new[places[1][id(b)]]
+                one = None if a is None or old is None else old[places[0][a]]
+                other = None if b is None or new is None else new[places[1][b]]
                 if one is not None or other is not None:
                     yield one, other
 
@@ -100,8 +98,7 @@ def _folded_pairs(old: Unit, new: Unit) -> Iterator[NodePair]:
 class Comparison:
     """Pairs up units; what makes a unit equal to another is worked out once."""
 
-    _likeness: dict[int, object] = field(default_factory=dict)
-    _kept: list[Unit] = field(default_factory=list)
+    _likeness: dict[Unit, object] = field(default_factory=dict)
 
     def of(self, old: Sequence[Unit], new: Sequence[Unit]) -> tuple[Match, ...]:
         """The units of both, in an order that keeps that of each."""
@@ -132,10 +129,9 @@ class Comparison:
 
     def likeness(self, unit: Unit) -> object:
         """Layers, settings and wiring; no names, no shapes, no number of copies."""
-        if id(unit) not in self._likeness:
-            self._likeness[id(unit)] = _likeness(unit)
-            self._kept.append(unit)  # an `id` is no other's as long as its owner lives
-        return self._likeness[id(unit)]
+        if unit not in self._likeness:
+            self._likeness[unit] = _likeness(unit)
+        return self._likeness[unit]
 
     def _match(self, old: Unit | None, new: Unit | None) -> Match:
         if old is None or new is None:
@@ -198,14 +194,14 @@ class Comparison:
 
 def _likeness(unit: Unit) -> object:
     if not unit.is_block:
-        places = {id(value): n for n, value in enumerate(unit.inputs)}
-        wires = tuple(places.get(id(value)) for value in unit.read())
+        places = {value: n for n, value in enumerate(unit.inputs)}
+        wires = tuple(places.get(value) for value in unit.read())
         return (tuple(repr(node.op) for node in unit.nodes), wires)
-    places: dict[int, object] = {id(value): f"in{k}" for k, value in enumerate(unit.inputs)}
+    places: dict[Value, object] = {value: f"in{k}" for k, value in enumerate(unit.inputs)}
     rows: list[object] = []
     for number, node in enumerate(unit.nodes):
-        rows.append((repr(node.op), tuple(places[id(value)] for value in node.inputs)))
-        places.update((id(value), (number, k)) for k, value in enumerate(node.outputs))
+        rows.append((repr(node.op), tuple(places[value] for value in node.inputs)))
+        places.update((value, (number, k)) for k, value in enumerate(node.outputs))
     return (*rows, *(part.count for part in unit.parts))
 
 

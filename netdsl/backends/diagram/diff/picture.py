@@ -51,8 +51,8 @@ class DiffSheet(BlockSheet):
         self.title = new.name if old.name == new.name else f"{old.name} → {new.name}"
         self.names = ShapeNames(dict.fromkeys((*new.symbols, *old.symbols)))
         self.axes = AxisOrder(new, old)
-        self.match: dict[int, Match] = {}
-        self.before: dict[int, Value] = {}
+        self.match: dict[Unit, Match] = {}
+        self.before: dict[Value, Value] = {}
         self.units = tuple(self._merged(place) for place in places)
         self.usual_tail = usual_tail_of(self.units)
         self.ends: dict[str, Value] = {}
@@ -70,10 +70,10 @@ class DiffSheet(BlockSheet):
         unit = match.unit
         if place.parts:
             unit = replace(unit, parts=tuple(map(self._merged, place.parts)), is_open=True)
-        self.match[id(unit)] = match
+        self.match[unit] = match
         if match.old is not None and match.new is not None:
             pairs = zip(match.new.outputs, match.old.outputs, strict=False)
-            self.before.update((id(new), old) for new, old in pairs)
+            self.before.update((new, old) for new, old in pairs)
         return unit
 
     def _end_boxes(
@@ -96,7 +96,7 @@ class DiffSheet(BlockSheet):
                 leaf = _marked(end_leaf(item.name, f"was {partner.name}"), "changed")
             if partner is not None:
                 self.end_keys[f"{sort}{_index(old, partner)}"] = key
-                self.before[id(item.value)] = partner.value
+                self.before[item.value] = partner.value
             self.boxes[key] = leaf
         for item in strange:
             key = f"{sort}-{_index(old, item)}"
@@ -112,7 +112,7 @@ class DiffSheet(BlockSheet):
                 self._unit_boxes(place.parts, was, match.unit.path)
                 continue
             key = f"u{len(self.keys)}"
-            self.keys[id(match.unit)] = key
+            self.keys[match.unit] = key
             usual = leaf_of(match.unit, self.usual_tail, self.names, self.options, inside)
             self.boxes[key] = self._box(match, usual, old_inside, inside)
 
@@ -162,8 +162,8 @@ class DiffSheet(BlockSheet):
             wiring = Wiring.of(graph, units)
             keys = dict(self.end_keys) if graph is self.old else {}
             leaves = [leaf for place in self.places for leaf in place.leaves()]
-            drawn = {id(side(leaf.match)): self.keys[id(leaf.match.unit)] for leaf in leaves}
-            keys.update((key, drawn[id(unit)]) for key, unit in wiring.leaves.items())
+            drawn = {side(leaf.match): self.keys[leaf.match.unit] for leaf in leaves}
+            keys.update((key, drawn[unit]) for key, unit in wiring.leaves.items())
             sides.append((wiring, keys))
         (old, old_keys), (new, new_keys) = sides
         before = Counter(_ends(wire, old_keys) for wire in old.wires)
@@ -177,11 +177,11 @@ class DiffSheet(BlockSheet):
         self.training = training | (gone - set(new_keys.values()))
 
     def frame_name(self, unit: Unit) -> str:
-        sort = "gone" if self.match[id(unit)].new is None else "unit"
+        sort = "gone" if self.match[unit].new is None else "unit"
         return f"{sort}-{unit.path}"
 
     def frame_title(self, unit: Unit, inside: str) -> str:
-        match = self.match[id(unit)]
+        match = self.match[unit]
         text = cluster_title(unit, inside)
         if match.old is None or match.new is None:
             return f"   {SIGNS[match.change]} {text.strip()}"
@@ -198,7 +198,7 @@ class DiffSheet(BlockSheet):
         if wire.mark == "gone":
             is_told = any(value is wire.value for value in self.before.values())
             return "" if is_told else self.names.shape(shape)
-        before = self.before.get(id(wire.value))
+        before = self.before.get(wire.value)
         return shape_change(shape if before is None else before.type.shape, shape, self.names)
 
     def lines(self) -> list[str]:

@@ -89,7 +89,7 @@ def _signed_share(before: int, after: int) -> str:
 
 def _inference(graph: Graph) -> list[Node]:
     running = graph.inference_nodes()
-    return [node for node in graph.nodes() if id(node) in running]
+    return [node for node in graph.nodes() if node in running]
 
 
 def cost_line(match: Match, shown: frozenset[str]) -> str:

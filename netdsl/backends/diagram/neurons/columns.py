@@ -66,25 +66,24 @@ class Link:
 class Study:
     """Columns from left to right, the chosen neurons in them, and the whole network's layers.
 
-    `chosen` are column numbers and indices; `fields` what each chosen neuron depends on, by
-    `id` of the value.
+    `chosen` are column numbers and indices; `fields` what each chosen neuron depends on.
     """
 
     columns: list[Column]
     neurons: list[Neuron]
     chosen: list[tuple[int, Index]]
-    fields: list[dict[int, list[Product]]]
+    fields: list[dict[Value, list[Product]]]
     layers: list[NeuronLayer]
     first: int
     last: int
 
     def links(self) -> Iterator[Link]:
         """Every connection between two neurons that are drawn."""
-        places = {id(column.layer.value): n for n, column in enumerate(self.columns)}
+        places = {column.layer.value: n for n, column in enumerate(self.columns)}
         for end, column in enumerate(self.columns):
             for target in column.drawn:
-                for key, pieces in column.layer.reads([one(target)]).items():
-                    start = places.get(key)
+                for value, pieces in column.layer.reads([one(target)]).items():
+                    start = places.get(value)
                     if start is None:
                         continue
                     for source in self.columns[start].drawn:
@@ -113,7 +112,7 @@ def study(
     fields = [field_of(graph, neuron.value, neuron.index) for neuron in neurons]
     chosen = [(n - first, index) for n, (_, index) in zip(at, found, strict=True)]
     for column in columns:
-        column.seen = union(p for own in fields for p in own.get(id(column.layer.value), []))
+        column.seen = union(p for own in fields for p in own.get(column.layer.value, []))
     for number, index in chosen:  # a value inside of its layer is the same neuron
         columns[number].seen = union([*columns[number].seen, one(index)])
     _choose(columns, chosen)
@@ -157,20 +156,20 @@ def _chain(
     layers: Sequence[NeuronLayer], found: Sequence[tuple[NeuronLayer, Index]]
 ) -> list[NeuronLayer]:
     """Layers from an input on, through the chosen neurons, along what the deepest one reads."""
-    owner = {id(layer.value): layer for layer in layers}
-    wanted = {id(layer) for layer, _ in found}
+    owner = {layer.value: layer for layer in layers}
+    wanted = {layer for layer, _ in found}
     layer, index = max(found, key=lambda pair: pair[0].depth)
     above = _ancestors(layers, owner, wanted)
     way = [layer]
     pieces: list[Product] = [one(index)]
     while not way[-1].is_input:
         read = way[-1].reads(pieces)
-        ways = [owner[key] for key in read if key in owner]
+        ways = [owner[value] for value in read if value in owner]
         if not ways:
             break
-        left = wanted - {id(one) for one in way}
-        best = max(ways, key=lambda y: (len(above[id(y)] & left), y.depth))
-        pieces = read[id(best.value)]
+        left = wanted - set(way)
+        best = max(ways, key=lambda y: (len(above[y] & left), y.depth))
+        pieces = read[best.value]
         way.append(best)
     way.reverse()
     missing = [layer for layer, _ in found if layer not in way]
@@ -183,15 +182,13 @@ def _chain(
 
 
 def _ancestors(
-    layers: Sequence[NeuronLayer], owner: dict[int, NeuronLayer], wanted: set[int]
-) -> dict[int, set[int]]:
-    """By `id` of a layer, which of the wanted ones it is or depends on."""
-    found: dict[int, set[int]] = {}
+    layers: Sequence[NeuronLayer], owner: dict[Value, NeuronLayer], wanted: set[NeuronLayer]
+) -> dict[NeuronLayer, set[NeuronLayer]]:
+    """Of each layer, which of the wanted ones it is or depends on."""
+    found: dict[NeuronLayer, set[NeuronLayer]] = {}
     for layer in layers:
-        own = {id(layer)} & wanted
-        found[id(layer)] = own.union(
-            *(found[id(owner[id(v)])] for v in layer.read() if id(v) in owner)
-        )
+        own = {layer} & wanted
+        found[layer] = own.union(*(found[owner[v]] for v in layer.read() if v in owner))
     return found
 
 
@@ -214,15 +211,15 @@ def _choose(columns: list[Column], neurons: Sequence[tuple[int, Index]]) -> None
     chosen: list[set[Index]] = [set() for _ in columns]
     for number, index in neurons:
         chosen[number] |= {index, _next(index, columns[number].shape)}
-    places = {id(column.layer.value): n for n, column in enumerate(columns)}
+    places = {column.layer.value: n for n, column in enumerate(columns)}
     deepest = max(number for number, _ in neurons)
     for number in range(deepest, 0, -1):
         column = columns[number]
         focus = [i for i in sorted(chosen[number]) if is_in(column.seen, i)]
         for rank, index in enumerate((focus or sorted(chosen[number]))[:2]):
-            for key, pieces in column.layer.reads([one(index)]).items():
-                if key in places and pieces:
-                    chosen[places[key]] |= _corners(pieces, few=rank > 0)
+            for value, pieces in column.layer.reads([one(index)]).items():
+                if value in places and pieces:
+                    chosen[places[value]] |= _corners(pieces, few=rank > 0)
         if not any(is_in(columns[number - 1].seen, i) for i in chosen[number - 1]):
             _join(columns[number - 1], column, chosen[number - 1], chosen[number])
     for number in range(deepest + 1, len(columns)):
@@ -239,22 +236,22 @@ def _join(before: Column, column: Column, given: set[Index], chosen: set[Index])
 
     Of a concat the outer channels are drawn, which may be of other branches.
     """
-    key = id(before.layer.value)
+    value = before.layer.value
     for piece in column.seen:
-        reader = first_reader(column.layer, piece, key)
+        reader = first_reader(column.layer, piece, value)
         if reader is not None:
             chosen.add(reader)
-            given |= _corners(column.layer.reads([one(reader)])[key], few=False)
+            given |= _corners(column.layer.reads([one(reader)])[value], few=False)
             return
 
 
 def first_reader(
-    layer: NeuronLayer, within: Product, key: int, source: Index | None = None
+    layer: NeuronLayer, within: Product, value: Value, source: Index | None = None
 ) -> Index | None:
-    """The first neuron of a product that reads a value (by `id`), or a neuron `source` of it."""
+    """The first neuron of a product that reads a value, or a neuron `source` of it."""
 
     def is_reader(cells: Product) -> bool:
-        found = layer.reads([cells]).get(key, [])
+        found = layer.reads([cells]).get(value, [])
         return bool(found) if source is None else is_in(found, source)
 
     if not is_reader(within):
@@ -312,11 +309,11 @@ def _reader(column: Column, before: Column, source: Index) -> Index | None:
             for i, made, given in zip(source[1:], column.shape[1:], before.shape[1:], strict=True)
         ]
         near = product(dict.fromkeys((min(source[0], column.shape[0] - 1), 0)), *ranges)
-    key = id(before.layer.value)
+    value = before.layer.value
     for index in near:
-        if is_in(column.layer.reads([one(index)]).get(key, []), source):
+        if is_in(column.layer.reads([one(index)]).get(value, []), source):
             return index
-    return first_reader(column.layer, whole(column.shape), key, source)
+    return first_reader(column.layer, whole(column.shape), value, source)
 
 
 # --- what is left out --------------------------------------------------------------------
@@ -361,10 +358,10 @@ def inputs_of(column: Column) -> tuple[int, int]:
 
 def not_drawn(study: Study, number: int) -> list[Value]:
     """What a column reads of layers that have no column."""
-    drawn = {id(column.layer.value) for column in study.columns}
+    drawn = {column.layer.value for column in study.columns}
     column = study.columns[number]
     used = column.layer.reads([whole(column.shape)])
-    return [v for v in column.layer.read() if id(v) not in drawn and used.get(id(v))]
+    return [v for v in column.layer.read() if v not in drawn and used.get(v)]
 
 
 def name_of(study: Study, value: Value) -> str:

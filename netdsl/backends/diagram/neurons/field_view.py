@@ -70,7 +70,7 @@ class Sight:
     neuron: Neuron
     item: Input
     chain: list[NeuronLayer]
-    seen: dict[int, list[Product]]
+    seen: dict[Value, list[Product]]
     merge: str
     ways: list[Way]
     beside: list[Product]
@@ -88,7 +88,7 @@ class Sight:
     def of(self, value: Value) -> list[Product]:
         """Rows and columns of a value that are seen."""
         shape = shape_of(value)
-        return projected(self.seen.get(id(value), []), shape, self.is_input(value))
+        return projected(self.seen.get(value, []), shape, self.is_input(value))
 
     def is_input(self, value: Value) -> bool:
         return value is self.item.value
@@ -112,13 +112,13 @@ def field_picture(graph: Graph, options: Options) -> Picture:
 
 def _sight(graph: Graph, neuron: Neuron) -> Sight:
     seen = field(graph, neuron.value, neuron.index)
-    read = [item for item in graph.inputs if seen.get(id(item.value))]
+    read = [item for item in graph.inputs if seen.get(item.value)]
     if not read:
         raise DrawError(
             f"{neuron} depends on no input: what it reads is padding or learned weights; choose a "
             "neuron of another layer, or another place"
         )
-    item = max(read, key=lambda one: count(seen[id(one.value)]))
+    item = max(read, key=lambda one: count(seen[one.value]))
     chain = chain_of(graph, neuron, item.value)
     merge, ways = _ways(graph, item, chain, seen)
     beside, below = (_beside(graph, neuron, item, axis) for axis in (-1, -2))
@@ -126,20 +126,20 @@ def _sight(graph: Graph, neuron: Neuron) -> Sight:
 
 
 def _ways(
-    graph: Graph, item: Input, chain: Sequence[NeuronLayer], seen: dict[int, list[Product]]
+    graph: Graph, item: Input, chain: Sequence[NeuronLayer], seen: dict[Value, list[Product]]
 ) -> tuple[str, list[Way]]:
     """The branches that meet last before the neuron, where they see more than one thing."""
     shape, layers = shape_of(item.value), layers_of(graph)
     for layer in reversed(chain):
-        read = layer.reads(seen.get(id(layer.value), []))
-        values = [v for v in layer.read() if read.get(id(v))]
+        read = layer.reads(seen.get(layer.value, []))
+        values = [v for v in layer.read() if read.get(v)]
         if len(values) < 2:
             continue
         found: list[Way] = []
         for value in values:
             pieces = [
-                p for own in read[id(value)]
-                for p in field(graph, value, own).get(id(item.value), [])
+                p for own in read[value]
+                for p in field(graph, value, own).get(item.value, [])
             ]  # fmt: skip
             if pieces:
                 name = next((y.name for y in layers if y.value is value), value.name)
@@ -177,7 +177,7 @@ def _beside(graph: Graph, neuron: Neuron, item: Input, axis: int) -> list[Produc
     if len(shape) + axis < 1 or shape[axis] < 2:
         return []  # the channels are no axis along which neurons move
     index[axis] += 1 if index[axis] + 1 < shape[axis] else -1
-    pieces = field(graph, neuron.value, index).get(id(item.value), [])
+    pieces = field(graph, neuron.value, index).get(item.value, [])
     return projected(pieces, shape_of(item.value), True)
 
 
@@ -227,11 +227,11 @@ def _shown(sight: Sight) -> list[NeuronLayer]:
     if len(layers) <= MOST_MAPS:
         return layers
     ends = [a for a, b in pairwise(layers) if a.shape[1:] != b.shape[1:]]
-    kept = {id(layer) for layer in [*ends[-MOST_MAPS + 1 :], layers[-1]]}
+    kept = {*ends[-MOST_MAPS + 1 :], layers[-1]}
     for layer in reversed(layers):
         if len(kept) < MOST_MAPS:
-            kept.add(id(layer))
-    return [layer for layer in layers if id(layer) in kept]
+            kept.add(layer)
+    return [layer for layer in layers if layer in kept]
 
 
 def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
@@ -287,11 +287,11 @@ def _rays(
 def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]:
     """What stands above a map."""
     spatial = f" {TIMES} ".join(map(str, layer.shape[1:]))
-    number = count(sight.seen.get(id(layer.value), [])) or 1
+    number = count(sight.seen.get(layer.value, [])) or 1
     rows, columns = extent(own)
     seen = f"{extent_text(rows, columns, len(layer.shape) < 3)} of {spatial}"
     if len(layer.shape) > 3:
-        seen = f"{_volume(sight.seen.get(id(layer.value), []), layer.shape)} of {spatial}"
+        seen = f"{_volume(sight.seen.get(layer.value, []), layer.shape)} of {spatial}"
     if len(layer.shape) < 2:
         seen = f"of {prod(layer.shape):,}"
     total = f"{number:,} neuron{'s' * (number != 1)}"
@@ -315,10 +315,10 @@ def _lines(sight: Sight) -> Iterator[str]:
     patches, shape = sight.patches, sight.shape
     (top, bottom), (left, right) = hull(patches)
     last = shape[-1] if shape else 1
-    total = count(sight.seen[id(sight.item.value)])
+    total = count(sight.seen[sight.item.value])
     where = f"rows {top} to {bottom}, columns {left} to {right}"
     spatial = f" {TIMES} ".join(map(str, shape[1:]))
-    reach, pieces = _extent(sight, patches), sight.seen[id(sight.item.value)]
+    reach, pieces = _extent(sight, patches), sight.seen[sight.item.value]
     if len(shape) == 4:
         reach = _volume(pieces, shape)
         where = f"slices {' to '.join(map(str, hull(pieces)[1]))}, {where}"
@@ -345,7 +345,7 @@ def _lines(sight: Sight) -> Iterator[str]:
     others = [
         f"{count(pieces):,} of {prod(i.shape):,} values of {i.name}"  # type: ignore[arg-type]
         for i in sight.graph.inputs
-        if i is not sight.item and (pieces := sight.seen.get(id(i.value)))
+        if i is not sight.item and (pieces := sight.seen.get(i.value))
     ]
     if others:
         yield f"It depends on {' and '.join(others)} too."
@@ -422,7 +422,7 @@ def _row(
         unit = layer.unit
         label = layer_label(unit, tail(unit), ShapeNames(()))
         what = shorten("".join([label.title, *(f" + {word}" for word in tail(unit))]), 9.5, 190)
-    own = count(sight.seen.get(id(layer.value), [])) or (layer is sight.chain[-1])
+    own = count(sight.seen.get(layer.value, [])) or (layer is sight.chain[-1])
     size, step, axis = "1", "1", (1.0, 1.0)
     if not layer.is_input:
         size, step, axis = _told(seen)

@@ -81,9 +81,9 @@ def is_small_convolution(graph: Graph) -> bool:
 def filters_picture(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
     """Pixels, the weights on the links of the chosen neurons, the maps. Raises `DrawError`."""
     unit = units_of(graph)[0]
-    made = {id(value) for node in unit.nodes for value in node.outputs}
+    made = {value for node in unit.nodes for value in node.outputs}
     for neuron in chosen:
-        if id(neuron.value) not in made:
+        if neuron.value not in made:
             raise DrawError(
                 f"{neuron} is a value that is given and reads nothing; choose a neuron of "
                 f"{unit.path}, such as {unit.path}[0,0,0]"

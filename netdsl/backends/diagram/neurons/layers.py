@@ -58,44 +58,44 @@ class NeuronLayer:
 
     def read(self) -> list[Value]:
         """The values it reads, each once; no weights."""
-        made = {id(v) for node in self.nodes for v in node.outputs}
-        found = {id(v): v for n in self.nodes for v in n.inputs if id(v) not in made}
-        return [v for v in found.values() if v.type.batched]
+        made = {v for node in self.nodes for v in node.outputs}
+        found = dict.fromkeys(v for n in self.nodes for v in n.inputs if v not in made)
+        return [v for v in found if v.type.batched]
 
-    def reads(self, wanted: Iterable[Product]) -> dict[int, list[Product]]:
-        """By `id` of each value, what some neurons read of it. Raises `UnknownLinks`."""
+    def reads(self, wanted: Iterable[Product]) -> dict[Value, list[Product]]:
+        """What some neurons read of each value. Raises `UnknownLinks`."""
         if self.is_input:
             return {}
-        found = {id(self.value): list(wanted)}
+        found = {self.value: list(wanted)}
         for node in reversed(self.nodes):
             for result, output in enumerate(node.outputs):
-                for piece in union(found.pop(id(output), [])):
+                for piece in union(found.pop(output, [])):
                     for number, read in reads(node, piece, result):
-                        found.setdefault(id(node.inputs[number]), []).append(read)
+                        found.setdefault(node.inputs[number], []).append(read)
         return {key: union(pieces) for key, pieces in found.items()}
 
 
 def layers_of(graph: Graph) -> list[NeuronLayer]:
     """The inputs, then the layers that run at inference, in order; every node in one of them."""
     uses, running = Uses.of(graph), graph.inference_nodes()
-    made: dict[int, NeuronLayer] = {}
+    made: dict[Value, NeuronLayer] = {}
     layers = [NeuronLayer(item.name, item.value) for item in graph.inputs]
     for node in graph.nodes():
-        if id(node) not in running or not any(v.type.batched for v in node.inputs):
+        if node not in running or not any(v.type.batched for v in node.inputs):
             continue
-        layer = made.get(id(node.inputs[0]))
+        layer = made.get(node.inputs[0])
         if layer is not None and _folds(node) and uses.only_reader(node.inputs[0]) is node:
             layer.nodes.append(node)
             layer.value = node.output
         else:
             # a layer of several results has one set of neurons for each
             for output in node.outputs:
-                path = uses.paths[id(node)]
+                path = uses.paths[node]
                 name = path if len(node.outputs) == 1 else f"{path}[{output.index}]"
                 layers.append(NeuronLayer(name, output, [node]))
-                made[id(output)] = layers[-1]
+                made[output] = layers[-1]
             continue
-        made[id(node.output)] = layer
+        made[node.output] = layer
     kept = _renames_folded(layers, uses)
     _count_depths(kept)
     return kept
@@ -121,25 +121,25 @@ def _drops(node: Node) -> bool:
 
 def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:
     """Layers that only rename numbers go to their only reader."""
-    owner = {id(node): layer for layer in layers for node in layer.nodes}
+    owner = {node: layer for layer in layers for node in layer.nodes}
     kept: list[NeuronLayer] = []
     for layer in reversed(layers):
         reader = uses.only_reader(layer.value)
-        target = owner.get(id(reader)) if reader is not None else None
+        target = owner.get(reader) if reader is not None else None
         single = reader is not None and len(reader.outputs) == 1
         if layer.nodes and all(map(_renames, layer.nodes)) and target is not None and single:
             target.nodes[:0] = layer.nodes
-            owner.update((id(node), target) for node in layer.nodes)
+            owner.update((node, target) for node in layer.nodes)
         else:
             kept.append(layer)
-    order = {id(layer): number for number, layer in enumerate(layers)}
-    return sorted(kept, key=lambda layer: order[id(layer)])
+    order = {layer: number for number, layer in enumerate(layers)}
+    return sorted(kept, key=lambda layer: order[layer])
 
 
 def _count_depths(layers: list[NeuronLayer]) -> None:
     """Layers from an input on, along the longest way."""
-    depths: dict[int, int] = {}
+    depths: dict[Value, int] = {}
     for layer in layers:
-        before = [depths[id(v)] for v in layer.read() if id(v) in depths]
+        before = [depths[v] for v in layer.read() if v in depths]
         layer.depth = 1 + max(before, default=-1)
-        depths[id(layer.value)] = layer.depth
+        depths[layer.value] = layer.depth

@@ -59,8 +59,8 @@ def _known(graph: Graph) -> dict[str, Value]:
     found = Dims(graph).values_by_name()
     paths = call_paths(graph)
     for item in (*graph.root.scopes(), *graph.nodes()):
-        if len(item.outputs) == 1 and paths[id(item)] != item.path:
-            found.setdefault(paths[id(item)], item.outputs[0])
+        if len(item.outputs) == 1 and paths[item] != item.path:
+            found.setdefault(paths[item], item.outputs[0])
     return found
 
 

@@ -112,14 +112,14 @@ def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Pict
 def default_neuron(graph: Graph) -> Neuron:
     """The middle of the last convolution's result, or of the last layer's."""
     running = graph.inference_nodes()
-    nodes = [n for n in graph.nodes() if id(n) in running and n.inputs and n.outputs]
+    nodes = [n for n in graph.nodes() if n in running and n.inputs and n.outputs]
     if not nodes:
         raise DrawError("there are no neurons to draw: the network computes nothing")
     maps = [node for node in nodes if node.op.name == "conv"]
     node = maps[-1] if maps else nodes[-1]
     shape = shape_of(node.outputs[0])
     index = (0, *(n // 2 for n in shape[1:])) if shape else ()
-    return Neuron(node.outputs[0], index, call_paths(graph)[id(node)])
+    return Neuron(node.outputs[0], index, call_paths(graph)[node])
 
 
 class _Sheet:
@@ -131,8 +131,7 @@ class _Sheet:
         self.feet = [foot_of(found, number, room) for number in range(len(self.columns))]
         last = channels_last(graph)
         self.insets = [
-            inset_of(c, self._chosen(n), id(c.layer.value) in last)
-            for n, c in enumerate(self.columns)
+            inset_of(c, self._chosen(n), c.layer.value in last) for n, c in enumerate(self.columns)
         ]
         heights = [_height(column) for column in self.columns]
         self.tallest = max(heights)

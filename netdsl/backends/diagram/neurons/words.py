@@ -23,7 +23,7 @@ from netdsl.backends.diagram.neurons.columns import (
 from netdsl.backends.diagram.neurons.names import last_parts
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, moved
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Value
 from netdsl.ops.cells import one
 
 HEAD, SMALL = 12.0, 9.5
@@ -90,8 +90,7 @@ def _facts(study: Study, number: int) -> Iterator[str]:
         names = [name_of(study, value) for value in hidden]
         told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
         yield f"not drawn: {told}"
-    layers = {id(node.layer): node.layer for node in column.layer.nodes}
-    learned = sum(map(count_parameters, layers.values()))
+    learned = sum(map(count_parameters, {node.layer for node in column.layer.nodes}))
     shared = "shared " if kind_of(column.layer.unit) == "conv" else ""
     plural = "s" * (learned != 1)
     yield f"{learned:,} {shared}parameter{plural}" if learned else "no parameters"
@@ -104,8 +103,8 @@ def all_to_all(study: Study, number: int) -> list[str]:
     before, column = study.columns[number - 1], study.columns[number]
     if column.layer.is_input or column.layer.body.op.name != "linear" or len(column.shape) != 1:
         return []
-    key = id(before.layer.value)
-    if any(_read(column, index, key) != before.total for index in column.drawn):
+    value = before.layer.value
+    if any(_read(column, index, value) != before.total for index in column.drawn):
         return []
     return [
         "all to all:",
@@ -114,8 +113,8 @@ def all_to_all(study: Study, number: int) -> list[str]:
     ]
 
 
-def _read(column: Column, index: tuple[int, ...], key: int) -> int:
-    return sum(map(size_of, column.layer.reads([one(index)]).get(key, [])))
+def _read(column: Column, index: tuple[int, ...], value: Value) -> int:
+    return sum(map(size_of, column.layer.reads([one(index)]).get(value, [])))
 
 
 def sentences(graph: Graph, study: Study, room: Room) -> list[str]:
@@ -129,16 +128,16 @@ def _told(graph: Graph, study: Study) -> Iterator[str]:
     for neuron, (at, index), seen in zip(study.neurons, study.chosen, study.fields, strict=True):
         direct = sum(map(count, study.columns[at].layer.reads([one(index)]).values()))
         parts = [
-            f"{count(seen[id(c.layer.value)]):,} of {c.total:,} neurons of "
+            f"{count(seen[c.layer.value]):,} of {c.total:,} neurons of "
             + last_parts(c.name, LINE_SIZE, 150)
             for c in reversed(study.columns[:at])
-            if not c.layer.is_input and seen.get(id(c.layer.value))
+            if not c.layer.is_input and seen.get(c.layer.value)
         ]
         whole = [
             f"{count(pieces):,} of {prod(shape_of(item.value)):,} values of {item.name}"
             + _patch(pieces)
             for item in graph.inputs
-            if (pieces := seen.get(id(item.value)))
+            if (pieces := seen.get(item.value))
         ]
         shown = [*parts[:3], *(["..."] if len(parts) > 3 else []), *whole]
         reads = f"{neuron} reads {direct:,} value{'s' * (direct != 1)}"

@@ -38,7 +38,7 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     room = MOST_POSITIONS
     for unit in units:
         value = unit.outputs[0]
-        seen = [sight.get(id(value)) for sight in sights]
+        seen = [sight.get(value) for sight in sights]
         axes = sorted({axis for sight in seen if sight is not None for axis in sight.along})
         told = sum(len(p) for sight in seen if sight is not None for p in sight.along.values())
         if not any(seen) or told > room:

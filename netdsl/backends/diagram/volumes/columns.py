@@ -30,6 +30,7 @@ from netdsl.backends.diagram.volumes.words import (
     times,
     tooltip,
 )
+from netdsl.ir.graph import Value
 
 TINY, LENS, LENS_ROOM, LENS_ASIDE = 3.0, 20.0, 44.0, 18.0
 LONG_LINE = 150.0
@@ -111,23 +112,23 @@ class Study:
 
     steps: Sequence[Step]
     numbers: Numbers
-    last: frozenset[int]
-    """`id`s of the values whose channels stand last."""
+    last: frozenset[Value]
+    """The values whose channels stand last."""
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By family what usually follows in place, which is not said of each."""
     looks: Looks = USUAL
-    names: Mapping[int, Name] = field(default_factory=dict)
-    """By `id` of a step; it is called by its path where none is given."""
+    names: Mapping[Step, Name] = field(default_factory=dict)
+    """What steps are called; one without an entry by its path."""
 
     def shape(self, step: Step) -> tuple[int, ...]:
         return self.numbers.shape(step.shown)
 
     def axes(self, step: Step) -> Axes:
-        return axes_of(self.shape(step), id(step.shown) in self.last)
+        return axes_of(self.shape(step), step.shown in self.last)
 
     def is_last(self, step: Step) -> bool:
         """Whether its channels stand last in its shape."""
-        return id(step.shown) in self.last and len(self.shape(step)) > 1
+        return step.shown in self.last and len(self.shape(step)) > 1
 
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
@@ -149,7 +150,7 @@ class Study:
 
     def _label(self, step: Step, role: str) -> Iterator[Line]:
         looks = self.looks
-        name = self.names.get(id(step), (path_of(step),))
+        name = self.names.get(step, (path_of(step),))
         for text in ("",) * (MOST_LINES - len(name)) + name:
             yield Line(shorten(text, looks.name, LONG_LINE, True), looks.name, "ink", True)
         definition = step.scope.definition if step.scope is not None else ""

@@ -81,11 +81,11 @@ def is_seen(form: Form, window: Window) -> bool:
 
 def windows_seen(columns: Sequence[Column], numbers: Numbers) -> set[bool]:
     """Of the windows over maps, whether there are some to be drawn, and some too small for it."""
-    forms = {id(column.step): column.form for column in columns}
+    forms = {column.step: column.form for column in columns}
     found: set[bool] = set()
     for column in columns:
         window = window_of(column.step, numbers)
-        source = forms.get(id(column.step.sources[0])) if column.step.sources else None
+        source = forms.get(column.step.sources[0]) if column.step.sources else None
         if window is not None and source is not None and source.axes.is_map:
             found.add(is_seen(source, window))
     return found

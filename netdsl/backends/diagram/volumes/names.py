@@ -17,31 +17,31 @@ Name = tuple[str, ...]
 """At most `MOST_LINES` lines."""
 
 
-def names_of(steps: Sequence[Step], size: float, width: float) -> dict[int, Name]:
-    """By `id` of the step its name, no two alike.
+def names_of(steps: Sequence[Step], size: float, width: float) -> dict[Step, Name]:
+    """The name of each step, no two alike.
 
     Where one path is too wide for a line, all leave out their middle that stay apart without it;
     what is too wide then is broken at a dot.
     """
-    paths = {id(step): path_of(step) for step in steps}
-    rooms = {id(step): width - text_width(_suffix(step), size, True) for step in steps}
+    paths = {step: path_of(step) for step in steps}
+    rooms = {step: width - text_width(_suffix(step), size, True) for step in steps}
     short = {key: without_middle(path) for key, path in paths.items()}
     taken = Counter(short.values())
     less = {key for key, path in paths.items() if path != short[key] and taken[short[key]] == 1}
     if all(text_width(paths[key], size, True) <= rooms[key] for key in less):
         less = set()
-    found: dict[int, Name] = {}
+    found: dict[Step, Name] = {}
     for step in steps:
-        key = id(step)
+        key = step
         *first, last = _broken(short[key] if key in less else paths[key], size, rooms[key])
         found[key] = (*first, last + _suffix(step))
     return found
 
 
-def example_of(steps: Sequence[Step], names: dict[int, Name]) -> tuple[str, str] | None:
+def example_of(steps: Sequence[Step], names: dict[Step, Name]) -> tuple[str, str] | None:
     """A name that leaves something out, and the path that it stands for."""
     for step in steps:
-        name = "".join(names[id(step)])
+        name = "".join(names[step])
         if LEFT_OUT in name:
             return name.removesuffix(_suffix(step)), path_of(step)
     return None

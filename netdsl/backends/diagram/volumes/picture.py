@@ -25,7 +25,7 @@ from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU
 from netdsl.backends.diagram.volumes.words import usual_tails
-from netdsl.ir.graph import Graph, Kind
+from netdsl.ir.graph import Graph, Kind, Value
 
 MOST_VOLUMES = 160
 WIDEST_U = 1600.0
@@ -151,15 +151,13 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
     return framed(options.title or graph.name, lines, items, legend=marks, notes=notes)
 
 
-def channels_last(graph: Graph) -> frozenset[int]:
-    """`id`s of the values whose channels stand last: tokens, and maps turned for attention."""
+def channels_last(graph: Graph) -> frozenset[Value]:
+    """The values whose channels stand last: tokens, and maps turned for attention."""
     axes = ChannelAxes(graph)
     values = [value for node in graph.nodes() for value in node.outputs]
     values += [item.value for item in graph.inputs]
     return frozenset(
-        id(value)
-        for value in values
-        if value.type.rank > 1 and axes.of(value) == value.type.rank - 1
+        value for value in values if value.type.rank > 1 and axes.of(value) == value.type.rank - 1
     )
 
 

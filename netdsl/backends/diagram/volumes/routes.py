@@ -9,6 +9,7 @@ from netdsl.backends.diagram.scene import Ellipse, Item, Point
 from netdsl.backends.diagram.volumes.columns import Column
 from netdsl.backends.diagram.volumes.links import entry, leaving, routed
 from netdsl.backends.diagram.volumes.rows import LANE, LANES_ABOVE, Row, zone_of
+from netdsl.backends.diagram.volumes.steps import Step
 
 Place = tuple[int, int]
 """Row, and number in it."""
@@ -46,8 +47,8 @@ class Routes:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self.places: dict[int, Place] = {
-            id(column.step): (r, c)
+        self.places: dict[Step, Place] = {
+            column.step: (r, c)
             for r, row in enumerate(rows)
             for c, column in enumerate(row.columns)
         }
@@ -75,7 +76,7 @@ class Routes:
         for r, row in enumerate(self.rows):
             for c, column in enumerate(row.columns):
                 for number, source in enumerate(column.step.sources):
-                    place = self.places[id(source)]
+                    place = self.places[source]
                     if place == (r, c - 1):
                         continue
                     if row.lead is not None and c == 0 == number and place[0] == r - 1:
@@ -169,7 +170,7 @@ class Routes:
         x, middle = entry(self._column(place).form)
         before = min(x - 16, self.left + zone_of(self.rows) - 14)
         start = leaving(source.form)
-        edge = self.rows[self.places[id(source.step)][0]].right + BESIDE
+        edge = self.rows[self.places[source.step][0]].right + BESIDE
         return [start, (edge, start[1]), (edge, y), (before, y), (before, middle), (x, middle)]
 
     def _lane(self, number: int, row: int) -> float:

@@ -12,7 +12,7 @@ from math import prod
 
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.volumes.sizes import Numbers
-from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import Op
 from netdsl.ops.params import FromValue
 
@@ -104,27 +104,26 @@ class Reading:
 
     def __init__(self, graph: Graph) -> None:
         running = graph.inference_nodes()
-        self.nodes = [node for node in graph.nodes() if id(node) in running]
+        self.nodes = [node for node in graph.nodes() if node in running]
         self.running = running
-        self.given = {id(o.value) for o in graph.outputs if not o.when_training}
-        self.readers: dict[int, list[Node]] = {}
+        self.given = {o.value for o in graph.outputs if not o.when_training}
+        self.readers: dict[Value, list[Node]] = {}
         for node in self.nodes:
             for value in flowing(node):
-                self.readers.setdefault(id(value), []).append(node)
+                self.readers.setdefault(value, []).append(node)
 
     def is_shared(self, value: Value) -> bool:
         """Whether more than one reads it, or the network gives it out."""
-        return len(self.readers.get(id(value), ())) != 1 or id(value) in self.given
+        return len(self.readers.get(value, ())) != 1 or value in self.given
 
     def results(self, nodes: Sequence[Node]) -> list[Value]:
         """The values of these nodes that others read."""
-        inside = set(map(id, nodes))
+        inside = set(nodes)
         return [
             value
             for node in nodes
             for value in node.outputs
-            if id(value) in self.given
-            or any(id(r) not in inside for r in self.readers.get(id(value), ()))
+            if value in self.given or any(r not in inside for r in self.readers.get(value, ()))
         ]
 
 
@@ -140,14 +139,13 @@ def steps_of(
     shut = _Shutting(reading, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
     steps = _joined(_absorbed(list(shut.pieces(graph.root)), reading), reading)
-    made = {id(step.output): step for step in inputs}
+    made = {step.output: step for step in inputs}
     for step in steps:
-        made.update((id(value), step) for node in step.nodes for value in node.outputs)
+        made.update((value, step) for node in step.nodes for value in node.outputs)
     for step in steps:
-        found = {id(made[id(v)]): made[id(v)] for v in step.reads if id(v) in made}
-        step.sources = list(found.values())
-    read = {id(source) for step in steps for source in step.sources}
-    every = [step for step in inputs if id(step) in read] + steps
+        step.sources = list(dict.fromkeys(made[v] for v in step.reads if v in made))
+    read = {source for step in steps for source in step.sources}
+    every = [step for step in inputs if step in read] + steps
     _name(every, call_paths(graph))
     return _repeats(every, reading, numbers)
 
@@ -177,7 +175,7 @@ class _Shutting:
     def _inside(self, scope: Scope) -> Iterator[Step]:
         for child in scope.children:
             if isinstance(child, Node):
-                if id(child) in self.reading.running:
+                if child in self.reading.running:
                     yield Step([child], child.outputs[0], child, None, flowing(child))
             elif self._is_shut(child):
                 yield self._block(child)
@@ -185,7 +183,7 @@ class _Shutting:
                 yield from self._inside(child)
 
     def _running(self, scope: Scope) -> list[Node]:
-        return [node for node in scope.nodes() if id(node) in self.reading.running]
+        return [node for node in scope.nodes() if node in self.reading.running]
 
     def _is_shut(self, scope: Scope) -> bool:
         if scope.kind is Kind.BLOCK:
@@ -203,8 +201,8 @@ class _Shutting:
         """Whether the members are no chain, each reading the one before alone."""
         members = [self._flow(m) for m in _members(scope)]
         members = [(reads, makes) for reads, makes in members if makes]
-        outside: set[int] = set()
-        made: set[int] = set()
+        outside: set[Value] = set()
+        made: set[Value] = set()
         every = {value for _, makes in members for value in makes}
         for number, (reads, _) in enumerate(members):
             inner, outer = reads & every, reads - every
@@ -219,11 +217,11 @@ class _Shutting:
         kinds = [m.definition if isinstance(m, Scope) else "" for m in _members(scope)]
         return len(kinds) >= LONG_ROW and len(set(kinds)) == 1 and kinds[0] != ""
 
-    def _flow(self, member: Node | Scope) -> tuple[set[int], set[int]]:
+    def _flow(self, member: Node | Scope) -> tuple[set[Value], set[Value]]:
         nodes = [member] if isinstance(member, Node) else list(member.nodes())
-        nodes = [n for n in nodes if id(n) in self.reading.running and flowing(n)]
-        makes = {id(value) for node in nodes for value in node.outputs}
-        return {id(v) for node in nodes for v in flowing(node)} - makes, makes
+        nodes = [n for n in nodes if n in self.reading.running and flowing(n)]
+        makes = {value for node in nodes for value in node.outputs}
+        return {v for node in nodes for v in flowing(node)} - makes, makes
 
     def _is_hourglass(self, nodes: Sequence[Node]) -> bool:
         """Whether maps grow in there, to the size of what came in, which was pooled inside."""
@@ -241,10 +239,10 @@ class _Shutting:
 
     def _block(self, scope: Scope) -> Step:
         nodes = self._running(scope)
-        made = {id(value) for node in nodes for value in node.outputs}
-        reads = {id(v): v for node in nodes for v in flowing(node) if id(v) not in made}
+        made = {value for node in nodes for value in node.outputs}
+        reads = dict.fromkeys(v for node in nodes for v in flowing(node) if v not in made)
         (result,) = self.reading.results(nodes)
-        return Step(nodes, result, None, scope, tuple(reads.values()))
+        return Step(nodes, result, None, scope, tuple(reads))
 
 
 def _members(scope: Scope) -> Iterator[Node | Scope]:
@@ -260,11 +258,11 @@ def _members(scope: Scope) -> Iterator[Node | Scope]:
 
 def _absorbed(pieces: list[Step], reading: Reading) -> list[Step]:
     """Layers that work in place go with the layer before them, or else with the one behind."""
-    maker: dict[int, Step] = {}
+    maker: dict[Value, Step] = {}
     kept: list[Step] = []
     for step in pieces:
         node = step.node
-        before = maker.get(id(step.reads[0])) if step.reads else None
+        before = maker.get(step.reads[0]) if step.reads else None
         if node is not None and not step.reads:
             pass  # a learned weight goes with what reads it
         elif node is not None and before is not None and is_in_place(node):
@@ -272,32 +270,32 @@ def _absorbed(pieces: list[Step], reading: Reading) -> list[Step]:
             if fits and not reading.is_shared(before.output):
                 before.nodes.append(node)
                 before.output = node.output
-                maker[id(node.output)] = before
+                maker[node.output] = before
                 continue
         kept.append(step)
-        maker.update((id(value), step) for n in step.nodes for value in n.outputs)
+        maker.update((value, step) for n in step.nodes for value in n.outputs)
     return _waiting(kept, reading)
 
 
 def _waiting(steps: list[Step], reading: Reading) -> list[Step]:
     """What works in place and could not go with the layer before goes with the one behind."""
-    reader = {id(value): step for step in steps for n in step.nodes for value in n.inputs}
+    reader = {value: step for step in steps for n in step.nodes for value in n.inputs}
     kept: list[Step] = []
-    waiting: dict[int, list[Step]] = {}
-    done: set[int] = set()
+    waiting: dict[Step, list[Step]] = {}
+    done: set[Step] = set()
     for step in steps:
-        for early in waiting.pop(id(step), []):
+        for early in waiting.pop(step, []):
             step.nodes[:0] = early.nodes
-            swap = {id(early.output): early.reads}
-            step.reads = tuple(v for r in step.reads for v in swap.get(id(r), (r,)))
-        target = reader.get(id(step.output))
-        if target is not None and id(target) in done and not step.reads:
+            swap = {early.output: early.reads}
+            step.reads = tuple(v for r in step.reads for v in swap.get(r, (r,)))
+        target = reader.get(step.output)
+        if target is not None and target in done and not step.reads:
             target.nodes[:0] = step.nodes  # a weight of a layer that went with one before it
             continue
-        done.add(id(step))
+        done.add(step)
         light = step.node is not None and (not step.reads or is_in_place(step.node))
         if light and target is not None and target is not step and _may_wait(step, reading):
-            waiting.setdefault(id(target), []).append(step)
+            waiting.setdefault(target, []).append(step)
         elif light and target is None and kept and step.reads and _ends(kept, step, reading):
             continue
         else:
@@ -321,30 +319,30 @@ def _ends(kept: list[Step], step: Step, reading: Reading) -> bool:
 
 def _joined(steps: list[Step], reading: Reading) -> list[Step]:
     """A map that grows to be joined with another is drawn as part of the join."""
-    maker = {id(step.output): step for step in steps}
-    gone: set[int] = set()
+    maker = {step.output: step for step in steps}
+    gone: set[Step] = set()
     for step in steps:
         node = step.node
         if node is None or family(node) != "merging" or len(step.reads) != 2:
             continue
-        made = [maker.get(id(value)) for value in step.reads]
+        made = [maker.get(value) for value in step.reads]
         grown = [m for m in made if m is not None and _is_growing(m)]
-        if len(grown) != 1 or reading.is_shared(grown[0].output) or id(grown[0]) in gone:
+        if len(grown) != 1 or reading.is_shared(grown[0].output) or grown[0] in gone:
             continue
         (small,) = grown
-        gone.add(id(small))
+        gone.add(small)
         others = tuple(v for v in step.reads if v is not small.output)
         step.join, step.node = node, small.node
         step.nodes[:0] = small.nodes
         step.reads = (*small.reads, *others)
-    return [step for step in steps if id(step) not in gone]
+    return [step for step in steps if step not in gone]
 
 
 def _is_growing(step: Step) -> bool:
     return step.node is not None and step.node.op.name in GROWING and step.join is None
 
 
-def _name(steps: Iterable[Step], paths: Mapping[int, str]) -> None:
+def _name(steps: Iterable[Step], paths: Mapping[Child, str]) -> None:
     """A step is called after the largest scope that is all in it, else after its layer."""
     seen: dict[str, int] = {}
     for step in steps:
@@ -354,18 +352,18 @@ def _name(steps: Iterable[Step], paths: Mapping[int, str]) -> None:
             step.scope = _own_scope(step)
         anchor = step.join or step.node or step.nodes[-1]
         named = step.scope if step.scope is not None and step.scope.label else anchor
-        path = paths[id(named)] or paths[id(anchor)] or anchor.output.name or anchor.op.name
+        path = paths[named] or paths[anchor] or anchor.output.name or anchor.op.name
         seen[path] = seen.get(path, 0) + 1
         step.name = path if seen[path] == 1 else f"{path} (call {seen[path]})"
 
 
 def _own_scope(step: Step) -> Scope | None:
-    inside = set(map(id, step.nodes))
+    inside = set(step.nodes)
     assert step.node is not None
     found: Scope | None = None
     scope: Scope | None = (step.join or step.node).scope
     while scope is not None and scope.kind is not Kind.NET:
-        if any(id(node) not in inside for node in scope.nodes()):
+        if any(node not in inside for node in scope.nodes()):
             break
         if scope.label:
             found = scope
@@ -377,27 +375,27 @@ def _repeats(steps: list[Step], reading: Reading, numbers: Numbers) -> list[Step
     """Equal steps in a row as one: blocks always, layers where there are many."""
     many = len(steps) > MANY_LAYERS
     kept: list[Step] = []
-    read: dict[int, int] = {}
+    read: dict[Step, int] = {}
     for step in steps:
         for source in step.sources:
-            read[id(source)] = read.get(id(source), 0) + 1
-    stands: dict[int, Step] = {}
+            read[source] = read.get(source, 0) + 1
+    stands: dict[Step, Step] = {}
     for step in steps:
-        step.sources = [stands.get(id(source), source) for source in step.sources]
+        step.sources = [stands.get(source, source) for source in step.sources]
         last = kept[-1] if kept else None
         tail = (last.copies or [last])[-1] if last is not None else None
         if (
             last is not None
             and tail is not None
             and step.sources == [last]
-            and read[id(tail)] == 1
-            and id(tail.output) not in reading.given
+            and read[tail] == 1
+            and tail.output not in reading.given
             and (many or step.node is None)
             and not step.join
             and _mark(step, numbers) == _mark(last, numbers)
         ):
             last.copies.append(step)
-            stands[id(step)] = last
+            stands[step] = last
         else:
             kept.append(step)
     return kept

@@ -36,11 +36,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The way down and up (`spine`), the ways across, and the level of each step by `id`."""
+    """The way down and up (`spine`), the ways across, and the level of each step."""
 
     spine: list[Step]
     skips: list[Skip]
-    levels: dict[int, int]
+    levels: dict[Step, int]
 
 
 def u_shape(study: Study) -> Shape | None:
@@ -49,34 +49,34 @@ def u_shape(study: Study) -> Shape | None:
     A level lower is where a map has clearly fewer pixels than the one before, whatever
     convolutions without padding take away.
     """
-    areas: dict[int, int] = {}
+    areas: dict[Step, int] = {}
     for step in study.steps:
         axes = study.axes(step)
         if len(axes.spatial) != 2:
             return None
-        areas[id(step)] = prod(axes.spatial)
+        areas[step] = prod(axes.spatial)
     spine = _longest(study.steps)
-    way = _levels([areas[id(step)] for step in spine])
+    way = _levels([areas[step] for step in spine])
     low, high = way.index(max(way)), len(way) - 1 - way[::-1].index(max(way))
     down, up = way[: low + 1], way[high:]
     if down != sorted(down) or up != sorted(up, reverse=True) or len(set(up)) < FEWEST_LEVELS:
         return None
-    place = {id(step): index for index, step in enumerate(spine)}
+    place = {step: index for index, step in enumerate(spine)}
     skips = _skips(study.steps, spine, place)
     if skips is None or len(skips) < FEWEST_SKIPS:
         return None
-    levels = {id(step): level for step, level in zip(spine, way, strict=True)}
+    levels = dict(zip(spine, way, strict=True))
     for skip in skips:
-        begin, end = place[id(skip.start)], place[id(skip.end)]
+        begin, end = place[skip.start], place[skip.end]
         if way[begin] != way[end] or begin > low or end <= high:
             return None
-        before = areas[id(skip.start)]
+        before = areas[skip.start]
         for step in skip.between:
-            if areas[id(step)] >= before * MUCH:
+            if areas[step] >= before * MUCH:
                 return None
-            if areas[id(step)] * MUCH <= before and step.family != "size":
+            if areas[step] * MUCH <= before and step.family != "size":
                 return None
-        levels.update((id(step), way[begin]) for step in skip.between)
+        levels.update((step, way[begin]) for step in skip.between)
     return Shape(spine, skips, levels)
 
 
@@ -91,36 +91,36 @@ def _levels(areas: Sequence[int]) -> list[int]:
 
 def _longest(steps: Sequence[Step]) -> list[Step]:
     """The longest way through, from the last step back."""
-    best: dict[int, int] = {}
-    came: dict[int, Step | None] = {}
+    best: dict[Step, int] = {}
+    came: dict[Step, Step | None] = {}
     for step in steps:
-        before = max(step.sources, key=lambda s: best[id(s)], default=None)
-        best[id(step)] = 1 + (best[id(before)] if before is not None else 0)
-        came[id(step)] = before
+        before = max(step.sources, key=lambda s: best[s], default=None)
+        best[step] = 1 + (best[before] if before is not None else 0)
+        came[step] = before
     found: list[Step] = []
     step: Step | None = steps[-1]
     while step is not None:
         found.append(step)
-        step = came[id(step)]
+        step = came[step]
     return found[::-1]
 
 
 def _skips(
-    steps: Sequence[Step], spine: Sequence[Step], place: dict[int, int]
+    steps: Sequence[Step], spine: Sequence[Step], place: dict[Step, int]
 ) -> list[Skip] | None:
     """The ways beside the spine; None where one is no chain from the spine to the spine."""
     found: list[Skip] = []
-    used: set[int] = set()
+    used: set[Step] = set()
     for step in spine:
         for source in step.sources:
-            if place.get(id(source)) == place[id(step)] - 1:
+            if place.get(source) == place[step] - 1:
                 continue
             between: list[Step] = []
-            while id(source) not in place:
-                if len(source.sources) != 1 or id(source) in used:
+            while source not in place:
+                if len(source.sources) != 1 or source in used:
                     return None
                 between.insert(0, source)
-                used.add(id(source))
+                used.add(source)
                 (source,) = source.sources
             found.append(Skip(source, between, step))
     return found if len(used) + len(spine) == len(steps) else None
@@ -131,7 +131,7 @@ class ULayout:
 
     def __init__(self, study: Study, shape: Shape, scales: Scales, indent: float) -> None:
         self.study, self.shape, self.scales, self.indent = study, shape, scales, indent
-        self.made = {id(s): study.column(s, scales, True) for s in study.steps}
+        self.made = {s: study.column(s, scales, True) for s in study.steps}
         self.lowest = min(shape.levels.values())
         self.count = max(shape.levels.values()) - self.lowest + 1
         self.places: list[list[float]] = []
@@ -141,18 +141,18 @@ class ULayout:
 
     @property
     def columns(self) -> list[Column]:
-        return [self.made[id(step)] for step in self.study.steps]
+        return [self.made[step] for step in self.study.steps]
 
     def level(self, step: Step) -> int:
         """Levels are counted from the top."""
-        return self.shape.levels[id(step)] - self.lowest
+        return self.shape.levels[step] - self.lowest
 
     def _place(self) -> None:
         lefts = self._lefts()
         y = 0.0
         for number in range(self.count):
             inside = [step for step in self.study.steps if self.level(step) == number]
-            columns = with_one_lens([self.made[id(step)] for step in inside])
+            columns = with_one_lens([self.made[step] for step in inside])
             above = max(column.above for column in columns)
             if any(c.step.node is None and adds(c.step) for c in columns):
                 above = max(above, BOW + 1)
@@ -160,48 +160,48 @@ class ULayout:
             self.tops.append(y)
             places = label_rows(columns)
             for step, column in zip(inside, columns, strict=True):
-                self.made[id(step)] = column.placed(lefts[id(step)], y + above)
+                self.made[step] = column.placed(lefts[step], y + above)
             self.label_tops.append(y + tall + LABEL_GAP)
             self.places.append(places)
             y += tall + LABEL_GAP + places[-1] + LEVEL_GAP
 
-    def _lefts(self) -> dict[int, float]:
+    def _lefts(self) -> dict[Step, float]:
         """Left edges: down with an indent a level, up so far that the rays have room."""
-        lefts: dict[int, float] = {}
-        rooms = {id(skip.end): self._room(skip) for skip in self.shape.skips}
+        lefts: dict[Step, float] = {}
+        rooms = {skip.end: self._room(skip) for skip in self.shape.skips}
         x, indent = 0.0, 0.0
         before: Step | None = None
         for step in self.shape.spine:
             if before is not None:
-                column = self.made[id(before)]
+                column = self.made[before]
                 turn = self.level(step) - self.level(before)
                 if turn > 0:
                     indent += self.indent
                     x = indent
                 elif turn < 0:
-                    x = lefts[id(before)] + column.form.width + NEXT
+                    x = lefts[before] + column.form.width + NEXT
                     x = max(x, self._right_of(step, lefts) + 3 * NEXT)
                 else:
-                    x = lefts[id(before)] + max(column.width + GAP, column.form.width + NEXT)
-            if id(step) in rooms:
-                start, room = rooms[id(step)]
-                x = max(x, lefts[id(start)] + self.made[id(start)].width + room)
-            lefts[id(step)] = x
+                    x = lefts[before] + max(column.width + GAP, column.form.width + NEXT)
+            if step in rooms:
+                start, room = rooms[step]
+                x = max(x, lefts[start] + self.made[start].width + room)
+            lefts[step] = x
             before = step
         self._between(lefts)
         return lefts
 
     def crossings(self) -> int:
         """How many labels of steps on the way across lie in the way of rays from below."""
-        place = {id(step): index for index, step in enumerate(self.shape.spine)}
+        place = {step: index for index, step in enumerate(self.shape.spine)}
         found = 0
         for skip in self.shape.skips:
-            below = self.made[id(self.shape.spine[place[id(skip.end)] - 1])].form
-            edges = [self.made[id(s)].form.x + self.made[id(s)].width for s in skip.between]
+            below = self.made[self.shape.spine[place[skip.end] - 1]].form
+            edges = [self.made[s].form.x + self.made[s].width for s in skip.between]
             found += sum(edge > below.x + below.width for edge in edges)
         return found
 
-    def _right_of(self, step: Step, lefts: dict[int, float]) -> float:
+    def _right_of(self, step: Step, lefts: dict[Step, float]) -> float:
         """How far the way down reaches on a level."""
         level = self.level(step)
         return max(
@@ -214,21 +214,21 @@ class ULayout:
         )
 
     def _room(self, skip: Skip) -> tuple[Step, float]:
-        return skip.start, NEXT + sum(self.made[id(s)].width + NEXT for s in skip.between)
+        return skip.start, NEXT + sum(self.made[s].width + NEXT for s in skip.between)
 
-    def _between(self, lefts: dict[int, float]) -> None:
+    def _between(self, lefts: dict[Step, float]) -> None:
         for skip in self.shape.skips:
-            left = lefts[id(skip.start)] + self.made[id(skip.start)].width
-            wide = sum(self.made[id(step)].width for step in skip.between)
-            gap = (lefts[id(skip.end)] - left - wide) / (len(skip.between) + 1)
+            left = lefts[skip.start] + self.made[skip.start].width
+            wide = sum(self.made[step].width for step in skip.between)
+            gap = (lefts[skip.end] - left - wide) / (len(skip.between) + 1)
             for step in skip.between:
                 left += gap
-                lefts[id(step)] = left
-                left += self.made[id(step)].width
+                lefts[step] = left
+                left += self.made[step].width
 
     def links(self, numbers: Numbers) -> Iterator[Item]:
-        spine = [self.made[id(step)] for step in self.shape.spine]
-        starts = {id(skip.start) for skip in self.shape.skips}
+        spine = [self.made[step] for step in self.shape.spine]
+        starts = {skip.start for skip in self.shape.skips}
         for before, column in pairwise(spine):
             step = self.level(column.step) - self.level(before.step)
             if step == 0:
@@ -242,7 +242,7 @@ class ULayout:
                 back = column.form.x - DOWN
                 way = [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end]
                 yield from routed(way)
-                if id(before.step) in starts:
+                if before.step in starts:
                     yield Ellipse(x, start[1], 2, 2, "amber")
         yield from self._across(numbers)
 
@@ -252,7 +252,7 @@ class ULayout:
 
     def _across(self, numbers: Numbers) -> Iterator[Item]:
         for skip in self.shape.skips:
-            chain = [self.made[id(step)] for step in (skip.start, *skip.between, skip.end)]
+            chain = [self.made[step] for step in (skip.start, *skip.between, skip.end)]
             for left, right in pairwise(chain):
                 tip = entry(right.form)
                 if right.step is skip.end:

@@ -22,32 +22,32 @@ class NarrowU(ULayout):
     `indent` is here the space between the labels of neighbours.
     """
 
-    def _lefts(self) -> dict[int, float]:
+    def _lefts(self) -> dict[Step, float]:
         down, turn, up = self._parts()
-        lefts: dict[int, float] = {}
+        lefts: dict[Step, float] = {}
         for step in down:
-            lefts[id(step)] = self._next(step, down, lefts, 0.0)
-        rooms = {id(skip.end): self._room(skip) for skip in self.shape.skips}
+            lefts[step] = self._next(step, down, lefts, 0.0)
+        rooms = {skip.end: self._room(skip) for skip in self.shape.skips}
         start = 0.0
         for step in up:
             reach = self._right_of(step, lefts) + NEXT
-            if id(step) in rooms:
-                first, room = rooms[id(step)]
-                reach = max(reach, lefts[id(first)] + self.made[id(first)].width + room)
+            if step in rooms:
+                first, room = rooms[step]
+                reach = max(reach, lefts[first] + self.made[first].width + room)
             start = max(start, reach if self._opens(step, up) else 0.0)
         for step in up:
-            lefts[id(step)] = self._next(step, up, lefts, start)
+            lefts[step] = self._next(step, up, lefts, start)
         wide = max(lefts[i] + self.made[i].width for i in lefts)
         spare = min(max(self.study.looks.inside - 2 * DOWN - wide, 0.0), SPARE)
         wide += spare
-        lefts.update((id(step), lefts[id(step)] + spare) for step in up)
+        lefts.update((step, lefts[step] + spare) for step in up)
         offset = 0.0
         for step in turn:
-            lefts[id(step)] = self._next(step, turn, lefts, 0.0)
+            lefts[step] = self._next(step, turn, lefts, 0.0)
         if turn:
-            own = max(lefts[id(step)] + self.made[id(step)].width for step in turn)
+            own = max(lefts[step] + self.made[step].width for step in turn)
             offset = max((wide - own) / 2, 0.0)
-        lefts.update((id(step), lefts[id(step)] + offset) for step in turn)
+        lefts.update((step, lefts[step] + offset) for step in turn)
         self._between(lefts)
         return lefts
 
@@ -63,12 +63,12 @@ class NarrowU(ULayout):
         place = next(n for n, other in enumerate(way) if other is step)
         return place == 0 or self.level(way[place - 1]) != self.level(step)
 
-    def _next(self, step: Step, way: list[Step], lefts: dict[int, float], start: float) -> float:
+    def _next(self, step: Step, way: list[Step], lefts: dict[Step, float], start: float) -> float:
         if self._opens(step, way):
             return start
         before = way[next(n for n, other in enumerate(way) if other is step) - 1]
-        column = self.made[id(before)]
-        return lefts[id(before)] + max(column.width + self.indent, column.form.width + APART)
+        column = self.made[before]
+        return lefts[before] + max(column.width + self.indent, column.form.width + APART)
 
     def _rising(self, before: Column, column: Column) -> Iterator[Item]:
         """Out on the right, up between the levels, and in from the left, below the skip."""

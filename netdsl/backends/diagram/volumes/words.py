@@ -219,11 +219,11 @@ def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
     merges = [n for n in step.nodes if family(n) == "merging" and len(flowing(n)) > 1]
     if len(merges) != 1 or len(flowing(merges[0])) != 2 or not adds(step):
         return None
-    made = {id(value): node for node in step.nodes for value in node.outputs}
+    made = {value: node for node in step.nodes for value in node.outputs}
     ways: list[list[Node]] = []
     for value in flowing(merges[0]):
         way: list[Node] = []
-        while (node := made.get(id(value))) is not None and flowing(node):
+        while (node := made.get(value)) is not None and flowing(node):
             way.insert(0, node)
             value = flowing(node)[0]
         ways.append(way)
@@ -268,18 +268,18 @@ def parts_of(step: Step, numbers: Numbers) -> list[int]:
     """The channels of each part that a concat at the end puts together, or a split makes."""
     if step.node is not None and step.shown is not step.output:
         return [] if _axis(step.node) else [numbers.shape(v)[0] for v in step.node.outputs]
-    made = {id(value): node for node in step.nodes for value in node.outputs}
+    made = {value: node for node in step.nodes for value in node.outputs}
     found = _parts(step.output, made, numbers)
     return found if 1 < len(found) <= MOST_PARTS else []
 
 
-def _parts(value: Value, made: dict[int, Node], numbers: Numbers) -> list[int]:
-    node = made.get(id(value))
+def _parts(value: Value, made: dict[Value, Node], numbers: Numbers) -> list[int]:
+    node = made.get(value)
     while node is not None and node.op.name != "concat" and len(flowing(node)) == 1:
         before = flowing(node)[0]
         if before.type.shape != value.type.shape or family(node) in ("convolution", "dense"):
             break
-        value, node = before, made.get(id(before))
+        value, node = before, made.get(before)
     if node is None or node.op.name != "concat" or _axis(node):
         return [*numbers.shape(value), 1][:1]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]
@@ -294,7 +294,7 @@ def tooltip(step: Step, shape: tuple[int, ...]) -> str:
     if len(step.nodes) > 6:
         lines.append(f"... {len(step.nodes)} layers in all")
     lines.append(f"[{', '.join(map(str, shape))}], {prod(shape):,} values")
-    number = sum({id(n.layer): count_parameters(n.layer) for n in step.covered()}.values())
+    number = sum(map(count_parameters, {node.layer for node in step.covered()}))
     if number:
         lines.append(f"{number:,} parameters")
     anchor: Scope | Node | None = step.scope or step.join or step.node
