@@ -122,16 +122,16 @@ class Summary:
             (shortly(self.neurons, names, most), "neurons"),
             (shortly(self.weighted_connections, names, most), "connections"),
         ]
-        said = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
+        counts = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
         long = [what for number, what in totals if number == CUT]
-        told = [f"layers that multiply by weights: {', '.join(said)}"] if said else []
+        clauses = [f"layers that multiply by weights: {', '.join(counts)}"] if counts else []
         if long:
-            whose = "their " if said else ""
-            layers = "" if said else " of layers that multiply by weights"
-            told.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
+            whose = "their " if counts else ""
+            layers = "" if counts else " of layers that multiply by weights"
+            clauses.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
         if self.memory.peak is not None:
-            told.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
-        return "; ".join(told)
+            clauses.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
+        return "; ".join(clauses)
 
 
 def counted(number: Size, names: SizeNames | None = None) -> str:
@@ -273,9 +273,9 @@ def _sum(sizes: Iterable[Size]) -> Size:
 
 def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
     """The sum, where all are known."""
-    found = list(sizes)
-    known = [size for size in found if size is not None]
-    return _sum(known) if len(known) == len(found) else None
+    numbers = list(sizes)
+    known = [size for size in numbers if size is not None]
+    return _sum(known) if len(known) == len(numbers) else None
 
 
 def _scope_text(scope: Scope) -> str:
