@@ -191,6 +191,8 @@ def _symbolic(symbol: str, left: object, right: object) -> object:
             return _simplest(a.numerator * b.numerator, over)
         case "**":
             return _symbolic_power(left, right)
+        case _:
+            pass
     divisor = b.numerator
     if not isinstance(divisor, int):
         raise Wrong(
@@ -253,7 +255,7 @@ _ARITHMETIC: dict[str, Callable[[int | float, int | float], object]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "//": operator.floordiv,
+    "//": lambda left, right: left // right,
     "%": operator.mod,
 }
 _ORDER: dict[str, Callable[[Any, Any], object]] = {

@@ -91,14 +91,14 @@ class SharedLayer:
 
     statement: ast.LayerStatement
     environment: Environment
-    made: list[Shared] = field(default_factory=list)
+    made: list[Shared] = field(default_factory=list["Shared"])
 
 
 @dataclass(eq=False, slots=True)
 class Family:
     """The values of labels with a number: `down[0]`, `down[1]`."""
 
-    members: dict[int, MaybeFlow] = field(default_factory=dict)
+    members: dict[int, MaybeFlow] = field(default_factory=dict[int, MaybeFlow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Environment:
     parent: Environment | None = None
     incoming: MaybeFlow | None = None
     labels: bool = False
-    bindings: dict[str, Binding] = field(default_factory=dict)
+    bindings: dict[str, Binding] = field(default_factory=dict[str, Binding])
 
     def child(self, incoming: MaybeFlow | None, *, labels: bool = False) -> Environment:
         """The environment of a body inside this one."""

@@ -33,8 +33,8 @@ class Naming:
     """
 
     numbered: bool
-    entries: list[Entry] = field(default_factory=list)
-    variants: list[tuple[Node | Scope, str]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list[Entry])
+    variants: list[tuple[Node | Scope, str]] = field(default_factory=list[tuple[Node | Scope, str]])
 
     def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
         """Take the next place."""
