@@ -20,7 +20,6 @@ from netdsl.ops.base import registry
 from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
-from netdsl.syntax import ast, parse
 
 MAX_NODES = 200_000
 MAX_SIZE = 2**31
@@ -84,10 +83,30 @@ def compile_source(
     allow: Collection[str] = (),
 ) -> Network:
     """Parse, elaborate, prove the size contract, lint."""
+    unit, sink = _loaded(source, path, roots)
+    return _compiled(unit, sink, net, params, sizes, max_layers=max_layers, allow=allow)
+
+
+def _loaded(source: Source, path: Path | None, roots: Sequence[str | Path]) -> tuple[Unit, Sink]:
+    """The program of a text, and what was said of it so far."""
     sink = Sink()
     unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
     if unit is None:
         raise DiagnosticError(sink.diagnostics)
+    return unit, sink
+
+
+def _compiled(
+    unit: Unit,
+    sink: Sink,
+    net: str | None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
+) -> Network:
+    """One net of a program."""
     loaded = sink.copy()
     options = {"net": net, "params": params, "max_nodes": max_layers, "checks": CHECKS}
     graph = elaborate(unit, sink, sizes=sizes, **options)
@@ -161,31 +180,29 @@ def check(
 
 
 def diagnosed(
-    source: Source, path: Path | None, net: str | None = None, **options: Any
+    source: Source,
+    path: Path | None,
+    net: str | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    **options: Any,
 ) -> tuple[Diagnostic, ...]:
     """What is to be said of a text: of every net, where several are defined and none is chosen."""
-    found = _diagnostics(source, path, net, options)
-    given = options.get("params") or options.get("sizes")
-    if given or all(diagnostic.code != "several-nets" for diagnostic in found):
-        return found
-    said = (d for name in _nets(source) for d in _diagnostics(source, path, name, options))
-    together: list[Diagnostic] = []
-    for diagnostic in said:
-        together += [diagnostic] if diagnostic not in together else []
-    return tuple(together)
+    try:
+        unit, sink = _loaded(source, path, roots)
+    except DiagnosticError as error:
+        return error.diagnostics
+    is_given = options.get("params") or options.get("sizes")
+    if net is not None or is_given or len(unit.nets) < 2:
+        return _diagnostics(unit, sink, net, options)
+    each = (d for name in unit.nets for d in _diagnostics(unit, sink.copy(), name, options))
+    return tuple(dict.fromkeys(each))
 
 
 def _diagnostics(
-    source: Source, path: Path | None, net: str | None, options: Mapping[str, Any]
+    unit: Unit, sink: Sink, net: str | None, options: Mapping[str, Any]
 ) -> tuple[Diagnostic, ...]:
     try:
-        return compile_source(source, path, net, **options).warnings
+        return _compiled(unit, sink, net, **options).warnings
     except DiagnosticError as error:
         return error.diagnostics
-
-
-def _nets(source: Source) -> list[str]:
-    """The names of the nets of a text that can be parsed."""
-    tree = parse(source, Sink())
-    definitions = tree.definitions if tree else ()
-    return [d.name.text for d in definitions if isinstance(d, ast.NetDefinition)]

@@ -14,7 +14,7 @@ from netdsl.ops.base import Op, elements
 from netdsl.ops.dense import Flatten, Permute, Reshape
 from netdsl.ops.merge import Add, Concat, Mul
 from netdsl.ops.plumbing import Slice, Split
-from netdsl.ops.size import CenterCrop, Crop
+from netdsl.ops.sides import CenterCrop, Crop
 from netdsl.ops.source import Weight
 
 BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from netdsl.elaborate.names import Ratio
+from netdsl.elaborate.environment import Ratio
 from netdsl.ir.condition import All, AnyOf, Compare, all_of, any_of, compare, negate
 from netdsl.ir.dim import Dim, floor_div
 from netdsl.ir.sequences import is_list, is_tuple

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil, floor
 
 from netdsl.elaborate.arithmetic import Wrong, binary, bounded, compared
-from netdsl.elaborate.names import Flow, Ratio
+from netdsl.elaborate.environment import Flow, Ratio
 from netdsl.ir.dim import Dim, ceil_div, floor_div, maximum, minimum
 from netdsl.ir.sequences import is_sequence, is_tuple
 from netdsl.ops.params import show

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from netdsl.diagnostics import Label, Span
-from netdsl.elaborate.bind import Bound, Given
-from netdsl.elaborate.contracts import bind_inputs, check_results
-from netdsl.elaborate.layers import Callee, resolve_layer
-from netdsl.elaborate.names import (
+from netdsl.elaborate.bind import Bound, Given, bind_op
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Environment,
     Flow,
-    LayerValue,
     MaybeFlow,
     Poison,
     SharedLayer,
 )
-from netdsl.elaborate.naming import Naming
-from netdsl.elaborate.program import Block
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.formula import IN_CHANNELS
-from netdsl.ir.graph import Kind, Layer, Node, Scope, Value, WeightSpec
-from netdsl.ir.tensor import Tensor
-from netdsl.ops.answers import check_answers
-from netdsl.ops.base import Op, Refusal, Rules, parameters
-from netdsl.ops.plugins import check_types
-
-MAX_SIZE = 2**40
+from netdsl.ir.graph import Value
+from netdsl.ops.base import Op, Refusal, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +35,12 @@ class Call:
     joins: bool = False
 
 
-def call_layer(
-    state: State, callee: Callee | Poison, call: Call, flow: MaybeFlow, place: Place
-) -> MaybeFlow:
-    """What comes out when `flow` enters the layer; poison where something is wrong."""
-    while isinstance(callee, LayerValue):
-        given = tuple((a, callee.environment) for a in callee.arguments)
-        call = replace(call, arguments=given + call.arguments)
-        callee = callee.target
-    if isinstance(callee, Poison):
-        return POISON
-    if isinstance(callee, SharedLayer):
-        return _call_shared(state, callee, call, flow, place)
-    if isinstance(callee, Block):
-        return _call_block(state, callee, call, flow, place)
-    return _call_op(state, callee, call, flow, place)
-
-
 # --- ops -----------------------------------------------------------------------------------
 
 
-def _call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
+def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
     inputs = flow.values if isinstance(flow, Flow) else ()
-    bound = state.binder.bind_op(op, call.arguments, call.span, len(inputs))
+    bound = bind_op(state.evaluator, op, call.arguments, call.span, len(inputs))
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON
     if not _fits(state, op, call, flow, place):
@@ -87,64 +59,21 @@ def add_node(
 ) -> MaybeFlow:
     """The node of an op, with its results' shapes by the op's own rule."""
     inputs += tuple(bound.references)
-    tensors = tuple(value.type for value in inputs)
-    rules = Rules()
     try:
-        results = op.infer(tensors, rules)
-        check_types(op, results)
-        weights = op.weights(tensors)
-        check_answers(op, tensors, results, weights)
-        check_precision(op, tensors, weights, rules)
-        check_sizes(results, rules)
+        results = state.graph.layer(
+            place.site,
+            op,
+            inputs,
+            call.span,
+            label=call.label,
+            arguments=bound.arguments(),
+            places=bound.spans,
+            is_named=not call.joins,
+        )
     except Refusal as refusal:
         state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
         return POISON
-    layer = Layer(op, weights, bound.arguments())
-    node = Node(layer, inputs, (), place.scope, call.span)
-    layer.calls.append(node)
-    node.outputs = tuple(
-        Value(tensor, call.span, "", node, index) for index, tensor in enumerate(results)
-    )
-    place.scope.children.append(node)
-    if not call.joins:
-        place.naming.add(node, call.label, op.name, call.span)
-    state.use(*inputs)
-    for needed in rules.needed:
-        state.need(
-            needed.condition,
-            bound.spans.get(needed.at, call.span),
-            needed.message,
-            code=needed.code,
-            node=node,
-            training_only=needed.training_only,
-            unless_batch=needed.unless_batch,
-            help=needed.help,
-        )
-    return Flow(node.outputs)
-
-
-def check_precision(
-    op: Op, inputs: tuple[Tensor, ...], weights: tuple[WeightSpec, ...], rules: Rules
-) -> None:
-    """Refuses floats of another precision than that of the weights, as PyTorch does."""
-    if not any(spec.dtype == "float32" for spec in weights):
-        return
-    for tensor in inputs:
-        if tensor.is_float and tensor.dtype != "float32":
-            rules.refuse(
-                "in",
-                f"the weights of `{op.name}` are float32, and {tensor} comes in",
-                code="wrong-dtype",
-                help="make the input float32; a module is turned to another precision as a whole: "
-                "`module.half()`, `netdsl export --fp16`",
-            )
-
-
-def check_sizes(results: tuple[Tensor, ...], rules: Rules) -> None:
-    """Refuses results that no machine holds."""
-    for tensor in results:
-        if any(isinstance(size, int) and size > MAX_SIZE for size in tensor.shape):
-            rules.refuse("in", f"a value of shape {tensor} is beyond any memory", code="too-large")
+    return Flow(results)
 
 
 def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> bool:
@@ -199,49 +128,7 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
 # --- blocks --------------------------------------------------------------------------------
 
 
-def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
-    definition = block.definition
-    inner = Environment(block.unit, None, flow, labels=True)
-    _bind_incoming(inner, flow, call.span)
-    bound = state.binder.bind_definition(
-        block.name,
-        definition.parameters,
-        call.arguments,
-        call.span,
-        inner,
-        definition.inputs or (),
-    )
-    if bound is None or bound.is_poison or isinstance(flow, Poison):
-        return POISON
-    state.expect_nodes(state.body_sizes.of_block(block), call.span)
-    scope = Scope(
-        Kind.BLOCK,
-        call.span,
-        place.scope,
-        definition=block.name,
-        doc=definition.doc,
-        arguments=bound.arguments(),
-        inputs=flow.values,
-    )
-    naming = place.naming if call.joins else Naming(numbered=False)
-    used_here = Label(call.span, f"in this use of `{block.name}`")
-    within = replace(place.inside(inner, scope, naming), trail=(*place.trail[-3:], used_here))
-    state.enter(within, call.span)
-    if not bind_inputs(state, block, scope, flow, within, call.span):
-        return POISON
-    place.scope.children.append(scope)
-    if not call.joins:
-        place.naming.add(scope, call.label, block.name.lower(), call.span)
-    result = state.run_body(state, definition.body, within)
-    if not call.joins:
-        naming.finish(state.sink)
-    if isinstance(result, Poison) or not check_results(state, block, result, within):
-        return POISON
-    scope.outputs = result.values
-    return result
-
-
-def _bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
+def bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
     """`in`, and `in.channels` of a single value."""
     inner.bindings["in"] = Binding(flow, span)
     if isinstance(flow, Flow) and len(flow.values) == 1 and flow.values[0].type.shape:
@@ -253,12 +140,9 @@ def _bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
 # --- shared layers -------------------------------------------------------------------------
 
 
-def _call_shared(
-    state: State, shared: SharedLayer, call: Call, flow: MaybeFlow, place: Place
-) -> MaybeFlow:
-    """The first call makes the layer; the others are built apart and must come out the same."""
-    statement = shared.statement
-    name = statement.name.text
+def may_call(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+    """Whether a shared layer can be called so, and here."""
+    name = shared.statement.name.text
     if call.arguments or call.label:
         state.error(
             place,
@@ -266,7 +150,7 @@ def _call_shared(
             f"`{name}` is one layer, made by its `layer` line: uses add no arguments and no label",
             call.span,
         )
-        return POISON
+        return False
     if place.environment.label_scope() is not shared.environment.label_scope():
         state.error(
             place,
@@ -275,31 +159,11 @@ def _call_shared(
             call.span,
             help="use it there, outside of labelled groups",
         )
-        return POISON
-    stage = statement.stage
-    callee = resolve_layer(stage.callee, shared.environment, state.sink)
-    given: Sequence[Given] = [(a, shared.environment) for a in stage.arguments or ()]
-    made = Call(tuple(given), name, call.span)
-    if isinstance(callee, SharedLayer):
-        state.error(
-            place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
-        )
-        return POISON
-    if not shared.made:
-        before = len(place.scope.children)
-        result = call_layer(state, callee, made, flow, place)
-        if not isinstance(result, Poison):
-            first = place.scope.children[before]
-            shared.made.append(Shared([first], first))
-        return result
-    again = replace(place, naming=Naming(numbered=False))
-    result = call_layer(state, callee, made, flow, again)
-    if isinstance(result, Poison):
-        return result
-    return result if _join(state, shared, call, place) else POISON
+        return False
+    return True
 
 
-def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+def join_calls(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
     """Make the call just built one more of a layer made before; False where that can't be.
 
     A layer without weights is no less the same where PyTorch needs a module of its own for it.
@@ -309,7 +173,7 @@ def _join(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
     if not all(reasons):
         return True
     name = shared.statement.name.text
-    place.naming.add_variant(again, name)
+    place.site.naming.add_variant(again, name)
     if not has_weights(again) and not shared.made[0].has_weights:
         shared.made.append(Shared([again], again))
         return True

@@ -1,29 +1,40 @@
-"""What a block says of its inputs and results, checked at every use."""
+"""What a block says of its inputs and results, and a chain of its shapes, checked at every use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label, Span
+from netdsl.elaborate.environment import (
+    POISON,
+    Binding,
+    Broken,
+    Environment,
+    Flow,
+    MaybeFlow,
+    Poison,
+)
 from netdsl.elaborate.hints import claim_hint, layout_hint
-from netdsl.elaborate.names import Binding, Broken, Environment, Flow
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.condition import equal
+from netdsl.ir.condition import Truth, equal
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Scope, Value
+from netdsl.ir.graph import Value
 from netdsl.ir.history import histories
 from netdsl.ir.tensor import format_shape
 from netdsl.syntax import ast
 
 
 def bind_inputs(
-    state: State, block: Block, scope: Scope, flow: Flow, place: Place, call: Span
-) -> bool:
-    """Name the inputs of a block and match their shapes; False if they don't fit (reported)."""
+    state: State, block: Block, flow: Flow, place: Place, call: Span
+) -> list[tuple[Truth, str]] | None:
+    """Name the inputs of a block and match their shapes; None if they don't fit (reported).
+
+    What comes back are the conditions under which they do, each with its message.
+    """
     declared = block.definition.inputs
     if declared is None:
-        return True
+        return []
     if len(declared) != len(flow.values):
         names = ", ".join(i.name.text for i in declared if i.name) or "one value"
         state.error(
@@ -33,25 +44,28 @@ def bind_inputs(
             call,
             help=f"write `({names}) -> {block.name}(...)`" if len(declared) > 1 else "",
         )
-        return False
+        return None
+    conditions: list[tuple[Truth, str]] = []
     fits = True
     for spec, value in zip(declared, flow.values, strict=True):
         if spec.name is not None:
             place.environment.bindings[spec.name.text] = Binding(Flow((value,)), spec.name.span)
         if spec.shape is not None:
-            fits = _match(state, block, spec.shape, value, place, call) and fits
-    scope.input_names = tuple(i.name.text for i in declared if i.name)
-    return fits
+            asked = _match(state, block, spec.shape, value, place, call)
+            fits = fits and asked is not None
+            conditions += asked or ()
+    return conditions if fits else None
 
 
 def _match(
     state: State, block: Block, shape: ast.ListExpr, value: Value, place: Place, call: Span
-) -> bool:
+) -> list[tuple[Truth, str]] | None:
     """A new name in the shape takes the size that comes in; anything else must equal it."""
     actual = value.type.shape
     if len(actual) != len(shape.items):
         _mismatch(state, place, block, shape, call, f"{value.type} comes in")
-        return False
+        return None
+    conditions: list[tuple[Truth, str]] = []
     for item, size in zip(shape.items, actual, strict=True):
         if isinstance(item, ast.NameExpr) and place.environment.lookup(item.name) is None:
             place.environment.bindings[item.name] = Binding(size, item.span)
@@ -59,15 +73,14 @@ def _match(
         try:
             wanted = state.evaluator.size(item, place.environment)
         except Broken:
-            return False
+            return None
         condition = equal(wanted, size)
         if condition is False:
             _mismatch(state, place, block, shape, call, f"{value.type} comes in")
-            return False
+            return None
         if condition is not True:
-            message = f"`{block.name}` takes {item.span.text}"
-            state.need(condition, call, message, scope=place.scope)
-    return True
+            conditions.append((condition, f"`{block.name}` takes {item.span.text}"))
+    return conditions
 
 
 def _mismatch(
@@ -99,6 +112,22 @@ def check_results(state: State, block: Block, result: Flow, place: Place) -> boo
     return all(kept)
 
 
+def check_claim(state: State, stage: ast.Claim, flow: MaybeFlow, place: Place) -> MaybeFlow:
+    """A shape that is written in a chain: the flow, if it has it."""
+    if isinstance(flow, Poison):
+        return POISON
+    if len(flow.values) != 1:
+        state.error(
+            place,
+            "wrong-inputs",
+            f"a shape is claimed of one value, and {len(flow.values)} flow here",
+            stage.span,
+        )
+        return POISON
+    ok = check_shape(state, stage.shape, flow.values[0], place, "claimed")
+    return flow if ok else POISON
+
+
 def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, verb: str) -> bool:
     """Whether a value has the shape that is written; a clash is reported at the axis."""
     sizes = _sizes(state, shape, place.environment)
@@ -115,7 +144,7 @@ def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, v
             return False
         if condition is not True:
             message = f"{verb} {item.span.text}, which is {wanted}, and it is {size}"
-            state.need(condition, item.span, message, node=value.producer)
+            state.graph.need(condition, item.span, message, node=value.producer)
     return True
 
 

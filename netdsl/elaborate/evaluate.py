@@ -1,12 +1,22 @@
-"""Compile-time evaluation of expressions, in bounded time and memory."""
+"""Compile-time evaluation of expressions, and of calls that lie in them; in bounded time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from netdsl.diagnostics import Sink, Span
+from netdsl.elaborate import otherwise
+from netdsl.elaborate.arguments import (
+    Bound,
+    Formal,
+    Given,
+    converted,
+    declare_parameter,
+    formal_of,
+    match,
+    untyped,
+)
 from netdsl.elaborate.arithmetic import (
     CONDITIONS,
     MAX_ITEMS,
@@ -18,7 +28,7 @@ from netdsl.elaborate.arithmetic import (
     weigh,
 )
 from netdsl.elaborate.builtins import BUILTINS, call_builtin
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Broken,
     Environment,
@@ -29,41 +39,32 @@ from netdsl.elaborate.names import (
     Poison,
     Ratio,
     SharedLayer,
+    describe,
 )
+from netdsl.elaborate.formulas import formula_of
+from netdsl.elaborate.lookups import attribute, item, part
 from netdsl.elaborate.program import Function
+from netdsl.elaborate.resolve import layer_value
 from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
-from netdsl.ir.condition import Compare, Condition, Truth, divides
+from netdsl.ir.builder import Builder
+from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ops import registry
-from netdsl.ops.params import show
+from netdsl.ops.params import FromValue
 from netdsl.syntax import ast
 
 MAX_STEPS = 2_000_000
 MAX_CALLS = 100
 
-SIZE_ATTRIBUTES = {"channels": (0, 1), "height": (-2, 3), "width": (-1, 2), "depth": (-3, 4)}
-"""Attribute of a value: the axis it names, and the least rank that has it."""
-
-
 _LOOKUPS = (ast.NameExpr, ast.Attribute, ast.Index, ast.Conditional)
 """Expressions that hand on a list: they cost one step, where making one costs its items."""
-
-
-class Judge(Protocol):
-    """Who knows the sizes: settles conditions, and keeps what an expression requires."""
-
-    def decide(self, condition: Truth, span: Span) -> bool: ...
-
-    def need(self, condition: Condition, span: Span, message: str) -> None: ...
 
 
 @dataclass
 class Evaluator:
     """Evaluates expressions; errors go to the sink and raise `Broken`."""
 
-    sink: Sink
-    judge: Judge
-    bind_function: Callable[[Function, ast.CallExpr, Environment], Environment]
+    graph: Builder
     steps: int = 0
     calls: int = 0
     _handlers: dict[type, Callable[..., object]] = field(init=False)
@@ -87,6 +88,10 @@ class Evaluator:
             ast.Conditional: self._conditional,
             ast.Range: self._range,
         }
+
+    @property
+    def sink(self) -> Sink:
+        return self.graph.sink
 
     def evaluate(self, expr: ast.Expr, environment: Environment) -> object:
         """The value of an expression; `Ratio`, conditions and flows may come out."""
@@ -150,7 +155,23 @@ class Evaluator:
 
     def decided(self, expr: ast.Expr, environment: Environment) -> bool:
         """Whether a condition holds, for all allowed sizes."""
-        return self.judge.decide(self.truth(expr, environment), expr.span)
+        condition = self.truth(expr, environment)
+        known = decide(condition, {})
+        answer = self.graph.holds(condition) if known is None else known
+        if answer is None:
+            self.error(
+                "undecided-condition",
+                f"whether {condition} holds depends on the size of the input",
+                expr.span,
+                "restrict the sizes so that it always or never does: "
+                f"`input ...: [...] where {condition}`",
+            )
+        # what settled it may be needed in training alone, so it becomes part of the contract
+        held = condition if answer else negate(condition)
+        if known is None and not isinstance(held, bool):
+            message = f"the network was built for sizes where {held}"
+            self.graph.need(held, expr.span, message)
+        return bool(answer)
 
     def error(self, code: str, message: str, span: Span, help: str = "") -> None:
         """Record an error and give up on the expression."""
@@ -162,7 +183,7 @@ class Evaluator:
         if condition is False:
             self.error("bad-expression", f"{ratio} is never a whole number", span)
         if not isinstance(condition, bool):
-            self.judge.need(
+            self.graph.need(
                 condition, span, f"{ratio.denominator} has to divide {ratio.numerator} exactly"
             )
         return floor_div(ratio.numerator, ratio.denominator)
@@ -191,72 +212,22 @@ class Evaluator:
         raise AssertionError
 
     def _attribute(self, expr: ast.Attribute, environment: Environment) -> object:
-        base = self.evaluate(expr.base, environment)
-        name = expr.name.text
-        if not isinstance(base, Flow):
-            self.error("bad-expression", f"{describe(base)} has no `.{name}`", expr.span)
-        assert isinstance(base, Flow)
-        if len(base.values) != 1:
-            self.error(
-                "bad-expression",
-                f"{len(base.values)} values flow here, and each has its own `.{name}`",
-                expr.span,
-                "name one of them: `in[0]`",
-            )
-        shape = base.values[0].type.shape
-        if name == "rank":
-            return len(shape)
-        if name == "shape":
-            return list(shape)
-        if name == "length" and len(shape) == 2:
-            return shape[1]
-        axis, least = SIZE_ATTRIBUTES.get(name, (0, 99))
-        if len(shape) >= least:
-            return shape[axis]
-        known = [*SIZE_ATTRIBUTES, "length", "rank", "shape"]
-        missing = f"{base} has no `.{name}`"
-        self.error(
-            "bad-expression", missing, expr.span, "" if name in known else did_you_mean(name, known)
-        )
-        raise AssertionError
+        return attribute(self.evaluate(expr.base, environment), expr.name.text)
 
     def _index(self, expr: ast.Index, environment: Environment) -> object:
         base = self.evaluate(expr.base, environment)
         index = self.plain(expr.index, environment)
-        if isinstance(base, SharedLayer | LayerValue):
-            raise Wrong(f"{describe(base)} can't be indexed")
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise Wrong(f"an index is a whole number, not {describe(index)}")
-        if isinstance(base, Family):
-            return self._member(base, index, expr)
-        items = base.values if isinstance(base, Flow) else base
-        if not isinstance(items, list | tuple):
-            raise Wrong(f"{describe(base)} can't be indexed")
-        if not -len(items) <= index < len(items):
-            raise Wrong(f"index {index} is outside: there are {len(items)} items, from 0 on")
-        return Flow((items[index],)) if isinstance(base, Flow) else items[index]
-
-    def _member(self, family: Family, index: int, expr: ast.Index) -> object:
-        found = family.members.get(index)
-        if found is None:
-            there = ", ".join(map(str, sorted(family.members)))
-            raise Wrong(f"there is no `{expr.base.span.text}[{index}]`, only {there}")
+        found = item(base, index, expr.base.span.text)
         if found is POISON:
             raise Broken
         return found
 
     def _slice(self, expr: ast.Slice, environment: Environment) -> object:
         base = self.evaluate(expr.base, environment)
-        start = None if expr.start is None else self.plain(expr.start, environment)
-        stop = None if expr.stop is None else self.plain(expr.stop, environment)
-        for bound in start, stop:
-            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
-                raise Wrong(f"the ends of a slice are whole numbers, not {describe(bound)}")
-        if isinstance(base, Flow):
-            return Flow(base.values[start:stop])  # type: ignore[misc]
-        if not isinstance(base, list | tuple | str):
-            raise Wrong(f"{describe(base)} can't be sliced")
-        return base[start:stop]  # type: ignore[misc]
+        ends = (
+            None if end is None else self.plain(end, environment) for end in (expr.start, expr.stop)
+        )
+        return part(base, *ends)
 
     def _binary(self, expr: ast.Binary, environment: Environment) -> object:
         left = self.evaluate(expr.left, environment)
@@ -347,24 +318,104 @@ class Evaluator:
             )
             raise Halted
         try:
-            inner = self.bind_function(function, expr, environment)
-            return self.evaluate(function.definition.body, inner)
+            inner = Environment(function.unit)
+            definition = function.definition
+            passed = [(argument, environment) for argument in expr.arguments]
+            bound = self.bind_definition(
+                function.name, definition.parameters, passed, expr.span, inner
+            )
+            if bound is None or bound.is_poison:
+                raise Broken
+            return self.evaluate(definition.body, inner)
         finally:
             self.calls -= 1
 
+    # --- arguments of definitions
 
-def describe(value: object) -> str:
-    """A compile-time value in an error message."""
-    match value:
-        case Flow():
-            return f"a value of shape {value}" if len(value.values) == 1 else f"the values {value}"
-        case LayerValue():
-            return f"the layer `{value}`"
-        case SharedLayer():
-            return f"the layer `{value.statement.name.text}`"
-        case Family():
-            return "a family of labels (write an index: `[0]`)"
-        case Compare():
-            return f"the condition `{value}`"
-        case _:
-            return show(value)
+    def bind_definition(
+        self,
+        name: str,
+        formal_parameters: tuple[ast.Parameter, ...],
+        given: Sequence[Given],
+        call: Span,
+        inner: Environment,
+        inputs: Sequence[ast.BlockInput] = (),
+    ) -> Bound | None:
+        """The parameters of a block or fn, bound in `inner` too; None if the call is wrong.
+
+        `inputs` are the block's; without a type a parameter is taken for one.
+        """
+        formals = [formal_of(p, self.sink) for p in formal_parameters]
+        if None in formals:
+            return None
+        known = [f for f in formals if f is not None]
+        meant = "" if known else untyped(inputs)
+        matched = match(name, known, given, call, self.sink, meant)
+        if matched is None:
+            return None
+        bound = Bound()
+        for formal, parameter in zip(known, formal_parameters, strict=True):
+            if formal.name in matched:
+                argument, environment = matched[formal.name]
+                self.take(bound, formal, argument.value, environment, None)
+            else:
+                assert parameter.default is not None
+                self.take(bound, formal, parameter.default, inner, None)
+                bound.formulas[formal.name] = None
+            declare_parameter(inner, parameter, bound.values[formal.name], self.sink)
+        return bound
+
+    def take(
+        self,
+        bound: Bound,
+        formal: Formal,
+        expr: ast.Expr,
+        environment: Environment,
+        inputs_before: int | None,
+    ) -> None:
+        """Evaluate one argument into `bound`; poison where it is wrong."""
+        bound.spans[formal.name] = expr.span
+        if formal.kind is None:
+            bound.values[formal.name] = layer_value(expr, environment, self.sink)
+            return
+        if isinstance(expr, ast.NameExpr) and expr.name in formal.kind.words:
+            bound.values[formal.name] = converted(formal, expr.name, expr.span, self.sink)
+            return
+        try:
+            value = self._argument(formal, expr, environment)
+        except Broken:
+            bound.values[formal.name] = POISON
+            return
+        if isinstance(value, Flow) and formal.kind.takes_value and inputs_before is not None:
+            bound.values[formal.name] = self._reference(bound, value, expr.span, inputs_before)
+            return
+        bound.formulas[formal.name] = formula_of(expr, environment)
+        bound.values[formal.name] = converted(formal, value, expr.span, self.sink)
+
+    def _argument(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:
+        """A bare word that is none of the option words gets a message that lists them."""
+        assert formal.kind is not None
+        if isinstance(expr, ast.NameExpr) and environment.lookup(expr.name) is None:
+            words = formal.kind.words
+            help = otherwise.word(formal.owner, formal.name, expr.name)
+            if help or words:
+                self.error(
+                    "bad-argument",
+                    f"`{formal.name}` does not know `{expr.name}`",
+                    expr.span,
+                    help or did_you_mean(expr.name, words) or f"it takes {formal.kind.name}",
+                )
+        return self.plain(expr, environment)
+
+    def _reference(
+        self, bound: Bound, flow: Flow, span: Span, inputs_before: int
+    ) -> FromValue | Poison:
+        if len(flow.values) != 1:
+            self.sink.error(
+                "bad-argument",
+                f"the size of one value is needed, and these are {len(flow.values)}",
+                span,
+            )
+            return POISON
+        bound.references.append(flow.values[0])
+        return FromValue(inputs_before + len(bound.references) - 1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from netdsl.elaborate.builtins import BUILTINS
-from netdsl.elaborate.names import Environment
+from netdsl.elaborate.environment import Environment
 from netdsl.ir.formula import (
     Call,
     Comparison,

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from netdsl.diagnostics import Diagnostic, Sink, Span
-from netdsl.elaborate.bodies import run_body, run_statement
-from netdsl.elaborate.labels import declare
-from netdsl.elaborate.names import POISON, Binding, Broken, Environment, Flow, Halted, Poison
-from netdsl.elaborate.naming import Naming, write_paths
+from netdsl.elaborate.bind import bind_net
+from netdsl.elaborate.declare import declare
+from netdsl.elaborate.environment import (
+    POISON,
+    Binding,
+    Broken,
+    Environment,
+    Flow,
+    Halted,
+    MaybeFlow,
+    Poison,
+)
 from netdsl.elaborate.program import Unit
-from netdsl.elaborate.stages import run_chain
+from netdsl.elaborate.run import run_chain, run_statement
 from netdsl.elaborate.state import MAX_NODES, Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.elaborate.unused import check_unused
-from netdsl.ir.condition import all_of
-from netdsl.ir.dim import Size, symbol
-from netdsl.ir.graph import Graph, Input, Kind, Output, Requirement, Scope, Value
+from netdsl.ir.builder import Builder
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import DTYPES, Tensor
+from netdsl.ops.rule import by_rule
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
@@ -42,16 +50,36 @@ def elaborate(
     definition = _choose(unit, net, sink)
     if definition is None:
         return None
-    state = State(sink, run_body, run_statement, max_nodes)
-    builder = _NetBuilder(state, unit, definition, dict(sizes or {}))
     try:
         with deep_recursion():
-            graph = builder.build(dict(params or {}))
+            graph = _build(unit, definition, sink, dict(params or {}), dict(sizes or {}), max_nodes)
     except Halted:
         return None
     for diagnostic in (d for check in checks if graph is not None for d in check(graph)):
         sink.emit(diagnostic)
     return None if sink.has_errors else graph
+
+
+def _build(
+    unit: Unit,
+    definition: ast.NetDefinition,
+    sink: Sink,
+    params: Mapping[str, object],
+    sizes: dict[str, int],
+    max_nodes: int,
+) -> Graph | None:
+    net = NetElaborator(unit, definition, sink, sizes, max_nodes)
+    bound = bind_net(net.state.evaluator, definition, params, net.place.environment)
+    if bound is None:
+        return None
+    net.place.scope.arguments = bound.arguments()
+    statements = definition.body.statements
+    if not any(isinstance(statement, ast.InputStatement) for statement in statements):
+        net.misses_input()  # all else would be reported for that
+        return None
+    for statement in statements:
+        net.run(statement)
+    return net.finish()
 
 
 def _choose(unit: Unit, net: str | None, sink: Sink) -> ast.NetDefinition | None:
@@ -81,61 +109,44 @@ def _choose(unit: Unit, net: str | None, sink: Sink) -> ast.NetDefinition | None
     return None
 
 
-class _NetBuilder:
-    """Runs the statements of a net: inputs and outputs here, the rest as in any body."""
+class NetElaborator:
+    """One net: its inputs and outputs here, the rest as in any body.
+
+    `sizes` are numbers for its size symbols.
+    """
 
     def __init__(
-        self, state: State, unit: Unit, definition: ast.NetDefinition, sizes: dict[str, int]
+        self,
+        unit: Unit,
+        definition: ast.NetDefinition,
+        sink: Sink,
+        sizes: dict[str, int],
+        max_nodes: int = MAX_NODES,
     ) -> None:
-        self.state, self.definition, self.sizes = state, definition, sizes
-        self.root = Scope(
-            Kind.NET, definition.span, definition=definition.name.text, doc=definition.doc
-        )
-        self.naming = Naming(numbered=False)
+        self.definition, self.sizes = definition, sizes
+        name = definition.name.text
+        self.graph = Builder(name, by_rule, sink, definition.span, definition.doc)
+        self.state = State(self.graph, max_nodes)
         self.environment = Environment(unit, labels=True)
-        self.place = Place(self.environment, self.root, self.naming)
-        self.inputs: list[Input] = []
-        self.outputs: list[Output] = []
-        self.where_span: Span | None = None
+        self.place = Place(self.environment, self.graph.site)
 
-    def build(self, params: dict[str, object]) -> Graph | None:
-        bound = self.state.binder.bind_values(self.definition, params, self.environment)
-        if bound is None:
-            return None
-        self.root.arguments = bound.arguments()
-        if not self._has_inputs():
-            return None
-        for statement in self.definition.body.statements:
-            self._statement(statement)
-        self._check_complete()
-        self.naming.finish(self.state.sink)
-        self.root.inputs = tuple(i.value for i in self.inputs)
-        self.root.input_names = tuple(i.name for i in self.inputs)
-        self.root.outputs = tuple(o.value for o in self.outputs)
-        graph = Graph(
-            self.definition.name.text,
-            self.definition.doc,
-            self.root,
-            tuple(self.inputs),
-            tuple(self.outputs),
-            tuple(self.state.symbols),
-            self.state.where,
-            self.where_span,
-        )
-        write_paths(graph, self.state.sink)
-        graph.requirements = tuple(self._requirements(graph))
-        return graph
-
-    def _statement(self, statement: ast.Statement) -> None:
+    def run(self, statement: ast.Statement) -> None:
+        """Run one statement of the net."""
         match statement:
             case ast.InputStatement():
-                self._input(statement)
+                self.input(statement)
             case ast.OutputStatement():
-                self._output(statement)
+                self.output(statement, run_chain(self.state, statement.chain, self.place))
             case _:
                 run_statement(self.state, statement, self.place)
 
-    def _input(self, statement: ast.InputStatement) -> None:
+    def finish(self) -> Graph:
+        """The graph; what it lacks goes to the sink."""
+        self._check_complete()
+        return self.graph.build()
+
+    def input(self, statement: ast.InputStatement) -> None:
+        """An input, and the size symbols that it introduces."""
         name = statement.name
         dtype = statement.dtype.text if statement.dtype else "float32"
         if statement.dtype and dtype not in DTYPES:
@@ -150,9 +161,8 @@ class _NetBuilder:
         if shape is None:
             declare(self.state, name, Binding(POISON, name.span), self.environment)
             return
-        value = Value(Tensor(shape, dtype), name.span, name.text)
+        value = self.graph.input(name.text, Tensor(shape, dtype), name.span)
         declare(self.state, name, Binding(Flow((value,)), name.span), self.environment)
-        self.inputs.append(Input(name.text, value))
         for condition in statement.where:
             self._restrict(condition)
 
@@ -180,9 +190,7 @@ class _NetBuilder:
     def _introduce(self, item: ast.NameExpr) -> None:
         """A new size symbol, or the number that was given for it."""
         given = self.sizes.pop(item.name, None)
-        value: Size = symbol(item.name) if given is None else given
-        if given is None:
-            self.state.symbols.append(item.name)
+        value = self.graph.symbol(item.name) if given is None else given
         name = ast.Name(item.name, item.span)
         declare(self.state, name, Binding(value, item.span), self.environment, number=True)
 
@@ -196,20 +204,19 @@ class _NetBuilder:
                 self.place,
                 "size-not-allowed",
                 f"`{condition.span.text}` does not hold for the sizes that were given"
-                if not self.state.symbols
+                if not self.graph.symbols
                 else f"`{condition.span.text}` never holds",
                 condition.span,
             )
-        self.where_span = (self.where_span or condition.span).to(condition.span)
-        self.state.where = all_of(self.state.where, truth)
+        self.graph.restrict(truth, condition.span)
 
-    def _output(self, statement: ast.OutputStatement) -> None:
-        flow = run_chain(self.state, statement.chain, self.place)
+    def output(self, statement: ast.OutputStatement, flow: MaybeFlow) -> None:
+        """An output, which is what comes out of the chain of its statement."""
         name = statement.name
         known = self.environment.bindings.get(name.text)
         if known is None or not known.is_label or known.value is not flow:
             declare(self.state, name, Binding(flow, name.span), self.environment)
-        if any(o.name == name.text for o in self.outputs) or isinstance(flow, Poison):
+        if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
             return
         if len(flow.values) != 1:
             self.state.error(
@@ -230,15 +237,11 @@ class _NetBuilder:
                 help="it is in `state_dict()`; an output depends on an input",
             )
             return
-        value.name = value.name or name.text
-        self.root.names.setdefault(value, name.text)
-        self.state.use(value)
-        self.outputs.append(Output(name.text, value, statement.when_training, statement.span))
+        training = statement.when_training
+        self.graph.output(name.text, value, statement.span, when_training=training)
 
-    def _has_inputs(self) -> bool:
-        """Whether there is an input line; without one all else would be reported for that."""
-        if any(isinstance(s, ast.InputStatement) for s in self.definition.body.statements):
-            return True
+    def misses_input(self) -> None:
+        """Report that no line of it is an input."""
         name = self.definition.name
         self.state.error(
             self.place,
@@ -247,34 +250,23 @@ class _NetBuilder:
             name.span,
             help="write `input image: [3, 224, 224]`",
         )
-        return False
 
     def _check_complete(self) -> None:
         sink = self.state.sink
-        fixed = ", ".join(f"{item.name} {item.value.type}" for item in self.inputs)
+        fixed = ", ".join(f"{item.name} {item.value.type}" for item in self.graph.inputs)
         for name in self.sizes:
-            symbols = ", ".join(self.state.symbols)
+            symbols = ", ".join(self.graph.symbols)
             sink.error(
                 "unknown-size",
                 f"the inputs have no size symbol `{name}`",
                 self.definition.name.span,
-                help=did_you_mean(name, self.state.symbols)
+                help=did_you_mean(name, self.graph.symbols)
                 or (f"they have {symbols}" if symbols else f"their sizes are fixed: {fixed}"),
             )
         if sink.has_errors:
             return
         name = self.definition.name
-        if all(o.when_training for o in self.outputs):
+        if all(o.when_training for o in self.graph.outputs):
             sink.error("no-output", f"net {name.text} has no output", name.span,
                        help="write `output y = ...`")  # fmt: skip
         check_unused(self.state)
-
-    def _requirements(self, graph: Graph) -> Iterator[Requirement]:
-        """Mark what only training needs: what stages ask that do not run at inference."""
-        running = graph.inference_nodes()
-        for requirement in self.state.requirements:
-            node = requirement.node
-            if requirement.scope is not None:
-                node = next(requirement.scope.nodes(), None)
-            training = node is not None and node not in running
-            yield replace(requirement, training_only=True) if training else requirement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from netdsl.elaborate.names import Environment, Family, Flow, LayerValue, Poison, SharedLayer
+from netdsl.elaborate.environment import Environment, Family, Flow, LayerValue, Poison, SharedLayer
 from netdsl.elaborate.program import Block
 from netdsl.ops import registry
 from netdsl.syntax import ast
@@ -62,9 +62,11 @@ class _Counter:
                 return 0
 
     def chain(self, chain: ast.Chain) -> int:
-        head = chain.items[0]
-        named = isinstance(head, ast.LayerStage) and self.may_be_value(head)
-        return sum(map(self.item, chain.items[1:] if named else chain.items))
+        if chain.head is not None:
+            return self.item(chain.head) + sum(map(self.item, chain.stages))
+        first = chain.stages[0]
+        named = isinstance(first, ast.LayerStage) and self.may_be_value(first)
+        return sum(map(self.item, chain.stages[1:] if named else chain.stages))
 
     def item(self, item: object) -> int:
         match item:

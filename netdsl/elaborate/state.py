@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
-from netdsl.elaborate.bind import Binder, bind_function
+from netdsl.elaborate.environment import NOTHING, Environment, Flow, Halted, MaybeFlow, values_of
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
-from netdsl.elaborate.layers import layer_value
-from netdsl.elaborate.names import Broken, Environment, Flow, Halted, MaybeFlow
-from netdsl.elaborate.naming import Naming
 from netdsl.elaborate.size_of_body import BodySizes
-from netdsl.ir.condition import Truth, decide, negate
-from netdsl.ir.graph import Node, OpLike, Requirement, Scope, Value
+from netdsl.ir.builder import Builder, Site
+from netdsl.ir.graph import Kind, OpLike, Scope, Value
 from netdsl.ir.history import histories
-from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Refusal
 from netdsl.syntax import ast
 
@@ -28,55 +23,64 @@ STEPS_PER_TURN = 10
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is built: its names, its scope, its naming, and how deep.
+    """Where something is built: its names, its scope, and how deep.
 
     `trail` are the uses of blocks that lead here, the innermost last.
     """
 
     environment: Environment
-    scope: Scope
-    naming: Naming
+    site: Site
     depth: int = 0
     trail: tuple[Label, ...] = ()
 
-    def inside(self, environment: Environment, scope: Scope, naming: Naming) -> Place:
+    @property
+    def scope(self) -> Scope:
+        return self.site.scope
+
+    def inside(self, environment: Environment, site: Site) -> Place:
         """One body further in."""
-        return replace(
-            self, environment=environment, scope=scope, naming=naming, depth=self.depth + 1
-        )
-
-
-RunBody = Callable[["State", ast.Body, Place], MaybeFlow]
-RunStatement = Callable[["State", ast.Statement, Place], None]
+        return replace(self, environment=environment, site=site, depth=self.depth + 1)
 
 
 @dataclass
 class State:
-    """Held by all functions that build one network.
+    """Held by all functions that build one network, `graph`."""
 
-    `run_body` and `run_statement` are those of bodies.py, which stages (a floor below) call for
-    the bodies in them.
-    """
-
-    sink: Sink
-    run_body: RunBody
-    run_statement: RunStatement
+    graph: Builder
     max_nodes: int = MAX_NODES
     node_count: int = 0
-    symbols: list[str] = field(default_factory=list)
-    where: Truth = True
-    requirements: list[Requirement] = field(default_factory=list)
-    used: set[Value] = field(default_factory=set)
     unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
-    binder: Binder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.evaluator = Evaluator(self.sink, self, lambda *a: bind_function(self.binder)(*a))
-        self.binder = Binder(
-            self.sink, self.evaluator, lambda expr, env: layer_value(expr, env, self.sink)
+        self.evaluator = Evaluator(self.graph)
+
+    @property
+    def sink(self) -> Sink:
+        return self.graph.sink
+
+    def labelled(
+        self,
+        kind: Kind,
+        span: Span,
+        flow: MaybeFlow,
+        label: str,
+        place: Place,
+        *,
+        numbered: bool = True,
+    ) -> Place:
+        """The place in a new scope: with names of its own where it has a label."""
+        site = self.graph.scope(
+            place.site, kind, span, values_of(flow), label=label, numbered=numbered
         )
+        incoming = None if flow is NOTHING else flow
+        return place.inside(place.environment.child(incoming, labels=bool(label)), site)
+
+    def end(self, place: Place, result: MaybeFlow) -> MaybeFlow:
+        """The end of a scope, out of which `result` flows."""
+        self.graph.end(place.site, values_of(result))
+        return result
 
     def error(
         self,
@@ -121,55 +125,6 @@ class State:
             )
         )
 
-    def need(
-        self,
-        condition: Truth,
-        span: Span,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        node: Node | None = None,
-        training_only: bool = False,
-        unless_batch: int = 0,
-        scope: Scope | None = None,
-        help: str = "",
-    ) -> None:
-        """Keep a condition that holds for some sizes only."""
-        self.requirements.append(
-            Requirement(
-                condition, code, message, span, node, training_only, unless_batch, scope, help
-            )
-        )
-
-    def decide(self, condition: Truth, span: Span) -> bool:
-        """Whether it holds for every allowed size; an error where it holds for some only."""
-        answer = decide(condition, {})
-        if answer is not None:
-            return answer
-        answer = self._ask_solver(condition)
-        if answer is None:
-            self.sink.error(
-                "undecided-condition",
-                f"whether {condition} holds depends on the size of the input",
-                span,
-                help="restrict the sizes so that it always or never does: "
-                f"`input ...: [...] where {condition}`",
-            )
-            raise Broken
-        # what settled it may be needed in training alone, so it becomes part of the contract
-        held = condition if answer else negate(condition)
-        if not isinstance(held, bool):
-            self.need(held, span, f"the network was built for sizes where {held}")
-        return answer
-
-    def _ask_solver(self, condition: Truth) -> bool | None:
-        needed = [r.condition for r in self.requirements if not r.training_only]
-        domain = Domain(tuple(self.symbols), conjunction([self.where, *needed]))
-        verdict = domain.decide(condition)
-        if verdict is Verdict.PROVED:
-            return True
-        return False if verdict is Verdict.REFUTED else None
-
     def count_nodes(self, more: int, span: Span) -> None:
         """Take `more` nodes from the bound of the graph."""
         self.node_count += more
@@ -212,7 +167,3 @@ class State:
             help="a block that uses itself needs an `if` that ends it",
         )
         raise Halted
-
-    def use(self, *values: Value) -> None:
-        """Note that something takes these values."""
-        self.used.update(values)

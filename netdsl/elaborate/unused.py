@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Label, Sink
-from netdsl.elaborate.names import Flow
+from netdsl.elaborate.environment import Flow
 from netdsl.elaborate.state import State
 from netdsl.ir.graph import Kind, Scope
 from netdsl.syntax import ast
@@ -14,8 +14,9 @@ def check_unused(state: State) -> None:
     lines: dict[ast.Statement, list[Flow]] = {}
     for statement, flow in state.unused:
         lines.setdefault(statement, []).append(flow)
+    used = state.graph.used
     for statement, flows in lines.items():
-        idle = [f for f in flows if f.values and not any(v in state.used for v in f.values)]
+        idle = [f for f in flows if f.values and not any(v in used for v in f.values)]
         if len(idle) == len(flows):
             _nowhere(statement, state.sink)
         elif idle:

@@ -261,6 +261,22 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """A condition that the shape rule of a layer found, which holds for some sizes only.
+
+    Of training it may hold for none (False): then only batches of `unless_batch` samples will do.
+    """
+
+    condition: Truth
+    at: str
+    message: str
+    code: str
+    training_only: bool = False
+    unless_batch: int = 0
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
     """A condition on the sizes that a stage needs, with where it comes from.
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator
 
-from netdsl.ir.condition import Truth, condition_symbols
+from netdsl.ir.builder import Rule
+from netdsl.ir.condition import condition_symbols
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Kind, Layer, Node, Scope, Value
-from netdsl.ir.tensor import Tensor
-
-Rule: TypeAlias = Callable[[Node], tuple[Sequence[Tensor], Sequence[Truth]]]
-"""A node's types by its op's own rule, and the conditions that the rule has. It may raise."""
 
 
 class BrokenGraph(Exception):
@@ -110,20 +106,21 @@ def _types(graph: Graph, rule: Rule) -> Iterator[str]:
     symbols = set(graph.symbols)
     stated = {(r.node, r.condition) for r in graph.requirements}
     is_refused = any(r.condition is False and r.training_only for r in graph.requirements)
-    judged = graph.inference_nodes() if is_refused else set(graph.nodes())
+    running = graph.inference_nodes() if is_refused else set(graph.nodes())
     for item in graph.inputs:
         yield from _foreign_symbols(item.value, symbols)
-    for node in (node for node in graph.nodes() if node in judged):
+    for node in (node for node in graph.nodes() if node in running):
         try:
-            types, conditions = rule(node)
+            judged = rule(node.op, tuple(value.type for value in node.inputs))
         except Exception as error:  # a rule that refuses what stands in the graph
             yield f"{node} would be refused: {error}"
             continue
-        if tuple(types) != tuple(value.type for value in node.outputs):
-            yield f"{node} gives {[str(t) for t in types]} by its rule, and has {node.outputs}"
-        for condition in conditions:
-            if condition is not True and (node, condition) not in stated:
-                yield f"{node} needs {condition}, which no requirement says"
+        if judged.types != tuple(value.type for value in node.outputs):
+            types = [str(tensor) for tensor in judged.types]
+            yield f"{node} gives {types} by its rule, and has {node.outputs}"
+        for needed in judged.needed:
+            if (node, needed.condition) not in stated:
+                yield f"{node} needs {needed.condition}, which no requirement says"
         for value in node.outputs:
             yield from _foreign_symbols(value, symbols)
     for requirement in graph.requirements:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import WeightSpec
+from netdsl.ir.graph import Needed, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
 from netdsl.ops.params import Kind, Same, show
@@ -31,22 +31,6 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(message)
         self.at, self.message, self.code, self.notes, self.help = at, message, code, notes, help
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """A condition a shape rule found that holds for some sizes only.
-
-    Of training it may hold for none (False): then only batches of `unless_batch` samples will do.
-    """
-
-    condition: Truth
-    at: str
-    message: str
-    code: str
-    training_only: bool = False
-    unless_batch: int = 0
-    help: str = ""
 
 
 @dataclass(slots=True)

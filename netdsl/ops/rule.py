@@ -1,19 +1,53 @@
-"""A node judged anew by the rule of its op."""
+"""An op judged over its inputs, by its own shape rule and by what holds for all layers."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from netdsl.ir.condition import Truth
-from netdsl.ir.graph import Node
+from netdsl.ir.builder import Judged
+from netdsl.ir.graph import OpLike, WeightSpec
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.answers import check_answers
 from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.plugins import check_types
+
+MAX_SIZE = 2**40
 
 
-def by_rule(node: Node) -> tuple[Tensors, list[Truth]]:
-    """The types of a node's results, and the conditions that hold for some sizes only.
+def by_rule(op: OpLike, inputs: Tensors) -> Judged:
+    """The types of the results, the weights, and what holds for some sizes only.
 
     Raises `Refusal` where the op does not take what comes in.
     """
-    rules = Rules()
-    types = cast(Op, node.op).infer(tuple(value.type for value in node.inputs), rules)
-    return types, [needed.condition for needed in rules.needed]
+    op, rules = cast(Op, op), Rules()
+    results = op.infer(inputs, rules)
+    check_types(op, results)
+    weights = op.weights(inputs)
+    check_answers(op, inputs, results, weights)
+    _check_precision(op, inputs, weights, rules)
+    _check_sizes(results, rules)
+    return Judged(results, weights, rules.needed)
+
+
+def _check_precision(
+    op: Op, inputs: tuple[Tensor, ...], weights: tuple[WeightSpec, ...], rules: Rules
+) -> None:
+    """Refuses floats of another precision than that of the weights, as PyTorch does."""
+    if not any(spec.dtype == "float32" for spec in weights):
+        return
+    for tensor in inputs:
+        if tensor.is_float and tensor.dtype != "float32":
+            rules.refuse(
+                "in",
+                f"the weights of `{op.name}` are float32, and {tensor} comes in",
+                code="wrong-dtype",
+                help="make the input float32; a module is turned to another precision as a whole: "
+                "`module.half()`, `netdsl export --fp16`",
+            )
+
+
+def _check_sizes(results: tuple[Tensor, ...], rules: Rules) -> None:
+    """Refuses results that no machine holds."""
+    for tensor in results:
+        if any(isinstance(size, int) and size > MAX_SIZE for size in tensor.shape):
+            rules.refuse("in", f"a value of shape {tensor} is beyond any memory", code="too-large")

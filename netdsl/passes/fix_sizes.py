@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from netdsl.elaborate.calls import check_sizes
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.base import Refusal
+from netdsl.ops.rule import by_rule
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -48,14 +48,11 @@ def is_legal(graph: Graph) -> bool:
     for node in graph.nodes():
         if node not in running:
             continue
-        rules = Rules()
-        inputs = tuple(value.type for value in node.inputs)
         try:
-            results = cast(Op, node.op).infer(inputs, rules)
-            check_sizes(results, rules)
+            judged = by_rule(node.op, tuple(value.type for value in node.inputs))
         except Refusal:
             return False
-        if results != tuple(value.type for value in node.outputs):
+        if judged.types != tuple(value.type for value in node.outputs):
             return False
     return is_shared_rightly(graph)
 

@@ -210,8 +210,8 @@ class Label:
 class LayerStage:
     """An op or a block: `conv1: conv(64, 7x7)`, `relu`, `a.Name(3)`, `add { ... }`.
 
-    `arguments` is None where no parentheses are written; then, at the head of a chain, with no
-    label and no branches, the name may also be a value's. `branches` is the body that forks.
+    `arguments` is None without parentheses; the first of a chain, with no label and no branches,
+    may also name a value then. `branches` is the body that forks.
     """
 
     label: Label | None
@@ -297,14 +297,16 @@ class Claim:
 
 
 Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Claim
-Source_: TypeAlias = ValueSource | TupleSource | ForSource
+Head: TypeAlias = ValueSource | TupleSource | ForSource
+Item: TypeAlias = Head | Stage
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chain:
-    """Items joined by arrows. Only the first may be a source; without one the flow comes in."""
+    """A source and stages, joined by arrows; without a source the flow comes in."""
 
-    items: tuple[Stage | Source_, ...]
+    head: Head | None
+    stages: tuple[Stage, ...]
     span: Span
 
 
@@ -427,10 +429,7 @@ class BlockInput:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class UseDefinition:
-    """`use std.resnet (Bottleneck)`, `use "./a.net" as a`.
-
-    `path` is `("std", "resnet")` for the dotted form and `("./a.net",)` for the quoted one.
-    """
+    """`use std.resnet (Bottleneck)`; `use "./a.net" as a`, whose `path` is `("./a.net",)`."""
 
     path: tuple[str, ...]
     quoted: bool

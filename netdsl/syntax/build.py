@@ -212,8 +212,8 @@ class Builder(Transformer[Token, object]):
     def _targets(self, source: object) -> tuple[ast.Name, ...]:
         names: list[ast.Name] = []
         for chain in source.items if isinstance(source, ast.TupleSource) else ():
-            match chain.items:
-                case (ast.LayerStage(None, (name,), None, None),):
+            match chain:
+                case ast.Chain(None, (ast.LayerStage(None, (name,), None, None),)):
                     names.append(name)
                 case _:
                     raise BadSyntax(
@@ -241,16 +241,19 @@ class Builder(Transformer[Token, object]):
     # --- chains ----------------------------------------------------------------------------
 
     def chain(self, children: list[Child]) -> ast.Chain:
-        items = tuple(c for c in children if not isinstance(c, Token))
-        for item in items[1:]:
-            if isinstance(item, ast.ValueSource | ast.TupleSource | ast.ForSource):
+        first, *others = (c for c in children if not isinstance(c, Token))
+        for item in others:
+            if isinstance(item, ast.Head):
                 raise BadSyntax(
                     "source-inside",
                     "a value can only begin a chain",
                     item.span,
                     "to join values, begin with them: `(a, b) -> concat -> ...`",
                 )
-        return ast.Chain(items, self._span(children))
+        span = self._span(children)
+        if isinstance(first, ast.Head):
+            return ast.Chain(first, tuple(others), span)
+        return ast.Chain(None, (first, *others), span)
 
     def labelled(self, children: list[Child]) -> object:
         label, stage = children
@@ -313,7 +316,7 @@ class Builder(Transformer[Token, object]):
     def _if(self, children: list[Child]) -> ast.If:
         _, condition, then, _, otherwise = _pad(children, 5)
         if isinstance(otherwise, ast.If):
-            chain = ast.Chain((otherwise,), otherwise.span)
+            chain = ast.Chain(None, (otherwise,), otherwise.span)
             statement = ast.ChainStatement(chain, otherwise.span)
             otherwise = ast.Body((statement,), otherwise.span)
         made = ast.If(None, condition, then, otherwise, self._span(children))
@@ -341,7 +344,7 @@ class Builder(Transformer[Token, object]):
         chains = _of(children, ast.Chain)
         span = self._span(children)
         match chains:
-            case (ast.Chain((ast.For(None, targets, iterable, body),)),):
+            case (ast.Chain(None, (ast.For(None, targets, iterable, body),)),):
                 return ast.ForSource(targets, iterable, body, span)
             case _:
                 return ast.TupleSource(chains, span)

@@ -24,7 +24,6 @@ INDENT = 4
 
 COMMENT = re.compile(r"#[^\n]*")
 
-Item: TypeAlias = ast.Stage | ast.Source_
 Bracketed: TypeAlias = tuple[Span, str, Callable[[], None]]
 """A part between brackets: where it stands, its text on one line, and what writes it."""
 
@@ -158,10 +157,11 @@ class _Printer:
     def _chain(self, made: ast.Chain, end: str) -> None:
         """Items joined by arrows; a line that would be too long is broken before an arrow."""
         outer = self.lines.indent
-        before: Item | None = None
-        pads = self._pads(made, outer)
-        for item in made.items:
-            text = inline.item(item) + (end if item is made.items[-1] else "")
+        before: ast.Item | None = None
+        items = inline.items(made)
+        pads = self._pads(items, outer)
+        for item in items:
+            text = inline.item(item) + (end if item is items[-1] else "")
             if before is not None:
                 shown = inline.head(item) if self._is_broken(item) and _has_head(item) else text
                 is_split = _is_split(before.span, item.span.start)
@@ -178,20 +178,20 @@ class _Printer:
             before = item
         self.lines.put(end)
 
-    def _pads(self, made: ast.Chain, outer: int) -> dict[Item, int]:
+    def _pads(self, items: Sequence[ast.Item], outer: int) -> dict[ast.Item, int]:
         """Spaces before the first arrow of lines that the author wrote like rows of a table."""
-        rows: list[list[Item]] = [[]]
-        for item in made.items:
+        rows: list[list[ast.Item]] = [[]]
+        for item in items:
             if rows[-1] and _is_split(rows[-1][-1].span, item.span.start):
                 rows.append([])
             rows[-1].append(item)
-        pads: dict[Item, int] = {}
+        pads: dict[ast.Item, int] = {}
         for table in _tables(rows):
             ends = [self._end(row[0], outer, is_first=row is rows[0]) for row in table]
             pads |= {row[1]: max(ends) - end for row, end in zip(table, ends, strict=True)}
         return pads
 
-    def _end(self, item: Item, outer: int, *, is_first: bool) -> int:
+    def _end(self, item: ast.Item, outer: int, *, is_first: bool) -> int:
         """The column at which the first item of a row ends."""
         start = self.lines.column if is_first else outer + INDENT + len("-> ")
         return start + len(inline.item(item))
@@ -202,7 +202,7 @@ class _Printer:
 
     # --- items of chains --------------------------------------------------------------------
 
-    def _item(self, made: Item) -> None:
+    def _item(self, made: ast.Item) -> None:
         text = inline.item(made)
         if self.lines.fits(text) and not self._is_broken(made):
             self.lines.put(text)
@@ -210,7 +210,7 @@ class _Printer:
             self._long_item(made)
         self.lines.at(made.span)
 
-    def _long_item(self, made: Item) -> None:
+    def _long_item(self, made: ast.Item) -> None:
         match made:
             case ast.Claim(shape):
                 self._expression(shape)
@@ -374,9 +374,9 @@ class _Printer:
         return self.lines.has_comment(span.start, span.end)
 
 
-def _tables(rows: Sequence[Sequence[Item]]) -> list[list[Sequence[Item]]]:
+def _tables(rows: Sequence[Sequence[ast.Item]]) -> list[list[Sequence[ast.Item]]]:
     """Rows below each other whose first arrows stand in one column of the source."""
-    tables: list[list[Sequence[Item]]] = [[]]
+    tables: list[list[Sequence[ast.Item]]] = [[]]
     last = 0
     for row in rows:
         column = _arrow_column(row) if len(row) > 1 else 0
@@ -387,7 +387,7 @@ def _tables(rows: Sequence[Sequence[Item]]) -> list[list[Sequence[Item]]]:
     return [table for table in tables if len(table) > 1]
 
 
-def _arrow_column(row: Sequence[Item]) -> int:
+def _arrow_column(row: Sequence[ast.Item]) -> int:
     """Where the first arrow of a row stands; 0 where its first item takes several lines."""
     span = row[0].span
     if not span.end or "\n" in span.text:
@@ -410,7 +410,7 @@ def _are_apart(before: ast.Definition | None, made: ast.Definition) -> bool:
     return before is not None and not (type(before) is type(made) and isinstance(made, small))
 
 
-def _has_head(made: Item) -> bool:
+def _has_head(made: ast.Item) -> bool:
     return not isinstance(made, ast.Claim | ast.ValueSource | ast.TupleSource)
 
 

@@ -148,10 +148,15 @@ def _label_part(part: ast.LabelPart) -> str:
 
 
 def chain(made: ast.Chain) -> str:
-    return " -> ".join(map(item, made.items))
+    return " -> ".join(map(item, items(made)))
 
 
-def item(made: ast.Stage | ast.Source_) -> str:
+def items(made: ast.Chain) -> tuple[ast.Item, ...]:
+    """All that the arrows of a chain join."""
+    return made.stages if made.head is None else (made.head, *made.stages)
+
+
+def item(made: ast.Item) -> str:
     """One item of a chain."""
     match made:
         case ast.ValueSource(expr):
@@ -172,7 +177,7 @@ def item(made: ast.Stage | ast.Source_) -> str:
             return f"{head(made)} {body(inner)}".lstrip()
 
 
-def head(made: ast.Stage | ast.Source_) -> str:
+def head(made: ast.Item) -> str:
     """What stands before the braces of an item: label, name, arguments, the words of a loop."""
     match made:
         case ast.LayerStage(named, callee, passed):
@@ -200,7 +205,7 @@ def _targets(names: Sequence[ast.Name]) -> str:
 def else_if(body: ast.Body) -> ast.If | None:
     """The `if` that stands directly behind an `else`."""
     match body.statements:
-        case (ast.ChainStatement(ast.Chain((ast.If(label=None) as inner,))),):
+        case (ast.ChainStatement(ast.Chain(None, (ast.If(label=None) as inner,))),):
             return inner
         case _:
             return None

@@ -159,6 +159,20 @@ def test_a_file_of_several_nets(tmp_path: Path) -> None:
         assert "one of A, B, C" in result.output
 
 
+def test_what_several_nets_share_is_said_once(tmp_path: Path) -> None:
+    """A mistake in a file that all nets use, and one between the files, beside one of one net."""
+    (tmp_path / "bad.net").write_text("block Bad { conv(8, 3, strid=2) }\n")
+    file = tmp_path / "a.net"
+    file.write_text(
+        'use "./bad.net"\nuse std.nothing\n'
+        "net A { input x: [3, 8, 8]; output y = x -> Bad }\n"
+        "net B { input x: [3, 9, 9]; output y = x -> Bad -> linear(2, 3, 4) }\n"
+    )
+    found = json.loads(run("check", str(file), "--format", "json").output)
+    codes = ["use-not-found", "unknown-argument", "too-many-arguments"]
+    assert sorted(d["code"] for d in found) == sorted(codes)
+
+
 def test_standard_input() -> None:
     text = "net A { input x: [1, 4, 4]\n output y = x -> relu }"
     assert run("check", "-", stdin=text).exit_code == 0

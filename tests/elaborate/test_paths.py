@@ -8,7 +8,7 @@ from netdsl.analyses.dims import Dims
 from netdsl.backends.torch.holders import DICT_ATTRIBUTES
 from netdsl.backends.torch.reserved import MODULE_ATTRIBUTES, why_taken
 from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
-from netdsl.elaborate.naming import NEVER_COUNTED
+from netdsl.ir.paths import NEVER_COUNTED
 from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
 

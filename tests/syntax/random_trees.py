@@ -124,11 +124,12 @@ class Trees:
                 return ast.ChainStatement(self.chain(depth), NOWHERE)
 
     def chain(self, depth: int) -> ast.Chain:
-        first = self.source(depth) if self.random.random() < 0.4 else self.stage(depth)
+        head = self.source(depth) if self.random.random() < 0.4 else None
+        first = () if head else (self.stage(depth),)
         others = [self.stage(depth) for _ in range(self.random.choice([0, 0, 0, 1, 1, 2, 5]))]
-        return ast.Chain((first, *others), NOWHERE)
+        return ast.Chain(head, (*first, *others), NOWHERE)
 
-    def source(self, depth: int) -> ast.Source_:
+    def source(self, depth: int) -> ast.Head:
         r = self.random
         match r.randrange(4):
             case 0:
@@ -145,7 +146,9 @@ class Trees:
                     if depth > 0
                     else ()
                 )
-                plain = ast.Chain((ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE),), NOWHERE)
+                plain = ast.Chain(
+                    ast.ValueSource(ast.NameExpr("in", NOWHERE), NOWHERE), (), NOWHERE
+                )
                 return ast.TupleSource(chains or (plain,), NOWHERE)
 
     def targets(self) -> tuple[ast.Name, ...]:

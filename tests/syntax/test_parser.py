@@ -100,19 +100,18 @@ def test_lines_end_where_no_round_or_square_bracket_is_open() -> None:
         "a = x\n  # comment\n\n  -> relu\n  -> conv(\n 3,\n 1)\nb = a; c = b\nc -> {\n relu\n -> relu\n}"
     )
     assert [type(s).__name__ for s in statements] == ["AssignStatement"] * 3 + ["ChainStatement"]
-    assert len(statements[0].chain.items) == 3
+    assert len(statements[0].chain.stages) == 3
 
 
 def test_braces_in_parentheses_count_line_ends_again() -> None:
     (statement,) = body("(x -> add {\n relu\n identity\n}, y) -> concat")
-    (source, _) = statement.chain.items
-    assert len(source.items[0].items[1].branches.statements) == 2
+    assert len(statement.chain.head.items[0].stages[1].branches.statements) == 2
 
 
 def test_else_continues() -> None:
     (statement,) = body("if a { relu }\nelse if b { relu }\nelse { identity }")
-    choice = statement.chain.items[0]
-    assert isinstance(choice.otherwise.statements[0].chain.items[0], ast.If)
+    (choice,) = statement.chain.stages
+    assert isinstance(choice.otherwise.statements[0].chain.stages[0], ast.If)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_else_continues() -> None:
 )
 def test_labels(text: str, parts: list[tuple[str, bool]]) -> None:
     (statement,) = body(text)
-    label = statement.chain.items[-1].label
+    label = statement.chain.stages[-1].label
     assert [(p.text, p.index is not None) for p in label.parts] == parts
 
 
@@ -143,7 +142,7 @@ def test_comments_document_the_definition_below() -> None:
 
 def test_spans_are_exact() -> None:
     (statement,) = body("y = image -> a: conv(64, 3x3) -> add { relu ; identity }")
-    texts = [item.span.text for item in statement.chain.items]
+    texts = [item.span.text for item in statement.chain.stages]
     assert texts == ["image", "a: conv(64, 3x3)", "add { relu ; identity }"]
 
 

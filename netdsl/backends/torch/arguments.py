@@ -8,7 +8,7 @@ from dataclasses import replace
 from netdsl.backends.torch.classes import Instance, ModuleClass
 from netdsl.backends.torch.formulas import FUNCTIONS, python_text, variables
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
-from netdsl.backends.torch.names import variable
+from netdsl.backends.torch.python_names import variable
 from netdsl.ir.formula import Formula
 
 

@@ -11,7 +11,7 @@ from netdsl.backends.torch.forward import Forward, Line
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe
-from netdsl.backends.torch.names import block_name, variable
+from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
 from netdsl.ir.graph import Kind, Node, Scope, Value

@@ -17,7 +17,7 @@ from netdsl.backends.torch.calls import (
 )
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
 from netdsl.backends.torch.members import Member, ModuleKey, recipe
-from netdsl.backends.torch.names import variable
+from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tree import Uses, inputs_of, key_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, literal
 from netdsl.backends.torch.members import Member, is_attribute, is_weight
-from netdsl.backends.torch.names import is_plain
+from netdsl.backends.torch.python_names import is_plain
 from netdsl.backends.torch.reserved import why_taken
 from netdsl.ir.graph import Graph, Node
 

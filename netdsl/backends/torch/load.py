@@ -8,7 +8,7 @@ from itertools import count
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from netdsl.backends.torch.names import class_name
+from netdsl.backends.torch.python_names import class_name
 from netdsl.backends.torch.source import torch_source
 from netdsl.backends.weights.numbers import Weights
 from netdsl.ir.graph import Graph

@@ -21,7 +21,7 @@ from netdsl.backends.torch.layout import (
     literal,
 )
 from netdsl.backends.torch.members import Member
-from netdsl.backends.torch.names import (
+from netdsl.backends.torch.python_names import (
     class_name,
     field_names,
     is_plain,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netdsl.backends.weights.checkpoint import Rename, opened
-from netdsl.backends.weights.draw import drawn
 from netdsl.backends.weights.fit import fit, wanted_weights
+from netdsl.backends.weights.initial import drawn
 from netdsl.backends.weights.narrow import narrowed
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Graph, WeightSpec

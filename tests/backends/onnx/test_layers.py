@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 
-from netdsl.diagnostics import Source, Span
-from netdsl.elaborate.calls import check_precision
+from netdsl.diagnostics import Sink, Source, Span
+from netdsl.ir.builder import Builder
 from netdsl.ir.dim import evaluate, symbol
-from netdsl.ir.graph import Graph, Input, Kind, Layer, Node, Output, Requirement, Scope, Value
 from netdsl.ir.tensor import Tensor
 from netdsl.network import Network
 from netdsl.ops import registry
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.base import Op, Refusal
+from netdsl.ops.rule import by_rule
 from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")
@@ -55,36 +55,17 @@ class OneLayer(torch.nn.Module):
 
 def one_layer(op: Op, inputs: tuple[Tensor, ...]) -> Network | None:
     """A network of one layer, or None if the layer refuses these inputs."""
-    rules = Rules()
+    graph = Builder("One", by_rule, Sink(), SPAN)
+    for name in dict.fromkeys(str(s) for t in inputs for s in t.shape if not isinstance(s, int)):
+        graph.symbol(name)
+    values = tuple(graph.input(f"x{i}", tensor, SPAN) for i, tensor in enumerate(inputs))
     try:
-        results = op.infer(inputs, rules)
-        weights = op.weights(inputs)
-        check_precision(op, inputs, weights, rules)
+        results = graph.layer(graph.site, op, values, SPAN, label="layer")
     except Refusal:
         return None
-    root = Scope(Kind.NET, SPAN)
-    values = tuple(Value(t, SPAN, f"x{i}") for i, t in enumerate(inputs))
-    layer = Layer(op, weights, {}, "layer")
-    node = Node(layer, values, (), root, SPAN, "layer")
-    layer.calls.append(node)
-    node.outputs = tuple(Value(t, SPAN, "", node, i) for i, t in enumerate(results))
-    root.children.append(node)
-    symbols = tuple(
-        dict.fromkeys(str(s) for t in inputs for s in t.shape if not isinstance(s, int))
-    )
-    graph = Graph(
-        "One",
-        "",
-        root,
-        tuple(Input(f"x{i}", v) for i, v in enumerate(values)),
-        tuple(Output(f"y{i}", v, False, SPAN) for i, v in enumerate(node.outputs)),
-        symbols,
-        requirements=tuple(
-            Requirement(n.condition, n.code, n.message, SPAN, node, n.training_only)
-            for n in rules.needed
-        ),
-    )
-    return Network(graph)
+    for i, value in enumerate(results):
+        graph.output(f"y{i}", value, SPAN)
+    return Network(graph.build())
 
 
 def is_singular(op: Op) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Label as Remark
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from netdsl.diagnostics import Span
+from netdsl.ir.condition import Compare
 from netdsl.ir.dim import Size
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Value
 from netdsl.ops.base import Op
+from netdsl.ops.params import show
 from netdsl.syntax import ast
 
 if TYPE_CHECKING:
@@ -48,6 +50,22 @@ class Flow:
 
 
 MaybeFlow: TypeAlias = Flow | Poison
+
+
+NOTHING = Flow(())
+"""Enters a fork at the head of a chain where nothing flows: its branches name their values."""
+
+
+def values_of(flow: MaybeFlow | None) -> tuple[Value, ...]:
+    """What flows; nothing where that is not known."""
+    return flow.values if isinstance(flow, Flow) else ()
+
+
+def joined(flows: Sequence[MaybeFlow]) -> MaybeFlow:
+    """Several flows as one, in order; poison if one of them is."""
+    if any(isinstance(f, Poison) for f in flows):
+        return POISON
+    return Flow(tuple(v for f in flows for v in values_of(f)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +170,20 @@ class Environment:
         while environment is not None:
             yield environment
             environment = environment.parent
+
+
+def describe(value: object) -> str:
+    """A compile-time value in an error message."""
+    match value:
+        case Flow():
+            return f"a value of shape {value}" if len(value.values) == 1 else f"the values {value}"
+        case LayerValue():
+            return f"the layer `{value}`"
+        case SharedLayer():
+            return f"the layer `{value.statement.name.text}`"
+        case Family():
+            return "a family of labels (write an index: `[0]`)"
+        case Compare():
+            return f"the condition `{value}`"
+        case _:
+            return show(value)

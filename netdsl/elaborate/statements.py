@@ -1,12 +1,11 @@
-"""Bodies: statements in order, of which the last chain is the result."""
+"""Statements that hold no others: names of values, `let`, `weight`."""
 
 from __future__ import annotations
 
-from netdsl.elaborate.bind import Bound
+from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
-from netdsl.elaborate.formulas import formula_of
-from netdsl.elaborate.labels import declare, declare_label, label_text
-from netdsl.elaborate.names import (
+from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,
@@ -15,65 +14,11 @@ from netdsl.elaborate.names import (
     Poison,
     SharedLayer,
 )
-from netdsl.elaborate.stages import run_chain
+from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.dim import Size
 from netdsl.ops.source import Weight
 from netdsl.syntax import ast
-
-
-def run_body(state: State, body: ast.Body, place: Place) -> MaybeFlow:
-    """Run the statements; what comes out is the flow of the last chain."""
-    state.enter(place, body.span)
-    last = _last_chain(body)
-    if last is None:
-        state.error(
-            place,
-            "no-result",
-            "this body has no result: its last chain is what comes out, and it has none",
-            body.span,
-            help="end it with the value: a line `x`, or `x -> ...`",
-        )
-        last = -1
-    result: MaybeFlow = POISON
-    for index, statement in enumerate(body.statements):
-        if index == last:
-            assert isinstance(statement, ast.ChainStatement)
-            result = run_chain(state, statement.chain, place)
-        else:
-            run_statement(state, statement, place)
-    return result
-
-
-def _last_chain(body: ast.Body) -> int | None:
-    chains = [i for i, s in enumerate(body.statements) if isinstance(s, ast.ChainStatement)]
-    return chains[-1] if chains else None
-
-
-def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
-    """Run one statement that is not the result of its body."""
-    match statement:
-        case ast.ChainStatement(chain):
-            note_unused(state, run_chain(state, chain, place), statement)
-        case ast.AssignStatement():
-            _assign(state, statement, place)
-        case ast.LetStatement():
-            _let(state, statement, place)
-        case ast.WeightStatement():
-            _weight(state, statement, place)
-        case ast.LayerStatement(name):
-            shared = SharedLayer(statement, place.environment)
-            declare(state, name, Binding(shared, name.span), place.environment)
-        case ast.InputStatement(name, span=span) | ast.OutputStatement(name, span=span):
-            place.environment.bindings.setdefault(name.text, Binding(POISON, name.span))
-            state.error(
-                place,
-                "misplaced",
-                "inputs and outputs stand in a net, outside of inner braces",
-                span,
-                help="a block's inputs are named after its parameters: `block Up(channels: int) "
-                "(x, skip) { ... }`; its result is its last chain",
-            )
 
 
 def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None:
@@ -82,8 +27,8 @@ def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None
         state.unused.append((statement, flow))
 
 
-def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
-    flow = run_chain(state, statement.chain, place)
+def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place: Place) -> None:
+    """Give what came out of a chain its name, or its names."""
     targets = statement.targets
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
@@ -107,12 +52,12 @@ def _assign(state: State, statement: ast.AssignStatement, place: Place) -> None:
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
-        value.name = value.name or name.text
-        place.scope.home().names.setdefault(value, name.text)
+        state.graph.name_value(place.site, value, name.text)
     declare(state, name, Binding(flow, name.span), place.environment)
 
 
-def _let(state: State, statement: ast.LetStatement, place: Place) -> None:
+def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
+    """Name a number."""
     try:
         value = state.evaluator.plain(statement.value, place.environment)
     except Broken:
@@ -132,7 +77,23 @@ def _let(state: State, statement: ast.LetStatement, place: Place) -> None:
     declare(state, statement.name, binding, place.environment, number=True)
 
 
-def _weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
+def misplaced(
+    state: State, statement: ast.InputStatement | ast.OutputStatement, place: Place
+) -> None:
+    """Report an input or output that stands in inner braces."""
+    name = statement.name
+    place.environment.bindings.setdefault(name.text, Binding(POISON, name.span))
+    state.error(
+        place,
+        "misplaced",
+        "inputs and outputs stand in a net, outside of inner braces",
+        statement.span,
+        help="a block's inputs are named after its parameters: `block Up(channels: int) "
+        "(x, skip) { ... }`; its result is its last chain",
+    )
+
+
+def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
     """A learned value: a node without inputs, whose path is its key."""
     environment = place.environment
     label = label_text(state, statement.label, place)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from netdsl.diagnostics import Edit, Fix, Sink, Span
-from netdsl.elaborate.foreign_meaning import other_meaning
-from netdsl.elaborate.names import (
+from netdsl.elaborate.environment import (
     POISON,
     Environment,
     Family,
@@ -16,6 +15,7 @@ from netdsl.elaborate.names import (
     Poison,
     SharedLayer,
 )
+from netdsl.elaborate.foreign_meaning import other_meaning
 from netdsl.elaborate.program import Block, std_names
 from netdsl.elaborate.suggest import asked, leave_out, near, nearest
 from netdsl.elaborate.unknown import Guess, guess_layer, is_framework
