@@ -28,6 +28,7 @@ from netdsl.elaborate.suggest import (
 from netdsl.ir.dim import Dim
 from netdsl.ir.formula import Formula, Name
 from netdsl.ir.graph import Argument, Value
+from netdsl.ir.sequences import is_list, is_sequence
 from netdsl.ops import registry
 from netdsl.ops.params import BOOL, FLOAT, INT, SCALE, SIZE, TEXT, Kind, Mismatch
 from netdsl.syntax import ast
@@ -60,10 +61,10 @@ class Formal:
 class Bound:
     """Values by parameter, with how they were written, where, and what flows in besides."""
 
-    values: dict[str, object] = field(default_factory=dict)
-    formulas: dict[str, Formula | None] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)
-    references: list[Value] = field(default_factory=list)
+    values: dict[str, object] = field(default_factory=dict[str, object])
+    formulas: dict[str, Formula | None] = field(default_factory=dict[str, Formula | None])
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    references: list[Value] = field(default_factory=list[Value])
 
     @property
     def is_poison(self) -> bool:
@@ -228,7 +229,7 @@ def declare_parameter(
 
 def _listed(kind: Kind) -> Kind:
     def convert(value: object) -> object:
-        if not isinstance(value, list):
+        if not is_list(value):
             raise Mismatch(f"{describe(value)} is not a list")
         return [kind.convert(item) for item in value]
 
@@ -254,7 +255,7 @@ def _already(given: Sequence[Given], but: ast.Argument, order: list[str]) -> set
 
 def _is_open(value: object) -> bool:
     """Whether a size of the input is in it."""
-    parts = value if isinstance(value, list | tuple) else [value]
+    parts = value if is_sequence(value) else [value]
     return any(isinstance(part, Dim) for part in parts)
 
 
