@@ -12,18 +12,18 @@ from netdsl.backends.torch.python_names import variable
 from netdsl.ir.formula import Formula
 
 
-def resolve(found: ModuleClass, taken: Collection[str]) -> None:
+def resolve(owner: ModuleClass, taken: Collection[str]) -> None:
     """Decide the class's parameters, the text of each hole, and each instance's arguments.
 
     No parameter has a name of `taken`, which the source needs for its classes and imports.
     The classes of its parts must have been resolved. Every text is checked to give the right
     value in every instance; what has none becomes a parameter.
     """
-    for instance in found.instances:
+    for instance in owner.instances:
         _spell_parts(instance)
-    rows = [_instance_holes(instance) for instance in found.instances]
-    scopes = [_names(instance, taken) for instance in found.instances]
-    resolver = _Resolver(found, scopes, taken)
+    rows = [_instance_holes(instance) for instance in owner.instances]
+    scopes = [_names(instance, taken) for instance in owner.instances]
+    resolver = _Resolver(owner, scopes, taken)
     columns = list(zip(*rows, strict=True)) if rows[0] else []
     for column in columns:
         resolver.hinted(column)
@@ -37,17 +37,17 @@ def _spell_parts(instance: Instance) -> None:
 
     def spell(part: Built) -> Expr:
         child = part.instance
-        made = child.of
-        assert made is not None
-        values = made.values[made.instances.index(child)]
+        built_class = child.of
+        assert built_class is not None
+        values = built_class.values[built_class.instances.index(child)]
         arguments = child.scope.arguments
         args: list[Hole] = []
-        for name in made.parameters:
+        for name in built_class.parameters:
             passed = arguments.get(name)
             formula = passed.formula if passed and passed.value == values[name] else None
             args.append(Hole(values[name], formula, name))
-        keys = tuple("" if name == "in_channels" else name for name in made.parameters)
-        return Bracket(made.name, tuple(args), keys)
+        keys = tuple("" if name == "in_channels" else name for name in built_class.parameters)
+        return Bracket(built_class.name, tuple(args), keys)
 
     for index, attribute in enumerate(instance.attributes):
         value = built(attribute.value, spell)
@@ -72,9 +72,9 @@ def _names(instance: Instance, taken: Collection[str]) -> dict[str, object]:
 
 class _Resolver:
     def __init__(
-        self, found: ModuleClass, scopes: Sequence[Mapping[str, object]], taken: Collection[str]
+        self, owner: ModuleClass, scopes: Sequence[Mapping[str, object]], taken: Collection[str]
     ) -> None:
-        self.found, self.scopes, self.taken = found, scopes, taken
+        self.owner, self.scopes, self.taken = owner, scopes, taken
         self.texts: list[str | None] = []
         self.candidates: dict[str, tuple[object, ...]] = {}
         self.values: dict[str, tuple[object, ...]] = {}
@@ -112,14 +112,14 @@ class _Resolver:
         self.texts[index] = unique
 
     def finish(self) -> None:
-        order = {name: i for i, name in enumerate(self.found.instances[0].scope.home().arguments)}
+        order = {name: i for i, name in enumerate(self.owner.instances[0].scope.home().arguments)}
         names = sorted(self.values, key=lambda n: (n != "in_channels", order.get(n, 99)))
-        self.found.parameters = names
-        self.found.texts = [text or "" for text in self.texts]
-        self.found.values = [
-            {name: self.values[name][i] for name in names} for i in range(len(self.found.instances))
+        self.owner.parameters = names
+        self.owner.texts = [text or "" for text in self.texts]
+        self.owner.values = [
+            {name: self.values[name][i] for name in names} for i in range(len(self.owner.instances))
         ]
-        self.found.annotations = {name: _annotation(self.values[name]) for name in names}
+        self.owner.annotations = {name: _annotation(self.values[name]) for name in names}
 
     def _gives(self, text: str, values: Sequence[object]) -> bool:
         for names, value in zip(self.scopes, values, strict=True):
