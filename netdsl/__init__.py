@@ -1,6 +1,7 @@
 """netdsl: a language for neural-network architectures, and its compiler.
 
-`load(path)` and `loads(text)` give a checked `Network`; wrong files raise `DiagnosticError`.
+`load(path)` and `loads(text)` give a checked `Network`, and so does a `GraphBuilder`, call by call;
+what is wrong raises `DiagnosticError`.
 Importing netdsl imports neither torch nor onnx.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, DiagnosticError
     from netdsl.driver import load, loads
+    from netdsl.graph_builder import GraphBuilder
     from netdsl.network import Network
     from netdsl.ops.plugins import PluginError
 
@@ -19,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
     "DiagnosticError",
+    "GraphBuilder",
     "Network",
     "PluginError",
     "__version__",
@@ -29,6 +32,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
+    "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",
     "PluginError": "netdsl.ops.plugins",
     "load": "netdsl.driver",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from netdsl.analyses.proof import check_contract
 from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
+from netdsl.elaborate.nets import MAX_SIZE
+from netdsl.elaborate.state import MAX_NODES
 from netdsl.files import read_source
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
@@ -21,12 +23,27 @@ from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 
-MAX_NODES = 200_000
-MAX_SIZE = 2**31
 CHECKS = (check_labels,)
-"""What the backends ask of a graph beyond the language."""
+"""What the backends ask of a graph beyond the language: each gives diagnostics."""
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
+
+
+class Choices(TypedDict, total=False):
+    """What can be chosen of a program, as keywords; see `load`."""
+
+    net: str | None
+    params: Mapping[str, object] | None
+    sizes: Mapping[str, int] | None
+    max_layers: int
+    allow: Collection[str]
+
+
+class Loading(Choices, total=False):
+    """The same, and what it is made of."""
+
+    roots: Sequence[str | Path]
+    plugins: Sequence[Plugin]
 
 
 def load(
@@ -50,10 +67,10 @@ def load(
     """
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
-    with plugged(plugins):
-        return compile_source(
-            source, where, net, params, sizes, roots=roots, max_layers=max_layers, allow=allow
-        )
+    return compile_source(
+        source, where, net=net, params=params, sizes=sizes, roots=roots, max_layers=max_layers,
+        allow=allow, plugins=plugins,
+    )  # fmt: skip
 
 
 def loads(
@@ -67,24 +84,24 @@ def loads(
     plugins: Sequence[Plugin] = (),
 ) -> Network:
     """The network of a text; parameters and errors as for `load`."""
-    with plugged(plugins):
-        return compile_source(Source(name, text), None, net, params, sizes, allow=allow)
+    source = Source(name, text)
+    return compile_source(
+        source, None, net=net, params=params, sizes=sizes, allow=allow, plugins=plugins
+    )
 
 
 def compile_source(
     source: Source,
     path: Path | None,
-    net: str | None = None,
-    params: Mapping[str, object] | None = None,
-    sizes: Mapping[str, int] | None = None,
     *,
     roots: Sequence[str | Path] = (),
-    max_layers: int = MAX_NODES,
-    allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
 ) -> Network:
     """Parse, elaborate, prove the size contract, lint."""
-    unit, sink = _loaded(source, path, roots)
-    return _compiled(unit, sink, net, params, sizes, max_layers=max_layers, allow=allow)
+    with plugged(plugins):
+        unit, sink = _loaded(source, path, roots)
+        return _compiled(unit, sink, **options)
 
 
 def _loaded(source: Source, path: Path | None, roots: Sequence[str | Path]) -> tuple[Unit, Sink]:
@@ -99,23 +116,28 @@ def _loaded(source: Source, path: Path | None, roots: Sequence[str | Path]) -> t
 def _compiled(
     unit: Unit,
     sink: Sink,
-    net: str | None,
+    *,
+    net: str | None = None,
     params: Mapping[str, object] | None = None,
     sizes: Mapping[str, int] | None = None,
-    *,
     max_layers: int = MAX_NODES,
     allow: Collection[str] = (),
 ) -> Network:
     """One net of a program."""
     loaded = sink.copy()
-    options = {"net": net, "params": params, "max_nodes": max_layers, "checks": CHECKS}
+    options = {"net": net, "params": params, "max_nodes": max_layers, "check": check_for_backends}
     graph = elaborate(unit, sink, sizes=sizes, **options)
-    _verified(graph)
+    verified(graph)
     if graph is None and sizes:
         graph = _for_inference(unit, loaded, sizes, options)
         sink = loaded if graph is not None else sink
     if graph is None:
         raise DiagnosticError(sink.diagnostics)
+    return finished(unit, graph, sink, allow)
+
+
+def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) -> Network:
+    """The network of a graph: its size contract proved, its warnings given."""
     check_contract(graph, sink)
     if not sink.has_errors:
         lint(Subject(unit, graph), sink)
@@ -127,7 +149,14 @@ def _compiled(
     return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
 
 
-def _verified(graph: Graph | None) -> None:
+def check_for_backends(graph: Graph, sink: Sink) -> None:
+    """Report what a backend can't have, be the graph whole or what could be built of it."""
+    for diagnostic in (d for check in CHECKS for d in check(graph)):
+        sink.emit(diagnostic)
+
+
+def verified(graph: Graph | None) -> None:
+    """Verify what was built or changed, where that is asked for."""
     if VERIFY_IR and graph is not None:
         verify(graph, by_rule)
 
@@ -148,7 +177,7 @@ def _for_inference(
     refused = any(r.condition is False and not r.training_only for r in fixed.requirements)
     if refused or fixed.where is False or not is_legal(fixed):
         return None
-    _verified(fixed)
+    verified(fixed)
     return fixed
 
 
@@ -157,52 +186,46 @@ def check(
     *,
     weights: str | None = None,
     rename: tuple[str, str] | None = None,
-    plugins: Sequence[Plugin] = (),
-    **options: Any,
+    **options: Unpack[Loading],
 ) -> tuple[Diagnostic, ...]:
     """All diagnostics of a file, and of a checkpoint for it: none if it is right.
 
     Of a file with several nets, of each, unless one is chosen or something is given to one.
     """
+    where = None if path == "-" else Path(path)
     try:
         source = read_source(path)
-    except DiagnosticError as error:
-        return error.diagnostics
-    where = None if path == "-" else Path(path)
-    with plugged(plugins):
         if weights is None:
             return diagnosed(source, where, **options)
-        try:
-            network = compile_source(source, where, **options)
-        except DiagnosticError as error:
-            return error.diagnostics
+        network = compile_source(source, where, **options)
+    except DiagnosticError as error:
+        return error.diagnostics
     return (*network.warnings, *network.check_weights(weights, rename=rename))
 
 
 def diagnosed(
     source: Source,
     path: Path | None,
-    net: str | None = None,
     *,
     roots: Sequence[str | Path] = (),
-    **options: Any,
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
 ) -> tuple[Diagnostic, ...]:
     """What is to be said of a text: of every net, where several are defined and none is chosen."""
-    try:
-        unit, sink = _loaded(source, path, roots)
-    except DiagnosticError as error:
-        return error.diagnostics
-    is_given = options.get("params") or options.get("sizes")
-    if net is not None or is_given or len(unit.nets) < 2:
-        return _diagnostics(unit, sink, net, options)
-    each = (d for name in unit.nets for d in _diagnostics(unit, sink.copy(), name, options))
-    return tuple(dict.fromkeys(each))
+    with plugged(plugins):
+        try:
+            unit, sink = _loaded(source, path, roots)
+        except DiagnosticError as error:
+            return error.diagnostics
+        is_given = options.get("net") is not None or options.get("params") or options.get("sizes")
+        if is_given or len(unit.nets) < 2:
+            return _diagnostics(unit, sink, options)
+        each: list[Choices] = [{**options, "net": name} for name in unit.nets]
+        return tuple(dict.fromkeys(d for one in each for d in _diagnostics(unit, sink.copy(), one)))
 
 
-def _diagnostics(
-    unit: Unit, sink: Sink, net: str | None, options: Mapping[str, Any]
-) -> tuple[Diagnostic, ...]:
+def _diagnostics(unit: Unit, sink: Sink, options: Choices) -> tuple[Diagnostic, ...]:
     try:
-        return _compiled(unit, sink, net, **options).warnings
+        return _compiled(unit, sink, **options).warnings
     except DiagnosticError as error:
         return error.diagnostics

@@ -1,4 +1,4 @@
-"""Files are read whole or refused with a reason, and written whole or not at all."""
+"""Files are read completely or refused with a reason, and written atomically."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Source
-from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE, plain_bytes, reason
 
 ASIDE = ".netdsl-"
 """How the name of a folder begins that files are written in before they take their place."""
@@ -47,9 +46,9 @@ def read_source(path: str) -> Source:
         else:
             data = plain_bytes(path, opened=True)
     except (OSError, ValueError) as error:
-        raise _refused("unreadable-file", f"can't read {shown}: {_reason(error)}") from None
+        raise _refused("unreadable-file", f"can't read {shown}: {reason(error)}") from None
     if len(data) > MAX_BYTES:
-        raise _refused("too-large", f"{shown} is larger than 10 MB")
+        raise _refused("too-large", f"{shown} is {TOO_LARGE}")
     try:
         return Source("<stdin>" if path == "-" else path, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -84,26 +83,15 @@ def _plain(path: str | Path) -> os.stat_result | None:
 # --- writing -------------------------------------------------------------------------------
 
 
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file aside and rename it, so that it is there whole or not at all.
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file aside and rename it, so that it is there whole, and on the disk, or not at all.
 
     Raises `OSError`.
     """
-    with writing_whole(path) as file:
-        file.write(text.encode("utf-8"))
-
-
-@contextmanager
-def writing_whole(path: str | Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """A file to write bytes into; it takes its name when all is written, and else is gone.
-
-    `sync` waits until it has reached the disk. Raises `OSError`.
-    """
     with drafting(path) as (aside,), open(aside, "wb") as file:
-        yield file
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
-        if sync:
-            os.fsync(file.fileno())
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -240,7 +228,3 @@ def drop_drafts() -> None:
 
 def _refused(code: str, message: str) -> DiagnosticError:
     return DiagnosticError([Diagnostic(code, message, None)])
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 from netdsl.analyses.cost import Summary, count_parameters, summarise
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
-from netdsl.files import check_not_read, writing_whole
+from netdsl.files import check_not_read, write_whole
 from netdsl.ir.graph import Graph, Input, Output, Value
 from netdsl.ops.base import Op, Tensors
+from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
 
 if TYPE_CHECKING:
     import onnx
     from torch import nn
 
+    from netdsl.backends.diagram import options as diagram
     from netdsl.backends.diagram.blocks.ops import Exported
+    from netdsl.backends.onnx import options as onnx_file
+    from netdsl.backends.onnx.export import Review
     from netdsl.backends.weights.checkpoint import Rename
 
 
@@ -89,7 +92,7 @@ class Network:
             raise ValueError(f"a depth is at least 1, not {depth}")
         return summarise(self.graph, depth)
 
-    def torch_source(self, *, init: str = "pytorch") -> str:
+    def torch_source(self, *, init: str = PYTORCH) -> str:
         """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""
         from netdsl.backends.torch.source import torch_source
 
@@ -101,7 +104,7 @@ class Network:
         weights: object = None,
         *,
         rename: Rename | None = None,
-        init: str = "pytorch",
+        init: str = PYTORCH,
     ) -> nn.Module:
         """A module that runs that very source, its weights drawn as PyTorch does.
 
@@ -138,79 +141,66 @@ class Network:
         except DiagnosticError as error:
             return error.diagnostics
 
-    def onnx(
-        self,
-        weights: object = None,
-        *,
-        seed: int = 0,
-        opset: int = 18,
-        batch: int | None = None,
-        half: bool = False,
-        guard: bool = False,
-        rename: Rename | None = None,
-        init: str = "pytorch",
-        names: Mapping[str, str] | None = None,
-    ) -> onnx.ModelProto:
+    def onnx(self, weights: object = None, **options: Unpack[onnx_file.Choices]) -> onnx.ModelProto:
         """The network as an ONNX model in memory; parameters and errors as for `export`.
 
         Raises `ModuleNotFoundError` where onnx is not installed.
         """
-        from netdsl.backends.onnx.export import Options, onnx_proto
+        from netdsl.backends.onnx.export import onnx_proto
+        from netdsl.backends.onnx.options import Options
 
-        options = Options(opset, batch, half, guard, None, rename, init, names or {})
-        return onnx_proto(self.graph, weights, seed, options)
+        return onnx_proto(self.graph, weights, Options(**options))
 
     def export(
         self,
         path: str | Path,
         weights: object = None,
         *,
-        seed: int = 0,
-        opset: int = 18,
-        batch: int | None = None,
-        half: bool = False,
-        guard: bool = False,
         external: bool | None = None,
-        rename: Rename | None = None,
-        init: str = "pytorch",
-        names: Mapping[str, str] | None = None,
+        review: Review | None = None,
+        **options: Unpack[onnx_file.Choices],
     ) -> list[Path]:
         """Write an ONNX file that runs at every size of the contract; returns the files written.
 
         `weights` are a `state_dict`, a module, or the path of a `.safetensors`, `.pt` or `.pth`
         file; without them they are drawn as `init` says (see `torch`), by `seed`. With `rename`, a
         pair (old, new), only the keys that begin with `old` are read, with `new` in its place.
-        `batch` fixes the number of samples, `half` computes in float16, `guard` makes a run at a
-        size outside of the contract fail, `external` puts the weights in a file beside (None:
-        where one file can't hold them), `names` renames inputs and outputs.
+        `external` puts the weights in a file beside (None: where one file can't hold them).
+        Further options: `opset` (18), `batch` fixes the number of samples, `half` computes in
+        float16, `guard` makes a run at a size outside of the contract fail, `names` renames inputs
+        and outputs.
+
+        `review` is given the file before it takes its place, to run it (`onnx.verdict.verified`)
+        and to tell its warnings, which are Python's without it; what it raises keeps the file away.
         Raises `DiagnosticError`, also for wrong weights; `ValueError` for wrong options, and where
         `path` is a file that was read; `OSError`.
         """
-        from netdsl.backends.onnx.export import Options, export_onnx, files_of
+        from netdsl.backends.onnx.export import export_onnx, files_of
+        from netdsl.backends.onnx.options import Options
 
-        options = Options(opset, batch, half, guard, external, rename, init, names or {})
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
-        return export_onnx(self.graph, Path(path), weights, seed, options)
+        return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
 
-    def draw(self, path: str | Path, **options: Any) -> list[str]:
+    def draw(
+        self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]
+    ) -> list[str]:
         """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
-        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and `old`,
-        another network: what changes from that one to this is drawn. Returns remarks on the
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and with
+        `old`, another network, what changes from that one to this is drawn. Returns remarks on the
         picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a
         file that was read.
         """
-        old = options.get("old")
         check_not_read([path], [*self.sources, *(old.sources if old is not None else ())])
-        data, notes = self.drawing(Path(path).suffix.removeprefix(".").lower(), **options)
-        with writing_whole(path) as file:
-            file.write(data)
+        form = Path(path).suffix.removeprefix(".").lower()
+        data, notes = self.drawing(form, old=old, **options)
+        write_whole(path, data)
         return notes
 
     def drawing(
-        self, form: str = "svg", *, old: Network | None = None, **options: Any
+        self, form: str = "svg", *, old: Network | None = None, **options: Unpack[diagram.Choices]
     ) -> tuple[bytes, list[str]]:
         """The drawing in memory, and remarks on it; parameters and errors as for `draw`."""
         from netdsl.backends.diagram.draw import draw
@@ -226,7 +216,8 @@ class Network:
         """The operators of the ONNX file, as the drawing takes them."""
         from netdsl.backends.diagram.blocks.ops import Exported, Operator, short
         from netdsl.backends.diagram.shape_names import factor
-        from netdsl.backends.onnx.export import Options, built
+        from netdsl.backends.onnx.export import built
+        from netdsl.backends.onnx.options import Options
 
         model = built(self.graph, Options())
         operators = tuple(

@@ -164,40 +164,43 @@ def page(written: Iterable[str]) -> str:
 
 def _section(title: str, tool: str, models: Mapping[str, set[str]], compared: list[str]) -> str:
     whole = [model for model, missing in models.items() if not missing]
-    text = [title.format(tool=tool), f"**{len(whole)} of {len(models)}** lack nothing."]
+    text = [title.format(tool=tool), f"**{len(whole)} of {len(models)}** are covered."]
     if compared:
         names = ", ".join(f"`{name}`" for name in compared)
         text.append(
-            f"Written and compared with torchvision, weights, outputs and gradients: {names}."
+            f"Written, and compared with torchvision in weights, outputs and gradients: {names}."
         )
     alone = Counter(next(iter(missing)) for missing in models.values() if len(missing) == 1)
     every = Counter(layer for missing in models.values() for layer in missing)
     rows = [
-        "| what is missing | models it alone would open | models that lack it |",
+        "| what is missing | models that lack only this | models that lack it |",
         "|---|--:|--:|",
     ]
     order = sorted(every, key=lambda layer: (-alone[layer], -every[layer], layer))
     rows += [f"| {layer} | {alone[layer]} | {every[layer]} |" for layer in order]
     text.append("\n".join(rows))
-    text.append("Nothing is missing for: " + ", ".join(f"`{m}`" for m in whole) + ".")
+    text.append("Covered: " + ", ".join(f"`{m}`" for m in whole) + ".")
     left = (f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing)
-    text.append("Not yet: " + ", ".join(left) + ".")
+    text.append("Not covered: " + ", ".join(left) + ".")
     return "\n\n".join(text) + "\n"
 
 
 HEAD = """# Which published networks can be written
 
-A count of what today's layers reach, by the types of the modules that a model holds, and for timm by the operations that its inference runs as well. Made by `pytest tests/test_coverage.py --bless` from
-tests/data, which holds these names and nothing else. It says that the layers are there, not that the file has been written; what a type of module leaves open (a
-norm over several axes, a constant in an expression) is not seen. A module that a chain of layers says (a layer scale is `mul` with a `weight`, TensorFlow's padding is `pad` and
-`conv`) counts as written; weights may be stored in another form there.
+How many networks the layers cover, judged by the types of the modules in a model and, for timm, also
+by the operations that its inference runs. Made by `pytest tests/test_coverage.py --bless` from
+tests/data, which has these names and nothing else. It says that the layers exist, not that the file
+has been written; what the type of a module does not show (a norm over several axes, a constant in
+an expression) is not considered. A module that is expressed by a chain of layers (a layer scale is
+`mul` with a `weight`, TensorFlow's padding is `pad` and `conv`) counts as covered; its weights may
+be stored in another form.
 """
 TORCHVISION = """## torchvision's classification models
 
 From {tool}."""
 TIMM = """## timm's convolutional networks
 
-From {tool}; those with five convolutions or more and no product of two activations (attention) nor a recurrence."""
+From {tool}; those with five convolutions or more, and neither a product of two activations (attention) nor a recurrence."""
 
 
 # --- where the facts come from -------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Floor 4: from the graph to reports."""
+"""From the graph to reports: cost, size contract, receptive fields, memory."""

@@ -1,91 +1,95 @@
-"""Which axis of each value holds the channels (or features), told from the layers on its way."""
+"""Which axis of each value is which: the channels (or features), and those of a map."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeAlias
 
-from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Shape
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 
-FEATURES_LAST = {"linear", "attention", "window_attention", "embedding"}
-"""Layers that work along the last axis, or make it."""
-CHANNELS_FIRST = {"convolution", "pooling", "pyramid", "resampling", "size"}
-"""Families of layers that work on maps [C, ...]."""
-MAP_NORMS = {"batchnorm", "groupnorm", "instancenorm", "lrn", "channel_shuffle", "channel_dropout"}
+Axes: TypeAlias = tuple[int | None, ...]
+"""For each axis the one it was in a map: 0 the channels; None where that is lost."""
 
 
 class ChannelAxes:
-    """The channels' axis of every value of a graph; 0 where nothing tells another.
+    """The axes of every value of some graphs; the channels' is 0 where nothing tells another.
 
-    A map begins with its channels. `permute` and `reshape` take them along; behind a `linear`,
-    an `attention` or an `embedding` they are last, and an input that such a layer reads first
-    is taken to be tokens `[T, F]`.
+    A map begins with its channels. Layers take the axes along as they say (`Op.axis_origins`);
+    behind a `linear`, an `attention` or an `embedding` the channels are last, and an input that
+    such a layer reads first is taken to be tokens `[T, F]`.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        nodes = list(graph.nodes())
-        self._axes: dict[Value, int] = {}
-        for item in graph.inputs:
-            last = max(len(item.shape) - 1, 0)
-            self._axes[item.value] = last if _holds_tokens(item.value, nodes) else 0
-        for node in nodes:
-            for value in node.outputs:
-                self._axes[value] = self._behind(node, value)
+    def __init__(self, *graphs: Graph) -> None:
+        self._axes: dict[Value, Axes] = {}
+        self.is_turned = False
+        """Whether a layer brings the axes into another order, or loses the channels."""
+        for graph in graphs:
+            nodes = list(graph.nodes())
+            for item in graph.inputs:
+                tokens = _holds_tokens(item.value, nodes)
+                self._axes[item.value] = (1, 0) if tokens else tuple(range(len(item.shape)))
+            for node in nodes:
+                for value in node.outputs:
+                    self._axes[value] = self._behind(node, value)
 
     def of(self, value: Value) -> int:
         """The axis of the channels, without the batch."""
-        return self._axes.get(value, 0)
+        axes = self._axes.get(value, ())
+        return axes.index(0) if 0 in axes else 0
 
-    def _behind(self, node: Node, value: Value) -> int:
-        op, rank = cast(Op, node.op), value.type.rank
+    def is_last(self, value: Value) -> bool:
+        """Whether the channels stand last: tokens, and maps turned for attention."""
+        return value.type.rank > 1 and self.of(value) == value.type.rank - 1
+
+    def spatial(self, value: Value) -> Shape:
+        """The axes of a map without its channels, in its order; all where the channels are lost."""
+        axes, shape = self._axes[value], value.type.shape
+        places = [place for place, axis in enumerate(axes) if axis != 0]
+        known = [axes[place] for place in places]
+        if None not in known:
+            places.sort(key=lambda place: axes[place] or 0)
+        return tuple(shape[place] for place in places)
+
+    def origin(self, value: Value, axis: int) -> int | None:
+        """The axis of a map that an axis of a value was: 0 the channels; None where lost."""
+        return self._axes[value][axis]
+
+    def _behind(self, node: Node, value: Value) -> Axes:
+        rank = value.type.rank
         flows = [v for v in node.inputs if v.type.batched]
         if rank < 2 or not flows:
-            return 0
-        if op.name in FEATURES_LAST:
-            return rank - 1
-        if op.family in CHANNELS_FIRST or op.name in MAP_NORMS:
-            return 0
-        before, given = self.of(flows[0]), flows[0].type
-        if op.name == "permute":
-            order = [axis % rank for axis in getattr(op, "axes", ())]
-            return order.index(before)
-        if op.name == "reshape":
-            return _kept(given.shape, value.type.shape, before)
-        return before if given.rank == rank else 0
+            return tuple(range(rank))
+        before = self._axes[flows[0]]
+        origins = _origins(node)
+        axes = tuple(None if axis is None else before[axis] for axis in origins)
+        self.is_turned |= any(axis not in (None, place) for place, axis in enumerate(origins))
+        channels = op_of(node).channels_at
+        if channels is None:
+            self.is_turned |= 0 not in axes
+            return axes
+        place = channels % rank
+        if axes[place] == 0:
+            return axes
+        return tuple(0 if n == place else axis or None for n, axis in enumerate(axes))
+
+
+def _origins(node: Node) -> Axes:
+    return op_of(node).axis_origins(*types_of(node))
 
 
 def _holds_tokens(start: Value, nodes: list[Node]) -> bool:
-    """Whether the first layer that is not pointwise works along the last axis."""
+    """Whether the first layer that asks for the channels finds the last axis where it looks."""
     if start.type.rank != 2:
         return False
-    reached = {start}
+    reached: dict[Value, Axes] = {start: (1, 0)}
     for node in nodes:
-        if not any(value in reached for value in node.inputs):
+        axes = next((reached[value] for value in node.inputs if value in reached), None)
+        if axes is None:
             continue
-        op = cast(Op, node.op)
-        if op.name in FEATURES_LAST:
-            return True
-        if op.family in CHANNELS_FIRST or op.name in MAP_NORMS | {"permute", "reshape", "flatten"}:
-            return False
-        reached.update(value for value in node.outputs if value.type.rank == 2)
+        channels = op_of(node).channels_at
+        if channels is not None:
+            return axes[channels % len(axes)] == 0
+        behind = tuple(None if axis is None else axes[axis] for axis in _origins(node))
+        reached.update((v, behind) for v in node.outputs if v.type.rank == len(behind) == 2)
     return False
-
-
-def _kept(given: Shape, made: Shape, axis: int) -> int:
-    """Where an axis is in another shape: as many numbers lie before it, and it is as long."""
-    before: list[object] = []
-    count = _product(given[:axis])
-    for place, size in enumerate(made):
-        before.append(_product(made[:place]))
-        if before[-1] == count and size == given[axis]:
-            return place
-    return 0
-
-
-def _product(shape: Shape) -> Size:
-    total: Size = 1
-    for size in shape:
-        total = total * size
-    return total

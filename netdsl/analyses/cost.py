@@ -14,8 +14,8 @@ from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, Tensors, elements, parameters
-from netdsl.ops.params import FromValue, Same, show
+from netdsl.ops.base import Op, Tensors, elements, op_of, written
+from netdsl.ops.params import FromValue, show
 
 MAX_TOTAL = 120
 """Longer formulas are cut in the totals, where sizes have names."""
@@ -179,26 +179,32 @@ def _step_text(axis: Reach | None) -> str:
 
 def summarise(graph: Graph, depth: int | None = None) -> Summary:
     """The cost of every layer, and in all; blocks below `depth` are folded into one row."""
-    needed = graph.inference_nodes()
-    writer = _Writer(graph, needed)
+    running = graph.inference_nodes()
+    writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    running = [node for node in graph.nodes() if node in needed]
-    macs = _sum(writer.macs(node) for node in running)
-    weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(count_parameters(layer) for layer in graph.layers()
-               if any(node in needed for node in layer.calls))  # fmt: skip
+    weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
         tuple(rows),
         sum(map(count_parameters, graph.layers())),
-        left,
-        macs,
+        inference_parameters(graph),
+        multiply_adds(graph),
         _sum(elements(_types(node.outputs)) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
+
+
+def inference_parameters(graph: Graph) -> int:
+    """Learned numbers of the layers that run at inference."""
+    return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
+
+
+def multiply_adds(graph: Graph) -> Size:
+    """Those of one inference."""
+    return _sum(map(_macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -213,8 +219,8 @@ def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
 class _Writer:
     """Writes the rows of a network."""
 
-    def __init__(self, graph: Graph, needed: set[Node]) -> None:
-        self.needed = needed
+    def __init__(self, graph: Graph) -> None:
+        self.running = graph.inference_nodes()
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
 
@@ -235,23 +241,24 @@ class _Writer:
         numbers = [n for n in alive if isinstance(n, int)]
         return Row(
             part.path,
-            layer_text(cast(Op, part.op)) if isinstance(part, Node) else _scope_text(part),
+            layer_text(op_of(part)) if isinstance(part, Node) else _scope_text(part),
             ", ".join(str(v.type) for v in outputs) if fits else "none at this size",
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(self.macs, nodes)) if fits else 0,
+            _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
-            not any(node in self.needed for node in nodes),
+            self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 
-    def macs(self, node: Node) -> Size:
-        return cast(Op, node.op).macs(_types(node.inputs), _types(node.outputs))
-
     def connections(self, node: Node) -> Size | None:
-        return cast(Op, node.op).connections(_types(node.inputs), _types(node.outputs))
+        return op_of(node).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _macs(node: Node) -> Size:
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
@@ -293,18 +300,7 @@ def count_parameters(layer: Layer) -> int:
 
 def layer_text(op: Op) -> str:
     """The layer as it would be written: `conv(64, 7, stride=2, padding=3)`."""
-    written: list[str] = []
-    for parameter in parameters(type(op)):
-        value = getattr(op, parameter.name)
-        default = parameter.default
-        if isinstance(default, Same):
-            default = getattr(op, default.parameter)
-        if parameter.required:
-            written.append(setting_text(value))
-        elif value != default:
-            written.append(f"{parameter.name}={setting_text(value)}")
-    name = op.name or "weight"
-    return f"{name}({', '.join(written)})" if written else name
+    return written(op, setting_text)
 
 
 def setting_text(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.answers import check_reads
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.cells import Product, count, fixed, hull, is_in, one, size_of, union, whole
 from netdsl.ops.plugins import is_ours
 
@@ -39,12 +39,12 @@ def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Produ
 
     Weights are left out, and padding does not exist. Raises `UnknownLinks`.
     """
-    types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
-    found = cast(Op, node.op).reads(*types, wanted, result)
+    op = op_of(node)
+    found = op.reads(*types_of(node), wanted, result)
     if found is None:
         raise UnknownLinks(node)
-    if not is_ours(type(node.op)):
-        check_reads(cast(Op, node.op), found)
+    if not is_ours(type(op)):
+        check_reads(op, found)
     return [(n, piece) for n, piece in found if all(piece) and node.inputs[n].type.batched]
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
-from netdsl.ops.activation import Activation
-from netdsl.ops.base import Op, elements
-from netdsl.ops.dense import Flatten, Permute, Reshape
-from netdsl.ops.merge import Add, Concat, Mul
-from netdsl.ops.plumbing import Slice, Split
-from netdsl.ops.sides import CenterCrop, Crop
+from netdsl.ir.tensor import BYTES
+from netdsl.ops.base import elements, op_of, types_of
+from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
 
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1,
-         "bool": 1}  # fmt: skip
-"""Of an element, where it is not 4."""
+OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
+KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +38,7 @@ class Memory:
 
 def memory(graph: Graph) -> Memory:
     """The memory that the values of a network take."""
-    running = graph.inference_nodes()
-    nodes = [node for node in graph.nodes() if node in running]
+    nodes = graph.inference_nodes()
     held = _Holdings(graph, nodes)
     alive: dict[Node, Size] = {}
     now: Size = sum((held.size(v) for v in held.first), 0)
@@ -68,23 +62,26 @@ class _Holdings:
     `first` are the inputs that something needs, `born` and `dying` the values by step.
     """
 
-    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+    def __init__(self, graph: Graph, nodes: Collection[Node]) -> None:
         self.roots: dict[Value, Value] = {}
         self.born: dict[int, list[Value]] = {}
         self.dying: dict[int, list[Value]] = {}
         last: dict[Value, int] = {}
         scattered: set[Value] = set()
         for index, node in enumerate(nodes):
-            base = node.inputs[0] if is_view(node, scattered) else None
+            storage = op_of(node).storage(*types_of(node))
+            lies_apart = any(value in scattered for value in node.inputs)
+            copies = lies_apart and storage is Storage.RESHAPED
+            base = None if copies or storage in OF_THEIR_OWN else node.inputs[0]
             for value in node.outputs:
                 self.roots[value] = self.root(base) if base is not None else value
                 if base is None:
                     self.born.setdefault(index, []).append(value)
-                if _is_scattered(node, scattered):
+                if storage is Storage.STRIDED or (lies_apart and storage in KEEPS_LAYOUT):
                     scattered.add(value)
             for value in (*node.inputs, *node.outputs):
                 last[self.root(value)] = index
-        kept = {self.root(o.value) for o in graph.outputs if not o.when_training}
+        kept = {self.root(output.value) for output in graph.inference_outputs}
         self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
             if value not in kept:
@@ -99,25 +96,3 @@ class _Holdings:
         if value.producer is not None and isinstance(value.producer.op, Weight):
             return 0
         return elements((value.type,)) * BYTES.get(value.type.dtype, 4)
-
-
-def is_view(node: Node, scattered: set[Value]) -> bool:
-    """Whether the results lie in the memory of input 0: a merge of one value is that value."""
-    op = cast(Op, node.op)
-    if isinstance(op, Flatten | Reshape) and node.inputs[0] in scattered:
-        return False
-    alone = len(node.inputs) == 1 and op.family == "merging" and not isinstance(op, Concat)
-    return op.is_view or alone
-
-
-def _is_scattered(node: Node, scattered: set[Value]) -> bool:
-    """Whether the numbers of the results lie apart, so that another shape takes a copy."""
-    op = node.op
-    if isinstance(op, Permute):
-        return list(op.axes) != sorted(op.axes)
-    if isinstance(op, Slice | Split):
-        return op.axis not in (0, "channels") or getattr(op, "step", 1) != 1
-    if isinstance(op, Crop | CenterCrop):
-        return node.inputs[0].type.spatial != node.outputs[0].type.spatial
-    passes = isinstance(op, Activation | Add | Mul) or cast(Op, op).is_view
-    return passes and any(value in scattered for value in node.inputs)

@@ -6,20 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import BINS, POINTWISE, Op, Window, Windows
-from netdsl.ops.params import FromValue
+from netdsl.ops.base import BINS, POINTWISE, Window, Windows, op_of, types_of
 from netdsl.ops.plugins import is_ours
 
 MAX_PERIOD = 512
 """Places whose fields differ; maps enlarged beyond it follow no rule here."""
-FULL = {"conv", "conv_transpose"}
-"""Layers whose every channel reads all channels, if there is one group."""
 Ends: TypeAlias = "tuple[int, int] | None"
 """First and last cell that is seen; None: none is."""
 
@@ -168,7 +165,7 @@ def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     for node in graph.nodes():
         ways = [
             _through(rules_of[value], _link(node, index), _covers(item, value, rules_of[value]))
-            for index, value in data_inputs(node)
+            for index, value in node.data_inputs()
             if value in rules_of
         ]
         if ways:
@@ -185,35 +182,20 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
     joined = _join(axes)
     if not isinstance(joined, Axis):
         return joined
-    op = node.op
-    axis = getattr(op, "axis", None)
-    firsts = "channels", 0, -node.inputs[0].type.rank
-    cuts = op.name == "pixel_shuffle" or (op.name in ("slice", "split") and axis in firsts)
-    if op.name in FULL and getattr(op, "groups", 1) == 1:
+    op, rank = op_of(node), node.inputs[0].type.rank
+    if op.reads_all_channels():
         return replace(joined, is_mixed=False)
-    mixes = op.name == "pixel_unshuffle" or (op.name == "concat" and len(set(axes)) > 1)
+    cuts = op.shuffles() > 0 or op.cut_axis(rank) == 0
+    mixes = op.shuffles() < 0 or (op.joined_axis(rank) is not None and len(set(axes)) > 1)
     if joined.is_mixed and (cuts or not is_ours(type(op))):
         joined = replace(joined, is_loose=True)
     return replace(joined, is_mixed=joined.is_mixed or mixes)
 
 
-def data_inputs(node: Node) -> list[tuple[int, Value]]:
-    """The inputs whose numbers count, not only their sizes."""
-    sizes = {v.index for v in _settings(node.op) if isinstance(v, FromValue)}
-    return [(i, value) for i, value in enumerate(node.inputs) if i not in sizes]
-
-
-def _settings(op: object) -> list[object]:
-    """The settings of an op."""
-    names = getattr(op, "__dataclass_fields__", ())
-    return [getattr(op, name) for name in names]
-
-
 def _link(node: Node, index: int) -> Windows | None:
     """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
-    inputs = tuple(value.type for value in node.inputs)
-    outputs = tuple(value.type for value in node.outputs)
-    windows = cast(Op, node.op).windows(inputs, outputs)
+    inputs, outputs = types_of(node)
+    windows = op_of(node).windows(inputs, outputs)
     given, made = inputs[index], outputs[0]
     if windows is None or given.rank != made.rank or len(windows) != len(given.spatial):
         return None

@@ -17,7 +17,7 @@ from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, shape_of
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.answers import check_reads
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.cells import Indices, Product, Reads
 from netdsl.ops.plugins import is_ours
 
@@ -25,10 +25,6 @@ MOST_PLACES = 1_000_000
 """Indices that are followed, of all values together."""
 MOST_CHANNELS = 4_096
 """Channels that are told apart; with more, all are taken together."""
-MIXING = {"flatten", "reshape", "spp"}
-"""Layers whose result has other axes than their input."""
-SHUFFLING = {"pixel_shuffle", "pixel_unshuffle"}
-"""Layers that move numbers between the channels and the map."""
 NEVER = np.iinfo(np.int64).max
 """The first cell of a place that sees nothing; its last is -1."""
 
@@ -116,23 +112,21 @@ class _Walk:
         self.room -= sum(shape[1:])
         if self.room < 0:
             raise TooMany
-        name = node.op.name
         reach = _Reach(node, result, self.channels)
-        if name in SHUFFLING:
+        if reach.shuffles:
             seen = [sight and _merged(sight) for sight in seen]
         try:
-            if name in MIXING or not is_ours(type(node.op)):
+            if reach.op.joins_axes or not is_ours(type(node.op)):
                 return _mixed(reach, [sight and _merged(sight) for sight in seen])
             found = _by_axis(reach, seen, self._ways(reach))
         except UnknownLinks:
             return _unknown(seen)
-        return found and replace(found, is_alike=False) if name == "pixel_unshuffle" else found
+        return found and replace(found, is_alike=False) if reach.shuffles < 0 else found
 
     def _ways(self, reach: _Reach) -> list[_Way]:
         """The ways of a call, worked out once for all calls that are alike."""
         node = reach.node
-        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
-        key = (node.op, *types, reach.result, reach.channel)
+        key = (node.op, *reach.types, reach.result, reach.channel)
         if key not in self.ways:
             self.ways[key] = _ways(reach)
         return self.ways[key]
@@ -147,25 +141,27 @@ class _Reach:
     """What a result of a call reads, asked for by pieces."""
 
     def __init__(self, node: Node, result: int, channels: ChannelAxes) -> None:
-        self.node, self.result = node, result
-        self.types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+        self.node, self.op, self.result = node, op_of(node), result
+        self.types = types_of(node)
         value = node.outputs[result]
         self.shape = shape_of(value)
         self.every = tuple(frozenset(range(size)) for size in self.shape)
         self.channel = channels.of(value)
         self.given = [channels.of(v) for v in node.inputs]
         """The channels' axis of each input."""
+        self.shuffles = self.op.shuffles()
+        """Below 0 where cells of the map become channels, above 0 where channels become cells."""
 
     def read(self, wanted: Product) -> Reads:
         """What some numbers read; pieces that are empty stay, weights go. Raises `UnknownLinks`."""
-        found = cast(Op, self.node.op).reads(*self.types, wanted, self.result)
+        found = self.op.reads(*self.types, wanted, self.result)
         if found is None:
             raise UnknownLinks(self.node)
-        if not is_ours(type(self.node.op)):
-            check_reads(cast(Op, self.node.op), found)
+        if not is_ours(type(self.op)):
+            check_reads(self.op, found)
         return [(n, piece) for n, piece in found if self.node.inputs[n].type.batched]
 
-    def at(self, own: int, index: int, *, all_channels: bool = True) -> Product:
+    def at(self, own: int, index: int, all_channels: bool = True) -> Product:
         """One index along an axis, and of the others the first cell; of channels all, or one."""
         zero = frozenset((0,))
         every = self.channel if all_channels else -1
@@ -197,14 +193,14 @@ class _Way:
 def _ways(reach: _Reach) -> list[_Way]:
     """How a layer reads that works axis by axis: each index of its result decides one axis."""
     base = reach.read(reach.at(-1, 0))
-    shuffles = reach.node.op.name in SHUFFLING
+    shuffles = bool(reach.shuffles)
     along: list[list[tuple[int | None, tuple[Indices, ...]]]] = [
         [(None, (cells,)) for cells in piece] for _, piece in base
     ]
     for own in range(len(reach.shape)):
         if own == reach.channel or reach.shape[own] == 1:
             continue
-        wanted = (reach.at(own, index, all_channels=shuffles) for index in range(reach.shape[own]))
+        wanted = (reach.at(own, index, shuffles) for index in range(reach.shape[own]))
         rows = list(map(reach.read, wanted))
         for place, (_, piece) in enumerate(base):
             for axis in range(len(piece)):
@@ -255,11 +251,11 @@ def _groups(
     )
     count = reach.shape[reach.channel] if reach.shape else 1
     single = len(everything) < 2 and len(reach.node.inputs) < 2
-    single = single or reach.node.op.name in SHUFFLING  # each channel is a piece of its own
+    single = single or bool(reach.shuffles)  # each channel is a piece of its own
     if single or reach.channel or len(reach.shape) < 2 or count > MOST_CHANNELS:
         return [(None, everything)]
-    if getattr(reach.node.op, "groups", 0) == 1 and len(reach.node.inputs) == 1:
-        return [(None, everything)]  # a convolution over all channels
+    if reach.op.reads_all_channels():
+        return [(None, everything)]
     by_hits: dict[Hits, list[int]] = {}
     for hits, channels in _hits(reach, entering, range(count)):
         by_hits.setdefault(hits, []).extend(channels)

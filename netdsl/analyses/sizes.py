@@ -22,8 +22,6 @@ from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, GaveUp
 
-COMMON_SIZES = (224, 256, 64, 1)
-
 
 @dataclass(frozen=True)
 class Sizes:

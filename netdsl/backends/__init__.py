@@ -1,1 +1,1 @@
-"""Floor 5: from the graph to other languages."""
+"""From the graph to PyTorch source, ONNX and pictures; and the weights they take."""

@@ -1,4 +1,4 @@
-"""Floor 0: sources and the messages about them."""
+"""Sources and spans, and the messages about them as data."""
 
 from netdsl.diagnostics.diagnostic import (
     Diagnostic,

@@ -147,6 +147,12 @@ class Sink:
         """Another sink with what this one holds."""
         return Sink(dict(self._found))
 
+    def take_errors(self) -> tuple[Diagnostic, ...]:
+        """The errors, which are forgotten here; warnings stay."""
+        errors = tuple(d for d in self.diagnostics if d.is_error)
+        self._found = {place: d for place, d in self._found.items() if not d.is_error}
+        return errors
+
     @property
     def has_errors(self) -> bool:
         return any(d.is_error for d in self._found.values())

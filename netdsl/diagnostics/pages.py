@@ -87,6 +87,17 @@ def listing(width: int = 100) -> str:
     return "\n\n".join(parts)
 
 
+def manual() -> str:
+    """docs/errors.md: the page of every code, with a list of them in front."""
+    every = codes()
+    listed = "\n".join(f"- [`{code}`](#{code})" for code in every)
+    pages = "\n".join(markdown(code).replace("# ", "## ", 1) for code in every)
+    return (
+        "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
+        f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
+    )
+
+
 def related(text: str) -> list[str]:
     """The codes that share a word with a text that is none, those that share most first."""
     words = {word for word in re.split(r"[^a-z]+", text.lower()) if len(word) > 2}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 MAX_BYTES = 10_000_000
 """The largest text that is read."""
+TOO_LARGE = f"larger than {MAX_BYTES // 10**6} MB"
 
 OPENED = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 """Where a shell puts what it has opened for the command: `netdsl check <(generate)`."""
@@ -49,3 +50,8 @@ def _check(found: os.stat_result, pipes: bool, opened: bool) -> None:
         raise OSError(EISDIR, os.strerror(EISDIR))
     help = "; `-` reads standard input" if opened and kind == stat.S_IFIFO else ""
     raise OSError(EINVAL, f"it is {KINDS.get(kind, 'something else')}, no plain file{help}")
+
+
+def reason(error: Exception) -> str:
+    """What an error of the system says, to follow a colon."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -38,12 +38,6 @@ class Source:
         end = self.line_starts[number] - 1 if number < len(self.line_starts) else len(self.text)
         return self.text[start:end].removesuffix("\r")
 
-    def utf16_column(self, offset: int) -> int:
-        """Column of an offset in UTF-16 units from 0, as the language server protocol counts."""
-        line, column = self.position(offset)
-        start = self.line_starts[line - 1]
-        return len(self.text[start : start + column - 1].encode("utf-16-le")) // 2
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

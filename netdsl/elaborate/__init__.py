@@ -1,4 +1,4 @@
-"""Floor 3: from syntax trees to the checked graph."""
+"""From syntax trees to the checked graph: names, evaluation, calls of layers."""
 
 from netdsl.elaborate.nets import elaborate
 from netdsl.elaborate.program import Unit, load_program

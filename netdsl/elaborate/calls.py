@@ -113,11 +113,8 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
     """How a layer gets as many values as it takes; never by joining what is to stay apart."""
     if not too_many:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
-    if op.name in ("attention", "window_attention"):
-        return (
-            f"in `{op.name}` the tokens of one value look at each other; there is no layer yet in "
-            "which they look at those of another value"
-        )
+    if op.one_value:
+        return f"in `{op.name}` {op.one_value}"
     if any(p.kind.takes_value for p in parameters(op)):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
     if op.arity[1] != 1:

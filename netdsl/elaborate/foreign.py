@@ -1,7 +1,8 @@
 """Layers by their names in PyTorch, Keras, ONNX, Caffe and Darknet: what each is here.
 
-A name stands without underscores and in lower case; `Conv2d`, `conv2d` and `Conv2D` are one, and
-`1d`, `2d`, `3d` at the end count only where a name is listed with them.
+Other names of the very same layer stand with the layer, as `Op.elsewhere`. A name stands without
+underscores and in lower case; `Conv2d`, `conv2d` and `Conv2D` are one, and `1d`, `2d`, `3d` at the
+end count only where a name is listed with them.
 """
 
 from __future__ import annotations
@@ -9,54 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-NOT_YET = "there is no layer for this yet"
+from netdsl.ops.base import registry
 
-SAME = {
-    "conv": "conv convolution convolutional",
-    "conv_transpose": "convtranspose conv1dtranspose conv2dtranspose conv3dtranspose deconv "
-    " deconvolution deconvolutional transposedconv upconv",
-    "maxpool": "maxpool maxpooling",
-    "avgpool": "avgpool averagepool averagepooling",
-    "lppool": "lppool",
-    "adaptive_avgpool": "adaptiveavgpool adaptiveaveragepooling",
-    "adaptive_maxpool": "adaptivemaxpool adaptivemaxpooling",
-    "global_avgpool": "globalaveragepooling globalavgpool gap",
-    "global_maxpool": "globalmaxpooling gmp",
-    "batchnorm": "batchnorm batchnormalization bn syncbatchnorm",
-    "layernorm": "layernormalization layernorm ln",
-    "groupnorm": "groupnormalization groupnorm gn",
-    "instancenorm": "instancenormalization instancenorm",
-    "lrn": "localresponsenorm",
-    "linear": "linear dense fc fullyconnected innerproduct connected conn",
-    "embedding": "embedding embed",
-    "attention": "multiheadattention mha",
-    "upsample": "interpolate upsample upsampling upsamplingnearest upsamplenearest",
-    "pixel_shuffle": "pixelshuffle subpixel",
-    "pixel_unshuffle": "pixelunshuffle",
-    "channel_shuffle": "channelshuffle nativechannelshuffle",
-    "pad": "zeropadding zeropad pad",
-    "concat": "cat concatenate concat",
-    "add": "shortcut",
-    "sub": "subtract",
-    "mul": "multiply",
-    "max": "maximum",
-    "min": "minimum",
-    "mean": "average",
-    "leaky_relu": "leakyrelu lrelu",
-    "silu": "swish",
-    "hardswish": "hswish hardswish",
-    "hardsigmoid": "hsigmoid hardsigmoid",
-    "hardtanh": "hardtan",
-    "sigmoid": "logistic",
-    "softmax": "softmax2d softmax",
-    "log_softmax": "logsoftmax",
-    "channel_dropout": "dropout1d dropout2d dropout3d spatialdropout featuredropout",
-    "drop_path": "stochasticdepth droppath",
-    "reshape": "view",
-    "identity": "passthrough",
-    "spp": "spatialpyramidpooling",
-}
-"""Our layer, and what else the very same is called."""
+NOT_YET = "there is no layer for this yet"
 
 DIFFERS = {
     "batchnormalization": "Keras's has `batchnorm(eps=0.001, momentum=0.01)`",
@@ -267,12 +223,18 @@ def without_rank(name: str) -> str:
     return name[:-2] if name.endswith(("1d", "2d", "3d")) else name
 
 
-@cache
 def names() -> dict[str, Foreign]:
-    """Every name of the tables, with what it means."""
+    """Every name of the tables and of the layers in force (`Op.elsewhere`), with what it means."""
+    found = dict(_tables())
+    for op in reversed(registry().values()):  # what a built-in layer says comes last, and holds
+        for name in op.elsewhere.split():
+            found[name] = Foreign(op.name, DIFFERS.get(name, ""))
+    return found
+
+
+@cache
+def _tables() -> dict[str, Foreign]:
     found = {name: Foreign("", NOT_YET) for name in MISSING.split()}
     for listed, text in WRITTEN.items():
         found.update((name, Foreign("", text)) for name in listed.split())
-    for layer, listed in SAME.items():
-        found.update((name, Foreign(layer, DIFFERS.get(name, ""))) for name in listed.split())
     return found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from netdsl.diagnostics import Diagnostic, Sink, Span
+from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.bind import bind_net
 from netdsl.elaborate.declare import declare
 from netdsl.elaborate.environment import (
@@ -30,6 +30,9 @@ from netdsl.ops.rule import by_rule
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
+MAX_SIZE = 2**31
+"""The largest number that a size symbol may stand for."""
+
 
 def elaborate(
     unit: Unit,
@@ -39,13 +42,13 @@ def elaborate(
     params: Mapping[str, object] | None = None,
     sizes: Mapping[str, int] | None = None,
     max_nodes: int = MAX_NODES,
-    checks: Sequence[Callable[[Graph], Iterable[Diagnostic]]] = (),
+    check: Callable[[Graph, Sink], None] | None = None,
 ) -> Graph | None:
     """Build and check the net called `net` (by default the only one of the file).
 
-    `params` are values for the net's parameters, `sizes` numbers for its size symbols. `checks`
-    say what else is wrong with a graph, be it whole or what could be built of it. Errors go to
-    the sink; the result is None if there were any.
+    `params` are values for the net's parameters, `sizes` numbers for its size symbols. `check`
+    reports what else is wrong with a graph, be it whole or what could be built of it. Errors go
+    to the sink; the result is None if there were any.
     """
     definition = _choose(unit, net, sink)
     if definition is None:
@@ -55,8 +58,8 @@ def elaborate(
             graph = _build(unit, definition, sink, dict(params or {}), dict(sizes or {}), max_nodes)
     except Halted:
         return None
-    for diagnostic in (d for check in checks if graph is not None for d in check(graph)):
-        sink.emit(diagnostic)
+    if graph is not None and check is not None:
+        check(graph, sink)
     return None if sink.has_errors else graph
 
 
@@ -177,7 +180,7 @@ class NetElaborator:
         except Broken:
             return None
         for item, size in zip(statement.shape.items, shape, strict=True):
-            if isinstance(size, int) and not 1 <= size <= 2**31:
+            if isinstance(size, int) and not 1 <= size <= MAX_SIZE:
                 self.state.error(
                     self.place,
                     "bad-size",

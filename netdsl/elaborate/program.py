@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from netdsl.diagnostics import Label, Sink, Source
-from netdsl.diagnostics.reading import MAX_BYTES, plain_bytes
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE, plain_bytes, reason
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ops import registry
 from netdsl.syntax import ast, parse
@@ -202,12 +202,12 @@ class _Loader:
                 return path, "", ""
             data = plain_bytes(path)
             if len(data) > MAX_BYTES:
-                self._refuse(use, f'`"{written}"` is larger than 10 MB', "")
+                self._refuse(use, f'`"{written}"` is {TOO_LARGE}', "")
                 return None
             return path, str(unit.path.parent / written), data.decode("utf-8-sig")
         except (OSError, ValueError, RuntimeError) as error:
-            reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else _reason(error)
-            self._refuse(use, f'can\'t read `"{written}"`: {reason}', "")
+            why = "it is not UTF-8 text" if isinstance(error, UnicodeError) else reason(error)
+            self._refuse(use, f'can\'t read `"{written}"`: {why}', "")
             return None
 
     def _refuse(self, use: ast.UseDefinition, message: str, help: str) -> None:
@@ -253,10 +253,6 @@ class _Loader:
             secondary=[Label(present.definition.name.span, "the other one is defined here")],
             help="use only the names you need, or give the file an alias: `use ... as a`",
         )
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 @cache

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import zip_longest
 from operator import is_
-from typing import cast
 
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
 
 
@@ -93,10 +92,10 @@ def _setting_difference(pattern: Node, other: Node) -> str:
     name = pattern.op.name
     if type(pattern.op) is not type(other.op):
         return OTHER_LAYERS
-    for spec in fields(pattern.op) if is_dataclass(pattern.op) else ():
-        one, two = getattr(pattern.op, spec.name), getattr(other.op, spec.name)
+    pairs = zip(op_of(pattern).settings(), op_of(other).settings(), strict=True)
+    for (parameter, one), (_, two) in pairs:
         if one != two:
-            return f"`{name}` has `{spec.name}` {_said(two)} here and {_said(one)} there"
+            return f"`{name}` has `{parameter.name}` {_said(two)} here and {_said(one)} there"
     if pattern.layer.weights == other.layer.weights:
         return ""
     keyed = {spec.key: list(spec.shape) for spec in other.layer.weights}
@@ -139,8 +138,7 @@ def _other_module(pattern: Node, other: Node) -> str:
 
 
 def _recipe(node: Node) -> TorchRecipe:
-    inputs, outputs = (tuple(v.type for v in vs) for vs in (node.inputs, node.outputs))
-    return cast(Op, node.op).torch(inputs, outputs)
+    return op_of(node).torch(*types_of(node))
 
 
 def _types(values: tuple[Value, ...]) -> str:

@@ -11,9 +11,9 @@ from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
 from netdsl.elaborate.size_of_body import BodySizes
 from netdsl.ir.builder import Builder, Site
-from netdsl.ir.graph import Kind, OpLike, Scope, Value
+from netdsl.ir.graph import Kind, Scope, Value
 from netdsl.ir.history import histories
-from netdsl.ops.base import Refusal
+from netdsl.ops.base import Op, Refusal
 from netdsl.syntax import ast
 
 MAX_NODES = 200_000
@@ -108,7 +108,7 @@ class State:
         )
 
     def refused(
-        self, place: Place, op: OpLike, refusal: Refusal, span: Span, inputs: Sequence[Value]
+        self, place: Place, op: Op, refusal: Refusal, span: Span, inputs: Sequence[Value]
     ) -> None:
         """Record what a shape rule refused, with the inputs and where they come from."""
         labels = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
 from netdsl.elaborate.declare import declare, declare_label, label_text
@@ -16,7 +18,6 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.dim import Size
 from netdsl.ops.source import Weight
 from netdsl.syntax import ast
 
@@ -106,7 +107,8 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
             if not isinstance(filled, int | float):
                 state.evaluator.error("bad-argument", "the fill is a number", statement.fill.span)
             fill = float(filled)  # type: ignore[arg-type]
-        flow = _weight_node(state, statement, shape, fill, label, place)
+        call = Call((), label, statement.span)
+        flow = weight_node(state, shape, statement.shape, fill, call, place)
     except Broken:
         pass
     note_unused(state, flow, statement)
@@ -114,22 +116,22 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
         declare_label(state, statement.label, flow, place)
 
 
-def _weight_node(
+def weight_node(
     state: State,
-    statement: ast.WeightStatement,
-    shape: list[Size],
+    shape: Sequence[object],
+    written: ast.ListExpr,
     fill: float,
-    label: str,
+    call: Call,
     place: Place,
 ) -> MaybeFlow:
-    for item, size in zip(statement.shape.items, shape, strict=True):
-        if not isinstance(size, int) or size < 1:
+    """The node of a weight, whose shape stands at `written`."""
+    for size, item in zip(shape, written.items, strict=True):
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             state.evaluator.error(
                 "bad-argument",
                 f"a weight has a known size, at least 1, on every axis, and this is {size}",
                 item.span,
             )
-    state.count_nodes(1, statement.span)
-    bound = Bound(spans={"shape": statement.shape.span})
-    call = Call((), label, statement.span)
+    state.count_nodes(1, call.span)
+    bound = Bound(spans={"shape": written.span})
     return add_node(state, Weight(tuple(shape), fill), bound, call, (), place)  # type: ignore[arg-type]

@@ -55,15 +55,14 @@ def _not_everywhere(statement: ast.Statement, idle: Flow, sink: Sink) -> None:
     )
 
 
-def _ways(scope: Scope | None) -> tuple[list[Label], int | None]:
+def _ways(innermost: Scope | None) -> tuple[list[Label], int | None]:
     """The uses of blocks that a scope lies in, and the turn of the innermost loop."""
     trail: list[Label] = []
     turn = None
-    while scope is not None:
+    for scope in innermost.around() if innermost is not None else ():
         if scope.kind is Kind.BLOCK:
             trail.append(Label(scope.span, f"in this use of `{scope.definition}`"))
         if scope.kind is Kind.TURN and turn is None and not trail and scope.parent is not None:
             turns = [s for s in scope.parent.children if isinstance(s, Scope)]
             turn = turns.index(scope)
-        scope = scope.parent
     return trail[:1], turn

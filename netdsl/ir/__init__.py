@@ -1,1 +1,1 @@
-"""Floor 1: sizes, tensors and the graph."""
+"""Exact sizes and conditions on them, tensor types, and the graph."""

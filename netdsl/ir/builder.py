@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Never, TypeAlias
+from typing import Any, Never, TypeAlias
 
 from netdsl.diagnostics import Sink, Span
 from netdsl.ir.condition import Truth, all_of
@@ -193,7 +193,7 @@ class Builder:
         site: Site,
         definition: str,
         span: Span,
-        inputs: tuple[Value, ...],
+        inputs: tuple[Value, ...] = (),
         *,
         label: str = "",
         doc: str = "",
@@ -225,16 +225,27 @@ class Builder:
         self.used.add(value)
         self.outputs.append(Output(name, value, when_training, span))
 
+    def undoing(self, site: Site) -> Callable[[], None]:
+        """What takes back all that is added from now on, where that goes to this site."""
+        naming, where = site.naming, (self.where, self.where_span)
+        ends = (self.inputs, self.outputs, self.symbols, self.requirements)
+        lists: list[list[Any]] = [*ends, site.scope.children, naming.entries, naming.variants]
+        lengths = [len(one) for one in lists]
+
+        def undo() -> None:
+            self.where, self.where_span = where
+            for one, length in zip(lists, lengths, strict=True):
+                del one[length:]
+
+        return undo
+
     def build(self) -> Graph:
         """The graph, with the paths of all layers. Nothing can be added then."""
-        root = self.site.scope
-        self.end(self.site, tuple(output.value for output in self.outputs))
-        root.inputs = tuple(item.value for item in self.inputs)
-        root.input_names = tuple(item.name for item in self.inputs)
+        self.end(self.site, ())
         graph = Graph(
             self.name,
             self.doc,
-            root,
+            self.site.scope,
             tuple(self.inputs),
             tuple(self.outputs),
             tuple(self.symbols),
@@ -242,8 +253,7 @@ class Builder:
             self.where_span,
         )
         write_paths(graph, self.sink)
-        graph.requirements = tuple(self._requirements(graph))
-        return graph
+        return replace(graph, requirements=tuple(self._requirements(graph)))
 
     def _requirements(self, graph: Graph) -> Iterator[Requirement]:
         """Mark what only training needs: what stages ask that do not run at inference."""

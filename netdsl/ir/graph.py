@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, Protocol, TypeAlias
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Truth
@@ -42,6 +43,19 @@ class OpLike(Protocol):
     """What the graph asks of an op; the classes are in netdsl/ops."""
 
     name: ClassVar[str]
+    family: ClassVar[str]
+
+    def settings(self) -> Iterator[tuple[Any, object]]:
+        """Its parameters, each with its value."""
+        ...
+
+    def shown_stride(self) -> object:
+        """The stride of its windows: one for all axes, or one each."""
+        ...
+
+    def size_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs of which it takes the size alone."""
+        ...
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -120,6 +134,11 @@ class Node:
         (value,) = self.outputs
         return value
 
+    def data_inputs(self) -> list[tuple[int, Value]]:
+        """The inputs whose numbers count, not only their sizes, each with its number."""
+        sizes = self.op.size_inputs()
+        return [(n, value) for n, value in enumerate(self.inputs) if n not in sizes]
+
 
 class Kind(Enum):
     """What a scope was written as."""
@@ -143,7 +162,8 @@ class Scope:
     the path (groups, loops and branches without a label): their children's labels are then
     relative to the next scope above that has one. `path` is the whole path.
     For a block: `definition` is its name, `doc` its comment, `arguments` its parameters and
-    lets as bound here, `inputs` what flows in, named `input_names`.
+    lets as bound here, `inputs` what flows in, named `input_names`, and `outputs` what flows out;
+    what flows into a net and out of it, the graph alone says.
     `names` are the names that lines of a block or net assign to values.
     `shares` is the scope of the first call where this one is another call of a shared layer;
     `pattern`, of a shared layer with several calls, the call that all can be written after.
@@ -176,12 +196,16 @@ class Scope:
         first = self.inputs[0].type.shape[:1] if is_single else ()
         return first[0] if first and isinstance(first[0], int) else None
 
+    def around(self) -> Iterator[Scope]:
+        """This scope and those it lies in, inner first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
     def home(self) -> Scope:
         """The block or net that this scope is written in: itself, if it is one."""
-        scope = self
-        while scope.kind not in (Kind.BLOCK, Kind.NET) and scope.parent is not None:
-            scope = scope.parent
-        return scope
+        return next(s for s in self.around() if s.kind in (Kind.BLOCK, Kind.NET) or not s.parent)
 
     def first(self) -> Scope:
         """The first call of the layer that this is a call of: itself, where it is not shared."""
@@ -298,13 +322,37 @@ class Requirement:
     help: str = ""
 
 
-@dataclass(eq=False, slots=True, repr=False)
+class Uses:
+    """Who takes each value: nodes, and the network itself where it gives the value out."""
+
+    def __init__(self, takes: Iterable[tuple[Node, Value]], outputs: Iterable[Output]) -> None:
+        self._readers: dict[Value, list[Node]] = {}
+        for node, value in takes:
+            self._readers.setdefault(value, []).append(node)
+        self.outputs = frozenset(output.value for output in outputs)
+
+    def readers(self, value: Value) -> Sequence[Node]:
+        """The nodes that take a value, once for each input that it is, in the order they run."""
+        return self._readers.get(value, ())
+
+    def only_reader(self, value: Value) -> Node | None:
+        """The one node that takes a value, if nothing else does."""
+        readers = self.readers(value)
+        return readers[0] if len(readers) == 1 and value not in self.outputs else None
+
+    def leaves(self, value: Value, nodes: Set[Node]) -> bool:
+        """Whether something outside of these nodes takes the value."""
+        return value in self.outputs or any(node not in nodes for node in self.readers(value))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A network whose every shape is known.
 
     `symbols` are its size symbols in the order of the source, `where` the condition the source
     puts on them (True: none), `weights` the values of `weight` statements are nodes with the op
-    `Weight`. `root` is the scope of the net.
+    `Weight`. `root` is the scope of the net. Once there is a graph, no part of it is added, taken
+    away or connected anew, so that what it tells of itself is worked out once.
     """
 
     name: str
@@ -326,29 +374,59 @@ class Graph:
 
     def layers(self) -> Iterator[Layer]:
         """All layers, each once, in the order of their first call."""
-        seen: set[Layer] = set()
-        for node in self.nodes():
-            if node.layer not in seen:
-                seen.add(node.layer)
-                yield node.layer
+        return iter(dict.fromkeys(node.layer for node in self.nodes()))
 
-    def inference_nodes(self) -> set[Node]:
-        """The nodes that run at inference.
+    @cached_property
+    def inference_outputs(self) -> tuple[Output, ...]:
+        """The outputs that are there at inference too."""
+        return tuple(output for output in self.outputs if not output.when_training)
+
+    def inference_nodes(self) -> Set[Node]:
+        """The nodes that run at inference, in that order.
 
         A member of the net (a layer, a block, a labelled body) runs whole or not at all: one that
         an output needs runs with all it computes, and so does whatever feeds any part of it.
         """
+        return self._running.keys()
+
+    @cached_property
+    def _running(self) -> dict[Node, None]:
         whole: dict[Node, list[Node]] = {}
         for member in self.root.members():
             nodes = [member] if isinstance(member, Node) else list(member.nodes())
             whole.update((node, nodes) for node in nodes)
-        running: set[Node] = set()
-        stack = [o.value.producer for o in self.outputs if not o.when_training]
+        running = self._needed(whole.__getitem__)
+        return dict.fromkeys(node for node in self.nodes() if node in running)
+
+    def needed_nodes(self) -> Set[Node]:
+        """The nodes that an output at inference depends on: of a member of the net maybe a part."""
+        return self._needed(lambda node: [node])
+
+    def _needed(self, together: Callable[[Node], Sequence[Node]]) -> Set[Node]:
+        """What the outputs at inference depend on, where some nodes run `together` with one."""
+        needed: set[Node] = set()
+        stack = [output.value.producer for output in self.inference_outputs]
         while stack:
-            needed = stack.pop()
-            if needed is None or needed in running:
-                continue
-            nodes = whole[needed]
-            running.update(nodes)
-            stack.extend(value.producer for node in nodes for value in node.inputs)
-        return running
+            node = stack.pop()
+            if node is not None and node not in needed:
+                nodes = together(node)
+                needed.update(nodes)
+                stack.extend(value.producer for one in nodes for value in one.inputs)
+        return needed
+
+    @cached_property
+    def uses(self) -> Uses:
+        """Who takes each value, be it for its size alone or in training only."""
+        return Uses(((n, value) for n in self.nodes() for value in n.inputs), self.outputs)
+
+    @cached_property
+    def data_uses(self) -> Uses:
+        """Who takes the numbers of each value, be it in training only."""
+        takes = ((n, value) for n in self.nodes() for _, value in n.data_inputs())
+        return Uses(takes, self.outputs)
+
+    @cached_property
+    def inference_uses(self) -> Uses:
+        """Who takes the numbers of each value at inference."""
+        takes = ((n, value) for n in self._running for _, value in n.data_inputs())
+        return Uses(takes, self.inference_outputs)

@@ -15,7 +15,7 @@ def history(value: Value, scope: Scope | None = None) -> str:
     Stages that keep the shape are left out, and so are all but the last few. A block counts as
     one stage, unless `scope` lies in it. Where a stage has several inputs the first is followed.
     """
-    around = set(_scopes(scope))
+    around = set(scope.around()) if scope is not None else set[Scope]()
     steps: list[str] = []
     before: Value | None = value
     while before is not None and before.producer is not None:
@@ -45,7 +45,7 @@ def histories(values: Sequence[Value], scope: Scope | None = None) -> list[str]:
 def _step(node: Node, around: set[Scope]) -> tuple[str, Value | None]:
     """What made a value, and the value it made it from."""
     block = None
-    for scope in _scopes(node.scope):
+    for scope in node.scope.around():
         if scope in around:
             break
         if scope.kind is Kind.BLOCK and scope.inputs:
@@ -53,16 +53,8 @@ def _step(node: Node, around: set[Scope]) -> tuple[str, Value | None]:
     if block is not None:
         return block.definition, block.inputs[0]
     name = next((v.name for v in node.outputs if v.name), "") or node.op.name or "weight"
-    stride = getattr(node.op, "stride", 1)
+    stride = node.op.shown_stride()
     if stride != 1:
-        shown = "x".join(map(str, stride)) if isinstance(stride, tuple) else stride
+        shown = "x".join(map(str, stride)) if isinstance(stride, tuple) else stride  # type: ignore[arg-type]
         name = f"{name} /{shown}"
     return name, node.inputs[0] if node.inputs else None
-
-
-def _scopes(scope: Scope | None) -> list[Scope]:
-    found: list[Scope] = []
-    while scope is not None:
-        found.append(scope)
-        scope = scope.parent
-    return found

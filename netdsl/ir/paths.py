@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -140,8 +140,8 @@ class _Turns:
 
 def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
     """The turns of a loop in which these two are the same text; None if they are not."""
-    around = {inner.parent: inner for inner in _outward(one)}
-    for inner in _outward(other):
+    around = {inner.parent: inner for inner in _own(one).around()}
+    for inner in _own(other).around():
         first, loop = around.get(inner.parent), inner.parent
         if first is None or loop is None:
             continue
@@ -154,11 +154,8 @@ def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
     return None
 
 
-def _outward(part: Node | Scope) -> Iterator[Scope]:
-    scope = part.scope if isinstance(part, Node) else part
-    while scope is not None:
-        yield scope
-        scope = scope.parent
+def _own(part: Node | Scope) -> Scope:
+    return part.scope if isinstance(part, Node) else part
 
 
 def write_paths(graph: Graph, sink: Sink) -> None:

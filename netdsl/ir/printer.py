@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields
 from fractions import Fraction
 
 from netdsl.ir.decimals import decimal
@@ -111,14 +110,8 @@ def _title(scope: Scope) -> str:
 
 def _settings(op: OpLike) -> str:
     """The fields of an op that are not at their defaults."""
-    written = ((spec, getattr(op, spec.name)) for spec in fields(op))  # type: ignore[arg-type]
-    return ", ".join(f"{s.name}={_setting(v)}" for s, v in written if v != _default(s))
-
-
-def _default(spec: Field[object]) -> object:
-    if spec.default_factory is not MISSING:
-        return spec.default_factory()
-    return spec.default
+    told = (pair for pair in op.settings() if pair[0].required or pair[1] != pair[0].default)
+    return ", ".join(f"{part.name}={_setting(value)}" for part, value in told)
 
 
 def _setting(value: object) -> str:

@@ -9,18 +9,12 @@ from netdsl.ir.dim import Size
 
 Shape: TypeAlias = tuple[Size, ...]
 
-DTYPES = (
-    "float32",
-    "float64",
-    "float16",
-    "bfloat16",
-    "int64",
-    "int32",
-    "int16",
-    "int8",
-    "uint8",
-    "bool",
-)
+BYTES = {
+    "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2,
+    "int8": 1, "uint8": 1, "bool": 1,
+}  # fmt: skip
+"""Of an element of each type."""
+DTYPES = tuple(BYTES)
 """Element types an `input` may have, by PyTorch's names."""
 
 

@@ -18,8 +18,8 @@ class BrokenGraph(Exception):
 def verify(graph: Graph, rule: Rule) -> None:
     """Raises `BrokenGraph` unless the graph is whole.
 
-    Producers run before readers, nodes and scopes stand where they say, the net's scope and the
-    graph agree, paths are unique, types are those that `rule` gives, and every condition that
+    Producers run before readers, nodes and scopes stand where they say, the graph alone has the
+    ends, paths are unique, types are those that `rule` gives, and every condition that
     `rule` names is among the requirements.
     """
     found = [*_order(graph), *_places(graph), *_ends(graph), *_layers(graph), *_types(graph, rule)]
@@ -64,14 +64,9 @@ def _places(graph: Graph) -> Iterator[str]:
 
 
 def _ends(graph: Graph) -> Iterator[str]:
-    """The graph's inputs and outputs are those of the net's scope, with names of their own."""
-    root = graph.root
-    if root.inputs != tuple(item.value for item in graph.inputs):
-        yield "the inputs of the net's scope are not those of the graph"
-    if root.input_names != tuple(item.name for item in graph.inputs):
-        yield "the net's scope calls its inputs otherwise"
-    if root.outputs != tuple(item.value for item in graph.outputs):
-        yield "the outputs of the net's scope are not those of the graph"
+    """Inputs come from outside, and names stand for one value; the graph alone has its ends."""
+    if graph.root.inputs or graph.root.outputs:
+        yield "the net's scope has ends beside those of the graph"
     if any(item.value.producer is not None for item in graph.inputs):
         yield "a layer makes an input"
     names = Counter([*(i.name for i in graph.inputs), *(f"output {o.name}" for o in graph.outputs)])

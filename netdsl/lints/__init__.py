@@ -1,37 +1,24 @@
-"""Warnings: what is right by the rules and most likely not meant. One lint a file."""
+"""Warnings about what is legal and probably not meant, one lint a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 
 from netdsl.diagnostics import Sink
-from netdsl.lints.bias_before_norm import bias_before_norm
-from netdsl.lints.channels_last import channels_last
-from netdsl.lints.dead_branch import dead_branch
-from netdsl.lints.linear_on_map import linear_on_map
-from netdsl.lints.odd_argument import odd_argument
-from netdsl.lints.size_unlike_pytorch import size_unlike_pytorch
 from netdsl.lints.subject import Subject
-from netdsl.lints.tight_where import tight_where
-from netdsl.lints.unused_name import unused_name
 
-Lint = Callable[[Subject, Sink], None]
-
-LINTS: tuple[Lint, ...] = (
-    unused_name,
-    dead_branch,
-    bias_before_norm,
-    tight_where,
-    channels_last,
-    linear_on_map,
-    odd_argument,
-    size_unlike_pytorch,
-)
-
-WARNINGS = frozenset(
-    ["hides-layer", "unknown-warning", *(lint.__name__.replace("_", "-") for lint in LINTS)]
-)
+LINTS: list[Callable[[Subject, Sink], None]] = []
+"""The function of each file that has its file's name, in the order of the names."""
+WARNINGS = {"hides-layer", "unknown-warning"}
 """The codes of all warnings; a lint's code is its name with dashes."""
+
+for _module in iter_modules(__path__):
+    _lint = getattr(import_module(f"{__name__}.{_module.name}"), _module.name, None)
+    if _lint is not None:
+        LINTS.append(_lint)
+        WARNINGS.add(_module.name.replace("_", "-"))
 
 
 def lint(subject: Subject, sink: Sink) -> None:
@@ -40,4 +27,4 @@ def lint(subject: Subject, sink: Sink) -> None:
         rule(subject, sink)
 
 
-__all__ = ["WARNINGS", "Subject", "lint"]
+__all__ = ["LINTS", "WARNINGS", "Subject", "lint"]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from netdsl.diagnostics import Edit, Fix, Sink, Span
 from netdsl.ir.graph import Node
 from netdsl.lints.subject import Subject
-
-BIASED = ("conv", "conv_transpose", "linear")
+from netdsl.ops.base import op_of
 
 
 def bias_before_norm(subject: Subject, sink: Sink) -> None:
-    """Warn of a bias whose only reader is a batch or instance norm, at every use of its line."""
+    """Warn of a bias that only a batch or instance norm reads, at every use of its line."""
     lines: dict[tuple[int, int], list[Node]] = {}
     for node in subject.nodes():
-        if node.op.name in BIASED:
+        if _bias_axis(node) is not None:
             lines.setdefault((node.span.start, node.span.end), []).append(node)
     for nodes in lines.values():
         if all(_is_wasted(subject, node) for node in nodes):
@@ -21,16 +20,19 @@ def bias_before_norm(subject: Subject, sink: Sink) -> None:
 
 
 def _is_wasted(subject: Subject, node: Node) -> bool:
-    return bool(getattr(node.op, "bias", False)) and _norm_after(subject, node) is not None
+    return _norm_after(subject, node) is not None
+
+
+def _bias_axis(node: Node) -> int | None:
+    return op_of(node).bias_axis(node.output.type.rank) if len(node.outputs) == 1 else None
 
 
 def _norm_after(subject: Subject, node: Node) -> Node | None:
-    readers = subject.readers.get(node.output, [])
-    if len(readers) != 1 or node.output in subject.results:
+    reader = subject.graph.data_uses.only_reader(node.output)
+    if reader is None:
         return None
-    (reader,) = readers
-    over_channels = reader.op.name == "instancenorm" and node.op.name != "linear"
-    return reader if reader.op.name == "batchnorm" or over_channels else None
+    norm = op_of(reader)
+    return reader if norm.takes_mean and norm.channels_at == _bias_axis(node) else None
 
 
 def _warn(node: Node, norm: Node | None, sink: Sink) -> None:

@@ -12,8 +12,8 @@ SLIDING = ("convolution", "pooling")
 def channels_last(subject: Subject, sink: Sink) -> None:
     """Warn of `[224, 224, 3]` or `[1, 3, 224, 224]` that enters a convolution or a pool."""
     for item in subject.graph.inputs:
-        readers = subject.readers.get(item.value, [])
-        slides = any(getattr(node.op, "family", "") in SLIDING for node in readers)
+        readers = subject.graph.data_uses.readers(item.value)
+        slides = any(node.op.family in SLIDING for node in readers)
         hint = layout_hint([item.value]) if slides else ""
         if hint:
             sink.warn("channels-last", hint, item.value.span)

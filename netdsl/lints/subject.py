@@ -41,25 +41,11 @@ class Subject:
         every = (part for _, parts in self.definitions for part in parts)
         return {(p.span.start, p.span.end): p for p in every if isinstance(p, ast.LayerStage)}
 
-    @cached_property
-    def readers(self) -> dict[Value, list[Node]]:
-        """The layers that take a value, each once for every time that it takes it."""
-        found: dict[Value, list[Node]] = {}
-        for node in self.graph.nodes():
-            for value in node.inputs:
-                found.setdefault(value, []).append(node)
-        return found
-
-    @cached_property
-    def results(self) -> set[Value]:
-        """The values that are outputs of the net."""
-        return {output.value for output in self.graph.outputs}
-
 
 def source_of(value: Value, families: frozenset[str]) -> Node | None:
     """The last layer before `value` that is of none of these families."""
     while value.producer is not None and value.producer.inputs:
-        if getattr(value.producer.op, "family", "") not in families:
+        if value.producer.op.family not in families:
             break
         value = value.producer.inputs[0]
     return value.producer

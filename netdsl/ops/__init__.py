@@ -1,6 +1,7 @@
-"""Floor 2: the layers of the language, one class each; importing a family file is all it takes.
+"""The layers of the language, one class each.
 
-What stands in `__all__` is what a plug-in needs (docs/plugins.md).
+Importing the file of a family registers its layers; `__all__` is what plug-ins need
+(docs/plugins.md).
 """
 
 from importlib import import_module

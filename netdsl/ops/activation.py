@@ -11,6 +11,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, replaced, whole
+from netdsl.ops.facts import Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -26,7 +27,7 @@ class Activation(Op):
     takes_weights: ClassVar[bool] = True
     module: ClassVar[str] = ""
     function: ClassVar[str] = ""
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = ()
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = ()
     """Fields as PyTorch calls them: our name, its name, its default."""
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -40,11 +41,14 @@ class Activation(Op):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, wanted)]
 
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        return Storage.ALIKE
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         given = changed(
             **{
                 theirs: (From(getattr(self, ours), ours), default)
-                for ours, theirs, default in self.settings
+                for ours, theirs, default in self.arguments
             }
         )
         call = TorchCall(self.function, (In(0),), given)
@@ -58,6 +62,7 @@ class Relu(Activation):
     """
 
     name: ClassVar[str] = "relu"
+    title: ClassVar[str] = "ReLU"
     module: ClassVar[str] = "ReLU"
     function: ClassVar[str] = "F.relu"
 
@@ -72,6 +77,7 @@ class Relu6(Activation):
     """
 
     name: ClassVar[str] = "relu6"
+    title: ClassVar[str] = "ReLU6"
     module: ClassVar[str] = "ReLU6"
     function: ClassVar[str] = "F.relu6"
 
@@ -87,6 +93,7 @@ class Selu(Activation):
     """
 
     name: ClassVar[str] = "selu"
+    title: ClassVar[str] = "SELU"
     module: ClassVar[str] = "SELU"
     function: ClassVar[str] = "F.selu"
 
@@ -101,6 +108,8 @@ class Silu(Activation):
     """
 
     name: ClassVar[str] = "silu"
+    title: ClassVar[str] = "SiLU"
+    elsewhere: ClassVar[str] = "swish"
     module: ClassVar[str] = "SiLU"
     function: ClassVar[str] = "F.silu"
 
@@ -130,6 +139,7 @@ class Sigmoid(Activation):
     """
 
     name: ClassVar[str] = "sigmoid"
+    elsewhere: ClassVar[str] = "logistic"
     module: ClassVar[str] = "Sigmoid"
     function: ClassVar[str] = "torch.sigmoid"
 
@@ -158,6 +168,7 @@ class HardSigmoid(Activation):
     """
 
     name: ClassVar[str] = "hardsigmoid"
+    elsewhere: ClassVar[str] = "hsigmoid hardsigmoid"
     module: ClassVar[str] = "Hardsigmoid"
     function: ClassVar[str] = "F.hardsigmoid"
 
@@ -172,6 +183,7 @@ class HardSwish(Activation):
     """
 
     name: ClassVar[str] = "hardswish"
+    elsewhere: ClassVar[str] = "hswish hardswish"
     module: ClassVar[str] = "Hardswish"
     function: ClassVar[str] = "F.hardswish"
 
@@ -201,9 +213,11 @@ class LeakyRelu(Activation):
     """
 
     name: ClassVar[str] = "leaky_relu"
+    title: ClassVar[str] = "leaky ReLU"
+    elsewhere: ClassVar[str] = "leakyrelu lrelu"
     module: ClassVar[str] = "LeakyReLU"
     function: ClassVar[str] = "F.leaky_relu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
 
     slope: float = param(FLOAT, "factor below zero", 0.01)
 
@@ -219,9 +233,10 @@ class Elu(Activation):
     """
 
     name: ClassVar[str] = "elu"
+    title: ClassVar[str] = "ELU"
     module: ClassVar[str] = "ELU"
     function: ClassVar[str] = "F.elu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
 
@@ -237,9 +252,10 @@ class Celu(Activation):
     """
 
     name: ClassVar[str] = "celu"
+    title: ClassVar[str] = "CELU"
     module: ClassVar[str] = "CELU"
     function: ClassVar[str] = "F.celu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
 
@@ -264,9 +280,10 @@ class HardTanh(Activation):
     """
 
     name: ClassVar[str] = "hardtanh"
+    elsewhere: ClassVar[str] = "hardtan"
     module: ClassVar[str] = "Hardtanh"
     function: ClassVar[str] = "F.hardtanh"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("low", "min_val", -1.0),
         ("high", "max_val", 1.0),
     )
@@ -293,7 +310,7 @@ class SoftPlus(Activation):
     name: ClassVar[str] = "softplus"
     module: ClassVar[str] = "Softplus"
     function: ClassVar[str] = "F.softplus"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("beta", "beta", 1.0),
         ("threshold", "threshold", 20.0),
     )
@@ -318,9 +335,10 @@ class Gelu(Activation):
     """
 
     name: ClassVar[str] = "gelu"
+    title: ClassVar[str] = "GELU"
     module: ClassVar[str] = "GELU"
     function: ClassVar[str] = "F.gelu"
-    settings: ClassVar[tuple[tuple[str, str, object], ...]] = (
+    arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("approximate", "approximate", "none"),
     )
 
@@ -348,9 +366,10 @@ class PRelu(Op):
     """
 
     name: ClassVar[str] = "prelu"
+    title: ClassVar[str] = "PReLU"
     family: ClassVar[str] = "activations"
 
-    count: int = param(INT, "number of factors: 1, or the channels", 1)
+    count: int = param(INT, "number of factors: 1, or the channels", 1, told="{} factors")
     init: float = param(FLOAT, "what they begin with", 0.25)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -431,6 +450,7 @@ class Softmax(_Softmax):
     """
 
     name: ClassVar[str] = "softmax"
+    elsewhere: ClassVar[str] = "softmax2d softmax"
     module: ClassVar[str] = "Softmax"
     function: ClassVar[str] = "F.softmax"
 
@@ -445,6 +465,7 @@ class LogSoftmax(_Softmax):
     """
 
     name: ClassVar[str] = "log_softmax"
+    elsewhere: ClassVar[str] = "logsoftmax"
     module: ClassVar[str] = "LogSoftmax"
     function: ClassVar[str] = "F.log_softmax"
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import cast
 
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.base import Op, Tensors, Window
+from netdsl.ops.facts import Storage
 from netdsl.ops.initial import WORDS
 from netdsl.ops.lowering import OnnxValue
-from netdsl.ops.plugins import PluginError, is_ours, place
+from netdsl.ops.plugins import PluginError, are_texts, is_ours, place
 from netdsl.ops.recipe import TorchCall, TorchModule
 
 
@@ -31,6 +32,11 @@ def check_answers(op: Op, inputs: Tensors, outputs: Tensors, weights: object) ->
     _expect(op, "windows", op.windows(inputs, outputs), _is_windows, windows)
     connections = op.connections(inputs, outputs)
     _expect(op, "connections", connections, lambda x: x is None or _is_size(x), f"{SIZE}, or None")
+    for method, (fits, what) in FACTS.items():
+        _expect(op, method, getattr(op, method)(inputs, outputs), fits, what)
+    for method in "joined_axis", "cut_axis", "bias_axis":
+        axis = getattr(op, method)(outputs[0].rank)
+        _expect(op, method, axis, lambda x: x is None or _is_size(x), "an axis, or None")
     recipe = op.torch(inputs, outputs)
     _expect(op, "torch", recipe, _is_recipe, "a `TorchCall` or a `TorchModule`")
     if weights and not isinstance(recipe, TorchModule):
@@ -65,6 +71,19 @@ def _shown(found: object) -> str:
     """What was given, cut short."""
     text = repr(found)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _are_axes(found: object) -> bool:
+    return isinstance(found, tuple) and all(part is None or _is_size(part) for part in found)
+
+
+FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "storage": (lambda found: isinstance(found, Storage), "one of `Storage`"),
+    "axis_origins": (_are_axes, "a tuple with an axis, or None, for each axis of its result"),
+    "told": (are_texts, "a tuple of texts"),
+    "brief": (lambda found: isinstance(found, str), "a text"),
+}
+"""What is asked with the types that go in and come out, and what is to be given."""
 
 
 def _is_size(found: object) -> bool:

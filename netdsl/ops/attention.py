@@ -54,8 +54,20 @@ def attend(
     return to.node("Reshape", [mixed, to.ints(0, 0, features)], shape)
 
 
+class _Attending(Op):
+    """What attention over tokens and within windows share."""
+
+    family: ClassVar[str] = "dense"
+    channels_at: ClassVar[int | None] = -1
+    holds: ClassVar[tuple[str, ...]] = ("nn.Linear",)
+    one_value: ClassVar[str] = (
+        "the tokens of one value look at each other; there is no layer yet in which they look at "
+        "those of another value"
+    )
+
+
 @dataclass(frozen=True)
-class Attention(Op):
+class Attention(_Attending):
     """Multi-head self-attention between tokens (Vaswani et al. 2017).
 
     Weights are named as in `nn.MultiheadAttention`.
@@ -64,9 +76,9 @@ class Attention(Op):
     """
 
     name: ClassVar[str] = "attention"
-    family: ClassVar[str] = "dense"
+    elsewhere: ClassVar[str] = "multiheadattention mha"
 
-    heads: int = param(INT, "number of heads, which divide the features")
+    heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
     bias: bool = param(BOOL, "whether the projections add learned numbers", True)
 
@@ -129,7 +141,7 @@ class Attention(Op):
 
 
 @dataclass(frozen=True)
-class WindowAttention(Op):
+class WindowAttention(_Attending):
     """Self-attention within windows of a channels-last map, as in the Swin transformer.
 
     The map is padded to whole windows. `shift` moves the windows; along an axis that one window
@@ -140,9 +152,8 @@ class WindowAttention(Op):
     """
 
     name: ClassVar[str] = "window_attention"
-    family: ClassVar[str] = "dense"
 
-    heads: int = param(INT, "number of heads, which divide the features")
+    heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     window: int = param(INT, "cells of a window along each axis")
     shift: int = param(INT, "cells by which the windows are moved", 0)
 
@@ -216,6 +227,9 @@ class WindowAttention(Op):
 
         places = {place(cell) for cell in wanted}
         return frozenset(cell for cell in cells if place(cell) in places)
+
+    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"shifted {self.title}" if self.shift else self.title
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (

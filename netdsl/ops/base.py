@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
 
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Needed, WeightSpec
+from netdsl.ir.graph import Needed, Node, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
-from netdsl.ops.params import Kind, Same, show
+from netdsl.ops.facts import (
+    FAMILIES,
+    Bins,
+    Doubt,
+    Sliding,
+    Storage,
+    Work,
+    by,
+    kernel_words,
+    setting_words,
+    stride_words,
+)
+from netdsl.ops.params import FromValue, Kind, Same, show
 from netdsl.ops.recipe import TorchRecipe
 
 if TYPE_CHECKING:
@@ -122,11 +134,51 @@ class Op:
     """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
     takes_weights: ClassVar[bool] = False
     """Whether an input may be a learned `weight`, which has no batch axis."""
-    is_view: ClassVar[bool] = False
-    """Whether, at inference, PyTorch gives parts of input 0 itself and no numbers of their own."""
+    one_value: ClassVar[str] = ""
+    """Why only one value can come in, where one may expect more."""
+    elsewhere: ClassVar[str] = ""
+    """What the very same is called in other frameworks: small letters, without `_`, `1d`, `2d`."""
+
+    work: ClassVar[Work] = Work.COMPUTES
+    zoom: ClassVar[int] = 0
+    """1 for a layer that enlarges maps, -1 for one that shrinks them."""
+    channels_at: ClassVar[int | None] = None
+    """The axis where it looks for channels: 0, of maps; -1, of tokens; None: it asks for none."""
+    joins_axes: ClassVar[bool] = False
+    """Whether one index of a result decides places along several axes of what comes in."""
+    matrix: ClassVar[bool] = False
+    """Whether it is a full matrix on the last axis."""
+    takes_mean: ClassVar[bool] = False
+    """Whether what is added to a whole channel has no effect on the result."""
+
+    title: ClassVar[str] = ""
+    """Its name in pictures, in plain words; `name` with spaces unless stated."""
+    gives: ClassVar[str] = ""
+    """What a window gives, in a word: `max`."""
+    sign: ClassVar[str] = ""
+    """The sign that stands for it in pictures: `+`."""
+    in_place: ClassVar[bool] = False
+    """Whether pictures show it as a change of the value that comes in, where shapes agree."""
+    leads: ClassVar[bool] = False
+    """Whether a norm and an activation behind it are drawn with it."""
+
+    drawn_as: ClassVar[str] = ""
+    """What a policy of initialisation takes it for: `conv`, `conv_transpose`, `linear`; or none."""
+    matrices: ClassVar[tuple[str, ...]] = ("weight",)
+    """Keys of the weights that such a policy draws, and of those that it begins like biases."""
+    biases: ClassVar[tuple[str, ...]] = ("bias",)
+    holds: ClassVar[tuple[str, ...]] = ()
+    """Modules of torch with weights that its own module is made of."""
 
     def __init_subclass__(cls) -> None:
+        """A class that states a family has its facts, where it states none of its own."""
         builtin_layers.cache_clear()
+        stated = vars(cls)
+        for fact, value in FAMILIES.get(cls.family, {}).items() if "family" in stated else ():
+            if fact not in stated:
+                setattr(cls, fact, value)
+        if "name" in stated and "title" not in stated:
+            cls.title = cls.name.replace("_", " ")
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
@@ -181,6 +233,146 @@ class Op:
         """
         to.refuse(f"`{self.name}` has no form in ONNX yet")
 
+    def settings(self) -> Iterator[tuple[OpParameter, object]]:
+        """Its parameters, each with its value."""
+        return ((part, getattr(self, part.name)) for part in parameters(type(self)))
+
+    # --- facts that settings and shapes decide ---------------------------------------------
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        """Where PyTorch keeps the results at inference."""
+        return Storage.VIEW if self.work in (Work.PASSES, Work.DROPS) else Storage.OWN
+
+    def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
+        """For each axis of a result the axis that it was in the first input with a batch.
+
+        None: it is another one, or several in one.
+        """
+        rank = outputs[0].rank
+        flows = [x for x in inputs if x.batched]
+        return tuple(range(rank)) if flows and flows[0].rank == rank else (None,) * rank
+
+    def shuffles(self) -> int:
+        """1 where channels become cells of a larger map, -1 where cells become channels."""
+        return self.zoom if self.work is Work.MOVES else 0
+
+    def sliding(self) -> Sliding | None:
+        """The windows that it slides over a map, read off the fields that are called so."""
+        own = {parameter.name: value for parameter, value in self.settings()}
+        if "kernel" not in own:
+            return None
+        return Sliding(**{at: own[at] for at in Sliding.__dataclass_fields__ if at in own})  # type: ignore[arg-type]
+
+    def shown_stride(self) -> object:
+        """The stride of these windows: one for all axes, or one each."""
+        sliding = self.sliding()
+        return 1 if sliding is None else sliding.stride
+
+    def size_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs of which the size alone is read."""
+        values = (value for _, value in self.settings())
+        return frozenset(value.index for value in values if isinstance(value, FromValue))
+
+    def joined_axis(self, rank: int) -> int | None:
+        """The axis along which it puts values one after the other, counted from 0."""
+        return None
+
+    def cut_axis(self, rank: int) -> int | None:
+        """The axis of which it gives a part, counted from 0."""
+        return None
+
+    def reads_all_channels(self) -> bool:
+        """Whether each channel of a map that it gives reads all channels that come in."""
+        return False
+
+    def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins | None:
+        """Which cells each bin takes, where it pools into bins; all sizes are numbers."""
+        return None
+
+    def bias_axis(self, rank: int) -> int | None:
+        """The axis along which it adds a learned number each to its result."""
+        return None
+
+    def share_dropped(self) -> float:
+        """The share of the numbers that it drops in training."""
+        return 0.0
+
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        """What its settings look as if they were meant for, where they are legal by chance."""
+        return None
+
+    def larger_by(self, cells: int) -> str:
+        """The setting that would make each axis of the result so many cells larger, if any."""
+        return ""
+
+    # --- words for pictures ----------------------------------------------------------------
+
+    def headline(self, inputs: Tensors) -> str:
+        """Its title, and what it can't be told without: `max pool 3×3 /2`."""
+        windows = self.sliding()
+        if windows is None:
+            return self.title
+        kernel = kernel_words(windows.kernel, len(inputs[0].spatial))
+        return f"{self.title} {kernel}{stride_words(windows.stride)}"
+
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        """Its other settings that are not the usual, each in a few words: `3 heads`, `window 7`.
+
+        `size` says how a size is written.
+        """
+        windows = self.sliding()
+        known = Sliding.__dataclass_fields__ if windows is not None else ()
+        own = (p.told_of(value) for p, value in stated(self) if p.name not in known)
+        first = () if windows is None else self._window_words(windows)
+        return tuple(words for words in (*first, *own) if words)
+
+    def _window_words(self, windows: Sliding) -> tuple[str, ...]:
+        """`64 filters`, `pad 1`, `dilation 2`, `32 groups`."""
+        count = windows.channels
+        return (
+            "" if count is None else f"{count} filter{'s' * (count != 1)}",
+            f"pad {by(windows.padding)}" * windows.is_padded,
+            windows.padding_mode * (windows.padding_mode != "zeros"),
+            f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
+            f"{windows.groups} groups" * (windows.groups != 1),
+            "ceil" * windows.ceil_mode,
+            f"out pad {by(windows.output_padding)}" * bool(windows.output_padding),
+        )
+
+    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
+        """What it is called among other layers of a block: `max pool /2`."""
+        return self.title + stride_words(self.shown_stride())
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        """How it makes its result, in one short line: `max 3×3 /2 pad 1`."""
+        windows = self.sliding()
+        if windows is None:
+            return " · ".join((self.title, *self.told(inputs, outputs)))
+        kernel = kernel_words(windows.kernel, len(inputs[0].spatial))
+        apart = windows.is_depthwise(inputs[0].channels)
+        words = (
+            self.gives or self.title * (self.family != "convolution"),
+            kernel + stride_words(windows.stride),
+            "transposed" * (self.zoom > 0),
+            f"pad {by(windows.padding)}" * windows.is_padded,
+            f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
+            "depthwise" if apart else f"groups {windows.groups}" * (windows.groups > 1),
+            "ceil" * windows.ceil_mode,
+        )
+        return " ".join(word for word in words if word)
+
+
+def op_of(node: Node) -> Op:
+    """The layer that a node calls, with all its facts."""
+    return cast(Op, node.op)
+
+
+def types_of(node: Node) -> tuple[Tensors, Tensors]:
+    """What goes into a node, and what comes out."""
+    return tuple(value.type for value in node.inputs), tuple(value.type for value in node.outputs)
+
 
 def elements(tensors: Tensors) -> Size:
     """How many numbers they hold."""
@@ -217,7 +409,10 @@ def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
 
 @dataclass(frozen=True, slots=True)
 class OpParameter:
-    """A formal parameter of an op; `named` ones are given by name only."""
+    """A formal parameter of an op; `named` ones are given by name only.
+
+    `told` and `tries` are as in `param`.
+    """
 
     name: str
     kind: Kind
@@ -225,6 +420,15 @@ class OpParameter:
     required: bool
     default: object
     named: bool = False
+    told: str | None = ""
+    tries: tuple[object, ...] = ()
+
+    def told_of(self, value: object) -> str:
+        """The parameter and a value of it in plain words; empty where it is not told."""
+        if self.told is None:
+            return ""
+        template = self.told or f"{self.name.replace('_', ' ')} {{}}"
+        return setting_words(value, template, "[" in self.kind.name)
 
 
 @cache
@@ -244,17 +448,24 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
                 required,
                 None if required else default,
                 spec.metadata.get("named", False),
+                spec.metadata.get("told", ""),
+                spec.metadata.get("tries", ()),
             )
         )
     return tuple(found)
 
 
-def written(op: Op) -> str:
-    """An op as it is written, without what is so by default."""
-    parts: list[str] = []
-    for spec in parameters(type(op)):
-        value, default = getattr(op, spec.name), spec.default
+def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
+    """The settings that must be given, or are not what they are by default."""
+    for parameter, value in op.settings():
+        default = parameter.default
         same = getattr(op, default.parameter) if isinstance(default, Same) else default
-        if spec.required or value != same:
-            parts.append(show(value) if spec.required else f"{spec.name}={show(value)}")
-    return f"{op.name}({', '.join(parts)})" if parts else op.name
+        if parameter.required or value != same:
+            yield parameter, value
+
+
+def written(op: Op, text: Callable[[object], str] = show) -> str:
+    """An op as it is written, without what is so by default; `text` writes a value."""
+    parts = [text(v) if p.required else f"{p.name}={text(v)}" for p, v in stated(op)]
+    name = op.name or "weight"
+    return f"{name}({', '.join(parts)})" if parts else name

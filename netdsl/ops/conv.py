@@ -26,6 +26,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
+from netdsl.ops.facts import Doubt, by, kernel_words, stride_words
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -33,6 +34,8 @@ from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
 Parts = tuple[int, ...]
+LARGE_KERNEL = 12
+"""From here on a kernel may well be meant as a number of channels."""
 
 
 def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> str:
@@ -57,8 +60,60 @@ def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
     return f"{said}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
 
 
+class _Filters(Op):
+    """What convolutions share."""
+
+    family: ClassVar[str] = "convolution"
+
+    def reads_all_channels(self) -> bool:
+        windows = self.sliding()
+        return windows is not None and windows.groups == 1
+
+    def bias_axis(self, rank: int) -> int | None:
+        return 0 if self.bias else None  # type: ignore[attr-defined]
+
+    def headline(self, inputs: Tensors) -> str:
+        windows = self.sliding()
+        apart = windows is not None and windows.is_depthwise(inputs[0].channels)
+        return "depthwise " * apart + super().headline(inputs)
+
+    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
+        """`3×3 64 /2`, `dw 5×5 32`, `up 2×2 64 /2`."""
+        windows = self.sliding()
+        assert windows is not None
+        apart = windows.is_depthwise(inputs[0].channels)
+        kind = "dw " if apart else "up " * (self.zoom > 0)
+        kernel = kernel_words(windows.kernel, len(inputs[0].spatial))
+        spread = f" dil {by(windows.dilation)}" if windows.dilation != 1 else ""
+        return f"{kind}{kernel} {windows.channels}{stride_words(windows.stride)}{spread}"
+
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        """PyTorch's arguments: the channels that come in, those that go out, the kernel.
+
+        These are a large kernel and a stride here. Large kernels that are meant are depthwise, cut
+        the map into patches, or enlarge it.
+        """
+        windows = self.sliding()
+        if windows is None or inputs[0].shape[:1] != (windows.channels,) or windows.groups != 1:
+            return None
+        kernel, stride, made = windows.kernel, windows.stride, windows.channels
+        if not isinstance(kernel, int) or not isinstance(stride, int) or kernel < LARGE_KERNEL:
+            return None
+        if kernel == stride or (self.zoom > 0 and kernel <= 2 * stride):
+            return None
+        order = f"the order is `{self.name}(channels, kernel, stride)`"
+        return Doubt(
+            f"this is a {kernel}x{kernel} kernel with stride {stride} that makes {made} channels "
+            f"of {made}",
+            f"the channels that come in are not written: {order}",
+            f"the channels that come in are worked out, and {order}: did you mean "
+            f"`{self.name}({kernel}, {stride})`?",
+            by_place=True,
+        )
+
+
 @dataclass(frozen=True)
-class Conv(Op):
+class Conv(_Filters):
     """Convolution: slides `channels` filters over a map.
 
     A filter spans all input channels of its group. The size along an axis becomes
@@ -71,7 +126,8 @@ class Conv(Op):
     """
 
     name: ClassVar[str] = "conv"
-    family: ClassVar[str] = "convolution"
+    drawn_as: ClassVar[str] = "conv"
+    elsewhere: ClassVar[str] = "conv convolution convolutional"
 
     channels: int = param(INT, "number of filters, the channels of the result")
     kernel: int | Parts = param(SIZE, "size of a filter")
@@ -81,7 +137,7 @@ class Conv(Op):
     )
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True)
+    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
@@ -262,7 +318,7 @@ class Conv(Op):
 
 
 @dataclass(frozen=True)
-class ConvTranspose(Op):
+class ConvTranspose(_Filters):
     """Transposed convolution: each input cell paints a window of the result.
 
     The size along an axis becomes
@@ -274,7 +330,13 @@ class ConvTranspose(Op):
     """
 
     name: ClassVar[str] = "conv_transpose"
-    family: ClassVar[str] = "convolution"
+    drawn_as: ClassVar[str] = "conv_transpose"
+    zoom: ClassVar[int] = 1
+    title: ClassVar[str] = "transposed conv"
+    elsewhere: ClassVar[str] = (
+        "convtranspose conv1dtranspose conv2dtranspose conv3dtranspose deconv deconvolution "
+        "deconvolutional transposedconv upconv"
+    )
 
     channels: int = param(INT, "number of filters, the channels of the result")
     kernel: int | Parts = param(SIZE, "size of a filter")
@@ -282,7 +344,7 @@ class ConvTranspose(Op):
     padding: int | Parts = param(SIZE, "cells taken off on each side", 0)
     output_padding: int | Parts = param(SIZE, "cells added on the far side of the result", 0)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True)
+    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     init: str = init_param()
     std: float | None = std_param()
@@ -328,6 +390,10 @@ class ConvTranspose(Op):
             f"the {name} of the result would be {made}, and must be at least 1",
         )
         return made
+
+    def larger_by(self, cells: int) -> str:
+        fits = isinstance(self.stride, int) and 0 < cells < self.stride
+        return f"output_padding={cells}" if fits else ""
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         (x,) = inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
+from netdsl.ops.facts import TIMES, Storage, Work
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
@@ -46,9 +48,14 @@ class Linear(Op):
 
     name: ClassVar[str] = "linear"
     family: ClassVar[str] = "dense"
+    channels_at: ClassVar[int | None] = -1
+    matrix: ClassVar[bool] = True
+    leads: ClassVar[bool] = True
+    drawn_as: ClassVar[str] = "linear"
+    elsewhere: ClassVar[str] = "linear dense fc fullyconnected innerproduct connected conn"
 
     features: int = param(INT, "size of the last axis of the result")
-    bias: bool = param(BOOL, "whether a learned number is added to each feature", True)
+    bias: bool = param(BOOL, "whether a learned number is added to each feature", True, told=None)
     init: str = init_param()
     std: float | None = std_param()
 
@@ -76,6 +83,20 @@ class Linear(Op):
         weight = WeightSpec("weight", (self.features, size), "uniform", fan_in=size)
         bias = WeightSpec("bias", (self.features,), "uniform", fan_in=size)
         return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
+
+    def bias_axis(self, rank: int) -> int | None:
+        return rank - 1 if self.bias else None
+
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        return (f"{inputs[0].shape[-1]} → {self.features}",)
+
+    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"linear {self.features}"
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"linear {inputs[0].shape[-1]:,} → {self.features:,}"
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
         return total(inputs[0].shape) * self.features
@@ -112,13 +133,17 @@ class Flatten(Op):
 
     name: ClassVar[str] = "flatten"
     family: ClassVar[str] = "dense"
-    is_view: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
+    joins_axes: ClassVar[bool] = True
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         if not x.rank:
             rules.refuse("in", f"`flatten` needs an axis, and {x} has none", code="wrong-rank")
         return (x.with_shape(total(x.shape)),)
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        return Storage.RESHAPED
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
@@ -146,7 +171,9 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     family: ClassVar[str] = "dense"
-    is_view: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
+    joins_axes: ClassVar[bool] = True
+    elsewhere: ClassVar[str] = "view"
 
     shape: tuple[Size, ...] = param(SHAPE, "the new shape, without the batch")
 
@@ -170,6 +197,20 @@ class Reshape(Op):
         rest = self._rest(x, count, held, rules)
         filled = (rest if isinstance(n, int) and n == -1 else n for n in self.shape)
         return (x.with_shape(*filled),)
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        return Storage.RESHAPED
+
+    def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
+        """An axis stays itself where as many numbers lie before it, and it is as long."""
+        given, made = inputs[0].shape, outputs[0].shape
+        places = {(total(given[:axis]), size): axis for axis, size in enumerate(given)}
+        return tuple(places.get((total(made[:axis]), size)) for axis, size in enumerate(made))
+
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        return (f"to {TIMES.join(map(size, outputs[0].shape))}",)
 
     def _blocks(self, x: Tensor) -> str:
         """What to write where open axes are cut into blocks: [C, H / 2, 2, W / 2, 2]."""
@@ -221,7 +262,7 @@ class Permute(Op):
 
     name: ClassVar[str] = "permute"
     family: ClassVar[str] = "dense"
-    is_view: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
 
     axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
 
@@ -235,6 +276,16 @@ class Permute(Op):
                 code="bad-argument",
             )
         return (x.with_shape(*(x.shape[a] for a in axes)),)
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        kept = self.axis_origins(inputs, outputs) == tuple(range(inputs[0].rank))
+        return Storage.VIEW if kept else Storage.STRIDED
+
+    def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
+        return tuple(axis % inputs[0].rank for axis in self.axes)
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"axes {', '.join(map(str, self.axes))}"
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
@@ -265,9 +316,11 @@ class Embedding(Op):
 
     name: ClassVar[str] = "embedding"
     family: ClassVar[str] = "dense"
+    channels_at: ClassVar[int | None] = -1
+    elsewhere: ClassVar[str] = "embedding embed"
 
-    count: int = param(INT, "how many vectors there are; numbers lie below it")
-    features: int = param(INT, "size of a vector")
+    count: int = param(INT, "how many vectors there are; numbers lie below it", told="{} vectors")
+    features: int = param(INT, "size of a vector", told="{} features")
     init: str = init_param()
     std: float | None = std_param()
 

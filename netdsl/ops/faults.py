@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from functools import wraps
 from types import FunctionType, TracebackType
 from typing import Any, TextIO
 
-METHODS = (
-    "__post_init__", "infer", "weights", "macs", "connections", "windows", "reads", "torch", "onnx",
-)  # fmt: skip
 PRINTS: ContextVar[TextIO | None] = ContextVar("prints", default=None)
 """Where what a plug-in prints goes; None: where it says. Standard output is for results."""
 MARK = "__netdsl_contained__"
@@ -22,12 +19,12 @@ class PluginError(Exception):
     """A plug-in can't be used; the text says which, where, and why."""
 
 
-def contain(op: type) -> None:
-    """Let the methods of a plug-in's class raise nothing but our own exceptions, in place."""
+def contain(op: type, methods: Iterable[str]) -> None:
+    """Let these methods of a plug-in's class raise nothing but our own exceptions, in place."""
     for owner in op.__mro__:
         if owner is object or owner.__module__.startswith("netdsl."):
             continue
-        for name in METHODS:
+        for name in methods:
             method = vars(owner).get(name)
             if isinstance(method, FunctionType) and not hasattr(method, MARK):
                 setattr(owner, name, _contained(method))

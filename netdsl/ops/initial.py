@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod, sqrt
-from typing import Any
+from typing import Any, cast
 
 from netdsl.ir.graph import Layer, WeightSpec
-from netdsl.ops.base import Rules
+from netdsl.ops.base import Op, Rules
+from netdsl.ops.facts import KINDS
 from netdsl.ops.params import FLOAT, choice, optional, param
 from netdsl.ops.recipe import Keywords, keywords
 
@@ -35,13 +36,13 @@ NEED_STD = ("normal", "trunc_normal")
 def init_param() -> Any:
     """The parameter `init` of a layer with a weight."""
     doc = "how the weight is drawn; unless as PyTorch's module does, the bias begins at 0"
-    return param(choice(PYTORCH, *WORDS), doc, PYTORCH, named=True)
+    return param(choice(PYTORCH, *WORDS), doc, PYTORCH, named=True, told=None)
 
 
 def std_param() -> Any:
     """The parameter `std` beside `init`."""
     doc = f"deviation of `normal` and `trunc_normal`: {STD} if left out"
-    return param(optional(FLOAT), doc, None, named=True)
+    return param(optional(FLOAT), doc, None, named=True, told=None)
 
 
 def check_init(init: str, std: float | None, rules: Rules) -> None:
@@ -65,7 +66,7 @@ def check_init(init: str, std: float | None, rules: Rules) -> None:
 
 def asked(weights: tuple[WeightSpec, ...], init: str, std: float | None) -> tuple[WeightSpec, ...]:
     """A weight, and a bias if there is one, as `init=` says."""
-    return weights if init == PYTORCH else Rule(init, std or STD, "zeros").of(weights)
+    return weights if init == PYTORCH else Rule(init, std or STD, "zeros").of(weights, Op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,14 @@ class Rule:
     std: float = 0.0
     bias: str = ""
 
-    def of(self, weights: tuple[WeightSpec, ...]) -> tuple[WeightSpec, ...]:
-        """The weight and the bias of a layer under this rule."""
-        words = (self.weight, self.bias)
+    def of(self, weights: tuple[WeightSpec, ...], op: type[Op]) -> tuple[WeightSpec, ...]:
+        """The weights and biases of a layer under this rule; others stay as they are."""
+        words = dict.fromkeys(op.matrices, self.weight) | dict.fromkeys(op.biases, self.bias)
         return tuple(
             replace(spec, init=word, std=self.std if word in NEED_STD else 0.0, given=True)
-            if word
+            if (word := words.get(spec.key))
             else spec
-            for spec, word in zip(weights, words, strict=False)
+            for spec in weights
         )
 
 
@@ -101,7 +102,6 @@ TORCHVISION: Mapping[str, Mapping[str, Rule]] = {
     "googlenet": {"conv": Rule("trunc_normal", 0.01), "linear": Rule("trunc_normal", 0.01)},
 }
 """What torchvision 0.28 does in its classes of these names."""
-FAMILIES = ("conv", "conv_transpose", "linear")
 
 
 def policies() -> tuple[str, ...]:
@@ -110,11 +110,11 @@ def policies() -> tuple[str, ...]:
 
 
 def policy(name: str) -> Mapping[str, Rule]:
-    """The rules of a policy by the names of layers. Raises `ValueError` for an unknown one."""
+    """The rules of a policy, by `Op.drawn_as`. Raises `ValueError` for an unknown one."""
     if name == PYTORCH:
         return {}
     if name in WORDS:
-        return dict.fromkeys(FAMILIES, Rule(name, STD, "zeros"))
+        return dict.fromkeys(KINDS, Rule(name, STD, "zeros"))
     if name not in TORCHVISION:
         raise ValueError(f"no initialisation is called {name!r}; there are {', '.join(policies())}")
     return TORCHVISION[name]
@@ -122,10 +122,11 @@ def policy(name: str) -> Mapping[str, Rule]:
 
 def initial(layer: Layer, rules: Mapping[str, Rule]) -> tuple[WeightSpec, ...]:
     """The weights of a layer under a policy; what the file says of a layer comes first."""
-    rule = rules.get(layer.op.name)
+    op = cast(Op, layer.op)
+    rule = rules.get(op.drawn_as)
     if rule is None or any(spec.given for spec in layer.weights):
         return layer.weights
-    return rule.of(layer.weights)
+    return rule.of(layer.weights, type(op))
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

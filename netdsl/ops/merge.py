@@ -11,6 +11,7 @@ from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, along, axis_index
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, spread
+from netdsl.ops.facts import Storage, Work, sum_words
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
@@ -83,6 +84,8 @@ class Concat(Op):
     family: ClassVar[str] = "merging"
     arity: ClassVar[tuple[int, int | None]] = (1, None)
     takes_weights: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
+    elsewhere: ClassVar[str] = "cat concatenate concat"
 
     axis: int | str = param(AXIS, "the axis along which they are joined", "channels")
 
@@ -125,6 +128,14 @@ class Concat(Op):
             found.append((number, replaced(wanted, axis, own)))
             start += shape[axis]
         return found
+
+    def joined_axis(self, rank: int) -> int | None:
+        return axis_index(self.axis, rank, Rules())
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        axis = axis_index(self.axis, outputs[0].rank, Rules())
+        parts = sum_words([shape[axis] for shape in sample_shapes(inputs, Rules())])
+        return f"concat {parts}" + (f" on axis {axis}" if axis else "")
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = outputs[0].rank
@@ -205,6 +216,10 @@ class _Elementwise(Op):
         shapes = sample_shapes(inputs, Rules())
         return [(number, spread(wanted, shape)) for number, shape in enumerate(shapes)]
 
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        """A merge of one value is that value."""
+        return Storage.VIEW if len(inputs) == 1 else Storage.ALIKE
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = tuple(In(i) for i in range(len(inputs)))
         return TorchCall(self.operator, args)
@@ -226,6 +241,8 @@ class Add(_Elementwise):
     """
 
     name: ClassVar[str] = "add"
+    sign: ClassVar[str] = "+"
+    elsewhere: ClassVar[str] = "shortcut"
     operator: ClassVar[str] = "+"
     onnx_operator: ClassVar[str] = "Add"
 
@@ -237,6 +254,8 @@ class Sub(_Elementwise):
     """
 
     name: ClassVar[str] = "sub"
+    sign: ClassVar[str] = "-"
+    elsewhere: ClassVar[str] = "subtract"
     operator: ClassVar[str] = "-"
     onnx_operator: ClassVar[str] = "Sub"
 
@@ -255,6 +274,8 @@ class Mul(_Elementwise):
     """
 
     name: ClassVar[str] = "mul"
+    sign: ClassVar[str] = "×"
+    elsewhere: ClassVar[str] = "multiply"
     operator: ClassVar[str] = "*"
     onnx_operator: ClassVar[str] = "Mul"
 
@@ -266,6 +287,7 @@ class Max(_Elementwise):
     """
 
     name: ClassVar[str] = "max"
+    elsewhere: ClassVar[str] = "maximum"
     operator: ClassVar[str] = "torch.maximum"
     onnx_operator: ClassVar[str] = "Max"
 
@@ -277,6 +299,7 @@ class Min(_Elementwise):
     """
 
     name: ClassVar[str] = "min"
+    elsewhere: ClassVar[str] = "minimum"
     operator: ClassVar[str] = "torch.minimum"
     onnx_operator: ClassVar[str] = "Min"
 
@@ -288,6 +311,7 @@ class Mean(_Elementwise):
     """
 
     name: ClassVar[str] = "mean"
+    elsewhere: ClassVar[str] = "average"
     operator: ClassVar[str] = "mean"
     onnx_operator: ClassVar[str] = "Add"
 

@@ -24,6 +24,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, slid, whole
+from netdsl.ops.facts import Doubt, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
@@ -67,6 +68,15 @@ class _Norm(Op):
             )
         return known_channels(x, rules, self.name)
 
+    def _doubtful(self, eps: float, enough: str) -> Doubt | None:
+        """Whether the channels that come in were given first, as in PyTorch."""
+        if eps < 1:
+            return None
+        return Doubt(
+            f"eps = {eps} drowns what it is added to",
+            f"the channels that come in are not written: `{enough}` alone is enough",
+        )
+
 
 @dataclass(frozen=True)
 class BatchNorm(_Norm):
@@ -79,11 +89,17 @@ class BatchNorm(_Norm):
     """
 
     name: ClassVar[str] = "batchnorm"
+    title: ClassVar[str] = "BN"
+    channels_at: ClassVar[int | None] = 0
+    takes_mean: ClassVar[bool] = True
+    elsewhere: ClassVar[str] = "batchnorm batchnormalization bn syncbatchnorm"
 
     eps: float = param(FLOAT, "added to the variance", 1e-5)
     momentum: float = param(FLOAT, "weight of a new batch in the running statistics", 0.1)
     affine: bool = param(BOOL, "whether a factor and an offset are learned", True)
-    track: bool = param(BOOL, "whether running statistics are kept", True)
+    track: bool = param(
+        BOOL, "whether running statistics are kept", True, told="running statistics"
+    )
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -125,6 +141,9 @@ class BatchNorm(_Norm):
             return [(0, wanted)]
         return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        return self._doubtful(self.eps, "batchnorm")
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -162,8 +181,11 @@ class GroupNorm(_Norm):
     """
 
     name: ClassVar[str] = "groupnorm"
+    title: ClassVar[str] = "group norm"
+    channels_at: ClassVar[int | None] = 0
+    elsewhere: ClassVar[str] = "groupnormalization groupnorm gn"
 
-    groups: int = param(INT, "number of groups")
+    groups: int = param(INT, "number of groups", told="{} groups")
     eps: float = param(FLOAT, "added to the variance", 1e-5)
     affine: bool = param(BOOL, "whether a factor and an offset are learned", True)
 
@@ -195,6 +217,9 @@ class GroupNorm(_Norm):
         count = len(channels)
         return [(0, (grouped(wanted[0], count, count, self.groups), *space))]
 
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        return self._doubtful(self.eps, "groupnorm(groups)")
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"), From(inputs[0].channels, "in.channels"))
         settings = changed(
@@ -220,6 +245,10 @@ class InstanceNorm(_Norm):
     """
 
     name: ClassVar[str] = "instancenorm"
+    title: ClassVar[str] = "instance norm"
+    channels_at: ClassVar[int | None] = 0
+    takes_mean: ClassVar[bool] = True
+    elsewhere: ClassVar[str] = "instancenormalization instancenorm"
 
     eps: float = param(FLOAT, "added to the variance", 1e-5)
     affine: bool = param(BOOL, "whether a factor and an offset are learned", False)
@@ -248,6 +277,9 @@ class InstanceNorm(_Norm):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        return self._doubtful(self.eps, "instancenorm")
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -272,6 +304,8 @@ class LayerNorm(_Norm):
     """
 
     name: ClassVar[str] = "layernorm"
+    title: ClassVar[str] = "layer norm"
+    elsewhere: ClassVar[str] = "layernormalization layernorm ln"
 
     axis: int | str = param(AXIS, "the axis that is normalised", -1)
     eps: float = param(FLOAT, "added to the variance", 1e-5)
@@ -341,8 +375,11 @@ class Lrn(_Norm):
     """
 
     name: ClassVar[str] = "lrn"
+    title: ClassVar[str] = "LRN"
+    channels_at: ClassVar[int | None] = 0
+    elsewhere: ClassVar[str] = "localresponsenorm"
 
-    size: int = param(INT, "channels that are summed")
+    size: int = param(INT, "channels that are summed", told="{} channels")
     alpha: float = param(FLOAT, "factor of the sum, divided by the size", 1e-4)
     beta: float = param(FLOAT, "the exponent", 0.75)
     k: float = param(FLOAT, "the constant added", 1.0)
@@ -410,6 +447,8 @@ class Normalize(_Norm):
 
     name: ClassVar[str] = "normalize"
     family: ClassVar[str] = "plumbing"
+    work: ClassVar[Work] = Work.COMPUTES
+    in_place: ClassVar[bool] = True
 
     mean: tuple[float, ...] = param(FLOATS, "subtracted from each channel")
     std: tuple[float, ...] = param(FLOATS, "each channel is divided by it")

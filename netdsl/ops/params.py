@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite
@@ -53,12 +53,17 @@ class Kind:
 REQUIRED = object()
 
 
-def param(kind: Kind, doc: str, default: object = REQUIRED, *, named: bool = False) -> Any:
+def param(
+    kind: Kind, doc: str, default: object = REQUIRED, *, named: bool = False,
+    told: str | None = "", tries: Sequence[object] = (),
+) -> Any:  # fmt: skip
     """A parameter of an op, as a dataclass field; without `default` it must be given.
 
-    With `named` it is given by its name only.
+    With `named` it is given by its name only. `told` is how pictures say it, `{}` standing for
+    the value (`{} heads`): by its name if left out, not at all if None. `tries` are values for
+    random tests, where the usual ones of its kind tell too little.
     """
-    metadata = {"kind": kind, "doc": doc, "named": named}
+    metadata = {"kind": kind, "doc": doc, "named": named, "told": told, "tries": tuple(tries)}
     if default is REQUIRED:
         return field(metadata=metadata)
     if isinstance(default, list):

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from errno import EFBIG, EINVAL
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
-from inspect import get_annotations
+from inspect import get_annotations, isfunction
 from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias, TypeGuard
 from zlib import crc32
 
-from netdsl.diagnostics.reading import MAX_BYTES
+from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
+from netdsl.ops.facts import KINDS, Work
 from netdsl.ops.faults import PluginError, contain, contained
 
 GROUP = "netdsl.layers"
 """The group of entry points under which an installed package names its layers."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+PUBLIC = (name for name, part in vars(Op).items() if isfunction(part) and name[0] != "_")
+METHODS = ("__post_init__", *PUBLIC)
+"""All that the code of a plug-in is asked for."""
 
 Plugin: TypeAlias = "str | Path | ModuleType | type[Op]"
 
@@ -91,7 +96,7 @@ def _load_file(path: Path) -> ModuleType:
     if path.exists() and not path.is_file():  # a pipe would block, a device may have no end
         raise OSError(EINVAL, "it is no plain file")
     if path.stat().st_size > MAX_BYTES:
-        raise OSError(EFBIG, "it is larger than 10 MB")
+        raise OSError(EFBIG, f"it is {TOO_LARGE}")
     stamp = f"{path} {path.stat().st_mtime_ns}"
     name = f"netdsl_plugin_{path.stem}_{crc32(stamp.encode()):08x}"
     if name in sys.modules:
@@ -167,7 +172,7 @@ def check_layer(op: type[Op]) -> None:
     wrong = _mistake(op)
     if wrong:
         raise PluginError(f"{place(op)}: {wrong}")
-    contain(op)
+    contain(op, METHODS)
 
 
 def _mistake(op: type[Op]) -> str:
@@ -187,10 +192,42 @@ def _mistake(op: type[Op]) -> str:
     if any(not {"kind", "doc"} <= field.metadata.keys() for field in fields(op)):
         return "parameters are made by `param(kind, doc, default)`"
     known = {field.name for field in fields(op)}
+    for name in sorted(known.intersection(vars(Op))):
+        return f"a parameter can't be called `{name}`, which every layer has for another purpose"
+    for fact, (fits, what) in FACTS.items():
+        if not fits(getattr(op, fact)):
+            return f"`{fact}` is {what}, not {getattr(op, fact)!r}"
     for name, kind in get_annotations(op).items():
         if name not in known and "ClassVar" not in str(kind):
             return f"`{name}` is no parameter: write `@dataclass(frozen=True)` above the class"
     return ""
+
+
+def _is_text(fact: object) -> bool:
+    return isinstance(fact, str)
+
+
+def _is_truth(fact: object) -> bool:
+    return isinstance(fact, bool)
+
+
+def are_texts(fact: object) -> bool:
+    """Whether it is a tuple of texts."""
+    return isinstance(fact, tuple) and all(map(_is_text, fact))
+
+
+FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "work": (lambda fact: isinstance(fact, Work), "one of `Work`"),
+    "zoom": (lambda fact: fact in (-1, 0, 1), "-1, 0 or 1"),
+    "channels_at": (lambda fact: fact in (None, 0, -1), "0, -1 or None"),
+    "drawn_as": (lambda fact: fact in ("", *KINDS), f"one of {', '.join(KINDS)}"),
+    **dict.fromkeys(("title", "gives", "sign", "elsewhere", "one_value"), (_is_text, "a text")),
+    **dict.fromkeys(("matrices", "biases", "holds"), (are_texts, "a tuple of texts")),
+    **dict.fromkeys(
+        ("in_place", "leads", "matrix", "takes_mean", "joins_axes"), (_is_truth, "True or False")
+    ),
+}
+"""The facts that are class variables, and what each can be."""
 
 
 def check_types(op: Op, results: object) -> None:

@@ -20,6 +20,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced
+from netdsl.ops.facts import Storage, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, Kind, Mismatch, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -33,8 +34,10 @@ class Identity(Op):
 
     name: ClassVar[str] = "identity"
     family: ClassVar[str] = "plumbing"
-    is_view: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.PASSES
+    in_place: ClassVar[bool] = True
     takes_weights: ClassVar[bool] = True
+    elsewhere: ClassVar[str] = "passthrough"
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         return inputs
@@ -61,8 +64,21 @@ def _count_or_sizes(value: object) -> object:
 COUNT_OR_SIZES = Kind("int | [int]", _count_or_sizes)
 
 
+class _Cutting(Op):
+    """What layers share that give parts of an axis."""
+
+    family: ClassVar[str] = "plumbing"
+    work: ClassVar[Work] = Work.SELECTS
+
+    def cut_axis(self, rank: int) -> int | None:
+        return axis_index(self.axis, rank, Rules())  # type: ignore[attr-defined]
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        return Storage.STRIDED if self.cut_axis(inputs[0].rank) else Storage.VIEW
+
+
 @dataclass(frozen=True)
-class Split(Op):
+class Split(_Cutting):
     """Cuts a value along an axis into n equal parts, or into parts of the sizes listed.
 
     split(2): [64, 8, 8] -> [32, 8, 8], [32, 8, 8]
@@ -70,10 +86,10 @@ class Split(Op):
     """
 
     name: ClassVar[str] = "split"
-    family: ClassVar[str] = "plumbing"
-    is_view: ClassVar[bool] = True
 
-    parts: int | tuple[int, ...] = param(COUNT_OR_SIZES, "number of parts, or their sizes")
+    parts: int | tuple[int, ...] = param(
+        COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
+    )
     axis: int | str = param(AXIS, "the axis that is cut", "channels")
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -136,7 +152,7 @@ class Split(Op):
 
 
 @dataclass(frozen=True)
-class Slice(Op):
+class Slice(_Cutting):
     """The cells `start`, `start + step`, ... below `stop` of an axis; negative ends count back.
 
     slice(channels, 0, 16): [64, 8, 8] -> [16, 8, 8]
@@ -144,12 +160,10 @@ class Slice(Op):
     """
 
     name: ClassVar[str] = "slice"
-    family: ClassVar[str] = "plumbing"
-    is_view: ClassVar[bool] = True
 
     axis: int | str = param(AXIS, "the axis that is cut")
-    start: int = param(INT, "the first cell kept")
-    stop: int = param(INT, "the cell after the last one kept")
+    start: int = param(INT, "the first cell kept", told="from {}")
+    stop: int = param(INT, "the cell after the last one kept", told="to {}")
     step: int = param(INT, "distance from one kept cell to the next", 1)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -163,6 +177,9 @@ class Slice(Op):
         kept = ceil_div(end - first, self.step)
         rules.require(kept >= 1, "stop", f"nothing is left from {self.start} to {self.stop}")
         return (x.with_shape(*x.shape[:axis], kept, *x.shape[axis + 1 :]),)
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        return super().storage(inputs, outputs) if self.step == 1 else Storage.STRIDED
 
     def _ends(self, size: Size) -> tuple[Size, Size]:
         first = self.start if self.start >= 0 else size + self.start
@@ -204,8 +221,10 @@ class ChannelShuffle(Op):
 
     name: ClassVar[str] = "channel_shuffle"
     family: ClassVar[str] = "plumbing"
+    channels_at: ClassVar[int | None] = 0
+    elsewhere: ClassVar[str] = "channelshuffle nativechannelshuffle"
 
-    groups: int = param(INT, "number of groups, which divide the channels")
+    groups: int = param(INT, "number of groups, which divide the channels", told="{} groups")
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs

@@ -22,6 +22,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import BINS, Op, Rules, Tensors, Window, Windows, elements, written
 from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
+from netdsl.ops.facts import Bins, Edges, by, kernel_words
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands, padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
@@ -194,6 +195,9 @@ class MaxPool(_Pool):
     """
 
     name: ClassVar[str] = "maxpool"
+    title: ClassVar[str] = "max pool"
+    gives: ClassVar[str] = "max"
+    elsewhere: ClassVar[str] = "maxpool maxpooling"
     border: ClassVar[str] = ", value=-3.4e38"
 
     kernel: int | Parts = param(SIZE, "size of a window")
@@ -242,12 +246,15 @@ class AvgPool(_Pool):
     """
 
     name: ClassVar[str] = "avgpool"
+    title: ClassVar[str] = "avg pool"
+    gives: ClassVar[str] = "mean"
+    elsewhere: ClassVar[str] = "avgpool averagepool averagepooling"
 
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
     padding: int | Parts = param(SIZE, "cells of zero on each side", 0)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
-    count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True)
+    count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True, told=None)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -307,8 +314,11 @@ class LpPool(_Pool):
     """
 
     name: ClassVar[str] = "lppool"
+    title: ClassVar[str] = "Lp pool"
+    gives: ClassVar[str] = "p-norm"
+    elsewhere: ClassVar[str] = "lppool"
 
-    p: float = param(FLOAT, "the power; 1 gives the sum of each window")
+    p: float = param(FLOAT, "the power; 1 gives the sum of each window", told="p = {}")
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
@@ -345,6 +355,11 @@ class LpPool(_Pool):
         return to.node("Pow", [summed, to.number(1.0 / self.p)])
 
 
+def bin_edges(size: int, bins: int) -> Edges:
+    """PyTorch's adaptive bins: bin i covers `[i*size // bins, ceil((i + 1)*size / bins))`."""
+    return tuple((i * size // bins, -(-(i + 1) * size // bins)) for i in range(bins))
+
+
 def bin_links(size: Size, bins: Size) -> Size | None:
     """The cells in all of the adaptive bins of an axis; neighbours share one where they overlap."""
     assert isinstance(bins, int)
@@ -363,7 +378,7 @@ class _Adaptive(Op):
     family: ClassVar[str] = "pooling"
     kind: ClassVar[str] = ""
 
-    size: int | Parts = param(SIZE, "size of the result")
+    size: int | Parts = param(SIZE, "size of the result", told=None)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -390,6 +405,23 @@ class _Adaptive(Op):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
         return [(0, (wanted[0], *(binned(*pair) for pair in sizes)))]
+
+    def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins:
+        sizes = zip(fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
+        return Bins((tuple(bin_edges(*pair) for pair in sizes),), self.gives)
+
+    def headline(self, inputs: Tensors) -> str:
+        return f"{self.title} {kernel_words(self.size, len(inputs[0].spatial))}"
+
+    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
+        return self.headline(inputs)
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        if set(outputs[0].spatial) == {1}:
+            return f"{self.gives} of each map"
+        bins = f"{by(outputs[0].spatial)} bins"
+        same = inputs[0].spatial == outputs[0].spatial
+        return f"{bins} of one pixel" if same else f"{self.gives} of {bins}"
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
@@ -430,6 +462,9 @@ class AdaptiveMaxPool(_Adaptive):
     """
 
     name: ClassVar[str] = "adaptive_maxpool"
+    title: ClassVar[str] = "max pool to"
+    gives: ClassVar[str] = "max"
+    elsewhere: ClassVar[str] = "adaptivemaxpool adaptivemaxpooling"
     kind: ClassVar[str] = "Max"
 
 
@@ -441,6 +476,9 @@ class AdaptiveAvgPool(_Adaptive):
     """
 
     name: ClassVar[str] = "adaptive_avgpool"
+    title: ClassVar[str] = "avg pool to"
+    gives: ClassVar[str] = "mean"
+    elsewhere: ClassVar[str] = "adaptiveavgpool adaptiveaveragepooling"
     kind: ClassVar[str] = "Avg"
 
 
@@ -466,6 +504,9 @@ class _Global(Op):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"{self.gives} of each map"
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axes = tuple(range(-(inputs[0].rank - 1), 0))
         return TorchCall(self.method, (In(0),), keywords(dim=axes))
@@ -482,6 +523,9 @@ class GlobalMaxPool(_Global):
     """
 
     name: ClassVar[str] = "global_maxpool"
+    title: ClassVar[str] = "global max pool"
+    gives: ClassVar[str] = "max"
+    elsewhere: ClassVar[str] = "globalmaxpooling gmp"
     method: ClassVar[str] = ".amax"
     onnx_operator: ClassVar[str] = "ReduceMax"
 
@@ -494,5 +538,8 @@ class GlobalAvgPool(_Global):
     """
 
     name: ClassVar[str] = "global_avgpool"
+    title: ClassVar[str] = "global avg pool"
+    gives: ClassVar[str] = "mean"
+    elsewhere: ClassVar[str] = "globalaveragepooling globalavgpool gap"
     method: ClassVar[str] = ".mean"
     onnx_operator: ClassVar[str] = "ReduceMean"

@@ -10,11 +10,18 @@ from netdsl.ir.dim import Size, ceil_div
 from netdsl.ops.axes import at_least, axis_name, known_channels, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.cells import Indices, Product, Reads, binned, fixed, reshaped, slid
+from netdsl.ops.facts import Bins, Edges
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import INTS, choice, param
-from netdsl.ops.pool import bin_links
+from netdsl.ops.pool import bin_edges, bin_links
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+
+
+def _paper_edges(size: int, bins: int) -> Edges:
+    """The windows of the paper: `ceil(size/bins)` wide and `size // bins` apart."""
+    step, wide = size // bins, -(-size // bins)
+    return tuple((i * step, i * step + wide) for i in range(bins))
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,15 @@ class Spp(Op):
 
     name: ClassVar[str] = "spp"
     family: ClassVar[str] = "pyramid"
+    title: ClassVar[str] = "spatial pyramid pool"
+    joins_axes: ClassVar[bool] = True
+    elsewhere: ClassVar[str] = "spatialpyramidpooling"
 
     levels: tuple[int, ...] = param(INTS, "bins along each axis, a level each", [1, 2, 4])
-    mode: str = param(choice("max", "avg"), "what a bin gives", "max")
-    bins: str = param(choice("adaptive", "paper"), "how the windows lie", "adaptive")
+    mode: str = param(choice("max", "avg"), "what a bin gives", "max", told="{}")
+    bins: str = param(
+        choice("adaptive", "paper"), "how the windows lie", "adaptive", told="{}'s windows"
+    )
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
@@ -98,6 +110,15 @@ class Spp(Op):
         if self.bins == "adaptive":
             return binned(wanted, size, n)
         return slid(wanted, size, -(-size // n), size // n, 0, 1)
+
+    def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins:
+        edges = bin_edges if self.bins == "adaptive" else _paper_edges
+        sizes = fixed(inputs[0].spatial)
+        levels = tuple(tuple(edges(size, n) for size in sizes) for n in self.levels)
+        return Bins(levels, self.mode, is_joined=True)
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"{self.mode}, levels {', '.join(map(str, self.levels))}"
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         target = "SpatialPyramidPool" if self.bins == "adaptive" else "PaperPyramidPool"

@@ -18,15 +18,17 @@ class _Dropping(Op):
     """What they share: a share between 0 and 1, and a kept shape."""
 
     family: ClassVar[str] = "regularising"
-    is_view: ClassVar[bool] = True
 
-    p: float = param(FLOAT, "share that is dropped", 0.5)
+    p: float = param(FLOAT, "share that is dropped", 0.5, told="{} dropped")
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         need_float(inputs[0], rules, self.name)
         if not 0 <= self.p <= 1:
             rules.refuse("p", f"a share lies between 0 and 1, not at {self.p}", code="bad-argument")
         return inputs
+
+    def share_dropped(self) -> float:
+        return self.p
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, wanted)]
@@ -54,6 +56,8 @@ class ChannelDropout(_Dropping):
     """
 
     name: ClassVar[str] = "channel_dropout"
+    channels_at: ClassVar[int | None] = 0
+    elsewhere: ClassVar[str] = "dropout1d dropout2d dropout3d spatialdropout featuredropout"
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         spatial_rank(inputs[0], rules, "channel_dropout")
@@ -70,6 +74,7 @@ class DropPath(_Dropping):
     """
 
     name: ClassVar[str] = "drop_path"
+    elsewhere: ClassVar[str] = "stochasticdepth droppath"
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("DropPath", (From(self.p, "p"),), helper="regularise")

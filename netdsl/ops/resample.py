@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
@@ -24,6 +25,7 @@ from netdsl.ops.axes import (
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
+from netdsl.ops.facts import TIMES, Work, by
 from netdsl.ops.interpolation import (
     cells_to_spare,
     interpolated,
@@ -83,7 +85,7 @@ class Upsample(Op):
 
     name: ClassVar[str] = "upsample"
     family: ClassVar[str] = "resampling"
-    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    elsewhere: ClassVar[str] = "interpolate upsample upsampling upsamplingnearest upsamplenearest"
 
     scale: Fraction | tuple[Fraction, ...] | None = param(
         optional(SCALE), "factor, one for all axes or one each", None
@@ -274,6 +276,14 @@ class Upsample(Op):
             found.update(near)
         return bordered(found, size, "replicate")
 
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        return (f"{self.mode}, to {f' {TIMES} '.join(map(size, outputs[0].spatial))}",)
+
+    def says(self, inputs: Tensors, outputs: Tensors) -> str:
+        return f"{self.mode} to {by(outputs[0].spatial)}"
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         mode = changed(mode=(From(self.mode, "mode"), "nearest"))
@@ -377,6 +387,8 @@ class PixelShuffle(Op):
 
     name: ClassVar[str] = "pixel_shuffle"
     family: ClassVar[str] = "resampling"
+    work: ClassVar[Work] = Work.MOVES
+    elsewhere: ClassVar[str] = "pixelshuffle subpixel"
 
     factor: int = param(INT, "the r of the formula")
 
@@ -426,6 +438,9 @@ class PixelUnshuffle(Op):
 
     name: ClassVar[str] = "pixel_unshuffle"
     family: ClassVar[str] = "resampling"
+    work: ClassVar[Work] = Work.MOVES
+    zoom: ClassVar[int] = -1
+    elsewhere: ClassVar[str] = "pixelunshuffle"
 
     factor: int = param(INT, "the r of the formula")
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
-from netdsl.ir.dim import Size, floor_div
+from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.drift import steady
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
+from netdsl.ops.facts import TIMES, Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -41,8 +42,14 @@ class Pad(Op):
 
     name: ClassVar[str] = "pad"
     family: ClassVar[str] = "size"
+    elsewhere: ClassVar[str] = "zeropadding zeropad pad"
 
-    amount: object = param(SYMBOLIC_SIZE, "cells on both sides, one for all axes or one each", 0)
+    amount: object = param(
+        SYMBOLIC_SIZE,
+        "cells on both sides, one for all axes or one each",
+        0,
+        told="{} on each side",
+    )
     left: object = param(SYMBOLIC_SIZE, "more cells before the width", 0)
     right: object = param(SYMBOLIC_SIZE, "more cells after the width", 0)
     top: object = param(SYMBOLIC_SIZE, "more cells before the height", 0)
@@ -50,7 +57,10 @@ class Pad(Op):
     front: object = param(SYMBOLIC_SIZE, "more cells before the depth", 0)
     back: object = param(SYMBOLIC_SIZE, "more cells after the depth", 0)
     mode: str = param(
-        choice("constant", "reflect", "replicate", "circular"), "what the cells hold", "constant"
+        choice("constant", "reflect", "replicate", "circular"),
+        "what the cells hold",
+        "constant",
+        told="{}",
     )
     value: float = param(FLOAT, "the constant", 0.0)
 
@@ -123,6 +133,15 @@ class Pad(Op):
         )
         return [(0, (wanted[0], *axes))]
 
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        """Amounts that depend on sizes are told by what they come to."""
+        if not any(isinstance(value, Dim) for _, value in self.settings()):
+            return super().told(inputs, outputs, size)
+        mode = (self.mode,) if self.mode != "constant" else ()
+        return (f"to {TIMES.join(map(size, outputs[0].spatial))}", *mode)
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         amounts = reversed(self._amounts(inputs[0].rank - 1, Rules()))
         flat = tuple(n for pair in amounts for n in pair)
@@ -135,8 +154,18 @@ class Pad(Op):
         return padded(to, x, self._amounts(to.tensors[0].rank - 1, Rules()), self.mode, self.value)
 
 
+class _Cropping(Op):
+    """What layers share that keep a part of a map, which PyTorch does not copy."""
+
+    family: ClassVar[str] = "size"
+
+    def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
+        kept = inputs[0].spatial == outputs[0].spatial
+        return Storage.VIEW if kept else Storage.STRIDED
+
+
 @dataclass(frozen=True)
-class Crop(Op):
+class Crop(_Cropping):
     """Keeps `size` cells of each axis, from `offset` on.
 
     crop(6): [3, 8, 8] -> [3, 6, 6]
@@ -144,10 +173,10 @@ class Crop(Op):
     """
 
     name: ClassVar[str] = "crop"
-    family: ClassVar[str] = "size"
-    is_view: ClassVar[bool] = True
 
-    size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
+    size: object = param(
+        SIZE_OR_VALUE, "cells to keep, or a value whose size is kept", told="to {}"
+    )
     offset: object = param(SYMBOLIC_SIZE, "cells left out before, an axis each", 0)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -187,17 +216,17 @@ class Crop(Op):
 
 
 @dataclass(frozen=True)
-class CenterCrop(Op):
+class CenterCrop(_Cropping):
     """Keeps `size` cells in the middle of each axis; an odd rest leaves one more at the end.
 
     center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
     """
 
     name: ClassVar[str] = "center_crop"
-    family: ClassVar[str] = "size"
-    is_view: ClassVar[bool] = True
 
-    size: object = param(SIZE_OR_VALUE, "cells to keep, or a value whose size is kept")
+    size: object = param(
+        SIZE_OR_VALUE, "cells to keep, or a value whose size is kept", told="to {}"
+    )
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         x = inputs[0]

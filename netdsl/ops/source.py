@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import check_weight
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.cells import Product, Reads
+from netdsl.ops.facts import by
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INTS, param
 from netdsl.ops.recipe import From, TorchRecipe, TorchWeight
@@ -21,6 +23,7 @@ class Weight(Op):
     """A learned tensor of the shape stored, filled with a number; its path is its own key."""
 
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
+    title: ClassVar[str] = "learned weight"
 
     shape: tuple[int, ...] = param(INTS, "the shape as stored, with no batch axis")
     fill: float = param(FLOAT, "what it begins with", 0.0)
@@ -28,6 +31,11 @@ class Weight(Op):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         check_weight(self.shape, rules, "shape")
         return (Tensor(self.shape, "float32", batched=False),)
+
+    def told(
+        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
+    ) -> tuple[str, ...]:
+        return (by(self.shape),)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         return (WeightSpec("", self.shape, "constant", fill=self.fill),)

@@ -1,1 +1,1 @@
-"""Graph to graph: what changes a checked network, a function a file."""
+"""From graph to graph: what changes a checked network, one function a file."""

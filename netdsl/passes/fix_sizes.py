@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
-from netdsl.ir.graph import Argument, Graph, Layer, OpLike, Value
+from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Refusal
+from netdsl.ops.base import Op, Refusal, types_of
 from netdsl.ops.rule import by_rule
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
-    """The graph with these symbols fixed; it is changed in place and returned.
+    """The graph with these symbols fixed; its parts are changed in place.
 
     Requirements that hold then are gone; one that does not is False. Nothing is decided anew, so
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
@@ -29,14 +29,14 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     for scope in graph.root.scopes():
         scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
     conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
-    graph.requirements = tuple(
+    requirements = tuple(
         replace(requirement, condition=condition)
         for requirement, condition in zip(graph.requirements, conditions, strict=True)
         if condition is not True
     )
-    graph.where = substitute_in(graph.where, sizes)
-    graph.symbols = tuple(name for name in graph.symbols if name not in sizes)
-    return graph
+    symbols = tuple(name for name in graph.symbols if name not in sizes)
+    where = substitute_in(graph.where, sizes)
+    return replace(graph, symbols=symbols, where=where, requirements=requirements)
 
 
 def is_legal(graph: Graph) -> bool:
@@ -44,15 +44,13 @@ def is_legal(graph: Graph) -> bool:
 
     So do the calls of a shared layer, which must still be alike.
     """
-    running = graph.inference_nodes()
-    for node in graph.nodes():
-        if node not in running:
-            continue
+    for node in graph.inference_nodes():
+        inputs, outputs = types_of(node)
         try:
-            judged = by_rule(node.op, tuple(value.type for value in node.inputs))
+            judged = by_rule(node.op, inputs)
         except Refusal:
             return False
-        if judged.types != tuple(value.type for value in node.outputs):
+        if judged.types != outputs:
             return False
     return is_shared_rightly(graph)
 
@@ -63,10 +61,9 @@ def _values(graph: Graph) -> list[Value]:
 
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
-    if is_dataclass(layer.op):
-        op = cast(Any, layer.op)
-        changed = {f.name: _fixed(getattr(op, f.name), sizes) for f in fields(op)}
-        layer.op = cast(OpLike, replace(op, **changed))
+    op = cast(Op, layer.op)
+    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in op.settings()}
+    layer.op = replace(op, **changed)
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
 
 

@@ -1,4 +1,4 @@
-"""Floor 1: the text of a file and its tree."""
+"""The text of a file and its tree: the parser, and the way back to text."""
 
 from netdsl.syntax import ast
 from netdsl.syntax.parser import grammar_text, parse

@@ -29,7 +29,7 @@ def parse(source: Source, sink: Sink) -> ast.File | None:
     """The tree of a file; None if it has syntax errors, which go to the sink. Never raises."""
     if not _is_text(source, sink):
         return None
-    lark, builder, lock = _machine()
+    lark, builder, lock = machine()
     tokens = tokenize(lark, source, sink)
     if tokens is None:
         return None
@@ -71,7 +71,7 @@ class _KeepAll:
 
 
 @cache
-def _machine() -> tuple[Lark, Builder, Lock]:
+def machine() -> tuple[Lark, Builder, Lock]:
     """The parser and the builder it calls, made once; the lock keeps threads apart."""
     builder = Builder()
     lark = Lark(

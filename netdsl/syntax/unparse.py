@@ -8,7 +8,6 @@ from a text says nothing of this; its lines are broken where they would become t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TypeAlias
@@ -16,13 +15,13 @@ from typing import TypeAlias
 from netdsl.diagnostics import Span
 from netdsl.syntax import ast
 from netdsl.syntax import unparse_inline as inline
+from netdsl.syntax.lexing import COMMENT
 from netdsl.syntax.recursion import deep_recursion
 from netdsl.syntax.unparse_lines import Lines
 
 WIDTH = 120
 INDENT = 4
 
-COMMENT = re.compile(r"#[^\n]*")
 
 Bracketed: TypeAlias = tuple[Span, str, Callable[[], None]]
 """A part between brackets: where it stands, its text on one line, and what writes it."""
@@ -195,10 +194,6 @@ class _Printer:
         """The column at which the first item of a row ends."""
         start = self.lines.column if is_first else outer + INDENT + len("-> ")
         return start + len(inline.item(item))
-
-    def _needs_line(self, before: Span, span: Span) -> bool:
-        """Whether a part goes to a new line although there is room."""
-        return self.lines.needs_line(span) or _is_split(before, span.start)
 
     # --- items of chains --------------------------------------------------------------------
 

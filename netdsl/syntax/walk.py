@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from typing import Any, TypeVar, cast
 
 from netdsl.diagnostics import Span
 
@@ -38,6 +39,19 @@ def are_equal(one: object, other: object) -> bool:
             return False
         stack.extend((getattr(a, name), getattr(b, name)) for name in names)
     return True
+
+
+T = TypeVar("T")
+
+
+def moved(tree: T, span: Span) -> T:
+    """The tree with all of its parts at one place."""
+    if isinstance(tree, tuple):
+        return cast(T, tuple(moved(part, span) for part in cast(tuple[object, ...], tree)))
+    if not is_dataclass(tree):
+        return tree
+    parts = {name: moved(getattr(tree, name), span) for name in _parts(type(tree))}
+    return cast(T, replace(cast(Any, tree), **parts, span=span))
 
 
 @cache

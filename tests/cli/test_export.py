@@ -186,6 +186,19 @@ def test_options_that_can_not_be(file: Path, arguments: tuple[object, ...]) -> N
     assert left(file.parent) == before
 
 
+def test_names_that_there_are_stand_in_their_order(tmp_path: Path) -> None:
+    names = ["x", "b", "y", "a", "z", "w", "c", "v"]
+    lines = [f"input {name}: [2]" for name in names[:4]] + [
+        f"output {new} = {old} -> relu" for old, new in zip(names[:4], names[4:], strict=True)
+    ]
+    (tmp_path / "a.net").write_text("net A {\n" + "\n".join(lines) + "\n}\n")
+    result = export(tmp_path / "a.net", "-o", tmp_path / "a.onnx", "--names", "q=r")
+    assert (result.exit_code, result.output) == (
+        2,
+        f"netdsl: there is no input or output q; there are {', '.join(names)}\n",
+    )
+
+
 def test_a_size_outside_of_the_contract(file: Path) -> None:
     result = export(file, "-o", file.with_suffix(".onnx"), "--size", "H=2,W=9")
     assert result.exit_code == 1

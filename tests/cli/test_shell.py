@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from netdsl import cli
 from netdsl.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +76,7 @@ def test_a_mistake_of_ours_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr(cli, "check", broken)
+    monkeypatch.setattr("netdsl.cli.commands.check.check", broken)
     result = CliRunner().invoke(main, ["check", LENET])
     assert result.exit_code == 2
     assert "netdsl: internal error: KeyError: 'x'" in result.output

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl import lints
 from netdsl.lints import LINTS, WARNINGS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -36,6 +37,7 @@ SPEAKS = {
         net("flatten -> linear(8) -> batchnorm"),
         net("conv_transpose(8, 3, bias=true) -> instancenorm"),
         net("B -> B", before="block B { conv(8, 3) -> batchnorm }"),
+        net("a: conv(8, 3) -> batchnorm -> maxpool(2) -> upsample(size=a)"),
     ],
     "tight-where": [
         net("relu", image="[3, H, W] where H >= 2"),
@@ -90,6 +92,7 @@ SILENT = {
         net("conv(8, 3) -> relu -> batchnorm"),
         net("c: conv(8, 3) -> batchnorm -> add { identity ; c }"),
         net("B(batchnorm) -> B(relu)", before="block B(n: layer) { conv(8, 3) -> n }"),
+        net("a: conv(8, 3) -> batchnorm ; output aux = a -> relu when training"),
     ],
     "tight-where": [
         net("conv(3, 5)", image="[3, H, W] where H >= 5, W > 4"),
@@ -163,6 +166,19 @@ def test_no_example_is_odd(example: Path) -> None:
     assert "odd-argument" not in [w.code for w in netdsl.load(example).warnings]
 
 
+@pytest.mark.parametrize("text", SPEAKS["bias-before-norm"])
+def test_a_bias_before_a_norm_changes_nothing(text: str) -> None:
+    """In training, where the norm takes the mean of what comes in."""
+    torch = pytest.importorskip("torch")
+    module = netdsl.loads(text, allow=["bias-before-norm"]).torch(seed=0).train()
+    x = torch.rand(4, 3, 32, 32)
+    before = module(x)
+    for name, weight in module.named_parameters():
+        if name.endswith("bias") and weight.abs().max() > 0:  # those of norms begin at 0
+            weight.data += 1.0
+    torch.testing.assert_close(module(x), before, atol=1e-4, rtol=1e-4)
+
+
 def test_a_refused_depthwise_kernel_is_not_taken_for_channels() -> None:
     for chain, meant in ("conv(3, 99, 7)", True), ("conv(3, 99, 1, groups=3)", False):
         with pytest.raises(netdsl.DiagnosticError) as caught:
@@ -174,6 +190,11 @@ def test_a_refused_depthwise_kernel_is_not_taken_for_channels() -> None:
 def test_every_warning_has_cases() -> None:
     assert set(SPEAKS) == set(SILENT) == WARNINGS
     assert {rule.__name__.replace("_", "-") for rule in LINTS} < WARNINGS
+
+
+def test_every_file_is_a_lint_and_runs_in_the_order_of_the_names() -> None:
+    names = {path.stem for path in Path(lints.__file__).parent.glob("*.py")}
+    assert [lint.__name__ for lint in LINTS] == sorted(names - {"__init__", "silence", "subject"})
 
 
 @pytest.mark.parametrize(("code", "text"), cases(SPEAKS))

@@ -9,7 +9,7 @@ from lark import Token
 from netdsl.diagnostics import Sink, Source, Span
 from netdsl.syntax import ast
 from netdsl.syntax.lexing import tokenize
-from netdsl.syntax.parser import _machine
+from netdsl.syntax.parser import machine
 
 NOWHERE = Span(Source("<made>", ""), 0, 0)
 NAMES = ["x", "width", "in_features", "H", "layer3", "_k", "Conv"]
@@ -277,7 +277,7 @@ class Trees:
 def laid_out_anew(text: str, seed: int, comments: bool = True) -> str:
     """The same tokens with other spaces, lines and comments, wherever the language allows them."""
     random = Random(seed)
-    code = [t for t in _machine()[0].lex(text) if t.type != "COMMENT"]
+    code = [t for t in machine()[0].lex(text) if t.type != "COMMENT"]
     out: list[str] = []
     stack: list[str] = []
     for index, token in enumerate(code):
@@ -309,7 +309,7 @@ def _comment(random: Random, index: int) -> str:
 
 def tokens_of(text: str) -> list[tuple[str, str]]:
     """The parser's tokens of a text."""
-    found = tokenize(_machine()[0], Source("t.net", text), Sink())
+    found = tokenize(machine()[0], Source("t.net", text), Sink())
     assert found is not None
     return [
         (t.type, str(t)) for tokens in found.definitions for t in tokens if isinstance(t, Token)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netdsl.analyses.cost import count_parameters
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Node
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 
 
 def parameters_of(nodes: Sequence[Node]) -> int:
@@ -19,8 +19,7 @@ def macs_of(nodes: Sequence[Node]) -> Size:
     """Multiply-adds for one sample."""
     total: Size = 0
     for node in nodes:
-        assert isinstance(node.op, Op)
-        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+        types = types_of(node)
         if not any(isinstance(n, int) and n < 1 for side in types for t in side for n in t.shape):
-            total = total + node.op.macs(*types)
+            total = total + op_of(node).macs(*types)
     return total

@@ -13,7 +13,15 @@ from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
-from netdsl.backends.diagram.options import SHOWN, SMALLEST_PRINT, DrawError, Options, check_options
+from netdsl.backends.diagram.options import (
+    FORMS,
+    INCH,
+    SHOWN,
+    SMALLEST_PRINT,
+    DrawError,
+    Options,
+    check_options,
+)
 from netdsl.backends.diagram.page.html import html
 from netdsl.backends.diagram.page.picture_page import picture_page
 from netdsl.backends.diagram.scene import Picture
@@ -22,7 +30,6 @@ from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volumes.picture import volumes_picture
 from netdsl.ir.graph import Graph
 
-FORMS = ("svg", "png", "pdf", "dot", "html")
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 
@@ -115,7 +122,7 @@ def render(picture: Picture, form: str, options: Options) -> bytes:
     if form == "pdf":
         return raster.pdf(picture, colours, options.width)
     if form == "dot":
-        return raster.painted(picture, colours, raster.POINTS_PER_INCH).encode()
+        return raster.painted(picture, colours, INCH).encode()
     if form == "html":
         return picture_page(picture, colours).encode()
     raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
@@ -159,7 +166,7 @@ def _small_print(picture: Picture, options: Options) -> list[str]:
             f"{SMALLEST_PRINT:g}; {_way_out(options)}"
         )
     if high > 2 * options.width:
-        found.append(f"at this width the picture is {high / 72:.0f} inches high")
+        found.append(f"at this width the picture is {high / INCH:.0f} inches high")
     return found
 
 

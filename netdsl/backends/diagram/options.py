@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
+FORMS = ("svg", "png", "pdf", "dot", "html")
 LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
 THEMES = ("light", "dark", "auto", "print")
 ENGINES = ("pure", "system")
+INCH = 72
+"""Points: lengths on paper are in points."""
 SMALLEST_PRINT = 6.0
 """Points; smaller letters can't be read on paper."""
 
@@ -42,6 +46,21 @@ class Options:
     def chooses_blocks(self) -> bool:
         """Whether it is said which blocks are open."""
         return bool(self.expand) or self.depth is not None
+
+
+class Choices(TypedDict, total=False):
+    """Those of `Options` that are chosen, as keywords."""
+
+    level: str
+    expand: tuple[str, ...]
+    depth: int | None
+    neurons: tuple[str, ...]
+    theme: str
+    title: str | None
+    width: float | None
+    direction: str
+    show: frozenset[str]
+    engine: str
 
 
 def check_options(options: Options) -> None:

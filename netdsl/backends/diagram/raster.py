@@ -12,10 +12,10 @@ from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.options import INCH
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
-POINTS_PER_INCH = 72
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
 PACKAGED = "Helvetica", "Helvetica-Bold"
 """Fonts as the package of Graphviz knows them, regular and bold."""
@@ -32,7 +32,7 @@ def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -
 
 def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
     """One page of the picture's size. Needs the `dot` of the system."""
-    source = painted(picture, theme, POINTS_PER_INCH, width, OF_SYSTEM)
+    source = painted(picture, theme, INCH, width, OF_SYSTEM)
     return run(source, "pdf", "system", placed=True)
 
 
@@ -45,7 +45,7 @@ def painted(
     graph = Digraph("picture")
     graph.attr("graph", bgcolor=theme["paper"], pad="0", margin="0", dpi=f"{dpi:g}")
     if width is not None:
-        inches = width / POINTS_PER_INCH
+        inches = width / INCH
         graph.attr("graph", size=f"{inches:.3f},{inches * height / picture.width:.3f}!")
     graph.attr(
         "node",

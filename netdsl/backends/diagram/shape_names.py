@@ -9,6 +9,7 @@ from netdsl.ir.tensor import Shape
 
 LONGEST_FORMULA = 5
 TIMES = "×"
+MINUS = "\N{MINUS SIGN}"
 
 
 class ShapeNames:

@@ -32,6 +32,8 @@ _COLOURS = {
     "norm.line": ("#8a7348", "#c7b287", "#181818"),
     "move.fill": ("#f7f2f5", "#2b2329", "#f8f8f8"),
     "move.line": ("#92708a", "#c6a3bd", "#191919"),
+    "other.fill": ("#f2f2d9", "#2f3014", "#f7f7f7"),
+    "other.line": ("#74762f", "#bdbf72", "#1b1b1b"),
     "block.fill": ("#fbfcfe", "#12181f", "#fffffe"),
     "block.line": ("#3a5a7c", "#90b4d8", "#101010"),
     "focus": ("#c2410c", "#ff8a4c", "#1a1a1a"),

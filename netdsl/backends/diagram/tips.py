@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdsl.analyses.cost import layer_text
 from netdsl.backends.diagram.units import Unit
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of
 
 LONGEST_LINE = 90
 
@@ -14,8 +14,7 @@ def tip(unit: Unit) -> str:
     lines = [_name(unit)]
     if not unit.is_block:
         for node in unit.nodes:
-            assert isinstance(node.op, Op)
-            lines.append(f"{node.path}: {layer_text(node.op)}")
+            lines.append(f"{node.path}: {layer_text(op_of(node))}")
     shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
     shapes_out = ", ".join(str(value.type) for value in unit.outputs)
     lines.append(f"{shapes_in} → {shapes_out}")

@@ -5,15 +5,16 @@ Every node of the graph is in exactly one unit, at every level of detail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
-from netdsl.ops.base import Op
+from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
+from netdsl.ops.base import op_of
+from netdsl.ops.facts import Work
 
 TAILS = ("norms", "activations", "regularising")
 FEWEST_TO_FOLD = 2
@@ -89,44 +90,25 @@ class Unit:
             yield from copy
 
 
-@dataclass(slots=True)
-class Uses:
-    """Who reads each value: the nodes, and whether the network gives it out.
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around the parts: who takes their values, what each of them is called."""
 
-    `paths` tells what nodes and scopes are called, each differently.
-    """
-
-    readers: dict[Value, list[Node]]
-    given: set[Value]
-    paths: dict[Child, str]
-
-    @classmethod
-    def of(cls, graph: Graph) -> Uses:
-        readers: dict[Value, list[Node]] = {}
-        for node in graph.nodes():
-            for value in node.inputs:
-                readers.setdefault(value, []).append(node)
-        given = {output.value for output in graph.outputs}
-        return cls(readers, given, call_paths(graph))
-
-    def only_reader(self, value: Value) -> Node | None:
-        """The one node that reads a value, if nobody else does."""
-        found = self.readers.get(value, [])
-        return found[0] if len(found) == 1 and value not in self.given else None
+    uses: Uses
+    paths: Mapping[Child, str]
 
 
 def units_of(graph: Graph, *, fold: bool = True) -> tuple[Unit, ...]:
     """The units of a network, blocks closed; without `fold` each node is one of its own."""
-    uses = Uses.of(graph)
-    return _parts(graph.root, uses, fold)
+    return _parts(graph.root, _Around(graph.uses, call_paths(graph)), fold)
 
 
-def _parts(scope: Scope, uses: Uses, fold: bool) -> tuple[Unit, ...]:
+def _parts(scope: Scope, around: _Around, fold: bool) -> tuple[Unit, ...]:
     found: list[Unit] = []
     run: list[Node] = []
 
     def close() -> None:
-        found.extend(_layers(run, uses, fold))
+        found.extend(_layers(run, around, fold))
         run.clear()
 
     for child in _children(scope):
@@ -134,24 +116,24 @@ def _parts(scope: Scope, uses: Uses, fold: bool) -> tuple[Unit, ...]:
             run.append(child)
         else:
             close()
-            found.append(_block(child, uses, fold))
+            found.append(_block(child, around, fold))
     close()
-    return tuple(_repeats(_joined(found, uses), uses)) if fold else tuple(found)
+    return tuple(_repeats(_joined(found, around), around)) if fold else tuple(found)
 
 
-def _joined(units: Sequence[Unit], uses: Uses) -> list[Unit]:
+def _joined(units: Sequence[Unit], around: _Around) -> list[Unit]:
     """An `identity` goes with the layer that reads it."""
     homes = {node: unit for unit in units if not unit.is_block for node in unit.nodes}
     found = dict(zip(units, units, strict=True))
     for unit in units:
         if unit.is_block or len(unit.nodes) != 1 or not _passes_on(unit.node):
             continue
-        reader = uses.only_reader(unit.node.output)
+        reader = around.uses.only_reader(unit.node.output)
         home = homes.get(reader) if reader is not None else None
         if home is None or home is unit:
             continue
         there = found[home]
-        found[home] = _unit(there.path, (*found.pop(unit).nodes, *there.nodes), uses)
+        found[home] = _unit(there.path, (*found.pop(unit).nodes, *there.nodes), around)
     return list(found.values())
 
 
@@ -167,22 +149,22 @@ def _children(scope: Scope) -> Iterator[Node | Scope]:
             yield from _children(child)
 
 
-def _block(scope: Scope, uses: Uses, fold: bool) -> Unit:
-    parts = _parts(scope, uses, fold)
+def _block(scope: Scope, around: _Around, fold: bool) -> Unit:
+    parts = _parts(scope, around, fold)
     if (
         fold and len(parts) == 1 and parts[0].count == 1
     ):  # a block of one unit is that unit, by the block's name
         (part,) = parts
         if part.is_block or not part.scope:
-            path = uses.paths[scope] or part.path
+            path = around.paths[scope] or part.path
             return replace(part, path=path, scope=part.scope or scope)
-    return _unit(uses.paths[scope], tuple(scope.nodes()), uses, scope, parts)
+    return _unit(around.paths[scope], tuple(scope.nodes()), around, scope, parts)
 
 
 def _unit(
     path: str,
     nodes: tuple[Node, ...],
-    uses: Uses,
+    around: _Around,
     scope: Scope | None = None,
     parts: tuple[Unit, ...] = (),
 ) -> Unit:
@@ -193,48 +175,39 @@ def _unit(
         value
         for node in nodes
         for value in node.outputs
-        if value in uses.given
-        or any(reader not in inside for reader in uses.readers.get(value, []))
-        or not uses.readers.get(value)
+        if around.uses.leaves(value, inside) or not around.uses.readers(value)
     )
     return Unit(path, (nodes,), tuple(inputs), outputs, scope, parts)
 
 
-def _layers(run: Sequence[Node], uses: Uses, fold: bool) -> Iterator[Unit]:
+def _layers(run: Sequence[Node], around: _Around, fold: bool) -> Iterator[Unit]:
     """Nodes in a row; a convolution takes the normalisation and activation behind it along."""
     index = 0
     while index < len(run):
         stretch = [run[index]]
         index += 1
-        while fold and index < len(run) and _belongs(stretch, run[index], uses):
+        while fold and index < len(run) and _belongs(stretch, run[index], around):
             stretch.append(run[index])
             index += 1
-        yield _unit(uses.paths[stretch[0]], tuple(stretch), uses)
+        yield _unit(around.paths[stretch[0]], tuple(stretch), around)
 
 
 def _passes_on(node: Node) -> bool:
-    return node.op.name == "identity"
+    return op_of(node).work is Work.PASSES
 
 
-def _belongs(stretch: list[Node], node: Node, uses: Uses) -> bool:
+def _belongs(stretch: list[Node], node: Node, around: _Around) -> bool:
     head, last = stretch[0], stretch[-1]
-    starts = family(head) in ("convolution", "norms") or head.op.name == "linear"
-    if not starts or family(node) not in TAILS or len(last.outputs) != 1:
+    if not op_of(head).leads or node.op.family not in TAILS or len(last.outputs) != 1:
         return False
-    if family(head) == "norms" and (len(stretch) > 1 or family(node) != "activations"):
+    if head.op.family == "norms" and (len(stretch) > 1 or node.op.family != "activations"):
         return False
-    if any(family(node) == family(before) for before in stretch[1:]):
+    if any(node.op.family == before.op.family for before in stretch[1:]):
         return False
-    return node.inputs == (last.output,) and uses.only_reader(last.output) is node
+    return node.inputs == (last.output,) and around.uses.only_reader(last.output) is node
 
 
-def family(node: Node) -> str:
-    """The family of a node's layer; empty for learned tensors that stand alone."""
-    assert isinstance(node.op, Op)
-    return node.op.family
-
-
-def _repeats(units: Sequence[Unit], uses: Uses) -> Iterator[Unit]:
+def _repeats(units: Sequence[Unit], around: _Around) -> Iterator[Unit]:
     """Equal units in a row, each reading all of the one before and nothing else, as one."""
     index = 0
     while index < len(units):
@@ -243,7 +216,7 @@ def _repeats(units: Sequence[Unit], uses: Uses) -> Iterator[Unit]:
         links: set[tuple[int, ...]] = set()
         index += 1
         while index < len(units) and mark:
-            link = _link(stretch[-1], units[index], uses)
+            link = _link(stretch[-1], units[index], around)
             if not link or len(links | {link}) > 1 or signature(units[index]) != mark:
                 break
             links.add(link)
@@ -256,15 +229,14 @@ def _may_repeat(unit: Unit) -> bool:
     return len(unit.inputs) == len(unit.outputs) > 0
 
 
-def _link(before: Unit, unit: Unit, uses: Uses) -> tuple[int, ...]:
+def _link(before: Unit, unit: Unit, around: _Around) -> tuple[int, ...]:
     """Which result of the one is which input of the other; none where others take part."""
     places = {value: k for k, value in enumerate(before.outputs)}
-    link = tuple(places[v] for v in unit.inputs if v in places and v not in uses.given)
+    link = tuple(places[v] for v in unit.inputs if v in places)
     if not _may_repeat(unit) or not len(link) == len(unit.inputs) == len(before.outputs):
         return ()
     own = set(unit.covered())
-    readers = [reader for v in unit.inputs for reader in uses.readers.get(v, [])]
-    return link if all(reader in own for reader in readers) else ()
+    return () if any(around.uses.leaves(value, own) for value in unit.inputs) else link
 
 
 def _folded(stretch: list[Unit]) -> Unit:
@@ -286,7 +258,7 @@ def signature(unit: Unit) -> object:
     for number, node in enumerate(unit.nodes):
         wires = tuple(places[value] for value in node.inputs)
         types = tuple(str(value.type) for value in (*node.inputs, *node.outputs))
-        drops = unit.is_block and family(node) == "regularising"
+        drops = unit.is_block and op_of(node).work is Work.DROPS
         rows.append((node.op.name if drops else repr(node.op), wires, types))
         places.update((value, f"{number}.{k}") for k, value in enumerate(node.outputs))
     return tuple(rows)
@@ -314,14 +286,6 @@ def leaves(units: Iterable[Unit]) -> Iterator[Unit]:
             yield from leaves(unit.parts)
         else:
             yield unit
-
-
-def copies_of(unit: Unit, around: Sequence[Unit]) -> int:
-    """How often a unit stands in the network, with the repeats it is drawn in."""
-    times = unit.count
-    for outer in around:
-        times *= outer.count
-    return times
 
 
 def longest_way(unit: Unit) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,15 +13,15 @@ from netdsl import __version__
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx import protobuf
 from netdsl.backends.onnx.half import to_half
-from netdsl.backends.onnx.model import OPSET, Model, Stored, onnx_model
+from netdsl.backends.onnx.model import Model, Stored, onnx_model
+from netdsl.backends.onnx.options import ExportError, Options
 from netdsl.backends.onnx.protobuf import IR_VERSIONS
 from netdsl.backends.onnx.ranges import MOST_SAMPLES, check_constants, is_batch
-from netdsl.backends.weights.checkpoint import Rename
 from netdsl.backends.weights.narrow import warn
 from netdsl.backends.weights.numbers import Weights, weights_of
+from netdsl.diagnostics import Diagnostic
 from netdsl.files import drafting, leads_to
 from netdsl.ir.graph import Graph
-from netdsl.ops.initial import PYTORCH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,43 +29,61 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a person chose; see `Network.export`."""
-
-    opset: int = OPSET
-    batch: int | None = None
-    half: bool = False
-    guard: bool = False
-    external: bool | None = None
-    rename: Rename | None = None
-    init: str = PYTORCH
-    names: Mapping[str, str] = field(default_factory=dict)
-
-
 SMALL = 4096
 LIMIT = 2**31 - 2**20
 """Protobuf messages end at 2 GiB; weights beyond that go into a file of their own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that is ready and lies aside: it can be run from `path`, and will be `files`.
+
+    `size` are the bytes of them all.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    size: int
+    graph: Graph
+    model: Model
+    weights: Weights
+    options: Options
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """What is to be said of its numbers."""
+        return [*self.model.warnings, *self.weights.remarks()]
+
+
+Review = Callable[[Draft], None]
+"""Looks at a file before it takes its place; what it raises keeps the file from it."""
+
+
 def export_onnx(
-    graph: Graph, path: Path, source: object, seed: int, options: Options
+    graph: Graph,
+    path: Path,
+    source: object,
+    options: Options,
+    external: bool | None,
+    review: Review | None,
 ) -> list[Path]:
-    """Write a network's file; see `Network.export`."""
+    """Write a network's file, with the weights of `source`; see `Network.export`."""
+    weights = weights_of(graph, source, options.seed, options.rename, options.init)
     model = built(graph, options)
-    weights = weights_of(graph, source, seed, options.rename, options.init)
-    with drafted_model(path, model, weights, external=options.external) as draft:
-        files = list(draft.files)
-    warn([*model.warnings, *weights.remarks()])
-    return files
+    with _drafted(path, model, weights, external) as (aside, files, size):
+        draft = Draft(aside, files, size, graph, model, weights, options)
+        if review is not None:
+            review(draft)
+    if review is None:
+        warn(draft.warnings)
+    return list(files)
 
 
-def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onnx.ModelProto:
+def onnx_proto(graph: Graph, source: object, options: Options) -> onnx.ModelProto:
     """The file's content in memory; see `Network.onnx`."""
     import onnx
 
-    weights = weights_of(graph, source, seed, options.rename, options.init)
+    weights = weights_of(graph, source, options.seed, options.rename, options.init)
     model = built(graph, options)
     made = onnx.load_from_string(b"".join(model_chunks(model, weights)))
     warn([*model.warnings, *weights.remarks()])
@@ -75,15 +93,15 @@ def onnx_proto(graph: Graph, source: object, seed: int, options: Options) -> onn
 def built(graph: Graph, options: Options) -> Model:
     """The model with its metadata.
 
-    Raises `ValueError` for options that can't be, `DiagnosticError` where a layer has no form.
+    Raises `ExportError` for options that can't be, `DiagnosticError` where a layer has no form.
     """
     if options.opset not in IR_VERSIONS:
         low, high = min(IR_VERSIONS), max(IR_VERSIONS)
-        raise ValueError(f"opsets from {low} to {high} can be written, not {options.opset}")
+        raise ExportError(f"opsets from {low} to {high} can be written, not {options.opset}")
     if options.batch is not None and not is_batch(options.batch):
-        raise ValueError(f"a batch has 1 to {MOST_SAMPLES:,} samples, not {options.batch!r}")
+        raise ExportError(f"a batch has 1 to {MOST_SAMPLES:,} samples, not {options.batch!r}")
     model = onnx_model(graph, options.opset, options.batch, guard=options.guard)
-    rename(model, options.names)
+    rename(model, options.names or {})
     if options.half:
         to_half(model)
     model.warnings = check_constants(model)
@@ -96,16 +114,17 @@ def built(graph: Graph, options: Options) -> Model:
 
 
 def rename(model: Model, names: Mapping[str, str]) -> None:
-    """Give inputs and outputs other names, in place."""
-    known = {value.name for value in (*model.inputs, *model.outputs)}
-    inside = {name for node in model.nodes for name in (*node.inputs, *node.outputs)} - known
+    """Give inputs and outputs other names, in place. Raises `ExportError`."""
+    known = dict.fromkeys(value.name for value in (*model.inputs, *model.outputs))
+    inside = {name for node in model.nodes for name in (*node.inputs, *node.outputs)}
+    inside -= known.keys()
     for old, new in names.items():
         if old not in known:
-            raise ValueError(f"there is no input or output {old}; there are {', '.join(known)}")
-        if not new or new in inside or new in (known - names.keys()):
-            raise ValueError(f"the name {new!r} is taken")
+            raise ExportError(f"there is no input or output {old}; there are {', '.join(known)}")
+        if not new or new in inside or new in known.keys() - names.keys():
+            raise ExportError(f"the name {new!r} is taken")
     if len(set(names.values())) < len(names):
-        raise ValueError("two inputs or outputs are given one name")
+        raise ExportError("two inputs or outputs are given one name")
     model.inputs = [replace(v, name=names.get(v.name, v.name)) for v in model.inputs]
     model.outputs = [replace(v, name=names.get(v.name, v.name)) for v in model.outputs]
     for node in model.nodes:
@@ -147,10 +166,10 @@ def _data_of(path: Path) -> Path:
 
 
 @contextmanager
-def drafted_model(
-    path: Path, model: Model, weights: Weights, *, external: bool | None
-) -> Iterator[Draft]:
-    """The file, written aside, to be looked at: it takes its place at the end, or not at all.
+def _drafted(
+    path: Path, model: Model, weights: Weights, external: bool | None
+) -> Iterator[tuple[Path, tuple[Path, ...], int]]:
+    """Where a file is written aside, what it will be, and its bytes; at the end it takes its place.
 
     Weights that go apart are in `PATH.data` then, and both take their places or none does.
     `external` None: apart only if all would not fit in one file. Raises `OSError`.
@@ -160,23 +179,13 @@ def drafted_model(
         with drafting(path) as (aside,):
             with open(aside, "wb") as file:
                 file.writelines(model_chunks(model, weights))
-            yield Draft(aside, (path,), aside.stat().st_size)
+            yield aside, (path,), aside.stat().st_size
         return
     path = _beside(path)
     with drafting(_data_of(path), path) as (data, aside):
         with open(aside, "wb") as file, open(data, "wb") as numbers:
             _write_apart(file, numbers, data.name, model, weights)
-        size = aside.stat().st_size + data.stat().st_size
-        yield Draft(aside, (path, _data_of(path)), size)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A file that can be run from where it is, the files that it will be, and their bytes."""
-
-    path: Path
-    files: tuple[Path, ...]
-    size: int
+        yield aside, (path, _data_of(path)), aside.stat().st_size + data.stat().st_size
 
 
 def _beside(path: Path) -> Path:

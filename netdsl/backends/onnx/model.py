@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from math import prod
@@ -10,20 +10,17 @@ from typing import cast
 
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx.guard import guarded
+from netdsl.backends.onnx.options import OPSET
 from netdsl.backends.onnx.ranges import check_node
 from netdsl.backends.onnx.sizes import SizeTable
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Span
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
+from netdsl.ir.tensor import BYTES
 from netdsl.ops.answers import check_onnx
 from netdsl.ops.base import Op, Refusal
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
 
-BYTES = {
-    "float64": 8, "float32": 4, "float16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1,
-    "uint8": 1, "bool": 1,
-}  # fmt: skip
-OPSET = 18
 BATCH_NAMES = ("N", "batch", "batch_size")
 
 
@@ -94,7 +91,7 @@ class Builder:
         self.table = SizeTable(self.model.inputs, self.claim, self.constant, self.add)
 
     def build(self, *, guard: bool) -> Model:
-        wanted = [output for output in self.graph.outputs if not output.when_training]
+        wanted = self.graph.inference_outputs
         for item in self.graph.inputs:
             value = OnnxValue(
                 self.claim(item.name), (self.batch, *item.value.type.shape), item.dtype
@@ -105,7 +102,7 @@ class Builder:
         if guard:
             self._guard()
         names = {output.value: output.name for output in reversed(wanted)}
-        needed = _needed(wanted)
+        needed = self.graph.needed_nodes()
         for node in self.graph.nodes():
             if node in needed:
                 self._lower(node, names)
@@ -234,18 +231,6 @@ def batch_name(graph: Graph) -> str:
     """What the batch axis is called: `N`, unless a size is."""
     more = (f"batch_{number}" for number in count(1))
     return next(name for name in chain(BATCH_NAMES, more) if name not in graph.symbols)
-
-
-def _needed(outputs: Sequence[Output]) -> set[Node]:
-    """The nodes that the outputs depend on."""
-    found: set[Node] = set()
-    stack = [output.value.producer for output in outputs]
-    while stack:
-        node = stack.pop()
-        if node is not None and node not in found:
-            found.add(node)
-            stack.extend(value.producer for value in node.inputs)
-    return found
 
 
 def _refused(node: Node, refusal: Refusal) -> Diagnostic:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netdsl.backends.onnx.export import Draft
 from netdsl.backends.torch.load import torch_module
-from netdsl.backends.weights.numbers import Weights
 from netdsl.ir.dim import evaluate
-from netdsl.ir.graph import Graph, Input
+from netdsl.ir.graph import Input
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-TOLERANCE, HALF_TOLERANCE = 1e-4, 3e-2
 LEAST_HALF = -65504
 
 
@@ -49,29 +47,8 @@ class Trial:
         return f"{self.at}: {said}"
 
 
-def verdict(trials: Sequence[Trial]) -> str:
-    """Why these runs show nothing, or not of some output; empty if all was compared."""
-    if not trials:
-        return "nothing could be compared: no sizes were found to run it at"
-    empty = next((trial for trial in trials if trial.all_nan), None)
-    if empty is not None:
-        return (
-            f"nothing could be compared: every number is nan at {empty.at} (weights that are nan?)"
-        )
-    blank = [name for name in trials[0].blank if all(name in trial.blank for trial in trials)]
-    if blank:
-        return f"nothing could be compared of {', '.join(blank)}: no run gave a finite number"
-    return ""
-
-
-def verify(
-    graph: Graph,
-    path: Path,
-    weights: Weights,
-    names: Mapping[str, str],
-    runs: Iterable[tuple[Mapping[str, int], int]],
-) -> Iterator[Trial]:
-    """Run the file and the module at sizes and numbers of samples, fixed seeds.
+def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Iterator[Trial]:
+    """Run a file and the module at sizes and numbers of samples, fixed seeds.
 
     Raises `ModuleNotFoundError` where torch or onnxruntime is not installed.
     """
@@ -80,15 +57,17 @@ def verify(
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    module = torch_module(graph, weights=weights).eval()
+    session = onnxruntime.InferenceSession(
+        str(draft.path), options, providers=["CPUExecutionProvider"]
+    )
+    module = torch_module(draft.graph, weights=draft.weights).eval()
     random = torch.Generator().manual_seed(0)
-    results = [output for output in graph.outputs if not output.when_training]
+    results = draft.graph.inference_outputs
     for sizes, samples in runs:
-        inputs = [random_input(item, sizes, samples, random) for item in graph.inputs]
+        inputs = [random_input(item, sizes, samples, random) for item in draft.graph.inputs]
         feeds = {
-            names.get(item.name, item.name): value.numpy()
-            for item, value in zip(graph.inputs, inputs, strict=True)
+            draft.options.name_of(item.name): value.numpy()
+            for item, value in zip(draft.graph.inputs, inputs, strict=True)
         }
         shapes = {r.name: (samples, *(evaluate(n, sizes) for n in r.shape)) for r in results}
         yield _trial(Trial(sizes, samples, 0.0), session, module, feeds, inputs, shapes)

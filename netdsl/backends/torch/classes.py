@@ -12,9 +12,10 @@ from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
 from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe
 from netdsl.backends.torch.python_names import block_name, variable
-from netdsl.backends.torch.tree import Uses, inputs_of, is_sequential, key_of, outputs_of
+from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
 from netdsl.ir.graph import Kind, Node, Scope, Value
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import TorchModule, TorchWeight
 
 
@@ -94,7 +95,7 @@ def _channels(value: Value, home: Scope, depth: int) -> Formula | None:
     for field_name in "channels", "features":
         if field_name in node.layer.arguments:
             return node.layer.arguments[field_name].formula
-    if node.op.name == "concat":
+    if op_of(node).joined_axis(value.type.rank) is not None:
         joined = [_channels(v, home, depth - 1) for v in node.inputs]
         known = [formula for formula in joined if formula is not None]
         return reduce(total, known) if len(known) == len(joined) else None
@@ -106,10 +107,10 @@ class Collector:
     """Finds all classes of a graph, parts before wholes."""
 
     def __init__(
-        self, uses: Uses, training_only: set[Member], initial: Initial, taken: frozenset[str]
+        self, outline: Outline, training_only: set[Member], initial: Initial, taken: frozenset[str]
     ) -> None:
-        self.uses, self.training_only, self.initial = uses, training_only, initial
-        self.holders, self.taken = uses.holders, taken
+        self.outline, self.training_only, self.initial = outline, training_only, initial
+        self.holders, self.taken = outline.holders, taken
         self.classes: dict[tuple[str, str], ModuleClass] = {}
         self.instances: dict[Scope, Instance] = {}
         self.helpers: set[tuple[str, str]] = set()
@@ -161,7 +162,7 @@ class Collector:
         elif not isinstance(value, Built):
             for index, below in enumerate(part.members()):
                 inner = Joined((access, f"[{index}]"))
-                built = isinstance(below, Scope) and not is_sequential(below, self.uses)
+                built = isinstance(below, Scope) and not is_sequential(below, self.outline)
                 if not built:
                     yield from self._initial(below, inner, "")
 
@@ -175,7 +176,7 @@ class Collector:
 
     def module(self, scope: Scope) -> Expr:
         """The expression that makes the module of a labelled scope."""
-        if not is_sequential(scope, self.uses):
+        if not is_sequential(scope, self.outline):
             return Built(self.instance(scope))
         parts = list(scope.members())
         made = [self._part(part) for part in parts]
@@ -199,15 +200,18 @@ class Collector:
         self, made: Instance, parts: Sequence[Member], access: dict[ModuleKey, Expr]
     ) -> None:
         scope = made.scope
-        taken = inputs_of(scope) if scope.kind is not Kind.NET else scope.inputs
+        graph, is_net = self.outline.graph, scope.kind is Kind.NET
+        taken = tuple(i.value for i in graph.inputs) if is_net else inputs_of(scope)
+        input_names = tuple(i.name for i in graph.inputs) if is_net else scope.input_names
         names: list[str] = []
         for index in range(len(taken)):
-            own = scope.input_names[index] if index < len(scope.input_names) else ""
+            own = input_names[index] if index < len(input_names) else ""
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(variable(own or single, {*self.taken, *names}))
-        results = outputs_of(scope, self.uses) if scope.kind is not Kind.NET else scope.outputs
+        given = tuple(o.value for o in graph.outputs)
+        results = given if is_net else outputs_of(scope, self.outline)
         names_given = scope.home().names
-        forward = Forward(self.uses, access, names_given, self.taken, self.training_only)
+        forward = Forward(self.outline, access, names_given, self.taken, self.training_only)
         made.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         made.arguments, made.lines = tuple(names), forward.lines
 

@@ -19,7 +19,7 @@ from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, liter
 from netdsl.backends.torch.members import Member, ModuleKey, recipe
 from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
-from netdsl.backends.torch.tree import Uses, inputs_of, key_of, outputs_of
+from netdsl.backends.torch.tree import Outline, inputs_of, key_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
@@ -29,8 +29,6 @@ LONGEST = 64
 FEW = 4
 """Results of one call that are all given names, even where they go on together."""
 FLOW_NAMES = ("x", "y", "z")
-CALLED = {"functools", "getattr", "max"}
-"""What a `forward` may call, so that none of its variables can be called so."""
 BROKEN_BADLY = {*OPERATORS, "mean"}
 """Calls that are written with operators, at which a line is not broken well between two terms."""
 
@@ -60,7 +58,7 @@ class Forward:
     `assigned` are the names that values have in the file, `taken` those of the source itself.
     """
 
-    uses: Uses
+    outline: Outline
     access: dict[ModuleKey, Expr]
     assigned: dict[Value, str]
     taken: Collection[str]
@@ -121,7 +119,7 @@ class Forward:
                 self.together[maker] = part
 
     def _step(self, part: Member) -> None:
-        taken, given = inputs_of(part), outputs_of(part, self.uses)
+        taken, given = inputs_of(part), outputs_of(part, self.outline)
         if part in self.together:
             given = given[:1]
         self._used_depth = 0

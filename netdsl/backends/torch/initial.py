@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, lines, literal
 from netdsl.backends.torch.members import Member, recipe
 from netdsl.ir.graph import Graph, Layer, Node, WeightSpec
+from netdsl.ops.base import Op
 from netdsl.ops.initial import NEED_STD, WORDS, Rule, initial
+from netdsl.ops.plugins import is_ours
 from netdsl.ops.recipe import TorchModule
-
-HOLD_LINEAR = ("attention", "window_attention")
-"""Layers that keep matrices of their own in `nn.Linear`, which a loop would meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,23 @@ class Initial:
     def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
         self.ways: dict[Layer, tuple[Way, ...]] = {}
         kinds: dict[str, list[Layer]] = {}
+        held: set[str] = set()
+        knows_all = True  # the helper of a plug-in may be made of any modules
         for layer in graph.layers():
             if not layer.weights:
                 continue
             said = recipe(layer.calls[0])
             if isinstance(said, TorchModule):
                 kinds.setdefault(said.target, []).append(layer)
+                op = cast(Op, layer.op)
+                held.update(op.holds)
+                knows_all = knows_all and (is_ours(type(op)) or not said.helper)
             self.ways[layer] = tuple(_ways(initial(layer, rules)))
-        holders = any(layer.op.name in HOLD_LINEAR for layer in graph.layers())
         several = sum(map(bool, self.ways.values())) > 1
         self.loops = {
             kind: layers
             for kind, layers in kinds.items()
-            if several and not (kind == "nn.Linear" and holders) and self._is_alike(layers)
+            if several and knows_all and kind not in held and self._is_alike(layers)
         }
         self._in_loops = {layer for layers in self.loops.values() for layer in layers}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from netdsl.ir.graph import Layer, Node, Scope
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of, types_of
 from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
 
 Member: TypeAlias = Node | Scope
@@ -15,9 +15,7 @@ ModuleKey: TypeAlias = Layer | Scope
 
 def recipe(node: Node) -> TorchRecipe:
     """How PyTorch says a node."""
-    assert isinstance(node.op, Op)
-    inputs = tuple(value.type for value in node.inputs)
-    return node.op.torch(inputs, tuple(value.type for value in node.outputs))
+    return op_of(node).torch(*types_of(node))
 
 
 def is_attribute(member: Member) -> bool:

@@ -29,8 +29,8 @@ from netdsl.backends.torch.python_names import (
     outputs_name,
 )
 from netdsl.backends.torch.texts import docstring
-from netdsl.backends.torch.tree import Uses
-from netdsl.ir.graph import Graph, Node, Output
+from netdsl.backends.torch.tree import Outline, nodes_of
+from netdsl.ir.graph import Graph, Output
 from netdsl.ops.initial import PYTORCH, policy
 
 LISTED_TYPES = 6
@@ -44,9 +44,9 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     weights are drawn that the file says nothing of. Formatted as ruff does. Raises `ValueError`
     for an unknown policy.
     """
-    uses, initial = Uses(graph), Initial(graph, policy(init))
+    outline, initial = Outline(graph), Initial(graph, policy(init))
     taken = module_names(graph)
-    collector = Collector(uses, _training_only(graph), initial, taken)
+    collector = Collector(outline, _training_only(graph), initial, taken)
     root = collector.instance(graph.root)
     classes = list(collector.classes.values())
     _name_classes(classes, root, class_name(graph), taken)
@@ -68,14 +68,8 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
 
 def _training_only(graph: Graph) -> set[Member]:
     """The members of the net that only training outputs need."""
-    needed = graph.inference_nodes()
-
-    def is_needed(member: Member) -> bool:
-        if isinstance(member, Node):
-            return member in needed
-        return any(node in needed for node in member.nodes())
-
-    return {m for m in graph.root.members() if not is_needed(m)}
+    running = graph.inference_nodes()
+    return {m for m in graph.root.members() if running.isdisjoint(nodes_of(m))}
 
 
 def _header(graph: Graph, body: str) -> str:
@@ -240,14 +234,13 @@ def _result_type(instance: Instance, net: Graph | None) -> str:
             return "tuple[Tensor, ...]"
         return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
     outputs = outputs_name(net)
-    left = [o for o in net.outputs if not o.when_training]
-    return f"{outputs} | Tensor" if len(left) == 1 else outputs
+    return f"{outputs} | Tensor" if len(net.inference_outputs) == 1 else outputs
 
 
 def _outputs_class(graph: Graph) -> str:
     def kind(output: Output) -> str:
-        left = sum(not o.when_training for o in graph.outputs)
-        return "Tensor | None" if output.when_training and left > 1 else "Tensor"
+        is_left_out = output.when_training and len(graph.inference_outputs) > 1
+        return "Tensor | None" if is_left_out else "Tensor"
 
     text = [f"class {outputs_name(graph)}(NamedTuple):"]
     text += [f'    """What {graph.name} computes."""', ""]

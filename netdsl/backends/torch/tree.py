@@ -46,7 +46,7 @@ def key_of(member: Member) -> ModuleKey:
     return member.layer if isinstance(member, Node) else member.first()
 
 
-def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
+def outputs_of(member: Member, outline: Outline) -> tuple[Value, ...]:
     """What flows out, including values in it that something outside names."""
     if isinstance(member, Node):
         return member.outputs
@@ -55,52 +55,42 @@ def outputs_of(member: Member, uses: Uses) -> tuple[Value, ...]:
     inside = set(member.nodes())
     for node in member.nodes():
         for value in node.outputs:
-            if value not in seen and uses.leaves(value, inside):
+            if value not in seen and outline.uses.leaves(value, inside):
                 seen.add(value)
                 found.append(value)
     return tuple(found)
 
 
-class Uses:
-    """Who takes each value, and which modules get parts from outside of them."""
+class Outline:
+    """A graph as modules: who takes each value, and which modules get parts from outside."""
 
     def __init__(self, graph: Graph) -> None:
-        self.holders = Holders(graph)
-        self.consumers: dict[Value, list[Node]] = {}
-        for node in graph.nodes():
-            for value in node.inputs:
-                self.consumers.setdefault(value, []).append(node)
-        self.results = {output.value for output in graph.outputs}
+        self.graph, self.uses, self.holders = graph, graph.uses, Holders(graph)
         self.nested: dict[Scope, int] = {}
 
-    def leaves(self, value: Value, inside: set[Node]) -> bool:
-        """Whether something outside of the nodes `inside` takes the value."""
-        takers = self.consumers.get(value, ())
-        return value in self.results or any(node not in inside for node in takers)
 
-
-def is_sequential(scope: Scope, uses: Uses) -> bool:
+def is_sequential(scope: Scope, outline: Outline) -> bool:
     """Whether a labelled scope is written as a `nn.Sequential`."""
-    return 0 < _nested(scope, uses) <= MOST_NESTED
+    return 0 < _nested(scope, outline) <= MOST_NESTED
 
 
-def _nested(scope: Scope, uses: Uses) -> int:
+def _nested(scope: Scope, outline: Outline) -> int:
     """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
-    known = uses.nested.get(scope)
+    known = outline.nested.get(scope)
     if known is None:
         known = 0
-        if _is_plain_chain(scope, uses):
-            below = [_nested(part, uses) for part in scope.members() if isinstance(part, Scope)]
+        if _is_plain_chain(scope, outline):
+            below = [_nested(part, outline) for part in scope.members() if isinstance(part, Scope)]
             known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
-        uses.nested[scope] = known
+        outline.nested[scope] = known
     return known
 
 
-def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
+def _is_plain_chain(scope: Scope, outline: Outline) -> bool:
     """Whether a labelled scope is a chain of modules, each with one value in and out."""
     if scope.kind not in LINEAR or scope.shares is not None:
         return False
-    if scope.path in uses.holders.extended:
+    if scope.path in outline.holders.extended:
         return False
     parts = list(scope.members())
     if not parts or len(scope.inputs) != 1 or len(scope.outputs) != 1:
@@ -110,21 +100,21 @@ def _is_plain_chain(scope: Scope, uses: Uses) -> bool:
         return False
     if not SEQUENTIAL_ATTRIBUTES.isdisjoint(labels):
         return False
-    if any(part.path in uses.holders.containers for part in parts):
+    if any(part.path in outline.holders.containers for part in parts):
         return False
     flow = scope.inputs[0]
     for index, part in enumerate(parts):
-        if not _is_step(part, flow, uses):
+        if not _is_step(part, flow, outline):
             return False
-        flow = outputs_of(part, uses)[0]
-        inside = _nodes_of(parts[index + 1]) if index + 1 < len(parts) else set()
-        if inside and uses.leaves(flow, inside):
+        flow = outputs_of(part, outline)[0]
+        inside = nodes_of(parts[index + 1]) if index + 1 < len(parts) else set()
+        if inside and outline.uses.leaves(flow, inside):
             return False
     return flow is scope.outputs[0]
 
 
-def _is_step(part: Member, flow: Value, uses: Uses) -> bool:
-    taken, given = inputs_of(part), outputs_of(part, uses)
+def _is_step(part: Member, flow: Value, outline: Outline) -> bool:
+    taken, given = inputs_of(part), outputs_of(part, outline)
     if len(taken) != 1 or taken[0] is not flow or len(given) != 1:
         return False
     if isinstance(part, Scope):
@@ -134,5 +124,5 @@ def _is_step(part: Member, flow: Value, uses: Uses) -> bool:
     return plain and part.layer.calls[0] is part and len(part.layer.calls) == 1
 
 
-def _nodes_of(member: Member) -> set[Node]:
+def nodes_of(member: Member) -> set[Node]:
     return {member} if isinstance(member, Node) else set(member.nodes())

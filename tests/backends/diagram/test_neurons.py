@@ -17,8 +17,9 @@ from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Curve, Group, Picture
 from netdsl.ir.graph import Value
+from netdsl.lints import WARNINGS
 from netdsl.ops.base import Op
-from tests.backends.diagram.test_blocks import overlapping
+from tests.backends.diagram.checks import along, overlapping
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 LENET = Options(level="neurons", neurons=("conv2[0,4,4]",))
@@ -177,22 +178,6 @@ def test_no_texts_overlap_and_the_bytes_stay_the_same(
     assert draw(graph, "svg", options) == draw(graph, "svg", options)
 
 
-def along(curve: Curve) -> list[tuple[float, float]]:
-    """Points of a path."""
-    start, found = curve.points[0], []
-    for a, b, end in zip(curve.points[1::3], curve.points[2::3], curve.points[3::3], strict=True):
-        for k in range(25):
-            t, u = k / 24, 1 - k / 24
-            parts = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
-            x, y = (
-                sum(p * q[i] for p, q in zip(parts, (start, a, b, end), strict=True))
-                for i in (0, 1)
-            )
-            found.append((x, y))
-        start = end
-    return found
-
-
 @pytest.mark.parametrize(
     ("name", "level", "neuron", "sizes"),
     [
@@ -312,3 +297,17 @@ def test_branches_that_see_different_parts_have_frames_of_their_own() -> None:
     texts = " ".join(text.text for text in picture.texts())
     assert "27 × 27 through inception3a.branch1.conv" in texts
     assert "43 × 43 through inception3a.branch2.1.conv, branch3.1.conv and branch4.1.conv" in texts
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["", "; output aux = a -> tanh when training", "-> upsample(size=a)"],
+    ids=["alone", "in training", "for its size"],
+)
+def test_an_activation_stands_apart_only_where_others_read_those_neurons(beside: str) -> None:
+    text = f"net A {{ input x: [3, 8, 8] ; output y = x -> a: conv(4, 3) -> relu -> maxpool(2) {beside} }}"
+    graph = netdsl.loads(text, allow=WARNINGS).graph
+    drawn = [[node.op.name for node in layer.nodes] for layer in layers_of(graph)]
+    assert drawn[:3] == [[], ["conv", "relu"], ["maxpool"]]
+    read = netdsl.loads(text.replace("maxpool(2)", "maxpool(1) -> add { identity ; a }")).graph
+    assert ["conv"] in [[node.op.name for node in layer.nodes] for layer in layers_of(read)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netdsl
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import layer_label, word
 from netdsl.backends.diagram.blocks.picture import usual_tail_of
 from netdsl.backends.diagram.draw import picture_of
@@ -12,12 +13,11 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Group, Item, Text
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import told
-from netdsl.backends.diagram.units import Unit, family, leaves, opened, units_of
-from netdsl.backends.diagram.volumes.picture import channels_last
+from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, Node
 from netdsl.lints import WARNINGS
-from tests.examples import NAMES, example
+from tests.examples import NAMES, network
 from tests.legal_networks import legal_network
 
 SOUGHT = ("norms", "activations")
@@ -68,7 +68,7 @@ def check(graph: Graph) -> int:
         label = layer_label(unit, usual, ShapeNames(graph.symbols))
         notes = [line for line in label.lines if is_note(line)]
         assert len(notes) <= 1
-        is_conv = family(unit.node) == "convolution"
+        is_conv = unit.node.op.family == "convolution"
         shown = read(notes[0] if notes else "", list(usual or ()) if is_conv else [], " + ")
         assert shown == expected(graph, unit), unit.path
         seen += len(shown)
@@ -89,7 +89,7 @@ def expected(graph: Graph, unit: Unit) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_stands_behind_the_layers_of_examples(name: str) -> None:
-    check(netdsl.load(example(name)).graph)
+    check(network(name).graph)
 
 
 def test_what_stands_behind_the_layers_of_random_networks() -> None:
@@ -105,7 +105,7 @@ def test_what_stands_behind_the_layers_of_random_networks() -> None:
 
 def test_the_last_linear_looks_different_from_those_before_it() -> None:
     for name, count in (("lenet", 2), ("alexnet", 2), ("mtcnn_rnet", 1), ("mtcnn_onet", 1)):
-        graph = netdsl.load(example(name)).graph
+        graph = network(name).graph
         usual = usual_tail_of(units_of(graph))
         linear = [u for u in leaves(units_of(graph)) if u.node.op.name == "linear"]
         lines = [" ".join(layer_label(u, usual, ShapeNames(())).lines) for u in linear]
@@ -135,7 +135,7 @@ def texts(item: Item) -> list[str]:
 @pytest.mark.parametrize("name", ["vit_b_16"])
 def test_tokens_are_no_channels(name: str) -> None:
     """Behind the class token a map is still 197 tokens of 768 features."""
-    graph = netdsl.load(example(name)).graph
+    graph = network(name).graph
     shown = [
         text for item in picture_of(graph, Options(level="volumes")).items for text in texts(item)
     ]
@@ -156,12 +156,13 @@ net Tokens {
 
 def test_which_axis_holds_the_channels() -> None:
     graph = netdsl.loads(TOKENS, allow=WARNINGS).graph
-    last = channels_last(graph)
-    found = [node.op.name for node in graph.nodes() if node.output in last]
+    axes = ChannelAxes(graph)
+    found = [node.op.name for node in graph.nodes() if axes.is_last(node.output)]
     assert found == [
         "permute", "concat", "layernorm", "attention", "identity", "linear", "add"
     ]  # fmt: skip
     words = netdsl.loads("net A { input x: [7, 12] ; output y = x -> linear(3) }", allow=WARNINGS)
-    assert words.inputs[0].value in channels_last(words.graph)
+    assert ChannelAxes(words.graph).is_last(words.graph.inputs[0].value)
     sound = netdsl.loads("net A { input x: [7, 12] ; output y = x -> conv(3, 3) }", allow=WARNINGS)
-    assert not channels_last(sound.graph)
+    heard = ChannelAxes(sound.graph)
+    assert not any(map(heard.is_last, (sound.graph.inputs[0].value, sound.graph.outputs[0].value)))

@@ -162,7 +162,8 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_sizes_that_are_chosen_fit_into_memory(name: str) -> None:
     """The largest value, as PyTorch itself sees it, counted without our own analysis."""
-    from netdsl.backends.onnx.export import Options, built
+    from netdsl.backends.onnx.export import built
+    from netdsl.backends.onnx.options import Options
     from netdsl.backends.onnx.trials import MOST_BYTES, trials
 
     network = netdsl.loads(HEAVY[name])

@@ -13,9 +13,9 @@ from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import failed, run
 from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.options import INCH
 from netdsl.backends.diagram.scene import Point
 
-INCH = 72.0
 TITLE = 11.0
 FONT = "Helvetica"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import (
-    MOVES,
     Label,
     amount,
     block_lines,
@@ -16,10 +16,12 @@ from netdsl.backends.diagram.blocks.labels import (
 )
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.theme import series
-from netdsl.backends.diagram.units import Unit, family
+from netdsl.backends.diagram.units import Unit
+from netdsl.ops.base import Op, op_of
 
 TITLE, LINE = 11.0, 9.0
 STEP = 12.0
@@ -31,12 +33,6 @@ BAR = 8.0
 STRIP_WIDTH = 22.0
 CHANNEL_STEP = 0.35
 SHORTEST_STRIP, LONGEST_STRIP = 84.0, 190.0
-
-FAMILIES = {
-    "convolution": "conv", "pooling": "pool", "pyramid": "pool", "resampling": "up",
-    "dense": "dense", "merging": "merge", "activations": "act", "regularising": "act",
-    "norms": "norm", "plumbing": "move", "size": "move",
-}  # fmt: skip
 
 CHANGES = ("added", "gone", "changed")
 """Colour roles of boxes that tell two networks apart."""
@@ -67,22 +63,21 @@ class Leaf:
 
 def leaf_of(
     unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames, options: Options,
-    inside: str = "",
+    axes: ChannelAxes, inside: str = "",
 ) -> Leaf:  # fmt: skip
     """The box of a unit; `inside` is the path of the open block around it."""
     if unit.is_block:
-        return _closed_block(unit, options, inside)
-    kind = kind_of(unit)
-    name = unit.node.op.name
+        return _closed_block(unit, options, axes, inside)
+    op = op_of(unit.node)
+    kind = role_of(op)
     joined = channels_joined(unit.node) if len(unit.layers) == 1 else []
     if joined:
         long = min(max(SHORTEST_STRIP, CHANNEL_STEP * sum(joined)), LONGEST_STRIP)
         is_flat = options.direction == "down"
         width, height = (long, STRIP_WIDTH) if is_flat else (STRIP_WIDTH, long)
         return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
-    if name in ("add", "sub", "mul") and len(unit.layers) == 1:
-        sign = {"add": "+", "sub": "-", "mul": "×"}[name]
-        return Leaf(unit, kind, Label(sign), 22, 22, form="circle")
+    if op.sign and len(unit.layers) == 1:
+        return Leaf(unit, kind, Label(op.sign), 22, 22, form="circle")
     label = layer_label(unit, usual_tail, names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:
@@ -90,7 +85,7 @@ def leaf_of(
     if "params" in options.show and kind == "dense":
         lines.append(_params(unit))
     shown = Label(label.title, tuple(x for x in lines if x))
-    return turned(sized(unit, kind, shown, form=_form(unit)), options)
+    return turned(sized(unit, kind, shown, form=_form(op)), options)
 
 
 def turned(leaf: Leaf, options: Options) -> Leaf:
@@ -98,24 +93,16 @@ def turned(leaf: Leaf, options: Options) -> Leaf:
     return replace(leaf, runs_down=options.direction == "down")
 
 
-def kind_of(unit: Unit) -> str:
-    """The colour role of a layer."""
-    name = unit.node.op.name
-    return "move" if name in MOVES else FAMILIES.get(family(unit.node), "io")
-
-
 def end_leaf(title: str, line: str) -> Leaf:
     """The box of an input or output of the network."""
     return sized(None, "io", Label(title, (line,) if line else ()), form="end")
 
 
-def _form(unit: Unit) -> str:
-    kind = kind_of(unit)
-    if kind == "pool" or unit.node.op.name == "pixel_unshuffle":
-        return "shrink"
-    if kind == "up" or unit.node.op.name == "conv_transpose":
-        return "grow"
-    return {"act": "pill", "dense": "sharp", "norm": "sharp", "move": "sharp"}.get(kind, "box")
+def _form(op: Op) -> str:
+    if op.zoom:
+        return "grow" if op.zoom > 0 else "shrink"
+    forms = {"act": "pill", "dense": "sharp", "norm": "sharp", "move": "sharp", "other": "sharp"}
+    return forms.get(role_of(op), "box")
 
 
 def _named(unit: Unit, inside: str, options: Options) -> list[str]:
@@ -130,13 +117,13 @@ def relative(path: str, inside: str) -> str:
     return path[len(inside) + 1 :] if inside and path.startswith(inside + ".") else path
 
 
-def _closed_block(unit: Unit, options: Options, inside: str) -> Leaf:
+def _closed_block(unit: Unit, options: Options, axes: ChannelAxes, inside: str) -> Leaf:
     assert unit.scope is not None
     times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
     name = relative(unit.path, inside) if "names" in options.show else unit.scope.definition
     title = f"{name}{times}"
     lines = [] if name == unit.scope.definition else [unit.scope.definition]
-    lines += [*block_lines(unit), varied(unit)]
+    lines += [*block_lines(unit, axes), varied(unit)]
     lines.append(" · ".join(filter(None, (_params(unit, options), _macs(unit, options)))))
     return sized(unit, "block", Label(title, tuple(x for x in lines if x)),
                   tuple(concat_parts(unit)), "block")  # fmt: skip

@@ -8,8 +8,10 @@ from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, draw_leaf
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, SKIP
 from netdsl.backends.diagram.frame import MARGIN
+from netdsl.backends.diagram.roles import families_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
-from netdsl.backends.diagram.shape_names import ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, ShapeNames
+from netdsl.ops.base import op_of
 
 WIDTH = 720.0
 SIZE = 9.5
@@ -18,8 +20,9 @@ _KINDS = {
     "conv": ("convolution", "box"), "pool": ("pooling", "shrink"), "up": ("upsampling", "grow"),
     "dense": ("linear, attention", "sharp"), "norm": ("normalisation", "sharp"),
     "act": ("activation, dropout", "pill"), "merge": ("merging", "circle"),
-    "move": ("moves values only", "sharp"), "block": ("block, closed", "block"),
-    "added": ("+ added", "box"), "gone": ("\N{MINUS SIGN} taken away", "box"),
+    "move": ("moves values only", "sharp"), "other": ("", "sharp"),
+    "block": ("block, closed", "block"), "added": ("+ added", "box"),
+    "gone": (f"{MINUS} taken away", "box"),
     "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 
@@ -38,6 +41,8 @@ def legend_of(
     for kind, (text, form) in _KINDS.items():
         if kind not in kinds:
             continue
+        if kind == "other":
+            text = families_of(op_of(box.unit.node) for box in found if box.unit is not None)
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
         leaf = Leaf(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from netdsl.analyses.receptive_field import data_inputs
 from netdsl.backends.diagram.blocks.leaf import Leaf
 from netdsl.backends.diagram.blocks.wiring import INPUT, SIZE_ONLY, SKIP, Wire
-from netdsl.backends.diagram.units import family
 from netdsl.ir.graph import Node, Value
 
 
@@ -45,7 +43,7 @@ def _gives_a_size(wire: Wire, box: Leaf) -> bool:
 
 
 def _reads_numbers(node: Node, value: Value) -> bool:
-    return any(v is value for _, v in data_inputs(node))
+    return any(v is value for _, v in node.data_inputs())
 
 
 def _is_skip(wire: Wire, into: Sequence[Wire], depths: Mapping[str, int], box: Leaf) -> bool:
@@ -62,4 +60,4 @@ def _is_merged(value: Value, box: Leaf) -> bool:
     if box.unit is None or not box.unit.is_block:
         return False
     readers = [node for node in box.unit.nodes if _reads_numbers(node, value)]
-    return bool(readers) and all(family(node) == "merging" for node in readers)
+    return bool(readers) and all(node.op.family == "merging" for node in readers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netdsl.backends.diagram.axes import AxisOrder
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
@@ -19,7 +19,7 @@ from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import most_usual
-from netdsl.backends.diagram.units import Unit, family, leaves, longest_way
+from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
 
@@ -52,7 +52,7 @@ class BlockSheet(Sheet):
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
         self.names = ShapeNames(graph.symbols)
-        self.axes = AxisOrder(graph)
+        self.axes = ChannelAxes(graph)
         self.ends = _end_values(graph)
         self.wiring = Wiring.of(graph, units)
         self.usual_tail = usual_tail_of(units)
@@ -68,7 +68,7 @@ class BlockSheet(Sheet):
             boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input")
         for unit, inside in _with_block(self.units, ""):
             key = self.keys[unit]
-            boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, inside)
+            boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
         for number, item in enumerate(self.graph.outputs):
             line = "output, in training" if item.when_training else "output"
             boxes[f"{OUTPUT}{number}"] = end_leaf(item.name, line)
@@ -146,9 +146,7 @@ class BlockSheet(Sheet):
         return legend_of(boxes, self.usual_tail, self.names, trains, self.room, marks)
 
     def lines(self) -> list[str]:
-        running = self.graph.inference_nodes()
-        nodes = list(self.graph.nodes())
-        inference = [node for node in nodes if node in running]
+        nodes, inference = list(self.graph.nodes()), list(self.graph.inference_nodes())
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
         if learned != all_learned:
@@ -161,10 +159,13 @@ class BlockSheet(Sheet):
             parts.append(f"{len(nodes):,} operations in {drawn:,} drawn units")
         order = {4: "channels × depth × height × width", 3: "channels × height × width",
                  2: "channels × length"}  # fmt: skip
-        rank = max((len(item.shape) for item in self.graph.inputs), default=0)
-        if rank in order:
-            other = "" if self.axes.is_usual() else ", in another order behind permute and reshape"
-            parts.append(f"shapes are {order[rank]}, batch left out{other}")
+        first = max(self.graph.inputs, key=lambda item: len(item.shape), default=None)
+        if first is not None and len(first.shape) in order:
+            named = order[len(first.shape)]
+            if self.axes.is_last(first.value):
+                named = "length × channels"
+            other = ", in another order behind permute and reshape" * self.axes.is_turned
+            parts.append(f"shapes are {named}, batch left out{other}")
         return self.fitted(parts)
 
 
@@ -177,7 +178,7 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
 
 def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
     """What most convolutions have folded behind them."""
-    heads = [u for u in _deep(units) if not u.is_block and family(u.node) == "convolution"]
+    heads = [u for u in _deep(units) if not u.is_block and u.node.op.family == "convolution"]
     return most_usual(map(tail, heads))
 
 
@@ -188,7 +189,7 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
 def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
-    found = {k for k, u in wiring.leaves.items() if all(n not in running for n in u.nodes)}
+    found = {k for k, u in wiring.leaves.items() if running.isdisjoint(u.nodes)}
     return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 
 CUT_WITHIN, CUT_WITHIN_NARROW = 0.4, 0.1
@@ -32,11 +32,6 @@ class Piece:
     ends: bool = False
     stays: bool = False
     readers: tuple[int, ...] = ()
-
-
-def in_line(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces, each leading to the next one."""
-    return [replace(piece, readers=(place + 1,)) for place, piece in enumerate(pieces)]
 
 
 def lengths(pieces: Sequence[Piece], span: range) -> Iterator[float]:

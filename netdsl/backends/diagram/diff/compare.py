@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TypeAlias
 
-from netdsl.backends.diagram.units import Unit, family
+from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Node, Value
 
 NodePair: TypeAlias = tuple[Node | None, Node | None]
@@ -86,7 +86,7 @@ def _folded_pairs(old: Unit, new: Unit) -> Iterator[NodePair]:
     for node in old.nodes:
         if node is old.node:
             continue
-        partner = next((n for n in left if family(n) == family(node)), None)
+        partner = next((n for n in left if n.op.family == node.op.family), None)
         if partner is not None:
             left.remove(partner)
         yield node, partner
@@ -123,9 +123,9 @@ class Comparison:
         if old.is_block:
             is_kind = old.scope and new.scope and old.scope.definition == new.scope.definition
             return (0.4 if is_kind else 1.2) + renamed
-        if old.node.op.name == new.node.op.name:
+        if type(old.node.op) is type(new.node.op):
             return 0.5 + renamed
-        return 1.2 + 2 * renamed if family(old.node) == family(new.node) else NEVER
+        return 1.2 + 2 * renamed if old.node.op.family == new.node.op.family else NEVER
 
     def likeness(self, unit: Unit) -> object:
         """Layers, settings and wiring; no names, no shapes, no number of copies."""

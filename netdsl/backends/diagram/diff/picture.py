@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from netdsl.backends.diagram.axes import AxisOrder
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of, relative, sized
 from netdsl.backends.diagram.blocks.marks import marked
@@ -50,7 +50,7 @@ class DiffSheet(BlockSheet):
         self.old, self.graph, self.options, self.places = old, new, options, places
         self.title = new.name if old.name == new.name else f"{old.name} → {new.name}"
         self.names = ShapeNames(dict.fromkeys((*new.symbols, *old.symbols)))
-        self.axes = AxisOrder(new, old)
+        self.axes = ChannelAxes(new, old)
         self.match: dict[Unit, Match] = {}
         self.before: dict[Value, Value] = {}
         self.units = tuple(self._merged(place) for place in places)
@@ -113,7 +113,9 @@ class DiffSheet(BlockSheet):
                 continue
             key = f"u{len(self.keys)}"
             self.keys[match.unit] = key
-            usual = leaf_of(match.unit, self.usual_tail, self.names, self.options, inside)
+            usual = leaf_of(
+                match.unit, self.usual_tail, self.names, self.options, self.axes, inside
+            )
             self.boxes[key] = self._box(match, usual, old_inside, inside)
 
     def _box(self, match: Match, leaf: Leaf, old_inside: str, inside: str) -> Leaf:

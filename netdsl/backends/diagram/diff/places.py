@@ -107,7 +107,7 @@ class Opening:
 def _kind_of_change(match: Match) -> object:
     """The same for blocks that changed alike: of one kind before and after, in as many layers."""
     kinds = [u.scope.definition if u is not None and u.scope else "" for u in _sides(match)]
-    parts = tuple((part.change, part.unit.node.op.name) for part in match.parts)
+    parts = tuple((part.change, type(part.unit.node.op)) for part in match.parts)
     return (*kinds, parts)
 
 

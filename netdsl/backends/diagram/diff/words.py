@@ -9,14 +9,14 @@ from netdsl.analyses.cost import setting_text
 from netdsl.backends.diagram.blocks.labels import rough, title_of, word
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.diff.compare import Match, NodePair
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import MINUS, TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import Shape
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import op_of
+from netdsl.ops.facts import Work
 
-MINUS = "\N{MINUS SIGN}"
 SIGNS = {"added": "+", "gone": MINUS, "changed": "~"}
 CHANGES = ("same", "changed", "added", "gone")
 MOST_LINES = 4
@@ -39,8 +39,12 @@ def counted(matches: Iterable[Match]) -> Counter[str]:
         change_of(pair)
         for match in matches
         for pair in match.pairs()
-        if any(node is not None and node.op.name != "identity" for node in pair)
+        if any(node is not None and _does_something(node) for node in pair)
     )
+
+
+def _does_something(node: Node) -> bool:
+    return op_of(node).work is not Work.PASSES
 
 
 def told(count: Counter[str]) -> str:
@@ -88,8 +92,7 @@ def _signed_share(before: int, after: int) -> str:
 
 
 def _inference(graph: Graph) -> list[Node]:
-    running = graph.inference_nodes()
-    return [node for node in graph.nodes() if node in running]
+    return list(graph.inference_nodes())
 
 
 def cost_line(match: Match, shown: frozenset[str]) -> str:
@@ -115,9 +118,9 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
         lines = head if number == 0 else behind
         if old is None or new is None:
             node, what = (new, "added") if old is None else (old, "taken away")
-            if node is not None and node.op.name != "identity":
+            if node is not None and _does_something(node):
                 lines.append(f"{word(node)} {what}")
-        elif old.op.name != new.op.name:
+        elif type(old.op) is not type(new.op):
             lines.append(
                 f"was {title_of(old, names)}" if number == 0 else f"{word(old)} → {word(new)}"
             )
@@ -131,10 +134,9 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
 
 def _settings(old: Node, new: Node) -> list[str]:
     """`channels 64 → 128`."""
-    assert isinstance(old.op, Op)
     found: list[str] = []
-    for parameter in parameters(type(new.op)):  # type: ignore[arg-type]
-        before, after = (getattr(node.op, parameter.name) for node in (old, new))
+    pairs = zip(op_of(old).settings(), op_of(new).settings(), strict=True)
+    for (parameter, before), (_, after) in pairs:
         if repr(before) != repr(after):
             name = parameter.name.replace("_", " ")
             found.append(f"{name} {setting_text(before)} → {setting_text(after)}")

@@ -12,6 +12,7 @@ from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, line
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Node
+from netdsl.ops.base import op_of
 
 Pixel = tuple[int, ...]
 PLANES = ("red", "green", "blue")
@@ -71,14 +72,13 @@ class Setting:
 def setting_of(node: Node) -> Setting:
     """The numbers of a convolution over a map of two axes."""
     given, made = shape_of(node.inputs[0]), shape_of(node.output)
-    stride, dilation, kernel = (
-        _pair(getattr(node.op, n, 1)) for n in ("stride", "dilation", "kernel")
-    )
-    padding = getattr(node.op, "padding", 0)
-    if padding == "same":
+    windows = op_of(node).sliding()
+    assert windows is not None
+    stride, dilation, kernel = map(_pair, (windows.stride, windows.dilation, windows.kernel))
+    if windows.padding == "same":
         around = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     else:
-        around = tuple(2 * n for n in _pair(0 if padding == "valid" else padding))
+        around = tuple(2 * n for n in _pair(windows.padding if windows.is_padded else 0))
     before = tuple(n // 2 for n in around)
     return Setting(given, made, kernel, stride, _pair(before), dilation, _pair(around))
 

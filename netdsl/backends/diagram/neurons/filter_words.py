@@ -9,11 +9,10 @@ from math import prod
 from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import reads, size_of
 from netdsl.backends.diagram.neurons.filter_parts import Setting
-from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.shape_names import MINUS, TIMES
 from netdsl.ir.graph import Node
 from netdsl.ops.cells import one
 
-MINUS = "\N{MINUS SIGN}"
 WAYS = ("down", "across")
 
 

@@ -30,6 +30,7 @@ from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Picture, Te
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
 
 MOST_PIXELS, MOST_NEURONS, MOST_MAPS, MOST_PLANES, MOST_WEIGHTS = 32, 16, 4, 3, 27
@@ -65,12 +66,14 @@ PAGE = Layout(250, 84, 70, 620)
 def is_small_convolution(graph: Graph) -> bool:
     """Whether the network is one convolution that can be drawn neuron by neuron."""
     units = units_of(graph)
-    if len(units) != 1 or units[0].count != 1 or units[0].node.op.name != "conv":
+    if len(units) != 1 or units[0].count != 1:
         return False
-    node = units[0].node
+    node, op = units[0].node, op_of(units[0].node)
+    windows = op.sliding()
+    if op.family != "convolution" or op.zoom or windows is None:
+        return False
     given, made = shape_of(node.inputs[0]), shape_of(node.output)
-    plain = getattr(node.op, "padding_mode", "zeros") == "zeros"
-    if len(given) != 3 or getattr(node.op, "groups", 1) != 1 or not plain:
+    if len(given) != 3 or windows.groups != 1 or windows.padding_mode != "zeros":
         return False
     return (
         given[0] <= MOST_PLANES and max(given[1:]) <= MOST_PIXELS and made[0] <= MOST_MAPS

@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from netdsl.analyses.links import Product, reads, shape_of, union
-from netdsl.backends.diagram.units import Unit, Uses
-from netdsl.ir.graph import Graph, Node, Value
+from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
+from netdsl.backends.diagram.calls import call_paths
+from netdsl.backends.diagram.units import Unit
+from netdsl.ir.graph import Graph, Node, Uses, Value
+from netdsl.ops.base import op_of, types_of
+from netdsl.ops.cells import one
+from netdsl.ops.facts import Storage, Work
 
-TAILS = ("activations", "regularising")
-WHOLE_AXIS = ("softmax", "log_softmax")
-RENAMES = ("flatten", "reshape", "permute", "identity")
-MOVES = (
-    *RENAMES, "concat", "split", "slice", "pad", "crop", "center_crop", "pixel_shuffle",
-    "pixel_unshuffle", "channel_shuffle",
-)  # fmt: skip
+KEEPS_ALL = (Work.MOVES, Work.PASSES, Work.DROPS)
 
 
 @dataclass(eq=False)
@@ -48,7 +46,7 @@ class NeuronLayer:
     @property
     def computes(self) -> bool:
         """Whether its neurons are more than numbers of other layers under new indices."""
-        return any(n.op.name not in MOVES and not _drops(n) for n in self.nodes)
+        return any(op_of(n).work is Work.COMPUTES for n in self.nodes)
 
     @property
     def unit(self) -> Unit:
@@ -57,10 +55,10 @@ class NeuronLayer:
         return Unit(self.name, (nodes,), self.body.inputs, (self.value,))
 
     def read(self) -> list[Value]:
-        """The values it reads, each once; no weights."""
+        """The values whose numbers it reads, each once; no weights."""
         made = {v for node in self.nodes for v in node.outputs}
-        found = dict.fromkeys(v for n in self.nodes for v in n.inputs if v not in made)
-        return [v for v in found if v.type.batched]
+        values = dict.fromkeys(v for node in self.nodes for _, v in node.data_inputs())
+        return [v for v in values if v not in made and v.type.batched]
 
     def reads(self, wanted: Iterable[Product]) -> dict[Value, list[Product]]:
         """What some neurons read of each value. Raises `UnknownLinks`."""
@@ -77,11 +75,11 @@ class NeuronLayer:
 
 def layers_of(graph: Graph) -> list[NeuronLayer]:
     """The inputs, then the layers that run at inference, in order; every node in one of them."""
-    uses, running = Uses.of(graph), graph.inference_nodes()
+    uses, paths = graph.inference_uses, call_paths(graph)
     made: dict[Value, NeuronLayer] = {}
     layers = [NeuronLayer(item.name, item.value) for item in graph.inputs]
-    for node in graph.nodes():
-        if node not in running or not any(v.type.batched for v in node.inputs):
+    for node in graph.inference_nodes():
+        if not any(v.type.batched for v in node.inputs):
             continue
         layer = made.get(node.inputs[0])
         if layer is not None and _folds(node) and uses.only_reader(node.inputs[0]) is node:
@@ -90,7 +88,7 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
         else:
             # a layer of several results has one set of neurons for each
             for output in node.outputs:
-                path = uses.paths[node]
+                path = paths[node]
                 name = path if len(node.outputs) == 1 else f"{path}[{output.index}]"
                 layers.append(NeuronLayer(name, output, [node]))
                 made[output] = layers[-1]
@@ -102,21 +100,21 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
 
 
 def _folds(node: Node) -> bool:
-    """Whether each number of its result comes from the same number of what comes in."""
-    op = node.op
-    if op.name == "batchnorm":
-        return bool(getattr(op, "track", True))
-    if op.name in WHOLE_AXIS:
+    """Whether each number of its result comes from the same number of what comes in, alone."""
+    shape = shape_of(node.outputs[0])
+    if not op_of(node).in_place or shape != shape_of(node.inputs[0]):
         return False
-    return getattr(op, "family", "") in TAILS or op.name in ("identity", "normalize")
+    try:
+        ends = (one((0,) * len(shape)), one(tuple(size - 1 for size in shape)))
+        return all(reads(node, cell) == [(0, cell)] for cell in ends)
+    except UnknownLinks:
+        return False
 
 
 def _renames(node: Node) -> bool:
-    return node.op.name in RENAMES or _drops(node)
-
-
-def _drops(node: Node) -> bool:
-    return getattr(node.op, "family", "") == "regularising"
+    """Whether it gives all numbers that come in, where they lie."""
+    op = op_of(node)
+    return op.work in KEEPS_ALL and op.storage(*types_of(node)) is not Storage.OWN
 
 
 def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:

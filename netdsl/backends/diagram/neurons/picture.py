@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, is_in, shape_of
-from netdsl.backends.diagram.blocks.leaf import kind_of
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.frame import framed
@@ -43,6 +43,7 @@ from netdsl.backends.diagram.neurons.words import (
     sentences,
 )
 from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import (
     Box,
     Curve,
@@ -55,8 +56,8 @@ from netdsl.backends.diagram.scene import (
     line,
     rounded,
 )
-from netdsl.backends.diagram.volumes.picture import channels_last
 from netdsl.ir.graph import Graph
+from netdsl.ops.base import op_of
 
 RADIUS, STEP = 14.0, 41.0
 PILL, PILL_SEEN = 24.0, 33.0
@@ -111,11 +112,10 @@ def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Pict
 
 def default_neuron(graph: Graph) -> Neuron:
     """The middle of the last convolution's result, or of the last layer's."""
-    running = graph.inference_nodes()
-    nodes = [n for n in graph.nodes() if n in running and n.inputs and n.outputs]
+    nodes = [n for n in graph.inference_nodes() if n.inputs and n.outputs]
     if not nodes:
         raise DrawError("there are no neurons to draw: the network computes nothing")
-    maps = [node for node in nodes if node.op.name == "conv"]
+    maps = [n for n in nodes if n.op.family == "convolution" and not op_of(n).zoom]
     node = maps[-1] if maps else nodes[-1]
     shape = shape_of(node.outputs[0])
     index = (0, *(n // 2 for n in shape[1:])) if shape else ()
@@ -129,9 +129,10 @@ class _Sheet:
         self.chosen = set(found.chosen)
         self.heads = [head_of(column, room) for column in self.columns]
         self.feet = [foot_of(found, number, room) for number in range(len(self.columns))]
-        last = channels_last(graph)
+        channels = ChannelAxes(graph)
         self.insets = [
-            inset_of(c, self._chosen(n), c.layer.value in last) for n, c in enumerate(self.columns)
+            inset_of(c, self._chosen(n), channels.is_last(c.layer.value))
+            for n, c in enumerate(self.columns)
         ]
         heights = [_height(column) for column in self.columns]
         self.tallest = max(heights)
@@ -269,7 +270,7 @@ class _Sheet:
             return "focus"
         if all(is_in(self.columns[n].seen, index) for n, index in ends):
             return "amber"
-        return "faint" if kind_of(self.columns[link.end].layer.unit) == "dense" else "wire"
+        return "faint" if _role(self.columns[link.end]) == "dense" else "wire"
 
     def _link(self, link: Link) -> Item:
         colour = self._colour(link)
@@ -311,9 +312,13 @@ def _swung(start: Point, near: Point, far: Point, end: Point, colour: str, strok
     return Curve((start, start, near, near, *handles, far, far, end, end), colour, stroke)
 
 
+def _role(column: Column) -> str:
+    return role_of(op_of(column.layer.body))
+
+
 def _colours(column: Column) -> tuple[str, str]:
     """Fill and line of a neuron; those of merges would look like the field's."""
-    kind = kind_of(column.layer.unit)
+    kind = _role(column)
     return ("act.fill", "act.line") if kind == "merge" else (f"{kind}.fill", f"{kind}.line")
 
 

@@ -9,7 +9,6 @@ from math import prod
 from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import Product, count, hull, shape_of, size_of
 from netdsl.backends.diagram.blocks.labels import layer_label, tail
-from netdsl.backends.diagram.blocks.leaf import kind_of
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
 from netdsl.backends.diagram.neurons.columns import (
@@ -24,6 +23,7 @@ from netdsl.backends.diagram.neurons.names import last_parts
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, moved
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
 
 HEAD, SMALL = 12.0, 9.5
@@ -90,8 +90,9 @@ def _facts(study: Study, number: int) -> Iterator[str]:
         names = [name_of(study, value) for value in hidden]
         told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
         yield f"not drawn: {told}"
-    learned = sum(map(count_parameters, {node.layer for node in column.layer.nodes}))
-    shared = "shared " if kind_of(column.layer.unit) == "conv" else ""
+    layers = {node.layer: node.layer for node in column.layer.nodes}
+    learned = sum(map(count_parameters, layers.values()))
+    shared = "shared " if column.layer.body.op.family == "convolution" else ""
     plural = "s" * (learned != 1)
     yield f"{learned:,} {shared}parameter{plural}" if learned else "no parameters"
 
@@ -101,7 +102,7 @@ def all_to_all(study: Study, number: int) -> list[str]:
     if not number:
         return []
     before, column = study.columns[number - 1], study.columns[number]
-    if column.layer.is_input or column.layer.body.op.name != "linear" or len(column.shape) != 1:
+    if column.layer.is_input or not op_of(column.layer.body).matrix or len(column.shape) != 1:
         return []
     value = before.layer.value
     if any(_read(column, index, value) != before.total for index in column.drawn):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.patches import Patch, Sight, patches
-from netdsl.backends.diagram.axes import AxisOrder
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Value
 
@@ -33,7 +33,7 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     All sizes are numbers. Units for which there is no more room are left out, the last first.
     """
     sights = [patches(graph, item) for item in graph.inputs if len(item.shape) - 1 in AXES]
-    order = AxisOrder(graph)
+    order = ChannelAxes(graph)
     found: dict[str, Told] = {}
     room = MOST_POSITIONS
     for unit in units:
@@ -51,7 +51,7 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     return found
 
 
-def _axis(value: Value, axis: int, order: AxisOrder) -> Told:
+def _axis(value: Value, axis: int, order: ChannelAxes) -> Told:
     origin, names = order.origin(value, axis), AXES.get(value.type.rank - 1, ())
     is_known = origin is not None and 0 < origin <= len(names)
     name = names[origin - 1] if is_known and origin else f"index of axis {axis + 1}"

@@ -20,7 +20,7 @@ from netdsl.backends.diagram.tips import source_line, tip
 from netdsl.backends.diagram.units import Unit, opened, units_of
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of
 
 START = "default"
 """The picture that is shown first."""
@@ -141,7 +141,7 @@ def _told(
 def _what(unit: Unit) -> str:
     if unit.is_block and unit.scope is not None:
         return unit.scope.definition
-    return ", ".join(layer_text(node.op) for node in unit.nodes if isinstance(node.op, Op))
+    return ", ".join(layer_text(op_of(node)) for node in unit.nodes)
 
 
 def _number(number: Size) -> str:

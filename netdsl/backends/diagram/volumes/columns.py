@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from json import dumps
 
+from netdsl.analyses.channels import ChannelAxes
+from netdsl.backends.diagram import roles
 from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Polygon, Text, line
 from netdsl.backends.diagram.volumes.forms import (
@@ -22,7 +24,6 @@ from netdsl.backends.diagram.volumes.names import MOST_LINES, Name, path_of
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import (
-    MOVING,
     counted,
     parts_of,
     says,
@@ -30,7 +31,7 @@ from netdsl.backends.diagram.volumes.words import (
     times,
     tooltip,
 )
-from netdsl.ir.graph import Value
+from netdsl.ops.base import op_of
 
 TINY, LENS, LENS_ROOM, LENS_ASIDE = 3.0, 20.0, 44.0, 18.0
 LONG_LINE = 150.0
@@ -39,11 +40,6 @@ LINES_ABOVE = (0.0, 1.5, 1.5, 2.5, 3.5, 3.0)
 LINE_ABOVE = 2.5
 SOFT = 8.0
 WITH_NUMBER = ("pad", "dilation", "groups", "levels")
-ROLES = {
-    "input": "io", "convolution": "conv", "pooling": "pool", "pyramid": "pool", "block": "block",
-    "resampling": "up", "dense": "dense", "merging": "merge", "norms": "norm",
-    "activations": "act", "regularising": "act",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +108,7 @@ class Study:
 
     steps: Sequence[Step]
     numbers: Numbers
-    last: frozenset[Value]
-    """The values whose channels stand last."""
+    channels: ChannelAxes
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By family what usually follows in place, which is not said of each."""
     looks: Looks = USUAL
@@ -124,11 +119,11 @@ class Study:
         return self.numbers.shape(step.shown)
 
     def axes(self, step: Step) -> Axes:
-        return axes_of(self.shape(step), step.shown in self.last)
+        return axes_of(self.shape(step), self.channels.is_last(step.shown))
 
     def is_last(self, step: Step) -> bool:
         """Whether its channels stand last in its shape."""
-        return step.shown in self.last and len(self.shape(step)) > 1
+        return self.channels.is_last(step.shown)
 
     def column(self, step: Step, scales: Scales, is_left: bool = False) -> Column:
         """The column of a step, not placed yet."""
@@ -168,14 +163,12 @@ class Study:
 
 
 def role_of(step: Step) -> str:
-    """The role of its colours. What only moves numbers is no dense layer, whatever its family."""
-    name = step.node.op.name if step.node is not None else ""
-    if step.join is not None or name == "pixel_shuffle":
+    """The role of its colours."""
+    if step.join is not None:
         return "up"
-    moves = name in MOVING and step.family != "merging"
-    if moves or step.family in ("plumbing", "size"):
-        return "move"
-    return ROLES.get(step.family, "block")
+    if step.node is None:
+        return "io" if step.is_input else "block"
+    return roles.role_of(op_of(step.node))
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

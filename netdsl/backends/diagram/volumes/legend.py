@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from math import floor, log10
 
 from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.roles import OTHER, families_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text, line, moved
 from netdsl.backends.diagram.volumes.columns import Column
 from netdsl.backends.diagram.volumes.forms import Scale, Scales
 from netdsl.backends.diagram.volumes.links import plus
 from netdsl.backends.diagram.volumes.words import adds
+from netdsl.ops.base import op_of
 
 Tails = dict[str, tuple[str, ...]]
 TEXT = 9.0
@@ -101,9 +103,10 @@ def _marks(columns: Sequence[Column], windows: set[bool]) -> list[tuple[list[Ite
 
 def _families(columns: Sequence[Column], tails: Tails) -> list[tuple[list[Item], float]]:
     roles = {c.role for c in columns} - {"io"}
+    names = _NAMES | {OTHER: families_of(op_of(c.step.node) for c in columns if c.step.node)}
     return [
         _with_text(_chip(role), 14, ", ".join((name, *tails.get(_FAMILIES.get(role, ""), ()))))
-        for role, name in _NAMES.items()
+        for role, name in names.items()
         if role in roles
     ]
 

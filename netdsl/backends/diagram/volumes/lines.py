@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.analyses.cost import summarise
+from netdsl.analyses.cost import inference_parameters
 from netdsl.backends.diagram.fonts import wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
-from netdsl.backends.diagram.options import SMALLEST_PRINT
+from netdsl.backends.diagram.options import INCH, SMALLEST_PRINT
 from netdsl.backends.diagram.volumes.columns import SOFT, Column, Study
 from netdsl.backends.diagram.volumes.forms import SHORT
 from netdsl.backends.diagram.volumes.names import example_of
@@ -42,7 +42,7 @@ def heading(
         lines.append("Long paths leave out their middle: {} is {}.".format(*example))
     ops = sum(1 for step in study.steps for _ in step.covered())
     volumes = sum(1 for step in study.steps if not step.is_input)
-    number = summarise(graph).inference_parameters
+    number = inference_parameters(graph)
     words = (
         f"{_many(ops, 'operation')} in {_many(volumes, 'volume')}, {_many(number, 'parameter')}."
     )
@@ -63,9 +63,9 @@ def small_print(width: float) -> list[str]:
     smallest = SOFT * PRINT_WIDTH / width
     if smallest >= SMALLEST_PRINT:
         return []
-    inches = SMALLEST_PRINT / SOFT * width / 72
+    inches = SMALLEST_PRINT / SOFT * width / INCH
     return [
-        f"printed {PRINT_WIDTH / 72:g} in wide, its smallest text is {smallest:.1f} pt; from "
+        f"printed {PRINT_WIDTH / INCH:g} in wide, its smallest text is {smallest:.1f} pt; from "
         f"{inches:.1f} in on it is {SMALLEST_PRINT:g} pt, and `--width` lays it out for a page"
     ]
 

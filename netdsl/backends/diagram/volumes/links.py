@@ -17,9 +17,9 @@ from netdsl.backends.diagram.scene import (
 from netdsl.backends.diagram.volumes.columns import Column
 from netdsl.backends.diagram.volumes.forms import Form
 from netdsl.backends.diagram.volumes.sizes import Numbers
-from netdsl.backends.diagram.volumes.steps import GROWING, Step
+from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import adds
-from netdsl.ops.base import Op
+from netdsl.ops.base import op_of
 
 SUM, BOW = 4.5, 15.0
 """Radius of a sum, height of the bow that leads into it."""
@@ -35,12 +35,11 @@ def window_of(step: Step, numbers: Numbers) -> Window | None:
     node = step.node
     if node is None or step.family not in ("convolution", "pooling") or step.join is not None:
         return None
-    op = node.op
-    assert isinstance(op, Op)
+    op = op_of(node)
     inputs, outputs = numbers.tensors(node)
     windows = op.windows(inputs, outputs)
     before, after = numbers.shape(node.inputs[0])[1:], numbers.shape(node.outputs[0])[1:]
-    if windows is None or op.name == "conv_transpose" or len(before) != len(after) or not after:
+    if windows is None or op.zoom > 0 or len(before) != len(after) or not after:
         return None
     found: list[tuple[int, int, int]] = []
     for window, size, made in zip(windows[-2:], before[-2:], after[-2:], strict=True):
@@ -62,8 +61,9 @@ def link(source: Column, target: Column, numbers: Numbers) -> list[Item]:
     if window is not None and target.form.axes.is_map and is_seen(source.form, window):
         return _kernel(source.form, target.form, window, target.role)
     first = target.step.node
-    grows = first is not None and first.op.name in GROWING and source.step is target.step.sources[0]
-    if grows and source.form.axes.is_map and target.form.axes.is_map:
+    maps = source.form.axes.is_map and target.form.axes.is_map
+    grows = first is not None and op_of(first).zoom > 0
+    if grows and maps and source.step is target.step.sources[0]:
         return growth(source.form, target.form)
     if source.form.axes.is_map and not target.form.axes.is_map:
         return _flattened(source.form, target)

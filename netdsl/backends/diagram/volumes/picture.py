@@ -25,7 +25,7 @@ from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU
 from netdsl.backends.diagram.volumes.words import usual_tails
-from netdsl.ir.graph import Graph, Kind, Value
+from netdsl.ir.graph import Graph, Kind
 
 MOST_VOLUMES = 160
 WIDEST_U = 1600.0
@@ -38,13 +38,13 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
     """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
     _check_patterns(graph, options)
     numbers = numbers_for(graph)
-    last = channels_last(graph)
+    channels = ChannelAxes(graph)
     steps = steps_of(graph, numbers, options.expand)
     if not steps:
         raise DrawError(
             "there are no volumes to draw: the network computes nothing; draw `--level blocks`"
         )
-    shape = u_shape(Study(steps, numbers, last))
+    shape = u_shape(Study(steps, numbers, channels))
     if shape is None:
         steps = steps_of(graph, numbers, options.expand, opens_u=False)
     if len(steps) > MOST_VOLUMES:
@@ -52,7 +52,7 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
             f"picture shows; {_fewer(options)}draw `--level blocks`"
         )
-    study = Study(steps, numbers, last, usual_tails(steps))
+    study = Study(steps, numbers, channels, usual_tails(steps))
     too_deep = next((s for s in steps if len(study.axes(s).spatial) > 3), None)
     if too_deep is not None:
         raise DrawError(
@@ -151,16 +151,6 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
     return framed(options.title or graph.name, lines, items, legend=marks, notes=notes)
 
 
-def channels_last(graph: Graph) -> frozenset[Value]:
-    """The values whose channels stand last: tokens, and maps turned for attention."""
-    axes = ChannelAxes(graph)
-    values = [value for node in graph.nodes() for value in node.outputs]
-    values += [item.value for item in graph.inputs]
-    return frozenset(
-        value for value in values if value.type.rank > 1 and axes.of(value) == value.type.rank - 1
-    )
-
-
 def scales_for(axes: Sequence[Axes], tallest: float, looks: Looks = USUAL) -> Scales:
     """Linear scales that fit the sheet; square roots where most forms would be mere lines."""
     maps = [a for a in axes if a.is_map]
@@ -176,4 +166,4 @@ def scales_for(axes: Sequence[Axes], tallest: float, looks: Looks = USUAL) -> Sc
     return Scales(Scale(tallest / pixels), by_channel, by_value)
 
 
-__all__ = ["Numbers", "channels_last", "scales_for", "volumes_picture"]
+__all__ = ["Numbers", "scales_for", "volumes_picture"]

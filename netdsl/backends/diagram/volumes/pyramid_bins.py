@@ -8,11 +8,8 @@ from itertools import pairwise
 
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.ir.graph import Node
-from netdsl.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool
-from netdsl.ops.pyramid import Spp
-
-Edges = tuple[tuple[int, int], ...]
-"""First pixel and the one after the last, a pair for each bin along an axis."""
+from netdsl.ops.base import op_of
+from netdsl.ops.facts import Edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +44,16 @@ class Pyramid:
     is_joined: bool
 
 
-def adaptive_bins(size: int, count: int) -> Edges:
-    """PyTorch's windows: bin i covers `[i*size // count, ceil((i + 1)*size / count))`."""
-    return tuple((i * size // count, -(-(i + 1) * size // count)) for i in range(count))
-
-
-def paper_bins(size: int, count: int) -> Edges:
-    """The windows of the paper: `ceil(size/count)` wide and `size // count` apart."""
-    step, wide = size // count, -(-size // count)
-    return tuple((i * step, i * step + wide) for i in range(count))
-
-
 def pyramid_of(node: Node, numbers: Numbers) -> Pyramid | None:
     """The bins of a pool; None where a layer is no such pool, or each bin is one pixel or all."""
-    op = node.op
-    if not isinstance(op, Spp | AdaptiveAvgPool | AdaptiveMaxPool):
+    inputs, outputs = numbers.tensors(node)
+    bins = op_of(node).bins_of(inputs, outputs)
+    if bins is None:
         return None
-    sizes = numbers.shape(node.inputs[0])[1:]
-    if isinstance(op, Spp):
-        bins = adaptive_bins if op.bins == "adaptive" else paper_bins
-        levels = tuple(Level(tuple(bins(size, n) for size in sizes)) for n in op.levels)
-        return Pyramid(levels, op.mode, sizes, True)
-    counts = numbers.shape(node.output)[1:]
-    if len(sizes) != 2 or counts == sizes or set(counts) == {1}:
+    sizes, counts = numbers.shape(node.inputs[0])[1:], numbers.shape(node.outputs[0])[1:]
+    if not bins.is_joined and (len(sizes) != 2 or counts == sizes or set(counts) == {1}):
         return None
-    level = Level(tuple(adaptive_bins(size, n) for size, n in zip(sizes, counts, strict=True)))
-    mode = "max" if isinstance(op, AdaptiveMaxPool) else "mean"
-    return Pyramid((level,), mode, sizes, False)
+    return Pyramid(tuple(map(Level, bins.levels)), bins.gives, sizes, bins.is_joined)
 
 
 def window_words(edges: Sequence[tuple[int, int]]) -> str:

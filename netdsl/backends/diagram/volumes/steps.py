@@ -12,12 +12,9 @@ from math import prod
 
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.volumes.sizes import Numbers
-from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Value
-from netdsl.ops.base import Op
-from netdsl.ops.params import FromValue
+from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
+from netdsl.ops.base import op_of
 
-IN_PLACE = ("activations", "norms", "regularising")
-GROWING = ("upsample", "conv_transpose")
 MANY_LAYERS = 16
 LONG_ROW = 4
 
@@ -54,7 +51,7 @@ class Step:
         """The family of the layer; `block`, `input`."""
         if self.node is None:
             return "block" if self.nodes else "input"
-        return family(self.node)
+        return self.node.op.family
 
     @property
     def shown(self) -> Value:
@@ -73,20 +70,9 @@ class Step:
             yield from step.nodes
 
 
-def family(node: Node) -> str:
-    assert isinstance(node.op, Op)
-    return node.op.family
-
-
 def flowing(node: Node) -> tuple[Value, ...]:
     """What a node computes on: no learned weights, no values of which it takes the size alone."""
-    op = vars(node.op).values()
-    sizes = {setting.index for setting in op if isinstance(setting, FromValue)}
-    return tuple(
-        value
-        for index, value in enumerate(node.inputs)
-        if index not in sizes and value.type.batched
-    )
+    return tuple(value for _, value in node.data_inputs() if value.type.batched)
 
 
 def is_in_place(node: Node) -> bool:
@@ -94,37 +80,7 @@ def is_in_place(node: Node) -> bool:
     values = flowing(node)
     if len(values) != 1 or len(node.outputs) != 1:
         return False
-    if values[0].type.shape != node.output.type.shape:
-        return False
-    return family(node) in (*IN_PLACE, "merging") or node.op.name in ("identity", "normalize")
-
-
-class Reading:
-    """Who reads each value, among the nodes that run at inference."""
-
-    def __init__(self, graph: Graph) -> None:
-        running = graph.inference_nodes()
-        self.nodes = [node for node in graph.nodes() if node in running]
-        self.running = running
-        self.given = {o.value for o in graph.outputs if not o.when_training}
-        self.readers: dict[Value, list[Node]] = {}
-        for node in self.nodes:
-            for value in flowing(node):
-                self.readers.setdefault(value, []).append(node)
-
-    def is_shared(self, value: Value) -> bool:
-        """Whether more than one reads it, or the network gives it out."""
-        return len(self.readers.get(value, ())) != 1 or value in self.given
-
-    def results(self, nodes: Sequence[Node]) -> list[Value]:
-        """The values of these nodes that others read."""
-        inside = set(nodes)
-        return [
-            value
-            for node in nodes
-            for value in node.outputs
-            if value in self.given or any(r not in inside for r in self.readers.get(value, ()))
-        ]
+    return op_of(node).in_place and values[0].type.shape == node.output.type.shape
 
 
 def steps_of(
@@ -135,10 +91,10 @@ def steps_of(
     Blocks whose path matches one of `expand` are opened; with `opens_u` also those that go down
     and up.
     """
-    reading = Reading(graph)
-    shut = _Shutting(reading, numbers, expand, opens_u)
+    uses = graph.inference_uses
+    shut = _Shutting(graph, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
-    steps = _joined(_absorbed(list(shut.pieces(graph.root)), reading), reading)
+    steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses), uses)
     made = {step.output: step for step in inputs}
     for step in steps:
         made.update((value, step) for node in step.nodes for value in node.outputs)
@@ -147,7 +103,7 @@ def steps_of(
     read = {source for step in steps for source in step.sources}
     every = [step for step in inputs if step in read] + steps
     _name(every, call_paths(graph))
-    return _repeats(every, reading, numbers)
+    return _repeats(every, uses, numbers)
 
 
 def is_meant(scope: Scope, pattern: str) -> bool:
@@ -159,10 +115,10 @@ class _Shutting:
     """Which scopes are one volume: those whose inside is no chain."""
 
     def __init__(
-        self, reading: Reading, numbers: Numbers, expand: Sequence[str], opens_u: bool
+        self, graph: Graph, numbers: Numbers, expand: Sequence[str], opens_u: bool
     ) -> None:
-        self.reading, self.numbers, self.expand = reading, numbers, expand
-        self.opens_u = opens_u
+        self.running, self.uses = graph.inference_nodes(), graph.inference_uses
+        self.numbers, self.expand, self.opens_u = numbers, expand, opens_u
         self.definitions: set[str] = set()
 
     def pieces(self, root: Scope) -> Iterator[Step]:
@@ -175,7 +131,7 @@ class _Shutting:
     def _inside(self, scope: Scope) -> Iterator[Step]:
         for child in scope.children:
             if isinstance(child, Node):
-                if child in self.reading.running:
+                if child in self.running:
                     yield Step([child], child.outputs[0], child, None, flowing(child))
             elif self._is_shut(child):
                 yield self._block(child)
@@ -183,7 +139,13 @@ class _Shutting:
                 yield from self._inside(child)
 
     def _running(self, scope: Scope) -> list[Node]:
-        return [node for node in scope.nodes() if node in self.reading.running]
+        return [node for node in scope.nodes() if node in self.running]
+
+    def _results(self, nodes: Sequence[Node]) -> list[Value]:
+        """The values of these nodes that others read; no learned weights."""
+        inside = set(nodes)
+        values = (value for node in nodes for value in node.outputs if value.type.batched)
+        return [value for value in values if self.uses.leaves(value, inside)]
 
     def _is_shut(self, scope: Scope) -> bool:
         if scope.kind is Kind.BLOCK:
@@ -195,7 +157,7 @@ class _Shutting:
             return False
         if self.opens_u and self._is_hourglass(nodes):
             return False
-        return len(self.reading.results(nodes)) == 1
+        return len(self._results(nodes)) == 1
 
     def _branches(self, scope: Scope) -> bool:
         """Whether the members are no chain, each reading the one before alone."""
@@ -219,13 +181,13 @@ class _Shutting:
 
     def _flow(self, member: Node | Scope) -> tuple[set[Value], set[Value]]:
         nodes = [member] if isinstance(member, Node) else list(member.nodes())
-        nodes = [n for n in nodes if n in self.reading.running and flowing(n)]
+        nodes = [n for n in nodes if n in self.running and flowing(n)]
         makes = {value for node in nodes for value in node.outputs}
         return {v for node in nodes for v in flowing(node)} - makes, makes
 
     def _is_hourglass(self, nodes: Sequence[Node]) -> bool:
         """Whether maps grow in there, to the size of what came in, which was pooled inside."""
-        grown = [n for n in nodes if n.op.name in GROWING and self._grows(n)]
+        grown = [n for n in nodes if op_of(n).zoom > 0 and self._grows(n)]
         shrunk = [n for n in nodes if len(n.outputs) == 1 and flowing(n) and self._shrinks(n)]
         return bool(grown and shrunk)
 
@@ -241,7 +203,7 @@ class _Shutting:
         nodes = self._running(scope)
         made = {value for node in nodes for value in node.outputs}
         reads = dict.fromkeys(v for node in nodes for v in flowing(node) if v not in made)
-        (result,) = self.reading.results(nodes)
+        (result,) = self._results(nodes)
         return Step(nodes, result, None, scope, tuple(reads))
 
 
@@ -256,7 +218,7 @@ def _members(scope: Scope) -> Iterator[Node | Scope]:
             yield child
 
 
-def _absorbed(pieces: list[Step], reading: Reading) -> list[Step]:
+def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
     """Layers that work in place go with the layer before them, or else with the one behind."""
     maker: dict[Value, Step] = {}
     kept: list[Step] = []
@@ -267,17 +229,17 @@ def _absorbed(pieces: list[Step], reading: Reading) -> list[Step]:
             pass  # a learned weight goes with what reads it
         elif node is not None and before is not None and is_in_place(node):
             fits = before.node is not None and not is_in_place(before.node)
-            if fits and not reading.is_shared(before.output):
+            if fits and uses.only_reader(before.output) is not None:
                 before.nodes.append(node)
                 before.output = node.output
                 maker[node.output] = before
                 continue
         kept.append(step)
         maker.update((value, step) for n in step.nodes for value in n.outputs)
-    return _waiting(kept, reading)
+    return _waiting(kept, uses)
 
 
-def _waiting(steps: list[Step], reading: Reading) -> list[Step]:
+def _waiting(steps: list[Step], uses: Uses) -> list[Step]:
     """What works in place and could not go with the layer before goes with the one behind."""
     reader = {value: step for step in steps for n in step.nodes for value in n.inputs}
     kept: list[Step] = []
@@ -294,40 +256,40 @@ def _waiting(steps: list[Step], reading: Reading) -> list[Step]:
             continue
         done.add(step)
         light = step.node is not None and (not step.reads or is_in_place(step.node))
-        if light and target is not None and target is not step and _may_wait(step, reading):
+        if light and target is not None and target is not step and _may_wait(step, uses):
             waiting.setdefault(target, []).append(step)
-        elif light and target is None and kept and step.reads and _ends(kept, step, reading):
+        elif light and target is None and kept and step.reads and _ends(kept, step, uses):
             continue
         else:
             kept.append(step)
     return kept
 
 
-def _may_wait(step: Step, reading: Reading) -> bool:
-    return not step.reads or not reading.is_shared(step.output)
+def _may_wait(step: Step, uses: Uses) -> bool:
+    return not step.reads or uses.only_reader(step.output) is not None
 
 
-def _ends(kept: list[Step], step: Step, reading: Reading) -> bool:
+def _ends(kept: list[Step], step: Step, uses: Uses) -> bool:
     """An activation at the end of the network goes with the block before it."""
     before = next((s for s in kept if s.output is step.reads[0]), None)
-    if before is None or reading.is_shared(before.output):
+    if before is None or uses.only_reader(before.output) is None:
         return False
     before.nodes += step.nodes
     before.output = step.output
     return True
 
 
-def _joined(steps: list[Step], reading: Reading) -> list[Step]:
+def _joined(steps: list[Step], uses: Uses) -> list[Step]:
     """A map that grows to be joined with another is drawn as part of the join."""
     maker = {step.output: step for step in steps}
     gone: set[Step] = set()
     for step in steps:
         node = step.node
-        if node is None or family(node) != "merging" or len(step.reads) != 2:
+        if node is None or node.op.family != "merging" or len(step.reads) != 2:
             continue
         made = [maker.get(value) for value in step.reads]
         grown = [m for m in made if m is not None and _is_growing(m)]
-        if len(grown) != 1 or reading.is_shared(grown[0].output) or grown[0] in gone:
+        if len(grown) != 1 or uses.only_reader(grown[0].output) is None or grown[0] in gone:
             continue
         (small,) = grown
         gone.add(small)
@@ -339,7 +301,7 @@ def _joined(steps: list[Step], reading: Reading) -> list[Step]:
 
 
 def _is_growing(step: Step) -> bool:
-    return step.node is not None and step.node.op.name in GROWING and step.join is None
+    return step.node is not None and op_of(step.node).zoom > 0 and step.join is None
 
 
 def _name(steps: Iterable[Step], paths: Mapping[Child, str]) -> None:
@@ -361,17 +323,15 @@ def _own_scope(step: Step) -> Scope | None:
     inside = set(step.nodes)
     assert step.node is not None
     found: Scope | None = None
-    scope: Scope | None = (step.join or step.node).scope
-    while scope is not None and scope.kind is not Kind.NET:
-        if any(node not in inside for node in scope.nodes()):
+    for scope in (step.join or step.node).scope.around():
+        if scope.kind is Kind.NET or any(node not in inside for node in scope.nodes()):
             break
         if scope.label:
             found = scope
-        scope = scope.parent
     return found
 
 
-def _repeats(steps: list[Step], reading: Reading, numbers: Numbers) -> list[Step]:
+def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
     """Equal steps in a row as one: blocks always, layers where there are many."""
     many = len(steps) > MANY_LAYERS
     kept: list[Step] = []
@@ -389,7 +349,7 @@ def _repeats(steps: list[Step], reading: Reading, numbers: Numbers) -> list[Step
             and tail is not None
             and step.sources == [last]
             and read[tail] == 1
-            and tail.output not in reading.given
+            and tail.output not in uses.outputs
             and (many or step.node is None)
             and not step.join
             and _mark(step, numbers) == _mark(last, numbers)

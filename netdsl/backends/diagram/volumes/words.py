@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 from math import prod
 
 from netdsl.analyses.cost import count_parameters, layer_text
 from netdsl.backends.diagram.tails import most_usual, told
 from netdsl.backends.diagram.volumes.sizes import Numbers
-from netdsl.backends.diagram.volumes.steps import Step, family, flowing, is_in_place
+from netdsl.backends.diagram.volumes.steps import Step, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
-from netdsl.ops.base import Op
-from netdsl.ops.conv import Conv, ConvTranspose
+from netdsl.ops.base import Op, op_of
+from netdsl.ops.facts import Work, kernel_words, stride_words, sum_words
 
-MOVING = ("flatten", "reshape", "permute", "split", "slice", "pad", "crop", "center_crop",
-          "channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "concat")  # fmt: skip
 FEW_KERNELS = 4
 MOST_PARTS = 40
-_KINDS = {
-    "maxpool": "max", "avgpool": "mean", "lppool": "p-norm", "global_maxpool": "max of each map",
-    "global_avgpool": "mean of each map", "adaptive_maxpool": "max", "adaptive_avgpool": "mean",
-}  # fmt: skip
 
 
 def times(numbers: Sequence[object]) -> str:
@@ -34,7 +27,7 @@ def counted(step: Step, shape: tuple[int, ...]) -> str:
     """`290,400 neurons`; what only moves numbers has values and no neurons."""
     number = prod(shape)
     last = step.join or step.node
-    moves = last is not None and last.op.name in MOVING
+    moves = last is not None and op_of(last).work is not Work.COMPUTES
     what = "value" if step.is_input or moves else "neuron"
     text = f"{number:,} {what}{'s' * (number != 1)}"
     return f"{text} each" if step.count > 1 else text
@@ -50,7 +43,7 @@ def says(step: Step, numbers: Numbers) -> tuple[str, ...]:
     lines = [layer_words(step.node, numbers)]
     if step.join is not None:
         parts = parts_of(step, numbers)
-        lines.append(f"concat {sum_text(parts)}" if parts else "+ skip")
+        lines.append(f"concat {sum_words(parts)}" if parts else "+ skip")
     return tuple(line for line in lines if line)
 
 
@@ -73,11 +66,15 @@ def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     """By family the most frequent tail; only where layers have any."""
     found: dict[str, tuple[str, ...]] = {}
     for name in ("convolution", "dense"):
-        inside = [s for s in steps if s.family == name and s.node and s.node.op.name not in MOVING]
+        inside = [s for s in steps if s.family == name and _computes(s)]
         usual = most_usual(map(tail, inside))
         if usual is not None:
             found[name] = usual
     return found
+
+
+def _computes(step: Step) -> bool:
+    return step.node is not None and op_of(step.node).work is Work.COMPUTES
 
 
 def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
@@ -85,7 +82,7 @@ def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
     if step.node is None:
         return ""
     words: list[str] = []
-    is_plain = step.join is None and step.node.op.name not in MOVING
+    is_plain = step.join is None and _computes(step)
     own, expected = tail(step), usual.get(step.family, ()) if is_plain else ()
     if ahead(step):
         words.append(f"behind {', '.join(ahead(step))}")
@@ -94,7 +91,7 @@ def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
 
 
 def _counts(node: Node) -> bool:
-    return is_in_place(node) and family(node) in ("activations", "norms")
+    return is_in_place(node) and node.op.family in ("activations", "norms")
 
 
 def _word(node: Node) -> str:
@@ -103,87 +100,7 @@ def _word(node: Node) -> str:
 
 def layer_words(node: Node, numbers: Numbers) -> str:
     """A layer's settings, as short as they can be said."""
-    op = node.op
-    assert isinstance(op, Op)
-    inputs, outputs = numbers.tensors(node)
-    if isinstance(op, Conv | ConvTranspose):
-        return _conv_words(op, inputs[0].shape)
-    if getattr(op, "kernel", None) is not None:
-        return _pool_words(op, len(inputs[0].spatial))
-    if op.name in ("adaptive_maxpool", "adaptive_avgpool"):
-        if set(outputs[0].spatial) == {1}:
-            return _KINDS[op.name.replace("adaptive", "global")]
-        bins = f"{_by(outputs[0].spatial)} bins"
-        same = inputs[0].spatial == outputs[0].spatial
-        return f"{bins} of one pixel" if same else f"{_KINDS[op.name]} of {bins}"
-    if op.name == "spp":
-        return f"{getattr(op, 'mode', '')}, levels {', '.join(map(str, getattr(op, 'levels', ())))}"
-    if op.name in _KINDS:
-        return _KINDS[op.name]
-    if op.name == "upsample":
-        return f"{getattr(op, 'mode', '')} to {_by(outputs[0].spatial)}"
-    if op.name == "linear":
-        return f"linear {inputs[0].shape[-1]:,} → {outputs[0].shape[-1]:,}"
-    if op.name == "concat":
-        axis = _axis(node)
-        rank = node.output.type.rank
-        parts = [
-            numbers.shape(value)[axis if value.type.batched else axis - rank]
-            for value in node.inputs
-        ]
-        return f"concat {sum_text(parts)}" + (f" on axis {axis}" if axis else "")
-    if op.name == "permute":
-        return f"axes {', '.join(map(str, getattr(op, 'axes', ())))}"
-    text = layer_text(op)
-    return text if len(text) <= 26 else op.name
-
-
-def _axis(node: Node) -> int:
-    """The axis a layer works along, counted from 0."""
-    axis = getattr(node.op, "axis", 0)
-    if not isinstance(axis, int):
-        return 0
-    return axis % len(node.inputs[0].type.shape)
-
-
-def _conv_words(op: Conv | ConvTranspose, shape: Sequence[object]) -> str:
-    axes = len(shape) - 1
-    words = [_kernel(op.kernel, axes) + _stride(op.stride)]
-    if isinstance(op, ConvTranspose):
-        words.append("transposed")
-    if op.padding not in (0, "valid"):
-        words.append(f"pad {_by(op.padding) if isinstance(op.padding, tuple) else op.padding}")
-    if op.dilation != 1:
-        words.append(f"dilation {_by(op.dilation)}")
-    if op.groups > 1:
-        words.append("depthwise" if op.groups == shape[0] else f"groups {op.groups}")
-    return " ".join(words)
-
-
-def _pool_words(op: Op, axes: int) -> str:
-    size = _kernel(getattr(op, "kernel", 1), axes) + _stride(getattr(op, "stride", 1))
-    words = [f"{_KINDS.get(op.name, op.name)} {size}"]
-    if getattr(op, "padding", 0) != 0:
-        words.append(f"pad {_by(getattr(op, 'padding', 0))}")
-    if getattr(op, "dilation", 1) != 1:
-        words.append(f"dilation {_by(getattr(op, 'dilation', 1))}")
-    if getattr(op, "ceil_mode", False):
-        words.append("ceil")
-    return " ".join(words)
-
-
-def _by(size: object) -> str:
-    return "×".join(map(str, size)) if isinstance(size, tuple) else str(size)
-
-
-def _kernel(size: object, axes: int) -> str:
-    return _by(size if isinstance(size, tuple) else (size,) * max(axes, 1))
-
-
-def _stride(stride: object) -> str:
-    if stride == 1 or (isinstance(stride, tuple) and set(stride) == {1}):
-        return ""
-    return f" /{_by(stride)}"
+    return op_of(node).says(*numbers.tensors(node))
 
 
 def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
@@ -194,12 +111,12 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     short = 0 < len(kernels) <= FEW_KERNELS and not parts
     lines = [" · ".join(kernels) if short else _census(step.nodes)]
     if parts:
-        lines.append(f"concat {sum_text(parts)}")
+        lines.append(f"concat {sum_words(parts)}")
     elif adds(step):
         skip = " · ".join(_kernels(ways[1])) if ways and short else ""
         lines.append(f"+ {skip} skip" if skip else "+ skip")
-    elif _last_merge(step) is not None:
-        lines.append(f"joined by {_last_merge(step)}")
+    elif (merge := _last_merge(step)) is not None:
+        lines.append(f"joined by {merge.name}")
     return tuple(line for line in lines if line)
 
 
@@ -207,16 +124,17 @@ def _kernels(nodes: Sequence[Node]) -> list[str]:
     """`["1×1", "dw 3×3 /2"]`: dw for depthwise."""
     found: list[str] = []
     for node in nodes:
-        op, x = node.op, node.inputs[0].type if node.inputs else None
-        if isinstance(op, Conv | ConvTranspose) and x is not None:
-            deep = "dw " if op.groups > 1 and op.groups == x.channels else ""
-            found.append(f"{deep}{_kernel(op.kernel, len(x.spatial))}{_stride(op.stride)}")
+        windows = op_of(node).sliding()
+        if windows is not None and node.op.family == "convolution":
+            x = node.inputs[0].type
+            kernel = kernel_words(windows.kernel, len(x.spatial)) + stride_words(windows.stride)
+            found.append("dw " * windows.is_depthwise(x.channels) + kernel)
     return found
 
 
 def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
     """The two ways through a block that ends in a sum: the long one, then the short one."""
-    merges = [n for n in step.nodes if family(n) == "merging" and len(flowing(n)) > 1]
+    merges = [n for n in step.nodes if n.op.family == "merging" and len(flowing(n)) > 1]
     if len(merges) != 1 or len(flowing(merges[0])) != 2 or not adds(step):
         return None
     made = {value: node for node in step.nodes for value in node.outputs}
@@ -234,53 +152,50 @@ def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
 def _census(nodes: Sequence[Node]) -> str:
     """`7 conv · 1 pool`."""
     short = {"convolution": "conv", "pooling": "pool", "dense": "dense"}
-    found = Counter(short[family(n)] for n in nodes if family(n) in short)
+    found = Counter(short[n.op.family] for n in nodes if n.op.family in short)
     return " · ".join(f"{count} {name}" for name, count in found.items())
-
-
-def sum_text(parts: Sequence[int]) -> str:
-    """`64+6×32`; empty where it would be long."""
-    runs = [(part, len(list(run))) for part, run in groupby(parts)]
-    shown = [
-        f"{count}×{part}" if count > 2 else "+".join([str(part)] * count) for part, count in runs
-    ]
-    return "+".join(shown) if len(shown) <= 6 else f"{len(parts)} parts"
 
 
 def adds(step: Step) -> bool:
     """Whether a block's last merge is a sum."""
-    return _last_merge(step) == "add"
+    merge = _last_merge(step)
+    return merge is not None and merge.sign == "+"
 
 
-def _last_merge(step: Step) -> str | None:
+def _last_merge(step: Step) -> Op | None:
     """The layer that joins the ways through a block last."""
-    merges = (n for n in reversed(step.nodes) if family(n) == "merging" and len(flowing(n)) > 1)
-    return next((node.op.name for node in merges), None)
+    merges = (n for n in reversed(step.nodes) if n.op.family == "merging" and len(flowing(n)) > 1)
+    return next(map(op_of, merges), None)
 
 
 def joins_by_sum(step: Step) -> bool:
     """Whether a sum stands at the end of a step of several sources."""
     last = step.join or step.node
-    return last is not None and last.op.name in ("add", "sub", "mul", "max", "min", "mean")
+    return last is not None and last.op.family == "merging" and _joined_axis(last) is None
 
 
 def parts_of(step: Step, numbers: Numbers) -> list[int]:
     """The channels of each part that a concat at the end puts together, or a split makes."""
     if step.node is not None and step.shown is not step.output:
-        return [] if _axis(step.node) else [numbers.shape(v)[0] for v in step.node.outputs]
+        axis = op_of(step.node).cut_axis(step.shown.type.rank)
+        return [numbers.shape(v)[0] for v in step.node.outputs] if axis == 0 else []
     made = {value: node for node in step.nodes for value in node.outputs}
     found = _parts(step.output, made, numbers)
     return found if 1 < len(found) <= MOST_PARTS else []
 
 
+def _joined_axis(node: Node) -> int | None:
+    return op_of(node).joined_axis(node.outputs[0].type.rank)
+
+
 def _parts(value: Value, made: dict[Value, Node], numbers: Numbers) -> list[int]:
     node = made.get(value)
-    while node is not None and node.op.name != "concat" and len(flowing(node)) == 1:
+    while node is not None and _joined_axis(node) is None and len(flowing(node)) == 1:
         before = flowing(node)[0]
-        if before.type.shape != value.type.shape or family(node) in ("convolution", "dense"):
+        if before.type.shape != value.type.shape or node.op.family in ("convolution", "dense"):
             break
         value, node = before, made.get(before)
-    if node is None or node.op.name != "concat" or _axis(node):
+    if node is None or _joined_axis(node) != 0:
         return [*numbers.shape(value), 1][:1]
     return [part for source in flowing(node) for part in _parts(source, made, numbers)]
 
@@ -289,8 +204,7 @@ def tooltip(step: Step, shape: tuple[int, ...]) -> str:
     """Path, layers, shape, the line in the source, the comment of the block."""
     lines = [step.name + (f", {step.count} times" if step.count > 1 else "")]
     for node in step.nodes[:6]:
-        assert isinstance(node.op, Op)
-        lines.append(f"{node.path}: {layer_text(node.op)}")
+        lines.append(f"{node.path}: {layer_text(op_of(node))}")
     if len(step.nodes) > 6:
         lines.append(f"... {len(step.nodes)} layers in all")
     lines.append(f"[{', '.join(map(str, shape))}], {prod(shape):,} values")

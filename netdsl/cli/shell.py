@@ -1,4 +1,4 @@
-"""What surrounds a command: exit codes, streams that break, interrupts, errors of our own."""
+"""What surrounds a command: exit codes, broken streams, interrupts, bugs of ours."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 import click
 
 from netdsl import __version__
-from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics import Diagnostic, DiagnosticError
+from netdsl.diagnostics.reading import reason
 from netdsl.diagnostics.render import render_text
-from netdsl.files import OverwriteError
+from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.ops.faults import PRINTS, PluginError, is_interrupt, told
 from netdsl.ops.plugins import is_plugin
 
@@ -37,6 +38,9 @@ class Group(click.Group):
         except click.ClickException as error:
             error.show()
             sys.exit(WRONG_CALL)
+        except DiagnosticError as error:
+            show(error.diagnostics, "text")
+            sys.exit(WRONG_FILE)
         except (click.Abort, KeyboardInterrupt):
             fail("interrupted")
         except OSError as error:
@@ -56,7 +60,7 @@ class Group(click.Group):
         """Run a command; what code of a plug-in raises is its fault, an exit of its own too."""
         try:
             return super().main(*args, **{**kwargs, "standalone_mode": False})
-        except PluginError:
+        except (DiagnosticError, PluginError):
             raise
         except BaseException as error:
             cause = error.__cause__ if isinstance(error, click.Abort) else error
@@ -78,6 +82,30 @@ def fail(message: str) -> NoReturn:
     sys.exit(WRONG_CALL)
 
 
+def check_output(output: str | None, file: str, purpose: str) -> None:
+    """Refuse to write over a file that is read; `-` and None are standard output."""
+    if output in (None, "-"):
+        return
+    try:
+        check_not_read([output], [file])
+    except OverwriteError:
+        message = f"this is the file to {purpose}"
+        raise click.BadParameter(message, param_hint="--output") from None
+
+
+def write(output: str | None, content: str | bytes, told: str) -> None:
+    """Write what a command makes, and tell it; without a word to standard output."""
+    if output in (None, "-"):
+        data = content.encode() if isinstance(content, str) else content
+        click.echo(data, nl=False)  # as it is, whatever the terminal's encoding
+        return
+    try:
+        write_whole(output, content)
+    except OSError as error:
+        fail(f"can't write {output}: {reason(error)}")
+    click.echo(f"{output}: {told}", err=True)
+
+
 def show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> None:
     """Print diagnostics; text goes to standard error, the other forms to standard output."""
     if form != "text":
@@ -87,15 +115,14 @@ def show(diagnostics: Sequence[Diagnostic], form: str, *, err: bool = True) -> N
         return
     stream = sys.stderr if err else sys.stdout
     colour = is_coloured(stream)
-    width = shutil.get_terminal_size((100, 24)).columns
-    text = render_text(diagnostics, colour=colour, width=width)
+    text = render_text(diagnostics, colour=colour, width=width())
     if text:
         click.echo(text, err=err, color=colour or None)
 
 
-def reason(error: Exception) -> str:
-    """What an error of the system says, to follow a colon."""
-    return (getattr(error, "strerror", None) or str(error)).lower()
+def width() -> int:
+    """The columns of the terminal; 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def is_coloured(stream: Any) -> bool:

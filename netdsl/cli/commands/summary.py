@@ -1,51 +1,45 @@
-"""Tables and JSON of what a network is, for the command line."""
+"""`netdsl summary`: what a network holds and costs, layer by layer, as text or for tools."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 import click
 
 from netdsl.analyses.cost import Row, Summary
-from netdsl.analyses.dims import Dims
-from netdsl.analyses.fixed import mismatches, shapes
 from netdsl.analyses.receptive_field import Reach
-from netdsl.analyses.sizes import Sizes
 from netdsl.analyses.table import LAYER, NUMBERS, TITLES, end_lines, two_lines_each
+from netdsl.cli.numerals import Whole
+from netdsl.cli.options import Chosen, network_options
 from netdsl.diagnostics.columns import clean
-from netdsl.diagnostics.pages import codes, markdown, related
-from netdsl.elaborate.suggest import asked, near
 from netdsl.ir.dim import Size
 from netdsl.network import Network
 
-UNSETTLED = (
-    "netdsl: these conditions are exact, but could not be worked out further within the bounds of "
-    "the solver; --accepts H=65,W=64 answers for single sizes"
+NARROWEST = 16
+"""Letters that the column of layers has at least where it stands beside the others."""
+
+
+@click.command("summary")
+@click.argument("file", metavar="FILE")
+@network_options
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "csv", "markdown"]), default="text"
 )
+@click.option("--depth", metavar="N", type=Whole(1), help="Fold blocks from there on.")
+def command(file: str, form: str, depth: int | None, chosen: Chosen) -> None:
+    """Print layers with shapes, neurons, connections, parameters, costs, receptive fields.
 
-
-def all_pages() -> str:
-    """docs/errors.md: the page of every code, with a list of them in front."""
-    found = codes()
-    listed = "\n".join(f"- [`{code}`](#{code})" for code in found)
-    pages = "\n".join(markdown(code).replace("# ", "## ", 1) for code in found)
-    return (
-        "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
-        f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
-    )
-
-
-def no_code(text: str) -> str:
-    """What to say of a code that is none: those near in letters, else those with a word of it."""
-    guesses = near(text, codes()) or related(text)[:4]
-    return f"no code is `{text}`; {asked(guesses) or '`netdsl explain` lists all'}"
+    \b
+    Examples:
+      netdsl summary examples/googlenet.net --size H=224,W=224
+      netdsl summary examples/googlenet.net --size H=224,W=224 --depth 1
+    """
+    print_summary(chosen.load(file), form, depth)
 
 
 def print_summary(network: Network, form: str, depth: int | None) -> None:
@@ -63,7 +57,7 @@ def _summary_text(network: Network, summary: Summary) -> None:
     if sys.stdout.isatty():
         _rich_table(summary)
     else:
-        click.echo(clean_lines(str(summary)))
+        click.echo("\n".join(map(clean, str(summary).split("\n"))))  # names may hold anything
     if network.sizes.symbols:
         click.echo(f"sizes: {network.sizes}")
 
@@ -91,15 +85,6 @@ def _rich_table(summary: Summary) -> None:
         console.print(table)
     for line in end_lines(summary, names, console.width):
         console.print(clean(line), soft_wrap=True)
-
-
-NARROWEST = 16
-"""Letters that the column of layers has at least where it stands beside the others."""
-
-
-def clean_lines(text: str) -> str:
-    """Lines without control characters, which names in a file may hold."""
-    return "\n".join(map(clean, text.split("\n")))
 
 
 def _plain(size: Size | None) -> int | str | None:
@@ -195,94 +180,3 @@ def _markdown(text: str) -> str:
     """A text in a cell of a table that shows as it is."""
     safe = re.sub(r"[\\`*<|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", clean(text))
     return safe.replace("](", "]\\(")
-
-
-def sizes_text(network: Network, sizes: Sizes) -> str:
-    """The size contract in words; the shapes of the inputs where no size is open."""
-    if network.sizes.symbols or not sizes.accepts():
-        return str(sizes)
-    return clean(f"{sizes}: {shapes(network.graph)}")
-
-
-def sizes_json(sizes: Sizes) -> str:
-    """The size contract as data."""
-    data = {
-        "symbols": list(sizes.symbols),
-        "text": str(sizes),
-        "settled": sizes.is_settled,
-        "smallest": sizes.smallest(),
-        "constraints": [
-            {"condition": str(r.condition), "message": r.message, "place": str(r.span)}
-            for r in sizes.constraints
-        ],
-    }
-    return json.dumps(data, indent=2)
-
-
-def acceptance(
-    network: Network, sizes: Sizes, wanted: Mapping[str, int], form: str
-) -> tuple[bool, str]:
-    """Whether these sizes are taken, and `yes` or why not and which near them are.
-
-    Raises `ValueError` for symbols that are not there or numbers that are no sizes.
-    """
-    is_fixed = not sizes.symbols
-    asked = {} if is_fixed else wanted
-    refusals = mismatches(network.graph, wanted) if is_fixed else []
-    refusals += sizes.explain(**asked)
-    if form == "json":
-        near = sizes.nearest(**asked)
-        data = {
-            "accepts": not refusals,
-            "refusals": refusals,
-            "closest": near.closest,
-            "down": near.down,
-            "up": near.up,
-        }
-        return not refusals, json.dumps(data, indent=2)
-    if not refusals:
-        return True, clean(f"yes: {shapes(network.graph)}") if is_fixed else "yes"
-    near = sizes.nearest(**asked)
-    lines = [*map(clean, refusals)]
-    lines += [f"crop to {_point(near.down)}"] if near.down else []
-    lines += [f"pad to {_point(near.up)}"] if near.up else []
-    if near.closest and not (near.down or near.up):
-        lines.append(f"nearest that works: {_point(near.closest)}")
-    return False, "\n".join(lines)
-
-
-def _point(point: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} = {number}" for name, number in point.items())
-
-
-def sizes_table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], form: str) -> str:
-    """The shape of every named value at each of these input sizes; `-` where it is refused.
-
-    As text it is cut into stretches that fit the terminal's width.
-    """
-    names = dims.of_net()
-    tables = [dims.at(p) if sizes.accepts(**p) else None for p in points]
-    if form == "json":
-        rows = [{"sizes": p, "shapes": found} for p, found in zip(points, tables, strict=True)]
-        return json.dumps(rows, indent=2)
-    columns = [["", *names]]
-    for point, found in zip(points, tables, strict=True):
-        title = " ".join(f"{name}={number}" for name, number in point.items())
-        columns.append([title, *(found[name] if found else "-" for name in names)])
-    return "\n\n".join(_stretches(columns, shutil.get_terminal_size((100, 24)).columns))
-
-
-def _stretches(columns: list[list[str]], width: int) -> Iterator[str]:
-    """Tables of the first column and as many of the others as fit beside it."""
-    first, *rest = columns
-    while rest:
-        taken, room = [first], width - max(map(len, first))
-        while rest and (len(taken) == 1 or room >= max(map(len, rest[0])) + 2):
-            room -= max(map(len, rest[0])) + 2
-            taken.append(rest.pop(0))
-        widths = [max(map(len, column)) for column in taken]
-        lines = (
-            "  ".join(f"{clean(cell):<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
-            for row in zip(*taken, strict=True)
-        )
-        yield "\n".join(lines)

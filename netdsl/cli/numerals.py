@@ -1,4 +1,4 @@
-"""Numbers and sizes as they are written on the command line: plain digits, within bounds."""
+"""Numbers and sizes on the command line: plain digits, within bounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from netdsl.driver import MAX_SIZE
+from netdsl.elaborate.nets import MAX_SIZE
 
 MOST_COLUMNS = 10_000
 DIGITS = re.compile(r"[0-9]{1,12}")

@@ -1,4 +1,4 @@
-"""`--fix`: the safe fixes of a file's diagnostics, applied until none is left."""
+"""`netdsl check --fix`: applies the safe fixes of diagnostics until none is left."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from netdsl.diagnostics import Diagnostic, Edit, Source
-from netdsl.driver import diagnosed
+from netdsl.driver import Loading, diagnosed
 from netdsl.files import read_source, write_whole
-from netdsl.ops.plugins import plugged
 
 MAX_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class Fixed:
     """A file after its fixes: its text, how many were applied, and what is still to be said."""
 
     text: str
@@ -26,38 +25,37 @@ class Mended:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def mend(source: Source, path: Path | None, **options: Any) -> Mended:
-    """Apply the safe fixes that lie in this text; options as for `netdsl.load`."""
-    seen = {source.text}
-    fixes = 0
-    for _ in range(MAX_ROUNDS):
-        found = _diagnostics(source, path, options)
-        text, applied = apply_fixes(source, found)
-        if not applied or text in seen:
-            break
-        seen.add(text)
-        fixes += applied
-        source = Source(source.name, text)
-    else:
-        found = _diagnostics(source, path, options)
-    return Mended(source.text, fixes, found)
-
-
-def mend_file(path: str, **options: Any) -> Mended:
-    """The same for a file, which is rewritten if there was something to mend.
+def fix_file(path: str, **options: Unpack[Loading]) -> Fixed:
+    """Apply the safe fixes to a file, which is rewritten if there are any.
 
     Raises `DiagnosticError` if it can't be read, `OSError` if it can't be written.
     """
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
         raise OSError(errno.EINVAL, "it is no plain file")  # what was read off a pipe is gone
     source = read_source(path)
-    with plugged(options.pop("plugins", ())):
-        made = mend(source, Path(path), **options)
-    if made.text != source.text:
+    fixed = fix_source(source, Path(path), **options)
+    if fixed.text != source.text:
         with open(path, "rb") as file:
             mark = "\ufeff" if file.read(3) == codecs.BOM_UTF8 else ""
-        write_whole(path, mark + made.text)
-    return made
+        write_whole(path, mark + fixed.text)
+    return fixed
+
+
+def fix_source(source: Source, path: Path | None, **options: Unpack[Loading]) -> Fixed:
+    """Apply the safe fixes that lie in this text."""
+    seen = {source.text}
+    fixes = 0
+    for _ in range(MAX_ROUNDS):
+        diagnostics = diagnosed(source, path, **options)
+        text, applied = apply_fixes(source, diagnostics)
+        if not applied or text in seen:
+            break
+        seen.add(text)
+        fixes += applied
+        source = Source(source.name, text)
+    else:
+        diagnostics = diagnosed(source, path, **options)
+    return Fixed(source.text, fixes, diagnostics)
 
 
 def apply_fixes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[str, int]:
@@ -80,9 +78,3 @@ def apply_fixes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[str,
 
 def _touch(a: Edit, b: Edit) -> bool:
     return a.span.start <= b.span.end and b.span.start <= a.span.end
-
-
-def _diagnostics(
-    source: Source, path: Path | None, options: dict[str, Any]
-) -> tuple[Diagnostic, ...]:
-    return diagnosed(source, path, **options)

@@ -1,0 +1,139 @@
+"""`netdsl draw`: a network, or what changes from one to another, as a picture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.options import (
+    DIRECTIONS,
+    ENGINES,
+    FORMS,
+    INCH,
+    LEVELS,
+    SHOWN,
+    THEMES,
+    Choices,
+    DrawError,
+)
+from netdsl.cli.numerals import Whole
+from netdsl.cli.options import Chosen, by, network_options, with_options
+from netdsl.cli.shell import check_output, fail, write
+from netdsl.diagnostics import DiagnosticError
+from netdsl.driver import load
+from netdsl.files import check_not_read
+
+POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
+WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
+
+
+def _points(width: str | None) -> float | None:
+    """`6.5in`, `16cm`, `468pt`."""
+    if width is None:
+        return None
+    match = WIDTH.fullmatch(width.strip())
+    if match is None or not 36 <= float(match[1]) * POINTS[match[2]] <= 7200:
+        message = f"`{width}` is not a width from 0.5in to 100in, such as 6.5in or 16cm"
+        raise click.BadParameter(message, param_hint="--width")
+    return float(match[1]) * POINTS[match[2]]
+
+
+def _shown(text: str | None) -> frozenset[str]:
+    """`params,names` as a set."""
+    if text is None:
+        return frozenset(SHOWN)
+    names = [name.strip() for name in text.split(",") if name.strip() not in ("", "none")]
+    for name in names:
+        if name not in SHOWN:
+            message = f"`{name}` can't be shown; there are {', '.join(SHOWN)}"
+            raise click.BadParameter(message, param_hint="--show")
+    return frozenset(names)
+
+
+def _form(output: str) -> str:
+    """The form that the name of a file asks for; `-` is SVG."""
+    if output == "-":
+        return "svg"
+    form = Path(output).suffix.removeprefix(".").lower()
+    if form not in FORMS:
+        known = ", ".join(f".{name}" for name in FORMS)
+        message = f"`{output}` should end in one of {known}"
+        raise click.BadParameter(message, param_hint="--output")
+    return form
+
+
+OPTIONS = [
+    click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True),
+    click.option("--expand", metavar="PATH", multiple=True,
+                 help="A block to open: path, pattern or kind; `none` opens none. "
+                      "May be repeated."),
+    click.option("--depth", metavar="N", type=Whole(0), help="Open blocks to this depth."),
+    click.option("--diff", "other", metavar="OLD.net",
+                 help="Draw what changes from that file to FILE."),
+    click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
+                 help="A neuron to follow. May be repeated."),
+    click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
+    click.option("--title", metavar="TEXT", help="In place of the network's name."),
+    click.option("--width", metavar="6.5in", callback=by(_points),
+                 help="Width of the picture: in, cm, mm, pt."),
+    click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True),
+    click.option("--show", metavar="LIST", callback=by(_shown),
+                 help="Of params,macs,names,shapes; all by default."),
+    click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
+                 help="Graphviz as a package, or the `dot` of the system."),
+]  # fmt: skip
+
+
+@click.command("draw")
+@click.argument("file", metavar="FILE")
+@click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
+@network_options
+@with_options(OPTIONS)
+def command(
+    file: str, output: str, other: str | None, chosen: Chosen, **options: Unpack[Choices]
+) -> None:
+    """Draw a network: blocks, layers, volumes, neurons.
+
+    \b
+    Examples:
+      netdsl draw examples/googlenet.net -o googlenet.svg --size H=224,W=224
+      netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
+      netdsl draw --diff examples/resnet50.net examples/resnet152.net -o deeper.svg
+    """
+    check_output(output, file, "be drawn")
+    old = None
+    if other is not None:
+        check_output(output, other, "compare with")
+        if other == file == "-":
+            raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
+        old = _without_sizes_of(file, other, chosen).load(other)
+        chosen = _without_sizes_of(other, file, chosen)
+    network = chosen.load(file)
+    also = [] if other is None or old is None else [other, *old.sources]
+    check_not_read([output], [file, *network.sources, *also])
+    try:
+        data, notes = network.drawing(_form(output), old=old, **options)
+    except (DrawError, EngineError) as error:
+        fail(str(error))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    write(output, data, f"{network.name}, {len(data):,} bytes")
+
+
+def _without_sizes_of(other: str, file: str, chosen: Chosen) -> Chosen:
+    """The choice for one of two files: without sizes that only the other has."""
+    sizes = chosen.how.get("sizes")
+    if not sizes or "-" in (file, other):
+        return chosen
+    try:
+        here, there = (load(f, **{**chosen.how, "sizes": {}}).graph.symbols for f in (file, other))
+    except DiagnosticError:
+        return chosen
+    only_there = set(there).difference(here)
+    left = {name: size for name, size in sizes.items() if name not in only_there}
+    return replace(chosen, how={**chosen.how, "sizes": left})

@@ -1,0 +1,157 @@
+"""Options that several commands share, and what they choose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce, wraps
+from typing import Any, cast
+
+import click
+
+from netdsl import driver
+from netdsl.cli.numerals import Whole, once, sizes_given
+from netdsl.cli.shell import WRONG_FILE, show
+from netdsl.diagnostics import Diagnostic
+from netdsl.driver import Loading
+from netdsl.elaborate import Written
+from netdsl.elaborate.state import MAX_NODES
+from netdsl.lints import WARNINGS
+from netdsl.network import Network
+from netdsl.ops.initial import PYTORCH, policies
+
+Command = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How a file is to be read, and whether its warnings are taken for errors."""
+
+    how: Loading
+    are_denied: bool
+
+    def load(self, file: str) -> Network:
+        """The network of a file; its warnings are printed. Raises `DiagnosticError`."""
+        network = driver.load(file, **self.how)
+        self.tell(network.warnings)
+        return network
+
+    def tell(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Print diagnostics; the command ends there if one of them makes the file wrong."""
+        show(diagnostics, "text")
+        self.end_if_wrong(diagnostics)
+
+    def end_if_wrong(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """End with the exit code of a wrong file if it is one, by these diagnostics."""
+        if any(d.is_error for d in diagnostics) or (self.are_denied and diagnostics):
+            sys.exit(WRONG_FILE)
+
+
+def by(convert: Callable[[Any], object]) -> Callable[[object, object, Any], object]:
+    """A callback of click that makes an option's value from what is written."""
+    return lambda context, option, written: convert(written)
+
+
+def network_options(command: Command) -> Command:
+    """The options that choose a network and set its parameters and sizes, as one `Chosen`."""
+
+    @wraps(command)
+    def run(*, deny: str | None, **options: object) -> None:
+        how = {name: options.pop(name) for name in Loading.__annotations__}
+        command(chosen=Chosen(cast(Loading, how), deny is not None), **options)
+
+    options = [
+        click.option("--net", metavar="NAME", help="The net, where the file defines several."),
+        click.option("--set", "params", metavar="NAME=VALUE", multiple=True,
+                     callback=by(lambda texts: once(map(_parameter, texts), "--set")),
+                     help="A parameter of the net: --set classes=10. May be repeated."),
+        click.option("--size", "sizes", metavar="H=224,W=224", multiple=True,
+                     callback=by(lambda texts: sizes_given(texts, "--size")),
+                     help="Numbers for size symbols."),
+        click.option("--root", "roots", metavar="DIR", multiple=True,
+                     help="A further folder that `use` may read from."),
+        click.option("--max-layers", metavar="N", type=Whole(1), default=MAX_NODES,
+                     show_default=True, help="Bound on the layers of a network."),
+        click.option("--allow", metavar="CODE", multiple=True, callback=by(_warnings),
+                     help="A warning that is not wanted. May be repeated."),
+        plugin_option("Python code with layers of one's own. May be repeated."),
+        click.option("--verify-ir", is_flag=True, expose_value=False, callback=by(_verify_ir),
+                     help="Look for contradictions in the compiler's graph; for its developers."),
+        click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),
+    ]  # fmt: skip
+    return with_options(options)(run)
+
+
+def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Several options, in the order in which `--help` lists them."""
+    return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
+
+
+def plugin_option(help: str) -> Callable[[Command], Command]:
+    """`--plugin`, which says what the layers are for."""
+    return click.option("--plugin", "plugins", metavar="MODULE|FILE.py", multiple=True, help=help)
+
+
+def _parameter(text: str) -> tuple[str, Written]:
+    """`classes=10` as a name and a value, which is written as in the language."""
+    name, mark, value = text.partition("=")
+    if not mark or not name.strip().isidentifier():
+        raise click.BadParameter(f"`{text}` is not NAME=VALUE", param_hint="--set")
+    return name.strip(), Written(value.strip())
+
+
+def _warnings(codes: Sequence[str]) -> Sequence[str]:
+    """Codes of warnings; a wrong one would silence nothing, and not say so."""
+    for code in codes:
+        if code not in WARNINGS:
+            known = ", ".join(sorted(WARNINGS))
+            message = f"no warning is `{code}`; there are: {known}"
+            raise click.BadParameter(message, param_hint="--allow")
+    return codes
+
+
+def _verify_ir(is_asked: bool) -> None:
+    if is_asked:
+        driver.VERIFY_IR = True
+
+
+def _prefixes(text: str | None) -> tuple[str, str] | None:
+    """`module.=` as the old and the new beginning of keys."""
+    if text is None:
+        return None
+    old, mark, new = text.partition("=")
+    if not mark:
+        raise click.BadParameter(f"`{text}` is not OLD=NEW")
+    return old, new
+
+
+rename_option = click.option(
+    "--rename",
+    metavar="OLD=NEW",
+    callback=by(_prefixes),
+    help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
+)
+
+
+def check_rename(rename: tuple[str, str] | None, weights: str | None) -> None:
+    """A rule for keys is of no use without them."""
+    if rename is not None and weights is None:
+        raise click.UsageError("--rename is for the keys of --weights")
+
+
+def _policy(name: str) -> str:
+    """A way to draw weights that there is."""
+    if name not in policies():
+        raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
+    return name
+
+
+init_option = click.option(
+    "--init",
+    metavar="NAME",
+    callback=by(_policy),
+    default=PYTORCH,
+    show_default=True,
+    help="How weights are drawn that the file says nothing of: --init kaiming_normal",
+)

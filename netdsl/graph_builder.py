@@ -1,0 +1,273 @@
+"""`GraphBuilder`: a network made by calls in Python, with all that one from a file has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from netdsl.diagnostics import DiagnosticError, Sink, Source, Span
+from netdsl.diagnostics.call_site import alone, call_site
+from netdsl.driver import check_for_backends, finished, verified
+from netdsl.elaborate import Unit, load_program
+from netdsl.elaborate.arguments import Bound
+from netdsl.elaborate.calls import Call, add_node
+from netdsl.elaborate.environment import Broken, Flow, Halted, MaybeFlow, SharedLayer
+from netdsl.elaborate.from_python import (
+    arguments_of,
+    dotted,
+    expression_of,
+    label_of,
+    name_of,
+    size_of,
+)
+from netdsl.elaborate.nets import NetElaborator
+from netdsl.elaborate.resolve import resolve_layer
+from netdsl.elaborate.run import call_layer
+from netdsl.elaborate.statements import weight_node
+from netdsl.ir.builder import Site
+from netdsl.ir.dim import Size
+from netdsl.ir.graph import Argument, Graph, Kind, Value
+from netdsl.network import Network
+from netdsl.ops.base import Op
+from netdsl.syntax import ast
+from netdsl.syntax.recursion import deep_recursion
+
+
+class GraphBuilder:
+    """A network made by calls: inputs, layers in their order, outputs; `build` gives it checked.
+
+    `uses` are files whose blocks are layers here, as behind the word `use` of the language:
+    `std.resnet`, `"./blocks.net"` (in quotes; beside the Python file).
+    Each call raises `DiagnosticError` for what a file could not say either, with the same code,
+    message and help, at the place of the call; nothing is added then, and one can go on.
+    The values that come back have a `type` with a `shape`, whose sizes can be computed with.
+    """
+
+    def __init__(self, name: str, doc: str = "", *, uses: Sequence[str] = ()) -> None:
+        span = call_site()
+        self._sink, self._is_built = Sink(), False
+        try:
+            self._unit, named = self._program(uses, span), name_of(name, span, self._sink)
+        except Halted:
+            raise DiagnosticError(self._sink.diagnostics) from None
+        definition = ast.NetDefinition(named, (), ast.Body((), span), doc, alone(span))
+        self._net = NetElaborator(self._unit, definition, self._sink, {})
+        self._graph, self._state, self._place = self._net.graph, self._net.state, self._net.place
+        self._results: dict[Span, set[Value]] = {}
+        self._own: set[Value] = set()
+        self._sites: list[Site] = []
+
+    def _program(self, uses: Sequence[str], span: Span) -> Unit:
+        """The blocks that are layers here."""
+        text = "".join(f"use {one}\n" for one in uses)
+        path = Path(span.source.name) if span.text else None
+        unit = load_program(Source(str(span), text), path, (), self._sink)
+        if unit is None or self._sink.has_errors:
+            raise Halted
+        unit.source = span.source
+        return unit
+
+    def input(
+        self,
+        name: str,
+        shape: Sequence[Size | str],
+        dtype: str = "float32",
+        *,
+        where: str | Sequence[str] = (),
+    ) -> Value:
+        """An input, its shape without the batch axis: numbers, names of open sizes, formulas.
+
+        `where` are conditions on its sizes, as in the language: `"H % 32 == 0"`.
+        """
+        span, sink = call_site(), self._sink
+        with self._checked():
+            texts = [where] if isinstance(where, str) else where
+            conditions = tuple(expression_of(text, "where", span, sink) for text in texts)
+            items = tuple(size_of(size, self._net.environment, span, sink) for size in shape)
+            kind, listed = ast.Name(dtype, span), ast.ListExpr(items, span)
+            named = name_of(name, span, sink)
+            self._net.input(ast.InputStatement(named, kind, listed, conditions, span))
+        value = self._graph.inputs[-1].value
+        self._own.add(value)
+        return value
+
+    def layer(
+        self,
+        layer: str | type[Op] | Op | SharedLayer,
+        *passed: object,
+        label: str = "",
+        **settings: object,
+    ) -> Any:
+        """Call a layer or block: first the values that flow in, then its settings as in a file.
+
+        `label` names it, as `conv1: conv(...)` does; else it is counted. Gives its result, a
+        `Value`, or a tuple of them where it has several.
+        """
+        span = call_site()
+        values = _first_values(passed)
+        with self._checked():
+            self._check_known((*passed, *settings.values()), span)
+            text = label_of(label, span, self._state, self._place)
+            if isinstance(layer, Op):
+                call = Call((), text, span)
+                flow = add_node(self._state, layer, Bound(), call, values, self._place)
+            else:
+                environment = self._place.environment.child(None)
+                given = arguments_of(passed[len(values) :], settings, environment, span)
+                callee = (
+                    resolve_layer(dotted(layer, span), environment, self._sink, given)
+                    if isinstance(layer, str)
+                    else layer
+                )
+                call = Call(tuple((one, environment) for one in given), text, span)
+                flow = call_layer(self._state, callee, call, Flow(values), self._place)
+            results = self._noted(flow, label, span)
+        return results[0] if len(results) == 1 else results
+
+    def shared(self, layer: str, *passed: object, label: str, **settings: object) -> SharedLayer:
+        """One layer that `layer` may call several times, as the line `layer label = ...` makes."""
+        span = call_site()
+        environment = self._place.environment.child(None)
+        given = arguments_of(passed, settings, environment, span)
+        stage = ast.LayerStage(None, dotted(layer, span), given, None, span)
+        with self._checked():
+            statement = ast.LayerStatement(name_of(label, span, self._sink), stage, span)
+        return SharedLayer(statement, environment)
+
+    def weight(self, label: str, shape: Sequence[int], fill: float = 0.0) -> Value:
+        """A learned value, filled with a number; `label` is its key in `state_dict()`."""
+        span = call_site()
+        written = ast.ListExpr(tuple(ast.NameExpr("", span) for _ in shape), span)
+        with self._checked():
+            call = Call((), label_of(label, span, self._state, self._place), span)
+            flow = weight_node(self._state, shape, written, float(fill), call, self._place)
+            (value,) = self._noted(flow, label, span)
+        return value
+
+    def scope(
+        self, label: str = "", *, block: str = "", doc: str = "", **parameters: object
+    ) -> AbstractContextManager[None]:
+        """What is added within goes by this label: `with net.scope("layer1"): ...`.
+
+        With `block` it is one use of a block of that name, which is drawn and counted as one, and
+        written as a class; `parameters` are those of this use.
+        """
+        span, site = call_site(), self._place.site
+        with self._checked():
+            text = label_of(label, span, self._state, self._place)
+            if block:
+                bound = {name: Argument(value) for name, value in parameters.items()}
+                site = self._graph.block(site, block, span, label=text, doc=doc, arguments=bound)
+            else:
+                site = self._graph.scope(site, Kind.GROUP, span, label=text, numbered=True)
+        self._sites.append(site)
+        return self._within(site)
+
+    @contextmanager
+    def _within(self, site: Site) -> Iterator[None]:
+        outer = self._place
+        names = outer.environment.child(None, labels=site.is_named)
+        self._place = outer.inside(names, site)
+        try:
+            yield
+        finally:
+            self._place = outer
+            self._graph.end(site, ())
+        with self._checked():
+            pass
+
+    def output(self, name: str, value: Value, *, when_training: bool = False) -> None:
+        """What flows out; with `when_training` in training mode only."""
+        span = call_site()
+        with self._checked():
+            self._check_known([value], span)
+            named, chain = name_of(name, span, self._sink), ast.Chain(None, (), span)
+            statement = ast.OutputStatement(named, chain, when_training, span)
+            self._net.output(statement, Flow((value,)))
+
+    def build(self, *, allow: Collection[str] = ()) -> Network:
+        """The network, checked as one from a file; nothing can be added then.
+
+        `allow` are codes of warnings that are not wanted.
+        """
+        with self._checked():
+            graph = self._finish()
+            check_for_backends(graph, self._sink)
+        self._is_built = True
+        verified(graph)
+        return finished(self._unit, graph, self._sink, allow)
+
+    def _finish(self) -> Graph:
+        if not self._graph.inputs:
+            self._net.misses_input()
+            raise Halted
+        nodes = list(self._graph.site.scope.nodes())
+        used = {output.value for output in self._graph.outputs}
+        used.update(value for node in nodes for value in node.inputs)
+        for span, values in self._results.items():
+            if used.isdisjoint(values):
+                message = "nothing uses what this call computes"
+                help = "use its result, or leave the call out"
+                self._sink.error("unused-result", message, span, help=help)
+        self._settle_ends()
+        return self._net.finish()
+
+    def _settle_ends(self) -> None:
+        """What flows into and out of each scope: what is made on one side, and read beyond."""
+        nodes = list(self._graph.site.scope.nodes())
+        ends = {output.value for output in self._graph.outputs}
+        for site in self._sites:
+            inside = dict.fromkeys(site.scope.nodes())
+            read = dict.fromkeys(value for node in inside for value in node.inputs)
+            beyond = ends.union(v for node in nodes if node not in inside for v in node.inputs)
+            made = (value for node in inside for value in node.outputs)
+            site.scope.inputs = tuple(v for v in read if v.producer not in inside)
+            site.scope.outputs = tuple(value for value in made if value in beyond)
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        """Raises what is wrong in a call; what it has added is taken back."""
+        if self._is_built:
+            raise ValueError("the network is built already, and nothing can be added to it")
+        undo = self._graph.undoing(self._place.site)
+        bindings, unused = dict(self._net.environment.bindings), len(self._state.unused)
+        try:
+            with deep_recursion():
+                yield
+        except (Broken, Halted):  # what stops there has been said
+            pass
+        errors = self._sink.take_errors()
+        if errors:
+            undo()
+            self._net.environment.bindings = bindings
+            del self._state.unused[unused:]
+            raise DiagnosticError(errors)
+
+    def _check_known(self, passed: Sequence[object], span: Span) -> None:
+        """Values are this network's own."""
+        for value in passed:
+            if isinstance(value, Value) and value not in self._own:
+                self._sink.error("not-a-value", f"{value!r} is none of this network's", span)
+                raise Halted
+
+    def _noted(self, flow: MaybeFlow, label: str, span: Span) -> tuple[Value, ...]:
+        """The results of a call, which something has to use; a single one goes by the label."""
+        if not isinstance(flow, Flow):
+            raise Halted
+        if len(flow.values) == 1 and label.isidentifier():
+            flow.values[0].name = flow.values[0].name or label
+        self._results.setdefault(span, set()).update(flow.values)
+        self._own.update(flow.values)
+        return flow.values
+
+
+def _first_values(passed: Sequence[object]) -> tuple[Value, ...]:
+    """The values before all else."""
+    values: list[Value] = []
+    for one in passed:
+        if not isinstance(one, Value):
+            break
+        values.append(one)
+    return tuple(values)

@@ -1,0 +1,191 @@
+"""What all but shapes and numbers is asked of a layer: kinds of work, of storage, of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby
+from typing import TypeAlias
+
+from netdsl.ir.dim import Dim
+from netdsl.ops.params import FromValue, show
+
+TIMES = "×"
+Parts: TypeAlias = "int | tuple[int, ...]"
+
+
+class Work(Enum):
+    """What a layer does with the values that come in."""
+
+    COMPUTES = "computes"
+    """Gives numbers of its own."""
+    MOVES = "moves"
+    """Gives the same numbers, each once, at other places."""
+    SELECTS = "selects"
+    """Gives some of the numbers, perhaps with others around them."""
+    PASSES = "passes"
+    """Gives the value as it is."""
+    DROPS = "drops"
+    """Gives the value as it is at inference, and less of it in training."""
+
+
+class Storage(Enum):
+    """Where PyTorch keeps the results of a layer, for one sample at inference."""
+
+    OWN = "own"
+    """Numbers of its own, one after the other."""
+    ALIKE = "alike"
+    """Numbers of its own, that lie as those do that come in."""
+    VIEW = "view"
+    """Input 0 itself, or a part of it that lies together."""
+    STRIDED = "strided view"
+    """Numbers of input 0 itself that do not lie one after the other."""
+    RESHAPED = "reshaped"
+    """Input 0 itself where its numbers lie one after the other, else a copy."""
+
+
+KINDS = ("conv", "conv_transpose", "linear")
+"""What policies of initialisation tell apart."""
+FAMILIES: Mapping[str, Mapping[str, object]] = {
+    "convolution": {"channels_at": 0, "leads": True},
+    "pooling": {"channels_at": 0, "zoom": -1},
+    "pyramid": {"channels_at": 0, "zoom": -1},
+    "resampling": {"channels_at": 0, "zoom": 1},
+    "size": {"channels_at": 0, "work": Work.SELECTS},
+    "merging": {"in_place": True},
+    "norms": {"in_place": True, "leads": True},
+    "activations": {"in_place": True},
+    "dense": {},
+    "regularising": {"in_place": True, "work": Work.DROPS},
+    "plumbing": {"work": Work.MOVES},
+}
+"""The families of layers in the order they are listed, with the facts of `Op` that hold for a
+layer of each unless it states its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """The windows of a layer that slides over a map, as they are set."""
+
+    kernel: Parts
+    stride: Parts = 1
+    padding: Parts | str = 0
+    dilation: Parts = 1
+    groups: int = 1
+    channels: int | None = None
+    padding_mode: str = "zeros"
+    ceil_mode: bool = False
+    output_padding: Parts = 0
+
+    def is_depthwise(self, channels: object) -> bool:
+        """Whether each of these channels that come in has filters of its own."""
+        return self.groups > 1 and self.groups == channels
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether cells are added around the map."""
+        return self.padding != "valid" and _several(self.padding) != {0}
+
+
+def _several(size: object) -> set[object]:
+    return set(size) if isinstance(size, tuple) else {size}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Settings that are legal, and look as if they were meant in another way.
+
+    `hint` is what to say of it beside an error further on; `by_place` where the doubt holds only
+    as long as they are given without their names.
+    """
+
+    problem: str
+    help: str
+    hint: str = ""
+    by_place: bool = False
+
+
+Edges: TypeAlias = tuple[tuple[int, int], ...]
+"""First cell and the one after the last, a pair for each bin along an axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The bins of a pool: for each level its edges along each axis, and what a bin gives.
+
+    With `is_joined` the levels stand one behind the other in a vector.
+    """
+
+    levels: tuple[tuple[Edges, ...], ...]
+    gives: str
+    is_joined: bool = False
+
+
+# --- words for pictures --------------------------------------------------------------------
+
+
+def by(size: object) -> str:
+    """`3`, `1×7`."""
+    return TIMES.join(map(str, size)) if isinstance(size, tuple) else str(size)
+
+
+def kernel_words(size: object, axes: int) -> str:
+    """The size of a window along each axis: `7×7`."""
+    return by(size if isinstance(size, tuple) else (size,) * max(axes, 1))
+
+
+def stride_words(stride: object) -> str:
+    """`/2`, behind a space; empty where it is 1."""
+    return "" if _several(stride) == {1} else f" /{by(stride)}"
+
+
+def setting_words(value: object, template: str, is_list: bool) -> str:
+    """A setting in plain words: `12 heads`, `without bias`; the template has `{}` for the value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        words = template.format("").strip()
+        return words if value else f"without {words}"
+    if isinstance(value, tuple) and is_list:
+        return template.format(", ".join(map(value_words, value)))
+    return template.format(value_words(value))
+
+
+def value_words(value: object) -> str:
+    """A value as a person writes it: `1,000`, `0.1`, `3×5`."""
+    match value:
+        case FromValue():
+            return "another's size"
+        case tuple():
+            return TIMES.join(map(value_words, value))
+        case int() if not isinstance(value, bool):
+            return f"{value:,}"
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return f"{int(value):,}"
+        case float():  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
+            return repr(value) if float(f"{value:.15g}") == value else f"{value:.6g}"
+        case str() | Dim():
+            return str(value)
+        case _:
+            return show(value)
+
+
+def lines_of(words: Iterable[str], longest: int) -> list[str]:
+    """The words in lines of about this many letters, a dot between them."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + 3 + len(word) <= longest:
+            lines[-1] += f" · {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def sum_words(parts: Sequence[object]) -> str:
+    """`64+6×32`; how many there are where that would be long."""
+    runs = [(part, len(list(run))) for part, run in groupby(parts)]
+    shown = [
+        f"{count}×{part}" if count > 2 else "+".join([str(part)] * count) for part, count in runs
+    ]
+    return "+".join(shown) if len(shown) <= 6 else f"{len(parts)} parts"
