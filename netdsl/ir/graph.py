@@ -95,7 +95,7 @@ class Layer:
     weights: tuple[WeightSpec, ...]
     arguments: dict[str, Argument]
     path: str = ""
-    calls: list[Node] = field(default_factory=list)
+    calls: list[Node] = field(default_factory=list["Node"])
 
     def __repr__(self) -> str:
         return f"<Layer {self.path}: {self.op}>"
@@ -177,14 +177,14 @@ class Scope:
     path: str = ""
     definition: str = ""
     doc: str = ""
-    arguments: dict[str, Argument] = field(default_factory=dict)
+    arguments: dict[str, Argument] = field(default_factory=dict[str, Argument])
     inputs: tuple[Value, ...] = ()
     input_names: tuple[str, ...] = ()
     outputs: tuple[Value, ...] = ()
-    names: dict[Value, str] = field(default_factory=dict)
+    names: dict[Value, str] = field(default_factory=dict[Value, str])
     shares: Scope | None = None
     pattern: Scope | None = None
-    children: list[Child] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list["Child"])
 
     def __repr__(self) -> str:
         return f"<Scope {self.kind.value} {self.definition} {self.path}>"

@@ -143,6 +143,28 @@ def test_the_generated_module_takes_no_less(name: str) -> None:
     assert said <= measured <= 2.5 * said
 
 
+CHAINS = (
+    "permute([1, 2, 0]) -> flatten -> reshape([3, -1])",
+    "permute([-1, 0, 1]) -> flatten",
+    "permute([0, 1, -1]) -> flatten -> relu",
+    "permute([2, 1, 0]) -> slice(0, 0, 2) -> flatten",
+    "permute([1, 2, 0]) -> crop((5, 3)) -> identity -> reshape([-1])",
+    "permute([2, 1, 0]) -> split(2, axis=-1) -> sub -> flatten",
+    "permute([2, 1, 0]) -> max { relu ; tanh } -> flatten",
+    "permute([2, 1, 0]) -> max { identity } -> flatten",
+    "permute([1, 0, 2]) -> softmax -> flatten",
+    "relu -> concat { identity } -> dropout -> flatten",
+    "slice(-1, 0, 6, step=2) -> pad(1) -> flatten",
+    "split(2) -> add -> flatten -> reshape([6, 5, 3])",
+)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_where_numbers_lie_apart_and_what_copies_them(chain: str) -> None:
+    text = f"net A {{ input x: [6, 5, 6] ; output y = x -> {chain} }}"
+    assert_held(netdsl.loads(text, allow=WARNINGS).graph)
+
+
 def alive(text: str) -> list[int]:
     graph = netdsl.loads(text, allow=WARNINGS).graph
     return [size for size in memory(graph).alive.values() if isinstance(size, int)]
