@@ -1,4 +1,4 @@
-"""`GraphBuilder`: a network made by calls in Python, with all that one from a file has."""
+"""`GraphBuilder`: a network made by calls in Python, as good as one from a file."""
 
 from __future__ import annotations
 
