@@ -61,7 +61,7 @@ def load(
 
     `net` chooses one where the file defines several, `params` are values for its parameters,
     `sizes` numbers for its size symbols, `roots` further folders that `use` may read from,
-    `allow` codes of warnings that are not wanted, `plugins` layers of one's own: modules, their
+    `allow` codes of warnings that are not wanted, `plugins` custom layers: modules, their
     names, paths of Python files, or the classes.
     Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """

@@ -62,7 +62,7 @@ class Row:
 class Summary:
     """The table of a network.
 
-    `parameters` are all learned numbers, training-only heads included, `inference_parameters`
+    `parameters` counts all parameters, training-only heads included, `inference_parameters`
     those without them; `macs` are multiply-adds of convolutions and matrix products for one
     sample at inference (a formula where sizes are symbolic). `neurons` and
     `weighted_connections` are those of the layers that multiply by weights, `connections` those

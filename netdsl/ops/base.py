@@ -290,7 +290,7 @@ class Op:
         return None
 
     def bias_axis(self, rank: int) -> int | None:
-        """The axis along which it adds a learned number each to its result."""
+        """The axis along which it adds a bias to its result."""
         return None
 
     def share_dropped(self) -> float:

@@ -55,7 +55,7 @@ class Linear(Op):
     elsewhere: ClassVar[str] = "linear dense fc fullyconnected innerproduct connected conn"
 
     features: int = param(INT, "size of the last axis of the result")
-    bias: bool = param(BOOL, "whether a learned number is added to each feature", True, told=None)
+    bias: bool = param(BOOL, "whether each feature has a bias", True, told=None)
     init: str = init_param()
     std: float | None = std_param()
 

@@ -216,7 +216,7 @@ class Crop(_Cropping):
 
 @dataclass(frozen=True)
 class CenterCrop(_Cropping):
-    """Keeps `size` cells in the middle of each axis; an odd rest leaves one more at the end.
+    """Keeps the middle `size` cells of each axis; where the rest is odd, the end loses one more.
 
     center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
     """

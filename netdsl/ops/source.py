@@ -1,4 +1,4 @@
-"""The op behind a `weight` line: a learned value that depends on no input."""
+"""The op behind a `weight` line: a parameter tensor, which depends on no input."""
 
 from __future__ import annotations
 
