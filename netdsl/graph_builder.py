@@ -1,4 +1,4 @@
-"""Networks made by calls in Python: `GraphBuilder`, which checks each of them."""
+"""Networks made by calls in Python: `GraphBuilder`."""
 
 from __future__ import annotations
 
