@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -552,3 +553,34 @@ def test_its_onnx_file_does_not_quote_the_python_file() -> None:
     net.output("y", net.layer("relu", x))
     held = {entry.key: entry.value for entry in net.build().onnx().metadata_props}
     assert held["netdsl.source"].strip() == 'GraphBuilder("Small")'
+
+
+# --- one way to make a graph ---------------------------------------------------------------
+
+PARTS = frozenset(["Graph", "Layer", "Node", "Scope", "Value"])
+
+
+def makers(text: str) -> list[str]:
+    """The parts of graphs that a file makes itself."""
+    tree = ast.parse(text)
+    known = {
+        alias.asname or alias.name
+        for found in ast.walk(tree)
+        if isinstance(found, ast.ImportFrom) and found.module == "netdsl.ir.graph"
+        for alias in found.names
+        if alias.name in PARTS
+    }
+    calls = (found.func for found in ast.walk(tree) if isinstance(found, ast.Call))
+    return [func.id for func in calls if isinstance(func, ast.Name) and func.id in known]
+
+
+def test_graphs_are_made_by_the_builder_alone() -> None:
+    package = Path(netdsl.__file__).parent
+    made = {p.relative_to(package).as_posix(): makers(p.read_text()) for p in package.rglob("*.py")}
+    assert {path for path, names in made.items() if names} == {"ir/builder.py"}
+    assert set(made["ir/builder.py"]) == PARTS
+
+
+def test_a_planted_second_way_is_found() -> None:
+    text = "from netdsl.ir.graph import Node as Other, Scope\ndef f() -> Scope:\n    Other()"
+    assert makers(text) == ["Other"]
