@@ -22,7 +22,8 @@ from netdsl.ir.graph import Graph
 from netdsl.lints import WARNINGS
 from netdsl.ops.facts import Storage, Work
 from netdsl.ops.initial import initial, policy
-from netdsl.reference import looked_up
+from netdsl.ops.plugins import plugged
+from netdsl.reference import layer_text
 
 LAYERS = '''
 from __future__ import annotations
@@ -241,7 +242,8 @@ def test_all_is_told_of_layers_of_ones_own(network: netdsl.Network) -> None:
 
 
 def test_docs_and_names_of_other_frameworks(network: netdsl.Network, tmp_path: Path) -> None:
-    page = looked_up("elman", 100, [tmp_path / "own.py"])
+    with plugged([tmp_path / "own.py"]):
+        page = layer_text("elman")
     assert "elman(features, back=false)" in page
     assert "[12, 16] -> [12, 24] # 984 parameters, 11,520 multiply-adds" in " ".join(page.split())
     text = "net A { input x: [3, 4] ; output y = x -> nn.SimpleRNN(4) }"
