@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from typing import TypeAlias
 
-from netdsl.ir.dim import Dim
+from netdsl.ir.dim import Dim, Size
 from netdsl.ops.params import FromValue, show
 
 TIMES = "×"
+SizeText: TypeAlias = Callable[[Size], str]
+"""How a size is written in a picture."""
 Parts: TypeAlias = "int | tuple[int, ...]"
 
 

@@ -56,6 +56,8 @@ class _Norm(Op):
     """What norms share: they keep the shape."""
 
     family: ClassVar[str] = "norms"
+    enough: ClassVar[str] = ""
+    """How it is written where nothing but what it needs is given."""
 
     def _check(self, inputs: Tensors, rules: Rules, least: int, most: int) -> int:
         (x,) = inputs
@@ -68,13 +70,14 @@ class _Norm(Op):
             )
         return known_channels(x, rules, self.name)
 
-    def _doubtful(self, eps: float, enough: str) -> Doubt | None:
-        """Whether the channels that come in were given first, as in PyTorch."""
-        if eps < 1:
+    def doubt(self, inputs: Tensors) -> Doubt | None:
+        """PyTorch's first argument: the channels that come in, which are not written here."""
+        eps = {part.name: value for part, value in self.settings()}.get("eps", 0.0)
+        if not self.enough or not isinstance(eps, float) or eps < 1:
             return None
         return Doubt(
             f"eps = {eps} drowns what it is added to",
-            f"the channels that come in are not written: `{enough}` alone is enough",
+            f"the channels that come in are not written: `{self.enough}` alone is enough",
         )
 
 
@@ -89,6 +92,7 @@ class BatchNorm(_Norm):
     """
 
     name: ClassVar[str] = "batchnorm"
+    enough: ClassVar[str] = "batchnorm"
     title: ClassVar[str] = "BN"
     channels_at: ClassVar[int | None] = 0
     takes_mean: ClassVar[bool] = True
@@ -141,9 +145,6 @@ class BatchNorm(_Norm):
             return [(0, wanted)]
         return [(0, (wanted[0], *whole(inputs[0].spatial)))]
 
-    def doubt(self, inputs: Tensors) -> Doubt | None:
-        return self._doubtful(self.eps, "batchnorm")
-
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
         return TorchModule(
@@ -181,6 +182,7 @@ class GroupNorm(_Norm):
     """
 
     name: ClassVar[str] = "groupnorm"
+    enough: ClassVar[str] = "groupnorm(groups)"
     title: ClassVar[str] = "group norm"
     channels_at: ClassVar[int | None] = 0
     elsewhere: ClassVar[str] = "groupnormalization groupnorm gn"
@@ -217,9 +219,6 @@ class GroupNorm(_Norm):
         count = len(channels)
         return [(0, (grouped(wanted[0], count, count, self.groups), *space))]
 
-    def doubt(self, inputs: Tensors) -> Doubt | None:
-        return self._doubtful(self.eps, "groupnorm(groups)")
-
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         args = (From(self.groups, "groups"), From(inputs[0].channels, "in.channels"))
         settings = changed(
@@ -245,6 +244,7 @@ class InstanceNorm(_Norm):
     """
 
     name: ClassVar[str] = "instancenorm"
+    enough: ClassVar[str] = "instancenorm"
     title: ClassVar[str] = "instance norm"
     channels_at: ClassVar[int | None] = 0
     takes_mean: ClassVar[bool] = True
@@ -276,9 +276,6 @@ class InstanceNorm(_Norm):
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, (wanted[0], *whole(inputs[0].spatial)))]
-
-    def doubt(self, inputs: Tensors) -> Doubt | None:
-        return self._doubtful(self.eps, "instancenorm")
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
