@@ -13,7 +13,7 @@ googlenet: $(VENV)/.torch
 	$(RUN)/python examples/run.py build/googlenet.py GoogLeNet 1x3x224x224 1x3x97x61
 
 test: $(VENV)/.dev
-	$(RUN)/python -m pytest -n 2
+	$(RUN)/python -m pytest -n 2 --dist loadgroup
 
 # in parts: what passed for this very tree is not run again
 test-full: $(VENV)/.dev

@@ -39,6 +39,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 OURS = ("test_full.json", "test_full.txt", "fuzz.json", "fuzz.txt")
 """Results that the parts themselves write: they are no part of the tree."""
 FULL = {"NETDSL_FULL": "1", "NETDSL_RANDOM_NETWORKS": "2000", "NETDSL_PROPERTIES": "6000"}
+WORKERS = 2
 LIMIT = 1800.0
 LEFT = 3
 GUARD = """
@@ -73,7 +74,7 @@ class Part:
             given = ["--count", str(self.count), "--tree", key, "--processes", "2"]
             return [sys.executable, script, self.fuzz, *given]
         shard = ["--shard", self.shard] if self.shard else []
-        given = ["-n", "2", f"--junitxml={report}", *shard]
+        given = ["-n", str(WORKERS), "--dist", "loadgroup", f"--junitxml={report}", *shard]
         return [sys.executable, "-m", "pytest", *self.paths, *given]
 
 
@@ -106,9 +107,10 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
-        "architecture", "coverage", "diagrams_docs", "docs_commands", "hostile", "hostile_names",
-        "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging", "plugin_answers",
-        "plugin_faults", "plugins", "readme", "tiers", "tutorial", "walkthrough",
+        "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder", "hostile",
+        "hostile_names", "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging",
+        "plugin_answers", "plugin_facts", "plugin_faults", "plugins", "readme", "sampling", "tiers",
+        "tutorial", "walkthrough",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

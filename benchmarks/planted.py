@@ -1,10 +1,11 @@
-"""Plants old faults into a copy of the compiler, one by one, and sees the tests' generators find them.
+"""Plants faults into a copy of the compiler, one by one, and sees the short tests find them.
 
     python benchmarks/planted.py            all of them
     python benchmarks/planted.py guard      these alone
 
-Each fault was in the compiler once. The tests named beside it draw their cases at random; they run
-as they do in `make test`, on the copy. A fault that none of them finds is an error.
+The first five were in the compiler once, and the tests named beside them draw their cases at random;
+the others are of kinds that have a test of their own. All run as they do in `make test`, with its
+sample of the cases, on the copy. A fault that none of them finds is an error.
 """
 
 from __future__ import annotations
@@ -62,6 +63,66 @@ FAULTS = {
         "return call(target, *self.inputs) if count == 2 else self._stacked(FOLDED[target])",
         'return __import__("functools").reduce(lambda a, b: call(target, a, b), self.inputs)',
         ("tests/test_legal_networks.py", "tests/backends/torch/test_random_networks.py"),
+    ),
+    "a grouped layer is drawn as a depthwise one": Fault(
+        "netdsl/ops/facts.py",
+        "        return self.groups > 1 and self.groups == channels",
+        "        return self.groups > 1",
+        ("tests/backends/diagram/test_checklist.py",),
+    ),
+    "a text stays where a line runs": Fault(
+        "netdsl/backends/diagram/blocks/sheet.py",
+        "tuple(freed(paint_row(plan.graph, plan.pens, layout, self.boxes)))",
+        "tuple(paint_row(plan.graph, plan.pens, layout, self.boxes))",
+        ("tests/backends/diagram/test_every_level.py",),
+    ),
+    "a view takes memory": Fault(
+        "netdsl/analyses/memory.py",
+        "            base = None if copies or storage in OF_THEIR_OWN else node.inputs[0]",
+        "            base = None",
+        ("tests/analyses/test_memory.py",),
+    ),
+    "a dilated layer sees no further": Fault(
+        "netdsl/ops/conv.py",
+        "                d * (k - 1) + 1, Fraction(s), Fraction(-p), d,",
+        "                k, Fraction(s), Fraction(-p), d,",
+        ("tests/analyses/test_receptive_field.py",),
+    ),
+    "heads for training cost at inference": Fault(
+        "netdsl/analyses/cost.py",
+        "    return _sum(map(_macs, graph.inference_nodes()))",
+        "    return _sum(map(_macs, graph.nodes()))",
+        ("tests/examples/test_torchvision.py",),
+    ),
+    "one size too few is taken": Fault(
+        "netdsl/ops/conv.py",
+        "                padded >= span,",
+        "                padded > span,",
+        ("tests/examples/test_every_size.py", "tests/backends/torch/test_random_networks.py"),
+    ),
+    "no dilation in the ONNX file": Fault(
+        "netdsl/ops/conv.py",
+        "            dilations=list(dilation),",
+        "            dilations=[1] * rank,",
+        ("tests/backends/onnx/test_layers.py",),
+    ),
+    "parentheses are lost": Fault(
+        "netdsl/syntax/unparse_inline.py",
+        'LEVELS = {"or": 1, "and": 2,',
+        'LEVELS = {"or": 2, "and": 2,',
+        ("tests/syntax/test_unparse.py",),
+    ),
+    "a link to what is read is written over": Fault(
+        "netdsl/files.py",
+        "            if known is not None and os.path.samestat(known, found):",
+        "            if known is not None and str(path) == str(source):",
+        ("tests/cli/test_inputs.py",),
+    ),
+    "a signal leaves drafts behind": Fault(
+        "netdsl/__main__.py",
+        "        files.drop_drafts()",
+        "        pass",
+        ("tests/cli/test_signals.py",),
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import cleandoc
 from itertools import zip_longest
 from textwrap import fill, shorten, wrap
@@ -305,31 +306,38 @@ def _example(line: str, use: str = "") -> Example | None:
 # --- the library ---------------------------------------------------------------------------
 
 
-def _library(file: str, text: str) -> Iterator[Page]:
-    """The pages of a file; a block's example rows are comments at the head of its body."""
+@cache
+def _library(file: str, text: str) -> tuple[Page, ...]:
+    """The pages of a file."""
     tree = parse(Source(file, text), Sink())
     assert tree is not None
-    for definition in tree.definitions:
-        if isinstance(definition, ast.UseDefinition | ast.NetDefinition):
-            continue
-        use = f"use {file} ({definition.name.text})"
-        inside = definition.span
-        rows = (
-            _example(comment.text, use)
-            for comment in tree.comments
-            if inside.start <= comment.span.start < inside.end
-        )
-        summary, _, notes = definition.doc.partition("\n\n")
-        yield Page(
-            definition.name.text,
-            file,
-            _head(definition),
-            " ".join(summary.split()),
-            notes,
-            (),
-            tuple(row for row in rows if row is not None),
-            (f"`{use}`; written in `std/{file[4:]}.net`, line {inside.line}.",),
-        )
+    return tuple(
+        _definition(file, definition, tree.comments)
+        for definition in tree.definitions
+        if isinstance(definition, ast.BlockDefinition | ast.FunctionDefinition)
+    )
+
+
+def _definition(
+    file: str,
+    definition: ast.BlockDefinition | ast.FunctionDefinition,
+    comments: Sequence[ast.Comment],
+) -> Page:
+    """The page of a block, whose example rows are comments within it, or of a function."""
+    use = f"use {file} ({definition.name.text})"
+    inside = definition.span
+    rows = (_example(c.text, use) for c in comments if inside.start <= c.span.start < inside.end)
+    summary, _, notes = definition.doc.partition("\n\n")
+    return Page(
+        definition.name.text,
+        file,
+        _head(definition),
+        " ".join(summary.split()),
+        notes,
+        (),
+        tuple(row for row in rows if row is not None),
+        (f"`{use}`; written in `std/{file[4:]}.net`, line {inside.line}.",),
+    )
 
 
 def _head(definition: ast.BlockDefinition | ast.FunctionDefinition) -> str:

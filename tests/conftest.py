@@ -10,4 +10,4 @@ from netdsl import driver
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 driver.VERIFY_IR = True
 
-pytest_plugins = ["tests.golden", "tests.shards"]
+pytest_plugins = ["tests.golden", "tests.sampling", "tests.shards"]

@@ -6,7 +6,6 @@ under a harmless name, and the ONNX file is valid with the promised names.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -18,11 +17,11 @@ from netdsl.ir.dim import evaluate
 from netdsl.lints import WARNINGS
 from netdsl.ops import registry
 from tests.hostile_names import NAMES, PLACES, WORDS, Place, is_word
+from tests.sampling import FULL
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-FULL = bool(os.environ.get("NETDSL_FULL"))
 HARMLESS = "plain"
 
 
@@ -131,7 +130,7 @@ def may_be_refused(spec: Place, name: str) -> bool:
 @pytest.mark.parametrize("place", PLACES)
 def test_names(place: str) -> None:
     spec = PLACES[place]
-    names = NAMES if FULL else NAMES[list(PLACES).index(place) % 3 :: 3]
+    names = NAMES if FULL else NAMES[list(PLACES).index(place) % 5 :: 5]
     if not spec.is_quoted:
         names = [n for n in names if n.strip() and not n[0].isdigit()]  # which may stand there
     counted = Counter(

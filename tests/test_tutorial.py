@@ -90,6 +90,7 @@ def test_the_tutorial(
     assert printed[5] == best
 
 
+@pytest.mark.full
 def test_the_tutorial_without_a_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
 from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
+from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Tensors, elements, op_of, written
 from netdsl.ops.params import FromValue, show
@@ -121,16 +122,16 @@ class Summary:
             (shortly(self.neurons, names, most), "neurons"),
             (shortly(self.weighted_connections, names, most), "connections"),
         ]
-        said = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
+        counts = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
         long = [what for number, what in totals if number == CUT]
-        told = [f"layers that multiply by weights: {', '.join(said)}"] if said else []
+        clauses = [f"layers that multiply by weights: {', '.join(counts)}"] if counts else []
         if long:
-            whose = "their " if said else ""
-            layers = "" if said else " of layers that multiply by weights"
-            told.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
+            whose = "their " if counts else ""
+            layers = "" if counts else " of layers that multiply by weights"
+            clauses.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
         if self.memory.peak is not None:
-            told.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
-        return "; ".join(told)
+            clauses.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
+        return "; ".join(clauses)
 
 
 def counted(number: Size, names: SizeNames | None = None) -> str:
@@ -181,21 +182,29 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     running = graph.inference_nodes()
     writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    macs = _sum(writer.macs(node) for node in running)
-    weighted = [node for node in running if _multiplies(writer.macs(node))]
-    left = sum(map(count_parameters, {node.layer for node in running}))
+    weighted = [node for node in running if _multiplies(_macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
         tuple(rows),
         sum(map(count_parameters, graph.layers())),
-        left,
-        macs,
+        inference_parameters(graph),
+        multiply_adds(graph),
         _sum(elements(_types(node.outputs)) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
     )
+
+
+def inference_parameters(graph: Graph) -> int:
+    """Learned numbers of the layers that run at inference."""
+    return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
+
+
+def multiply_adds(graph: Graph) -> Size:
+    """Those of one inference."""
+    return _sum(map(_macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -237,18 +246,19 @@ class _Writer:
             elements(_types(outputs)) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(self.macs, nodes)) if fits else 0,
+            _sum(map(_macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             self.running.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 
-    def macs(self, node: Node) -> Size:
-        return op_of(node).macs(_types(node.inputs), _types(node.outputs))
-
     def connections(self, node: Node) -> Size | None:
         return op_of(node).connections(_types(node.inputs), _types(node.outputs))
+
+
+def _macs(node: Node) -> Size:
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:
@@ -270,17 +280,21 @@ def _sum(sizes: Iterable[Size]) -> Size:
 
 def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
     """The sum, where all are known."""
-    found = list(sizes)
-    known = [size for size in found if size is not None]
-    return _sum(known) if len(known) == len(found) else None
+    numbers = list(sizes)
+    known = [size for size in numbers if size is not None]
+    return _sum(known) if len(known) == len(numbers) else None
 
 
 def _scope_text(scope: Scope) -> str:
-    """A block as it is called; else what it was written as."""
-    if scope.kind is Kind.BLOCK:
-        head, mark, rest = scope.span.text.partition("{")[0].partition("(")
-        return " ".join(f"{head.rpartition(':')[2]}{mark}{rest}".split())
-    return f"{scope.kind.value} {{ ... }}"
+    """A block as it is called, or (made in Python) with its parameters; else what it is."""
+    if scope.kind is not Kind.BLOCK:
+        return f"{scope.kind.value} {{ ... }}"
+    head, mark, rest = scope.span.text.partition("{")[0].partition("(")
+    name = head.rpartition(":")[2]
+    if name.rpartition(".")[2].strip() == scope.definition:
+        return " ".join(f"{name}{mark}{rest}".split())
+    bound = (f"{name}={setting_text(a.value)}" for name, a in scope.arguments.items())
+    return f"{scope.definition}({', '.join(bound)})"
 
 
 def count_parameters(layer: Layer) -> int:
@@ -301,4 +315,4 @@ def setting_text(value: object) -> str:
     if isinstance(value, float):  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
         is_written = float(f"{value:.15g}") == value
         return repr(value) if is_written else f"{value:.6g}"
-    return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)
+    return show(list(value)) if is_tuple(value) and len(value) == 1 else show(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from netdsl.analyses.memory import memory
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.lints import WARNINGS
 from netdsl.ops.recipe import TorchModule, TorchWeight
+from tests import examples
 from tests.examples import NAMES, example
 from tests.legal_networks import legal_network
 
@@ -26,8 +28,9 @@ SIZES = {"H": 97, "W": 129, "T": 7, "L": 900, "D": 16}
 GENERATED = 40
 
 
+@cache
 def at_some_size(name: str) -> netdsl.Network:
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     if not network.sizes.symbols:
         return network
     near = network.sizes.nearest(**{s: SIZES[s] for s in network.sizes.symbols}).closest
@@ -81,6 +84,7 @@ def assert_held(graph: Graph) -> None:
     assert max(calls) == said.peak  # a shared layer is called at several places
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_of_the_examples(name: str) -> None:
     assert_held(at_some_size(name).graph)
@@ -127,6 +131,7 @@ def peak_of_the_module(network: netdsl.Network) -> int:
     return counting.peak
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "yolov3_spp"])
 def test_the_generated_module_takes_no_less(name: str) -> None:
     """Its names keep values longer; how much longer is bounded here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from random import Random
 
 import pytest
 
@@ -12,81 +11,16 @@ from netdsl.analyses.patches import patches
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.lints import WARNINGS
 from netdsl.ops.cells import whole
+from tests.analyses.field_networks import Moving, Smooth, built
 from tests.examples import example
+from tests.sampling import some
 
 torch = pytest.importorskip("torch")
 
+KINDS = Moving, Smooth
+LARGEST = 150
 MARGIN = 30
 """Cells to the border from which on a place is taken to be far from it."""
-
-
-class Writer:
-    """A random chain of layers that move, mix, shrink and enlarge, with branches."""
-
-    def __init__(self, seed: int, *, smooth: bool) -> None:
-        self.random, self.smooth = Random(seed), smooth
-
-    def net(self, sizes: tuple[int, int]) -> str:
-        lines, value = [], "x"
-        for number in range(self.random.randint(2, 5)):
-            lines.append(f"    v{number} = {value} -> {self.line(value)}")
-            value = f"v{number}"
-        body = "\n".join(lines)
-        return (
-            f"net Field {{\n    input x: [2, {sizes[0]}, {sizes[1]}]\n{body}\n"
-            f"    output y = {value} -> identity\n}}\n"
-        )
-
-    def line(self, value: str) -> str:
-        if self.random.random() < 0.3:
-            return self.fork(value)
-        return " -> ".join(self.stage() for _ in range(self.random.randint(1, 2)))
-
-    def fork(self, value: str) -> str:
-        return self.random.choice(
-            [
-                "add { identity ; conv(2, 3, padding=1) ; conv(2, 5, padding=2) }",
-                "concat { conv(1, 3, padding=2, dilation=2) ; conv(1, 1) }",
-                "concat { identity ; conv(2, 3x1, padding=(1, 0)) } -> conv(2, 1)",
-                f"add {{ identity ; avgpool(2, ceil_mode=true) -> upsample(size={value}) }}",
-                f"add {{ identity ; conv(2, 3, stride=2, padding=1) -> upsample(size={value}) }}",
-            ]
-        )
-
-    def stage(self) -> str:
-        pick = self.random.choice
-        if self.smooth and self.random.random() < 0.4:
-            return pick(["upsample(2, mode=bilinear)", "upsample(4, mode=bilinear)",
-                         "upsample(2, mode=bicubic)", "upsample(1.5, mode=bilinear)",
-                         "upsample(1.3, mode=bilinear)", "upsample(0.7, mode=bicubic)"])  # fmt: skip
-        kernel = pick([1, 2, 3, 3, 4, 5])
-        places = [] if self.smooth else ["1.7", "2.3"]  # they round otherwise in double precision
-        stages = [
-            f"conv(2, {kernel}, stride={pick([1, 1, 2, 3])}, padding={pick([0, 1, 2])}, "
-            f"dilation={pick([1, 1, 2])})",
-            f"conv(2, {kernel}x1, stride=1x2)",
-            f"avgpool({kernel}, stride={pick([1, 2, 3])}, ceil_mode={pick(['true', 'false'])}, "
-            f"padding={pick([0, kernel // 2])})",
-            f"conv_transpose(2, {kernel}, stride={pick([1, 2, 3][:kernel])}, padding={pick([0, 1])})",
-            "conv_transpose(2, 3, stride=2, padding=1, output_padding=1)",
-            f"upsample({pick(['2', '3', '2x1', '1.5', '0.7', *places])})",
-            "relu", "batchnorm", "lrn(2)",
-            "pad(left=2, bottom=1)",
-            "slice(1, 1, -1)", "slice(-1, 2, -2, step=2)", "conv(8, 1) -> pixel_shuffle(2)",
-            "pixel_unshuffle(1)",
-        ]  # fmt: skip
-        if not self.smooth:
-            stages.append(f"maxpool({kernel}, stride={pick([1, 2])}, padding={kernel // 2})")
-        return pick(stages)
-
-
-def build(seed: int, sizes: tuple[int, int], *, smooth: bool) -> netdsl.Network | None:
-    try:
-        network = netdsl.loads(Writer(seed, smooth=smooth).net(sizes), allow=WARNINGS)
-    except netdsl.DiagnosticError:
-        return None
-    (output,) = network.outputs
-    return network if max(output.shape[1:]) <= 150 else None  # type: ignore[type-var]
 
 
 def by_poison(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
@@ -139,8 +73,9 @@ def said(network: netdsl.Network, axis: int) -> list[tuple[int, int] | None]:
 @pytest.mark.parametrize("smooth", [False, True], ids=["poison", "gradient"])
 def test_every_place_of_random_networks(smooth: bool) -> None:
     tried = 0
-    for seed in range(70):
-        network = build(seed, (23, 18), smooth=smooth)
+    seeds = some(range(70), 3)
+    for seed in seeds:
+        network = built(KINDS[smooth](seed), (23, 18), LARGEST)
         if network is None:
             continue
         tried += 1
@@ -149,16 +84,18 @@ def test_every_place_of_random_networks(smooth: bool) -> None:
             assert said(network, axis) == measured, (
                 seed,
                 axis,
-                Writer(seed, smooth=smooth).net((23, 18)),
+                KINDS[smooth](seed).net((23, 18)),
             )
-    assert tried >= 25
+    assert tried > len(seeds) / 3
 
 
 def test_fields_are_what_places_far_from_the_border_see() -> None:
     compared = 0
-    for seed in range(90):
-        network = build(seed, (301, 290), smooth=bool(seed % 2))
-        network = network or build(seed, (131, 120), smooth=bool(seed % 2))
+    seeds = some(range(90), 5)
+    for seed in seeds:
+        kind = KINDS[seed % 2]
+        network = built(kind(seed), (301, 290), LARGEST)
+        network = network or built(kind(seed), (131, 120), LARGEST)
         if network is None:
             continue
         (output,) = network.outputs
@@ -177,7 +114,7 @@ def test_fields_are_what_places_far_from_the_border_see() -> None:
                 if seen[0] > MARGIN and seen[1] < rows - MARGIN:
                     assert whole == seen
                     compared += 1
-    assert compared > 600
+    assert compared > 6 * len(seeds)
 
 
 def field_of(text: str) -> tuple:

@@ -20,7 +20,9 @@ DRIVER = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
+from benchmarks import full
 from benchmarks.full import Part, main
+full.WORKERS = 1
 folder, names, key, *given = sys.argv[1:]
 parts = [Part(n, (f"{{folder}}/test_{{n}}.py",)) for n in names.split(",")]
 sys.exit(main(parts, Path(folder) / "results", given, key))
@@ -85,6 +87,7 @@ def test_what_passed_is_kept_and_not_run_again(folder: Path) -> None:
     assert (folder / "good.log").read_text() == "xx"
 
 
+@pytest.mark.full
 def test_no_test_is_no_success(folder: Path) -> None:
     code, data = run(folder, "empty,skipped,broken,crash")
     assert code == 1
@@ -96,6 +99,7 @@ def test_no_test_is_no_success(folder: Path) -> None:
     }
 
 
+@pytest.mark.full
 def test_a_part_ends_at_its_limit(folder: Path) -> None:
     code, data = run(folder, "slow", "--limit", "8")
     assert code == 1

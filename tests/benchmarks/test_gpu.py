@@ -91,6 +91,7 @@ def test_the_blocker_blocks(tmp_path: Path) -> None:
     assert b"not on a machine with a GPU" in done.stderr
 
 
+@pytest.mark.full
 def test_a_right_network_is_right_in_every_way(tmp_path: Path) -> None:
     squeeze = netdsl.load(ROOT / "examples" / "squeezenet1_1.net")
     given = {"tiny": (tiny(), Plan(32)), "squeeze": (squeeze, Plan(64, "squeezenet1_1"))}
@@ -112,6 +113,7 @@ def test_a_right_network_is_right_in_every_way(tmp_path: Path) -> None:
     assert "squeeze channels_last fp16 batch 2" in text  # the ratio to torchvision
 
 
+@pytest.mark.full
 def test_wrong_networks_are_found_wrong(tmp_path: Path) -> None:
     """Each is wrong in one way of running it alone, and there it is found."""
     folder = tmp_path / "gpu"
@@ -163,6 +165,7 @@ def test_a_crash_costs_one_step(folder: Path, tmp_path: Path) -> None:
     assert statuses(results, kind="eager", precision="bf16") == {"ok"}
 
 
+@pytest.mark.full
 def test_it_ends_in_time_though_a_step_does_not(folder: Path, tmp_path: Path) -> None:
     spoil(folder / "tiny.py", "import time; image.dtype != torch.float16 or time.sleep(1000)")
     start = time.monotonic()
@@ -211,6 +214,7 @@ def _is_zombie(pid: str) -> bool:
         return True
 
 
+@pytest.mark.full
 def test_the_six_networks_fit_what_travels(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "gpu_prepare.py"), str(tmp_path / "gpu")],

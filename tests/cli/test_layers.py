@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,16 @@ from netdsl.elaborate.program import std_names
 from netdsl.ops import registry
 from netdsl.reference import FAMILIES, Example, pages
 
+pytestmark = pytest.mark.xdist_group("reference")
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def notes() -> Iterator[None]:
+    """What a row costs is worked out once for all pages of all widths."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Example, "note", cache(Example.note))
+        yield
 
 
 def run(*arguments: str) -> Result:

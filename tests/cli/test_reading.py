@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from netdsl.cli import main
 
 NET = "net A { input x: [1, 4, 4]; output y = x -> relu }\n"
 SECONDS = 60
@@ -30,12 +36,41 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*arguments: str | Path, text: bytes | None = None) -> tuple[int, str]:
-    command = [sys.executable, "-m", "netdsl", *map(str, arguments)]
+@contextmanager
+def limit(seconds: int = SECONDS) -> Iterator[None]:
+    """What waits for ever is told by an error."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run(*arguments: str | Path) -> tuple[int, str]:
+    with limit():
+        done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert "internal error" not in done.output
+    return done.exit_code, done.output
+
+
+def piped(text: bytes, *arguments: str) -> int:
+    """The exit code of a process whose standard input is a text."""
+    command = [sys.executable, "-m", "netdsl", *arguments]
     done = subprocess.run(command, input=text, capture_output=True, timeout=SECONDS, check=False)
-    said = (done.stdout + done.stderr).decode()
-    assert "internal error" not in said
-    return done.returncode, said
+    assert b"internal error" not in done.stdout + done.stderr
+    return done.returncode
+
+
+def test_a_pipe_that_is_read_would_be_told(folder: Path) -> None:
+    """Of the limit itself."""
+    with pytest.raises(TimeoutError), limit(seconds=1):
+        (folder / "pipe.net").read_text()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +109,7 @@ def test_devices(folder: Path) -> None:
         code, text = run("check", device)
         assert code == 1
         assert "it is a device" in text
-    assert run("check", "-", text=b"\0" * 10_000_001)[0] == 1
+    assert piped(b"\0" * 10_000_001, "check", "-") == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +131,7 @@ def test_other_files_of_a_command(folder: Path, option: str, name: str) -> None:
 
 def test_what_the_shell_opened_is_read(folder: Path) -> None:
     """`netdsl check <(generate)` names a pipe that someone does write into."""
-    assert run("check", "-", text=NET.encode())[0] == 0
+    assert piped(NET.encode(), "check", "-") == 0
     if Path("/dev/stdin").exists():
-        assert run("check", "/dev/stdin", text=NET.encode())[0] == 0
-        assert run("check", "/dev/fd/0", text=NET.encode())[0] == 0
+        assert piped(NET.encode(), "check", "/dev/stdin") == 0
+        assert piped(NET.encode(), "check", "/dev/fd/0") == 0

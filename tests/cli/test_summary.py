@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 import netdsl
 from netdsl.cli import main
 from netdsl.cli.commands.summary import print_summary
+from tests import examples
 from tests.examples import NAMES, example
 
 ALEXNET_2012 = """
@@ -90,7 +91,7 @@ def test_what_an_inception_module_saves() -> None:
 @pytest.mark.parametrize("name", ["googlenet", "resnet18", "densenet121", "unet16", "hourglass"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_blocks_add_up(name: str, depth: int) -> None:
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     near = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 64)).closest
     network = netdsl.load(example(name), sizes=near)
     whole, folded = network.summary(), network.summary(depth)
@@ -129,12 +130,13 @@ def test_markdown_is_one_table() -> None:
     assert lines[-1].startswith("61,706 parameters, 416,520 multiply-adds; ")
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_give_the_numbers(name: str) -> None:
     """Rows of symbolic sizes, with numbers put in, are the rows at these numbers."""
     from netdsl.ir.dim import evaluate
 
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     at = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 96)).closest
     if not network.sizes.symbols or at is None:
         pytest.skip("no symbols")
@@ -191,10 +193,11 @@ def test_neurons_and_connections_of_one_set() -> None:
     assert totals["connections"] == summary.connections
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_summary_of_open_sizes_is_not_wide(name: str) -> None:
     """Formulas have names, told once; each name and number stands for what JSON has."""
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     if not network.sizes.symbols:
         pytest.skip("no symbols")
     lines = run(name).output.splitlines()
@@ -208,7 +211,7 @@ def test_a_summary_of_open_sizes_is_not_wide(name: str) -> None:
 @pytest.mark.parametrize("name", ["unet", "googlenet", "mtcnn_pnet", "fpn", "swin_t", "sppnet"])
 def test_names_of_sizes_stand_for_what_they_are(name: str) -> None:
     """Every formula of the table, read as Python with the legend's names, at random sizes."""
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     summary, random = network.summary(), Random(0)
     names = summary.names()
     assert names is not None

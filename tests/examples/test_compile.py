@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.examples import NAMES, random_inputs, slim
@@ -11,6 +9,7 @@ from tests.examples import NAMES, random_inputs, slim
 torch = pytest.importorskip("torch")
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("name", NAMES)
 def test_compiles_without_a_break(name: str) -> None:
     network = slim(name)
@@ -24,7 +23,7 @@ def test_compiles_without_a_break(name: str) -> None:
         torch._dynamo.reset()
 
 
-@pytest.mark.skipif(not os.environ.get("NETDSL_FULL"), reason="builds C++; with NETDSL_FULL=1")
+@pytest.mark.full  # builds C++
 @pytest.mark.parametrize("name", ["googlenet", "sppnet", "unet"])
 def test_the_code_that_pytorch_writes_gives_the_same(name: str) -> None:
     """By inductor, its default; open sizes stay open."""

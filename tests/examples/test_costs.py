@@ -15,7 +15,7 @@ if find_spec("torchvision") is None:
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from tests.examples import example  # noqa: E402
+from tests.examples import example, network  # noqa: E402
 from tests.examples.test_torchvision import EXTRA, MODELS  # noqa: E402
 from tests.examples.test_vision import MODELS as VISION  # noqa: E402
 from tests.examples.test_vision import NO_WEIGHTS, SEGMENTS  # noqa: E402
@@ -36,10 +36,11 @@ def theirs(name: str) -> Any:
     return built.to("meta").eval()
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", [*MODELS, *VISION])
 def test_multiply_adds_are_those_that_pytorch_counts(name: str) -> None:
     """PyTorch counts a multiply-add as two operations, in convolutions and matrix products."""
-    model, symbols = theirs(name), netdsl.load(example(name)).sizes.symbols
+    model, symbols = theirs(name), network(name).sizes.symbols
     for height, width in SIZES.get(name, ((224, 224), (97, 130))):
         with FlopCounterMode(display=False) as counter:
             model(torch.empty(1, 3, height, width, device="meta"))

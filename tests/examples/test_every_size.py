@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,17 +11,15 @@ import pytest
 import netdsl
 from netdsl.ir.dim import evaluate
 from netdsl.lints import WARNINGS
-from tests.examples import slim
+from tests.examples import NAMES, OPEN, network, slim
 from tests.legal_networks import legal_network
+from tests.sampling import FULL
 
 torch = pytest.importorskip("torch")
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-FULL = bool(os.environ.get("NETDSL_FULL"))
 LARGEST = 200
 RANDOM_PAIRS = 300
-GENERATED = 300 if FULL else 24
-SYMBOLIC = [p.stem for p in sorted(EXAMPLES.glob("*.net")) if netdsl.load(p).sizes.symbols]
+GENERATED = 300 if FULL else 6
 DEEP = 40
 """From this number of layers on an example is sampled, unless everything is run."""
 
@@ -90,17 +86,22 @@ def points(network: netdsl.Network, draw: Random, every: int) -> list[dict[str, 
 @cache
 def sample(name: str) -> int:
     """Of how many sizes one is tried."""
-    layers = len(list(netdsl.load(EXAMPLES / f"{name}.net").graph.nodes()))
-    return 1 if FULL else 5 if layers < DEEP else 25
+    layers = len(list(network(name).graph.nodes()))
+    return 1 if FULL else 15 if layers < DEEP else 40
 
 
-@pytest.mark.parametrize("name", SYMBOLIC)
+@pytest.mark.parametrize("name", NAMES)
+def test_which_examples_have_open_sizes(name: str) -> None:
+    assert bool(network(name).sizes.symbols) == (name in OPEN)
+
+
+@pytest.mark.one_in(7)
+@pytest.mark.parametrize("name", OPEN)
 def test_every_size_of_an_example(name: str) -> None:
-    network = slim(name)
-    judge = Judge(network)
+    judge = Judge(slim(name))
     answers = [
-        assert_agrees(network, judge, sizes)
-        for sizes in points(network, Random(name), sample(name))
+        assert_agrees(slim(name), judge, sizes)
+        for sizes in points(slim(name), Random(name), sample(name))
     ]
     assert any(answers)
 
@@ -110,5 +111,5 @@ def test_every_size_of_a_generated_network(seed: int) -> None:
     network = netdsl.loads(legal_network(seed, symbolic=True), allow=WARNINGS)
     judge = Judge(network)
     draw = Random(seed)
-    for sizes in points(network, draw, 1 if FULL else 8):
+    for sizes in points(network, draw, 1 if FULL else 20):
         assert_agrees(network, judge, sizes)

@@ -14,7 +14,7 @@ import pytest
 import netdsl
 from netdsl.ir.graph import Kind
 from netdsl.ir.printer import graph_text
-from tests.examples import NAMES, example
+from tests.examples import NAMES, example, network
 from tests.golden import GOLDENS
 
 Golden = Callable[[str, str], None]
@@ -25,15 +25,15 @@ LIBRARY = sorted((Path(netdsl.__file__).parent / "std").glob("*.net"))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_graph(name: str, golden: Golden) -> None:
-    network = netdsl.load(example(name))
-    assert not network.warnings
-    totals = network.summary().totals()
-    golden(f"{name}.graph.txt", f"{graph_text(network.graph)}sizes: {network.sizes}\n{totals}\n")
+    net = network(name)
+    assert not net.warnings
+    totals = net.summary().totals()
+    golden(f"{name}.graph.txt", f"{graph_text(net.graph)}sizes: {net.sizes}\n{totals}\n")
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_pytorch_source(name: str, golden: Golden) -> None:
-    golden(f"{name}.torch.txt", netdsl.load(example(name)).torch_source())
+    golden(f"{name}.torch.txt", network(name).torch_source())
 
 
 def test_no_golden_is_left_over() -> None:
@@ -62,7 +62,7 @@ def test_texts_do_not_depend_on_the_order_of_hashes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_says_where_it_comes_from(name: str) -> None:
-    assert netdsl.load(example(name)).graph.doc
+    assert network(name).graph.doc
 
 
 # what no example uses, in a use of its own
@@ -86,18 +86,19 @@ net Rest {
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
     networks = (
-        *map(netdsl.load, map(example, NAMES)),
+        *map(network, NAMES),
         netdsl.loads(OTHER_BLOCKS),
         netdsl.loads(UNITS),
     )
     return {
         scope.definition: scope.doc
-        for network in networks
-        for scope in network.graph.root.scopes()
+        for net in networks
+        for scope in net.graph.root.scopes()
         if scope.kind is Kind.BLOCK
     }
 
 
+@pytest.mark.xdist_group("library")
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_every_block_of_the_library_is_used_and_documented(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -108,8 +109,7 @@ def test_every_block_of_the_library_is_used_and_documented(path: Path) -> None:
 
 
 def test_the_rest_of_the_library() -> None:
-    network = netdsl.loads(OTHER_BLOCKS)
-    assert str(network.sizes) == "H and W multiples of 2"
+    assert str(netdsl.loads(OTHER_BLOCKS).sizes) == "H and W multiples of 2"
 
 
 # the blocks that test_units.py compares with PyTorch

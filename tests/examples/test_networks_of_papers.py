@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import netdsl
+from tests import examples
 from tests.examples import example, random_inputs, restless
 
 torch = pytest.importorskip("torch")
@@ -221,7 +222,7 @@ NUMBERS = {
 @pytest.mark.parametrize("name", NUMBERS)
 def test_parameters_and_multiply_adds(name: str) -> None:
     parameters, macs = NUMBERS[name]
-    network = netdsl.load(example(name))
+    network = examples.network(name)
     assert network.summary().parameters == parameters
     if macs is not None:
         sizes = dict.fromkeys(network.sizes.symbols, 224)
@@ -238,4 +239,4 @@ CONTRACTS = {
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_size_contracts(name: str) -> None:
-    assert str(netdsl.load(example(name)).sizes) == CONTRACTS[name]
+    assert str(examples.network(name).sizes) == CONTRACTS[name]

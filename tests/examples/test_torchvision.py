@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 if find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed", allow_module_level=True)
 
-from tests.examples import FOLDER, example, norm_constants  # noqa: E402
+from tests.examples import FOLDER, example, network, norm_constants  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
 CORPUS = FOLDER.parents[1] / "shared" / "corpus" / "torchvision" / "reference.json"
@@ -69,7 +69,7 @@ def pair(name: str) -> tuple[Any, Any]:
             module.running_var.uniform_(0.5, 1.5)
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, 0, 0.1)
-    ours = netdsl.load(example(name)).torch(seed=1)
+    ours = network(name).torch(seed=1)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     return theirs, ours
 
@@ -79,6 +79,7 @@ def close(ours: Any, theirs: Any) -> bool:
     return bool((ours - theirs).abs().max() <= 1e-5 * scale)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_load_and_outputs_are_equal(name: str) -> None:
     theirs, ours = pair(name)
@@ -146,7 +147,7 @@ def runs(model: Any, height: int, width: int) -> bool:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sizes_are_those_that_torchvision_takes(name: str) -> None:
-    least, contract = MODELS[name].least, netdsl.load(example(name)).sizes
+    least, contract = MODELS[name].least, network(name).sizes
     said = f"any H >= {least}, any W >= {least}" if least > 1 else "any H, any W"
     assert str(contract) == said
     # RegNet works out its widths with tensors, which need numbers while it is built

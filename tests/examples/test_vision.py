@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import netdsl
-from tests.examples import FOLDER, example, norm_constants, restless
+from tests.examples import FOLDER, example, network, norm_constants, restless
 
 torch = pytest.importorskip("torch")
 if find_spec("torchvision") is None:
@@ -57,7 +57,7 @@ def theirs(name: str) -> Any:
 @cache
 def ours(name: str) -> Any:
     """The example with the same weights, loaded strictly."""
-    module = netdsl.load(example(name)).torch(seed=1)
+    module = network(name).torch(seed=1)
     module.load_state_dict(theirs(name).state_dict(), strict=True)
     return module.eval()
 
@@ -96,8 +96,8 @@ def test_auxiliary_heads_in_training(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_and_multiply_adds(name: str) -> None:
-    facts, network = MODELS[name], netdsl.load(example(name))
-    fixed = netdsl.load(example(name), sizes=dict.fromkeys(network.sizes.symbols, 224)).summary()
+    facts, symbols = MODELS[name], network(name).sizes.symbols
+    fixed = netdsl.load(example(name), sizes=dict.fromkeys(symbols, 224)).summary()
     assert (fixed.inference_parameters, fixed.parameters, fixed.macs) == facts[:3]
 
 
@@ -131,8 +131,7 @@ def runs(model: Any, height: int, width: int) -> bool:
 
 
 def test_the_vision_transformer_takes_one_size() -> None:
-    network = netdsl.load(example("vit_b_16"))
-    assert [item.shape for item in network.inputs] == [(3, 224, 224)]
+    assert [item.shape for item in network("vit_b_16").inputs] == [(3, 224, 224)]
     with torch.device("meta"):
         model = torchvision_models().vit_b_16(weights=None).eval()
     assert runs(model, 224, 224)
@@ -140,7 +139,7 @@ def test_the_vision_transformer_takes_one_size() -> None:
 
 
 def test_swin_takes_all_sizes_from_four_on() -> None:
-    contract = netdsl.load(example("swin_t")).sizes
+    contract = network("swin_t").sizes
     assert str(contract) == "any H >= 4, any W >= 4"
     with torch.device("meta"):
         model = torchvision_models().swin_t(weights=None).eval()
@@ -151,7 +150,7 @@ def test_swin_takes_all_sizes_from_four_on() -> None:
 
 @pytest.mark.parametrize("name", [*SEGMENTS, "fpn"])
 def test_any_size(name: str) -> None:
-    assert str(netdsl.load(example(name)).sizes) == "any H, any W"
+    assert str(network(name).sizes) == "any H, any W"
 
 
 def test_pyramid_on_resnet() -> None:
@@ -161,7 +160,7 @@ def test_pyramid_on_resnet() -> None:
     expected = resnet_fpn_backbone(
         backbone_name="resnet50", weights=None, norm_layer=torch.nn.BatchNorm2d
     )
-    found = netdsl.load(example("fpn")).torch(seed=0)
+    found = network("fpn").torch(seed=0)
     found.load_state_dict(restless(expected).state_dict(), strict=True)
     found.eval()
     for size in ((64, 97), (1, 1), (33, 40)):
@@ -231,7 +230,7 @@ def test_pyramid_of_any_number_of_maps() -> None:
     torchvision_models()
     from torchvision.ops import FeaturePyramidNetwork
 
-    network = netdsl.loads(
+    net = netdsl.loads(
         """
         use std.fpn (FPN)
         net A {
@@ -246,7 +245,7 @@ def test_pyramid_of_any_number_of_maps() -> None:
         """
     )
     expected = restless(FeaturePyramidNetwork([3, 5, 6], 4))
-    found = network.torch(seed=0)
+    found = net.torch(seed=0)
     found.block.load_state_dict(expected.state_dict(), strict=True)
     maps = [torch.randn(2, 3, 11, 9), torch.randn(2, 5, 6, 4), torch.randn(2, 6, 2, 3)]
     with torch.no_grad():

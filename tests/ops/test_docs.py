@@ -18,8 +18,8 @@ SIZES = {"H": 33, "W": 29, "T": 7}
 
 def rows() -> list[tuple[str, Example]]:
     """The rows of every layer, with its name."""
-    found = ((name, pages()[name].examples) for name in registry())
-    return [(name, example) for name, examples in found for example in examples]
+    found = pages()
+    return [(name, example) for name in registry() for example in found[name].examples]
 
 
 @pytest.mark.parametrize(("name", "example"), rows(), ids=str)

@@ -7,7 +7,6 @@ size that the language promises, and else of the operator below it, which takes 
 from __future__ import annotations
 
 import copy
-import os
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -28,8 +27,8 @@ pytest.importorskip("onnxruntime")
 from tests.backends.onnx.runtime import check_file, session  # noqa: E402
 from tests.ops.factors import by_factor  # noqa: E402
 from tests.ops.factors import promised as exact_size  # noqa: E402
+from tests.sampling import FULL  # noqa: E402
 
-FULL = bool(os.environ.get("NETDSL_FULL"))
 FACTORS = ["0.01", "0.1", "0.29", "0.3", "0.3333", "0.33333333", "0.5", "0.7", "0.75", "0.999",
            "1.01", "1.1", "1.25", "1.5", "1.7", "2.25", "2.3", "3", "3.7", "41.3"]  # fmt: skip
 MODES = {"nearest": (1, 2, 3), "linear": (1,), "bilinear": (2,), "bicubic": (2,), "trilinear": (3,)}

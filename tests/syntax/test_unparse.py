@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,13 @@ from netdsl.diagnostics import Sink, Source
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
 from netdsl.syntax.walk import are_equal
+from tests.sampling import FULL
 from tests.syntax.random_trees import Trees, laid_out_anew
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "examples").glob("*.net"), *(ROOT / "netdsl/std").glob("*.net")])
-ROUNDS = 40 if os.environ.get("NETDSL_FULL") else 4
-TREES = 10_000 if os.environ.get("NETDSL_FULL") else 300
+ROUNDS = 40 if FULL else 4
+TREES = 10_000 if FULL else 300
 
 
 def tree(text: str) -> ast.File:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
-from netdsl.analyses.cost import summarise
+from netdsl.analyses.cost import multiply_adds
 from netdsl.analyses.memory import memory
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.onnx.model import Model, batch_name
@@ -69,7 +69,7 @@ class _Cost:
 
     def __init__(self, graph: Graph, model: Model) -> None:
         self.alive = set(memory(graph).alive.values())
-        self.macs = summarise(graph).macs
+        self.macs = multiply_adds(graph)
         self.batch = batch_name(graph)
         self.shapes = {(value.shape, BYTES.get(value.dtype, 4)) for value in model.values}
 

@@ -3,23 +3,69 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from netdsl.backends.diagram.draw import render
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import (
+    Bounds,
     Box,
     Curve,
     Ellipse,
     Group,
     Picture,
+    Point,
     Polygon,
     Text,
     bounds_of,
 )
-from tests.backends.diagram.test_blocks import overlapping
-from tests.backends.diagram.test_neurons import along
-from tests.backends.diagram.test_volumes import cuts
+
+
+def overlapping(picture: Picture, *, beside: float = 0.5) -> list[tuple[str, str]]:
+    """Pairs of texts whose letters meet, if they share more than so many points of width."""
+    texts = sorted((text.bounds(), text.text) for text in picture.texts())
+    found: list[tuple[str, str]] = []
+    for place, (a, one) in enumerate(texts):
+        for b, other in islice(texts, place + 1, None):
+            if b[0] >= a[2] - beside:
+                break  # so do all that follow, which start further to the right
+            if a[0] < b[2] - beside and a[1] < b[3] - 0.5 and b[1] < a[3] - 0.5:
+                found.append((one, other))
+    return found
+
+
+def along(curve: Curve) -> list[tuple[float, float]]:
+    """Points of a path."""
+    start, found = curve.points[0], []
+    for a, b, end in zip(curve.points[1::3], curve.points[2::3], curve.points[3::3], strict=True):
+        for k in range(25):
+            t, u = k / 24, 1 - k / 24
+            parts = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
+            x, y = (
+                sum(p * q[i] for p, q in zip(parts, (start, a, b, end), strict=True))
+                for i in (0, 1)
+            )
+            found.append((x, y))
+        start = end
+    return found
+
+
+def cuts(a: Point, b: Point, box: Bounds) -> bool:
+    """Whether the line from a to b goes through a box (Liang and Barsky)."""
+    if max(a[0], b[0]) < box[0] or min(a[0], b[0]) > box[2]:
+        return False
+    if max(a[1], b[1]) < box[1] or min(a[1], b[1]) > box[3]:
+        return False
+    low, high = 0.0, 1.0
+    for start, end, least, most in zip(a, b, box[:2], box[2:], strict=True):
+        way = end - start
+        if way == 0:
+            if not least < start < most:
+                return False
+            continue
+        first, last = sorted(((least - start) / way, (most - start) / way))
+        low, high = max(low, first), min(high, last)
+    return low < high
 
 
 def struck(picture: Picture) -> set[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import combinations
-from pathlib import Path
 
 import pytest
 
@@ -16,54 +14,42 @@ from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.wiring import SKIP, Wiring, coverage
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Box, Picture, Text
+from netdsl.backends.diagram.scene import Box
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.units import Unit, leaves, units_of
 from netdsl.ir.graph import Graph
+from tests.backends.diagram.checks import overlapping
+from tests.backends.diagram.pictures import DEFAULT, EVERYTHING
+from tests.backends.diagram.pictures import picture as drawn
+from tests.examples import NAMES, example, network
 
-EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
 LEVELS = {
-    "default": Options(),
+    "default": DEFAULT,
     "closed": Options(expand=("none",)),
-    "deep": Options(depth=9),
+    "deep": EVERYTHING,
     "layers": Options(level="layers"),
 }
 WIDE_OR_TALL = {"conv27", "rgb6", "lenet"}
 """Networks of so few units that one row of them is the clearest picture."""
 
 
-def graph_of(path: Path) -> Graph:
-    return netdsl.load(path).graph
+def graph_of(name: str) -> Graph:
+    return network(name).graph
 
 
-def by_name(paths: list[Path]) -> list[object]:
-    return [pytest.param(path, id=path.stem) for path in paths]
-
-
-def overlapping(picture: Picture) -> list[tuple[Text, Text]]:
-    """Pairs of texts whose letters meet."""
-    texts = sorted(picture.texts(), key=lambda text: text.bounds()[0])
-    found: list[tuple[Text, Text]] = []
-    for one, other in combinations(texts, 2):
-        a, b = one.bounds(), other.bounds()
-        if a[0] < b[2] - 0.5 and b[0] < a[2] - 0.5 and a[1] < b[3] - 0.5 and b[1] < a[3] - 0.5:
-            found.append((one, other))
-    return found
-
-
-@pytest.mark.parametrize("path", by_name(EXAMPLES))
-def test_every_op_is_in_exactly_one_unit_at_every_level(path: Path) -> None:
-    graph = graph_of(path)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_op_is_in_exactly_one_unit_at_every_level(name: str) -> None:
+    graph = graph_of(name)
     everything = Counter(graph.nodes())
     for options in LEVELS.values():
         drawn = coverage(open_units(graph, options))
         assert Counter(node for _, nodes in drawn for node in nodes) == everything
 
 
-@pytest.mark.parametrize("path", by_name(EXAMPLES))
-def test_every_wire_carries_what_its_ends_give_and_take(path: Path) -> None:
-    graph = graph_of(path)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_wire_carries_what_its_ends_give_and_take(name: str) -> None:
+    graph = graph_of(name)
     wiring = Wiring.of(graph, open_units(graph, Options(depth=9)))
     taken = {(w.head, w.value) for w in wiring.wires}
     given = {(w.tail, w.value) for w in wiring.wires}
@@ -80,29 +66,27 @@ def _passed(unit: Unit, value: object) -> bool:
     return any(v.type == value.type for v in unit.inputs)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", by_name(EXAMPLES))
-def test_no_texts_overlap_and_the_form_fits_a_page(path: Path) -> None:
-    picture = picture_of(graph_of(path), Options())
+@pytest.mark.parametrize("name", NAMES)
+def test_no_texts_overlap_and_the_form_fits_a_page(name: str) -> None:
+    picture = drawn(name, DEFAULT)
     assert overlapping(picture) == []
     assert all(t.bounds()[0] >= 0 and t.bounds()[2] <= picture.width for t in picture.texts())
-    if path.stem not in WIDE_OR_TALL:
+    if name not in WIDE_OR_TALL:
         assert 0.5 <= picture.width / picture.height <= 2, picture.width / picture.height
 
 
 def test_opened_blocks_and_fixed_sizes_do_not_overlap_either() -> None:
     for name in ("googlenet", "resnet18", "unet", "densenet121"):
-        path = next(p for p in EXAMPLES if p.stem == name)
-        graph = netdsl.load(path, sizes={"H": 224, "W": 224}).graph
+        graph = netdsl.load(example(name), sizes={"H": 224, "W": 224}).graph
         for options in LEVELS.values():
             assert overlapping(picture_of(graph, options)) == []
 
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet50", "unet", "lenet"])
 def test_the_bytes_are_the_same_each_time(name: str) -> None:
-    path = next(p for p in EXAMPLES if p.stem == name)
     for form in ("svg", "dot"):
-        first, _ = draw(graph_of(path), form, Options())
-        assert draw(graph_of(path), form, Options())[0] == first
+        first, _ = draw(graph_of(name), form, Options())
+        assert draw(netdsl.load(example(name)).graph, form, Options())[0] == first
 
 
 def test_equal_blocks_in_a_row_are_one_and_others_are_not() -> None:
@@ -166,10 +150,10 @@ def test_blocks_that_drop_more_and_more_are_one_and_say_so() -> None:
     assert "Unit, shown once, drop path 0.1 to 0.3" in opened
 
 
-@pytest.mark.parametrize("path", by_name(EXAMPLES))
-def test_neighbours_that_are_not_one_look_different(path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_neighbours_that_are_not_one_look_different(name: str) -> None:
     closed = Options(expand=("none",))
-    graph = graph_of(path)
+    graph = graph_of(name)
     sheet = BlockSheet(graph, open_units(graph, closed), closed)
     for wire in sheet.wires:
         one, other = sheet.boxes[wire.tail], sheet.boxes[wire.head]
@@ -190,8 +174,7 @@ def test_a_value_that_is_read_elsewhere_keeps_copies_apart() -> None:
 
 
 def test_a_concat_is_cut_in_proportion() -> None:
-    graph = netdsl.load(EXAMPLES[0].with_name("googlenet.net")).graph
-    picture = picture_of(graph, Options())
+    picture = drawn("googlenet", DEFAULT)
     colours = {f"series{n}" for n in range(4)}
     strips = [
         s for s in picture.shapes() if isinstance(s, Box) and s.fill in colours and s.width == 22
@@ -201,7 +184,7 @@ def test_a_concat_is_cut_in_proportion() -> None:
 
 
 def test_what_can_be_opened_and_what_not() -> None:
-    graph = graph_of(EXAMPLES[0].with_name("googlenet.net"))
+    graph = graph_of("googlenet")
     opened = open_units(graph, Options(expand=("inception4*",)))
     assert [u.path for u in opened if u.is_open] == [f"inception4{c}" for c in "abcde"]
     by_kind = open_units(graph, Options(expand=("InceptionAux",)))
@@ -227,7 +210,7 @@ def test_folding_keeps_to_what_feeds_nobody_else() -> None:
 
 
 def test_long_formulas_get_names_and_a_legend() -> None:
-    graph = graph_of(EXAMPLES[0].with_name("resnet18.net"))
+    graph = graph_of("resnet18")
     names = ShapeNames(graph.symbols)
     shapes = [names.shape(n.output.type.shape) for n in graph.nodes() if len(n.outputs) == 1]
     assert shapes[0] == "64×H1×W1"
@@ -250,7 +233,7 @@ def test_a_network_of_4_000_layers_is_drawn() -> None:
 
 def skips(name: str, **options: object) -> set[tuple[str, str]]:
     """Paths of the two ends of each way that is drawn as a skip."""
-    graph = netdsl.load(Path(EXAMPLES[0]).parent / f"{name}.net").graph
+    graph = graph_of(name)
     chosen = Options(**options)  # type: ignore[arg-type]
     sheet = BlockSheet(graph, open_units(graph, chosen), chosen)
     path = {key: box.unit.path if box.unit else key for key, box in sheet.boxes.items()}
@@ -286,7 +269,7 @@ def test_what_passes_by_layers_is_a_skip_also_into_a_closed_block() -> None:
 def test_a_closed_block_tells_its_own_skip_and_not_that_of_blocks_in_it(
     name: str, path: str, told: str
 ) -> None:
-    graph = graph_of(EXAMPLES[0].with_name(f"{name}.net"))
+    graph = graph_of(name)
     stack, axes = list(units_of(graph)), ChannelAxes(graph)
     found = {}
     while stack:

@@ -6,8 +6,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,25 +32,18 @@ from netdsl.backends.diagram.scene import (
 )
 from netdsl.backends.diagram.units import leaves, units_of
 from netdsl.ir.graph import Graph, Value
-from tests.backends.diagram.test_blocks import overlapping
-from tests.backends.diagram.test_neurons import along
+from tests.backends.diagram.checks import along, overlapping
+from tests.backends.diagram.pictures import DEFAULT, EVERYTHING, PAGE, PRINTED, picture
+from tests.examples import NAMES, example, network
 from tests.torchvision_models import torchvision_models
 
-EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
-NAMES = [path.stem for path in EXAMPLES]
 SVG = "{http://www.w3.org/2000/svg}"
 SHAPE = re.compile(r"\d+(×\d+)+")
 
 
-def network(name: str, **sizes: int) -> netdsl.Network:
-    return netdsl.load(next(p for p in EXAMPLES if p.stem == name), sizes=sizes)
-
-
-@cache
 def drawn(name: str) -> tuple[Graph, Picture]:
     """A default picture and its graph."""
-    graph = network(name).graph
-    return graph, picture_of(graph, Options())
+    return network(name).graph, picture(name, DEFAULT)
 
 
 def words(picture: Picture) -> list[str]:
@@ -82,12 +73,13 @@ def test_shapes_and_totals_are_those_of_torchvision(name: str) -> None:
     with torch.no_grad():
         model.eval()(torch.zeros(1, 3, 224, 224))
     real = {"×".join(map(str, shape[1:])) for shape in seen}
-    picture = picture_of(network(name, H=224, W=224).graph, Options())
-    shown = {text for text in words(picture) if SHAPE.fullmatch(text)}
+    sized = netdsl.load(example(name), sizes={"H": 224, "W": 224})
+    drawing = picture_of(sized.graph, Options())
+    shown = {text for text in words(drawing) if SHAPE.fullmatch(text)}
     assert len(shown) > 5
     assert shown <= real
     facts = models.get_model_weights(name).DEFAULT.meta
-    said = re.findall(r"([\d.]+) ([MG]) (parameters|multiply-adds)", picture.description)
+    said = re.findall(r"([\d.]+) ([MG]) (parameters|multiply-adds)", drawing.description)
     totals = {word: float(amount) * {"M": 1e6, "G": 1e9}[letter] for amount, letter, word in said}
     assert totals["parameters"] == pytest.approx(facts["num_params"], rel=0.005)
     assert totals["multiply-adds"] == pytest.approx(facts["_ops"] * 1e9, rel=0.005)
@@ -97,7 +89,7 @@ def test_shapes_and_totals_are_those_of_torchvision(name: str) -> None:
 
 
 def test_every_operator_of_the_onnx_file_is_one_box() -> None:
-    net = network("resnet18", H=64, W=64)
+    net = netdsl.load(example("resnet18"), sizes={"H": 64, "W": 64})
     root = ET.fromstring(net.drawing("svg", level="ops")[0])
     boxes = [g for g in root.iter(f"{SVG}g") if re.fullmatch(r"u\d+", g.get("id", ""))]
     assert len(boxes) == len(net.onnx().graph.node)
@@ -232,16 +224,17 @@ def test_the_legend_says_what_is_folded() -> None:
         ("googlenet", "conv = convolution + BN + ReLU"),
         ("vgg16", "conv = convolution + ReLU"),
     ):
-        assert told in words(picture_of(network(name).graph, Options()))
+        assert told in words(picture(name, DEFAULT))
 
 
 # ---- 11 to 13: lines ----
 
 
 def test_a_sum_is_a_circle_with_a_plus() -> None:
-    picture = picture_of(network("resnet18").graph, Options())
     sums = [
-        g for g in groups(picture.items, "unit") if any(isinstance(i, Ellipse) for i in g.items)
+        g
+        for g in groups(picture("resnet18", DEFAULT).items, "unit")
+        if any(isinstance(i, Ellipse) for i in g.items)
     ]
     assert sums
     assert all([i.text for i in g.items if isinstance(i, Text)] == ["+"] for g in sums)
@@ -277,10 +270,11 @@ def check_lines(picture: Picture) -> None:
             assert not any(holds(box, point, -0.5) for box in texts)
 
 
+@pytest.mark.in_turn("asked")
+@pytest.mark.parametrize("asked", ["default", "all open"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_line_ends_in_the_empty(name: str) -> None:
-    for picture in (drawn(name)[1], picture_of(drawn(name)[0], Options(depth=9))):
-        check_ends(picture)
+def test_no_line_ends_in_the_empty(name: str, asked: str) -> None:
+    check_ends(picture(name, DEFAULT if asked == "default" else EVERYTHING))
 
 
 def check_ends(picture: Picture) -> None:
@@ -312,8 +306,6 @@ def test_a_skip_stays_inside_its_block(name: str) -> None:
 
 # ---- 9, 10: a page in print ----
 
-PAGE = 468.0
-"""Points: the 6.5 inches between the margins of a letter page."""
 LONG = {
     "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18",
     "lraspp_mobilenet_v3_large", "swin_t",
@@ -322,32 +314,28 @@ LONG = {
 """Networks of so many units that letters of 6 points make them more than twice as high as wide."""
 
 
-@cache
-def printed(name: str) -> Picture:
-    """A default picture for a page."""
-    return picture_of(network(name).graph, Options(width=PAGE))
-
-
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_letter_of_a_default_picture_is_under_6_points_on_a_page(name: str) -> None:
-    picture = printed(name)
-    sizes = [text.size * PAGE / picture.width for text in picture.texts()]
+    page = picture(name, PRINTED)
+    sizes = [text.size * PAGE / page.width for text in page.texts()]
     assert min(sizes) >= 6
-    assert (picture.height > 2 * picture.width) == (name in LONG)
+    assert (page.height > 2 * page.width) == (name in LONG)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_wrapped_for_a_page_stays_readable(name: str) -> None:
-    picture = printed(name)
-    assert overlapping(picture) == []
-    check_ends(picture)
-    check_lines(picture)
-    for text in picture.texts():
+    page = picture(name, PRINTED)
+    assert overlapping(page) == []
+    check_ends(page)
+    check_lines(page)
+    for text in page.texts():
         left, top, right, bottom = text.bounds()
         assert left >= 0
         assert top >= 0
-        assert right <= picture.width
-        assert bottom <= picture.height
+        assert right <= page.width
+        assert bottom <= page.height
 
 
 def test_a_page_closes_the_example_only_where_nobody_asked_for_it() -> None:

@@ -20,8 +20,8 @@ from netdsl.backends.diagram.scene import Group
 from netdsl.backends.diagram.units import units_of
 from netdsl.cli import main
 from netdsl.ir.graph import Graph, Node, Value
-from tests.backends.diagram.test_blocks import overlapping
-from tests.examples import example
+from tests.backends.diagram.checks import overlapping
+from tests.examples import example, network
 from tests.legal_networks import legal_network
 
 PAIRS = (
@@ -46,7 +46,7 @@ def sheet_of(old: Graph, new: Graph, options: Options | None = None) -> DiffShee
 
 
 def graphs(old: str, new: str) -> tuple[Graph, Graph]:
-    return netdsl.load(example(old)).graph, netdsl.load(example(new)).graph
+    return network(old).graph, network(new).graph
 
 
 def lenet(*changes: tuple[str, str]) -> Graph:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import netdsl
-from netdsl.backends.diagram.blocks.ops import ops_picture
 from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Box, Curve, Group, Text, line
 from netdsl.backends.diagram.shape_names import factor
 from tests.backends.diagram.checks import check_picture, struck
+from tests.backends.diagram.pictures import EVERYTHING, picture
+from tests.examples import NAMES, network
 
-EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
 ASKED = {
-    "all open": Options(depth=9),
+    "all open": EVERYTHING,
     "layers": Options(level="layers"),
     "operators": Options(level="ops"),
     "down": Options(direction="down"),
@@ -26,14 +24,14 @@ STRUCK = {("hrnet_w18", "operators")}
 """Pictures in which a text has a line through it, since there is no free place near."""
 
 
+@pytest.mark.in_turn("asked")
 @pytest.mark.parametrize("asked", ASKED)
-@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in EXAMPLES])
-def test_texts_are_apart_and_free_of_lines(path: Path, asked: str) -> None:
-    net, options = netdsl.load(path), ASKED[asked]
-    is_ops = options.level == "ops"
-    picture = ops_picture(net._exported(), options) if is_ops else picture_of(net.graph, options)
-    check_picture(picture, options, free_of_lines=False)
-    assert bool(struck(picture)) == ((path.stem, asked) in STRUCK), struck(picture)
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_are_apart_and_free_of_lines(name: str, asked: str) -> None:
+    options = ASKED[asked]
+    drawing = picture(name, options)
+    check_picture(drawing, options, free_of_lines=False)
+    assert bool(struck(drawing)) == ((name, asked) in STRUCK), struck(drawing)
 
 
 # ---- texts that step aside ----
@@ -75,14 +73,14 @@ def test_a_title_steps_aside_or_stands_in_two_lines() -> None:
 
 
 def test_a_bar_lies_flat_under_its_branches_in_their_order() -> None:
-    graph = netdsl.load(EXAMPLES[0].with_name("googlenet.net")).graph
-    picture = picture_of(graph, Options(direction="down", expand=("inception3a",)))
-    bar = next(i for i in picture.items if isinstance(i, Group) and i.items[0] == _word(i))
+    graph = network("googlenet").graph
+    drawing = picture_of(graph, Options(direction="down", expand=("inception3a",)))
+    bar = next(i for i in drawing.items if isinstance(i, Group) and i.items[0] == _word(i))
     parts = [i for i in bar.items if isinstance(i, Box)]
     widths = [p.width for p in parts]
     assert [w / sum(widths) * 256 for w in widths] == pytest.approx([64, 128, 32, 32])
     assert len({p.y for p in parts}) == 1
-    ways = [c for c in picture.items if isinstance(c, Curve) and c.line.startswith("series")]
+    ways = [c for c in drawing.items if isinstance(c, Curve) and c.line.startswith("series")]
     ends = {c.line: (c.points[0][0], c.points[-1]) for c in ways}
     assert [ends[f"series{n}"][1][0] for n in range(4)] == pytest.approx(
         [p.x + p.width / 2 for p in parts], abs=1
@@ -97,9 +95,8 @@ def _word(group: Group) -> Text | None:
 
 
 def test_pooling_narrows_downwards() -> None:
-    graph = netdsl.load(EXAMPLES[0].with_name("lenet.net")).graph
-    picture = picture_of(graph, Options(direction="down"))
-    pool = next(i for i in picture.items if isinstance(i, Group) and i.id == "unit-maxpool1")
+    drawing = picture("lenet", ASKED["down"])
+    pool = next(i for i in drawing.items if isinstance(i, Group) and i.id == "unit-maxpool1")
     (left, top), (right, also_top), (low_right, bottom), (low_left, _) = pool.items[0].points  # type: ignore[union-attr]
     assert top == also_top < bottom
     assert left < low_left < low_right < right

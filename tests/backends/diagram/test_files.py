@@ -22,13 +22,15 @@ from netdsl.backends.diagram.draw import draw
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import LEVELS, DrawError, Options
 from netdsl.cli import main
+from tests import examples
+from tests.examples import example
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def network(name: str, **sizes: int) -> netdsl.Network:
-    return netdsl.load(EXAMPLES / f"{name}.net", sizes=sizes)
+    return netdsl.load(example(name), sizes=sizes) if sizes else examples.network(name)
 
 
 @pytest.mark.parametrize("name", ["light", "dark", "auto", "print"])
@@ -219,8 +221,14 @@ ODD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        pytest.param(name, level, marks=[pytest.mark.full] * ((name, level) == ("huge", "field")))
+        for name in ODD
+        for level in LEVELS
+    ],
+)
 def test_odd_networks_are_drawn_or_refused_with_a_way_out(name: str, level: str) -> None:
     net = netdsl.loads(ODD[name])
     try:
@@ -232,8 +240,12 @@ def test_odd_networks_are_drawn_or_refused_with_a_way_out(name: str, level: str)
         assert ET.fromstring(data) is not None
 
 
-def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance() -> None:
-    chain = " -> ".join(f"conv({8 + i % 2}, 1) -> B({8 + i % 2})" for i in range(300))
+def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_DRAWN", 800)
+    monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_OPEN", 40)
+    chain = " -> ".join(f"conv({8 + i % 2}, 1) -> B({8 + i % 2})" for i in range(30))
     block = "block B(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 1) }"
     net = netdsl.loads(f"{block}\nnet N {{ input x: [8, 16, 16]\n output y = x -> {chain} }}")
     data = net.drawing("html")[0].decode()

@@ -19,8 +19,8 @@ from netdsl.backends.diagram.neurons.filter_words import fits
 from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Picture, flatten
-from tests.backends.diagram.test_blocks import overlapping
-from tests.backends.diagram.test_neurons import along, graph_of
+from tests.backends.diagram.checks import along, overlapping
+from tests.backends.diagram.test_neurons import graph_of
 
 PAGE = 468.0
 DILATED = """

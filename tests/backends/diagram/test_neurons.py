@@ -19,7 +19,7 @@ from netdsl.backends.diagram.scene import Curve, Group, Picture
 from netdsl.ir.graph import Value
 from netdsl.lints import WARNINGS
 from netdsl.ops.base import Op
-from tests.backends.diagram.test_blocks import overlapping
+from tests.backends.diagram.checks import along, overlapping
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 LENET = Options(level="neurons", neurons=("conv2[0,4,4]",))
@@ -176,22 +176,6 @@ def test_no_texts_overlap_and_the_bytes_stay_the_same(
     graph = graph_of(name, **sizes).graph
     assert overlapping(picture_of(graph, options)) == []
     assert draw(graph, "svg", options) == draw(graph, "svg", options)
-
-
-def along(curve: Curve) -> list[tuple[float, float]]:
-    """Points of a path."""
-    start, found = curve.points[0], []
-    for a, b, end in zip(curve.points[1::3], curve.points[2::3], curve.points[3::3], strict=True):
-        for k in range(25):
-            t, u = k / 24, 1 - k / 24
-            parts = (u**3, 3 * u * u * t, 3 * u * t * t, t**3)
-            x, y = (
-                sum(p * q[i] for p, q in zip(parts, (start, a, b, end), strict=True))
-                for i in (0, 1)
-            )
-            found.append((x, y))
-        start = end
-    return found
 
 
 @pytest.mark.parametrize(

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import netdsl
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, Pen, shared
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.rows import Piece, cut, length_of
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY
-from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Item, Picture, bounds_of, flatten
+from tests.backends.diagram.pictures import DEFAULT, picture
+from tests.examples import NAMES, network
 
-EXAMPLES = sorted(Path(__file__).resolve().parents[3].joinpath("examples").glob("*.net"))
 STEM = [Piece(100, 50, "224"), Piece(100, 50, "112"), Piece(100, 50, "56", ends=True)]
 
 
 def sheet_of(name: str, **options: object) -> BlockSheet:
-    graph = netdsl.load(EXAMPLES[0].parent / f"{name}.net").graph
+    graph = network(name).graph
     chosen = Options(**options)  # type: ignore[arg-type]
     return BlockSheet(graph, open_units(graph, chosen), chosen)
 
@@ -79,18 +77,17 @@ def test_what_stands_below_each_other_takes_the_room_of_one() -> None:
     assert cut(pieces, range(5), 240) == [range(5)]
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in EXAMPLES])
-def test_no_output_is_cut_off_from_its_layer(path: Path) -> None:
-    graph = netdsl.load(path).graph
-    picture = picture_of(graph, Options())
-    sheet = BlockSheet(graph, open_units(graph, Options()), Options())
-    places, rows = middles(picture), rows_of(picture)
-    name = {key: f"unit-{b.unit.path}" if b.unit else key for key, b in sheet.boxes.items()}
+@pytest.mark.parametrize("name", NAMES)
+def test_no_output_is_cut_off_from_its_layer(name: str) -> None:
+    graph = network(name).graph
+    sheet = BlockSheet(graph, open_units(graph, DEFAULT), DEFAULT)
+    places, rows = middles(picture(name, DEFAULT)), rows_of(picture(name, DEFAULT))
+    ids = {key: f"unit-{b.unit.path}" if b.unit else key for key, b in sheet.boxes.items()}
     late = sheet.training
     checked = 0
     for wire in sheet.wires:
         if wire.head.startswith("out") and (wire.head in late) == (wire.tail in late):
-            ends = [row_of(rows, places[name[key]][1]) for key in (wire.tail, wire.head)]
+            ends = [row_of(rows, places[ids[key]][1]) for key in (wire.tail, wire.head)]
             assert ends[0] == ends[1], wire
             checked += 1
     assert checked
@@ -102,11 +99,9 @@ def test_rows_of_known_networks_start_with_their_stages() -> None:
         "resnet50": ["in0", "layer1.0", "layer3.0", "layer4.0"],
     }
     for name, expected in starts.items():
-        graph = netdsl.load(EXAMPLES[0].parent / f"{name}.net").graph
-        picture = picture_of(graph, Options())
-        rows = rows_of(picture)
+        rows = rows_of(picture(name, DEFAULT))
         first: dict[int, tuple[float, str]] = {}
-        for key, (x, y) in middles(picture).items():
+        for key, (x, y) in middles(picture(name, DEFAULT)).items():
             row = row_of(rows, y)
             first[row] = min(first.get(row, (x, key)), (x, key))
         found = [first[row][1].removeprefix("unit-") for row in sorted(first)]
@@ -129,10 +124,10 @@ def test_a_way_over_several_rows_keeps_its_colour() -> None:
     assert shared([brown, dots]) == shared([brown, brown]) == brown
     assert shared([blue, brown]) == shared([PLAIN, brown, dots]) == PLAIN
     assert shared([dots]) == dots
-    picture = sheet_of("yolov3_spp").picture()
-    rows = rows_of(picture)
+    drawing = picture("yolov3_spp", DEFAULT)
+    rows = rows_of(drawing)
     lanes = [
-        s for s in picture.items
+        s for s in drawing.items
         if isinstance(s, Curve) and s.points[0][1] < rows[1][1] and s.points[-1][1] > rows[-1][0]
     ]  # fmt: skip
     assert [curve.line for curve in lanes] == ["series1"]

@@ -17,7 +17,7 @@ from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, Node
 from netdsl.lints import WARNINGS
-from tests.examples import NAMES, example
+from tests.examples import NAMES, network
 from tests.legal_networks import legal_network
 
 SOUGHT = ("norms", "activations")
@@ -89,7 +89,7 @@ def expected(graph: Graph, unit: Unit) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_stands_behind_the_layers_of_examples(name: str) -> None:
-    check(netdsl.load(example(name)).graph)
+    check(network(name).graph)
 
 
 def test_what_stands_behind_the_layers_of_random_networks() -> None:
@@ -105,7 +105,7 @@ def test_what_stands_behind_the_layers_of_random_networks() -> None:
 
 def test_the_last_linear_looks_different_from_those_before_it() -> None:
     for name, count in (("lenet", 2), ("alexnet", 2), ("mtcnn_rnet", 1), ("mtcnn_onet", 1)):
-        graph = netdsl.load(example(name)).graph
+        graph = network(name).graph
         usual = usual_tail_of(units_of(graph))
         linear = [u for u in leaves(units_of(graph)) if u.node.op.name == "linear"]
         lines = [" ".join(layer_label(u, usual, ShapeNames(())).lines) for u in linear]
@@ -135,7 +135,7 @@ def texts(item: Item) -> list[str]:
 @pytest.mark.parametrize("name", ["vit_b_16"])
 def test_tokens_are_no_channels(name: str) -> None:
     """Behind the class token a map is still 197 tokens of 768 features."""
-    graph = netdsl.load(example(name)).graph
+    graph = network(name).graph
     shown = [
         text for item in picture_of(graph, Options(level="volumes")).items for text in texts(item)
     ]

@@ -13,12 +13,13 @@ from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
 from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import steps_of
+from tests.backends.diagram.checks import overlapping
 from tests.backends.diagram.test_volumes import (
     NAMES,
     OPTIONS,
     crossed,
+    drawn,
     network,
-    overlapping,
     uncovered,
     volumes,
 )
@@ -34,7 +35,7 @@ def test_no_two_volumes_have_one_name(name: str) -> None:
 
 
 def test_a_long_path_leaves_out_its_middle_and_says_so() -> None:
-    picture = volumes_picture(network("unet"), OPTIONS)
+    picture = drawn("unet")
     texts = [text.text for text in picture.texts()]
     assert {f"{way}{n}..conv{m}" for way in ("down", "up") for n in "1234" for m in "12"} < set(
         texts
@@ -45,30 +46,28 @@ def test_a_long_path_leaves_out_its_middle_and_says_so() -> None:
 PAGE = Options(level="volumes", width=468.0)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_letter_is_under_6_points_on_a_page(name: str) -> None:
-    graph = network(name)
-    picture = volumes_picture(graph, PAGE)
+    graph, picture = network(name), drawn(name, PAGE)
     assert picture.smallest_letter(468) >= 6
-    assert overlapping(picture) == []
+    assert overlapping(picture, beside=0) == []
     assert crossed(picture) == []
     assert uncovered(graph, picture) == Counter()
 
 
 def test_a_u_on_a_page_is_still_a_u() -> None:
-    picture = volumes_picture(network("unet"), PAGE)
+    picture = drawn("unet", PAGE)
     lines = [i for i in picture.items if isinstance(i, Curve) and i.line == "amber"]
     assert len(lines) == 4
     assert all(line.points[0][1] == line.points[-1][1] for line in lines)
 
 
 def test_channels_that_stand_last_are_marked() -> None:
-    texts = [text.text for text in volumes_picture(network("swin_t"), OPTIONS).texts()]
+    texts = [text.text for text in drawn("swin_t").texts()]
     assert "56 × 56 × 96 ch" in texts
     assert "96 × 56 × 56" in texts
-    assert not any(
-        text.text.endswith(" ch") for text in volumes_picture(network("vgg16"), OPTIONS).texts()
-    )
+    assert not any(text.text.endswith(" ch") for text in drawn("vgg16").texts())
 
 
 # ---- panels ----
@@ -106,7 +105,7 @@ def test_lens_lines_lead_from_the_corners_of_the_map_to_those_of_its_panel(
     assert right[0] == pytest.approx(side[2])
     assert left[1] == pytest.approx((panel.x, panel.y))
     assert right[1] == pytest.approx((panel.x + panel.width, panel.y))
-    assert overlapping(picture) == []
+    assert overlapping(picture, beside=0) == []
     assert crossed(picture) == []
 
 

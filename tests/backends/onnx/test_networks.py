@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,17 +24,14 @@ from tests.backends.onnx.runtime import (  # noqa: E402
     restless,
     session,
 )
-from tests.examples import affordable, random_inputs, slim  # noqa: E402
+from tests.examples import NAMES, affordable, random_inputs, slim  # noqa: E402
+from tests.examples import network as load  # noqa: E402
+from tests.sampling import FULL  # noqa: E402
 
-FULL = bool(os.environ.get("NETDSL_FULL"))
-EXAMPLES = sorted(p.stem for p in (Path(__file__).resolve().parents[3] / "examples").glob("*.net"))
-SIZES = 10 if FULL else 4
+SIZES = 10 if FULL else 3
 GENERATED = 400 if FULL else 40
+OPSETS = {"googlenet", "upsample_any", "sppnet", "mobilenet_v2"}
 CLOSE = {"upsample_any": 5e-5}  # both reckon the places between cells in single precision
-
-
-def load(name: str) -> netdsl.Network:
-    return netdsl.load(Path(__file__).resolve().parents[3] / "examples" / f"{name}.net")
 
 
 def points(
@@ -52,7 +48,8 @@ def points(
     return found
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.one_in(5)
+@pytest.mark.parametrize("name", NAMES)
 def test_examples(name: str, tmp_path: Path) -> None:
     network = slim(name)
     torch.manual_seed(1)
@@ -145,17 +142,18 @@ def test_half_precision(name: str) -> None:
         assert difference(running, network, module, sizes, 2) < 1e-2
 
 
+@pytest.mark.in_turn("name")
 @pytest.mark.parametrize("opset", [18, 19, 20, 21, 22, 23, 24])
-def test_opsets(opset: int) -> None:
-    for name in ("googlenet", "upsample_any", "sppnet", "mobilenet_v2"):
-        network = load(name)
-        module = network.torch(seed=0).eval()
-        model = network.onnx(module, opset=opset)
-        assert model.opset_import[0].version == opset
-        check_file(model)
-        running = session(model.SerializeToString())
-        for sizes in points(network, 2, Random(name)):
-            assert difference(running, network, module, sizes, 2) < CLOSE.get(name, 1e-5)
+@pytest.mark.parametrize("name", sorted(OPSETS))
+def test_opsets(name: str, opset: int) -> None:
+    network = load(name)
+    module = network.torch(seed=0).eval()
+    model = network.onnx(module, opset=opset)
+    assert model.opset_import[0].version == opset
+    check_file(model)
+    running = session(model.SerializeToString())
+    for sizes in points(network, 2, Random(name)):
+        assert difference(running, network, module, sizes, 2) < CLOSE.get(name, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["unet16", "hourglass", "googlenet", "sppnet"])
@@ -212,6 +210,7 @@ def test_initializers_are_called_by_their_keys() -> None:
     assert keys <= names
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["googlenet", "sppnet", "unet16", "upsample_any", "yolov3_spp"])
 def test_a_second_runtime(name: str, tmp_path: Path) -> None:
     """OpenVINO where it is there, else onnx's own evaluator at small sizes."""

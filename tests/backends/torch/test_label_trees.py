@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 import netdsl
 from tests.label_trees import Part, Reader, label_tree
+from tests.sampling import FULL
 
 torch = pytest.importorskip("torch")
 
-COUNT = 2_000 if os.environ.get("NETDSL_FULL") else 400
+COUNT = 2_000 if FULL else 400
 
 
 def run(program, x, state):

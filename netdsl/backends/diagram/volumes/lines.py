@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.analyses.cost import summarise
+from netdsl.analyses.cost import inference_parameters
 from netdsl.backends.diagram.fonts import wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
 from netdsl.backends.diagram.options import INCH, SMALLEST_PRINT
@@ -42,7 +42,7 @@ def heading(
         lines.append("Long paths leave out their middle: {} is {}.".format(*example))
     ops = sum(1 for step in study.steps for _ in step.covered())
     volumes = sum(1 for step in study.steps if not step.is_input)
-    number = summarise(graph).inference_parameters
+    number = inference_parameters(graph)
     words = (
         f"{_many(ops, 'operation')} in {_many(volumes, 'volume')}, {_many(number, 'parameter')}."
     )
