@@ -50,7 +50,7 @@ class Refusal(Exception):
 class Rules:
     """Handed to a shape rule: it states what it requires and refuses what can't be."""
 
-    needed: list[Needed] = field(default_factory=list)
+    needed: list[Needed] = field(default_factory=list[Needed])
 
     def require(
         self,

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Dim, Size, ceil_div
+from netdsl.ir.sequences import is_list
 from netdsl.ops.axes import (
     AXIS,
     along,
@@ -53,7 +54,7 @@ class Identity(Op):
 
 
 def _count_or_sizes(value: object) -> object:
-    if isinstance(value, list):
+    if is_list(value):
         return tuple(INT.convert(item) for item in value)
     try:
         return INT.convert(value)
