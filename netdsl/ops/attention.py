@@ -79,7 +79,9 @@ class Attention(_Attending):
     elsewhere: ClassVar[str] = "multiheadattention mha"
 
     heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
-    dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
+    dropout: float = param(
+        FLOAT, "share of the attention dropped in training", 0.0, tries=(0.0, 0.5, 1.5)
+    )
     bias: bool = param(BOOL, "whether the projections add learned numbers", True)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:

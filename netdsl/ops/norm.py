@@ -376,7 +376,7 @@ class Lrn(_Norm):
     channels_at: ClassVar[int | None] = 0
     elsewhere: ClassVar[str] = "localresponsenorm"
 
-    size: int = param(INT, "channels that are summed", told="{} channels")
+    size: int = param(INT, "channels that are summed", told="{} channels", tries=(1, 2, 3, 5, 0))
     alpha: float = param(FLOAT, "factor of the sum, divided by the size", 1e-4)
     beta: float = param(FLOAT, "the exponent", 0.75)
     k: float = param(FLOAT, "the constant added", 1.0)

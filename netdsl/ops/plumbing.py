@@ -91,7 +91,7 @@ class Split(_Cutting):
     parts: int | tuple[int, ...] = param(
         COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
     )
-    axis: int | str = param(AXIS, "the axis that is cut", "channels")
+    axis: int | str = param(AXIS, "the axis that is cut", "channels", tries=("channels", 0, -1, 1))
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs

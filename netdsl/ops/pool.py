@@ -278,7 +278,12 @@ class LpPool(_Pool):
     gives: ClassVar[str] = "p-norm"
     elsewhere: ClassVar[str] = "lppool"
 
-    p: float = param(FLOAT, "the power; 1 gives the sum of each window", told="p = {}")
+    p: float = param(
+        FLOAT,
+        "the power; 1 gives the sum of each window",
+        told="p = {}",
+        tries=(1.0, 2.0, 3.0, 0.0),
+    )
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
