@@ -1,29 +1,41 @@
-"""`GraphBuilder`: a network made by calls in Python, with all that one from a file has."""
+"""`GraphBuilder`: a network made by calls in Python, as good as one from a file."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netdsl.diagnostics import DiagnosticError, Sink, Source, Span
+from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source, Span
 from netdsl.diagnostics.call_site import alone, call_site
 from netdsl.driver import check_for_backends, finished, verified
 from netdsl.elaborate import Unit, load_program
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
-from netdsl.elaborate.environment import Broken, Flow, Halted, MaybeFlow, SharedLayer
+from netdsl.elaborate.environment import (
+    POISON,
+    Broken,
+    Environment,
+    Flow,
+    Halted,
+    MaybeFlow,
+    Poison,
+    SharedLayer,
+)
 from netdsl.elaborate.from_python import (
     arguments_of,
     dotted,
     expression_of,
     label_of,
+    mean_texts,
     name_of,
     size_of,
 )
 from netdsl.elaborate.nets import NetElaborator
-from netdsl.elaborate.resolve import resolve_layer
+from netdsl.elaborate.program import Block
+from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.run import call_layer
 from netdsl.elaborate.statements import weight_node
 from netdsl.ir.builder import Site
@@ -106,7 +118,7 @@ class GraphBuilder:
         `Value`, or a tuple of them where it has several.
         """
         span = call_site()
-        values = _first_values(passed)
+        values, flow = _first_values(passed), POISON
         with self._checked():
             self._check_known((*passed, *settings.values()), span)
             text = label_of(label, span, self._state, self._place)
@@ -116,14 +128,10 @@ class GraphBuilder:
             else:
                 environment = self._place.environment.child(None)
                 given = arguments_of(passed[len(values) :], settings, environment, span)
-                callee = (
-                    resolve_layer(dotted(layer, span), environment, self._sink, given)
-                    if isinstance(layer, str)
-                    else layer
-                )
+                callee = self._callee(layer, given, environment, span)
                 call = Call(tuple((one, environment) for one in given), text, span)
                 flow = call_layer(self._state, callee, call, Flow(values), self._place)
-            results = self._noted(flow, label, span)
+        results = self._noted(flow, label, span)
         return results[0] if len(results) == 1 else results
 
     def shared(self, layer: str, *passed: object, label: str, **settings: object) -> SharedLayer:
@@ -133,17 +141,18 @@ class GraphBuilder:
         given = arguments_of(passed, settings, environment, span)
         stage = ast.LayerStage(None, dotted(layer, span), given, None, span)
         with self._checked():
+            self._callee(layer, given, environment, span)
             statement = ast.LayerStatement(name_of(label, span, self._sink), stage, span)
         return SharedLayer(statement, environment)
 
     def weight(self, label: str, shape: Sequence[int], fill: float = 0.0) -> Value:
         """A learned value, filled with a number; `label` is its key in `state_dict()`."""
-        span = call_site()
+        span, flow = call_site(), POISON
         written = ast.ListExpr(tuple(ast.NameExpr("", span) for _ in shape), span)
         with self._checked():
             call = Call((), label_of(label, span, self._state, self._place), span)
             flow = weight_node(self._state, shape, written, float(fill), call, self._place)
-            (value,) = self._noted(flow, label, span)
+        (value,) = self._noted(flow, label, span)
         return value
 
     def scope(
@@ -197,7 +206,12 @@ class GraphBuilder:
             check_for_backends(graph, self._sink)
         self._is_built = True
         verified(graph)
-        return finished(self._unit, graph, self._sink, allow)
+        try:
+            network = finished(self._unit, graph, self._sink, allow)
+        except DiagnosticError as error:
+            raise DiagnosticError(_unfixed(error.diagnostics)) from None
+        network.warnings = _unfixed(network.warnings)
+        return network
 
     def _finish(self) -> Graph:
         if not self._graph.inputs:
@@ -243,7 +257,22 @@ class GraphBuilder:
             undo()
             self._net.environment.bindings = bindings
             del self._state.unused[unused:]
-            raise DiagnosticError(errors)
+            raise DiagnosticError(_unfixed(errors))
+
+    def _callee(
+        self,
+        layer: str | type[Op] | SharedLayer,
+        given: Sequence[ast.Argument],
+        environment: Environment,
+        span: Span,
+    ) -> Callee | Poison:
+        """What is called, and what its arguments may mean."""
+        if not isinstance(layer, str):
+            return layer
+        callee = resolve_layer(dotted(layer, span), environment, self._sink, given)
+        if isinstance(callee, Block):
+            mean_texts(given, environment)
+        return callee
 
     def _check_known(self, passed: Sequence[object], span: Span) -> None:
         """Values are this network's own."""
@@ -254,13 +283,17 @@ class GraphBuilder:
 
     def _noted(self, flow: MaybeFlow, label: str, span: Span) -> tuple[Value, ...]:
         """The results of a call, which something has to use; a single one goes by the label."""
-        if not isinstance(flow, Flow):
-            raise Halted
+        assert isinstance(flow, Flow)
         if len(flow.values) == 1 and label.isidentifier():
             flow.values[0].name = flow.values[0].name or label
         self._results.setdefault(span, set()).update(flow.values)
         self._own.update(flow.values)
         return flow.values
+
+
+def _unfixed(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """Without the edits that would mend them, which are in the language and not in Python."""
+    return tuple(replace(diagnostic, fix=None) for diagnostic in diagnostics)
 
 
 def _first_values(passed: Sequence[object]) -> tuple[Value, ...]:

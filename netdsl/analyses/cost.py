@@ -286,11 +286,15 @@ def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
 
 
 def _scope_text(scope: Scope) -> str:
-    """A block as it is called; else what it was written as."""
-    if scope.kind is Kind.BLOCK:
-        head, mark, rest = scope.span.text.partition("{")[0].partition("(")
-        return " ".join(f"{head.rpartition(':')[2]}{mark}{rest}".split())
-    return f"{scope.kind.value} {{ ... }}"
+    """A block as it is called, or (made in Python) with its parameters; else what it is."""
+    if scope.kind is not Kind.BLOCK:
+        return f"{scope.kind.value} {{ ... }}"
+    head, mark, rest = scope.span.text.partition("{")[0].partition("(")
+    name = head.rpartition(":")[2]
+    if name.rpartition(".")[2].strip() == scope.definition:
+        return " ".join(f"{name}{mark}{rest}".split())
+    bound = (f"{name}={setting_text(a.value)}" for name, a in scope.arguments.items())
+    return f"{scope.definition}({', '.join(bound)})"
 
 
 def count_parameters(layer: Layer) -> int:

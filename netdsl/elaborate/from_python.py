@@ -63,18 +63,21 @@ def arguments_of(
 
 
 def stand_in(value: object, environment: Environment, span: Span) -> ast.Expr:
-    """A name that stands for a value in the environment.
-
-    A word stands for itself: its parameter tells whether it is an option, a layer or a text.
-    """
-    name = (
-        value
-        if isinstance(value, str) and value.isidentifier()
-        else f"#{len(environment.bindings)}"
-    )
+    """A name that stands for a value in the environment; a word is left as it is written."""
+    if isinstance(value, str) and value.isidentifier():
+        return ast.NameExpr(value, span)
+    name = f"#{len(environment.bindings)}"
     meant = Flow((value,)) if isinstance(value, Value) else value
     environment.bindings[name] = Binding(meant, span)
     return ast.NameExpr(name, span)
+
+
+def mean_texts(given: Sequence[ast.Argument], environment: Environment) -> None:
+    """Let words be texts as well: a block may ask for one. Those of an op are options."""
+    for argument in given:
+        if isinstance(argument.value, ast.NameExpr):
+            word = argument.value.name
+            environment.bindings.setdefault(word, Binding(word, argument.span))
 
 
 def dotted(text: str, span: Span) -> tuple[ast.Name, ...]:

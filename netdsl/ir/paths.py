@@ -79,6 +79,8 @@ def _next(base: str, counters: Counter[str], taken: set[str]) -> str:
             return label
 
 
+LOOPS = (Kind.REPEAT, Kind.FOR, Kind.FORK)
+"""Scopes of which several parts may stand at one place of a file."""
 KEYS = "a layer's path is its key in state_dict(), so each has its own"
 
 
@@ -145,7 +147,7 @@ def _turns_of(one: Node | Scope, other: Node | Scope) -> _Turns | None:
         first, loop = around.get(inner.parent), inner.parent
         if first is None or loop is None:
             continue
-        if first is inner or first.span != inner.span:
+        if first is inner or first.span != inner.span or loop.kind not in LOOPS:
             return None
         turns = [c for c in loop.children if isinstance(c, Scope) and c.span == inner.span]
         word = "repeat" if loop.kind is Kind.REPEAT else "for"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import cast
 
 from netdsl.ir.decimals import decimal
 from netdsl.ir.graph import Child, Graph, Input, Kind, Node, OpLike, Scope, Value
@@ -122,7 +123,8 @@ def _setting(value: object) -> str:
             return value
         case tuple() | list():
             opening, closing = "()" if isinstance(value, tuple) else "[]"
-            return f"{opening}{', '.join(map(_setting, value))}{closing}"
+            parts = cast("Sequence[object]", value)
+            return f"{opening}{', '.join(map(_setting, parts))}{closing}"
         case bool():
             return "true" if value else "false"
         case _:

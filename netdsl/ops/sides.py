@@ -12,7 +12,7 @@ from netdsl.ir.drift import steady
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
-from netdsl.ops.facts import TIMES, Storage
+from netdsl.ops.facts import Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -136,11 +136,10 @@ class Pad(Op):
     def told(
         self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
     ) -> tuple[str, ...]:
-        """Amounts that depend on sizes are told by what they come to."""
+        """Amounts that depend on sizes are long, and the result's shape tells them."""
         if not any(isinstance(value, Dim) for _, value in self.settings()):
             return super().told(inputs, outputs, size)
-        mode = (self.mode,) if self.mode != "constant" else ()
-        return (f"to {TIMES.join(map(size, outputs[0].spatial))}", *mode)
+        return (self.mode,) if self.mode != "constant" else ()
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         amounts = reversed(self._amounts(inputs[0].rank - 1, Rules()))
