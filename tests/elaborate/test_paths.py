@@ -8,6 +8,8 @@ from netdsl.analyses.dims import Dims
 from netdsl.backends.torch.holders import DICT_ATTRIBUTES
 from netdsl.backends.torch.reserved import MODULE_ATTRIBUTES, why_taken
 from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
+from netdsl.diagnostics import DiagnosticError
+from netdsl.graph_builder import GraphBuilder
 from netdsl.ir.paths import NEVER_COUNTED
 from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
@@ -145,6 +147,16 @@ def test_what_a_module_cannot_have_is_told_beside_other_mistakes_once_each() -> 
         net("    layer cuda = U(3)\n    output y = x -> cuda -> cuda", before=before)
     )
     assert [d.message.split("`")[1] for d in diagnostics] == ["to", "half", "cuda"]
+
+
+def test_a_network_made_by_calls_has_no_label_either_that_a_module_cannot_have() -> None:
+    builder = GraphBuilder("A")
+    value = builder.layer("conv", builder.input("x", [3, 8, 8]), 4, 1, label="forward")
+    builder.output("y", value)
+    with pytest.raises(DiagnosticError) as caught:
+        builder.build()
+    assert [d.code for d in caught.value.diagnostics] == ["name-taken"]
+    assert "`forward`" in caught.value.diagnostics[0].message
 
 
 @pytest.mark.parametrize(
