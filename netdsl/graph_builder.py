@@ -1,4 +1,4 @@
-"""`GraphBuilder`: a network made by calls in Python, as good as one from a file."""
+"""`GraphBuilder`: a network made by calls in Python, without a file."""
 
 from __future__ import annotations
 
