@@ -10,7 +10,7 @@ from typing import Any
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source, Span
 from netdsl.diagnostics.call_site import alone, call_site
-from netdsl.driver import finished, verified
+from netdsl.driver import check_for_backends, finished, verified
 from netdsl.elaborate import Unit, load_program
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -203,6 +203,7 @@ class GraphBuilder:
         """
         with self._checked():
             graph = self._finish()
+            check_for_backends(graph, self._sink)
         self._is_built = True
         verified(graph)
         try:

@@ -84,7 +84,7 @@ def assert_held(graph: Graph) -> None:
     assert max(calls) == said.peak  # a shared layer is called at several places
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_of_the_examples(name: str) -> None:
     assert_held(at_some_size(name).graph)
@@ -131,7 +131,7 @@ def peak_of_the_module(network: netdsl.Network) -> int:
     return counting.peak
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "yolov3_spp"])
 def test_the_generated_module_takes_no_less(name: str) -> None:
     """Its names keep values longer; how much longer is bounded here."""
