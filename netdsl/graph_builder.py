@@ -1,4 +1,4 @@
-"""Networks made by calls in Python: `GraphBuilder`."""
+"""`GraphBuilder`: a network made by calls in Python, checked as any other."""
 
 from __future__ import annotations
 

@@ -54,6 +54,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.full
 def test_onnx(clone: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -653,29 +651,3 @@ def test_graphs_are_made_by_the_builder_alone() -> None:
 def test_a_planted_second_way_is_found() -> None:
     text = "from netdsl.ir.graph import Node as Other, Scope\ndef f() -> Scope:\n    Other()"
     assert makers(text) == ["Other"]
-
-
-# --- the page ------------------------------------------------------------------------------
-
-
-def test_the_page_shows_what_its_blocks_print(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Run as files, since places of calls are shown."""
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {}
-    for number, (kind, text) in enumerate(blocks):
-        if kind == "text":
-            assert capsys.readouterr().out == text
-            continue
-        file = Path("model.py")
-        linecache.checkcache()
-        file.write_text(text)
-        linecache.cache.pop("model.py", None)
-        exec(compile(text, "model.py", "exec"), names)
-        follows = blocks[number + 1][0] if number + 1 < len(blocks) else ""
-        assert follows == "text" or capsys.readouterr().out == ""

@@ -70,13 +70,13 @@ class Builder:
     sink: Sink
     span: Span
     doc: str = ""
-    inputs: list[Input] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
-    symbols: list[str] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list[Input])
+    outputs: list[Output] = field(default_factory=list[Output])
+    symbols: list[str] = field(default_factory=list[str])
     where: Truth = True
     where_span: Span | None = None
-    requirements: list[Requirement] = field(default_factory=list)
-    used: set[Value] = field(default_factory=set)
+    requirements: list[Requirement] = field(default_factory=list[Requirement])
+    used: set[Value] = field(default_factory=set[Value])
 
     def __post_init__(self) -> None:
         root = Scope(Kind.NET, self.span, definition=self.name, doc=self.doc)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from operator import and_, mul, or_
+from collections.abc import Mapping
+from operator import mul
 
 from netdsl.ir.condition import HOLDS, All, AnyOf, Compare, Truth
 from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, Symbol
@@ -26,9 +26,9 @@ class Columns:
                 test = HOLDS[operator]
                 return [test(n) for n in self.numbers(left - right)]
             case All(parts):
-                return self._joined(parts, and_)
+                return list(map(all, zip(*map(self.where, parts), strict=True)))
             case AnyOf(parts):
-                return self._joined(parts, or_)
+                return list(map(any, zip(*map(self.where, parts), strict=True)))
 
     def numbers(self, size: Size) -> list[int]:
         """What a size is, row by row."""
@@ -41,12 +41,6 @@ class Columns:
                 total = [a + c * b for a, b in zip(total, part, strict=True)]
             self._known[size] = total
         return self._known[size]
-
-    def _joined(self, parts: tuple[Truth, ...], join: Callable[[bool, bool], bool]) -> list[bool]:
-        found = self.where(parts[0])
-        for part in parts[1:]:
-            found = list(map(join, found, self.where(part)))
-        return found
 
     def _product(self, monomial: Monomial) -> list[int]:
         found = self._atom(monomial[0])

@@ -164,7 +164,7 @@ def condition_symbols(truth: Truth) -> frozenset[str]:
         case Compare(_, left, right):
             return symbols(left) | symbols(right)
         case All(parts) | AnyOf(parts):
-            return frozenset().union(*map(condition_symbols, parts))
+            return frozenset[str]().union(*map(condition_symbols, parts))
 
 
 def parts_of(truth: Truth) -> list[Condition]:

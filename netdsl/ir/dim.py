@@ -396,7 +396,7 @@ def _monomial_key(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
     return -len(monomial), tuple(atom.key for atom in monomial)
 
 
-def _combine(left: Dim, right: Size, sign: int) -> Size:
+def _combine(left: Dim, right: object, sign: int) -> Size:
     if isinstance(right, int):
         return Dim(left.constant + sign * right, left.terms)
     if not isinstance(right, Dim):
@@ -407,7 +407,7 @@ def _combine(left: Dim, right: Size, sign: int) -> Size:
     return _make(left.constant + sign * right.constant, total)
 
 
-def _multiply(left: Dim, right: Dim) -> Size:
+def _multiply(left: Dim, right: object) -> Size:
     if not isinstance(right, Dim):
         return NotImplemented
     total: dict[Monomial, int] = {}

@@ -6,7 +6,7 @@ context behind one lock, with a bound on the work; whatever exceeds it is "gave 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -143,7 +143,7 @@ def groups(symbols: tuple[str, ...], condition: Truth) -> list[Group]:
     joined = {name: {name} for name in symbols}
     parts = [(part, condition_symbols(part)) for part in parts_of(condition)]
     for _, used in parts:
-        together = set().union(*(joined[name] for name in used))
+        together = set[str]().union(*(joined[name] for name in used))
         joined.update(dict.fromkeys(together, together))
     distinct = {id(names): names for names in joined.values()}.values()
     return [
@@ -178,7 +178,7 @@ def _smallest(group: Group) -> dict[str, int] | None:
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def _asking() -> Generator[None]:
     """One question to isl; whatever it refuses is "gave up"."""
     with _LOCK:
         try:
@@ -191,7 +191,7 @@ def _asking() -> Iterator[None]:
 
 
 @contextmanager
-def sharing_one_bound() -> Iterator[None]:
+def sharing_one_bound() -> Generator[None]:
     """The questions asked inside have the bound of a single one together."""
     with _LOCK:
         _sharing.append(True)

@@ -41,6 +41,7 @@ from netdsl.ops.base import (
     registry,
 )
 from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, reshaped, slid, whole
+from netdsl.ops.facts import Bins, Doubt, Sliding, Storage, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -83,14 +84,14 @@ for _module in iter_modules(__path__):
 # fmt: off
 __all__ = [
     "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "POINTWISE", "SCALE", "SHAPE", "SIZE",
-    "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Code", "From", "FromValue", "In", "Ins", "Kind",
-    "Lowering", "Mismatch", "OnnxValue", "Op", "PluginError", "Product", "Reads", "Refusal",
-    "Rules", "Same",
-    "Setting", "Shape", "Size", "SizeOf", "Tensor", "Tensors", "TorchCall", "TorchModule",
-    "TorchRecipe", "WeightSpec", "Window", "Windows", "all_of", "along", "any_of", "at_least",
-    "axis_index", "axis_name", "ceil_div", "changed", "check_divides", "check_weight", "choice",
-    "divides", "either", "elements", "equal", "fixed", "grouped", "is_fixed", "keywords",
-    "known_channels", "links", "maximum", "minimum", "need_float", "optional", "padded", "param",
-    "per_axis", "registry", "replaced", "reshaped", "slid", "spatial_rank", "total", "whole",
+    "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Bins", "Code", "Doubt", "From", "FromValue", "In", "Ins",
+    "Kind", "Lowering", "Mismatch", "OnnxValue", "Op", "PluginError", "Product", "Reads",
+    "Refusal", "Rules", "Same", "Setting", "Shape", "Size", "SizeOf", "Sliding", "Storage",
+    "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe", "WeightSpec", "Window",
+    "Windows", "Work", "all_of", "along", "any_of", "at_least", "axis_index", "axis_name",
+    "ceil_div", "changed", "check_divides", "check_weight", "choice", "divides", "either",
+    "elements", "equal", "fixed", "grouped", "is_fixed", "keywords", "known_channels", "links",
+    "maximum", "minimum", "need_float", "optional", "padded", "param", "per_axis", "registry",
+    "replaced", "reshaped", "slid", "spatial_rank", "total", "whole",
 ]
 # fmt: on

@@ -88,7 +88,7 @@ class _Filters(Op):
         return f"{kind}{kernel} {windows.channels}{stride_words(windows.stride)}{spread}"
 
     def doubt(self, inputs: Tensors) -> Doubt | None:
-        """PyTorch's arguments: the channels that come in, those that go out, the kernel.
+        """PyTorch's arguments: the input channels, the output channels, the kernel.
 
         These are a large kernel and a stride here. Large kernels that are meant are depthwise, cut
         the map into patches, or enlarge it.
@@ -105,8 +105,8 @@ class _Filters(Op):
         return Doubt(
             f"this is a {kernel}x{kernel} kernel with stride {stride} that makes {made} channels "
             f"of {made}",
-            f"the channels that come in are not written: {order}",
-            f"the channels that come in are worked out, and {order}: did you mean "
+            f"the input channels are not written: {order}",
+            f"the input channels are inferred, and {order}: did you mean "
             f"`{self.name}({kernel}, {stride})`?",
             by_place=True,
         )
@@ -137,7 +137,7 @@ class Conv(_Filters):
     )
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
+    bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
@@ -151,7 +151,7 @@ class Conv(_Filters):
         channels = known_channels(x, rules, "conv")
         at_least((self.channels,), 1, rules, "channels")
         check_init(self.init, self.std, rules)
-        check_divides(self.groups, "groups", channels, "channels that come in", rules)
+        check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
         before, after = self._padding(rank, rules)
@@ -344,7 +344,7 @@ class ConvTranspose(_Filters):
     padding: int | Parts = param(SIZE, "cells taken off on each side", 0)
     output_padding: int | Parts = param(SIZE, "cells added on the far side of the result", 0)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
+    bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     init: str = init_param()
     std: float | None = std_param()
@@ -356,7 +356,7 @@ class ConvTranspose(_Filters):
         channels = known_channels(x, rules, "conv_transpose")
         at_least((self.channels,), 1, rules, "channels")
         check_init(self.init, self.std, rules)
-        check_divides(self.groups, "groups", channels, "channels that come in", rules)
+        check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         settings = {
             at: per_axis(getattr(self, at), rank, rules, at)

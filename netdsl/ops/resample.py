@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, lcm
@@ -25,7 +24,7 @@ from netdsl.ops.axes import (
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
-from netdsl.ops.facts import TIMES, Work, by
+from netdsl.ops.facts import TIMES, SizeText, Work, by
 from netdsl.ops.interpolation import (
     cells_to_spare,
     interpolated,
@@ -276,9 +275,7 @@ class Upsample(Op):
             found.update(near)
         return bordered(found, size, "replicate")
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"{self.mode}, to {f' {TIMES} '.join(map(size, outputs[0].spatial))}",)
 
     def says(self, inputs: Tensors, outputs: Tensors) -> str:

@@ -84,7 +84,7 @@ def assert_held(graph: Graph) -> None:
     assert max(calls) == said.peak  # a shared layer is called at several places
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_of_the_examples(name: str) -> None:
     assert_held(at_some_size(name).graph)
@@ -131,7 +131,7 @@ def peak_of_the_module(network: netdsl.Network) -> int:
     return counting.peak
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "yolov3_spp"])
 def test_the_generated_module_takes_no_less(name: str) -> None:
     """Its names keep values longer; how much longer is bounded here."""
@@ -141,6 +141,28 @@ def test_the_generated_module_takes_no_less(name: str) -> None:
     assert said is not None
     print(f"{name}: {said:,} bytes, the module {measured:,} ({measured / said:.2f} times)")
     assert said <= measured <= 2.5 * said
+
+
+CHAINS = (
+    "permute([1, 2, 0]) -> flatten -> reshape([3, -1])",
+    "permute([-1, 0, 1]) -> flatten",
+    "permute([0, 1, -1]) -> flatten -> relu",
+    "permute([2, 1, 0]) -> slice(0, 0, 2) -> flatten",
+    "permute([1, 2, 0]) -> crop((5, 3)) -> identity -> reshape([-1])",
+    "permute([2, 1, 0]) -> split(2, axis=-1) -> sub -> flatten",
+    "permute([2, 1, 0]) -> max { relu ; tanh } -> flatten",
+    "permute([2, 1, 0]) -> max { identity } -> flatten",
+    "permute([1, 0, 2]) -> softmax -> flatten",
+    "relu -> concat { identity } -> dropout -> flatten",
+    "slice(-1, 0, 6, step=2) -> pad(1) -> flatten",
+    "split(2) -> add -> flatten -> reshape([6, 5, 3])",
+)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_where_numbers_lie_apart_and_what_copies_them(chain: str) -> None:
+    text = f"net A {{ input x: [6, 5, 6] ; output y = x -> {chain} }}"
+    assert_held(netdsl.loads(text, allow=WARNINGS).graph)
 
 
 def alive(text: str) -> list[int]:

@@ -87,6 +87,7 @@ def test_what_passed_is_kept_and_not_run_again(folder: Path) -> None:
     assert (folder / "good.log").read_text() == "xx"
 
 
+@pytest.mark.full
 def test_no_test_is_no_success(folder: Path) -> None:
     code, data = run(folder, "empty,skipped,broken,crash")
     assert code == 1

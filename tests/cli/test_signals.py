@@ -35,6 +35,7 @@ def killed(
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words)],
         cwd=room, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored below `nohup`
     )  # fmt: skip
     limit = time.monotonic() + 60
     while marker and process.poll() is None and time.monotonic() < limit:

@@ -130,7 +130,7 @@ def test_markdown_is_one_table() -> None:
     assert lines[-1].startswith("61,706 parameters, 416,520 multiply-adds; ")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_give_the_numbers(name: str) -> None:
     """Rows of symbolic sizes, with numbers put in, are the rows at these numbers."""
@@ -193,7 +193,7 @@ def test_neurons_and_connections_of_one_set() -> None:
     assert totals["connections"] == summary.connections
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_summary_of_open_sizes_is_not_wide(name: str) -> None:
     """Formulas have names, told once; each name and number stands for what JSON has."""

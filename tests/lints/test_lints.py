@@ -90,6 +90,7 @@ SILENT = {
     "bias-before-norm": [
         net("conv(8, 3, bias=false) -> batchnorm"),
         net("conv(8, 3) -> relu -> batchnorm"),
+        net("linear(8) -> batchnorm", image="[4, 6]"),  # the norm is over the 4, the bias of the 8
         net("c: conv(8, 3) -> batchnorm -> add { identity ; c }"),
         net("B(batchnorm) -> B(relu)", before="block B(n: layer) { conv(8, 3) -> n }"),
         net("a: conv(8, 3) -> batchnorm ; output aux = a -> relu when training"),

@@ -21,13 +21,14 @@ from netdsl.ops.pool import AdaptiveAvgPool, MaxPool
 from netdsl.ops.recipe import TorchModule
 from netdsl.ops.resample import Upsample
 from tests.ops.settings import random_case
+from tests.sampling import FULL
 
 torch = pytest.importorskip("torch")
 
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 LARGEST = 64
-CASES = 12
+CASES = 12 if FULL else 6
 DRAWS = 48
 ALONG_AN_AXIS = {"softmax", "log_softmax", "layernorm"}
 NOT_DIFFERENTIABLE = {"embedding"}

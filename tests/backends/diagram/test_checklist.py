@@ -270,10 +270,11 @@ def check_lines(picture: Picture) -> None:
             assert not any(holds(box, point, -0.5) for box in texts)
 
 
+@pytest.mark.in_turn("asked")
+@pytest.mark.parametrize("asked", ["default", "all open"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_line_ends_in_the_empty(name: str) -> None:
-    for options in (DEFAULT, EVERYTHING):
-        check_ends(picture(name, options))
+def test_no_line_ends_in_the_empty(name: str, asked: str) -> None:
+    check_ends(picture(name, DEFAULT if asked == "default" else EVERYTHING))
 
 
 def check_ends(picture: Picture) -> None:
@@ -313,6 +314,7 @@ LONG = {
 """Networks of so many units that letters of 6 points make them more than twice as high as wide."""
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_letter_of_a_default_picture_is_under_6_points_on_a_page(name: str) -> None:
     page = picture(name, PRINTED)
@@ -321,6 +323,7 @@ def test_no_letter_of_a_default_picture_is_under_6_points_on_a_page(name: str) -
     assert (page.height > 2 * page.width) == (name in LONG)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_wrapped_for_a_page_stays_readable(name: str) -> None:
     page = picture(name, PRINTED)

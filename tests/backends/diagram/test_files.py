@@ -244,6 +244,7 @@ def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_DRAWN", 800)
+    monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_OPEN", 40)
     chain = " -> ".join(f"conv({8 + i % 2}, 1) -> B({8 + i % 2})" for i in range(30))
     block = "block B(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 1) }"
     net = netdsl.loads(f"{block}\nnet N {{ input x: [8, 16, 16]\n output y = x -> {chain} }}")

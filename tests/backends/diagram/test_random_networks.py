@@ -41,7 +41,7 @@ REFUSED = ("runs in training only", "depends on no input", "is made of learned w
 
 
 def networks(part: int) -> Iterator[tuple[Random, netdsl.Network]]:
-    for seed in some(range(FIRST + part, FIRST + COUNT, PARTS), 2):
+    for seed in some(range(FIRST + part, FIRST + COUNT, PARTS), 3):
         random = Random(seed)
         write = random.choice([legal_network, legal_network, random_net])
         try:

@@ -46,6 +46,7 @@ def test_a_long_path_leaves_out_its_middle_and_says_so() -> None:
 PAGE = Options(level="volumes", width=468.0)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_no_letter_is_under_6_points_on_a_page(name: str) -> None:
     graph, picture = network(name), drawn(name, PAGE)
