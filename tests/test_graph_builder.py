@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -515,6 +516,72 @@ def test_a_network_has_ends_and_no_idle_layer() -> None:
     assert (found.code, found.span and found.span.text) == ("unused-result", 'net.layer("relu", x)')
     net.output("z", idle)
     assert paths(net.build()) == ["relu1", "tanh1"]
+
+
+def test_a_result_that_one_turn_leaves_is_found() -> None:
+    net, x = small()
+    for turn in range(3):
+        y = net.layer("relu", x)
+        x = y if turn else net.layer("tanh", x)
+    net.output("y", x)
+    assert refused(net.build).code == "unused-result"
+
+
+def test_names_that_no_module_can_have_are_found_in_scopes() -> None:
+    net, x = small()
+    with net.scope("a"):
+        net.output("y", net.layer("conv", x, 4, 3, label="forward"))
+    for _ in range(2):  # it stays wrong
+        assert refused(net.build).code == "name-taken"
+    assert refused(lambda: net.scope(block="My Block")).code == "syntax-error"
+
+
+def test_a_network_is_built_outside_of_its_scopes() -> None:
+    net, x = small()
+    with net.scope("a"):
+        net.output("y", net.layer("conv", x, 4, 3, label="last"))
+        with pytest.raises(ValueError, match="outside of its scopes"):
+            net.build()
+    assert paths(net.build()) == ["a.last"]
+
+
+def test_a_scope_that_is_left_by_an_error_is_left() -> None:
+    net, x = small()
+    with suppress(DiagnosticError), net.scope("a"):
+        x = net.layer("relu", x)
+        net.layer("conv", x)
+        x = net.layer("never", x)
+    net.output("y", net.layer("tanh", x))
+    assert paths(net.build()) == ["a.0", "tanh1"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 2**70, (1, 2**70)])
+def test_numbers_are_those_that_a_file_can_say(number: object) -> None:
+    net, x = small()
+    assert refused(lambda: net.layer("leaky_relu", x, number)).code in ("too-large", "bad-argument")
+    assert refused(lambda: net.shared("leaky_relu", number, label="a")).code == "too-large"
+    if isinstance(number, float):
+        assert refused(lambda: net.weight("w", [3], fill=number)).code == "too-large"
+
+
+def test_objects_take_as_many_values_as_their_layer() -> None:
+    net, x = small()
+    relu = registry()["relu"]()
+    assert refused(lambda: net.layer(relu, x, x)).code == "wrong-inputs"
+    assert refused(lambda: net.layer(relu)).code == "wrong-inputs"
+
+
+def test_texts_of_python_are_texts_in_the_source() -> None:
+    torch = pytest.importorskip("torch")
+    doc = 'Quotes """ and \\ and \n{braces}'
+    net = GraphBuilder("Odd", doc)
+    x = net.input("x", [3, 8, 8])
+    with net.scope('la"bel', block="Unit", doc=doc, text='"""\\'):
+        x = net.layer("conv", x, 4, 3, label="con v")
+    net.output("y", x)
+    network = net.build()
+    assert list(network.torch(seed=0).state_dict()) == ['la"bel.con v.weight', 'la"bel.con v.bias']
+    assert network.torch(seed=0)(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 6, 6)
 
 
 def test_values_of_another_network_are_refused() -> None:

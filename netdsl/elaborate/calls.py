@@ -49,6 +49,17 @@ def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Plac
     return add_node(state, op(**bound.values), bound, call, inputs, place)
 
 
+def call_made(
+    state: State, op: Op, call: Call, values: tuple[Value, ...], place: Place
+) -> MaybeFlow:
+    """Call an op that has its settings; the values whose size alone it takes come last."""
+    flowing = Flow(values[: max(0, len(values) - len(op.size_inputs()))])
+    if not _fits(state, type(op), call, flowing, place):
+        return POISON
+    state.count_nodes(1, call.span)
+    return add_node(state, op, Bound(), call, values, place)
+
+
 def add_node(
     state: State,
     op: Op,
