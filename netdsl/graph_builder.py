@@ -1,10 +1,11 @@
-"""`GraphBuilder`: a network made by calls in Python, as good as one from a file."""
+"""`GraphBuilder`: a network made by calls in Python, checked as any other."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ class GraphBuilder:
         `Value`, or a tuple of them where it has several.
         """
         span = call_site()
-        values, flow = _first_values(passed), POISON
+        flow, others = POISON, tuple(dropwhile(lambda one: isinstance(one, Value), passed))
+        values = tuple(v for v in passed[: len(passed) - len(others)] if isinstance(v, Value))
         with self._checked():
             self._check_known((*passed, *settings.values()), span)
             text = label_of(label, span, self._state, self._place)
@@ -127,7 +129,7 @@ class GraphBuilder:
                 flow = add_node(self._state, layer, Bound(), call, values, self._place)
             else:
                 environment = self._place.environment.child(None)
-                given = arguments_of(passed[len(values) :], settings, environment, span)
+                given = arguments_of(others, settings, environment, span)
                 callee = self._callee(layer, given, environment, span)
                 call = Call(tuple((one, environment) for one in given), text, span)
                 flow = call_layer(self._state, callee, call, Flow(values), self._place)
@@ -217,28 +219,19 @@ class GraphBuilder:
         if not self._graph.inputs:
             self._net.misses_input()
             raise Halted
-        nodes = list(self._graph.site.scope.nodes())
-        used = {output.value for output in self._graph.outputs}
-        used.update(value for node in nodes for value in node.inputs)
+        graph = self._net.finish()
         for span, values in self._results.items():
-            if used.isdisjoint(values):
+            if not any(graph.uses.leaves(value, frozenset()) for value in values):
                 message = "nothing uses what this call computes"
                 help = "use its result, or leave the call out"
                 self._sink.error("unused-result", message, span, help=help)
-        self._settle_ends()
-        return self._net.finish()
-
-    def _settle_ends(self) -> None:
-        """What flows into and out of each scope: what is made on one side, and read beyond."""
-        nodes = list(self._graph.site.scope.nodes())
-        ends = {output.value for output in self._graph.outputs}
-        for site in self._sites:
+        for site in self._sites:  # what is made on one side of it, and read beyond
             inside = dict.fromkeys(site.scope.nodes())
             read = dict.fromkeys(value for node in inside for value in node.inputs)
-            beyond = ends.union(v for node in nodes if node not in inside for v in node.inputs)
             made = (value for node in inside for value in node.outputs)
             site.scope.inputs = tuple(v for v in read if v.producer not in inside)
-            site.scope.outputs = tuple(value for value in made if value in beyond)
+            site.scope.outputs = tuple(v for v in made if graph.uses.leaves(v, inside.keys()))
+        return graph
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
@@ -294,13 +287,3 @@ class GraphBuilder:
 def _unfixed(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     """Without the edits that would mend them, which are in the language and not in Python."""
     return tuple(replace(diagnostic, fix=None) for diagnostic in diagnostics)
-
-
-def _first_values(passed: Sequence[object]) -> tuple[Value, ...]:
-    """The values before all else."""
-    values: list[Value] = []
-    for one in passed:
-        if not isinstance(one, Value):
-            break
-        values.append(one)
-    return tuple(values)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-import linecache
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -556,27 +555,32 @@ def test_its_onnx_file_does_not_quote_the_python_file() -> None:
     assert held["netdsl.source"].strip() == 'GraphBuilder("Small")'
 
 
-# --- the page ------------------------------------------------------------------------------
+# --- one way to make a graph ---------------------------------------------------------------
+
+PARTS = frozenset(["Graph", "Layer", "Node", "Scope", "Value"])
 
 
-def test_the_page_shows_what_its_blocks_print(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Run as files, since places of calls are shown."""
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {}
-    for number, (kind, text) in enumerate(blocks):
-        if kind == "text":
-            assert capsys.readouterr().out == text
-            continue
-        file = Path("model.py")
-        linecache.checkcache()
-        file.write_text(text)
-        linecache.cache.pop("model.py", None)
-        exec(compile(text, "model.py", "exec"), names)
-        follows = blocks[number + 1][0] if number + 1 < len(blocks) else ""
-        assert follows == "text" or capsys.readouterr().out == ""
+def makers(text: str) -> list[str]:
+    """The parts of graphs that a file makes itself."""
+    tree = ast.parse(text)
+    known = {
+        alias.asname or alias.name
+        for found in ast.walk(tree)
+        if isinstance(found, ast.ImportFrom) and found.module == "netdsl.ir.graph"
+        for alias in found.names
+        if alias.name in PARTS
+    }
+    calls = (found.func for found in ast.walk(tree) if isinstance(found, ast.Call))
+    return [func.id for func in calls if isinstance(func, ast.Name) and func.id in known]
+
+
+def test_graphs_are_made_by_the_builder_alone() -> None:
+    package = Path(netdsl.__file__).parent
+    made = {p.relative_to(package).as_posix(): makers(p.read_text()) for p in package.rglob("*.py")}
+    assert {path for path, names in made.items() if names} == {"ir/builder.py"}
+    assert set(made["ir/builder.py"]) == PARTS
+
+
+def test_a_planted_second_way_is_found() -> None:
+    text = "from netdsl.ir.graph import Node as Other, Scope\ndef f() -> Scope:\n    Other()"
+    assert makers(text) == ["Other"]
