@@ -11,7 +11,7 @@ from typing import Any
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source, Span
 from netdsl.diagnostics.call_site import alone, call_site
-from netdsl.driver import finished, verified
+from netdsl.driver import check_for_backends, finished, verified
 from netdsl.elaborate import Unit, load_program
 from netdsl.elaborate.calls import Call, call_made
 from netdsl.elaborate.environment import (
@@ -234,6 +234,7 @@ class GraphBuilder:
             made = (value for node in inside for value in node.outputs)
             site.scope.inputs = tuple(v for v in read if v.producer not in inside)
             site.scope.outputs = tuple(v for v in made if graph.uses.leaves(v, inside.keys()))
+        check_for_backends(graph, self._sink)
         return graph
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from netdsl.diagnostics import Sink, Source, Span
 from netdsl.elaborate.arithmetic import Wrong, bounded
@@ -80,10 +81,11 @@ def stand_in(value: object, environment: Environment, span: Span, sink: Sink) ->
 
 def check_bounds(value: object, span: Span, sink: Sink) -> None:
     """Ends the call where a number is none that a file can say (reported)."""
-    for part in value if isinstance(value, list | tuple) else ():
-        check_bounds(part, span, sink)
+    if isinstance(value, list | tuple):
+        for part in cast(Sequence[object], value):
+            check_bounds(part, span, sink)
     try:
-        bounded(value)
+        bounded(cast(object, value))
     except Wrong as wrong:
         sink.error(wrong.code, str(wrong), span)
         raise Halted from None
