@@ -109,8 +109,8 @@ PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
         "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder", "hostile",
         "hostile_names", "language_docs", "legal_networks", "mistakes", "odd_texts", "packaging",
-        "plugin_answers", "plugin_facts", "plugin_faults", "plugins", "readme", "sampling", "tiers",
-        "tutorial", "walkthrough",
+        "plugin_answers", "plugin_facts", "plugin_faults", "plugins", "python_pages", "readme",
+        "sampling", "tiers", "tutorial",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from netdsl.analyses.proof import check_contract
+from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.elaborate.nets import MAX_SIZE
@@ -22,6 +23,8 @@ from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.ops.rule import by_rule
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 
+CHECKS = (check_labels,)
+"""What the backends ask of a graph beyond the language: each gives diagnostics."""
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
 
@@ -58,7 +61,7 @@ def load(
 
     `net` chooses one where the file defines several, `params` are values for its parameters,
     `sizes` numbers for its size symbols, `roots` further folders that `use` may read from,
-    `allow` codes of warnings that are not wanted, `plugins` layers of one's own: modules, their
+    `allow` codes of warnings that are not wanted, `plugins` custom layers: modules, their
     names, paths of Python files, or the classes.
     Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """
@@ -122,10 +125,10 @@ def _compiled(
 ) -> Network:
     """One net of a program."""
     loaded = sink.copy()
-    graph = elaborate(unit, sink, net=net, params=params, sizes=sizes, max_nodes=max_layers)
+    options = {"net": net, "params": params, "max_nodes": max_layers, "check": check_for_backends}
+    graph = elaborate(unit, sink, sizes=sizes, **options)
     verified(graph)
     if graph is None and sizes:
-        options = {"net": net, "params": params, "max_nodes": max_layers}
         graph = _for_inference(unit, loaded, sizes, options)
         sink = loaded if graph is not None else sink
     if graph is None:
@@ -144,6 +147,12 @@ def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) 
         raise DiagnosticError(found)
     plugged_in = [op for op in registry().values() if not is_ours(op)]
     return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
+
+
+def check_for_backends(graph: Graph, sink: Sink) -> None:
+    """Report what a backend can't have, be the graph whole or what could be built of it."""
+    for diagnostic in (d for check in CHECKS for d in check(graph)):
+        sink.emit(diagnostic)
 
 
 def verified(graph: Graph | None) -> None:

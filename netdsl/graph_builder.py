@@ -1,10 +1,11 @@
-"""`GraphBuilder`: a network made by calls in Python, with all that one from a file has."""
+"""`GraphBuilder`: a network made by calls in Python, checked as any other."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source, Span
 from netdsl.diagnostics.call_site import alone, call_site
 from netdsl.driver import finished, verified
 from netdsl.elaborate import Unit, load_program
-from netdsl.elaborate.arguments import Bound
-from netdsl.elaborate.calls import Call, add_node
+from netdsl.elaborate.calls import Call, call_made
 from netdsl.elaborate.environment import (
     POISON,
     Broken,
@@ -26,6 +26,7 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.from_python import (
     arguments_of,
+    check_bounds,
     dotted,
     expression_of,
     label_of,
@@ -67,7 +68,7 @@ class GraphBuilder:
         definition = ast.NetDefinition(named, (), ast.Body((), span), doc, alone(span))
         self._net = NetElaborator(self._unit, definition, self._sink, {})
         self._graph, self._state, self._place = self._net.graph, self._net.state, self._net.place
-        self._results: dict[Span, set[Value]] = {}
+        self._results: list[tuple[Span, tuple[Value, ...]]] = []
         self._own: set[Value] = set()
         self._sites: list[Site] = []
 
@@ -118,16 +119,17 @@ class GraphBuilder:
         `Value`, or a tuple of them where it has several.
         """
         span = call_site()
-        values, flow = _first_values(passed), POISON
+        flow, others = POISON, tuple(dropwhile(lambda one: isinstance(one, Value), passed))
+        values = tuple(v for v in passed[: len(passed) - len(others)] if isinstance(v, Value))
         with self._checked():
             self._check_known((*passed, *settings.values()), span)
             text = label_of(label, span, self._state, self._place)
             if isinstance(layer, Op):
                 call = Call((), text, span)
-                flow = add_node(self._state, layer, Bound(), call, values, self._place)
+                flow = call_made(self._state, layer, call, values, self._place)
             else:
                 environment = self._place.environment.child(None)
-                given = arguments_of(passed[len(values) :], settings, environment, span)
+                given = arguments_of(others, settings, environment, span, self._sink)
                 callee = self._callee(layer, given, environment, span)
                 call = Call(tuple((one, environment) for one in given), text, span)
                 flow = call_layer(self._state, callee, call, Flow(values), self._place)
@@ -137,19 +139,21 @@ class GraphBuilder:
     def shared(self, layer: str, *passed: object, label: str, **settings: object) -> SharedLayer:
         """One layer that `layer` may call several times, as the line `layer label = ...` makes."""
         span = call_site()
-        environment = self._place.environment.child(None)
-        given = arguments_of(passed, settings, environment, span)
-        stage = ast.LayerStage(None, dotted(layer, span), given, None, span)
+        environment, name = self._place.environment.child(None), dotted(layer, span)
+        given: tuple[ast.Argument, ...] = ()
         with self._checked():
+            given = arguments_of(passed, settings, environment, span, self._sink)
             self._callee(layer, given, environment, span)
-            statement = ast.LayerStatement(name_of(label, span, self._sink), stage, span)
-        return SharedLayer(statement, environment)
+            name_of(label, span, self._sink)
+        stage = ast.LayerStage(None, name, given, None, span)
+        return SharedLayer(ast.LayerStatement(ast.Name(label, span), stage, span), environment)
 
     def weight(self, label: str, shape: Sequence[int], fill: float = 0.0) -> Value:
         """A learned value, filled with a number; `label` is its key in `state_dict()`."""
         span, flow = call_site(), POISON
         written = ast.ListExpr(tuple(ast.NameExpr("", span) for _ in shape), span)
         with self._checked():
+            check_bounds(fill, span, self._sink)
             call = Call((), label_of(label, span, self._state, self._place), span)
             flow = weight_node(self._state, shape, written, float(fill), call, self._place)
         (value,) = self._noted(flow, label, span)
@@ -167,6 +171,7 @@ class GraphBuilder:
         with self._checked():
             text = label_of(label, span, self._state, self._place)
             if block:
+                name_of(block, span, self._sink)
                 bound = {name: Argument(value) for name, value in parameters.items()}
                 site = self._graph.block(site, block, span, label=text, doc=doc, arguments=bound)
             else:
@@ -183,9 +188,6 @@ class GraphBuilder:
             yield
         finally:
             self._place = outer
-            self._graph.end(site, ())
-        with self._checked():
-            pass
 
     def output(self, name: str, value: Value, *, when_training: bool = False) -> None:
         """What flows out; with `when_training` in training mode only."""
@@ -201,6 +203,8 @@ class GraphBuilder:
 
         `allow` are codes of warnings that are not wanted.
         """
+        if self._place is not self._net.place:
+            raise ValueError("the network is built outside of its scopes")
         with self._checked():
             graph = self._finish()
         self._is_built = True
@@ -216,28 +220,21 @@ class GraphBuilder:
         if not self._graph.inputs:
             self._net.misses_input()
             raise Halted
-        nodes = list(self._graph.site.scope.nodes())
-        used = {output.value for output in self._graph.outputs}
-        used.update(value for node in nodes for value in node.inputs)
-        for span, values in self._results.items():
-            if used.isdisjoint(values):
+        for site in self._sites:
+            self._graph.end(site, ())
+        graph = self._net.finish()
+        for span, values in self._results:
+            if not any(graph.uses.leaves(value, frozenset()) for value in values):
                 message = "nothing uses what this call computes"
                 help = "use its result, or leave the call out"
                 self._sink.error("unused-result", message, span, help=help)
-        self._settle_ends()
-        return self._net.finish()
-
-    def _settle_ends(self) -> None:
-        """What flows into and out of each scope: what is made on one side, and read beyond."""
-        nodes = list(self._graph.site.scope.nodes())
-        ends = {output.value for output in self._graph.outputs}
-        for site in self._sites:
+        for site in self._sites:  # what is made on one side of it, and read beyond
             inside = dict.fromkeys(site.scope.nodes())
             read = dict.fromkeys(value for node in inside for value in node.inputs)
-            beyond = ends.union(v for node in nodes if node not in inside for v in node.inputs)
             made = (value for node in inside for value in node.outputs)
             site.scope.inputs = tuple(v for v in read if v.producer not in inside)
-            site.scope.outputs = tuple(value for value in made if value in beyond)
+            site.scope.outputs = tuple(v for v in made if graph.uses.leaves(v, inside.keys()))
+        return graph
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
@@ -285,7 +282,7 @@ class GraphBuilder:
         assert isinstance(flow, Flow)
         if len(flow.values) == 1 and label.isidentifier():
             flow.values[0].name = flow.values[0].name or label
-        self._results.setdefault(span, set()).update(flow.values)
+        self._results.append((span, flow.values))
         self._own.update(flow.values)
         return flow.values
 
@@ -293,13 +290,3 @@ class GraphBuilder:
 def _unfixed(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     """Without the edits that would mend them, which are in the language and not in Python."""
     return tuple(replace(diagnostic, fix=None) for diagnostic in diagnostics)
-
-
-def _first_values(passed: Sequence[object]) -> tuple[Value, ...]:
-    """The values before all else."""
-    values: list[Value] = []
-    for one in passed:
-        if not isinstance(one, Value):
-            break
-        values.append(one)
-    return tuple(values)

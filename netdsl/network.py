@@ -75,7 +75,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """All learned numbers, training-only heads included."""
+        """The number of all parameters, training-only heads included."""
         return sum(map(count_parameters, self.graph.layers()))
 
     @cached_property

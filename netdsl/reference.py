@@ -18,6 +18,7 @@ from netdsl.elaborate.unknown import guess_layer
 from netdsl.network import Network
 from netdsl.ops import registry
 from netdsl.ops.base import Op, parameters
+from netdsl.ops.facts import FAMILIES
 from netdsl.ops.params import Same, show
 from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast, parse
@@ -26,9 +27,6 @@ ROW = re.compile(
     r"^\s*(?P<stage>[A-Za-z_0-9]+(?:\(.*?\))?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$"
 )
 SHAPE = re.compile(r"(?:[a-z]+[0-9]* )?\[[^\]]*\]")
-FAMILIES = ("convolution", "pooling", "pyramid", "resampling", "size", "merging", "norms",
-            "activations", "dense", "regularising", "plumbing")  # fmt: skip
-"""Families in the order they are listed; others follow."""
 TIED = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 NARROW = 30
 """Letters that a column of docs has at least."""
@@ -201,7 +199,8 @@ def pages() -> dict[str, Page]:
 
 
 def _rank(family: str) -> tuple[int, str]:
-    return (FAMILIES.index(family), "") if family in FAMILIES else (len(FAMILIES), family)
+    order = list(FAMILIES)
+    return (order.index(family), "") if family in order else (len(order), family)
 
 
 def layer_text(name: str, width: int = 100) -> str:

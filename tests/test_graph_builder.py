@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-import linecache
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -518,6 +518,72 @@ def test_a_network_has_ends_and_no_idle_layer() -> None:
     assert paths(net.build()) == ["relu1", "tanh1"]
 
 
+def test_a_result_that_one_turn_leaves_is_found() -> None:
+    net, x = small()
+    for turn in range(3):
+        y = net.layer("relu", x)
+        x = y if turn else net.layer("tanh", x)
+    net.output("y", x)
+    assert refused(net.build).code == "unused-result"
+
+
+def test_names_that_no_module_can_have_are_found_in_scopes() -> None:
+    net, x = small()
+    with net.scope("a"):
+        net.output("y", net.layer("conv", x, 4, 3, label="forward"))
+    for _ in range(2):  # it stays wrong
+        assert refused(net.build).code == "name-taken"
+    assert refused(lambda: net.scope(block="My Block")).code == "syntax-error"
+
+
+def test_a_network_is_built_outside_of_its_scopes() -> None:
+    net, x = small()
+    with net.scope("a"):
+        net.output("y", net.layer("conv", x, 4, 3, label="last"))
+        with pytest.raises(ValueError, match="outside of its scopes"):
+            net.build()
+    assert paths(net.build()) == ["a.last"]
+
+
+def test_a_scope_that_is_left_by_an_error_is_left() -> None:
+    net, x = small()
+    with suppress(DiagnosticError), net.scope("a"):
+        x = net.layer("relu", x)
+        net.layer("conv", x)
+        x = net.layer("never", x)
+    net.output("y", net.layer("tanh", x))
+    assert paths(net.build()) == ["a.0", "tanh1"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 2**70, (1, 2**70)])
+def test_numbers_are_those_that_a_file_can_say(number: object) -> None:
+    net, x = small()
+    assert refused(lambda: net.layer("leaky_relu", x, number)).code in ("too-large", "bad-argument")
+    assert refused(lambda: net.shared("leaky_relu", number, label="a")).code == "too-large"
+    if isinstance(number, float):
+        assert refused(lambda: net.weight("w", [3], fill=number)).code == "too-large"
+
+
+def test_objects_take_as_many_values_as_their_layer() -> None:
+    net, x = small()
+    relu = registry()["relu"]()
+    assert refused(lambda: net.layer(relu, x, x)).code == "wrong-inputs"
+    assert refused(lambda: net.layer(relu)).code == "wrong-inputs"
+
+
+def test_texts_of_python_are_texts_in_the_source() -> None:
+    torch = pytest.importorskip("torch")
+    doc = 'Quotes """ and \\ and \n{braces}'
+    net = GraphBuilder("Odd", doc)
+    x = net.input("x", [3, 8, 8])
+    with net.scope('la"bel', block="Unit", doc=doc, text='"""\\'):
+        x = net.layer("conv", x, 4, 3, label="con v")
+    net.output("y", x)
+    network = net.build()
+    assert list(network.torch(seed=0).state_dict()) == ['la"bel.con v.weight', 'la"bel.con v.bias']
+    assert network.torch(seed=0)(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 6, 6)
+
+
 def test_values_of_another_network_are_refused() -> None:
     net, x = small()
     _, other = small()
@@ -556,27 +622,32 @@ def test_its_onnx_file_does_not_quote_the_python_file() -> None:
     assert held["netdsl.source"].strip() == 'GraphBuilder("Small")'
 
 
-# --- the page ------------------------------------------------------------------------------
+# --- one way to make a graph ---------------------------------------------------------------
+
+PARTS = frozenset(["Graph", "Layer", "Node", "Scope", "Value"])
 
 
-def test_the_page_shows_what_its_blocks_print(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Run as files, since places of calls are shown."""
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).resolve().parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {}
-    for number, (kind, text) in enumerate(blocks):
-        if kind == "text":
-            assert capsys.readouterr().out == text
-            continue
-        file = Path("model.py")
-        linecache.checkcache()
-        file.write_text(text)
-        linecache.cache.pop("model.py", None)
-        exec(compile(text, "model.py", "exec"), names)
-        follows = blocks[number + 1][0] if number + 1 < len(blocks) else ""
-        assert follows == "text" or capsys.readouterr().out == ""
+def makers(text: str) -> list[str]:
+    """The parts of graphs that a file makes itself."""
+    tree = ast.parse(text)
+    known = {
+        alias.asname or alias.name
+        for found in ast.walk(tree)
+        if isinstance(found, ast.ImportFrom) and found.module == "netdsl.ir.graph"
+        for alias in found.names
+        if alias.name in PARTS
+    }
+    calls = (found.func for found in ast.walk(tree) if isinstance(found, ast.Call))
+    return [func.id for func in calls if isinstance(func, ast.Name) and func.id in known]
+
+
+def test_graphs_are_made_by_the_builder_alone() -> None:
+    package = Path(netdsl.__file__).parent
+    made = {p.relative_to(package).as_posix(): makers(p.read_text()) for p in package.rglob("*.py")}
+    assert {path for path, names in made.items() if names} == {"ir/builder.py"}
+    assert set(made["ir/builder.py"]) == PARTS
+
+
+def test_a_planted_second_way_is_found() -> None:
+    text = "from netdsl.ir.graph import Node as Other, Scope\ndef f() -> Scope:\n    Other()"
+    assert makers(text) == ["Other"]

@@ -25,7 +25,13 @@ VIEWS = {
 """The packages of the diagram backend, and those that each may use; what lies beside them uses none."""
 ABOVE_VIEWS = ("draw.py",)
 LONGEST_FUNCTION = 55
-ONLY_IN = {"torch": "backends", "onnx": "backends", "islpy": "ir/solver.py", "lark": "syntax"}
+ONLY_IN = {
+    "torch": "backends",
+    "onnx": "backends",
+    "islpy": "ir/solver.py",
+    "lark": "syntax",
+    "keyword": "backends/torch",
+}
 
 
 def imports(text: str) -> list[str]:
@@ -103,6 +109,7 @@ def test_a_planted_import_between_views_is_found() -> None:
         ("ops/conv.py", "import torch"),
         ("driver.py", "from netdsl.cli import main"),
         ("ir/graph.py", "import islpy"),
+        ("elaborate/bind.py", "from keyword import iskeyword"),
     ],
 )
 def test_a_planted_upward_import_is_found(path: str, text: str) -> None:

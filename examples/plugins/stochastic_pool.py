@@ -1,4 +1,4 @@
-"""A layer of one's own: stochastic pooling (Zeiler and Fergus 2013)."""
+"""A custom layer: stochastic pooling (Zeiler and Fergus 2013)."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
 from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
+from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Tensors, elements, op_of, written
 from netdsl.ops.params import FromValue, show
@@ -61,7 +62,7 @@ class Row:
 class Summary:
     """The table of a network.
 
-    `parameters` are all learned numbers, training-only heads included, `inference_parameters`
+    `parameters` counts all parameters, training-only heads included, `inference_parameters`
     those without them; `macs` are multiply-adds of convolutions and matrix products for one
     sample at inference (a formula where sizes are symbolic). `neurons` and
     `weighted_connections` are those of the layers that multiply by weights, `connections` those
@@ -121,16 +122,16 @@ class Summary:
             (shortly(self.neurons, names, most), "neurons"),
             (shortly(self.weighted_connections, names, most), "connections"),
         ]
-        said = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
+        counts = [f"{number} {what}" for number, what in totals if number not in ("", CUT)]
         long = [what for number, what in totals if number == CUT]
-        told = [f"layers that multiply by weights: {', '.join(said)}"] if said else []
+        clauses = [f"layers that multiply by weights: {', '.join(counts)}"] if counts else []
         if long:
-            whose = "their " if said else ""
-            layers = "" if said else " of layers that multiply by weights"
-            told.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
+            whose = "their " if counts else ""
+            layers = "" if counts else " of layers that multiply by weights"
+            clauses.append(f"of {whose}{' and '.join(long)}{layers} {LONG_TOTALS}")
         if self.memory.peak is not None:
-            told.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
-        return "; ".join(told)
+            clauses.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
+        return "; ".join(clauses)
 
 
 def counted(number: Size, names: SizeNames | None = None) -> str:
@@ -279,9 +280,9 @@ def _sum(sizes: Iterable[Size]) -> Size:
 
 def _sum_known(sizes: Iterable[Size | None]) -> Size | None:
     """The sum, where all are known."""
-    found = list(sizes)
-    known = [size for size in found if size is not None]
-    return _sum(known) if len(known) == len(found) else None
+    numbers = list(sizes)
+    known = [size for size in numbers if size is not None]
+    return _sum(known) if len(known) == len(numbers) else None
 
 
 def _scope_text(scope: Scope) -> str:
@@ -314,4 +315,4 @@ def setting_text(value: object) -> str:
     if isinstance(value, float):  # 0.2 * 12 / 16 is 0.15000000000000002 to a machine alone
         is_written = float(f"{value:.15g}") == value
         return repr(value) if is_written else f"{value:.6g}"
-    return show(list(value)) if isinstance(value, tuple) and len(value) == 1 else show(value)
+    return show(list(value)) if is_tuple(value) and len(value) == 1 else show(value)

@@ -25,14 +25,14 @@ class Counted:
     def fields(self) -> dict[Value, Field]:
         values = [v for node in self.graph.nodes() for v in node.outputs]
         try:
-            seen = sights(self.graph, self.item)
+            sight_of = sights(self.graph, self.item)
         except TooMany:
             return {key: tuple(map(self._bound, rule, self._sizes))
                     for key, rule in self.rules.items()}  # fmt: skip
         return {
-            value: self._field(value, seen[value])
+            value: self._field(value, sight_of[value])
             for value in (self.item.value, *values)
-            if value in seen
+            if value in sight_of
         }
 
     @property
@@ -46,15 +46,15 @@ class Counted:
     def _field(self, value: Value, sight: Sight) -> Field:
         view, is_sure = sight.together
         is_sure = is_sure and sight.is_exact
-        found: list[Reach | None] = []
+        reaches: list[Reach | None] = []
         for number, (axis, rule, size) in enumerate(
             zip(view, self.rules[value], self._sizes, strict=True)
         ):
             known = rule if isinstance(rule, Axis) else None
             is_exact = is_sure or axis.largest <= 1 or self._is_seen(value, view, number)
             reach = Reach(axis.largest, known, not is_exact)
-            found.append(None if reach == Reach(size, None) and size > 1 else reach)
-        return tuple(found)
+            reaches.append(None if reach == Reach(size, None) and size > 1 else reach)
+        return tuple(reaches)
 
     def _is_seen(self, value: Value, view: View, number: int) -> bool:
         """Whether one position, followed back exactly, sees as much as the bound says."""

@@ -45,14 +45,14 @@ def _describe(symbols: tuple[str, ...], condition: Truth) -> Description:
     ones = {name: _describe_one(name, parts) for name, parts in alone.items()}
     if "" in (one.text for one in ones.values()):
         return Description("no size")
-    said, is_settled = _telling(symbols, alone, joint)
+    conditions, is_settled = _telling(symbols, alone, joint)
     is_settled = is_settled and all(one.is_settled for one in ones.values())
     try:
         if joint and Domain(symbols, condition).is_empty():
             return Description("no size")
     except GaveUp:
         is_settled = False
-    return Description("; ".join([_together(symbols, ones), *map(str, said)]), is_settled)
+    return Description("; ".join([_together(symbols, ones), *map(str, conditions)]), is_settled)
 
 
 def _telling(
@@ -62,10 +62,9 @@ def _telling(
 
     And whether that could be judged of each.
     """
-    said = dict.fromkeys(map(plain, joint))
-    kept = [part for part in said if part is not True]
+    conditions = [part for part in dict.fromkeys(map(plain, joint)) if part is not True]
     others = [part for parts in alone.values() for part in parts]
-    return _needed(symbols, kept, others)
+    return _needed(symbols, conditions, others)
 
 
 def _needed(
@@ -74,14 +73,14 @@ def _needed(
     """The parts that do not follow from the others and from each other."""
     if len(parts) > MOST_COMPARED:
         return parts, False
-    kept, is_settled = list(parts), True
+    needed, is_settled = list(parts), True
     for part in parts:
-        rest = [p for p in kept if p is not part]
+        rest = [p for p in needed if p is not part]
         verdict = Domain(symbols, all_of(*others, *rest)).decide(part)
         is_settled = is_settled and verdict is not Verdict.GAVE_UP
         if verdict is Verdict.PROVED:
-            kept = rest
-    return kept, is_settled
+            needed = rest
+    return needed, is_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,12 @@ def _describe_one(name: str, parts: list[Condition]) -> _One:
     if not parts:
         return _One(f"any {NAMES}")
     try:
-        found = members(name, all_of(*parts))
+        sizes = members(name, all_of(*parts))
     except TooLong:
         return _bare(name, parts)
-    if found.least is None:
+    if sizes.least is None:
         return _One("")
-    extra, least, period, residues = _pattern(found)
+    extra, least, period, residues = _pattern(sizes)
     if not residues:
         return _finite(extra)
     if period > MAX_PERIOD:
@@ -125,13 +124,13 @@ def _describe_one(name: str, parts: list[Condition]) -> _One:
 
 def _bare(name: str, parts: list[Condition]) -> _One:
     """The conditions themselves, as far as they do not follow from each other."""
-    kept, is_settled = _needed((name,), list(dict.fromkeys(map(plain, parts))), [])
+    needed, is_settled = _needed((name,), list(dict.fromkeys(map(plain, parts))), [])
     try:
         if Domain((name,), all_of(*parts)).is_empty():
             return _One("")
     except GaveUp:
         is_settled = False
-    return _One(" and ".join(map(str, kept)), "", is_settled)
+    return _One(" and ".join(map(str, needed)), "", is_settled)
 
 
 def _finite(sizes: list[int]) -> _One:
@@ -161,23 +160,23 @@ def _periodic_text(least: int, period: int, residues: list[int]) -> _One:
     return _One(text, text)
 
 
-def _pattern(found: Members) -> tuple[list[int], int, int, list[int]]:
+def _pattern(sizes: Members) -> tuple[list[int], int, int, list[int]]:
     """The set as single ones, then from a least one on those of some residues of a period."""
-    start, period, held = found.start, found.period, found.holds
-    tail = [n % period for n in range(start, start + period) if held[n]]
+    start, period, holds = sizes.start, sizes.period, sizes.holds
+    tail = [n % period for n in range(start, start + period) if holds[n]]
     if not tail:
-        return [n for n in range(start) if held[n]], 0, 1, []
+        return [n for n in range(start) if holds[n]], 0, 1, []
     smaller, residues = period, set(tail)
     for smaller in (n for n in range(1, period + 1) if period % n == 0):
         residues = {r % smaller for r in tail}
         if len(tail) == len(residues) * (period // smaller):
             break
     least = start
-    while least > 1 and held[least - 1] == ((least - 1) % smaller in residues):
+    while least > 1 and holds[least - 1] == ((least - 1) % smaller in residues):
         least -= 1
     while least % smaller not in residues:
         least += 1
-    return [n for n in range(least) if held[n]], least, smaller, _order(residues, smaller)
+    return [n for n in range(least) if holds[n]], least, smaller, _order(residues, smaller)
 
 
 def _order(residues: set[int], period: int) -> list[int]:

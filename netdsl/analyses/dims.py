@@ -31,10 +31,10 @@ class Dims(Mapping[str, tuple[str, ...]]):
     def values_by_name(self) -> dict[str, Value]:
         """All values that can be asked for, in the order they come to be."""
         if self._values is None:
-            found: dict[str, Value] = {}
+            by_name: dict[str, Value] = {}
             for name, value in _all_values(self._graph):
-                found.setdefault(name, value)
-            self._values = found
+                by_name.setdefault(name, value)
+            self._values = by_name
         return self._values
 
     def of_net(self) -> dict[str, Value]:
@@ -51,15 +51,15 @@ def _at(shape: tuple[Size, ...], point: Mapping[str, int]) -> str:
 
 
 def _of_net(graph: Graph) -> Iterator[tuple[str, Value]]:
-    seen: set[Value] = set()
+    named: set[Value] = set()
     values = [(item.name, item.value) for item in graph.inputs]
     for member in graph.root.members():
         names = ((v.name or graph.root.names.get(v, ""), v) for v in member.outputs)
         values += [(name, value) for name, value in names if name]
     values += [(item.name, item.value) for item in graph.outputs]
     for name, value in values:
-        if value not in seen:
-            seen.add(value)
+        if value not in named:
+            named.add(value)
             yield name, value
 
 
@@ -68,9 +68,9 @@ def _all_values(graph: Graph) -> Iterator[tuple[str, Value]]:
     for scope in graph.root.scopes():
         if scope.label:
             yield from _counted(scope.path, scope.outputs)
-        made = {value for member in scope.members() for value in member.outputs}
+        own = {value for member in scope.members() for value in member.outputs}
         for value, name in scope.names.items():
-            if value in made:
+            if value in own:
                 yield (f"{scope.path}.{name}" if scope.path else name), value
     for node in graph.nodes():
         yield from _counted(node.path, node.outputs)

@@ -56,16 +56,16 @@ def field(
     Nothing is followed beyond the values in `until`. Raises `UnknownLinks`.
     """
     start = one(cast("Sequence[int]", index)) if _is_index(index) else cast(Product, index)
-    found: Field = {value: [start]}
+    pieces_of: Field = {value: [start]}
     for node in reversed(list(graph.nodes())):
         for result, output in enumerate(node.outputs):
-            if output not in found or output in until:
+            if output not in pieces_of or output in until:
                 continue
-            found[output] = union(found[output])
-            for piece in found[output]:
+            pieces_of[output] = union(pieces_of[output])
+            for piece in pieces_of[output]:
                 for number, read in reads(node, piece, result):
-                    found.setdefault(node.inputs[number], []).append(read)
-    return {key: union(pieces) for key, pieces in found.items()}
+                    pieces_of.setdefault(node.inputs[number], []).append(read)
+    return {key: union(pieces) for key, pieces in pieces_of.items()}
 
 
 def _is_index(index: Sequence[int] | Product) -> bool:

@@ -49,13 +49,13 @@ def _least_move(
     symbols: tuple[str, ...], parts: list[Group], wanted: Mapping[str, int], ways: tuple[int, ...]
 ) -> Point | None:
     """The closest point, sizes moving in the ways given; each group of symbols moves by itself."""
-    found: Point = {}
+    point: Point = {}
     for group in parts:
         moved = _move_group(group, wanted, ways)
         if moved is None:
             return None
-        found |= moved
-    return {name: found[name] for name in symbols}
+        point |= moved
+    return {name: point[name] for name in symbols}
 
 
 def _move_group(group: Group, wanted: Mapping[str, int], ways: tuple[int, ...]) -> Point | None:
@@ -68,9 +68,9 @@ def _move_group(group: Group, wanted: Mapping[str, int], ways: tuple[int, ...]) 
         # of two as close, the smaller comes first
         near = [n for n in (below, above) if n is not None]
         return {name: min(near, key=lambda n: abs(n - size))} if near else None
-    found = _searched(group, wanted, ways)
+    point = _searched(group, wanted, ways)
     try:
-        return found or _solved(group, wanted, ways)
+        return point or _solved(group, wanted, ways)
     except GaveUp:
         return None
 
@@ -91,8 +91,8 @@ def _solved(group: Group, wanted: Mapping[str, int], ways: tuple[int, ...]) -> P
         if len(ways) == 1:
             bounds.append(ways[0] * moved >= 0)
     names = (str(total), *symbols, *map(str, away.values()))
-    found = Domain(names, all_of(group.condition, *bounds)).smallest()
-    return {name: found[name] for name in symbols} if found else None
+    solution = Domain(names, all_of(group.condition, *bounds)).smallest()
+    return {name: solution[name] for name in symbols} if solution else None
 
 
 def _searched(group: Group, wanted: Mapping[str, int], ways: tuple[int, ...]) -> Point | None:
@@ -140,10 +140,10 @@ def _at_distance(
 
 def some_point(symbols: tuple[str, ...], condition: Truth, start: int) -> Point | None:
     """A point where the condition holds, near `start` for all symbols; None if none is found."""
-    found: Point = {}
+    point: Point = {}
     for group in groups(symbols, condition):
-        point = _searched(group, dict.fromkeys(symbols, start), BACK + AHEAD)
-        if point is None:
+        of_group = _searched(group, dict.fromkeys(symbols, start), BACK + AHEAD)
+        if of_group is None:
             return None
-        found |= point
-    return found
+        point |= of_group
+    return point

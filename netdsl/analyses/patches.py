@@ -42,16 +42,16 @@ class Sight:
 
     def of(self, cells: Product) -> Patch:
         """The patch of a product of positions."""
-        found = self.whole
+        common = self.whole
         for axis, patches in self.along.items():
             if len(cells[axis]) < len(patches):
-                found = _common(found, _hull(patches[i] for i in cells[axis]))
-        return found
+                common = _common(common, _hull(patches[i] for i in cells[axis]))
+        return common
 
 
 def patches(graph: Graph, item: Input) -> dict[Value, Sight]:
     """What each value sees of an input; values that do not depend on it have no entry."""
-    return _Patches(graph, item).found
+    return _Patches(graph, item).sights
 
 
 class _Patches:
@@ -61,10 +61,10 @@ class _Patches:
         shape = shape_of(item.value)
         every = tuple((0, n - 1) for n in shape)
         self.followed = 0
-        self.found = {item.value: Sight(every, {axis: _one_by_one(every, axis)
+        self.sights = {item.value: Sight(every, {axis: _one_by_one(every, axis)
                                                     for axis in range(1, len(shape))})}  # fmt: skip
         for node in graph.nodes():
-            if any(value in self.found for value in node.inputs):
+            if any(value in self.sights for value in node.inputs):
                 for result, value in enumerate(node.outputs):
                     self._follow(node, result, value)
 
@@ -73,17 +73,17 @@ class _Patches:
         try:
             every = self._seen(node, whole(shape), result)
         except UnknownLinks:
-            known = [self.found[v].whole for v in node.inputs if v in self.found]
-            self.found[value] = Sight(_hull(known), {})
+            known = [self.sights[v].whole for v in node.inputs if v in self.sights]
+            self.sights[value] = Sight(_hull(known), {})
             return
         if every is None:
             return
         along: dict[int, tuple[Patch, ...]] = {}
         for axis in range(len(shape)) if len(shape) > 1 else ():
-            told = self._along(node, result, shape, axis, every)
-            if told:
-                along[axis] = told
-        self.found[value] = Sight(every, along)
+            slabs = self._along(node, result, shape, axis, every)
+            if slabs:
+                along[axis] = slabs
+        self.sights[value] = Sight(every, along)
 
     def _along(
         self, node: Node, result: int, shape: tuple[int, ...], axis: int, every: Patch
@@ -91,21 +91,21 @@ class _Patches:
         """The patches along an axis; none where both ends of it see everything."""
         cells = whole(shape)
 
-        def seen(index: int) -> Patch:
+        def patch_of(index: int) -> Patch:
             slab = (*cells[:axis], frozenset((index,)), *cells[axis + 1 :])
             return self._seen(node, slab, result)
 
         last = shape[axis] - 1
-        if self.followed + last > MOST_POSITIONS or seen(0) == seen(last) == every:
+        if self.followed + last > MOST_POSITIONS or patch_of(0) == patch_of(last) == every:
             return ()
         self.followed += shape[axis]
-        return tuple(map(seen, range(shape[axis])))
+        return tuple(map(patch_of, range(shape[axis])))
 
     def _seen(self, node: Node, wanted: Product, result: int) -> Patch:
         return _hull(
-            self.found[node.inputs[number]].of(piece)
+            self.sights[node.inputs[number]].of(piece)
             for number, piece in reads(node, wanted, result)
-            if node.inputs[number] in self.found
+            if node.inputs[number] in self.sights
         )
 
 
@@ -114,11 +114,11 @@ def _one_by_one(every: tuple[Ends, ...], axis: int) -> tuple[Patch, ...]:
     return tuple((*every[:axis], (i, i), *every[axis + 1 :]) for i in range(every[axis][1] + 1))
 
 
-def _hull(found: Iterable[Patch]) -> Patch:
-    seen = [patch for patch in found if patch is not None]
-    if len(seen) < 2:
-        return seen[0] if seen else None
-    axes = zip(*seen, strict=True)
+def _hull(patches: Iterable[Patch]) -> Patch:
+    known = [patch for patch in patches if patch is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    axes = zip(*known, strict=True)
     return tuple((min(e[0] for e in ends), max(e[1] for e in ends)) for ends in axes)
 
 
@@ -126,5 +126,5 @@ def _common(one: Patch, other: Patch) -> Patch:
     """What lies in both; nothing, if they are apart along any axis."""
     if one is None or other is None:
         return None
-    found = tuple((max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(one, other, strict=True))
-    return found if all(first <= last for first, last in found) else None
+    overlap = tuple((max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(one, other, strict=True))
+    return overlap if all(first <= last for first, last in overlap) else None

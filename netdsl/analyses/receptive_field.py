@@ -139,11 +139,11 @@ def _fields(graph: Graph, item: Input) -> dict[Value, Field]:
 
 def _open_field(item: Input, value: Value, rules: tuple[Rule, ...]) -> Field:
     """Of open sizes. Along an axis of known size, or one cut to it, there is only a bound."""
-    given, made = item.value.type.spatial, value.type.spatial
-    alike = len(given) == len(made)
+    of_input, of_value = item.value.type.spatial, value.type.spatial
+    alike = len(of_input) == len(of_value)
     return tuple(
-        _open(rule, size, isinstance(made[axis], Dim) if alike else False)
-        for axis, (rule, size) in enumerate(zip(rules, given, strict=True))
+        _open(rule, size, isinstance(of_value[axis], Dim) if alike else False)
+        for axis, (rule, size) in enumerate(zip(rules, of_input, strict=True))
     )
 
 
@@ -161,20 +161,20 @@ def _open(rule: Rule, size: Size, grows: bool) -> Reach | None:
 def _forward(graph: Graph, item: Input) -> dict[Value, tuple[Rule, ...]]:
     """The rules for one input of all values that depend on it."""
     rank = len(item.value.type.spatial)
-    found: dict[Value, tuple[Rule, ...]] = {item.value: (IDENTITY,) * rank}
+    rules_of: dict[Value, tuple[Rule, ...]] = {item.value: (IDENTITY,) * rank}
     for node in graph.nodes():
-        seen = [
-            _through(found[value], _link(node, index), _covers(item, value, found[value]))
+        ways = [
+            _through(rules_of[value], _link(node, index), _covers(item, value, rules_of[value]))
             for index, value in node.data_inputs()
-            if value in found
+            if value in rules_of
         ]
-        if seen:
+        if ways:
             rules: tuple[Rule, ...] = tuple(
-                _of_channels(node, axes) for axes in zip(*seen, strict=True)
+                _of_channels(node, axes) for axes in zip(*ways, strict=True)
             )
             for value in node.outputs:
-                found[value] = rules
-    return found
+                rules_of[value] = rules
+    return rules_of
 
 
 def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
@@ -205,8 +205,8 @@ def _link(node: Node, index: int) -> Windows | None:
     )
 
 
-def _spreads(size: Size, made: Size) -> bool:
-    return isinstance(size, int) and size == 1 and not (isinstance(made, int) and made == 1)
+def _spreads(size: Size, result: Size) -> bool:
+    return isinstance(size, int) and size == 1 and not (isinstance(result, int) and result == 1)
 
 
 def _covers(item: Input, value: Value, rules: tuple[Rule, ...]) -> tuple[bool, ...]:
@@ -218,16 +218,16 @@ def _covers(item: Input, value: Value, rules: tuple[Rule, ...]) -> tuple[bool, .
     if len(sizes[0]) != len(sizes[1]):
         return tuple(axis is None or axis == "bins" for axis in rules)
     return tuple(
-        axis is None or (isinstance(axis, Axis) and _spans(size, made, axis.stride))
-        for axis, size, made in zip(rules, *sizes, strict=True)
+        axis is None or (isinstance(axis, Axis) and _spans(size, length, axis.stride))
+        for axis, size, length in zip(rules, *sizes, strict=True)
     )
 
 
-def _spans(size: Size, made: Size, stride: Fraction) -> bool:
-    if isinstance(size, int) or isinstance(made, int):
+def _spans(size: Size, length: Size, stride: Fraction) -> bool:
+    if isinstance(size, int) or isinstance(length, int):
         return isinstance(size, int)  # what is seen of known sizes is counted elsewhere
-    found = drift(size, made)
-    return size == made or (found is not None and found.ratio == stride)
+    growth = drift(size, length)
+    return size == length or (growth is not None and growth.ratio == stride)
 
 
 def _through(
@@ -294,8 +294,8 @@ def _join(axes: tuple[Rule, ...]) -> Rule:
 
 
 def _ends_of_all(axes: list[Axis], period: int) -> tuple[Ends, ...]:
-    found: list[Ends] = []
+    hulls: list[Ends] = []
     for position in range(period):
         here = [e for e in (axis.at(position) for axis in axes) if e is not None]
-        found.append((min(e[0] for e in here), max(e[1] for e in here)) if here else None)
-    return tuple(found)
+        hulls.append((min(e[0] for e in here), max(e[1] for e in here)) if here else None)
+    return tuple(hulls)

@@ -205,7 +205,7 @@ def _ways(reach: _Reach) -> list[_Way]:
         for place, (_, piece) in enumerate(base):
             for axis in range(len(piece)):
                 cells = tuple(row[place][1][axis] for row in rows)
-                if any(found != cells[0] for found in cells):
+                if any(other != cells[0] for other in cells):
                     along[place][axis] = (own, cells)
     return [
         _Way(number, tuple(axes), reach.is_part(number, piece))
@@ -213,15 +213,15 @@ def _ways(reach: _Reach) -> list[_Way]:
     ]
 
 
-def _by_axis(reach: _Reach, seen: Sequence[Sight | None], ways: list[_Way]) -> Sight | None:
-    ways = [way for way in ways if seen[way.number] is not None]
-    sights = [cast(Sight, seen[way.number]) for way in ways]
+def _by_axis(reach: _Reach, entering: Sequence[Sight | None], ways: list[_Way]) -> Sight | None:
+    ways = [way for way in ways if entering[way.number] is not None]
+    sights = [cast(Sight, entering[way.number]) for way in ways]
     is_exact = all(s.is_exact for s in sights)
     is_alike = all(s.is_alike for s in sights)
     if any(way.is_part and not s.is_alike for way, s in zip(ways, sights, strict=True)):
         is_exact = False
     parts: list[tuple[Indices | None, View]] = []
-    groups = _groups(reach, seen, ways)
+    groups = _groups(reach, entering, ways)
     for channels, hits in groups:
         views = [
             _gathered(view, way)
@@ -241,13 +241,13 @@ Hits: TypeAlias = "frozenset[tuple[int, int]]"
 
 
 def _groups(
-    reach: _Reach, seen: Sequence[Sight | None], ways: list[_Way]
+    reach: _Reach, entering: Sequence[Sight | None], ways: list[_Way]
 ) -> list[tuple[Indices | None, Hits]]:
     """Channels of the result that read the same parts of the inputs."""
     everything = frozenset(
         (place, number)
         for place, way in enumerate(ways)
-        for number in range(len(cast(Sight, seen[way.number]).parts))
+        for number in range(len(cast(Sight, entering[way.number]).parts))
     )
     count = reach.shape[reach.channel] if reach.shape else 1
     single = len(everything) < 2 and len(reach.node.inputs) < 2
@@ -256,41 +256,41 @@ def _groups(
         return [(None, everything)]
     if reach.op.reads_all_channels():
         return [(None, everything)]
-    found: dict[Hits, list[int]] = {}
-    for hits, channels in _hits(reach, seen, range(count)):
-        found.setdefault(hits, []).extend(channels)
-    return [(frozenset(channels), hits) for hits, channels in found.items()]
+    by_hits: dict[Hits, list[int]] = {}
+    for hits, channels in _hits(reach, entering, range(count)):
+        by_hits.setdefault(hits, []).extend(channels)
+    return [(frozenset(channels), hits) for hits, channels in by_hits.items()]
 
 
 def _hits(
-    reach: _Reach, seen: Sequence[Sight | None], channels: range
+    reach: _Reach, entering: Sequence[Sight | None], channels: range
 ) -> Iterator[tuple[Hits, range]]:
     """Runs of channels, and the parts that each channel of a run reads."""
     wanted = (frozenset(channels), *reach.at(-1, 0)[1:])
-    read = [(n, piece) for n, piece in reach.read(wanted) if seen[n] is not None]
+    read = [(n, piece) for n, piece in reach.read(wanted) if entering[n] is not None]
     hits = frozenset(
         (place, number)
         for place, (n, piece) in enumerate(read)
-        for number, (own, _) in enumerate(cast(Sight, seen[n]).parts)
+        for number, (own, _) in enumerate(cast(Sight, entering[n]).parts)
         if piece[0] and (own is None or reach.given[n] or not own.isdisjoint(piece[0]))
     )
-    every = all(sight is not None for sight in seen)
+    every = all(sight is not None for sight in entering)
     if len(channels) == 1 or (len(hits) == 1 and every):
         yield hits, channels
         return
     middle = len(channels) // 2
-    yield from _hits(reach, seen, channels[:middle])
-    yield from _hits(reach, seen, channels[middle:])
+    yield from _hits(reach, entering, channels[:middle])
+    yield from _hits(reach, entering, channels[middle:])
 
 
 def _gathered(view: View, way: _Way) -> tuple[View, bool]:
     """What is seen through a way, and whether that is sure: no place of it reads nothing at all."""
-    found = tuple(
+    gathered = tuple(
         alone(axis) if axis.axis is None else _through(axis, *way.along[axis.axis]) for axis in view
     )
     used = {axis.axis for axis in view}
     others = (cells for axis, (_, cells) in enumerate(way.along) if axis not in used)
-    return found, all(map(all, others))
+    return gathered, all(map(all, others))
 
 
 def alone(axis: Along) -> Along:
@@ -323,15 +323,16 @@ def joined(views: Sequence[View]) -> tuple[View, bool]:
     owns = {axis.axis for view in views for axis in view} - {None}
     if len(owns) == 1:
         return _joined_along(views, owns.pop()), True
-    is_exact, found = True, []
+    hulls: list[Along] = []
+    is_exact = True
     for axes in zip(*views, strict=True):
         deciding = {axis.axis for axis in axes} - {None}
         if len(deciding) > 1:
             axes, is_exact = tuple(map(alone, axes)), False
         axis, is_alike = _hull(axes, deciding.pop() if len(deciding) == 1 else None)
-        found.append(axis)
+        hulls.append(axis)
         is_exact = is_exact and is_alike
-    return tuple(found), is_exact
+    return tuple(hulls), is_exact
 
 
 def _joined_along(views: Sequence[View], own: int | None) -> View:
@@ -353,8 +354,8 @@ def _hull(axes: Sequence[Along], own: int | None) -> tuple[Along, bool]:
     firsts = [np.broadcast_to(axis.first, size) for axis in axes]
     lasts = [np.broadcast_to(axis.last, size) for axis in axes]
     sees = [last >= first for first, last in zip(firsts, lasts, strict=True)]
-    found = Along(own, np.minimum.reduce(firsts), np.maximum.reduce(lasts))
-    return found, all((s == sees[0]).all() for s in sees)
+    hull = Along(own, np.minimum.reduce(firsts), np.maximum.reduce(lasts))
+    return hull, all((s == sees[0]).all() for s in sees)
 
 
 def _merged(sight: Sight) -> Sight:
@@ -365,24 +366,24 @@ def _merged(sight: Sight) -> Sight:
     return Sight(((None, view),), sight.is_exact and is_sure, is_alike=False)
 
 
-def _mixed(reach: _Reach, seen: Sequence[Sight | None]) -> Sight | None:
+def _mixed(reach: _Reach, entering: Sequence[Sight | None]) -> Sight | None:
     """A layer that makes other axes: what each slab of its result sees, an axis at a time."""
-    known = [sight for sight in seen if sight is not None]
+    known = [sight for sight in entering if sight is not None]
     is_exact = all(sight.is_exact for sight in known)
-    everything = _box(reach, seen, reach.every)
+    everything = _box(reach, entering, reach.every)
     if everything is None:
         return None
     own = [a for a, size in enumerate(reach.shape) if a != reach.channel and size > 1]
-    slabs = {axis: _slabs(reach, seen, axis) for axis in own}
+    slabs = {axis: _slabs(reach, entering, axis) for axis in own}
     view: list[Along] = []
     for number, (first, last) in enumerate(everything):
-        found = Along(None, np.array([first]), np.array([last]))
+        narrowest = Along(None, np.array([first]), np.array([last]))
         for axis, boxes in slabs.items():
             ends = [box[number] if box else (NEVER, -1) for box in boxes]
             narrower = Along(axis, *(np.array(column) for column in zip(*ends, strict=True)))
-            if narrower.largest < found.largest:
-                found = narrower
-        view.append(found)
+            if narrower.largest < narrowest.largest:
+                narrowest = narrower
+        view.append(narrowest)
     is_whole = all(_is_constant(sight) for sight in known)
     is_exact = is_exact and (len(own) < 2 or is_whole) and is_ours(type(reach.node.op))
     return Sight(((None, tuple(view)),), is_exact, is_alike=False)
@@ -395,26 +396,26 @@ def _is_constant(sight: Sight) -> bool:
 Box: TypeAlias = "tuple[tuple[int, int], ...] | None"
 
 
-def _slabs(reach: _Reach, seen: Sequence[Sight | None], axis: int) -> list[Box]:
+def _slabs(reach: _Reach, entering: Sequence[Sight | None], axis: int) -> list[Box]:
     every = reach.every
     return [
-        _box(reach, seen, (*every[:axis], frozenset((index,)), *every[axis + 1 :]))
+        _box(reach, entering, (*every[:axis], frozenset((index,)), *every[axis + 1 :]))
         for index in range(reach.shape[axis])
     ]
 
 
-def _box(reach: _Reach, seen: Sequence[Sight | None], wanted: Product) -> Box:
+def _box(reach: _Reach, entering: Sequence[Sight | None], wanted: Product) -> Box:
     """The hull of all that some numbers see."""
-    found: list[tuple[tuple[int, int], ...]] = []
+    boxes: list[tuple[tuple[int, int], ...]] = []
     for number, piece in reach.read(wanted):
-        sight = seen[number]
+        sight = entering[number]
         if sight is None or not all(piece):
             continue
         ((_, view),) = sight.parts
-        found.append(tuple(_ends(axis, piece) for axis in view))
-    found = [box for box in found if all(last >= first for first, last in box)]
-    axes = zip(*found, strict=True)
-    return tuple((min(e[0] for e in a), max(e[1] for e in a)) for a in axes) if found else None
+        boxes.append(tuple(_ends(axis, piece) for axis in view))
+    boxes = [box for box in boxes if all(last >= first for first, last in box)]
+    axes = zip(*boxes, strict=True)
+    return tuple((min(e[0] for e in a), max(e[1] for e in a)) for a in axes) if boxes else None
 
 
 def _ends(axis: Along, piece: Product) -> tuple[int, int]:
@@ -423,8 +424,8 @@ def _ends(axis: Along, piece: Product) -> tuple[int, int]:
     return int(axis.first[at].min()), int(axis.last[at].max())
 
 
-def _unknown(seen: Sequence[Sight | None]) -> Sight:
+def _unknown(entering: Sequence[Sight | None]) -> Sight:
     """Behind a layer that does not tell what it reads: maybe all that its inputs see."""
-    views = [view for sight in seen if sight is not None for _, view in sight.parts]
+    views = [view for sight in entering if sight is not None for _, view in sight.parts]
     whole = [tuple(map(alone, view)) for view in views]
     return Sight(((None, joined(whole)[0]),), is_exact=False, is_alike=False)

@@ -50,13 +50,13 @@ class Sizes:
     def explain(self, **sizes: int) -> list[str]:
         """Which requirements refuse these sizes, with the numbers; empty if none does."""
         self._check(sizes)
-        found = [] if holds(self.where, sizes) else [f"the file restricts sizes to {self.where}"]
+        reasons = [] if holds(self.where, sizes) else [f"the file restricts sizes to {self.where}"]
         shown = ", ".join(f"{name} = {number}" for name, number in sizes.items())
         for requirement in _first_of_each(self._refusing(sizes)):
             numbers = with_numbers(requirement.condition, sizes)
             gives = f"; {shown} gives {numbers}" if numbers else ""
-            found.append(f"{requirement.span}: {requirement.message}{gives}")
-        return found
+            reasons.append(f"{requirement.span}: {requirement.message}{gives}")
+        return reasons
 
     def smallest(self) -> dict[str, int] | None:
         """The smallest sizes that work, symbol by symbol in their order.
@@ -82,7 +82,7 @@ class Sizes:
 
         Raises `ValueError` for a number that is no batch size.
         """
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        if type(batch) is not int or batch < 1:
             raise ValueError(f"a batch has a whole number of samples from 1 on, not {batch!r}")
         needed = tuple(r for r in self.of_training if not 0 < r.unless_batch <= batch)
         return replace(self, constraints=needed)
@@ -100,7 +100,7 @@ class Sizes:
             if name not in self.symbols:
                 known = f"there are: {', '.join(self.symbols)}" if self.symbols else "all are fixed"
                 raise ValueError(f"there is no size symbol {name}; {known}")
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            if type(number) is not int or number < 1:
                 raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
         for name in self.symbols:
             if name not in sizes:
@@ -134,10 +134,10 @@ def sizes_of(graph: Graph) -> Sizes:
 
 def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:
     """The first to refuse for each set of symbols: a map that is too small fails ever after."""
-    found: dict[frozenset[str], Requirement] = {}
+    by_symbols: dict[frozenset[str], Requirement] = {}
     for requirement in requirements:
-        found.setdefault(frozenset(condition_symbols(requirement.condition)), requirement)
-    return list(found.values())
+        by_symbols.setdefault(frozenset(condition_symbols(requirement.condition)), requirement)
+    return list(by_symbols.values())
 
 
 def with_numbers(condition: Truth, sizes: dict[str, int]) -> str:

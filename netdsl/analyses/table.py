@@ -33,11 +33,11 @@ class SizeNames:
 
     def __init__(self, sizes: Iterable[Size], counts: Iterable[Size] = ()) -> None:
         """Of `counts`, what is needed to write them in a table at all has names, too."""
-        found = list(sizes)
+        shown_sizes = list(sizes)
         self._names: dict[Atom, Dim] = {}
         self._lines: dict[str, list[str]] = {}
-        used = {name for size in found for name in symbols(size)}
-        for size in found:
+        used = {name for size in shown_sizes for name in symbols(size)}
+        for size in shown_sizes:
             self._add_all(size, used)
         for count in counts:
             atoms = [atom for atom in composed(count) if atom not in self._names]
@@ -110,9 +110,9 @@ def text_of(summary: Summary, width: int | None = None) -> str:
 
 def end_lines(summary: Summary, names: SizeNames | None, width: int | None) -> Iterator[str]:
     """The totals, and what the names stand for."""
-    said = [summary.totals(names), summary.more(names)]
+    totals = [summary.totals(names), summary.more(names)]
     legend = names.legend() if names else ""
-    for line in [*said, f"with {legend}"] if legend else said:
+    for line in [*totals, f"with {legend}"] if legend else totals:
         yield from wrap(line, width or WIDTH, subsequent_indent="  ") if names else [line]
 
 

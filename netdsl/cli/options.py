@@ -75,7 +75,7 @@ def network_options(command: Command) -> Command:
                      show_default=True, help="Bound on the layers of a network."),
         click.option("--allow", metavar="CODE", multiple=True, callback=by(_warnings),
                      help="A warning that is not wanted. May be repeated."),
-        plugin_option("Python code with layers of one's own. May be repeated."),
+        plugin_option("Python code with custom layers. May be repeated."),
         click.option("--verify-ir", is_flag=True, expose_value=False, callback=by(_verify_ir),
                      help="Look for contradictions in the compiler's graph; for its developers."),
         click.option("--deny", type=click.Choice(["warnings"]), help="Take warnings for errors."),

@@ -15,7 +15,7 @@ def call_site(depth: int = 2) -> Span:
 
     A caller whose text is not at hand (typed at a prompt) is an empty line of the right number.
     """
-    frame = sys._getframe(depth)
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage] (no public way so far out)
     code = frame.f_code
     text = "".join(linecache.getlines(code.co_filename, frame.f_globals))
     source = _source(code.co_filename, text or "\n" * frame.f_lineno)

@@ -81,7 +81,9 @@ class Sink:
     A block used in ten places is built ten times, and its one mistake is one message.
     """
 
-    _found: dict[tuple[object, ...], Diagnostic] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], Diagnostic] = field(
+        default_factory=dict[tuple[object, ...], Diagnostic]
+    )
 
     def emit(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span

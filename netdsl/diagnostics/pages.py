@@ -94,7 +94,7 @@ def manual() -> str:
     pages = "\n".join(markdown(code).replace("# ", "## ", 1) for code in every)
     return (
         "# Errors and warnings\n\nEach message carries a code. `netdsl explain CODE` shows its "
-        f"page: what it means, an example, and the example mended.\n\n{listed}\n\n{pages}"
+        f"page: what it means, an example, and the corrected example.\n\n{listed}\n\n{pages}"
     )
 
 

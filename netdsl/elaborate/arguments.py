@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from keyword import iskeyword
 
 from netdsl.diagnostics import Edit, Fix, Label, Sink, Span
 from netdsl.elaborate import otherwise
@@ -27,7 +26,9 @@ from netdsl.elaborate.suggest import (
     nearest,
 )
 from netdsl.ir.dim import Dim
+from netdsl.ir.formula import Formula, Name
 from netdsl.ir.graph import Argument, Value
+from netdsl.ir.sequences import is_list, is_sequence
 from netdsl.ops import registry
 from netdsl.ops.params import BOOL, FLOAT, INT, SCALE, SIZE, TEXT, Kind, Mismatch
 from netdsl.syntax import ast
@@ -60,18 +61,18 @@ class Formal:
 class Bound:
     """Values by parameter, with how they were written, where, and what flows in besides."""
 
-    values: dict[str, object] = field(default_factory=dict)
-    texts: dict[str, str | None] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)
-    references: list[Value] = field(default_factory=list)
+    values: dict[str, object] = field(default_factory=dict[str, object])
+    formulas: dict[str, Formula | None] = field(default_factory=dict[str, Formula | None])
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+    references: list[Value] = field(default_factory=list[Value])
 
     @property
     def is_poison(self) -> bool:
         return any(isinstance(v, Poison) for v in self.values.values())
 
     def arguments(self) -> dict[str, Argument]:
-        """For the graph: each value with its text."""
-        return {name: Argument(v, self.texts.get(name)) for name, v in self.values.items()}
+        """For the graph: each value with its formula."""
+        return {name: Argument(v, self.formulas.get(name)) for name, v in self.values.items()}
 
 
 def formal_of(parameter: ast.Parameter, sink: Sink) -> Formal | None:
@@ -222,14 +223,13 @@ def declare_parameter(
             secondary=[Label(inner.bindings[name.text].span, "the first one")],
         )
         return
-    says_nothing = isinstance(value, LayerValue) or iskeyword(name.text)
-    text = None if says_nothing else name.text
-    inner.bindings[name.text] = Binding(value, name.span, text)
+    formula = None if isinstance(value, LayerValue) else Name(name.text)
+    inner.bindings[name.text] = Binding(value, name.span, formula)
 
 
 def _listed(kind: Kind) -> Kind:
     def convert(value: object) -> object:
-        if not isinstance(value, list):
+        if not is_list(value):
             raise Mismatch(f"{describe(value)} is not a list")
         return [kind.convert(item) for item in value]
 
@@ -255,7 +255,7 @@ def _already(given: Sequence[Given], but: ast.Argument, order: list[str]) -> set
 
 def _is_open(value: object) -> bool:
     """Whether a size of the input is in it."""
-    parts = value if isinstance(value, list | tuple) else [value]
+    parts = value if is_sequence(value) else [value]
     return any(isinstance(part, Dim) for part in parts)
 
 

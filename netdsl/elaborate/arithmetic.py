@@ -11,6 +11,7 @@ from typing import Any
 from netdsl.elaborate.environment import Ratio
 from netdsl.ir.condition import All, AnyOf, Compare, all_of, any_of, compare, negate
 from netdsl.ir.dim import Dim, floor_div
+from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import show
 
 MAX_NUMBER = 2**62
@@ -34,7 +35,7 @@ def unary(symbol: str, value: object) -> object:
         if isinstance(value, (bool, *CONDITIONS)):
             return negate(value)
         raise Wrong(f"`not` takes true or false, not {show(value)}")
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(unary(symbol, part) for part in value)
     return binary("-", 0, value) if symbol == "-" else binary("+", 0, value)
 
@@ -43,9 +44,9 @@ def binary(symbol: str, left: object, right: object) -> object:
     """`left symbol right` for `+ - * / // % ** and or`; every result is bounded."""
     if symbol in ("and", "or"):
         return _logical(symbol, left, right)
-    if isinstance(left, tuple) or isinstance(right, tuple):
+    if is_tuple(left) or is_tuple(right):
         return _by_parts(symbol, left, right)
-    if isinstance(left, list) or isinstance(right, list):
+    if is_list(left) or is_list(right):
         return _lists(symbol, left, right)
     if isinstance(left, str) and isinstance(right, str) and symbol == "+":
         return bounded(left + right)
@@ -59,7 +60,7 @@ def binary(symbol: str, left: object, right: object) -> object:
 
 def compared(symbol: str, left: object, right: object) -> object:
     """`left symbol right`: true, false, or a condition on the sizes."""
-    if isinstance(left, tuple) or isinstance(right, tuple):
+    if is_tuple(left) or is_tuple(right):
         return _compare_parts(symbol, left, right)
     if isinstance(left, Dim | Ratio) or isinstance(right, Dim | Ratio):
         a, b = _ratio(left, symbol), _ratio(right, symbol)
@@ -76,6 +77,9 @@ def compared(symbol: str, left: object, right: object) -> object:
 
 def bounded(value: object) -> object:
     """The value, unless it is larger than the compiler keeps."""
+    if is_list(value):
+        weigh(value)
+        return value
     match value:
         case bool():
             return value
@@ -83,9 +87,6 @@ def bounded(value: object) -> object:
             raise Wrong("the number is larger than 2**62", "too-large")
         case float() if not isfinite(value):
             raise Wrong("the number is too large for a float", "too-large")
-        case list():
-            weigh(value)
-            return value
         case str() if len(value) > MAX_TEXT:
             raise Wrong(f"the string has more than {MAX_TEXT:,} characters", "too-large")
         case _:
@@ -100,7 +101,7 @@ def weigh(items: list[object]) -> int:
         total += len(current)
         if total > MAX_ITEMS:
             raise Wrong(f"the list has more than {MAX_ITEMS:,} items", "too-large")
-        stack.extend(item for item in current if isinstance(item, list))
+        stack.extend(filter(is_list, current))
     return total
 
 
@@ -157,10 +158,10 @@ def _compare_parts(symbol: str, left: object, right: object) -> object:
 
 def _spread(left: object, right: object) -> tuple[tuple[object, ...], tuple[object, ...]]:
     """Both as tuples of equal length; a single number stands for every part."""
-    if not isinstance(left, tuple):
-        assert isinstance(right, tuple)
+    if not is_tuple(left):
+        assert is_tuple(right)
         return (left,) * len(right), right
-    if not isinstance(right, tuple):
+    if not is_tuple(right):
         return left, (right,) * len(left)
     if len(left) != len(right):
         raise Wrong(f"{show(left)} has {len(left)} parts and {show(right)} has {len(right)}")
@@ -168,10 +169,10 @@ def _spread(left: object, right: object) -> tuple[tuple[object, ...], tuple[obje
 
 
 def _lists(symbol: str, left: object, right: object) -> object:
-    if symbol == "+" and isinstance(left, list) and isinstance(right, list):
+    if symbol == "+" and is_list(left) and is_list(right):
         return bounded(left + right)
-    items, count = (left, right) if isinstance(left, list) else (right, left)
-    if symbol == "*" and isinstance(items, list) and isinstance(count, int):
+    items, count = (left, right) if is_list(left) else (right, left)
+    if symbol == "*" and is_list(items) and isinstance(count, int):
         if len(items) * max(count, 0) > MAX_ITEMS:
             raise Wrong(f"the list would have more than {MAX_ITEMS:,} items", "too-large")
         return items * count
@@ -190,6 +191,8 @@ def _symbolic(symbol: str, left: object, right: object) -> object:
             return _simplest(a.numerator * b.numerator, over)
         case "**":
             return _symbolic_power(left, right)
+        case _:
+            pass
     divisor = b.numerator
     if not isinstance(divisor, int):
         raise Wrong(
@@ -252,7 +255,7 @@ _ARITHMETIC: dict[str, Callable[[int | float, int | float], object]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "//": operator.floordiv,
+    "//": lambda left, right: left // right,
     "%": operator.mod,
 }
 _ORDER: dict[str, Callable[[Any, Any], object]] = {

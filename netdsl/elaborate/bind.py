@@ -87,7 +87,7 @@ def bind_net(
                 help=f"give it (`--set {name}=...`), or give it a default",
             )
             bound.values[name] = POISON
-        bound.texts[name] = None
+        bound.formulas[name] = None
         declare_parameter(inner, parameter, bound.values[name], evaluator.sink)
     return bound
 

@@ -9,6 +9,7 @@ from math import ceil, floor
 from netdsl.elaborate.arithmetic import Wrong, binary, bounded, compared
 from netdsl.elaborate.environment import Flow, Ratio
 from netdsl.ir.dim import Dim, ceil_div, floor_div, maximum, minimum
+from netdsl.ir.sequences import is_sequence, is_tuple
 from netdsl.ops.params import show
 
 
@@ -45,7 +46,7 @@ def _sum(name: str, arguments: list[object]) -> object:
 def _items(name: str, arguments: list[object], *, empty: bool = False) -> list[object]:
     """The arguments, or the items of the one list or size given."""
     items: list[object] = arguments
-    if len(arguments) == 1 and isinstance(arguments[0], list | tuple):
+    if len(arguments) == 1 and is_sequence(arguments[0]):
         items = list(arguments[0])
     if not items and not empty:
         raise Wrong(f"`{name}` of nothing")
@@ -54,18 +55,16 @@ def _items(name: str, arguments: list[object], *, empty: bool = False) -> list[o
 
 def _length(name: str, arguments: list[object]) -> object:
     value = _one(name, arguments)
-    match value:
-        case list() | tuple() | str():
-            return len(value)
-        case Flow():
-            return len(value.values)
-        case _:
-            raise Wrong(f"`len` takes a list, not {show(value)}")
+    if isinstance(value, Flow):
+        return len(value.values)
+    if isinstance(value, str) or is_sequence(value):
+        return len(value)
+    raise Wrong(f"`len` takes a list, not {show(value)}")
 
 
 def _round_down(name: str, arguments: list[object]) -> object:
     value = _one(name, arguments)
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(_round_down(name, [part]) for part in value)
     if isinstance(value, Ratio):
         return floor_div(value.numerator, value.denominator)
@@ -74,7 +73,7 @@ def _round_down(name: str, arguments: list[object]) -> object:
 
 def _round_up(name: str, arguments: list[object]) -> object:
     value = _one(name, arguments)
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(_round_up(name, [part]) for part in value)
     if isinstance(value, Ratio):
         return ceil_div(value.numerator, value.denominator)

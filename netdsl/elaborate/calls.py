@@ -17,7 +17,8 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.graph import Argument, Value
+from netdsl.ir.formula import IN_CHANNELS
+from netdsl.ir.graph import Value
 from netdsl.ops.base import Op, Refusal, parameters
 
 
@@ -46,6 +47,17 @@ def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Plac
         return POISON
     state.count_nodes(1, call.span)
     return add_node(state, op(**bound.values), bound, call, inputs, place)
+
+
+def call_made(
+    state: State, op: Op, call: Call, values: tuple[Value, ...], place: Place
+) -> MaybeFlow:
+    """Call an op that has its settings; the values whose size alone it takes come last."""
+    flowing = Flow(values[: max(0, len(values) - len(op.size_inputs()))])
+    if not _fits(state, type(op), call, flowing, place):
+        return POISON
+    state.count_nodes(1, call.span)
+    return add_node(state, op, Bound(), call, values, place)
 
 
 def add_node(
@@ -125,19 +137,12 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
 
 
 def bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
-    """`in`, and the channels of a single input, which generated source calls `in_channels`."""
+    """`in`, and `in.channels` of a single value."""
     inner.bindings["in"] = Binding(flow, span)
     if isinstance(flow, Flow) and len(flow.values) == 1 and flow.values[0].type.shape:
         channels = flow.values[0].type.channels
         if isinstance(channels, int):
-            inner.bindings["in.channels"] = Binding(channels, span, "in_channels")
-
-
-def channels_argument(inner: Environment, bound: Bound) -> dict[str, Argument]:
-    binding = inner.bindings.get("in.channels")
-    if binding is None or "in_channels" in bound.values:
-        return {}
-    return {"in_channels": Argument(binding.value)}
+            inner.bindings["in.channels"] = Binding(channels, span, IN_CHANNELS)
 
 
 # --- shared layers -------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Compare
 from netdsl.ir.dim import Size
+from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Value
 from netdsl.ops.base import Op
 from netdsl.ops.params import show
@@ -108,26 +109,26 @@ class SharedLayer:
 
     statement: ast.LayerStatement
     environment: Environment
-    made: list[Shared] = field(default_factory=list)
+    made: list[Shared] = field(default_factory=list["Shared"])
 
 
 @dataclass(eq=False, slots=True)
 class Family:
     """The values of labels with a number: `down[0]`, `down[1]`."""
 
-    members: dict[int, MaybeFlow] = field(default_factory=dict)
+    members: dict[int, MaybeFlow] = field(default_factory=dict[int, MaybeFlow])
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a name means. `text` says a number in Python over the block's parameters, if it can.
+    """What a name means; `formula` says a number over the block's parameters, where it can.
 
     `is_label` is True for the value of a labelled stage.
     """
 
     value: object
     span: Span
-    text: str | None = None
+    formula: Formula | None = None
     is_label: bool = False
 
 
@@ -143,7 +144,7 @@ class Environment:
     parent: Environment | None = None
     incoming: MaybeFlow | None = None
     labels: bool = False
-    bindings: dict[str, Binding] = field(default_factory=dict)
+    bindings: dict[str, Binding] = field(default_factory=dict[str, Binding])
 
     def child(self, incoming: MaybeFlow | None, *, labels: bool = False) -> Environment:
         """The environment of a body inside this one."""

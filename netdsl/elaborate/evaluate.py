@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate import otherwise
@@ -41,14 +42,15 @@ from netdsl.elaborate.environment import (
     SharedLayer,
     describe,
 )
+from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.lookups import attribute, item, part
 from netdsl.elaborate.program import Function
 from netdsl.elaborate.resolve import layer_value
 from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
-from netdsl.elaborate.text import python_text
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.sequences import is_list
 from netdsl.ops import registry
 from netdsl.ops.params import FromValue
 from netdsl.syntax import ast
@@ -67,7 +69,7 @@ class Evaluator:
     graph: Builder
     steps: int = 0
     calls: int = 0
-    _handlers: dict[type, Callable[..., object]] = field(init=False)
+    _handlers: dict[type[ast.Expr], Callable[[Any, Environment], object]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._handlers = {
@@ -98,7 +100,7 @@ class Evaluator:
         self.spend(1, expr.span)
         try:
             value = self._handlers[type(expr)](expr, environment)
-            if isinstance(value, list) and not isinstance(expr, _LOOKUPS):
+            if is_list(value) and not isinstance(expr, _LOOKUPS):
                 self.steps += weigh(value)
             return value
         except Wrong as wrong:
@@ -295,7 +297,7 @@ class Evaluator:
         if any(a.name for a in expr.arguments):
             raise Wrong(f"`{name}` takes no named arguments")
         values = [self.evaluate(a.value, environment) for a in expr.arguments]
-        self.steps += sum(len(value) for value in values if isinstance(value, list))
+        self.steps += sum(map(len, filter(is_list, values)))
         return call_builtin(name, values)
 
     def _call_alias(
@@ -361,7 +363,7 @@ class Evaluator:
             else:
                 assert parameter.default is not None
                 self.take(bound, formal, parameter.default, inner, None)
-                bound.texts[formal.name] = None
+                bound.formulas[formal.name] = None
             declare_parameter(inner, parameter, bound.values[formal.name], self.sink)
         return bound
 
@@ -389,7 +391,7 @@ class Evaluator:
         if isinstance(value, Flow) and formal.kind.takes_value and inputs_before is not None:
             bound.values[formal.name] = self._reference(bound, value, expr.span, inputs_before)
             return
-        bound.texts[formal.name] = python_text(expr, environment)
+        bound.formulas[formal.name] = formula_of(expr, environment)
         bound.values[formal.name] = converted(formal, value, expr.span, self.sink)
 
     def _argument(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:

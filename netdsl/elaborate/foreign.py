@@ -93,11 +93,10 @@ WRITTEN = {
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
     "route": "values have names: `(a, b) -> concat`",
-    "scale layerscale affine scalelayer": "a learned number for each channel: "
+    "scale layerscale affine scalelayer": "a parameter for each channel: "
     "`weight gamma: [C, 1, 1] = 1`, then `(x, gamma) -> mul`",
-    "bias": "a learned number for each channel: `weight beta: [C, 1, 1] = 0`, then "
-    "`(x, beta) -> add`",
-    "parameter parameterlist parameterdict": "write `weight w: [64] = 0`, a learned value",
+    "bias": "a parameter for each channel: `weight beta: [C, 1, 1] = 0`, then `(x, beta) -> add`",
+    "parameter parameterlist parameterdict": "write `weight w: [64] = 0`",
     "input inputlayer data placeholder": "a line of the net: `input x: [3, 224, 224]`",
     "output outputlayer": "a line of the net: `output y = x -> ...`",
     "sequential modulelist moduledict container module model network": "stages in a row are joined "
@@ -106,7 +105,7 @@ WRITTEN = {
     "hashing integerlookup mixup pipeline randaugment randombrightness randomcontrast randomcrop "
     "randomflip randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
     "textvectorization": "what is done to the data before the network is no part of it",
-    "lambda function custom": "what no block can say is a layer of one's own, a Python class: "
+    "lambda function custom": "what no block can express is a custom layer, a Python class: "
     "docs/plugins.md",
     "rescaling normalization": "write `normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`: a mean and a "
     "deviation for each channel",

@@ -17,7 +17,7 @@ AXIS = (
 )
 FACTOR = "Keras' `size` is a factor, here `scale`: `upsample(3)`"
 SIZE_FIRST = "PyTorch's first argument is the size; here it is the factor"
-COME_IN = "the channels that come in are not written here"
+COME_IN = "the input channels are not written here"
 ONNX_KERNEL = "ONNX's `kernel_shape` is `kernel`, and its stride is 1 where none is given"
 
 OTHER_MEANING = {

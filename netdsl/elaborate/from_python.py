@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netdsl.diagnostics import Sink, Source, Span
+from netdsl.elaborate.arithmetic import Wrong, bounded
 from netdsl.elaborate.declare import label_text
 from netdsl.elaborate.environment import Binding, Environment, Flow, Halted
 from netdsl.elaborate.state import Place, State
@@ -47,29 +48,45 @@ def size_of(size: Size | str, environment: Environment, span: Span, sink: Sink) 
     """One axis of a shape: a number, a size, or a text with a name or formula."""
     if isinstance(size, str):
         return expression_of(size, "shape", span, sink)
-    return stand_in(size, environment, span)
+    return stand_in(size, environment, span, sink)
 
 
 def arguments_of(
-    passed: Sequence[object], named: Mapping[str, object], environment: Environment, span: Span
+    passed: Sequence[object],
+    named: Mapping[str, object],
+    environment: Environment,
+    span: Span,
+    sink: Sink,
 ) -> tuple[ast.Argument, ...]:
     """The arguments of a call of a layer, which mean these values in the environment."""
     names = (*(None for _ in passed), *(ast.Name(name, span) for name in named))
     values = (*passed, *named.values())
     return tuple(
-        ast.Argument(name, stand_in(value, environment, span), span)
+        ast.Argument(name, stand_in(value, environment, span, sink), span)
         for name, value in zip(names, values, strict=True)
     )
 
 
-def stand_in(value: object, environment: Environment, span: Span) -> ast.Expr:
+def stand_in(value: object, environment: Environment, span: Span, sink: Sink) -> ast.Expr:
     """A name that stands for a value in the environment; a word is left as it is written."""
+    check_bounds(value, span, sink)
     if isinstance(value, str) and value.isidentifier():
         return ast.NameExpr(value, span)
     name = f"#{len(environment.bindings)}"
     meant = Flow((value,)) if isinstance(value, Value) else value
     environment.bindings[name] = Binding(meant, span)
     return ast.NameExpr(name, span)
+
+
+def check_bounds(value: object, span: Span, sink: Sink) -> None:
+    """Ends the call where a number is none that a file can say (reported)."""
+    for part in value if isinstance(value, list | tuple) else ():
+        check_bounds(part, span, sink)
+    try:
+        bounded(value)
+    except Wrong as wrong:
+        sink.error(wrong.code, str(wrong), span)
+        raise Halted from None
 
 
 def mean_texts(given: Sequence[ast.Argument], environment: Environment) -> None:

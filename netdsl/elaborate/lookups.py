@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdsl.elaborate.arithmetic import Wrong
 from netdsl.elaborate.environment import Family, Flow, LayerValue, SharedLayer, describe
 from netdsl.elaborate.suggest import did_you_mean
+from netdsl.ir.sequences import is_sequence
 
 SIZE_ATTRIBUTES = {"channels": (0, 1), "height": (-2, 3), "width": (-1, 2), "depth": (-3, 4)}
 """Attribute of a value: the axis it names, and the least rank that has it."""
@@ -46,11 +47,11 @@ def item(base: object, index: object, written: str) -> object:
         there = ", ".join(map(str, sorted(base.members)))
         raise Wrong(f"there is no `{written}[{index}]`, only {there}")
     items = base.values if isinstance(base, Flow) else base
-    if not isinstance(items, list | tuple):
+    if not is_sequence(items):
         raise Wrong(f"{describe(base)} can't be indexed")
     if not -len(items) <= index < len(items):
         raise Wrong(f"index {index} is outside: there are {len(items)} items, from 0 on")
-    return Flow((items[index],)) if isinstance(base, Flow) else items[index]
+    return Flow((base.values[index],)) if isinstance(base, Flow) else items[index]
 
 
 def part(base: object, start: object, stop: object) -> object:

@@ -16,6 +16,7 @@ from netdsl.elaborate.environment import (
     describe,
 )
 from netdsl.elaborate.state import Place, State
+from netdsl.ir.sequences import is_sequence
 from netdsl.syntax import ast
 
 
@@ -44,10 +45,8 @@ def turns(
     try:
         items = state.evaluator.plain(iterable, place.environment)
     except Broken:
-        items = []
-    if isinstance(items, tuple):
-        items = list(items)
-    if not isinstance(items, list):
+        items = ()
+    if not is_sequence(items):
         state.error(
             place,
             "bad-argument",
@@ -55,7 +54,7 @@ def turns(
             iterable.span,
             help="a range is a list: `for i in 0..4`",
         )
-        items = []
+        items = ()
     state.expect_turns(len(items), loop.body, place.environment, iterable.span)
     for item in items:
         state.turn(iterable.span)
@@ -74,7 +73,7 @@ def _bind_targets(
     place: Place,
 ) -> bool:
     parts = [item] if len(targets) == 1 else item
-    if not isinstance(parts, list | tuple) or len(parts) != len(targets):
+    if not is_sequence(parts) or len(parts) != len(targets):
         state.error(
             place,
             "bad-argument",

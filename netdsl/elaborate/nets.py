@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.bind import bind_net
@@ -42,11 +42,13 @@ def elaborate(
     params: Mapping[str, object] | None = None,
     sizes: Mapping[str, int] | None = None,
     max_nodes: int = MAX_NODES,
+    check: Callable[[Graph, Sink], None] | None = None,
 ) -> Graph | None:
     """Build and check the net called `net` (by default the only one of the file).
 
-    `params` are values for the net's parameters, `sizes` numbers for its size symbols. Errors
-    go to the sink; the result is None if there were any.
+    `params` are values for the net's parameters, `sizes` numbers for its size symbols. `check`
+    reports what else is wrong with a graph, be it whole or what could be built of it. Errors go
+    to the sink; the result is None if there were any.
     """
     definition = _choose(unit, net, sink)
     if definition is None:
@@ -56,6 +58,8 @@ def elaborate(
             graph = _build(unit, definition, sink, dict(params or {}), dict(sizes or {}), max_nodes)
     except Halted:
         return None
+    if graph is not None and check is not None:
+        check(graph, sink)
     return None if sink.has_errors else graph
 
 

@@ -44,8 +44,7 @@ def number(op: str, argument: ast.Expr) -> tuple[str, ...]:
     return (
         f"{said}: for C channels write `normalize(list({float(mean)}, C), "
         f"list({float(deviation)}, C))`, with `{LIST}` beside the net",
-        f"a number that is learned, and has a key of its own: `weight s: [] = {value}`, "
-        f"then `(x, s) -> {op}`",
+        f"a parameter, with a key of its own: `weight s: [] = {value}`, then `(x, s) -> {op}`",
     )
 
 

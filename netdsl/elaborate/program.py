@@ -53,11 +53,13 @@ class Unit:
 
     source: Source
     path: Path | None
-    nets: dict[str, ast.NetDefinition] = field(default_factory=dict)
-    own: dict[str, Definition] = field(default_factory=dict)
-    visible: dict[str, Definition] = field(default_factory=dict)
-    aliases: dict[str, Unit] = field(default_factory=dict)
-    uses: list[tuple[ast.UseDefinition, Unit]] = field(default_factory=list)
+    nets: dict[str, ast.NetDefinition] = field(default_factory=dict[str, ast.NetDefinition])
+    own: dict[str, Definition] = field(default_factory=dict[str, Definition])
+    visible: dict[str, Definition] = field(default_factory=dict[str, Definition])
+    aliases: dict[str, Unit] = field(default_factory=dict[str, "Unit"])
+    uses: list[tuple[ast.UseDefinition, Unit]] = field(
+        default_factory=list[tuple[ast.UseDefinition, "Unit"]]
+    )
     comments: tuple[ast.Comment, ...] = ()
     is_lacking: bool = False
 

@@ -9,7 +9,6 @@ from netdsl.elaborate.calls import (
     Call,
     bind_incoming,
     call_op,
-    channels_argument,
     join_calls,
     may_call,
 )
@@ -326,7 +325,7 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
         flow.values,
         label=call.label,
         doc=definition.doc,
-        arguments=bound.arguments() | channels_argument(inner, bound),
+        arguments=bound.arguments(),
         input_names=tuple(i.name.text for i in definition.inputs or () if i.name),
         is_named=not call.joins,
     )

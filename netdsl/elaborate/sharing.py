@@ -10,6 +10,7 @@ from operator import is_
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import op_of, types_of
 from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
 
@@ -126,7 +127,7 @@ def _plain(value: object) -> object:
         return _plain(value.value)
     if isinstance(value, Setting):
         return _plain(value.value), value.default
-    if isinstance(value, tuple | list):
+    if is_sequence(value):
         return type(value), [_plain(part) for part in value]
     return value
 
@@ -153,11 +154,11 @@ def _said(value: object) -> str:
 class _Comparison:
     """Two calls of a block side by side: `values` and `layers` say what stands for what."""
 
-    values: dict[Value, Value] = field(default_factory=dict)
-    layers: dict[Layer, Layer] = field(default_factory=dict)
-    owners: dict[Layer, Layer] = field(default_factory=dict)
-    sizes: list[Pair] = field(default_factory=list)
-    shapes: list[Pair] = field(default_factory=list)
+    values: dict[Value, Value] = field(default_factory=dict[Value, Value])
+    layers: dict[Layer, Layer] = field(default_factory=dict[Layer, Layer])
+    owners: dict[Layer, Layer] = field(default_factory=dict[Layer, Layer])
+    sizes: list[Pair] = field(default_factory=list[Pair])
+    shapes: list[Pair] = field(default_factory=list[Pair])
 
     def scopes(self, pattern: Scope, other: Scope) -> str:
         """What differs in all that runs in them."""
@@ -224,7 +225,7 @@ class _Comparison:
             return isinstance(two, int | Dim) and not isinstance(two, bool)
         if type(one) is not type(two):
             return False
-        if isinstance(one, tuple | list) and isinstance(two, tuple | list):
+        if is_sequence(one) and is_sequence(two):
             return len(one) == len(two) and all(map(self._alike, one, two))
         if is_dataclass(one):
             pairs = ((getattr(one, f.name), getattr(two, f.name)) for f in fields(one))

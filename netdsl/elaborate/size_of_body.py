@@ -18,7 +18,7 @@ MAX_DEPTH = 300
 class BodySizes:
     """Counts layers; the blocks counted once are remembered for one network."""
 
-    blocks: dict[Block, int] = field(default_factory=dict)
+    blocks: dict[Block, int] = field(default_factory=dict[Block, int])
 
     def of_body(self, body: ast.Body, environment: Environment) -> int:
         """Layers of one run of a body that stands in `environment`."""

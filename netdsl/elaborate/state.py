@@ -49,7 +49,9 @@ class State:
     graph: Builder
     max_nodes: int = MAX_NODES
     node_count: int = 0
-    unused: list[tuple[ast.Statement, Flow]] = field(default_factory=list)
+    unused: list[tuple[ast.Statement, Flow]] = field(
+        default_factory=list[tuple[ast.Statement, Flow]]
+    )
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
 

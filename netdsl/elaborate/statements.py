@@ -16,8 +16,8 @@ from netdsl.elaborate.environment import (
     Poison,
     SharedLayer,
 )
+from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
-from netdsl.elaborate.text import python_text
 from netdsl.ops.source import Weight
 from netdsl.syntax import ast
 
@@ -72,8 +72,9 @@ def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
             help=f"to name a value leave `let` out: `{statement.name.text} = ...`",
         )
         value = POISON
-    text = None if isinstance(value, Poison) else python_text(statement.value, place.environment)
-    binding = Binding(value, statement.name.span, text)
+    is_known = not isinstance(value, Poison)
+    formula = formula_of(statement.value, place.environment) if is_known else None
+    binding = Binding(value, statement.name.span, formula)
     declare(state, statement.name, binding, place.environment, number=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from netdsl.diagnostics import Span
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
+from netdsl.ir.formula import Formula
 from netdsl.ir.tensor import Tensor
 
 
@@ -78,13 +79,12 @@ class Value:
 class Argument:
     """A value an attribute or a block parameter is bound to, and how it was written.
 
-    `text` is a Python expression over the names of the parameters and lets that are in force in
-    the enclosing block (its `Scope.arguments`), or None where it cannot be said so. It is a
-    hint: a reader checks that it gives `value` before printing it.
+    `formula` speaks of the parameters of the enclosing block (its `Scope.arguments`); it is None
+    where the value cannot be said so. It is a hint: a reader checks that it gives `value`.
     """
 
     value: object
-    text: str | None = None
+    formula: Formula | None = None
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -188,6 +188,13 @@ class Scope:
 
     def __repr__(self) -> str:
         return f"<Scope {self.kind.value} {self.definition} {self.path}>"
+
+    @property
+    def channels(self) -> int | None:
+        """`in.channels` of a block, where one value flows in and its first axis is a number."""
+        is_single = self.kind is Kind.BLOCK and len(self.inputs) == 1
+        first = self.inputs[0].type.shape[:1] if is_single else ()
+        return first[0] if first and isinstance(first[0], int) else None
 
     def around(self) -> Iterator[Scope]:
         """This scope and those it lies in, inner first."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from netdsl.diagnostics import Label, Sink, Span
-from netdsl.ir.attributes import why_taken
 from netdsl.ir.graph import Graph, Kind, Node, Scope
+
+NEVER_COUNTED = frozenset(["bfloat16"])
+"""What a counter skips: names that end in a number, which no backend takes as a label."""
 
 
 @dataclass(slots=True)
@@ -64,11 +66,6 @@ class Naming:
             taken[target.label] = Entry(target, target.label, "", target.span)
 
     def _claim(self, entry: Entry, taken: dict[str, Entry], sink: Sink) -> None:
-        for part in entry.label.split("."):
-            reason = why_taken(part)
-            if reason:
-                other = f"{part.strip('_') or 'name'}_"
-                sink.error("name-taken", reason, entry.span, help=f"another label: `{other}`")
         if entry.label in taken:
             _twice(entry.label, entry, taken[entry.label], sink)
         taken.setdefault(entry.label, entry)
@@ -78,7 +75,7 @@ def _next(base: str, counters: Counter[str], taken: set[str]) -> str:
     while True:
         counters[base] += 1
         label = f"{base}{counters[base]}"
-        if label not in taken and not why_taken(label):
+        if label not in taken and label not in NEVER_COUNTED:
             return label
 
 

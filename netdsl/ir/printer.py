@@ -100,7 +100,10 @@ def _title(scope: Scope) -> str:
     """The heading of a scope; empty where it is neither a block nor labelled."""
     label = f"{scope.label}: " if scope.label else ""
     if scope.kind is Kind.BLOCK:
-        inside = ", ".join(f"{k}={_setting(a.value)}" for k, a in scope.arguments.items())
+        bound = {name: argument.value for name, argument in scope.arguments.items()}
+        if scope.channels is not None:
+            bound.setdefault("in_channels", scope.channels)
+        inside = ", ".join(f"{name}={_setting(value)}" for name, value in bound.items())
         shared = f" again, as {scope.shares.path}" if scope.shares is not None else ""
         return f"{label}{scope.definition}({inside}){shared}"
     return f"{label}{scope.kind.value}" if label else ""

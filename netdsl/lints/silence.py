@@ -32,7 +32,7 @@ def spoken(
         if diagnostic.severity is not Severity.WARNING:
             return True
         span = diagnostic.span
-        here = silenced.get((span.source, span.line), set()) if span else set()
+        here = silenced.get((span.source, span.line), set[str]()) if span else set[str]()
         return diagnostic.code not in every | here
 
     return tuple(filter(speaks, diagnostics))

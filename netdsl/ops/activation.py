@@ -20,7 +20,8 @@ from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, key
 class Activation(Op):
     """What activations share: any shape, kept; a weight may pass through.
 
-    `module` and `function` are PyTorch's names; the fields are its arguments, in its order.
+    `module` and `function` are PyTorch's names, `F.name` if left out; the fields are its
+    arguments, in its order.
     """
 
     family: ClassVar[str] = "activations"
@@ -51,7 +52,7 @@ class Activation(Op):
                 for ours, theirs, default in self.arguments
             }
         )
-        call = TorchCall(self.function, (In(0),), given)
+        call = TorchCall(self.function or f"F.{self.name}", (In(0),), given)
         return TorchModule(f"nn.{self.module}", (), given, call=call)
 
 
@@ -64,7 +65,6 @@ class Relu(Activation):
     name: ClassVar[str] = "relu"
     title: ClassVar[str] = "ReLU"
     module: ClassVar[str] = "ReLU"
-    function: ClassVar[str] = "F.relu"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Relu", to.inputs)
@@ -79,7 +79,6 @@ class Relu6(Activation):
     name: ClassVar[str] = "relu6"
     title: ClassVar[str] = "ReLU6"
     module: ClassVar[str] = "ReLU6"
-    function: ClassVar[str] = "F.relu6"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         low, high = (to.number(n) for n in (0.0, 6.0))
@@ -95,7 +94,6 @@ class Selu(Activation):
     name: ClassVar[str] = "selu"
     title: ClassVar[str] = "SELU"
     module: ClassVar[str] = "SELU"
-    function: ClassVar[str] = "F.selu"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Selu", to.inputs)
@@ -111,7 +109,6 @@ class Silu(Activation):
     title: ClassVar[str] = "SiLU"
     elsewhere: ClassVar[str] = "swish"
     module: ClassVar[str] = "SiLU"
-    function: ClassVar[str] = "F.silu"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Mul", [*to.inputs, to.node("Sigmoid", to.inputs)])
@@ -125,7 +122,6 @@ class Mish(Activation):
 
     name: ClassVar[str] = "mish"
     module: ClassVar[str] = "Mish"
-    function: ClassVar[str] = "F.mish"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         gate = to.node("Tanh", [to.node("Softplus", to.inputs)])
@@ -170,7 +166,6 @@ class HardSigmoid(Activation):
     name: ClassVar[str] = "hardsigmoid"
     elsewhere: ClassVar[str] = "hsigmoid hardsigmoid"
     module: ClassVar[str] = "Hardsigmoid"
-    function: ClassVar[str] = "F.hardsigmoid"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("HardSigmoid", to.inputs, alpha=1 / 6, beta=0.5)
@@ -185,7 +180,6 @@ class HardSwish(Activation):
     name: ClassVar[str] = "hardswish"
     elsewhere: ClassVar[str] = "hswish hardswish"
     module: ClassVar[str] = "Hardswish"
-    function: ClassVar[str] = "F.hardswish"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("HardSwish", to.inputs)
@@ -199,7 +193,6 @@ class SoftSign(Activation):
 
     name: ClassVar[str] = "softsign"
     module: ClassVar[str] = "Softsign"
-    function: ClassVar[str] = "F.softsign"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Softsign", to.inputs)
@@ -216,7 +209,6 @@ class LeakyRelu(Activation):
     title: ClassVar[str] = "leaky ReLU"
     elsewhere: ClassVar[str] = "leakyrelu lrelu"
     module: ClassVar[str] = "LeakyReLU"
-    function: ClassVar[str] = "F.leaky_relu"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("slope", "negative_slope", 0.01),)
 
     slope: float = param(FLOAT, "factor below zero", 0.01)
@@ -235,7 +227,6 @@ class Elu(Activation):
     name: ClassVar[str] = "elu"
     title: ClassVar[str] = "ELU"
     module: ClassVar[str] = "ELU"
-    function: ClassVar[str] = "F.elu"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
@@ -254,7 +245,6 @@ class Celu(Activation):
     name: ClassVar[str] = "celu"
     title: ClassVar[str] = "CELU"
     module: ClassVar[str] = "CELU"
-    function: ClassVar[str] = "F.celu"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (("alpha", "alpha", 1.0),)
 
     alpha: float = param(FLOAT, "scale below zero", 1.0)
@@ -282,7 +272,6 @@ class HardTanh(Activation):
     name: ClassVar[str] = "hardtanh"
     elsewhere: ClassVar[str] = "hardtan"
     module: ClassVar[str] = "Hardtanh"
-    function: ClassVar[str] = "F.hardtanh"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("low", "min_val", -1.0),
         ("high", "max_val", 1.0),
@@ -309,7 +298,6 @@ class SoftPlus(Activation):
 
     name: ClassVar[str] = "softplus"
     module: ClassVar[str] = "Softplus"
-    function: ClassVar[str] = "F.softplus"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("beta", "beta", 1.0),
         ("threshold", "threshold", 20.0),
@@ -337,7 +325,6 @@ class Gelu(Activation):
     name: ClassVar[str] = "gelu"
     title: ClassVar[str] = "GELU"
     module: ClassVar[str] = "GELU"
-    function: ClassVar[str] = "F.gelu"
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = (
         ("approximate", "approximate", "none"),
     )
@@ -435,7 +422,7 @@ class _Softmax(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = keywords(dim=axis_index(self.axis, inputs[0].rank, Rules()) + 1)
-        call = TorchCall(self.function, (In(0),), axis)
+        call = TorchCall(self.function or f"F.{self.name}", (In(0),), axis)
         return TorchModule(f"nn.{self.module}", (), axis, call=call)
 
     def _axis(self, to: Lowering) -> int:
@@ -452,7 +439,6 @@ class Softmax(_Softmax):
     name: ClassVar[str] = "softmax"
     elsewhere: ClassVar[str] = "softmax2d softmax"
     module: ClassVar[str] = "Softmax"
-    function: ClassVar[str] = "F.softmax"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Softmax", to.inputs, axis=self._axis(to))
@@ -467,7 +453,6 @@ class LogSoftmax(_Softmax):
     name: ClassVar[str] = "log_softmax"
     elsewhere: ClassVar[str] = "logsoftmax"
     module: ClassVar[str] = "LogSoftmax"
-    function: ClassVar[str] = "F.log_softmax"
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("LogSoftmax", to.inputs, axis=self._axis(to))

@@ -8,6 +8,7 @@ from typing import cast
 
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import WeightSpec
+from netdsl.ir.sequences import is_sequence, is_tuple
 from netdsl.ops.base import Op, Tensors, Window
 from netdsl.ops.facts import Storage
 from netdsl.ops.initial import WORDS
@@ -45,7 +46,7 @@ def check_answers(op: Op, inputs: Tensors, outputs: Tensors, weights: object) ->
 
 def check_onnx(op: Op, found: object, count: int) -> None:
     """Whether `onnx` gave a value for each result. Raises `PluginError`."""
-    results = found if isinstance(found, tuple) else (found,)
+    results: tuple[object, ...] = found if is_tuple(found) else (found,)
     if len(results) == count and all(isinstance(part, OnnxValue) for part in results):
         return
     many = "the value that `to.node` gives" if count == 1 else f"a tuple of {count} such values"
@@ -74,7 +75,7 @@ def _shown(found: object) -> str:
 
 
 def _are_axes(found: object) -> bool:
-    return isinstance(found, tuple) and all(part is None or _is_size(part) for part in found)
+    return is_tuple(found) and all(part is None or _is_size(part) for part in found)
 
 
 FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -91,12 +92,12 @@ def _is_size(found: object) -> bool:
 
 
 def _is_weights(found: object) -> bool:
-    return isinstance(found, tuple) and all(isinstance(part, WeightSpec) for part in found)
+    return is_tuple(found) and all(isinstance(part, WeightSpec) for part in found)
 
 
 def _is_windows(found: object) -> bool:
-    parts = found if isinstance(found, tuple) else (None,)
-    return (found is None or isinstance(found, tuple)) and all(
+    parts: tuple[object, ...] = found if is_tuple(found) else (None,)
+    return (found is None or is_tuple(found)) and all(
         part is None or isinstance(part, Window) for part in parts
     )
 
@@ -106,11 +107,11 @@ def _is_recipe(found: object) -> bool:
 
 
 def _is_reads(found: object) -> bool:
-    return isinstance(found, list | tuple) and all(
-        isinstance(part, tuple)
-        and len(part) == 2
-        and isinstance(part[0], int)
-        and isinstance(part[1], tuple)
-        and all(isinstance(axis, frozenset) for axis in part[1])
-        for part in found
-    )
+    return is_sequence(found) and all(is_tuple(part) and _is_read(part) for part in found)
+
+
+def _is_read(part: tuple[object, ...]) -> bool:
+    if len(part) != 2 or not isinstance(part[0], int):
+        return False
+    piece = part[1]
+    return is_tuple(piece) and all(isinstance(axis, frozenset) for axis in piece)

@@ -80,7 +80,7 @@ class Attention(_Attending):
 
     heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
-    bias: bool = param(BOOL, "whether the projections add learned numbers", True)
+    bias: bool = param(BOOL, "whether the projections have biases", True)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         check_heads(inputs[0], 2, self.heads, "attention", rules)

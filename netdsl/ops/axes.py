@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isqrt, prod
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size, maximum, minimum
@@ -61,15 +61,16 @@ def per_axis(value: T | tuple[T, ...], rank: int, rules: Rules, at: str) -> tupl
     """One part an axis: a single number serves all, a tuple must have `rank` parts."""
     if not isinstance(value, tuple):
         return (value,) * rank
-    if len(value) != rank:
+    parts = cast("tuple[T, ...]", value)
+    if len(parts) != rank:
         rules.refuse(
             at,
-            f"{at} {show(value)} has {len(value)} parts, and the map has {rank} spatial "
+            f"{at} {show(parts)} has {len(parts)} parts, and the map has {rank} spatial "
             f"ax{'i' if rank == 1 else 'e'}s",
             code="wrong-rank",
-            help=f"write one number for {'it' if rank == 1 else 'all of them'}: `{at}={value[0]}`",
+            help=f"write one number for {'it' if rank == 1 else 'all of them'}: `{at}={parts[0]}`",
         )
-    return value
+    return parts
 
 
 def at_least(parts: Iterable[int | float], least: int, rules: Rules, at: str) -> None:

@@ -18,6 +18,7 @@ from netdsl.ops.facts import (
     FAMILIES,
     Bins,
     Doubt,
+    SizeText,
     Sliding,
     Storage,
     Work,
@@ -49,7 +50,7 @@ class Refusal(Exception):
 class Rules:
     """Handed to a shape rule: it states what it requires and refuses what can't be."""
 
-    needed: list[Needed] = field(default_factory=list)
+    needed: list[Needed] = field(default_factory=list[Needed])
 
     def require(
         self,
@@ -290,7 +291,7 @@ class Op:
         return None
 
     def bias_axis(self, rank: int) -> int | None:
-        """The axis along which it adds a learned number each to its result."""
+        """The axis along which it adds a bias to its result."""
         return None
 
     def share_dropped(self) -> float:
@@ -315,9 +316,7 @@ class Op:
         kernel = kernel_words(windows.kernel, len(inputs[0].spatial))
         return f"{self.title} {kernel}{stride_words(windows.stride)}"
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         """Its other settings that are not the usual, each in a few words: `3 heads`, `window 7`.
 
         `size` says how a size is written.

@@ -1,4 +1,4 @@
-"""Convolutions and transposed convolutions over 1, 2 or 3 spatial axes."""
+"""Convolutions over 1, 2 or 3 spatial axes, and what they share with transposed ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
-from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, slid
+from netdsl.ops.cells import Product, Reads, fixed, grouped, slid
 from netdsl.ops.facts import Doubt, by, kernel_words, stride_words
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -60,7 +60,7 @@ def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
     return f"{said}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
 
 
-class _Filters(Op):
+class Filters(Op):
     """What convolutions share."""
 
     family: ClassVar[str] = "convolution"
@@ -88,7 +88,7 @@ class _Filters(Op):
         return f"{kind}{kernel} {windows.channels}{stride_words(windows.stride)}{spread}"
 
     def doubt(self, inputs: Tensors) -> Doubt | None:
-        """PyTorch's arguments: the channels that come in, those that go out, the kernel.
+        """PyTorch's arguments: the input channels, the output channels, the kernel.
 
         These are a large kernel and a stride here. Large kernels that are meant are depthwise, cut
         the map into patches, or enlarge it.
@@ -105,15 +105,15 @@ class _Filters(Op):
         return Doubt(
             f"this is a {kernel}x{kernel} kernel with stride {stride} that makes {made} channels "
             f"of {made}",
-            f"the channels that come in are not written: {order}",
-            f"the channels that come in are worked out, and {order}: did you mean "
+            f"the input channels are not written: {order}",
+            f"the input channels are inferred, and {order}: did you mean "
             f"`{self.name}({kernel}, {stride})`?",
             by_place=True,
         )
 
 
 @dataclass(frozen=True)
-class Conv(_Filters):
+class Conv(Filters):
     """Convolution: slides `channels` filters over a map.
 
     A filter spans all input channels of its group. The size along an axis becomes
@@ -137,7 +137,7 @@ class Conv(_Filters):
     )
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
+    bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
@@ -151,7 +151,7 @@ class Conv(_Filters):
         channels = known_channels(x, rules, "conv")
         at_least((self.channels,), 1, rules, "channels")
         check_init(self.init, self.std, rules)
-        check_divides(self.groups, "groups", channels, "channels that come in", rules)
+        check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
         before, after = self._padding(rank, rules)
@@ -315,193 +315,3 @@ class Conv(_Filters):
             pads=[*before, *after],
             group=self.groups,
         )
-
-
-@dataclass(frozen=True)
-class ConvTranspose(_Filters):
-    """Transposed convolution: each input cell paints a window of the result.
-
-    The size along an axis becomes
-    `(in - 1)*stride - 2*padding + dilation*(kernel - 1) + output_padding + 1`.
-
-        conv_transpose(64, 2, stride=2): [128, 14, 14] -> [64, 28, 28]
-        conv_transpose(3, 4, stride=2, padding=1): [8, 16] -> [3, 32]
-        conv_transpose(4, 3, stride=2, padding=1, output_padding=1): [6, 5, 5, 5] -> [4, 10, 10, 10]
-    """
-
-    name: ClassVar[str] = "conv_transpose"
-    drawn_as: ClassVar[str] = "conv_transpose"
-    zoom: ClassVar[int] = 1
-    title: ClassVar[str] = "transposed conv"
-    elsewhere: ClassVar[str] = (
-        "convtranspose conv1dtranspose conv2dtranspose conv3dtranspose deconv deconvolution "
-        "deconvolutional transposedconv upconv"
-    )
-
-    channels: int = param(INT, "number of filters, the channels of the result")
-    kernel: int | Parts = param(SIZE, "size of a filter")
-    stride: int | Parts = param(SIZE, "step from one painted window to the next", 1)
-    padding: int | Parts = param(SIZE, "cells taken off on each side", 0)
-    output_padding: int | Parts = param(SIZE, "cells added on the far side of the result", 0)
-    groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter adds a learned number", True, told=None)
-    dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
-    init: str = init_param()
-    std: float | None = std_param()
-
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
-        need_float(x, rules, "conv_transpose")
-        rank = spatial_rank(x, rules, "conv_transpose")
-        channels = known_channels(x, rules, "conv_transpose")
-        at_least((self.channels,), 1, rules, "channels")
-        check_init(self.init, self.std, rules)
-        check_divides(self.groups, "groups", channels, "channels that come in", rules)
-        check_divides(self.groups, "groups", self.channels, "filters", rules)
-        settings = {
-            at: per_axis(getattr(self, at), rank, rules, at)
-            for at in ("kernel", "stride", "padding", "output_padding", "dilation")
-        }
-        for at, parts in settings.items():
-            at_least(parts, 0 if "padding" in at else 1, rules, at)
-        check_weight((channels, self.channels, *settings["kernel"]), rules, "channels")
-        sizes = [
-            self._axis(
-                size, axis_name(rank, axis), {a: p[axis] for a, p in settings.items()}, rules
-            )
-            for axis, size in enumerate(x.spatial)
-        ]
-        return (x.with_shape(self.channels, *sizes),)
-
-    def _axis(self, size: Size, name: str, at: dict[str, int], rules: Rules) -> Size:
-        stride, dilation, added = at["stride"], at["dilation"], at["output_padding"]
-        if added >= max(stride, dilation):
-            rules.refuse(
-                "output_padding",
-                f"output_padding {added} must be below the stride or the dilation, "
-                f"{max(stride, dilation)}",
-                code="bad-argument",
-            )
-        span = dilation * (at["kernel"] - 1) + 1
-        made = (size - 1) * stride - 2 * at["padding"] + span + added
-        rules.require(
-            made >= 1,
-            "padding",
-            f"the {name} of the result would be {made}, and must be at least 1",
-        )
-        return made
-
-    def larger_by(self, cells: int) -> str:
-        fits = isinstance(self.stride, int) and 0 < cells < self.stride
-        return f"output_padding={cells}" if fits else ""
-
-    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        (x,) = inputs
-        assert isinstance(x.channels, int)
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
-        inside = self.channels // self.groups
-        fan_in = inside * prod(kernel)
-        weight = WeightSpec("weight", (x.channels, inside, *kernel), "uniform", fan_in=fan_in)
-        bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
-        return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
-
-    def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return total(inputs[0].shape) * self.weights(inputs)[0].fan_in
-
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
-        """What is painted outside of the result links nothing."""
-        (x,) = inputs
-        kernel, stride, padding, dilation = (
-            per_axis(getattr(self, at), x.rank - 1, Rules(), at)
-            for at in ("kernel", "stride", "padding", "dilation")
-        )
-        if max(kernel) > MAX_KERNEL:
-            return None
-        along: list[Size] = []
-        for n, made, k, s, p, d in zip(
-            x.spatial, outputs[0].spatial, kernel, stride, padding, dilation, strict=True
-        ):
-            # seen from the result: input j paints the cells j*s - p + t*d of it
-            along.append(links(made, (n - 1) * s - made, k, s, p, d))
-        return total(along) * (x.channels * (self.channels // self.groups))
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        rules, rank = Rules(), inputs[0].rank - 1
-        kernel, stride, padding, dilation = (
-            per_axis(getattr(self, at), rank, rules, at)
-            for at in ("kernel", "stride", "padding", "dilation")
-        )
-        # output i is painted by inputs j with 0 <= i + p - j*s <= d*(k - 1)
-        return tuple(
-            Window(Fraction(d * (k - 1), s) + 1, Fraction(1, s), Fraction(p - d * (k - 1), s))
-            for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
-        )
-
-    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        sizes = fixed(inputs[0].shape)
-        settings = (
-            per_axis(getattr(self, at), len(sizes) - 1, Rules(), at)
-            for at in ("kernel", "stride", "padding", "dilation")
-        )
-        axes = (
-            painted(cells, size, k, s, p, d)
-            for cells, size, k, s, p, d in zip(wanted[1:], sizes[1:], *settings, strict=True)
-        )
-        return [(0, (grouped(wanted[0], self.channels, sizes[0], self.groups), *axes))]
-
-    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        (x,) = inputs
-        return TorchModule(
-            f"nn.ConvTranspose{x.rank - 1}d",
-            (From(x.channels, "in.channels"), From(self.channels, "channels")),
-            (
-                ("kernel_size", From(self.kernel, "kernel")),
-                *changed(
-                    stride=(From(self.stride, "stride"), 1),
-                    padding=(From(self.padding, "padding"), 0),
-                    output_padding=(From(self.output_padding, "output_padding"), 0),
-                    groups=(From(self.groups, "groups"), 1),
-                    bias=(From(self.bias, "bias"), True),
-                    dilation=(From(self.dilation, "dilation"), 1),
-                ),
-            ),
-        )
-
-    def onnx(self, to: Lowering) -> OnnxValue:
-        rank = to.tensors[0].rank - 1
-        kernel, stride, padding, added, dilation = (
-            list(per_axis(getattr(self, at), rank, Rules(), at))
-            for at in ("kernel", "stride", "padding", "output_padding", "dilation")
-        )
-        x, weight = to.inputs[0], to.weight("weight")
-        bias = [to.weight("bias")] if self.bias else []
-        settings = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
-        if all(n < s for n, s in zip(added, stride, strict=True)):
-            return to.node(
-                "ConvTranspose",
-                [x, weight, *bias],
-                to.result(),
-                None,
-                **settings,
-                pads=padding + padding,
-                output_padding=added,
-                group=self.groups,
-            )
-        # runtimes refuse more added cells than a stride: take less off, and append what is left
-        after = [max(p - n, 0) for p, n in zip(padding, added, strict=True)]
-        rest = [max(n - p, 0) for p, n in zip(padding, added, strict=True)]
-        sizes = [size - n for size, n in zip(to.result()[2:], rest, strict=True)]
-        painted = to.node(
-            "ConvTranspose",
-            [x, weight],
-            (*to.result()[:2], *sizes),
-            None,
-            **settings,
-            pads=padding + after,
-            group=self.groups,
-        )
-        whole = padded(to, painted, [(0, n) for n in rest])
-        if not bias:
-            return whole
-        shape = (self.channels, *(1 for _ in rest))
-        return to.node("Add", [whole, to.reshape(bias[0], shape)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
-from netdsl.ops.facts import TIMES, Storage, Work
+from netdsl.ops.facts import TIMES, SizeText, Storage, Work
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
@@ -55,7 +54,7 @@ class Linear(Op):
     elsewhere: ClassVar[str] = "linear dense fc fullyconnected innerproduct connected conn"
 
     features: int = param(INT, "size of the last axis of the result")
-    bias: bool = param(BOOL, "whether a learned number is added to each feature", True, told=None)
+    bias: bool = param(BOOL, "whether each feature has a bias", True, told=None)
     init: str = init_param()
     std: float | None = std_param()
 
@@ -87,9 +86,7 @@ class Linear(Op):
     def bias_axis(self, rank: int) -> int | None:
         return rank - 1 if self.bias else None
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"{inputs[0].shape[-1]} → {self.features}",)
 
     def brief(self, inputs: Tensors, outputs: Tensors) -> str:
@@ -207,9 +204,7 @@ class Reshape(Op):
         places = {(total(given[:axis]), size): axis for axis, size in enumerate(given)}
         return tuple(places.get((total(made[:axis]), size)) for axis, size in enumerate(made))
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"to {TIMES.join(map(size, outputs[0].shape))}",)
 
     def _blocks(self, x: Tensor) -> str:

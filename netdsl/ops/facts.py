@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from typing import TypeAlias
 
-from netdsl.ir.dim import Dim
+from netdsl.ir.dim import Dim, Size
+from netdsl.ir.sequences import is_tuple
 from netdsl.ops.params import FromValue, show
 
 TIMES = "×"
+SizeText: TypeAlias = Callable[[Size], str]
+"""How a size is written in a picture."""
 Parts: TypeAlias = "int | tuple[int, ...]"
 
 
@@ -89,7 +92,7 @@ class Sliding:
 
 
 def _several(size: object) -> set[object]:
-    return set(size) if isinstance(size, tuple) else {size}
+    return set(size) if is_tuple(size) else {size}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,12 @@ class Bins:
 
 def by(size: object) -> str:
     """`3`, `1×7`."""
-    return TIMES.join(map(str, size)) if isinstance(size, tuple) else str(size)
+    return TIMES.join(map(str, size)) if is_tuple(size) else str(size)
 
 
 def kernel_words(size: object, axes: int) -> str:
     """The size of a window along each axis: `7×7`."""
-    return by(size if isinstance(size, tuple) else (size,) * max(axes, 1))
+    return by(size) if is_tuple(size) else by((size,) * max(axes, 1))
 
 
 def stride_words(stride: object) -> str:
@@ -147,18 +150,18 @@ def setting_words(value: object, template: str, is_list: bool) -> str:
     if isinstance(value, bool):
         words = template.format("").strip()
         return words if value else f"without {words}"
-    if isinstance(value, tuple) and is_list:
+    if is_tuple(value) and is_list:
         return template.format(", ".join(map(value_words, value)))
     return template.format(value_words(value))
 
 
 def value_words(value: object) -> str:
     """A value as a person writes it: `1,000`, `0.1`, `3×5`."""
+    if is_tuple(value):
+        return TIMES.join(map(value_words, value))
     match value:
         case FromValue():
             return "another's size"
-        case tuple():
-            return TIMES.join(map(value_words, value))
         case int() if not isinstance(value, bool):
             return f"{value:,}"
         case float() if value.is_integer() and abs(value) < 1e15:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from functools import wraps
@@ -41,7 +41,7 @@ def _contained(method: FunctionType) -> Callable[..., Any]:
 
 
 @contextmanager
-def contained(say: Callable[[BaseException], str]) -> Iterator[None]:
+def contained(say: Callable[[BaseException], str]) -> Generator[None]:
     """Within, `SystemExit` and the like become a `PluginError` too, with the text of `say`."""
     stream = PRINTS.get()
     try:

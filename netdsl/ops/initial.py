@@ -42,7 +42,7 @@ def init_param() -> Any:
 def std_param() -> Any:
     """The parameter `std` beside `init`."""
     doc = f"deviation of `normal` and `trunc_normal`: {STD} if left out"
-    return param(optional(FLOAT), doc, None, named=True, told=None)
+    return param(optional(FLOAT), doc, None, named=True, told=None, tries=(*(None,) * 6, 0.01, 0.0))
 
 
 def check_init(init: str, std: float | None, rules: Rules) -> None:

@@ -61,7 +61,7 @@ class OnnxNode:
     op: str
     inputs: list[str]
     outputs: list[str]
-    attributes: dict[str, OnnxAttribute] = field(default_factory=dict)
+    attributes: dict[str, OnnxAttribute] = field(default_factory=dict[str, OnnxAttribute])
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,12 @@ class _Norm(Op):
         return known_channels(x, rules, self.name)
 
     def _doubtful(self, eps: float, enough: str) -> Doubt | None:
-        """Whether the channels that come in were given first, as in PyTorch."""
+        """Whether the input channels were given first, as in PyTorch."""
         if eps < 1:
             return None
         return Doubt(
             f"eps = {eps} drowns what it is added to",
-            f"the channels that come in are not written: `{enough}` alone is enough",
+            f"the input channels are not written: `{enough}` alone is enough",
         )
 
 

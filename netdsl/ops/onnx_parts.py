@@ -87,7 +87,7 @@ def bands(
             (floor_div(i * size, count), ceil_div((i + 1) * size, count)) for i in range(count)
         ]
         cuts = [(to.sizes([start]), to.sizes([end])) for start, end in pairs]
-    pooled = []
+    pooled: list[OnnxValue] = []
     for start, end in cuts:
         band = to.cut(x, [axis], start, end, replaced(x.shape, axis, UNKNOWN))
         pooled.append(to.node(reduce, [band, to.ints(axis)], shape, keepdims=1))

@@ -10,6 +10,7 @@ from typing import Any
 
 from netdsl.ir.decimals import decimal
 from netdsl.ir.dim import Dim
+from netdsl.ir.sequences import is_list, is_tuple
 
 # What an expression evaluates to: int, float, bool, str, Dim (a symbolic number), tuple (a size
 # with its parts), list; layers and tensors are the elaborator's and never reach an op, except
@@ -66,8 +67,9 @@ def param(
     metadata = {"kind": kind, "doc": doc, "named": named, "told": told, "tries": tuple(tries)}
     if default is REQUIRED:
         return field(metadata=metadata)
-    if isinstance(default, list):
-        return field(default_factory=lambda: tuple(default), metadata=metadata)
+    if is_list(default):
+        made = tuple(default)
+        return field(default_factory=lambda: made, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -102,7 +104,7 @@ def _text(value: object) -> str:
 
 
 def _size(value: object) -> int | tuple[int, ...]:
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(_whole(part) for part in value)
     return _whole(value)
 
@@ -114,7 +116,7 @@ def _symbolic(value: object) -> object:
 def _symbolic_size(value: object) -> object:
     if isinstance(value, FromValue):
         return value
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(_symbolic(part) for part in value)
     return _symbolic(value)
 
@@ -127,14 +129,14 @@ def _fraction(value: object) -> Fraction:
 
 
 def _scale(value: object) -> Fraction | tuple[Fraction, ...]:
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(_fraction(part) for part in value)
     return _fraction(value)
 
 
 def _list_of(convert: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
     def convert_list(value: object) -> tuple[Any, ...]:
-        if not isinstance(value, list):
+        if not is_list(value):
             raise Mismatch(f"{show(value)} is not a list")
         return tuple(convert(item) for item in value)
 
@@ -188,6 +190,13 @@ SHOWN_ITEMS = 8
 
 def show(value: object, depth: int = 0) -> str:
     """A compile-time value as it would be written, long ones cut short."""
+    if is_tuple(value):
+        parts = tuple(map(_whole_part, value))
+        if len(parts) > 1 and all(isinstance(p, int) and p > 0 for p in parts):
+            return "x".join(map(str, parts))
+        return _show_items(parts, depth)
+    if is_list(value):
+        return _show_items(value, depth)
     match value:
         case bool():
             return "true" if value else "false"
@@ -195,20 +204,15 @@ def show(value: object, depth: int = 0) -> str:
             return "none"
         case Fraction():
             return decimal(value)
-        case tuple() if any(isinstance(part, Fraction) and _is_whole(part) for part in value):
-            return show(tuple(int(p) if _is_whole(p) else p for p in value), depth)
         case str():
             return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}..."'
-        case tuple() if len(value) > 1 and all(isinstance(p, int) and p > 0 for p in value):
-            return "x".join(map(str, value))
-        case tuple() | list():
-            return _show_items(value, depth)
         case _:
             return str(value)
 
 
-def _is_whole(part: object) -> bool:
-    return isinstance(part, Fraction) and part.denominator == 1
+def _whole_part(part: object) -> object:
+    is_whole = isinstance(part, Fraction) and part.denominator == 1
+    return int(part) if is_whole else part  # type: ignore[arg-type]
 
 
 def _show_items(items: tuple[object, ...] | list[object], depth: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from errno import EFBIG, EINVAL
@@ -14,10 +14,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import get_annotations, isfunction
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard, cast
 from zlib import crc32
 
 from netdsl.diagnostics.reading import MAX_BYTES, TOO_LARGE
+from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import PLUGGED, Op, builtin_layers, registry
 from netdsl.ops.facts import KINDS, Work
@@ -35,7 +36,7 @@ Plugin: TypeAlias = "str | Path | ModuleType | type[Op]"
 
 
 @contextmanager
-def plugged(plugins: Sequence[Plugin]) -> Iterator[None]:
+def plugged(plugins: Sequence[Plugin]) -> Generator[None]:
     """The layers of plug-ins are layers of the language within. Raises `PluginError`."""
     if not plugins:
         yield
@@ -152,8 +153,8 @@ def installed(name: str) -> type[Op] | None:
     with contained(
         lambda error: f"can't load layer `{name}` of {points[0].value}: {_reason(error)}"
     ):
-        found = points[0].load()
-    ops = [found] if isinstance(found, type) else layers_of(found)
+        found: object = points[0].load()
+    ops = [cast(type[Op], found)] if isinstance(found, type) else layers_of(cast(Plugin, found))
     for op in ops:
         check_layer(op)
         if op.name == name:
@@ -175,10 +176,10 @@ def check_layer(op: type[Op]) -> None:
     contain(op, METHODS)
 
 
-def _mistake(op: type[Op]) -> str:
+def _mistake(op: type) -> str:
     from netdsl.syntax.lexing import WORDS
 
-    if not issubclass(op, Op):
+    if not is_layer(op):
         return "this is no subclass of `netdsl.ops.Op`"
     if not NAME.fullmatch(op.name) or op.name.upper() in WORDS - {"NAME"}:
         return f"`{op.name}` can't be a name: small letters, digits, `_`, no word of the language"
@@ -213,7 +214,7 @@ def _is_truth(fact: object) -> bool:
 
 def are_texts(fact: object) -> bool:
     """Whether it is a tuple of texts."""
-    return isinstance(fact, tuple) and all(map(_is_text, fact))
+    return is_tuple(fact) and all(map(_is_text, fact))
 
 
 FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -232,7 +233,7 @@ FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 def check_types(op: Op, results: object) -> None:
     """Whether a shape rule gave what it has to. Raises `PluginError`."""
-    if isinstance(results, tuple) and all(isinstance(part, Tensor) for part in results):
+    if is_tuple(results) and all(isinstance(part, Tensor) for part in results):
         return
     raise PluginError(f"{place(type(op))}: `infer` gives a tuple of tensors, not {results!r}")
 

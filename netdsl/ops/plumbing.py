@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from netdsl.ir.condition import divides
 from netdsl.ir.dim import Dim, Size, ceil_div
+from netdsl.ir.sequences import is_list
 from netdsl.ops.axes import (
     AXIS,
     along,
@@ -53,7 +54,7 @@ class Identity(Op):
 
 
 def _count_or_sizes(value: object) -> object:
-    if isinstance(value, list):
+    if is_list(value):
         return tuple(INT.convert(item) for item in value)
     try:
         return INT.convert(value)
@@ -90,7 +91,7 @@ class Split(_Cutting):
     parts: int | tuple[int, ...] = param(
         COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
     )
-    axis: int | str = param(AXIS, "the axis that is cut", "channels")
+    axis: int | str = param(AXIS, "the axis that is cut", "channels", tries=("channels", 0, -1, 1))
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs

@@ -1,36 +1,33 @@
-"""Pooling: windows that slide, windows that adapt to a size, and pooling over the whole map."""
+"""Pooling by windows that slide."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import gcd, prod
-from typing import ClassVar
+from math import prod
+from typing import ClassVar, cast
 
-from netdsl.ir.dim import Size, ceil_div
+from netdsl.ir.dim import Size
 from netdsl.ops.axes import (
     MAX_KERNEL,
     at_least,
     axis_name,
     changed,
-    is_fixed,
     links,
     need_float,
     per_axis,
     spatial_rank,
     total,
 )
-from netdsl.ops.base import BINS, Op, Rules, Tensors, Window, Windows, elements, written
-from netdsl.ops.cells import Product, Reads, binned, fixed, slid, whole
-from netdsl.ops.facts import Bins, Edges, by, kernel_words
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, written
+from netdsl.ops.cells import Product, Reads, fixed, slid
+from netdsl.ops.facts import Sliding
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import bands, padded
+from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
-from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, keywords
+from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe
 
 Parts = tuple[int, ...]
-SETTINGS = (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
-"""What a sliding window is made of, and what it is where a pool does not have it."""
 
 
 def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> Size:
@@ -63,33 +60,51 @@ class _Pool(Op):
     family: ClassVar[str] = "pooling"
     border: ClassVar[str] = ""
 
-    def _sizes(
-        self, inputs: Tensors, rules: Rules, settings: dict[str, object], ceil: bool
-    ) -> list[Size]:
+    holds_window: ClassVar[bool] = False
+    """Whether PyTorch wants the map of three axes to hold a window before it is padded."""
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        (x,) = inputs
+        sizes = self._sizes(inputs, rules)
+        if self.holds_window and x.rank == 4:
+            _check_volume(x.spatial, self._parts(3, rules)["kernel"], rules)
+        return (x.with_shape(x.channels, *sizes),)
+
+    def _windows(self) -> Sliding:
+        windows = self.sliding()
+        assert windows is not None
+        return windows
+
+    def _parts(self, rank: int, rules: Rules) -> dict[str, Parts]:
+        """What the windows are made of, an axis each."""
+        windows = self._windows()
+        own = windows.kernel, windows.stride, windows.padding, windows.dilation
+        named = zip(("kernel", "stride", "padding", "dilation"), own, strict=True)
+        return {at: cast(Parts, per_axis(value, rank, rules, at)) for at, value in named}
+
+    def _sizes(self, inputs: Tensors, rules: Rules) -> list[Size]:
         (x,) = inputs
         need_float(x, rules, self.name)
-        rank = spatial_rank(x, rules, self.name)
-        parts = {at: per_axis(value, rank, rules, at) for at, value in settings.items()}
+        rank, ceil = spatial_rank(x, rules, self.name), self._windows().ceil_mode
+        parts = self._parts(rank, rules)
         for at, values in parts.items():
-            at_least(values, 0 if at == "padding" else 1, rules, at)  # type: ignore[arg-type]
-        zeros, ones = (0,) * rank, (1,) * rank
+            at_least(values, 0 if at == "padding" else 1, rules, at)
         sizes: list[Size] = []
         for axis, size in enumerate(x.spatial):
-            k, s = parts["kernel"][axis], parts["stride"][axis]
-            p, d = parts.get("padding", zeros)[axis], parts.get("dilation", ones)[axis]
-            if p > k // 2:  # type: ignore[operator]
+            k, s, p, d = (values[axis] for values in parts.values())
+            if p > k // 2:
                 rules.refuse(
                     "padding",
                     f"padding {p} is more than half of the kernel {k}",
                     code="bad-argument",
                     help=self._more_padding(),
                 )
-            made = pooled(size, k, s, p, d, ceil)  # type: ignore[arg-type]
+            made = pooled(size, k, s, p, d, ceil)
             rules.require(
                 made >= 1,
                 "kernel",
                 f"the {axis_name(rank, axis)} {size} is too small for a window of {k}",
-                notes=(_formula(size, k, s, p, d, ceil, made),),  # type: ignore[arg-type]
+                notes=(_formula(size, k, s, p, d, ceil, made),),
                 help="a smaller window, or a larger map: fewer steps with a stride before it",
             )
             sizes.append(made)
@@ -105,68 +120,51 @@ class _Pool(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells of each window that lie in the map; padding has no values."""
         (x,) = inputs
-        settings = (getattr(self, at, default) for at, default in SETTINGS)
-        parts = [per_axis(s, x.rank - 1, Rules(), "setting") for s in settings]
-        if max(parts[0]) > MAX_KERNEL:
+        parts = self._parts(x.rank - 1, Rules()).values()
+        ceil = self._windows().ceil_mode
+        if max(next(iter(parts))) > MAX_KERNEL:
             return None
         along: list[Size] = []
         for n, k, s, p, d in zip(x.spatial, *parts, strict=True):
-            along.append(links(n, _room(k, s, p, d, self.ceil_mode), k, s, p, d))  # type: ignore[attr-defined]
+            along.append(links(n, _room(k, s, p, d, ceil), k, s, p, d))
         return total(along) * x.channels
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         (x,) = inputs
-        settings = (getattr(self, at, default) for at, default in SETTINGS)
-        parts = [per_axis(s, x.rank - 1, Rules(), "setting") for s in settings]
+        parts = self._parts(x.rank - 1, Rules()).values()
         axes = (
             slid(cells, size, k, s, p, d)
             for cells, size, k, s, p, d in zip(wanted[1:], fixed(x.spatial), *parts, strict=True)
         )
         return [(0, (wanted[0], *axes))]
 
-    def _windows(self, inputs: Tensors, *settings: object) -> Windows:
-        rank = inputs[0].rank - 1
-        kernel, stride, padding, dilation = (
-            per_axis(s, rank, Rules(), "setting") for s in settings
-        )
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
+        parts = self._parts(inputs[0].rank - 1, Rules()).values()
         return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)  # type: ignore[operator,arg-type]
-            for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
+            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)
+            for k, s, p, d in zip(*parts, strict=True)
         )
 
     def _recipe(self, rank: int, module: str, call: str, settings: Keywords) -> TorchModule:
-        args = (From(self.kernel, "kernel"),)  # type: ignore[attr-defined]
+        args = (From(self._windows().kernel, "kernel"),)
         said = TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
         return TorchModule(f"nn.{module}{rank}d", args, settings, call=said)
 
     def _stride(self) -> Keywords:
         """PyTorch's default stride is the kernel as well."""
-        stride, kernel = self.stride, self.kernel  # type: ignore[attr-defined]
-        return changed(stride=(From(stride, "stride"), kernel))
+        windows = self._windows()
+        return changed(stride=(From(windows.stride, "stride"), windows.kernel))
 
-    def _slide(
-        self,
-        to: Lowering,
-        op: str,
-        x: OnnxValue,
-        settings: dict[str, object],
-        ceil: bool,
-        *,
-        is_padded: bool = False,
-    ) -> OnnxValue:
+    def _slide(self, to: Lowering, op: str, x: OnnxValue, *, is_padded: bool = False) -> OnnxValue:
         """A sliding pool; `is_padded` where its padding is in `x` already.
 
         The last, partial window of ceil mode is padding at the end, which every runtime and
         ONNX's own shape inference read alike.
         """
         rank = len(x.shape) - 2
-        found = {at: per_axis(value, rank, Rules(), at) for at, value in settings.items()}
-        parts: dict[str, Parts] = {"padding": (0,) * rank, "dilation": (1,) * rank, **found}  # type: ignore[dict-item]
-        kernel, stride, before, dilation = (
-            parts[at] for at in ("kernel", "stride", "padding", "dilation")
-        )
+        kernel, stride, before, dilation = self._parts(rank, Rules()).values()
         after = before
-        if ceil:
+        if self._windows().ceil_mode:
             pairs = zip(kernel, stride, before, dilation, strict=True)
             after = tuple(min(p + s - 1, d * (k - 1)) for k, s, p, d in pairs)
         if is_padded:
@@ -206,19 +204,6 @@ class MaxPool(_Pool):
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
 
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        settings: dict[str, object] = {
-            "kernel": self.kernel,
-            "stride": self.stride,
-            "padding": self.padding,
-            "dilation": self.dilation,
-        }
-        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
-        return (inputs[0].with_shape(inputs[0].channels, *sizes),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return self._windows(inputs, self.kernel, self.stride, self.padding, self.dilation)
-
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         settings = self._stride() + changed(
             padding=(From(self.padding, "padding"), 0),
@@ -228,13 +213,7 @@ class MaxPool(_Pool):
         return self._recipe(inputs[0].rank - 1, "MaxPool", "max_pool", settings)
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        settings: dict[str, object] = {
-            "kernel": self.kernel,
-            "stride": self.stride,
-            "padding": self.padding,
-            "dilation": self.dilation,
-        }
-        return self._slide(to, "MaxPool", to.inputs[0], settings, self.ceil_mode)
+        return self._slide(to, "MaxPool", to.inputs[0])
 
 
 @dataclass(frozen=True)
@@ -246,6 +225,7 @@ class AvgPool(_Pool):
     """
 
     name: ClassVar[str] = "avgpool"
+    holds_window: ClassVar[bool] = True
     title: ClassVar[str] = "avg pool"
     gives: ClassVar[str] = "mean"
     elsewhere: ClassVar[str] = "avgpool averagepool averagepooling"
@@ -255,21 +235,6 @@ class AvgPool(_Pool):
     padding: int | Parts = param(SIZE, "cells of zero on each side", 0)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
     count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True, told=None)
-
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
-        settings: dict[str, object] = {
-            "kernel": self.kernel,
-            "stride": self.stride,
-            "padding": self.padding,
-        }
-        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
-        if x.rank == 4:
-            _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
-        return (x.with_shape(x.channels, *sizes),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return self._windows(inputs, self.kernel, self.stride, self.padding, 1)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         settings = self._stride() + changed(
@@ -282,17 +247,10 @@ class AvgPool(_Pool):
     def onnx(self, to: Lowering) -> OnnxValue:
         """What ceil mode adds beyond the padding never counts, so padding that counts is apart."""
         (x,) = to.inputs
-        settings: dict[str, object] = {
-            "kernel": self.kernel,
-            "stride": self.stride,
-            "padding": self.padding,
-        }
         if self.count_include_pad:
             padding = per_axis(self.padding, to.tensors[0].rank - 1, Rules(), "padding")
             x = padded(to, x, [(n, n) for n in padding])
-        return self._slide(
-            to, "AveragePool", x, settings, self.ceil_mode, is_padded=self.count_include_pad
-        )
+        return self._slide(to, "AveragePool", x, is_padded=self.count_include_pad)
 
 
 def _check_volume(spatial: tuple[Size, ...], kernel: Parts, rules: Rules) -> None:
@@ -314,27 +272,25 @@ class LpPool(_Pool):
     """
 
     name: ClassVar[str] = "lppool"
+    holds_window: ClassVar[bool] = True
     title: ClassVar[str] = "Lp pool"
     gives: ClassVar[str] = "p-norm"
     elsewhere: ClassVar[str] = "lppool"
 
-    p: float = param(FLOAT, "the power; 1 gives the sum of each window", told="p = {}")
+    p: float = param(
+        FLOAT,
+        "the power; 1 gives the sum of each window",
+        told="p = {}",
+        tries=(1.0, 2.0, 3.0, 0.0),
+    )
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
         if self.p == 0:
             rules.refuse("p", "the power can't be 0", code="bad-argument")
-        settings: dict[str, object] = {"kernel": self.kernel, "stride": self.stride}
-        sizes = self._sizes(inputs, rules, settings, self.ceil_mode)
-        if x.rank == 4:
-            _check_volume(x.spatial, per_axis(self.kernel, 3, rules, "kernel"), rules)
-        return (x.with_shape(x.channels, *sizes),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return self._windows(inputs, self.kernel, self.stride, 0, 1)
+        return super().infer(inputs, rules)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
@@ -349,197 +305,6 @@ class LpPool(_Pool):
         rank = to.tensors[0].rank - 1
         kernel = per_axis(self.kernel, rank, Rules(), "kernel")
         powers = to.node("Pow", [x, to.number(self.p)])
-        settings: dict[str, object] = {"kernel": self.kernel, "stride": self.stride}
-        mean = self._slide(to, "AveragePool", powers, settings, self.ceil_mode)
+        mean = self._slide(to, "AveragePool", powers)
         summed = to.node("Mul", [mean, to.number(float(prod(kernel)))])
         return to.node("Pow", [summed, to.number(1.0 / self.p)])
-
-
-def bin_edges(size: int, bins: int) -> Edges:
-    """PyTorch's adaptive bins: bin i covers `[i*size // bins, ceil((i + 1)*size / bins))`."""
-    return tuple((i * size // bins, -(-(i + 1) * size // bins)) for i in range(bins))
-
-
-def bin_links(size: Size, bins: Size) -> Size | None:
-    """The cells in all of the adaptive bins of an axis; neighbours share one where they overlap."""
-    assert isinstance(bins, int)
-    if isinstance(size, int):
-        return size + bins - gcd(size, bins)
-    if bins > MAX_KERNEL:
-        return None
-    shared = (ceil_div(i * size, bins) - i * size // bins for i in range(1, bins))
-    return sum(shared, size)
-
-
-@dataclass(frozen=True)
-class _Adaptive(Op):
-    """What the adaptive pools share: bin i of n covers `[i*in // n, ceil((i + 1)*in / n))`."""
-
-    family: ClassVar[str] = "pooling"
-    kind: ClassVar[str] = ""
-
-    size: int | Parts = param(SIZE, "size of the result", told=None)
-
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
-        need_float(x, rules, self.name)
-        parts = per_axis(self.size, spatial_rank(x, rules, self.name), rules, "size")
-        at_least(parts, 1, rules, "size")
-        return (x.with_shape(x.channels, *parts),)
-
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
-        pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        counts = [bin_links(size, made) for size, made in pairs]
-        known = [count for count in counts if count is not None]
-        return total(known) * inputs[0].channels if len(known) == len(counts) else None
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        """Regular only where the result's size divides the map's; one bin is all of an axis."""
-        found: list[Window | None] = []
-        for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
-            regular = isinstance(size, int) and isinstance(made, int) and size % made == 0
-            window = Window(size // made, Fraction(size // made)) if regular else BINS  # type: ignore[operator,arg-type]
-            found.append(None if made == 1 and size != 1 else window)
-        return tuple(found)
-
-    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        sizes = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
-        return [(0, (wanted[0], *(binned(*pair) for pair in sizes)))]
-
-    def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins:
-        sizes = zip(fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
-        return Bins((tuple(bin_edges(*pair) for pair in sizes),), self.gives)
-
-    def headline(self, inputs: Tensors) -> str:
-        return f"{self.title} {kernel_words(self.size, len(inputs[0].spatial))}"
-
-    def brief(self, inputs: Tensors, outputs: Tensors) -> str:
-        return self.headline(inputs)
-
-    def says(self, inputs: Tensors, outputs: Tensors) -> str:
-        if set(outputs[0].spatial) == {1}:
-            return f"{self.gives} of each map"
-        bins = f"{by(outputs[0].spatial)} bins"
-        same = inputs[0].spatial == outputs[0].spatial
-        return f"{bins} of one pixel" if same else f"{self.gives} of {bins}"
-
-    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        rank = inputs[0].rank - 1
-        args = (From(self.size, "size"),)
-        kind = self.kind
-        ones = all(n == 1 for n in outputs[0].spatial)
-        if rank == 2 and not ones and not is_fixed(inputs[0].spatial):
-            return TorchModule(f"Adaptive{kind}Pool", args, helper="adaptive")
-        call = TorchCall(f"F.adaptive_{kind.lower()}_pool{rank}d", (In(0), *args))
-        return TorchModule(f"nn.Adaptive{kind}Pool{rank}d", args, call=call)
-
-    def onnx(self, to: Lowering) -> OnnxValue:
-        """Windows of equal size where they divide the map, else bands, an axis after the other."""
-        (x,) = to.inputs
-        kind = self.kind.lower()
-        spatial, made = to.tensors[0].spatial, to.results[0].spatial
-        if all(n == 1 for n in made):
-            axes = to.ints(*range(2, len(x.shape)))
-            reduce = "ReduceMax" if kind == "max" else "ReduceMean"
-            return to.node(reduce, [x, axes], to.result(), keepdims=1)
-        pairs = zip(fixed(spatial), fixed(made), strict=True) if is_fixed(spatial) else ()
-        factors = [divmod(size, count) for size, count in pairs]
-        if factors and not any(rest for _, rest in factors):
-            kernel = [factor for factor, _ in factors]
-            op = "MaxPool" if kind == "max" else "AveragePool"
-            return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
-        for axis, count in enumerate(made, 2):
-            assert isinstance(count, int)
-            x = bands(to, x, axis, count, kind)
-        return x
-
-
-class AdaptiveMaxPool(_Adaptive):
-    """The largest value of each of `size` windows, which overlap where they must.
-
-    adaptive_maxpool(6): [256, 13, 13] -> [256, 6, 6]
-    adaptive_maxpool(2x3): [8, H, W] -> [8, 2, 3]
-    """
-
-    name: ClassVar[str] = "adaptive_maxpool"
-    title: ClassVar[str] = "max pool to"
-    gives: ClassVar[str] = "max"
-    elsewhere: ClassVar[str] = "adaptivemaxpool adaptivemaxpooling"
-    kind: ClassVar[str] = "Max"
-
-
-class AdaptiveAvgPool(_Adaptive):
-    """The mean of each of `size` windows, which overlap where they must.
-
-    adaptive_avgpool(7x7): [512, H, W] -> [512, 7, 7]
-    adaptive_avgpool(1): [8, 5] -> [8, 1]
-    """
-
-    name: ClassVar[str] = "adaptive_avgpool"
-    title: ClassVar[str] = "avg pool to"
-    gives: ClassVar[str] = "mean"
-    elsewhere: ClassVar[str] = "adaptiveavgpool adaptiveaveragepooling"
-    kind: ClassVar[str] = "Avg"
-
-
-class _Global(Op):
-    """What the global pools share: one number a channel."""
-
-    family: ClassVar[str] = "pooling"
-    method: ClassVar[str] = ""
-    onnx_operator: ClassVar[str] = ""
-
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
-        need_float(x, rules, self.name)
-        spatial_rank(x, rules, self.name)
-        return (x.with_shape(x.channels),)
-
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return elements(inputs)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        return None
-
-    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        return [(0, (wanted[0], *whole(inputs[0].spatial)))]
-
-    def says(self, inputs: Tensors, outputs: Tensors) -> str:
-        return f"{self.gives} of each map"
-
-    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        axes = tuple(range(-(inputs[0].rank - 1), 0))
-        return TorchCall(self.method, (In(0),), keywords(dim=axes))
-
-    def onnx(self, to: Lowering) -> OnnxValue:
-        axes = to.ints(*range(2, len(to.inputs[0].shape)))
-        return to.node(self.onnx_operator, [*to.inputs, axes], to.result(), keepdims=0)
-
-
-class GlobalMaxPool(_Global):
-    """The largest value of each channel.
-
-    global_maxpool: [512, H, W] -> [512]
-    """
-
-    name: ClassVar[str] = "global_maxpool"
-    title: ClassVar[str] = "global max pool"
-    gives: ClassVar[str] = "max"
-    elsewhere: ClassVar[str] = "globalmaxpooling gmp"
-    method: ClassVar[str] = ".amax"
-    onnx_operator: ClassVar[str] = "ReduceMax"
-
-
-class GlobalAvgPool(_Global):
-    """The mean of each channel.
-
-    global_avgpool: [1024, 7, 7] -> [1024]
-    global_avgpool: [8, 4, 4, 4] -> [8]
-    """
-
-    name: ClassVar[str] = "global_avgpool"
-    title: ClassVar[str] = "global avg pool"
-    gives: ClassVar[str] = "mean"
-    elsewhere: ClassVar[str] = "globalaveragepooling globalavgpool gap"
-    method: ClassVar[str] = ".mean"
-    onnx_operator: ClassVar[str] = "ReduceMean"

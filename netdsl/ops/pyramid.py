@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from netdsl.ir.condition import all_of
 from netdsl.ir.dim import Size, ceil_div
+from netdsl.ops.adaptive_pool import bin_edges, bin_links
 from netdsl.ops.axes import at_least, axis_name, known_channels, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.cells import Indices, Product, Reads, binned, fixed, reshaped, slid
@@ -14,7 +15,6 @@ from netdsl.ops.facts import Bins, Edges
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import INTS, choice, param
-from netdsl.ops.pool import bin_edges, bin_links
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
@@ -12,7 +12,7 @@ from netdsl.ir.drift import steady
 from netdsl.ops.axes import axis_name, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
-from netdsl.ops.facts import Storage
+from netdsl.ops.facts import SizeText, Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -133,9 +133,7 @@ class Pad(Op):
         )
         return [(0, (wanted[0], *axes))]
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         """Amounts that depend on sizes are long, and the result's shape tells them."""
         if not any(isinstance(value, Dim) for _, value in self.settings()):
             return super().told(inputs, outputs, size)
@@ -216,7 +214,7 @@ class Crop(_Cropping):
 
 @dataclass(frozen=True)
 class CenterCrop(_Cropping):
-    """Keeps `size` cells in the middle of each axis; an odd rest leaves one more at the end.
+    """Keeps the middle `size` cells of each axis; where the rest is odd, the end loses one more.
 
     center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
     """

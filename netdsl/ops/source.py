@@ -1,8 +1,7 @@
-"""The op behind a `weight` line: a learned value that depends on no input."""
+"""The op behind a `weight` line: a parameter tensor, which depends on no input."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import check_weight
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.cells import Product, Reads
-from netdsl.ops.facts import by
+from netdsl.ops.facts import SizeText, by
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INTS, param
 from netdsl.ops.recipe import From, TorchRecipe, TorchWeight
@@ -32,9 +31,7 @@ class Weight(Op):
         check_weight(self.shape, rules, "shape")
         return (Tensor(self.shape, "float32", batched=False),)
 
-    def told(
-        self, inputs: Tensors, outputs: Tensors, size: Callable[[Size], str] = str
-    ) -> tuple[str, ...]:
+    def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (by(self.shape),)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:

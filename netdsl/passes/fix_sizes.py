@@ -9,7 +9,8 @@ from typing import Any, cast
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
-from netdsl.ir.graph import Argument, Graph, Kind, Layer, Scope, Value
+from netdsl.ir.graph import Argument, Graph, Layer, Value
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import Op, Refusal, types_of
 from netdsl.ops.rule import by_rule
 
@@ -27,7 +28,6 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():
         scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
-        _name_channels(scope)
     conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
     requirements = tuple(
         replace(requirement, condition=condition)
@@ -67,25 +67,14 @@ def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
     layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
 
 
-def _name_channels(scope: Scope) -> None:
-    """The first axis of a map in another order may have become a number, as in a fresh build."""
-    if scope.kind is not Kind.BLOCK or len(scope.inputs) != 1 or "in_channels" in scope.arguments:
-        return
-    first = scope.inputs[0].type.shape[:1]
-    if first and isinstance(first[0], int):
-        scope.arguments["in_channels"] = Argument(first[0])
-
-
 def _fix_argument(argument: Argument, sizes: Mapping[str, int]) -> Argument:
     return replace(argument, value=_fixed(argument.value, sizes))
 
 
 def _fixed(value: object, sizes: Mapping[str, int]) -> object:
     """A setting with its sizes fixed: a size, or a list or tuple with sizes in it."""
-    match value:
-        case Dim():
-            return substitute(value, sizes)
-        case tuple() | list():
-            return type(value)(_fixed(part, sizes) for part in value)
-        case _:
-            return value
+    if isinstance(value, Dim):
+        return substitute(value, sizes)
+    if is_sequence(value):
+        return type(value)(_fixed(part, sizes) for part in value)
+    return value

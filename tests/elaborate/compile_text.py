@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Diagnostic, Sink, Source
+from netdsl.driver import check_for_backends
 from netdsl.elaborate import elaborate, load_program
 from netdsl.ir.graph import Graph
 
@@ -11,7 +12,7 @@ def build(text: str, **options: object) -> tuple[Graph | None, tuple[Diagnostic,
     """The graph of the only net in a text (None if it has errors), and all diagnostics."""
     sink = Sink()
     unit = load_program(Source("test.net", text), None, (), sink)
-    graph = elaborate(unit, sink, **options) if unit else None  # type: ignore[arg-type]
+    graph = elaborate(unit, sink, check=check_for_backends, **options) if unit else None  # type: ignore[arg-type]
     return graph, sink.diagnostics
 
 

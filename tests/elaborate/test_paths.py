@@ -6,8 +6,11 @@ import pytest
 
 from netdsl.analyses.dims import Dims
 from netdsl.backends.torch.holders import DICT_ATTRIBUTES
+from netdsl.backends.torch.reserved import MODULE_ATTRIBUTES, why_taken
 from netdsl.backends.torch.tree import SEQUENTIAL_ATTRIBUTES
-from netdsl.ir.attributes import MODULE_ATTRIBUTES, why_taken
+from netdsl.diagnostics import DiagnosticError
+from netdsl.graph_builder import GraphBuilder
+from netdsl.ir.paths import NEVER_COUNTED
 from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, paths
 
 
@@ -121,6 +124,39 @@ def test_attributes_of_modules_are_those_of_pytorch() -> None:
     }
     words = {kind: {n for n in names if not n.startswith("_")} for kind, names in extra.items()}
     assert words == {nn.Sequential: SEQUENTIAL_ATTRIBUTES, nn.ModuleDict: DICT_ATTRIBUTES}
+
+
+def test_a_counter_makes_no_name_that_a_module_has() -> None:
+    assert {name for name in MODULE_ATTRIBUTES if name[-1].isdigit()} == NEVER_COUNTED
+    before = "block Bfloat { relu -> conv(3, 1) }"
+    graph = graph_of(chain("repeat 16 { Bfloat }", before=before))
+    numbers = [*range(1, 16), 17]
+    assert paths(graph)[1::2] == [f"bfloat{number}.conv1" for number in numbers]
+
+
+def test_what_a_module_cannot_have_is_told_beside_other_mistakes_once_each() -> None:
+    before = "block U(k: int) { to: conv(k, 1) -> half: relu }"
+    stages = "eval: { U(3) -> U(4) } -> nope -> s: { a.train: relu }"
+    _, diagnostics = build(chain(stages, before=before))
+    told = [(d.code, d.message.split("`")[1]) for d in diagnostics]
+    assert told == [
+        ("name-taken", "to"), ("name-taken", "half"), ("name-taken", "eval"),
+        ("unknown-layer", "nope"),
+    ]  # fmt: skip
+    _, diagnostics = build(
+        net("    layer cuda = U(3)\n    output y = x -> cuda -> cuda", before=before)
+    )
+    assert [d.message.split("`")[1] for d in diagnostics] == ["to", "half", "cuda"]
+
+
+def test_a_network_made_by_calls_has_no_label_either_that_a_module_cannot_have() -> None:
+    builder = GraphBuilder("A")
+    value = builder.layer("conv", builder.input("x", [3, 8, 8]), 4, 1, label="forward")
+    builder.output("y", value)
+    with pytest.raises(DiagnosticError) as caught:
+        builder.build()
+    assert [d.code for d in caught.value.diagnostics] == ["name-taken"]
+    assert "`forward`" in caught.value.diagnostics[0].message
 
 
 @pytest.mark.parametrize(

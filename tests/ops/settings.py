@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from random import Random
 
@@ -52,7 +53,7 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
     values: dict[str, object] = {}
     for parameter in parameters(op):
         values[parameter.name] = _setting(op, parameter, values, random)
-    if op.name == "upsample" and values["scale"] is not None and random.random() < 0.9:
+    if values.get("scale") is not None and random.random() < 0.9:  # a factor or a size
         values["size"] = None
     made = op(**values)
     return made, _inputs(made, random)
@@ -64,16 +65,8 @@ def _setting(
     default = parameter.default
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
-    if op.name == "lppool" and parameter.name == "p":
-        return random.choice([1.0, 2.0, 3.0, 0.0])
-    if op.name == "attention" and parameter.name == "dropout":
-        return random.choice([0.0, 0.5, 1.5])
-    if op.name == "split" and parameter.name == "axis":
-        return random.choice(["channels", 0, -1, 1])
-    if op.name == "lrn" and parameter.name == "size":
-        return random.choice([1, 2, 3, 5, 0])
-    if parameter.name == "std" and op.name != "normalize":
-        return random.choice([None, None, None, None, None, None, 0.01, 0.0])
+    if parameter.tries:
+        return random.choice(parameter.tries)
     choices = OWN.get(parameter.name)
     if parameter.kind.words and parameter.name not in OWN:
         return random.choice(parameter.kind.words)
@@ -94,10 +87,13 @@ def _setting(
 def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     least, most = op.arity
     count = least if most == least else random.choice([1, 2, 2, 3])
-    dtype = "int64" if op.name == "embedding" and random.random() < 0.8 else "float32"
+    row = re.search(r": (\w+ )?\[([^\]]*)\]", type(op).__doc__ or "")  # the first example's input
+    counts = row is not None and row[1] is not None
+    dtype = "int64" if counts and random.random() < 0.8 else "float32"
     rank = random.choice(RANKS)
-    if op.name in ("attention", "window_attention") and random.random() < 0.8:
-        rank = 2 if op.name == "attention" else 3
+    tokens = op.channels_at == -1 and not op.matrix and not counts
+    if row is not None and tokens and random.random() < 0.8:
+        rank = row[2].count(",") + 1
     first = _shape(rank, random)
     shapes = [first]
     for _ in range(count - 1):
@@ -108,7 +104,7 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    if isinstance(getattr(op, "size", None), FromValue):
+    if op.size_inputs():
         same = random.random() < 0.8
         shapes.append(_shape(rank if same else random.choice(RANKS), random))
     return tuple(Tensor(shape, dtype) for shape in shapes)

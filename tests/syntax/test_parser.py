@@ -7,9 +7,12 @@ from time import process_time
 import pytest
 
 from netdsl.diagnostics import Sink, Source
+from netdsl.diagnostics.pages import page
 from netdsl.elaborate import Unit
 from netdsl.lints.silence import check_directives, spoken
 from netdsl.syntax import ast, grammar_text, parse
+from netdsl.syntax.lexing import WORDS
+from netdsl.syntax.parser import machine
 
 
 def tree(text: str) -> ast.File:
@@ -191,6 +194,13 @@ def test_inputs_and_parameters_of_blocks() -> None:
 )
 def test_mistakes(text: str, expected: list[str]) -> None:
     assert errors(text) == expected
+
+
+def test_every_keyword_of_the_grammar_may_be_a_label_and_is_on_the_page_of_reserved_words() -> None:
+    terminals = {t.name: t.pattern.value for t in machine()[0].terminals}
+    keywords = {name for name, value in terminals.items() if value.isalpha() and value.islower()}
+    assert {"IF", "REPEAT", "TRUE"} < keywords == WORDS - {"NAME"}
+    assert all(f"`{terminals[name]}`" in page("reserved-word").meaning for name in keywords)
 
 
 def test_the_grammar_has_no_conflict() -> None:

@@ -1,4 +1,4 @@
-"""What some nodes cost: learned numbers and multiply-adds."""
+"""What some nodes cost: parameters and multiply-adds."""
 
 from __future__ import annotations
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from netdsl.backends.torch.classes import Instance, ModuleClass
+from netdsl.backends.torch.formulas import FUNCTIONS, python_text, variables
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Hole, built, holes, literal
 from netdsl.backends.torch.python_names import variable
-
-SAFE = {"min": min, "max": max, "abs": abs, "round": round, "int": int, "float": float,
-        "len": len, "sum": sum}  # fmt: skip
+from netdsl.ir.formula import Formula
 
 
-def resolve(found: ModuleClass, taken: Collection[str]) -> None:
+def resolve(owner: ModuleClass, taken: Collection[str]) -> None:
     """Decide the class's parameters, the text of each hole, and each instance's arguments.
 
     No parameter has a name of `taken`, which the source needs for its classes and imports.
     The classes of its parts must have been resolved. Every text is checked to give the right
     value in every instance; what has none becomes a parameter.
     """
-    for instance in found.instances:
+    for instance in owner.instances:
         _spell_parts(instance)
-    rows = [_instance_holes(instance) for instance in found.instances]
-    scopes = [_names(instance, taken) for instance in found.instances]
-    resolver = _Resolver(found, scopes, taken)
+    rows = [_instance_holes(instance) for instance in owner.instances]
+    scopes = [_names(instance, taken) for instance in owner.instances]
+    resolver = _Resolver(owner, scopes, taken)
     columns = list(zip(*rows, strict=True)) if rows[0] else []
     for column in columns:
         resolver.hinted(column)
@@ -39,17 +37,17 @@ def _spell_parts(instance: Instance) -> None:
 
     def spell(part: Built) -> Expr:
         child = part.instance
-        made = child.of
-        assert made is not None
-        values = made.values[made.instances.index(child)]
+        built_class = child.of
+        assert built_class is not None
+        values = built_class.values[built_class.instances.index(child)]
         arguments = child.scope.arguments
         args: list[Hole] = []
-        for name in made.parameters:
-            said = arguments.get(name)
-            text = said.text if said is not None and said.value == values[name] else None
-            args.append(Hole(values[name], text, name))
-        keys = tuple("" if name == "in_channels" else name for name in made.parameters)
-        return Bracket(made.name, tuple(args), keys)
+        for name in built_class.parameters:
+            passed = arguments.get(name)
+            formula = passed.formula if passed and passed.value == values[name] else None
+            args.append(Hole(values[name], formula, name))
+        keys = tuple("" if name == "in_channels" else name for name in built_class.parameters)
+        return Bracket(built_class.name, tuple(args), keys)
 
     for index, attribute in enumerate(instance.attributes):
         value = built(attribute.value, spell)
@@ -65,29 +63,32 @@ def _names(instance: Instance, taken: Collection[str]) -> dict[str, object]:
 
     Those that Python does not take as parameters are left out: no text may speak of them.
     """
-    bound = instance.scope.home().arguments
-    return {n: argument.value for n, argument in bound.items() if variable(n, taken) == n}
+    home = instance.scope.home()
+    bound = {name: argument.value for name, argument in home.arguments.items()}
+    if home.channels is not None:
+        bound.setdefault("in_channels", home.channels)
+    return {name: value for name, value in bound.items() if variable(name, taken) == name}
 
 
 class _Resolver:
     def __init__(
-        self, found: ModuleClass, scopes: Sequence[Mapping[str, object]], taken: Collection[str]
+        self, owner: ModuleClass, scopes: Sequence[Mapping[str, object]], taken: Collection[str]
     ) -> None:
-        self.found, self.scopes, self.taken = found, scopes, taken
+        self.owner, self.scopes, self.taken = owner, scopes, taken
         self.texts: list[str | None] = []
         self.candidates: dict[str, tuple[object, ...]] = {}
         self.values: dict[str, tuple[object, ...]] = {}
 
     def hinted(self, column: Sequence[Hole]) -> None:
-        """A literal where all agree, else the hint if it is right everywhere."""
+        """A literal where all agree, else a formula that is right everywhere."""
         values = tuple(hole.value for hole in column)
         if all(_same(value, values[0]) for value in values):
             self.texts.append(literal(values[0]))
             return
-        for text in dict.fromkeys(hole.text for hole in column):
-            if text is not None and self._gives(text, values):
+        for text, formula in {python_text(hole.formula): hole.formula for hole in column}.items():
+            if text is not None and formula is not None and self._gives(text, values):
                 self.texts.append(text)
-                self._take(text, values)
+                self._take(text, formula, values)
                 return
         self.texts.append(None)
 
@@ -111,28 +112,28 @@ class _Resolver:
         self.texts[index] = unique
 
     def finish(self) -> None:
-        order = {name: i for i, name in enumerate(self.found.instances[0].scope.home().arguments)}
+        order = {name: i for i, name in enumerate(self.owner.instances[0].scope.home().arguments)}
         names = sorted(self.values, key=lambda n: (n != "in_channels", order.get(n, 99)))
-        self.found.parameters = names
-        self.found.texts = [text or "" for text in self.texts]
-        self.found.values = [
-            {name: self.values[name][i] for name in names} for i in range(len(self.found.instances))
+        self.owner.parameters = names
+        self.owner.texts = [text or "" for text in self.texts]
+        self.owner.values = [
+            {name: self.values[name][i] for name in names} for i in range(len(self.owner.instances))
         ]
-        self.found.annotations = {name: _annotation(self.values[name]) for name in names}
+        self.owner.annotations = {name: _annotation(self.values[name]) for name in names}
 
     def _gives(self, text: str, values: Sequence[object]) -> bool:
         for names, value in zip(self.scopes, values, strict=True):
             try:
-                said = eval(text, {"__builtins__": SAFE}, dict(names))
+                result = eval(text, {"__builtins__": FUNCTIONS}, dict(names))
             except Exception:
                 return False
-            if not _same(said, value):
+            if not _same(result, value):
                 return False
         return True
 
-    def _take(self, text: str, values: tuple[object, ...]) -> None:
+    def _take(self, text: str, formula: Formula, values: tuple[object, ...]) -> None:
         self.candidates.setdefault(text, values)
-        for name in re.findall(r"[A-Za-z_]\w*", text):
+        for name in variables(formula):
             if name in self.scopes[0] and name not in self.values:
                 self.values[name] = tuple(names[name] for names in self.scopes)
                 self.candidates.setdefault(name, self.values[name])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from netdsl.backends.torch.formulas import python_text
 from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, flat, literal
 from netdsl.backends.torch.sizes import At, size_text
 from netdsl.ir.dim import Dim
+from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Node
 from netdsl.ops.recipe import (
     Code,
@@ -44,7 +46,7 @@ class Speaker:
         node: Node,
         inputs: Sequence[Expr],
         at_hand: Sequence[At],
-        channels: str | None = None,
+        channels: Formula | None = None,
         together: Expr | None = None,
     ) -> None:
         self.node, self.inputs, self.at_hand = node, list(inputs), at_hand
@@ -161,7 +163,7 @@ class Speaker:
         if any(part != value.default for part in parts):
             return False
         argument = self.node.layer.arguments.get(inner.field) if isinstance(inner, From) else None
-        text = argument.text if argument else None
+        text = python_text(argument.formula) if argument else None
         return text is None or not re.search(
             r"[A-Za-z_]", text.replace("True", "").replace("False", "")
         )
@@ -195,9 +197,9 @@ class Speaker:
         if isinstance(value, Dim):
             return self._value(value)
         argument = self.node.layer.arguments.get(field)
-        text = argument.text if argument else None
-        text = self.channels if field in ARGUMENT_NAMES else text
-        return Hole(value, text, ARGUMENT_NAMES.get(field, field))
+        formula = argument.formula if argument else None
+        formula = self.channels if field in ARGUMENT_NAMES else formula
+        return Hole(value, formula, ARGUMENT_NAMES.get(field, field))
 
     def _size_of(self, index: int, axis: int, times: int, over: int, plus: int) -> Expr:
         pieces: list[Expr] = [operand(self.inputs[index]), f".shape[{axis}]"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line
@@ -12,6 +13,7 @@ from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, fla
 from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe
 from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
+from netdsl.ir.formula import IN_CHANNELS, Formula, total
 from netdsl.ir.graph import Kind, Node, Scope, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.recipe import TorchModule, TorchWeight
@@ -76,7 +78,7 @@ class ModuleClass:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
-def channels_text(node: Node) -> str | None:
+def entering_channels(node: Node) -> Formula | None:
     """The channels that enter a node, over the parameters of the block it stands in, if known."""
     if not node.inputs:
         return None
@@ -84,18 +86,19 @@ def channels_text(node: Node) -> str | None:
     return _channels(node.inputs[0], home, 20)
 
 
-def _channels(value: Value, home: Scope, depth: int) -> str | None:
+def _channels(value: Value, home: Scope, depth: int) -> Formula | None:
     if len(home.inputs) == 1 and value is home.inputs[0]:
-        return "in_channels" if "in_channels" in home.arguments else None
+        return None if home.channels is None else IN_CHANNELS
     node = value.producer
     if node is None or depth == 0 or node.scope.home() is not home:
         return None
     for field_name in "channels", "features":
         if field_name in node.layer.arguments:
-            return node.layer.arguments[field_name].text
+            return node.layer.arguments[field_name].formula
     if op_of(node).joined_axis(value.type.rank) is not None:
-        texts = [_channels(v, home, depth - 1) for v in node.inputs]
-        return None if None in texts else " + ".join(t for t in texts if t)
+        joined = [_channels(v, home, depth - 1) for v in node.inputs]
+        known = [formula for formula in joined if formula is not None]
+        return reduce(total, known) if len(known) == len(joined) else None
     keeps = len(node.inputs) == 1 and node.inputs[0].type.shape[:1] == value.type.shape[:1]
     return _channels(node.inputs[0], home, depth - 1) if keeps else None
 
@@ -168,8 +171,8 @@ class Collector:
         assert isinstance(said, TorchModule | TorchWeight)
         if isinstance(said, TorchModule) and said.helper:
             self.helpers.add((said.helper, said.target))
-        hint = channels_text(node)
-        return Speaker(node, ["x"] * len(node.inputs), (), hint).constructor(said)
+        channels = entering_channels(node)
+        return Speaker(node, ["x"] * len(node.inputs), (), channels).constructor(said)
 
     def module(self, scope: Scope) -> Expr:
         """The expression that makes the module of a labelled scope."""

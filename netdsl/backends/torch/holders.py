@@ -8,7 +8,7 @@ from itertools import pairwise
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, literal
 from netdsl.backends.torch.members import Member, is_attribute, is_weight
 from netdsl.backends.torch.python_names import is_plain
-from netdsl.ir.attributes import why_taken
+from netdsl.backends.torch.reserved import why_taken
 from netdsl.ir.graph import Graph, Node
 
 DICT_ATTRIBUTES = frozenset(["clear", "items", "keys", "pop", "update", "values"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from netdsl.backends.torch.texts import quoted
+from netdsl.ir.formula import Formula
 
 if TYPE_CHECKING:
     from netdsl.backends.torch.classes import Instance
@@ -19,12 +20,12 @@ SIGNS = (" + ", " - ", " * ")
 class Hole:
     """A literal that may differ between instances of a class.
 
-    `text` says it in Python over the block's parameters (unchecked), `name` is what a constructor
+    `formula` says it over the block's parameters (unchecked), `name` is what a constructor
     argument for it would be called.
     """
 
     value: object
-    text: str | None
+    formula: Formula | None
     name: str
 
 

@@ -7,15 +7,14 @@ import keyword
 from collections.abc import Collection, Iterable
 from unicodedata import normalize
 
+from netdsl.backends.torch.formulas import FUNCTIONS
 from netdsl.backends.torch.helper_code import own_names, plugin_names
 from netdsl.backends.torch.members import recipe
 from netdsl.ir.graph import Graph
 from netdsl.ops.recipe import TorchModule
 
 IMPORTED = frozenset(["Tensor", "OrderedDict", "NamedTuple", "F", "nn", "torch"])
-FUNCTIONS = frozenset(
-    ["abs", "float", "getattr", "int", "isinstance", "len", "max", "min", "round", "sum", "super"]
-)
+CALLED = frozenset([*FUNCTIONS, "getattr", "isinstance", "super"])
 """What generated source calls of Python's own, which no variable may hide."""
 
 
@@ -70,7 +69,7 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
         clean = f"_{clean.strip('_')}"
     if clean == "_" or clean[0].isdigit():
         clean = f"v{clean}"
-    if keyword.iskeyword(clean) or clean == "self" or clean in FUNCTIONS or clean in taken:
+    if keyword.iskeyword(clean) or clean == "self" or clean in CALLED or clean in taken:
         clean = f"{clean}_"
     found, number = clean, 1
     while found in taken:

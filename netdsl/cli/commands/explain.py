@@ -13,7 +13,7 @@ from netdsl.elaborate.suggest import asked, near
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="All pages, as Markdown.")
 def command(code: str | None, everything: bool) -> None:
-    """Tell what an error or warning means, with an example and its mended form; without CODE, list
+    """Tell what an error or warning means, with an example and its correction; without CODE, list
     them.
 
     \b

@@ -46,7 +46,7 @@ OPTIONS = [
     rename_option,
     init_option,
     click.option("--seed", type=Whole(0, 2**64 - 1), default=0, show_default=True,
-                 help="Draws the weights where no file is given."),
+                 help="Seed of the random weights, where no file is given."),
     click.option("--batch", metavar="N", type=Whole(1, MOST_SAMPLES),
                  help="A fixed number of samples."),
     click.option("--opset", metavar="N", type=Whole(1), default=OPSET, show_default=True,

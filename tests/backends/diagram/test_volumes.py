@@ -29,7 +29,7 @@ from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.pool import AdaptiveMaxPool
+from netdsl.ops.adaptive_pool import AdaptiveMaxPool
 from netdsl.ops.pyramid import Spp
 from tests import examples
 from tests.backends.diagram.checks import cuts, overlapping

@@ -68,7 +68,7 @@ def block_lines(unit: Unit, axes: ChannelAxes) -> list[str]:
     """What a closed block does: its main layers in order, and its skip."""
     joined = concat_parts(unit)
     if joined:
-        return ["+".join(map(str, joined)) + " ch" * (axes.of(unit.outputs[0]) == 0)]
+        return ["+".join(map(str, joined)) + " ch" * (axes.of(unit.parts[-1].node.output) == 0)]
     skip, aside = _skip(unit)
     shown = [part for part in unit.parts if not aside.intersection(part.nodes)]
     said = _told(_words(shown))
@@ -185,7 +185,7 @@ def concat_parts(unit: Unit) -> list[int]:
 
 def channels_joined(node: Node) -> list[int]:
     """Channels of each input of a concat along the channels."""
-    if op_of(node).joined_axis(node.output.type.rank) != 0 or len(node.inputs) < 2:
+    if op_of(node).joined_axis(node.outputs[0].type.rank) != 0 or len(node.inputs) < 2:
         return []
     parts = [value.type.shape[0] for value in node.inputs if value.type.shape]
     return [p for p in parts if isinstance(p, int)] if len(parts) == len(node.inputs) else []

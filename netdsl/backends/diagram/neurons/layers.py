@@ -10,6 +10,7 @@ from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
 from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
+from netdsl.ops.axes import is_fixed
 from netdsl.ops.base import op_of, types_of
 from netdsl.ops.cells import one
 from netdsl.ops.facts import Storage, Work
@@ -101,9 +102,10 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
 
 def _folds(node: Node) -> bool:
     """Whether each number of its result comes from the same number of what comes in, alone."""
-    shape = shape_of(node.outputs[0])
-    if not op_of(node).in_place or shape != shape_of(node.inputs[0]):
+    given, made = node.inputs[0].type.shape, node.outputs[0].type.shape
+    if not op_of(node).in_place or made != given or not is_fixed(made):
         return False
+    shape = shape_of(node.outputs[0])
     try:
         ends = (one((0,) * len(shape)), one(tuple(size - 1 for size in shape)))
         return all(reads(node, cell) == [(0, cell)] for cell in ends)

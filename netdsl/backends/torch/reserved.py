@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from netdsl.diagnostics import Diagnostic
+from netdsl.ir.graph import Graph, Node
+
 MODULE_ATTRIBUTES = frozenset(
     ["T_destination", "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers",
      "_call_impl", "_compiled_call_impl", "_forward_hooks", "_forward_hooks_always_called",
@@ -35,3 +40,14 @@ def why_taken(part: str) -> str:
     if part.startswith("__") and part.endswith("__") and len(part) > 4:
         return f"Python keeps names such as `{part}` for itself, so no layer can be called so"
     return ""
+
+
+def check_labels(graph: Graph) -> Iterator[Diagnostic]:
+    """An error for each part of a label that no part of a module can be called."""
+    for child in (child for scope in graph.root.scopes() for child in scope.children):
+        is_first = child.layer.calls[0] is child if isinstance(child, Node) else not child.shares
+        for part in child.label.split(".") if is_first else ():
+            reason = why_taken(part)
+            if reason:
+                other = f"another label: `{part.strip('_') or 'name'}_`"
+                yield Diagnostic("name-taken", reason, child.span, help=(other,))

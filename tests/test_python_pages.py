@@ -1,7 +1,8 @@
-"""docs/walkthrough.md: every block runs, in order, and prints what follows it."""
+"""Pages with Python: every block runs, in order, and prints what follows it."""
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -13,15 +14,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "walkthrough.md"
-PICTURE = ROOT / "docs" / "walkthrough.svg"
+API = ROOT / "docs" / "python.md"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```(?:text|python generated)\n.*?```\n)?", re.DOTALL)
 
 
 def printed(code: str, names: dict[str, Any]) -> str:
-    """What a block prints, in the names that the blocks before it left."""
+    """What a block prints, run as a file, in the names that the blocks before it left."""
+    Path("model.py").write_text(code, encoding="utf-8")
+    linecache.checkcache()  # messages show the calls that they are about
     out = StringIO()
     with redirect_stdout(out):
-        exec(compile(code, PAGE.name, "exec"), names)
+        exec(compile(code, "model.py", "exec"), names)
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -40,25 +43,32 @@ def parts(page: str, names: dict[str, Any]) -> Iterator[str]:
     yield page[end:]
 
 
+@pytest.mark.parametrize("page", [PAGE, API], ids=lambda page: page.stem)
 def test_every_block_prints_what_follows_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
     (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path)
-    kept = PAGE.read_text(encoding="utf-8")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    kept = page.read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     made = "".join(parts(kept, names))
-    picture = (tmp_path / "docs" / PICTURE.name).read_bytes()
     if request.config.getoption("--bless"):
-        PAGE.write_text(made, encoding="utf-8")
-        PICTURE.write_bytes(picture)
-        return
-    assert kept == made, "run pytest --bless"
-    assert PICTURE.read_bytes() == picture
+        page.write_text(made, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == made, "run pytest --bless"
+    for picture in (tmp_path / "docs").iterdir():
+        if request.config.getoption("--bless"):
+            (ROOT / "docs" / picture.name).write_bytes(picture.read_bytes())
+        assert (ROOT / "docs" / picture.name).read_bytes() == picture.read_bytes()
 
 
-def test_the_phases_are_those_of_the_driver() -> None:
+def test_the_phases_are_those_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks one by one give what `loads` gives, and call what it calls."""
+    monkeypatch.chdir(tmp_path)
     import netdsl
     from netdsl.ir.printer import graph_text
 
