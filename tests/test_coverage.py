@@ -81,6 +81,7 @@ def test_what_is_missing_is_found() -> None:
     assert "bmm" not in EXPLAINED
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name", ["resnet18", "convnext_tiny", "maxvit_t", "shufflenet_v2_x0_5", "swin_v2_t", "vit_b_16"]
 )

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from netdsl.cli import main
 from netdsl.files import ASIDE
+from tests.sampling import FULL
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 20
@@ -223,7 +224,7 @@ def check_mutated(data: bytes, path: Path) -> str:
 def test_random_bytes_and_mutations(tmp_path: Path) -> None:
     generator = random.Random(7)
     texts = [p.read_text() for p in sorted((ROOT / "examples").glob("*.net"))]
-    for number in range(250):
+    for number in range(250 if FULL else 125):
         check_mutated(mutated(texts, generator), tmp_path / f"m{number}.net")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -24,11 +25,13 @@ from tests.ops.factors import oracle  # noqa: E402
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 COUNT, PARTS = 96, 8
+EACH_PART = [pytest.param(n, marks=pytest.mark.xdist_group(f"legal {n}")) for n in range(PARTS)]
 LARGEST = 24
 
 
+@lru_cache(2 * COUNT)
 def built(seed: int, *, symbolic: bool) -> netdsl.Network:
-    """A legal network; whatever is said against it is a fault."""
+    """A legal network, for all tests of its part; whatever is said against it is a fault."""
     network = netdsl.loads(legal_network(seed, symbolic=symbolic), allow=WARNINGS)
     assert not network.warnings, seed
     return network
@@ -148,19 +151,19 @@ def check_symbolic(network: netdsl.Network, seed: int) -> None:
             torch.testing.assert_close(mine, other, msg=lambda m: f"seed {seed}: {m}")
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_the_module_computes_what_the_graph_says(part: int) -> None:
     for seed, network in networks(part, symbolic=False):
         check_fixed(network, seed)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_one_module_computes_it_at_all_sizes(part: int) -> None:
     for seed, network in networks(part, symbolic=True):
         check_symbolic(network, seed)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_weights_are_those_of_the_graph(part: int) -> None:
     for seed, network in networks(part, symbolic=True):
         module = network.torch(seed=0)
@@ -173,7 +176,7 @@ def test_weights_are_those_of_the_graph(part: int) -> None:
         assert sum(p.numel() for p in module.parameters()) == network.summary().parameters
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_training_outputs(part: int) -> None:
     for seed, network in networks(part, symbolic=False):
         module = network.torch(seed=0).train()

@@ -88,6 +88,7 @@ def test_what_an_inception_module_saves() -> None:
     assert naive.macs / row["macs"] > 2.4
 
 
+@pytest.mark.in_turn("depth")
 @pytest.mark.parametrize("name", ["googlenet", "resnet18", "densenet121", "unet16", "hourglass"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_blocks_add_up(name: str, depth: int) -> None:

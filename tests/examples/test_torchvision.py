@@ -145,6 +145,7 @@ def runs(model: Any, height: int, width: int) -> bool:
     return True
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_sizes_are_those_that_torchvision_takes(name: str) -> None:
     least, contract = MODELS[name].least, network(name).sizes

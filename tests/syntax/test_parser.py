@@ -242,6 +242,7 @@ LONG = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_text_is_read_in_time_that_grows_with_it(name: str) -> None:
     """Far above what is needed; what was quadratic took minutes."""

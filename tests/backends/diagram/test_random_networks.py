@@ -32,7 +32,7 @@ from tests.generator import random_net
 from tests.legal_networks import legal_network
 from tests.sampling import FULL, some
 
-COUNT = int(os.environ.get("NETDSL_RANDOM_NETWORKS", "160")) // 5
+COUNT = int(os.environ.get("NETDSL_RANDOM_NETWORKS", "120")) // 5
 PARTS = 4
 FIRST = 7_000
 """Seeds that no other test uses."""

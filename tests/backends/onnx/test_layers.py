@@ -33,7 +33,7 @@ from tests.ops.factors import oracle  # noqa: E402
 from tests.ops.realise import make_module, realise  # noqa: E402
 from tests.sampling import FULL  # noqa: E402
 
-CASES = 1000 if FULL else int(os.environ.get("NETDSL_CASES", 60))
+CASES = 1000 if FULL else int(os.environ.get("NETDSL_CASES", 40))
 SPAN = Span(Source("layer", "layer"), 0, 5)
 FEATURES_LAST = {"attention", "window_attention", "linear", "layernorm"}
 CLOSE = {"lppool": 1e-4}  # roots of small sums

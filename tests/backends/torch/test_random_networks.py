@@ -16,7 +16,7 @@ from tests.generator import random_net
 
 torch = pytest.importorskip("torch")
 
-COUNT = int(os.environ.get("NETDSL_RANDOM_NETWORKS", "160"))
+COUNT = int(os.environ.get("NETDSL_RANDOM_NETWORKS", "120"))
 
 
 def build(seed: int, symbolic: bool):
