@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from netdsl.version import __version__
+
 if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, DiagnosticError
     from netdsl.driver import load, loads
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from netdsl.network import Network
     from netdsl.ops.plugins import PluginError
 
-__version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
     "DiagnosticError",

@@ -8,9 +8,9 @@ from pkgutil import iter_modules
 
 import click
 
-from netdsl import __version__
 from netdsl.cli import commands
 from netdsl.cli.shell import Group
+from netdsl.version import __version__
 
 
 class Commands(Mapping[str, click.Command]):

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 import click
 
-from netdsl import __version__
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.diagnostics.reading import reason
 from netdsl.diagnostics.render import render_text
 from netdsl.files import OverwriteError, check_not_read, write_whole
 from netdsl.ops.faults import PRINTS, PluginError, is_interrupt, told
 from netdsl.ops.plugins import is_plugin
+from netdsl.version import __version__
 
 WRONG_FILE, WRONG_CALL = 1, 2
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from netdsl import __version__
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx import protobuf
 from netdsl.backends.onnx.half import to_half
@@ -22,6 +21,7 @@ from netdsl.backends.weights.numbers import Weights, weights_of
 from netdsl.diagnostics import Diagnostic
 from netdsl.files import drafting, leads_to
 from netdsl.ir.graph import Graph
+from netdsl.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
