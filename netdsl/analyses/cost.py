@@ -8,7 +8,8 @@ from math import prod
 from typing import cast
 
 from netdsl.analyses.memory import Memory, memory
-from netdsl.analyses.receptive_field import Field, Reach, ReceptiveFields
+from netdsl.analyses.reach import Field, Reach
+from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value

@@ -6,7 +6,7 @@ import numpy as np
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, field, hull, shape_of
-from netdsl.analyses.receptive_field import Axis, Field, Reach, Rule
+from netdsl.analyses.reach import Axis, Field, Reach, Rule
 from netdsl.analyses.sights import Sight, TooMany, View, sights
 from netdsl.ir.graph import Graph, Input, Value
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import netdsl
-from netdsl.analyses.receptive_field import Reach, ReceptiveFields
+from netdsl.analyses.reach import Reach
+from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sights import sights
 from netdsl.lints import WARNINGS
 from tests.analyses.field_networks import Irregular, built

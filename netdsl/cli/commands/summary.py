@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from netdsl.analyses.cost import Row, Summary
-from netdsl.analyses.receptive_field import Reach
+from netdsl.analyses.reach import Reach
 from netdsl.analyses.table import LAYER, NUMBERS, TITLES, end_lines, two_lines_each
 from netdsl.cli.numerals import Whole
 from netdsl.cli.options import Chosen, network_options

@@ -8,7 +8,8 @@ from itertools import pairwise
 from math import prod
 
 from netdsl.analyses.links import Product, UnknownLinks, count, field, hull, shape_of
-from netdsl.analyses.receptive_field import Field, ReceptiveFields
+from netdsl.analyses.reach import Field
+from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.backends.diagram.blocks.labels import layer_label, tail
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import framed
