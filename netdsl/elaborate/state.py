@@ -13,7 +13,8 @@ from netdsl.elaborate.size_of_body import BodySizes
 from netdsl.ir.builder import Builder, Site
 from netdsl.ir.graph import Kind, Scope, Value
 from netdsl.ir.history import histories
-from netdsl.ops.base import Op, Refusal
+from netdsl.ops.base import Op
+from netdsl.ops.refusal import Refusal
 from netdsl.syntax import ast
 
 MAX_NODES = 200_000

@@ -32,7 +32,6 @@ from netdsl.ops.base import (
     POINTWISE,
     UNKNOWN,
     Op,
-    Refusal,
     Rules,
     Tensors,
     Window,
@@ -77,6 +76,7 @@ from netdsl.ops.recipe import (
     TorchRecipe,
     keywords,
 )
+from netdsl.ops.refusal import Refusal
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

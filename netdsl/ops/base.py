@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
+from typing import ClassVar, NoReturn, cast
 
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
@@ -27,23 +27,12 @@ from netdsl.ops.facts import (
     setting_words,
     stride_words,
 )
+from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FromValue, Kind, Same, show
 from netdsl.ops.recipe import TorchRecipe
-
-if TYPE_CHECKING:
-    from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.refusal import Refusal
 
 Tensors = tuple[Tensor, ...]
-
-
-class Refusal(Exception):
-    """A stage that no size makes legal; `at` names the field or input at fault (`in`, `in[1]`)."""
-
-    def __init__(
-        self, at: str, message: str, *, code: str, notes: tuple[str, ...], help: str
-    ) -> None:
-        super().__init__(message)
-        self.at, self.message, self.code, self.notes, self.help = at, message, code, notes, help
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 
 from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor
-from netdsl.ops.base import Refusal
+from netdsl.ops.refusal import Refusal
 
 OnnxAttribute: TypeAlias = int | float | str | list[int] | list[float]
 

@@ -11,7 +11,8 @@ from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Op, Refusal, types_of
+from netdsl.ops.base import Op, types_of
+from netdsl.ops.refusal import Refusal
 from netdsl.ops.rule import by_rule
 
 

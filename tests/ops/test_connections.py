@@ -16,10 +16,11 @@ from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.adaptive_pool import AdaptiveAvgPool
-from netdsl.ops.base import Op, Refusal, Rules
+from netdsl.ops.base import Op, Rules
 from netdsl.ops.conv import Conv
 from netdsl.ops.pool import MaxPool
 from netdsl.ops.recipe import TorchModule
+from netdsl.ops.refusal import Refusal
 from netdsl.ops.resample import Upsample
 from tests.ops.settings import random_case
 from tests.sampling import FULL

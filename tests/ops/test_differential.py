@@ -13,8 +13,9 @@ from netdsl.ir.condition import holds
 from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
-from netdsl.ops.base import Refusal, Rules
+from netdsl.ops.base import Rules
 from netdsl.ops.recipe import TorchModule
+from netdsl.ops.refusal import Refusal
 from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from netdsl.ops import registry
-from netdsl.ops.base import Refusal, Rules
+from netdsl.ops.base import Rules
 from netdsl.ops.cells import count, fixed, is_in, one, size_of, union, whole
 from netdsl.ops.recipe import TorchModule
+from netdsl.ops.refusal import Refusal
 from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")

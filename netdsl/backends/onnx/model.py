@@ -18,8 +18,9 @@ from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value, WeightSpec
 from netdsl.ir.tensor import BYTES
 from netdsl.ops.answers import check_onnx
-from netdsl.ops.base import Op, Refusal
+from netdsl.ops.base import Op
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
+from netdsl.ops.refusal import Refusal
 
 BATCH_NAMES = ("N", "batch", "batch_size")
 

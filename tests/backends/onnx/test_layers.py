@@ -13,7 +13,8 @@ from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.tensor import Tensor
 from netdsl.network import Network
 from netdsl.ops import registry
-from netdsl.ops.base import Op, Refusal
+from netdsl.ops.base import Op
+from netdsl.ops.refusal import Refusal
 from netdsl.ops.rule import by_rule
 from tests.ops.settings import random_case
 
