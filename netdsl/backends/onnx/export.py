@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx import protobuf
+from netdsl.backends.onnx.builder import onnx_model
 from netdsl.backends.onnx.half import to_half
-from netdsl.backends.onnx.model import Model, Stored, onnx_model
+from netdsl.backends.onnx.model import Model, Stored
 from netdsl.backends.onnx.options import ExportError, Options
 from netdsl.backends.onnx.protobuf import IR_VERSIONS
 from netdsl.backends.onnx.ranges import MOST_SAMPLES, check_constants, is_batch

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from netdsl.backends.onnx.sizes import SizeTable
 from netdsl.ir.condition import All, AnyOf, Compare, Truth
 from netdsl.ir.dim import Size
 from netdsl.ops.lowering import OnnxConstant, OnnxNode, OnnxValue
-
-if TYPE_CHECKING:
-    from netdsl.backends.onnx.model import Builder
 
 COMPARISONS = {
     "==": "Equal",
@@ -22,16 +19,16 @@ COMPARISONS = {
 }
 
 
-def guarded(builder: Builder, contract: Truth) -> list[OnnxValue]:
+def guarded(table: SizeTable, contract: Truth) -> list[OnnxValue]:
     """The inputs, unchanged, where the contract holds; each of them, as one may be read first.
 
     Their shapes are read from lists by an index that is 0 then, and else outside of the list.
     """
-    inputs = builder.model.inputs
+    inputs = table.inputs
     conditions = [contract, *_agreements(inputs)]
     if all(condition is True for condition in conditions):
         return list(inputs)
-    holds = _Guard(builder)
+    holds = _Guard(table)
     truth = holds.all(conditions)
     index = holds.node("Where", [truth, holds.ints(0), holds.ints(1)], "int64")
     return [_looked_at(holds, x, index) for x in inputs]
@@ -40,7 +37,7 @@ def guarded(builder: Builder, contract: Truth) -> list[OnnxValue]:
 def _looked_at(holds: _Guard, x: OnnxValue, index: OnnxValue) -> OnnxValue:
     """An input in the shape that it has, which is read by the index."""
     rank = len(x.shape)
-    listed = holds.builder.constant(OnnxConstant((1, rank), (0,) * rank, "int64"))
+    listed = holds.table.constant(OnnxConstant((1, rank), (0,) * rank, "int64"))
     shape = holds.node("Gather", [listed, index], "int64", (1, rank))
     flat = holds.node("Reshape", [shape, holds.ints(-1)], "int64", (rank,))
     return holds.node("Reshape", [x, flat], x.dtype, x.shape)
@@ -75,26 +72,26 @@ def _agreements(inputs: Sequence[OnnxValue]) -> list[_Axis | Truth]:
 
 
 class _Guard:
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
+    def __init__(self, table: SizeTable) -> None:
+        self.table = table
 
     def ints(self, number: int) -> OnnxValue:
-        return self.builder.constant(OnnxConstant((1,), (number,), "int64"))
+        return self.table.constant(OnnxConstant((1,), (number,), "int64"))
 
     def node(
         self, op: str, inputs: list[OnnxValue], dtype: str = "bool", shape: tuple = (1,)
     ) -> OnnxValue:
-        made = OnnxValue(self.builder.claim(f"guard/{op}"), shape, dtype)
-        self.builder.add(OnnxNode(op, [v.name for v in inputs], [made.name]), made)
+        made = OnnxValue(self.table.claim(f"guard/{op}"), shape, dtype)
+        self.table.add(OnnxNode(op, [v.name for v in inputs], [made.name]), made)
         return made
 
     def axis(self, axis: _Axis) -> OnnxValue:
         """Whether an axis has the size that it is to have."""
         name, start = axis.value.name, axis.axis
-        shape = OnnxValue(self.builder.claim("guard/Shape"), (1,), "int64")
+        shape = OnnxValue(self.table.claim("guard/Shape"), (1,), "int64")
         reads = OnnxNode("Shape", [name], [shape.name], {"start": start, "end": start + 1})
-        self.builder.add(reads, shape)
-        return self.node("Equal", [shape, self.builder.table.value(axis.size)])
+        self.table.add(reads, shape)
+        return self.node("Equal", [shape, self.table.value(axis.size)])
 
     def all(self, conditions: Sequence[_Axis | Truth]) -> OnnxValue:
         """Whether all of them hold."""
@@ -110,7 +107,7 @@ class _Guard:
         """A list of one truth value."""
         match condition:
             case Compare(operator, left, right):
-                sides = [self.builder.table.value(side) for side in (left, right)]
+                sides = [self.table.value(side) for side in (left, right)]
                 if operator == "!=":
                     return self.node("Not", [self.node("Equal", sides)])
                 return self.node(COMPARISONS[operator], sides)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from math import inf, isinf, isnan
-from typing import TYPE_CHECKING
 
+from netdsl.backends.onnx.model import Model, Stored
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Severity, Span
 from netdsl.ops.lowering import OnnxNode, OnnxValue
-
-if TYPE_CHECKING:
-    from netdsl.backends.onnx.model import Model, Stored
 
 FORMS = {"float32": "f", "float16": "e"}
 LIMITS = {"float32": "3.40282e+38", "float16": "65504"}

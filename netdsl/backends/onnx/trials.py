@@ -8,7 +8,8 @@ from math import prod
 from netdsl.analyses.cost import multiply_adds
 from netdsl.analyses.memory import memory
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.backends.onnx.model import Model, batch_name
+from netdsl.backends.onnx.builder import batch_name
+from netdsl.backends.onnx.model import Model
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import BYTES

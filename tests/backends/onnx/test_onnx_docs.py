@@ -12,7 +12,7 @@ from netdsl.ops import registry
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from netdsl.backends.onnx.model import onnx_model
+from netdsl.backends.onnx.builder import onnx_model
 from tests.backends.onnx.test_layers import one_layer, opened
 from tests.ops.settings import random_case
 
