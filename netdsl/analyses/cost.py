@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from textwrap import wrap
 from typing import cast
 
 from netdsl.analyses.memory import Memory, memory
 from netdsl.analyses.reach import Field, Reach
 from netdsl.analyses.receptive_field import ReceptiveFields
-from netdsl.analyses.table import MAX_FORMULA, SizeNames, text_of
+from netdsl.analyses.table import MAX_FORMULA, WIDTH, SizeNames, one_line_each, two_lines_each
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.sequences import is_tuple
@@ -82,7 +83,11 @@ class Summary:
     memory: Memory
 
     def __str__(self) -> str:
-        return text_of(self)
+        names = self.names()
+        lines = list(one_line_each(self.cells(names)))
+        if names and max(map(len, lines)) > WIDTH:  # known sizes take what they need
+            lines = list(two_lines_each(self.cells(names)))
+        return "\n".join([*lines, *self.end_lines(names)])
 
     def names(self) -> SizeNames | None:
         """Names for the formulas in its shapes; None where no size is open."""
@@ -133,6 +138,13 @@ class Summary:
         if self.memory.peak is not None:
             clauses.append(f"values take {self.memory.peak:,} bytes at most, at {self.memory.at}")
         return "; ".join(clauses)
+
+    def end_lines(self, names: SizeNames | None, width: int = 0) -> Iterator[str]:
+        """The totals, and what the names stand for."""
+        totals = [self.totals(names), self.more(names)]
+        legend = names.legend() if names else ""
+        for line in [*totals, f"with {legend}"] if legend else totals:
+            yield from wrap(line, width or WIDTH, subsequent_indent="  ") if names else [line]
 
 
 def counted(number: Size, names: SizeNames | None = None) -> str:

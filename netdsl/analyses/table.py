@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from netdsl.ir.dim import Atom, Dim, Size, symbol, symbols
 from netdsl.ir.factors import composed, renamed, shown
-
-if TYPE_CHECKING:
-    from netdsl.analyses.cost import Summary
 
 TITLES = ("path", "layer", "output", "neurons", "connections", "parameters", "multiply-adds",
           "receptive field")  # fmt: skip
@@ -96,27 +91,8 @@ def _pattern(text: str, own: str) -> str:
     return "".join(parts)
 
 
-def text_of(summary: Summary, width: int | None = None) -> str:
-    """The table and the totals. Without a width, known sizes take as many columns as they need."""
-    names = summary.names()
-    if width is None and names is None:
-        lines = list(_table(summary.cells()))
-    else:
-        lines = list(_table(summary.cells(names)))
-        if max(map(len, lines)) > (width or WIDTH):
-            lines = list(two_lines_each(summary.cells(names)))
-    return "\n".join([*lines, *end_lines(summary, names, width)])
-
-
-def end_lines(summary: Summary, names: SizeNames | None, width: int | None) -> Iterator[str]:
-    """The totals, and what the names stand for."""
-    totals = [summary.totals(names), summary.more(names)]
-    legend = names.legend() if names else ""
-    for line in [*totals, f"with {legend}"] if legend else totals:
-        yield from wrap(line, width or WIDTH, subsequent_indent="  ") if names else [line]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def one_line_each(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each row, in columns."""
     table = [TITLES, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:

@@ -13,7 +13,7 @@ import click
 
 from netdsl.analyses.cost import Row, Summary
 from netdsl.analyses.reach import Reach
-from netdsl.analyses.table import LAYER, NUMBERS, TITLES, end_lines, two_lines_each
+from netdsl.analyses.table import LAYER, NUMBERS, TITLES, two_lines_each
 from netdsl.cli.numerals import Whole
 from netdsl.cli.options import Chosen, network_options
 from netdsl.diagnostics.columns import clean
@@ -83,7 +83,7 @@ def _rich_table(summary: Summary) -> None:
         for cells in rows:
             table.add_row(*cells)
         console.print(table)
-    for line in end_lines(summary, names, console.width):
+    for line in summary.end_lines(names, console.width):
         console.print(clean(line), soft_wrap=True)
 
 
