@@ -12,15 +12,15 @@ from netdsl.backends.torch.python_names import variable
 from netdsl.ir.formula import Formula
 
 
-def resolve(owner: ModuleClass, taken: Collection[str]) -> None:
+def resolve(owner: ModuleClass, classes: Sequence[ModuleClass], taken: Collection[str]) -> None:
     """Decide the class's parameters, the text of each hole, and each instance's arguments.
 
     No parameter has a name of `taken`, which the source needs for its classes and imports.
-    The classes of its parts must have been resolved. Every text is checked to give the right
-    value in every instance; what has none becomes a parameter.
+    The classes of its parts, which are among `classes`, must have been resolved. Every text is
+    checked to give the right value in every instance; what has none becomes a parameter.
     """
     for instance in owner.instances:
-        _spell_parts(instance)
+        _spell_parts(instance, classes)
     rows = [_instance_holes(instance) for instance in owner.instances]
     scopes = [_names(instance, taken) for instance in owner.instances]
     resolver = _Resolver(owner, scopes, taken)
@@ -32,15 +32,13 @@ def resolve(owner: ModuleClass, taken: Collection[str]) -> None:
     resolver.finish()
 
 
-def _spell_parts(instance: Instance) -> None:
+def _spell_parts(instance: Instance, classes: Sequence[ModuleClass]) -> None:
     """Replace constructor calls by calls with a hole for each argument."""
 
     def spell(part: Built) -> Expr:
-        child = part.instance
-        built_class = child.of
-        assert built_class is not None
-        values = built_class.values[built_class.instances.index(child)]
-        arguments = child.scope.arguments
+        built_class = classes[part.module_class]
+        values = built_class.values[part.instance]
+        arguments = built_class.instances[part.instance].scope.arguments
         args: list[Hole] = []
         for name in built_class.parameters:
             passed = arguments.get(name)

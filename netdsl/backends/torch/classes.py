@@ -45,7 +45,6 @@ class Instance:
     lines: list[Line] = field(default_factory=list)
     results: list[Expr] = field(default_factory=list)
     helpers: set[tuple[str, str]] = field(default_factory=set)
-    of: ModuleClass | None = None
 
     def add(self, attribute: Attribute) -> None:
         """Append an attribute, unless it is a container that is there already."""
@@ -62,7 +61,7 @@ class Instance:
 
 @dataclass(eq=False)
 class ModuleClass:
-    """A class and the scopes that are instances of it.
+    """A class and the scopes that are instances of it; `number` is its own in the source.
 
     `parameters` are the constructor's, `texts` say each hole (in order) in terms of them,
     `values` give the arguments of each instance.
@@ -70,6 +69,7 @@ class ModuleClass:
 
     base: str
     doc: str
+    number: int
     instances: list[Instance] = field(default_factory=list)
     name: str = ""
     parameters: list[str] = field(default_factory=list)
@@ -112,23 +112,20 @@ class Collector:
         self.outline, self.training_only, self.initial = outline, training_only, initial
         self.holders, self.taken = outline.holders, taken
         self.classes: dict[tuple[str, str], ModuleClass] = {}
-        self.instances: dict[Scope, Instance] = {}
         self.helpers: set[tuple[str, str]] = set()
 
-    def instance(self, scope: Scope) -> Instance:
-        """The instance of a scope, and its class among those found so far."""
+    def instance(self, scope: Scope) -> Built:
+        """Makes the instance of a scope, and its class unless it is among those found so far."""
         made = Instance(scope)
-        self.instances[scope] = made
         access: dict[ModuleKey, Expr] = {}
         parts = list(scope.members())
         for part in _holders_first(parts):
             self._attribute(made, part, access)
         self._forward(made, parts, access)
         key = (block_name(scope.definition or scope.label or scope.kind.value), made.skeleton())
-        found = self.classes.setdefault(key, ModuleClass(key[0], scope.doc))
+        found = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
         found.instances.append(made)
-        made.of = found
-        return made
+        return Built(found.number, len(found.instances) - 1)
 
     def _attribute(self, made: Instance, part: Member, access: dict[ModuleKey, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
@@ -177,7 +174,7 @@ class Collector:
     def module(self, scope: Scope) -> Expr:
         """The expression that makes the module of a labelled scope."""
         if not is_sequential(scope, self.outline):
-            return Built(self.instance(scope))
+            return self.instance(scope)
         parts = list(scope.members())
         made = [self._part(part) for part in parts]
         if [part.label for part in parts] == [str(i) for i in range(len(parts))]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from netdsl.backends.torch.texts import quoted
 from netdsl.ir.formula import Formula
-
-if TYPE_CHECKING:
-    from netdsl.backends.torch.classes import Instance
 
 WIDTH = 88
 SIGNS = (" + ", " - ", " * ")
@@ -53,9 +50,13 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The constructor call of an instance of a class, whose parameters are not known yet."""
+    """The constructor call of an instance of a class, whose parameters are not known yet.
 
-    instance: Instance
+    Both by number: the class among those of the source, the instance among those of the class.
+    """
+
+    module_class: int
+    instance: int
 
 
 Expr: TypeAlias = str | Hole | Bracket | Joined | Built
@@ -118,8 +119,8 @@ def flat(expr: Expr) -> str:
             return expr
         case Hole():
             return "<>"
-        case Built(instance):
-            return f"<{id(instance.of)}>"
+        case Built(module_class):
+            return f"<{module_class}>"
         case Joined(pieces):
             return "".join(map(flat, pieces))
         case Bracket(head, items, _, brackets, tail):

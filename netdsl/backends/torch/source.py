@@ -47,17 +47,18 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     outline, initial = Outline(graph), Initial(graph, policy(init))
     taken = module_names(graph)
     collector = Collector(outline, _training_only(graph), initial, taken)
-    root = collector.instance(graph.root)
+    built = collector.instance(graph.root)
     classes = list(collector.classes.values())
+    root = classes[built.module_class]
     _name_classes(classes, root, class_name(graph), taken)
     taken |= {found.name for found in classes}
     for found in classes:
-        resolve(found, taken)
+        resolve(found, classes, taken)
     parts = helper_parts(collector.helpers)
     outputs = _outputs_class(graph) if len(graph.outputs) > 1 else ""
     printed = [
         _print_class(found, graph, initial.loop())
-        if root in found.instances
+        if found is root
         else _print_class(found, None, [])
         for found in classes
     ]
@@ -97,13 +98,13 @@ def _doc_line(graph: Graph) -> str:
 
 
 def _name_classes(
-    classes: Sequence[ModuleClass], root: Instance, name: str, reserved: frozenset[str]
+    classes: Sequence[ModuleClass], root: ModuleClass, name: str, reserved: frozenset[str]
 ) -> None:
     """The most frequent variant of a block gets its name, the others what sets them apart."""
     taken = set(reserved)
     by_base: dict[str, list[ModuleClass]] = {}
     for found in classes:
-        if root in found.instances:
+        if found is root:
             found.name = name
         else:
             by_base.setdefault(found.base, []).append(found)
