@@ -12,12 +12,11 @@ from netdsl.analyses.nearest import Nearest, nearest
 from netdsl.ir.condition import (
     All,
     AnyOf,
-    Compare,
     Truth,
     condition_symbols,
     holds,
 )
-from netdsl.ir.dim import evaluate
+from netdsl.ir.dim import Compare, evaluate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, GaveUp

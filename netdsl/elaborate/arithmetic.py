@@ -9,8 +9,8 @@ from math import isfinite
 from typing import Any
 
 from netdsl.elaborate.environment import Ratio
-from netdsl.ir.condition import All, AnyOf, Compare, all_of, any_of, compare, negate
-from netdsl.ir.dim import Dim, floor_div
+from netdsl.ir.condition import All, AnyOf, all_of, any_of, negate
+from netdsl.ir.dim import Compare, Dim, compare, floor_div
 from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import show
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from netdsl.diagnostics import Span
-from netdsl.ir.condition import Compare
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Compare, Size
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Value
 from netdsl.ops.base import Op

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import mul
 
-from netdsl.ir.condition import HOLDS, All, AnyOf, Compare, Truth
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, Symbol
+from netdsl.ir.condition import HOLDS, All, AnyOf, Truth
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Monomial, Size, Symbol
 
 
 class Columns:

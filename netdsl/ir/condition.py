@@ -6,35 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
-from netdsl.ir.dim import Range, Size, bounds, evaluate, is_linear, substitute, symbols
+from netdsl.ir.dim import (
+    Compare,
+    Size,
+    Undecided,
+    bounds,
+    compare,
+    evaluate,
+    is_linear,
+    substitute,
+    symbols,
+)
+from netdsl.ir.intervals import Ranges, decided
 
-Condition: TypeAlias = Union["Compare", "All", "AnyOf"]
+Condition: TypeAlias = Union[Compare, "All", "AnyOf"]
 Truth: TypeAlias = Union[bool, "Condition"]
 
 NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
-class _Undecided:
-    """Conditions have no truth value: whoever writes `if condition` gets an error, not a guess."""
-
-    def __bool__(self) -> bool:
-        raise TypeError(f"whether {self} holds depends on the sizes")
-
-
 @dataclass(frozen=True, eq=True)
-class Compare(_Undecided):
-    """`left operator right`, operator one of `== != < <= > >=`; at least one side symbolic."""
-
-    operator: str
-    left: Size
-    right: Size
-
-    def __str__(self) -> str:
-        return f"{self.left} {self.operator} {self.right}"
-
-
-@dataclass(frozen=True, eq=True)
-class All(_Undecided):
+class All(Undecided):
     """All parts hold."""
 
     parts: tuple[Condition, ...]
@@ -44,21 +36,13 @@ class All(_Undecided):
 
 
 @dataclass(frozen=True, eq=True)
-class AnyOf(_Undecided):
+class AnyOf(Undecided):
     """At least one part holds."""
 
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
         return " or ".join(str(p) for p in self.parts)
-
-
-def compare(operator: str, left: Size, right: Size) -> Compare | bool:
-    """The comparison, already decided where the two sides differ by a number or by intervals."""
-    difference = left - right
-    low, high = bounds(difference, {})
-    decided = _by_range(operator, low, high)
-    return Compare(operator, left, right) if decided is None else decided
 
 
 def equal(left: Size, right: Size) -> Compare | bool:
@@ -104,13 +88,13 @@ def any_of(*parts: Truth) -> Truth:
     return open_parts[0] if len(open_parts) == 1 else AnyOf(open_parts)
 
 
-def decide(truth: Truth, ranges: Mapping[str, Range]) -> bool | None:
+def decide(truth: Truth, ranges: Ranges) -> bool | None:
     """True or False where intervals settle it for all sizes in `ranges`, else None."""
     match truth:
         case bool():
             return truth
         case Compare(operator, left, right):
-            return _by_range(operator, *bounds(left - right, ranges))
+            return decided(operator, bounds(left - right, ranges))
         case All(parts) | AnyOf(parts):
             answers = [decide(p, ranges) for p in parts]
             settles = isinstance(truth, AnyOf)
@@ -186,20 +170,3 @@ HOLDS: dict[str, Callable[[int], bool]] = {
     ">": lambda difference: difference > 0,
     ">=": lambda difference: difference >= 0,
 }
-
-
-def _by_range(operator: str, low: int | None, high: int | None) -> bool | None:
-    """Decide `difference operator 0` when the difference lies between `low` and `high`."""
-    match operator:
-        case ">=" | "<":
-            answer = True if low is not None and low >= 0 else None
-            answer = False if high is not None and high < 0 else answer
-        case ">" | "<=":
-            answer = True if low is not None and low > 0 else None
-            answer = False if high is not None and high <= 0 else answer
-        case _:
-            apart = (low is not None and low > 0) or (high is not None and high < 0)
-            answer = True if low == 0 == high else (False if apart else None)
-    if answer is None:
-        return None
-    return answer if operator in (">=", ">", "==") else not answer

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from math import gcd
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import ClassVar, TypeAlias, Union
 from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from netdsl.ir.condition import Compare
+from netdsl.ir.intervals import (
+    Linear,
+    Range,
+    Ranges,
+    by_form,
+    by_terms,
+    decided,
+    larger,
+    linear,
+    narrower,
+    smaller,
+)
+from netdsl.ir.terms import multiplied, ordered, product_text, sum_text
 
 Size: TypeAlias = Union[int, "Dim"]
-Range: TypeAlias = tuple[int | None, int | None]
 
-LONGEST_TEXT = 4000
 MOST_MAXIMA, DEEPEST_MAXIMA = 2, 2
 """Maxima of a size, in a row and in each other, up to which its two sides are looked at apart."""
 
@@ -26,22 +34,27 @@ class Symbol:
     """A size that the caller chooses: `H` in `[3, H, W]`. At least 1."""
 
     name: str
+    is_linear: ClassVar[bool] = True
+    maxima: ClassVar[int] = 0
 
     @cached_property
     def key(self) -> str:
         return self.name
 
     @property
+    def written(self) -> str:
+        return self.name
+
+    @cached_property
     def symbols(self) -> frozenset[str]:
         return frozenset((self.name,))
 
-    @property
-    def is_linear(self) -> bool:
-        return True
+    @cached_property
+    def form(self) -> Linear | None:
+        return None
 
-    @property
-    def maxima(self) -> int:
-        return 0
+    def bounds(self, ranges: Ranges) -> Range:
+        return ranges.get(self.name, (1, None))
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,12 @@ class Floor:
         return f"floor({self.numerator}/{self.divisor})"
 
     @property
+    def written(self) -> str:
+        numerator = str(self.numerator)
+        inner = f"({numerator})" if " " in numerator else numerator
+        return f"floor({inner}/{self.divisor})"
+
+    @cached_property
     def symbols(self) -> frozenset[str]:
         return self.numerator.symbols
 
@@ -66,6 +85,17 @@ class Floor:
     @property
     def maxima(self) -> int:
         return self.numerator.maxima
+
+    @cached_property
+    def form(self) -> Linear | None:
+        return linear(self.numerator.constant, self.numerator.terms).quotient(self.divisor)
+
+    def bounds(self, ranges: Ranges) -> Range:
+        low, high = bounds(self.numerator, ranges)
+        return (
+            None if low is None else low // self.divisor,
+            None if high is None else high // self.divisor,
+        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +109,10 @@ class Maximum:
     def key(self) -> str:
         return f"max({self.left}, {self.right})"
 
+    @property
+    def written(self) -> str:
+        return self.key
+
     @cached_property
     def symbols(self) -> frozenset[str]:
         return frozenset((*symbols(self.left), *symbols(self.right)))
@@ -91,6 +125,13 @@ class Maximum:
     def maxima(self) -> int:
         sides = (side for side in (self.left, self.right) if isinstance(side, Dim))
         return 1 + max((side.maxima for side in sides), default=0)
+
+    @cached_property
+    def form(self) -> Linear | None:
+        return None
+
+    def bounds(self, ranges: Ranges) -> Range:
+        return larger(bounds(self.left, ranges), bounds(self.right, ranges))
 
 
 Atom: TypeAlias = Symbol | Floor | Maximum
@@ -139,7 +180,7 @@ class Dim:
             return found
         self = super().__new__(cls)
         self.constant, self.terms = constant, terms
-        self.text = _print(constant, terms)
+        self.text = sum_text(self.polynomial.items())
         atoms = [atom for monomial, _ in terms for atom in monomial]
         self.symbols = frozenset().union(*(atom.symbols for atom in atoms))
         self.is_linear = all(len(m) == 1 for m, _ in terms) and all(a.is_linear for a in atoms)
@@ -179,32 +220,47 @@ class Dim:
         return self - floor_div(self, divisor) * divisor
 
     def __le__(self, other: Size) -> Compare | bool:
-        return _compare("<=", self, other)
+        return compare("<=", self, other)
 
     def __lt__(self, other: Size) -> Compare | bool:
-        return _compare("<", self, other)
+        return compare("<", self, other)
 
     def __ge__(self, other: Size) -> Compare | bool:
-        return _compare(">=", self, other)
+        return compare(">=", self, other)
 
     def __gt__(self, other: Size) -> Compare | bool:
-        return _compare(">", self, other)
+        return compare(">", self, other)
 
     def __bool__(self) -> bool:
         raise TypeError(f"whether {self} is 0 depends on the sizes")
 
     def __repr__(self) -> str:
         """As a product where that is shorter; `text` has the terms."""
-        if len(self.terms) + bool(self.constant) < 2 or self.is_linear_in_atoms:
-            return self.text
-        from netdsl.ir.factors import shown
-
-        return shown(self)
+        return product_text(self.text, self.polynomial)
 
     @property
-    def is_linear_in_atoms(self) -> bool:
-        """Whether no two atoms are multiplied."""
-        return all(len(monomial) < 2 for monomial, _ in self.terms)
+    def polynomial(self) -> dict[Monomial, int]:
+        """Its terms, the constant among them where it is not 0."""
+        return dict(self.terms) | ({(): self.constant} if self.constant else {})
+
+
+class Undecided:
+    """Conditions have no truth value: whoever writes `if condition` gets an error, not a guess."""
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"whether {self} holds depends on the sizes")
+
+
+@dataclass(frozen=True, eq=True)
+class Compare(Undecided):
+    """`left operator right`, operator one of `== != < <= > >=`; at least one side symbolic."""
+
+    operator: str
+    left: Size
+    right: Size
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
 
 
 def symbol(name: str) -> Dim:
@@ -354,20 +410,31 @@ def _substitute_atom(atom: Atom, values: Mapping[str, Size], done: Done) -> Size
     return done[atom]
 
 
-def bounds(size: Size, ranges: Mapping[str, Range]) -> Range:
+def bounds(size: Size, ranges: Ranges) -> Range:
     """Numbers that `size` never falls below or exceeds (None: none known).
 
     `ranges` gives those of symbols; a symbol not in it is at least 1.
     """
-    from netdsl.ir.intervals import interval
-
     if isinstance(size, int):
         return size, size
     if ranges:
-        return interval(size, ranges)
+        return _interval(size, ranges)
     if size.range is None:
-        size.range = interval(size, {})
+        size.range = _interval(size, {})
     return size.range
+
+
+def _interval(size: Dim, ranges: Ranges) -> Range:
+    """What its terms, its linear form and the two sides of a maximum in it leave."""
+    found = by_terms(size.constant, size.terms, ranges)
+    if len(size.terms) > 1 and size.is_linear:
+        found = narrower(found, by_form(linear(size.constant, size.terms), ranges))
+    for atom, factor in maxima_of(size)[:1]:
+        left, right = sides(size, atom, factor)
+        pick = larger if factor > 0 else smaller
+        of_sides = (bounds(part, ranges) for part in (left, right, left + right))
+        found = narrower(found, pick(*of_sides))
+    return found
 
 
 def symbols(size: Size) -> frozenset[str]:
@@ -381,19 +448,12 @@ def is_linear(size: Size) -> bool:
 
 
 def _make(constant: int, terms: Mapping[Monomial, int]) -> Size:
-    kept = [(m, c) for m, c in terms.items() if c]
-    if not kept:
-        return constant
-    kept.sort(key=lambda term: _monomial_key(term[0]))
-    return Dim(constant, tuple(kept))
+    in_order = ordered(terms)
+    return Dim(constant, in_order) if in_order else constant
 
 
 def _of_atom(atom: Atom) -> Dim:
     return Dim(0, (((atom,), 1),))
-
-
-def _monomial_key(monomial: Monomial) -> tuple[int, tuple[str, ...]]:
-    return -len(monomial), tuple(atom.key for atom in monomial)
 
 
 def _combine(left: Dim, right: object, sign: int) -> Size:
@@ -410,44 +470,11 @@ def _combine(left: Dim, right: object, sign: int) -> Size:
 def _multiply(left: Dim, right: object) -> Size:
     if not isinstance(right, Dim):
         return NotImplemented
-    total: dict[Monomial, int] = {}
-    for a, c in ((), left.constant), *left.terms:
-        for b, d in ((), right.constant), *right.terms:
-            product = tuple(sorted((*a, *b), key=lambda atom: atom.key))
-            total[product] = total.get(product, 0) + c * d
+    total = multiplied(left.polynomial, right.polynomial)
     return _make(total.pop((), 0), total)
 
 
-def _compare(operator: str, left: Size, right: Size) -> Compare | bool:
-    from netdsl.ir.condition import compare
-
-    return compare(operator, left, right)
-
-
-def _print(constant: int, terms: Terms) -> str:
-    """`2*H + floor((H + 1)/2) - 3`: products first, then by name.
-
-    Of a text beyond all reading the middle is left out, with a mark that no other formula has.
-    """
-    parts: list[str] = []
-    for monomial, c in terms:
-        factors = [_parenthesised(atom) for atom in monomial]
-        if abs(c) != 1:
-            factors.insert(0, str(abs(c)))
-        parts.append(("- " if c < 0 else "+ ") + "*".join(factors))
-    if constant:
-        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant)}")
-    text = " ".join(parts)
-    text = text[2:] if text.startswith("+ ") else "-" + text[2:]
-    if len(text) <= LONGEST_TEXT:
-        return text
-    mark = blake2b(text.encode(), digest_size=8).hexdigest()
-    return f"{text[: LONGEST_TEXT // 2]} ...{mark}... {text[-LONGEST_TEXT // 4 :]}"
-
-
-def _parenthesised(atom: Atom) -> str:
-    if isinstance(atom, Floor):
-        numerator = str(atom.numerator)
-        inner = f"({numerator})" if " " in numerator else numerator
-        return f"floor({inner}/{atom.divisor})"
-    return atom.key
+def compare(operator: str, left: Size, right: Size) -> Compare | bool:
+    """The comparison, already decided where the two sides differ by a number or by intervals."""
+    answer = decided(operator, bounds(left - right, {}))
+    return Compare(operator, left, right) if answer is None else answer

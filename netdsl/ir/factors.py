@@ -3,75 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import gcd
 
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, floor_div, symbols
-
-MOST_TERMS = 64
-"""Longer sums are not taken apart."""
+from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, floor_div
+from netdsl.ir.terms import factored, shorter
 
 
-def factored(size: Dim) -> list[Size]:
-    """Factors whose product is the size, a number first if it is not 1; one factor: it is none.
-
-    A factor holds the atoms that share symbols, so `H` and `W` come apart.
-    """
-    count = len(size.terms) + bool(size.constant)
-    if not 1 < count <= MOST_TERMS or all(len(monomial) < 2 for monomial, _ in size.terms):
-        return [size]
-    numbers = [c for _, c in size.terms] + ([size.constant] if size.constant else [])
-    common = gcd(*numbers)
-    terms = {monomial: c // common for monomial, c in size.terms}
-    if size.constant:
-        terms[()] = size.constant // common
-    parts = _parts(terms)
-    found: list[Size] = [*([common] if common > 1 else []), *parts]
-    return found if _product(found) == size else [size]
-
-
-def _parts(terms: dict[Monomial, int]) -> list[Size]:
-    """The factors of a polynomial whose coefficients share no divisor."""
-    for group in _groups(terms):
-        split = _split(terms, group)
-        if split is not None:
-            return [_dim(split[0]), *_parts(split[1])]
-    return [_dim(terms)]
-
-
-def _groups(terms: dict[Monomial, int]) -> list[set[Atom]]:
-    """Atoms that share symbols, in the order of the terms; none where there is one group only."""
-    found: list[tuple[set[str], set[Atom]]] = []
-    for atom in (atom for monomial in terms for atom in monomial):
-        names, atoms = set(symbols(_of(atom))), {atom}
-        for other in [group for group in found if group[0] & names]:
-            found.remove(other)
-            names, atoms = names | other[0], atoms | other[1]
-        found.append((names, atoms))
-    return [atoms for _, atoms in found] if len(found) > 1 else []
-
-
-def _split(
-    terms: dict[Monomial, int], atoms: set[Atom]
-) -> tuple[dict[Monomial, int], dict[Monomial, int]] | None:
-    """The factor in some atoms and the rest, if the polynomial is their product."""
-    rows: dict[Monomial, dict[Monomial, int]] = {}
-    for monomial, c in terms.items():
-        own = tuple(atom for atom in monomial if atom in atoms)
-        rest = tuple(atom for atom in monomial if atom not in atoms)
-        rows.setdefault(rest, {})[own] = c
-    first = next(iter(rows.values()))
-    common = gcd(*first.values())
-    unit = {own: c // common for own, c in first.items()}
-    leading = next(iter(unit))
-    if unit[leading] < 0:
-        unit = {own: -c for own, c in unit.items()}
-    others: dict[Monomial, int] = {}
-    for monomial, row in rows.items():
-        factor, left = divmod(row.get(leading, 0), unit[leading])
-        if left or row != {own: c * factor for own, c in unit.items()}:
-            return None
-        others[monomial] = factor
-    return unit, others
+def factors_of(size: Dim) -> list[Size]:
+    """Factors whose product is the size, as `terms.factored` has them."""
+    return [_dim(factor) for factor in factored(size.polynomial)]
 
 
 def _product(parts: list[Size]) -> Size:
@@ -85,7 +24,7 @@ def _of(atom: Atom) -> Dim:
     return Dim(0, (((atom,), 1),))
 
 
-def _dim(terms: dict[Monomial, int]) -> Size:
+def _dim(terms: Mapping[Monomial, int]) -> Size:
     total: Size = terms.get((), 0)
     for monomial, c in terms.items():
         if monomial:
@@ -97,12 +36,10 @@ def shown(size: Dim, names: Mapping[Atom, Dim] | None = None) -> str:
     """The size as a product, where that is shorter than its terms; floors and maxima by name."""
     whole = renamed(size, names or {})
     assert isinstance(whole, Dim)
-    parts = factored(size)
+    parts = factors_of(size)
     if sum(isinstance(part, Dim) for part in parts) < 2:  # a number alone stays in each term
         return whole.text
-    texts = [str(renamed(part, names or {})) for part in parts]
-    product = "*".join(f"({text})" if " " in text else text for text in texts)
-    return product if len(product) < len(whole.text) else whole.text
+    return shorter(whole.text, (str(renamed(part, names or {})) for part in parts))
 
 
 def gathered(size: Size) -> Size:

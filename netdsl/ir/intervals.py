@@ -1,98 +1,76 @@
-"""The least and the greatest number that a size can be, as far as that is plain.
+"""The least and the greatest number that a sum can be, as far as that is plain.
 
-Two bounds are taken together: by intervals, part by part, and by the linear form of the size, in
+Two bounds are taken together: by intervals, part by part, and by the linear form of the sum, in
 which a floor is its quotient less a rest (`2 * floor(n/2) - n` lies between -1 and 0).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
-from weakref import WeakKeyDictionary
+from typing import Protocol, TypeAlias
 
-from netdsl.ir.dim import (
-    Atom,
-    Dim,
-    Floor,
-    Maximum,
-    Monomial,
-    Range,
-    Size,
-    Symbol,
-    bounds,
-    maxima_of,
-    sides,
-)
+Range: TypeAlias = tuple[int | None, int | None]
+"""No number is below the first or above the second; None: none is known."""
+Ranges: TypeAlias = Mapping[str, Range]
+"""Those of symbols; one that is not in it is at least 1."""
 
-Ranges = Mapping[str, Range]
+
+class Bounded(Protocol):
+    """What a product is made of: it has bounds, and a linear form where it is a quotient."""
+
+    def bounds(self, ranges: Ranges) -> Range: ...
+
+    @cached_property
+    def form(self) -> Linear | None: ...
+
+
+Product: TypeAlias = tuple[Bounded, ...]
+Products: TypeAlias = Sequence[tuple[Product, int]]
+"""Products with their factors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A sum of monomials with rational factors, plus a number between `low` and `high`.
+    """A sum of products with rational factors, plus a number between `low` and `high`.
 
-    The monomials are symbols, maxima and products; their floors are taken apart.
+    The products are of symbols and maxima; floors alone are taken apart.
     """
 
-    factors: dict[Monomial, Fraction]
+    factors: Mapping[Product, Fraction]
     low: Fraction
     high: Fraction
 
-
-def interval(size: Dim, ranges: Ranges) -> Range:
-    """Numbers that `size` never falls below or exceeds (None: none known)."""
-    low, high = _by_terms(size, ranges)
-    if len(size.terms) > 1 and size.is_linear:
-        low, high = _narrower((low, high), _by_form(size, ranges))
-    found = maxima_of(size)
-    if found:
-        low, high = _narrower((low, high), _by_sides(size, *found[0], ranges))
-    return low, high
+    def quotient(self, divisor: int) -> Linear:
+        """The floor of it: (itself - rest) / divisor, with a rest from 0 to divisor - 1."""
+        factors = {product: f / divisor for product, f in self.factors.items()}
+        return Linear(factors, (self.low - divisor + 1) / divisor, self.high / divisor)
 
 
-def linear(size: Size) -> Linear:
-    """The linear form of a size."""
-    if isinstance(size, int):
-        return Linear({}, Fraction(size), Fraction(size))
-    found = _FORMS.get(size)
-    if found is None:
-        found = _FORMS[size] = _linear(size)
-    return found
-
-
-_FORMS: WeakKeyDictionary[Dim, Linear] = WeakKeyDictionary()
-
-
-def _linear(size: Dim) -> Linear:
-    factors: dict[Monomial, Fraction] = {}
-    low = high = Fraction(size.constant)
-    for monomial, c in size.terms:
-        part = _of_monomial(monomial)
-        for inner, factor in part.factors.items():
+def linear(constant: int, terms: Products) -> Linear:
+    """The linear form of a sum."""
+    factors: dict[Product, Fraction] = {}
+    low = high = Fraction(constant)
+    for product, c in terms:
+        form = product[0].form if len(product) == 1 else None
+        if form is None:
+            form = Linear({product: Fraction(1)}, Fraction(0), Fraction(0))
+        for inner, factor in form.factors.items():
             factors[inner] = factors.get(inner, Fraction(0)) + c * factor
-        ends = (c * part.low, c * part.high)
+        ends = (c * form.low, c * form.high)
         low, high = low + min(ends), high + max(ends)
     return Linear({m: f for m, f in factors.items() if f}, low, high)
 
 
-def _of_monomial(monomial: Monomial) -> Linear:
-    first = monomial[0]
-    if len(monomial) > 1 or not isinstance(first, Floor):
-        return Linear({monomial: Fraction(1)}, Fraction(0), Fraction(0))
-    inner, divisor = linear(first.numerator), first.divisor
-    factors = {m: f / divisor for m, f in inner.factors.items()}
-    # the floor is (numerator - rest) / divisor, with a rest from 0 to divisor - 1
-    return Linear(factors, (inner.low - divisor + 1) / divisor, inner.high / divisor)
-
-
-def _by_form(size: Dim, ranges: Ranges) -> Range:
-    form = linear(size)
+def by_form(form: Linear, ranges: Ranges) -> Range:
+    """The bounds of a sum by its linear form."""
     low: Fraction | None = form.low
     high: Fraction | None = form.high
-    for monomial, factor in form.factors.items():
-        least, most = _of_product(monomial, ranges)
+    for product, factor in form.factors.items():
+        least, most = _of_product(product, ranges)
         if factor < 0:
             least, most = most, least
         low = None if low is None or least is None else low + factor * least
@@ -100,26 +78,12 @@ def _by_form(size: Dim, ranges: Ranges) -> Range:
     return None if low is None else ceil(low), None if high is None else floor(high)
 
 
-def _by_sides(size: Dim, atom: Maximum, factor: int, ranges: Ranges) -> Range:
-    """A sum with a maximum is the larger of two sums, or the smaller, if it is taken away.
-
-    The larger of two is at least half their sum, the smaller at most.
-    """
-    left, right = sides(size, atom, factor)
-    (a, b), (c, d) = (bounds(side, ranges) for side in (left, right))
-    least, most = bounds(left + right, ranges)
-    if factor > 0:
-        lows = [n for n in (a, c) if n is not None] + ([] if least is None else [-(-least // 2)])
-        return max(lows, default=None), None if b is None or d is None else max(b, d)
-    highs = [n for n in (b, d) if n is not None] + ([] if most is None else [most // 2])
-    return None if a is None or c is None else min(a, c), min(highs, default=None)
-
-
-def _by_terms(size: Dim, ranges: Ranges) -> Range:
-    low: int | None = size.constant
-    high: int | None = size.constant
-    for monomial, c in size.terms:
-        least, most = _of_product(monomial, ranges)
+def by_terms(constant: int, terms: Products, ranges: Ranges) -> Range:
+    """The bounds of a sum, part by part."""
+    low: int | None = constant
+    high: int | None = constant
+    for product, c in terms:
+        least, most = _of_product(product, ranges)
         if c < 0:
             least, most = most, least
         low = None if low is None or least is None else low + c * least
@@ -127,10 +91,10 @@ def _by_terms(size: Dim, ranges: Ranges) -> Range:
     return low, high
 
 
-def _of_product(monomial: Monomial, ranges: Ranges) -> Range:
-    low, high = _of_atom(monomial[0], ranges)
-    for atom in monomial[1:]:
-        next_low, next_high = _of_atom(atom, ranges)
+def _of_product(product: Product, ranges: Ranges) -> Range:
+    low, high = product[0].bounds(ranges)
+    for part in product[1:]:
+        next_low, next_high = part.bounds(ranges)
         if low is None or next_low is None or low < 0 or next_low < 0:
             return None, None
         low = low * next_low
@@ -138,24 +102,41 @@ def _of_product(monomial: Monomial, ranges: Ranges) -> Range:
     return low, high
 
 
-def _of_atom(atom: Atom, ranges: Ranges) -> Range:
-    match atom:
-        case Symbol(name):
-            return ranges.get(name, (1, None))
-        case Floor(numerator, divisor):
-            low, high = bounds(numerator, ranges)
-            return (
-                None if low is None else low // divisor,
-                None if high is None else high // divisor,
-            )
-        case Maximum(left, right):
-            (a, b), (c, d) = bounds(left, ranges), bounds(right, ranges)
-            lows = [n for n in (a, c) if n is not None]
-            return max(lows, default=None), None if b is None or d is None else max(b, d)
+def larger(one: Range, other: Range, together: Range = (None, None)) -> Range:
+    """The bounds of the larger of two numbers, which is at least half their sum, `together`."""
+    (a, b), (c, d), (least, _) = one, other, together
+    lows = [n for n in (a, c) if n is not None] + ([] if least is None else [-(-least // 2)])
+    return max(lows, default=None), None if b is None or d is None else max(b, d)
 
 
-def _narrower(one: Range, other: Range) -> Range:
+def smaller(one: Range, other: Range, together: Range) -> Range:
+    """The bounds of the smaller of two numbers, which is at most half their sum."""
+    (a, b), (c, d), (_, most) = one, other, together
+    highs = [n for n in (b, d) if n is not None] + ([] if most is None else [most // 2])
+    return None if a is None or c is None else min(a, c), min(highs, default=None)
+
+
+def narrower(one: Range, other: Range) -> Range:
+    """What both bounds leave."""
     (a, b), (c, d) = one, other
     low = c if a is None else a if c is None else max(a, c)
     high = d if b is None else b if d is None else min(b, d)
     return low, high
+
+
+def decided(operator: str, difference: Range) -> bool | None:
+    """Decide `difference operator 0` by the bounds of the difference."""
+    low, high = difference
+    match operator:
+        case ">=" | "<":
+            answer = True if low is not None and low >= 0 else None
+            answer = False if high is not None and high < 0 else answer
+        case ">" | "<=":
+            answer = True if low is not None and low > 0 else None
+            answer = False if high is not None and high <= 0 else answer
+        case _:
+            apart = (low is not None and low > 0) or (high is not None and high < 0)
+            answer = True if low == 0 == high else (False if apart else None)
+    if answer is None:
+        return None
+    return answer if operator in (">=", ">", "==") else not answer

@@ -17,8 +17,8 @@ from functools import cached_property, lru_cache
 from math import floor, gcd, lcm
 
 from netdsl.ir.columns import Columns
-from netdsl.ir.condition import All, AnyOf, Compare, Truth
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Size, Symbol
+from netdsl.ir.condition import All, AnyOf, Truth
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol
 
 MOST_SIZES = 100_000
 MOST_WORK = 6_000_000

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdsl.ir.condition import AnyOf, Compare, Truth, all_of, any_of, compare
-from netdsl.ir.dim import Dim, Floor, Size
+from netdsl.ir.condition import AnyOf, Truth, all_of, any_of
+from netdsl.ir.dim import Compare, Dim, Floor, Size, compare
 
 
 def plain(truth: Truth) -> Truth:

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 from netdsl.ir.condition import (
     All,
     AnyOf,
-    Compare,
     Truth,
     all_of,
     condition_symbols,
     negate,
     parts_of,
 )
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Size, Symbol, is_linear
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol, is_linear
 from netdsl.ir.periodic import Members, TooLong, members
 
 if TYPE_CHECKING:

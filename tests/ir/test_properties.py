@@ -21,15 +21,24 @@ from netdsl.ir.condition import (
     Truth,
     all_of,
     any_of,
-    compare,
     decide,
     divides,
     holds,
     negate,
     substitute_in,
 )  # fmt: skip
-from netdsl.ir.dim import Dim, Size, bounds, ceil_div, evaluate, floor_div, substitute, symbol
-from netdsl.ir.factors import factored, gathered
+from netdsl.ir.dim import (
+    Dim,
+    Size,
+    bounds,
+    ceil_div,
+    compare,
+    evaluate,
+    floor_div,
+    substitute,
+    symbol,
+)
+from netdsl.ir.factors import factors_of, gathered
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.simplify import conjunction, plain
 from netdsl.ir.solver import Domain, GaveUp, Verdict
@@ -236,7 +245,7 @@ def test_products_are_written_as_products(
     assert eval(str(size), {"__builtins__": {}}, names) == expected
     if isinstance(size, Dim):
         assert len(str(size)) <= len(size.text)
-        assert math.prod(evaluate(f, {"H": point[0], "W": point[1]}) for f in factored(size)) == (
+        assert math.prod(evaluate(f, {"H": point[0], "W": point[1]}) for f in factors_of(size)) == (
             expected
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from netdsl.ir.condition import Truth, all_of, any_of, compare, divides, holds
-from netdsl.ir.dim import Size, maximum, symbol
+from netdsl.ir.condition import Truth, all_of, any_of, divides, holds
+from netdsl.ir.dim import Size, compare, maximum, symbol
 from netdsl.ir.simplify import conjunction, plain
 
 H, W = symbol("H"), symbol("W")

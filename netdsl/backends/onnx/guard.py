@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netdsl.backends.onnx.sizes import SizeTable
-from netdsl.ir.condition import All, AnyOf, Compare, Truth
-from netdsl.ir.dim import Size
+from netdsl.ir.condition import All, AnyOf, Truth
+from netdsl.ir.dim import Compare, Size
 from netdsl.ops.lowering import OnnxConstant, OnnxNode, OnnxValue
 
 COMPARISONS = {
