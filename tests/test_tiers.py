@@ -1,8 +1,9 @@
-"""A module imports from its own package or from a lower tier, and torch only in backends."""
+"""A module imports from its own package or from a lower tier, in no circle; torch in backends."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,81 @@ FILES = {p.relative_to(ROOT).as_posix(): p.read_text() for p in sorted(ROOT.rglo
 def test_imports_go_down() -> None:
     assert len(FILES) > 200
     assert [offence for path, text in FILES.items() for offence in offences(path, text)] == []
+
+
+def module_name(path: str) -> str:
+    """`ir/dim.py` is `netdsl.ir.dim`, and `ir/__init__.py` is `netdsl.ir`."""
+    parts = ("netdsl", *Path(path).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported_modules(text: str, modules: Collection[str]) -> set[str]:
+    """Those of `modules` that a text imports: in functions and for type checking alone, too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            is_all = submodules <= set(modules)
+            names |= submodules if is_all else submodules | {node.module or ""}
+    return names & set(modules)
+
+
+def circles(files: Mapping[str, str]) -> list[list[str]]:
+    """The modules that import each other, directly or through others (Tarjan's components)."""
+    by_name = {module_name(path): text for path, text in files.items()}
+    uses = {name: imported_modules(text, by_name) for name, text in by_name.items()}
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_modules: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        open_modules.append(name)
+        for other in sorted(uses[name]):
+            if other not in order:
+                visit(other)
+            if other in open_modules:
+                lowest[name] = min(lowest[name], lowest[other])
+        if lowest[name] == order[name]:
+            start = open_modules.index(name)
+            if len(open_modules) > start + 1 or name in uses[name]:
+                found.append(sorted(open_modules[start:]))
+            del open_modules[start:]
+
+    for name in sorted(uses):
+        if name not in order:
+            visit(name)
+    return found
+
+
+def test_imports_form_no_circle() -> None:
+    assert circles(FILES) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from netdsl.ir.dim import Dim",
+        "from netdsl.ir import dim",
+        "import netdsl.ir.dim",
+        "if TYPE_CHECKING:\n    from netdsl.ir.dim import Dim",
+        "def f():\n    from netdsl.ir.dim import Dim",
+    ],
+)
+def test_a_planted_circle_is_found(text: str) -> None:
+    assert "netdsl.ir.intervals" in imported_modules(FILES["ir/dim.py"], {"netdsl.ir.intervals"})
+    planted = {**FILES, "ir/intervals.py": f"{FILES['ir/intervals.py']}\n\n{text}\n"}
+    assert circles(planted) == [["netdsl.ir.dim", "netdsl.ir.intervals"]]
+
+
+def test_a_planted_circle_of_three_files_is_found() -> None:
+    imports_of = {"a": "b", "b": "c", "c": "a", "d": "a", "e": "d"}
+    files = {f"{name}.py": f"import netdsl.{other}" for name, other in imports_of.items()}
+    assert circles(files) == [["netdsl.a", "netdsl.b", "netdsl.c"]]
+    assert circles({**files, "c.py": ""}) == []
 
 
 def used_views(path: str, text: str) -> set[str]:
