@@ -98,8 +98,8 @@ class _Resolver:
             return
         values = tuple(hole.value for hole in column)
         name = column[0].name
-        for text, known in self.candidates.items():
-            if all(map(_same, known, values)):
+        for text, candidate in self.candidates.items():
+            if all(map(_same, candidate, values)):
                 self.texts[index] = text
                 return
         unique = variable(name, self.taken)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, lines, literal
-from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.members import Member, recipe_of
 from netdsl.ir.graph import Graph, Layer, Node, WeightSpec
 from netdsl.ops.base import Op
 from netdsl.ops.initial import NEED_STD, WORDS, Rule, initial
@@ -26,11 +26,11 @@ class Way:
     def call(self, module: Expr) -> Expr:
         """`nn.init.normal_(module.weight, std=0.01)`."""
         function, settings = WORDS[self.word]
-        given = [(name, literal(value)) for name, value in settings]
-        given += [("std", literal(self.std))] if self.word in NEED_STD else []
-        keys = ("", *(name for name, _ in given))
+        keywords = [(name, literal(value)) for name, value in settings]
+        keywords += [("std", literal(self.std))] if self.word in NEED_STD else []
+        keys = ("", *(name for name, _ in keywords))
         weight = Joined((module, f".{self.key}"))
-        return Bracket(function, (weight, *(text for _, text in given)), keys)
+        return Bracket(function, (weight, *(text for _, text in keywords)), keys)
 
 
 class Initial:
@@ -48,12 +48,12 @@ class Initial:
         for layer in graph.layers():
             if not layer.weights:
                 continue
-            said = recipe(layer.calls[0])
-            if isinstance(said, TorchModule):
-                kinds.setdefault(said.target, []).append(layer)
+            recipe = recipe_of(layer.calls[0])
+            if isinstance(recipe, TorchModule):
+                kinds.setdefault(recipe.target, []).append(layer)
                 op = cast(Op, layer.op)
                 held.update(op.holds)
-                knows_all = knows_all and (is_ours(type(op)) or not said.helper)
+                knows_all = knows_all and (is_ours(type(op)) or not recipe.helper)
             self.ways[layer] = tuple(_ways(initial(layer, rules)))
         several = sum(map(bool, self.ways.values())) > 1
         self.loops = {
@@ -65,13 +65,13 @@ class Initial:
 
     def _is_alike(self, layers: list[Layer]) -> bool:
         """Whether they all begin in one way, where they have a weight of that key."""
-        found: dict[str, set[Way | None]] = {}
+        ways_by_key: dict[str, set[Way | None]] = {}
         for layer in layers:
             by_key = {way.key: way for way in self.ways[layer]}
             for spec in layer.weights:
-                found.setdefault(spec.key, set()).add(by_key.get(spec.key))
-        some = any(ways != {None} for ways in found.values())
-        return some and all(len(ways) == 1 for ways in found.values())
+                ways_by_key.setdefault(spec.key, set()).add(by_key.get(spec.key))
+        some = any(ways != {None} for ways in ways_by_key.values())
+        return some and all(len(ways) == 1 for ways in ways_by_key.values())
 
     def of(self, member: Member, access: Expr) -> Iterator[Expr]:
         """The lines for a layer that no loop meets; `access` is how its class reaches it."""
