@@ -51,7 +51,7 @@ class Draft:
 
     @property
     def warnings(self) -> list[Diagnostic]:
-        """What is to be said of its numbers."""
+        """What there is to report about its numbers."""
         return [*self.model.warnings, *self.weights.remarks()]
 
 

@@ -1,4 +1,4 @@
-"""The graph as ONNX operators: inference only, every shape said, weights by their keys."""
+"""The graph as ONNX operators: inference only, every shape stated, weights by their keys."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class Builder:
         self.model.outputs.append(replace(value, name=output.name))
 
     def _sort_out_unused(self) -> None:
-        """Outputs are said once, and what nothing reads is left out."""
+        """Outputs are listed once, and what nothing reads is left out."""
         outputs = {value.name for value in self.model.outputs}
         read = set(outputs)
         used: list[OnnxNode] = []

@@ -52,7 +52,7 @@ def check_constants(model: Model) -> list[Diagnostic]:
 
 
 def _of(stored: Stored) -> Iterator[Diagnostic]:
-    """What is to be said of a constant: of its first number beyond, of its first that is lost."""
+    """What is wrong with a constant: its first number out of range, or the first that is lost."""
     beyond = next((n for n in stored.numbers if not _fits(n, stored.dtype)), None)
     if beyond is not None:
         yield _beyond(beyond, stored.dtype, "a constant", stored.span)

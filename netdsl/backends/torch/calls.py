@@ -36,7 +36,7 @@ ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
 class Speaker:
-    """Says the recipes of one node, whose inputs are the variables given.
+    """Writes the recipes of one node, whose inputs are the variables given.
 
     `together` is an expression that has all of them, in order.
     """
@@ -248,7 +248,7 @@ def needs_names(node: Node, recipe: object) -> set[int]:
 
 
 def uses_sizes(recipe: object) -> bool:
-    """Whether a recipe speaks of symbolic sizes, which are read off the tensors at hand."""
+    """Whether a recipe uses symbolic sizes, which are read off the tensors at hand."""
     return any(isinstance(part, Dim) for part in _walk(recipe))
 
 

@@ -36,7 +36,7 @@ class Attribute:
 
 @dataclass(eq=False)
 class Instance:
-    """One scope as a module: its attributes, how they begin, its forward."""
+    """One scope as a module: its attributes, how they are initialised, its forward."""
 
     scope: Scope
     attributes: list[Attribute] = field(default_factory=list)
@@ -156,7 +156,7 @@ class Collector:
         return Attribute(holder, name, value, is_weight, label)
 
     def _initial(self, part: Member, access: Expr, value: Expr) -> Iterator[Expr]:
-        """How the weights of a member begin; a class of its own says it of its parts."""
+        """How the weights of a member are initialised; a class of its own does it for its parts."""
         if isinstance(part, Node):
             yield from self.initial.of(part, access)
         elif not isinstance(value, Built):

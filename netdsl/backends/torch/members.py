@@ -14,7 +14,7 @@ ModuleKey: TypeAlias = Layer | Scope
 
 
 def recipe_of(node: Node) -> TorchRecipe:
-    """How PyTorch says a node."""
+    """How a node is written in PyTorch."""
     return op_of(node).torch(*types_of(node))
 
 
@@ -34,7 +34,7 @@ def is_weight(member: Member) -> bool:
 
 
 def is_stateless(recipe: object) -> bool:
-    """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
+    """Whether a module is better written as a function: `F.relu(x)`. Settings make it a module."""
     if not isinstance(recipe, TorchModule) or recipe.call is None:
         return False
     return not recipe.args and all(

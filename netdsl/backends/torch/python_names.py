@@ -27,7 +27,7 @@ def module_names(graph: Graph) -> frozenset[str]:
 def class_name(graph: Graph) -> str:
     """The net's own name, unless Python or the generated source needs that name."""
     name = graph.name
-    if name.startswith("__"):  # which Python would mangle where the class speaks of it
+    if name.startswith("__"):  # which Python would mangle where the class uses it
         name = f"_{name.strip('_')}"
     return f"{name}Net" if _is_taken(name, _helpers(graph)) else name
 

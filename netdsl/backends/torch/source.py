@@ -41,7 +41,7 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     """PyTorch source of a network, as a person would write it; it needs torch only.
 
     The keys of `state_dict()` are the paths of the graph's layers. `init` is the policy by which
-    weights are drawn that the file says nothing of. Formatted as ruff does. Raises `ValueError`
+    weights are drawn that the file does not initialise. Formatted as ruff does. Raises `ValueError`
     for an unknown policy.
     """
     outline, initial = Outline(graph), Initial(graph, policy(init))

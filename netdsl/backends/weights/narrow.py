@@ -1,4 +1,4 @@
-"""Numbers in a narrower type: none may become infinite, and what gets lost is told."""
+"""Numbers in a narrower type: none may become infinite, and what gets lost is reported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def narrowed(
 
 
 def warn(diagnostics: Iterable[Diagnostic]) -> None:
-    """Tell warnings to who calls from Python."""
+    """Issue them as Python warnings to the caller."""
     for diagnostic in diagnostics:
         warnings.warn(str(diagnostic), stacklevel=4)
 
