@@ -46,9 +46,9 @@ def interval(size: Dim, ranges: Ranges) -> Range:
     low, high = _by_terms(size, ranges)
     if len(size.terms) > 1 and size.is_linear:
         low, high = _narrower((low, high), _by_form(size, ranges))
-    found = maxima_of(size)
-    if found:
-        low, high = _narrower((low, high), _by_sides(size, *found[0], ranges))
+    maxima = maxima_of(size)
+    if maxima:
+        low, high = _narrower((low, high), _by_sides(size, *maxima[0], ranges))
     return low, high
 
 
@@ -56,10 +56,10 @@ def linear(size: Size) -> Linear:
     """The linear form of a size."""
     if isinstance(size, int):
         return Linear({}, Fraction(size), Fraction(size))
-    found = _FORMS.get(size)
-    if found is None:
-        found = _FORMS[size] = _linear(size)
-    return found
+    form = _FORMS.get(size)
+    if form is None:
+        form = _FORMS[size] = _linear(size)
+    return form
 
 
 _FORMS: WeakKeyDictionary[Dim, Linear] = WeakKeyDictionary()
