@@ -40,12 +40,12 @@ def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Produ
     Weights are left out, and padding does not exist. Raises `UnknownLinks`.
     """
     op = op_of(node)
-    found = op.reads(*types_of(node), wanted, result)
-    if found is None:
+    pieces = op.reads(*types_of(node), wanted, result)
+    if pieces is None:
         raise UnknownLinks(node)
     if not is_ours(type(op)):
-        check_reads(op, found)
-    return [(n, piece) for n, piece in found if all(piece) and node.inputs[n].type.batched]
+        check_reads(op, pieces)
+    return [(n, piece) for n, piece in pieces if all(piece) and node.inputs[n].type.batched]
 
 
 def field(
