@@ -105,8 +105,8 @@ def _warnings(codes: Sequence[str]) -> Sequence[str]:
     """Codes of warnings; a wrong one would silence nothing, and not say so."""
     for code in codes:
         if code not in WARNINGS:
-            known = ", ".join(sorted(WARNINGS))
-            message = f"no warning is `{code}`; there are: {known}"
+            choices = ", ".join(sorted(WARNINGS))
+            message = f"no warning is `{code}`; there are: {choices}"
             raise click.BadParameter(message, param_hint="--allow")
     return codes
 
