@@ -153,7 +153,7 @@ class _Reach:
         """Below 0 where cells of the map become channels, above 0 where channels become cells."""
 
     def read(self, wanted: Product) -> Reads:
-        """What some numbers read; pieces that are empty stay, weights go. Raises `UnknownLinks`."""
+        """What some elements read; empty pieces stay, weights go. Raises `UnknownLinks`."""
         pieces = self.op.reads(*self.types, wanted, self.result)
         if pieces is None:
             raise UnknownLinks(self.node)
@@ -405,7 +405,7 @@ def _slabs(reach: _Reach, entering: Sequence[Sight | None], axis: int) -> list[B
 
 
 def _box(reach: _Reach, entering: Sequence[Sight | None], wanted: Product) -> Box:
-    """The hull of all that some numbers see."""
+    """The hull of all that some elements see."""
     boxes: list[tuple[tuple[int, int], ...]] = []
     for number, piece in reach.read(wanted):
         sight = entering[number]

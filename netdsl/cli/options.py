@@ -141,7 +141,7 @@ def check_rename(rename: tuple[str, str] | None, weights: str | None) -> None:
 
 
 def _policy(name: str) -> str:
-    """A way to draw weights that there is."""
+    """One of the ways to draw weights."""
     if name not in policies():
         raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
     return name

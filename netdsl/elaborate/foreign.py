@@ -125,7 +125,7 @@ WRITTEN = {
     "div divide truediv": f"{NOT_YET}; `normalize` divides by numbers, one for each channel",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
-"""What is written in another way, or is not there and has something near it."""
+"""What is written differently, or is not there and has something near it."""
 
 MISSING = """
 abs absval accuracy acos acosh activityregularization acts adagrad adain adam

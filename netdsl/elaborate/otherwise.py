@@ -1,4 +1,4 @@
-"""How an argument that a layer does not take is written today, where there is a way."""
+"""What to write in place of an argument that a layer does not take, where that is possible."""
 
 from __future__ import annotations
 

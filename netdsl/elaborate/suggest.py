@@ -73,7 +73,7 @@ def leave_out(parameter: str) -> str:
 
 
 def is_same(name: str, guess: str) -> bool:
-    """Whether a guess is no guess: another way to write the name, or another word for it."""
+    """Whether a guess is no guess: another spelling of the name, or a synonym."""
     return name.lower() == guess.lower() or SAME_PARAMETER.get(name.lower()) == guess
 
 

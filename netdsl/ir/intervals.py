@@ -83,7 +83,7 @@ def _of_monomial(monomial: Monomial) -> Linear:
         return Linear({monomial: Fraction(1)}, Fraction(0), Fraction(0))
     inner, divisor = linear(first.numerator), first.divisor
     factors = {m: f / divisor for m, f in inner.factors.items()}
-    # the floor is (numerator - rest) / divisor, with a rest from 0 to divisor - 1
+    # the floor is (numerator - remainder) / divisor, with a remainder from 0 to divisor - 1
     return Linear(factors, (inner.low - divisor + 1) / divisor, inner.high / divisor)
 
 

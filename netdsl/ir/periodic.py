@@ -84,7 +84,7 @@ def members(name: str, condition: Truth) -> Members:
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """From `start` on a size is `slope * n` plus a rest in `low..high` that repeats."""
+    """From `start` on a size is `slope * n` plus a remainder in `low..high` that repeats."""
 
     slope: Fraction
     low: Fraction

@@ -214,7 +214,7 @@ class Op:
     def reads(
         self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0
     ) -> Reads | None:
-        """Which numbers of its inputs some numbers of a result depend on, at inference.
+        """Which elements of its inputs some elements of a result depend on, at inference.
 
         Exactly those that can change it: padding and cells of weight zero are none. `result` is
         the number of the result; all sizes are numbers; inputs without a batch may be left out.
@@ -295,7 +295,7 @@ class Op:
         return None
 
     def share_dropped(self) -> float:
-        """The share of the numbers that it drops in training."""
+        """The share of the elements that it drops in training."""
         return 0.0
 
     def doubt(self, inputs: Tensors) -> Doubt | None:
@@ -374,7 +374,7 @@ def types_of(node: Node) -> tuple[Tensors, Tensors]:
 
 
 def elements(tensors: Tensors) -> Size:
-    """How many numbers they hold."""
+    """How many elements they hold."""
     total: Size = 0
     for tensor in tensors:
         count: Size = 1

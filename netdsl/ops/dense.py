@@ -32,7 +32,7 @@ def matmul(to: Lowering, x: OnnxValue, weight: OnnxValue, bias: OnnxValue | None
 
 
 def renamed(inputs: Tensors, outputs: Tensors, wanted: Product) -> Reads:
-    """The same numbers under other indices."""
+    """The same elements under other indices."""
     shapes = fixed(outputs[0].shape), fixed(inputs[0].shape)
     return [(0, piece) for piece in reshaped(wanted, *shapes)]
 
@@ -199,7 +199,7 @@ class Reshape(Op):
         return Storage.RESHAPED
 
     def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
-        """An axis stays itself where as many numbers lie before it, and it is as long."""
+        """An axis stays itself where as many elements lie before it, and it is as long."""
         before, after = inputs[0].shape, outputs[0].shape
         places = {(total(before[:axis]), size): axis for axis, size in enumerate(before)}
         return tuple(places.get((total(after[:axis]), size)) for axis, size in enumerate(after))

@@ -20,7 +20,7 @@ PLAIN = 2**8
 
 
 def takes_scales(size: Size, result: Size, factor: Fraction) -> bool:
-    """Whether the runtimes' Resize by a factor gives PyTorch's numbers along an axis.
+    """Whether the runtimes' Resize by a factor gives PyTorch's values along an axis.
 
     They work its size out in single precision, and copy where it stays.
     """

@@ -1,4 +1,4 @@
-"""Layers that move numbers and compute none: identity, parts of a value, shuffled channels."""
+"""Layers that move elements and compute none: identity, parts of a value, shuffled channels."""
 
 from __future__ import annotations
 

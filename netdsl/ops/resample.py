@@ -60,7 +60,7 @@ EXAMPLES = 12
 """Maps that are counted: the places of one more cell read as those of the one in the middle."""
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
-"""Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
+"""Of each spatial axis its size, that of the result, and the factor that says where outputs lie."""
 
 
 @dataclass(frozen=True)
