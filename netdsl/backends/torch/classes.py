@@ -46,10 +46,12 @@ class Instance:
     results: list[Expr] = field(default_factory=list)
     helpers: set[tuple[str, str]] = field(default_factory=set)
     of: ModuleClass | None = None
+    paths: set[str] = field(default_factory=set)
 
-    def add(self, attribute: Attribute) -> None:
-        """Append an attribute, unless it is a container that is there already."""
-        if all((a.holder, a.name) != (attribute.holder, attribute.name) for a in self.attributes):
+    def add(self, path: str, attribute: Attribute) -> None:
+        """Append what is made at a path, unless it is a container that is there already."""
+        if path not in self.paths:
+            self.paths.add(path)
             self.attributes.append(attribute)
 
     def skeleton(self) -> str:
@@ -142,8 +144,8 @@ class Collector:
         value = self.module(part) if isinstance(part, Scope) else self._leaf(part)
         path = part.path if isinstance(part, Scope) else self.holders.place(part)
         for container, holding in self.holders.needed(instance.scope.path, path):
-            instance.add(self._at(instance, container, holding, False))
-        instance.add(self._at(instance, path, value, is_weight(part)))
+            instance.add(container, self._at(instance, container, holding, False))
+        instance.add(path, self._at(instance, path, value, is_weight(part)))
         access[key] = self.holders.reach(instance.scope.path, path)
         instance.initial += self._initial(part, access[key], value)
 
