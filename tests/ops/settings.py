@@ -80,6 +80,8 @@ def _setting(
                 return random.choice(SMALL)
     if not parameter.kind.takes_value:
         choices = [c for c in choices if not isinstance(c, FromValue)]
+    if parameter.kind.name == "int":
+        choices = [c for c in choices if not isinstance(c, tuple)]
     choices = [c for c in choices if not isinstance(c, str) or c in parameter.kind.words]
     return random.choice(choices)
 
