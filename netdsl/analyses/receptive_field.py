@@ -88,8 +88,8 @@ class Reach:
     @property
     def unclipped(self) -> int | None:
         """The size away from the borders, where that is known to be another."""
-        known = self.rule is not None and not self.rule.is_loose and self.size is not None
-        return self.rule.size if known and self.rule and self.rule.size != self.size else None
+        is_sure = self.rule is not None and not self.rule.is_loose and self.size is not None
+        return self.rule.size if is_sure and self.rule and self.rule.size != self.size else None
 
 
 Rule: TypeAlias = "Axis | None | Literal['unknown', 'bins']"
@@ -196,12 +196,12 @@ def _link(node: Node, index: int) -> Windows | None:
     """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
     inputs, outputs = types_of(node)
     windows = op_of(node).windows(inputs, outputs)
-    given, made = inputs[index], outputs[0]
-    if windows is None or given.rank != made.rank or len(windows) != len(given.spatial):
+    before, after = inputs[index], outputs[0]
+    if windows is None or before.rank != after.rank or len(windows) != len(before.spatial):
         return None
     return tuple(
         None if _spreads(n, m) else w
-        for w, n, m in zip(windows, given.spatial, made.spatial, strict=True)
+        for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)
     )
 
 

@@ -25,8 +25,8 @@ def factored(size: Dim) -> list[Size]:
     if size.constant:
         terms[()] = size.constant // common
     parts = _parts(terms)
-    found: list[Size] = [*([common] if common > 1 else []), *parts]
-    return found if _product(found) == size else [size]
+    factors: list[Size] = [*([common] if common > 1 else []), *parts]
+    return factors if _product(factors) == size else [size]
 
 
 def _parts(terms: dict[Monomial, int]) -> list[Size]:
@@ -40,14 +40,14 @@ def _parts(terms: dict[Monomial, int]) -> list[Size]:
 
 def _groups(terms: dict[Monomial, int]) -> list[set[Atom]]:
     """Atoms that share symbols, in the order of the terms; none where there is one group only."""
-    found: list[tuple[set[str], set[Atom]]] = []
+    groups: list[tuple[set[str], set[Atom]]] = []
     for atom in (atom for monomial in terms for atom in monomial):
         names, atoms = set(symbols(_of(atom))), {atom}
-        for other in [group for group in found if group[0] & names]:
-            found.remove(other)
+        for other in [group for group in groups if group[0] & names]:
+            groups.remove(other)
             names, atoms = names | other[0], atoms | other[1]
-        found.append((names, atoms))
-    return [atoms for _, atoms in found] if len(found) > 1 else []
+        groups.append((names, atoms))
+    return [atoms for _, atoms in groups] if len(groups) > 1 else []
 
 
 def _split(

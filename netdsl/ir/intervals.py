@@ -46,9 +46,9 @@ def interval(size: Dim, ranges: Ranges) -> Range:
     low, high = _by_terms(size, ranges)
     if len(size.terms) > 1 and size.is_linear:
         low, high = _narrower((low, high), _by_form(size, ranges))
-    found = maxima_of(size)
-    if found:
-        low, high = _narrower((low, high), _by_sides(size, *found[0], ranges))
+    maxima = maxima_of(size)
+    if maxima:
+        low, high = _narrower((low, high), _by_sides(size, *maxima[0], ranges))
     return low, high
 
 
@@ -56,10 +56,10 @@ def linear(size: Size) -> Linear:
     """The linear form of a size."""
     if isinstance(size, int):
         return Linear({}, Fraction(size), Fraction(size))
-    found = _FORMS.get(size)
-    if found is None:
-        found = _FORMS[size] = _linear(size)
-    return found
+    form = _FORMS.get(size)
+    if form is None:
+        form = _FORMS[size] = _linear(size)
+    return form
 
 
 _FORMS: WeakKeyDictionary[Dim, Linear] = WeakKeyDictionary()
@@ -83,7 +83,7 @@ def _of_monomial(monomial: Monomial) -> Linear:
         return Linear({monomial: Fraction(1)}, Fraction(0), Fraction(0))
     inner, divisor = linear(first.numerator), first.divisor
     factors = {m: f / divisor for m, f in inner.factors.items()}
-    # the floor is (numerator - rest) / divisor, with a rest from 0 to divisor - 1
+    # the floor is (numerator - remainder) / divisor, with a remainder from 0 to divisor - 1
     return Linear(factors, (inner.low - divisor + 1) / divisor, inner.high / divisor)
 
 
