@@ -43,11 +43,13 @@ def _watch_for_signals() -> None:
 def _leave_on_signal(reading: int, numbers: list[int]) -> None:
     while os.read(reading, 1)[0] not in numbers:
         pass
-    files = sys.modules.get("netdsl.files")  # if it is not there yet, no file is
-    if files is not None and hasattr(files, "drop_drafts"):
-        files.drop_drafts()
-    os.write(2, b"\nnetdsl: interrupted\n")
-    os._exit(2)
+    try:
+        files = sys.modules.get("netdsl.files")  # if it is not there yet, no file is
+        if files is not None and hasattr(files, "drop_drafts"):
+            files.drop_drafts()
+        os.write(2, b"\nnetdsl: interrupted\n")
+    finally:  # nobody may read what is written
+        os._exit(2)
 
 
 if __name__ == "__main__":

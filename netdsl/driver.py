@@ -142,11 +142,11 @@ def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) 
     if not sink.has_errors:
         lint(Subject(unit, graph), sink)
     check_directives([unit], sink)
-    found = spoken(sink.diagnostics, [unit], allow)
+    diagnostics = spoken(sink.diagnostics, [unit], allow)
     if sink.has_errors:
-        raise DiagnosticError(found)
+        raise DiagnosticError(diagnostics)
     plugged_in = [op for op in registry().values() if not is_ours(op)]
-    return Network(graph, found, (*unit.files(), *layer_files(plugged_in)))
+    return Network(graph, diagnostics, (*unit.files(), *layer_files(plugged_in)))
 
 
 def check_for_backends(graph: Graph, sink: Sink) -> None:

@@ -61,23 +61,23 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
 
     Links of both kinds are the file that they lead to; the input `-` is standard input.
     """
-    there = [(path, found) for path in outputs if (found := _plain(path)) is not None]
+    there = [(path, status) for path in outputs if (status := _plain(path)) is not None]
     if not there:
         return
     for source in inputs:
-        known = _plain("/dev/stdin" if str(source) == "-" else source)
-        for path, found in there:
-            if known is not None and os.path.samestat(known, found):
+        source_status = _plain("/dev/stdin" if str(source) == "-" else source)
+        for path, status in there:
+            if source_status is not None and os.path.samestat(source_status, status):
                 same = "" if str(path) == str(source) else f", as {source}"
                 raise OverwriteError(f"{path} is read here{same}: give the output another name")
 
 
 def _plain(path: str | Path) -> os.stat_result | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found if stat.S_ISREG(found.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 # --- writing -------------------------------------------------------------------------------
@@ -138,16 +138,16 @@ def _target(path: Path) -> _Target:
         number = {"stdout": 1, "stderr": 2}.get(opened["name"]) or int(opened["number"])
         return _Target(path, True, number)
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return _Target(path.resolve())
     except ValueError as error:  # a null byte
         raise OSError(errno.EINVAL, str(error)) from None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if stat.S_ISBLK(found.st_mode):
+    if stat.S_ISBLK(status.st_mode):
         raise OSError(errno.EINVAL, "this is a disk, not a file")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return _Target(path, True)
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -201,10 +201,10 @@ def _keep_mode(draft: Path, target: Path) -> None:
     """The mode and the owner of the file that is replaced, as far as is allowed."""
     if not target.exists():
         return
-    found = target.stat()
+    status = target.stat()
     with suppress(OSError):
-        os.chown(draft, found.st_uid, found.st_gid)
-    os.chmod(draft, stat.S_IMODE(found.st_mode) & 0o777)
+        os.chown(draft, status.st_uid, status.st_gid)
+    os.chmod(draft, stat.S_IMODE(status.st_mode) & 0o777)
 
 
 def _set_aside(target: Path, before: Path) -> None:

@@ -129,9 +129,9 @@ class GraphBuilder:
                 flow = call_made(self._state, layer, call, values, self._place)
             else:
                 environment = self._place.environment.child(None)
-                given = arguments_of(others, settings, environment, span, self._sink)
-                callee = self._callee(layer, given, environment, span)
-                call = Call(tuple((one, environment) for one in given), text, span)
+                arguments = arguments_of(others, settings, environment, span, self._sink)
+                callee = self._callee(layer, arguments, environment, span)
+                call = Call(tuple((one, environment) for one in arguments), text, span)
                 flow = call_layer(self._state, callee, call, Flow(values), self._place)
         results = self._noted(flow, label, span)
         return results[0] if len(results) == 1 else results
@@ -140,12 +140,12 @@ class GraphBuilder:
         """One layer that `layer` may call several times, as the line `layer label = ...` makes."""
         span = call_site()
         environment, name = self._place.environment.child(None), dotted(layer, span)
-        given: tuple[ast.Argument, ...] = ()
+        arguments: tuple[ast.Argument, ...] = ()
         with self._checked():
-            given = arguments_of(passed, settings, environment, span, self._sink)
-            self._callee(layer, given, environment, span)
+            arguments = arguments_of(passed, settings, environment, span, self._sink)
+            self._callee(layer, arguments, environment, span)
             name_of(label, span, self._sink)
-        stage = ast.LayerStage(None, name, given, None, span)
+        stage = ast.LayerStage(None, name, arguments, None, span)
         return SharedLayer(ast.LayerStatement(ast.Name(label, span), stage, span), environment)
 
     def weight(self, label: str, shape: Sequence[int], fill: float = 0.0) -> Value:
@@ -231,9 +231,9 @@ class GraphBuilder:
         for site in self._sites:  # what is made on one side of it, and read beyond
             inside = dict.fromkeys(site.scope.nodes())
             read = dict.fromkeys(value for node in inside for value in node.inputs)
-            made = (value for node in inside for value in node.outputs)
+            written = (value for node in inside for value in node.outputs)
             site.scope.inputs = tuple(v for v in read if v.producer not in inside)
-            site.scope.outputs = tuple(v for v in made if graph.uses.leaves(v, inside.keys()))
+            site.scope.outputs = tuple(v for v in written if graph.uses.leaves(v, inside.keys()))
         check_for_backends(graph, self._sink)
         return graph
 
@@ -259,16 +259,16 @@ class GraphBuilder:
     def _callee(
         self,
         layer: str | type[Op] | SharedLayer,
-        given: Sequence[ast.Argument],
+        arguments: Sequence[ast.Argument],
         environment: Environment,
         span: Span,
     ) -> Callee | Poison:
         """What is called, and what its arguments may mean."""
         if not isinstance(layer, str):
             return layer
-        callee = resolve_layer(dotted(layer, span), environment, self._sink, given)
+        callee = resolve_layer(dotted(layer, span), environment, self._sink, arguments)
         if isinstance(callee, Block):
-            mean_texts(given, environment)
+            mean_texts(arguments, environment)
         return callee
 
     def _check_known(self, passed: Sequence[object], span: Span) -> None:

@@ -120,9 +120,9 @@ class Network:
 
         if weights is None:
             return torch_module(self.graph, seed, init=init)
-        found = weights_of(self.graph, weights, rename=rename)
-        module = torch_module(self.graph, seed, found, init)
-        warn(found.remarks())
+        loaded = weights_of(self.graph, weights, rename=rename)
+        module = torch_module(self.graph, seed, loaded, init)
+        warn(loaded.remarks())
         return module
 
     def check_weights(

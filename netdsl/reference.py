@@ -49,9 +49,9 @@ class Example:
         count = len(self.inputs)
         lines = [f"    input x{i}: {shape}" for i, shape in enumerate(self.inputs)]
         source = "x0" if count == 1 else f"({', '.join(f'x{i}' for i in range(count))})"
-        made = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
-        lines.append(f"    ({', '.join(made)}) = {source} -> {self.stage}")
-        lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(made)]
+        names = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
+        lines.append(f"    ({', '.join(names)}) = {source} -> {self.stage}")
+        lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(names)]
         body = "\n".join(lines)
         return loads(f"{self.use}\nnet Example {{\n{body}\n}}\n", name="<example>")
 
@@ -61,15 +61,15 @@ class Example:
             network = self.network()
         except DiagnosticError as error:
             return f"wrong: {error.diagnostics[0].message}"
-        made = ", ".join(str(output.value.type) for output in network.outputs)
-        return self.cost(network) if made == self.outputs else f"wrong: it gives {made}"
+        results = ", ".join(str(output.value.type) for output in network.outputs)
+        return self.cost(network) if results == self.outputs else f"wrong: it gives {results}"
 
     def cost(self, network: Network) -> str:
         """`9,472 parameters, 118,013,952 multiply-adds`; empty where it costs neither."""
         summary = network.summary()
         parts = [(summary.parameters, "parameters"), (summary.macs, "multiply-adds")]
-        said = [f"{counted(n)} {what}" for n, what in parts if not isinstance(n, int) or n]
-        return ", ".join(said)
+        words = [f"{counted(n)} {what}" for n, what in parts if not isinstance(n, int) or n]
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ class Page:
 
     def markdown(self) -> str:
         """The page as a section of docs/layers.md."""
-        said = filter(None, [self.summary, self.notes])
+        paragraphs = filter(None, [self.summary, self.notes])
         parts = [
             f"### {self.name}",
             f"```\n{self.signature}\n```",
-            *map(_escaped, said),
+            *map(_escaped, paragraphs),
             *self.facts,
         ]
         if self.arguments:
@@ -171,8 +171,8 @@ def _argument_lines(arguments: Sequence[Argument], width: int) -> Iterator[str]:
         rows = zip_longest([argument.name], middle, [] if is_narrow else last, fillvalue="")
         column = 0 if is_narrow else kinds
         for name, kind, doc in rows:
-            said = f"  {name:<{names}}  {kind:<{column}}  {doc}".rstrip()
-            yield said.replace("\N{NO-BREAK SPACE}", " ")
+            row = f"  {name:<{names}}  {kind:<{column}}  {doc}".rstrip()
+            yield row.replace("\N{NO-BREAK SPACE}", " ")
         if is_narrow:
             yield from (f"      {line}" for line in last)
 
@@ -191,11 +191,11 @@ def pages() -> dict[str, Page]:
     Where a name is in two files of the library, the first has it.
     """
     ops = sorted(registry().values(), key=lambda op: (*_rank(op.family), op.name))
-    found = {op.name: _layer(op) for op in ops}
+    by_name = {op.name: _layer(op) for op in ops}
     for file, text in std_files().items():
         for page in _library(file, text):
-            found.setdefault(page.name, page)
-    return found
+            by_name.setdefault(page.name, page)
+    return by_name
 
 
 def _rank(family: str) -> tuple[int, str]:
@@ -205,14 +205,14 @@ def _rank(family: str) -> tuple[int, str]:
 
 def layer_text(name: str, width: int = 100) -> str:
     """The page of a name for a terminal. Raises `KeyError` with what to look for instead."""
-    found = pages()
-    if name in found:
-        return found[name].text(width)
+    by_name = pages()
+    if name in by_name:
+        return by_name[name].text(width)
     op = installed(name)
     if op is not None:
         return _layer(op).text(width)
-    said = guess_layer(name, (), found).help() or ("`netdsl layers` lists all",)
-    raise KeyError(f"no layer or block is `{name}`; {'; '.join(said)}")
+    hints = guess_layer(name, (), by_name).help() or ("`netdsl layers` lists all",)
+    raise KeyError(f"no layer or block is `{name}`; {'; '.join(hints)}")
 
 
 def listing(width: int = 100) -> str:
@@ -251,10 +251,10 @@ def manual() -> str:
 
 def by_family() -> dict[str, list[Page]]:
     """The same in their families."""
-    found: dict[str, list[Page]] = {}
+    families: dict[str, list[Page]] = {}
     for page in pages().values():
-        found.setdefault(page.family, []).append(page)
-    return found
+        families.setdefault(page.family, []).append(page)
+    return families
 
 
 # --- layers --------------------------------------------------------------------------------
@@ -266,11 +266,11 @@ def _layer(op: type[Op]) -> Page:
     examples = tuple(row for row in rows if row is not None)
     text = "\n".join(line for line, row in zip(doc, rows, strict=True) if row is None)
     summary, _, notes = text.strip().partition("\n\n")
-    given = tuple(Argument(p.name, p.kind.name, _default(p.default, p.required), p.doc)
+    arguments = tuple(Argument(p.name, p.kind.name, _default(p.default, p.required), p.doc)
                   for p in parameters(op))  # fmt: skip
     facts = [f"Inputs: {_inputs(op)}."] if op.arity != (1, 1) else []
     return Page(
-        op.name, op.family, signature(op), summary, notes.strip(), given, examples, tuple(facts)
+        op.name, op.family, signature(op), summary, notes.strip(), arguments, examples, tuple(facts)
     )
 
 

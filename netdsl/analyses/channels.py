@@ -46,8 +46,8 @@ class ChannelAxes:
         """The axes of a map without its channels, in its order; all where the channels are lost."""
         axes, shape = self._axes[value], value.type.shape
         places = [place for place, axis in enumerate(axes) if axis != 0]
-        known = [axes[place] for place in places]
-        if None not in known:
+        origins = [axes[place] for place in places]
+        if None not in origins:
             places.sort(key=lambda place: axes[place] or 0)
         return tuple(shape[place] for place in places)
 

@@ -211,7 +211,7 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
 
 
 def inference_parameters(graph: Graph) -> int:
-    """Learned numbers of the layers that run at inference."""
+    """Parameters of the layers that run at inference."""
     return sum(map(count_parameters, {node.layer for node in graph.inference_nodes()}))
 
 
@@ -311,7 +311,7 @@ def _scope_text(scope: Scope) -> str:
 
 
 def count_parameters(layer: Layer) -> int:
-    """Learned numbers of a layer, buffers left out."""
+    """Parameters of a layer, buffers left out."""
     return sum(prod(spec.shape) for spec in layer.weights if spec.trained)
 
 

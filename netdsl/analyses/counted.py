@@ -40,8 +40,8 @@ class Counted:
         return shape_of(self.item.value)[1:]
 
     def _bound(self, rule: Rule, size: int) -> Reach:
-        known = rule if isinstance(rule, Axis) else None
-        return Reach(size if known is None else min(known.size, size), known, is_bound=True)
+        axis = rule if isinstance(rule, Axis) else None
+        return Reach(size if axis is None else min(axis.size, size), axis, is_bound=True)
 
     def _field(self, value: Value, sight: Sight) -> Field:
         view, is_sure = sight.together
@@ -50,9 +50,9 @@ class Counted:
         for number, (axis, rule, size) in enumerate(
             zip(view, self.rules[value], self._sizes, strict=True)
         ):
-            known = rule if isinstance(rule, Axis) else None
+            axis_rule = rule if isinstance(rule, Axis) else None
             is_exact = is_sure or axis.largest <= 1 or self._is_seen(value, view, number)
-            reach = Reach(axis.largest, known, not is_exact)
+            reach = Reach(axis.largest, axis_rule, not is_exact)
             reaches.append(None if reach == Reach(size, None) and size > 1 else reach)
         return tuple(reaches)
 

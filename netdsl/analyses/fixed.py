@@ -22,10 +22,10 @@ def mismatches(graph: Graph, wanted: Mapping[str, int]) -> list[str]:
     """
     for name in wanted:
         if not any(name in _axes(item) for item in graph.inputs):
-            known = dict.fromkeys(axis for item in graph.inputs for axis in _axes(item))
+            names = dict.fromkeys(axis for item in graph.inputs for axis in _axes(item))
             raise ValueError(
                 f"the sizes of this network are fixed, and none is called {name}; it takes "
-                f"{shapes(graph)}, whose axes are asked for as {', '.join(known) or 'nothing'}"
+                f"{shapes(graph)}, whose axes are asked for as {', '.join(names) or 'nothing'}"
             )
     return [
         f"the size of {item.name} is fixed: {name} is {size}, not {wanted[name]}"

@@ -1,4 +1,4 @@
-"""Exact links: which numbers of the layers before a neuron depends on, at inference.
+"""Exact links: which elements of the layers before a neuron depends on, at inference.
 
 All sizes are numbers. What a single layer reads is said by its op (`Op.reads`).
 """
@@ -18,7 +18,7 @@ __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", 
            "size_of", "union", "whole"]  # fmt: skip
 
 Field: TypeAlias = "dict[Value, list[Product]]"
-"""The numbers of each value that are read: products that share none."""
+"""The elements of each value that are read: disjoint products."""
 
 
 class UnknownLinks(Exception):
@@ -35,23 +35,23 @@ def shape_of(value: Value) -> tuple[int, ...]:
 
 
 def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Product]]:
-    """What numbers of its inputs some numbers of a node's result depend on.
+    """What elements of its inputs some elements of a node's result depend on.
 
     Weights are left out, and padding does not exist. Raises `UnknownLinks`.
     """
     op = op_of(node)
-    found = op.reads(*types_of(node), wanted, result)
-    if found is None:
+    pieces = op.reads(*types_of(node), wanted, result)
+    if pieces is None:
         raise UnknownLinks(node)
     if not is_ours(type(op)):
-        check_reads(op, found)
-    return [(n, piece) for n, piece in found if all(piece) and node.inputs[n].type.batched]
+        check_reads(op, pieces)
+    return [(n, piece) for n, piece in pieces if all(piece) and node.inputs[n].type.batched]
 
 
 def field(
     graph: Graph, value: Value, index: Sequence[int] | Product, until: Collection[int] = ()
 ) -> Field:
-    """What a number, or a product of numbers, depends on, the value itself included.
+    """What an element, or a product of elements, depends on, the value itself included.
 
     Nothing is followed beyond the values in `until`. Raises `UnknownLinks`.
     """

@@ -81,10 +81,10 @@ class _Holdings:
                     scattered.add(value)
             for value in (*node.inputs, *node.outputs):
                 last[self.root(value)] = index
-        kept = {self.root(output.value) for output in graph.inference_outputs}
+        never_freed = {self.root(output.value) for output in graph.inference_outputs}
         self.first = [item.value for item in graph.inputs if item.value in last]
         for value in [*self.first, *(v for born in self.born.values() for v in born)]:
-            if value not in kept:
+            if value not in never_freed:
                 self.dying.setdefault(last[value], []).append(value)
 
     def root(self, value: Value) -> Value:

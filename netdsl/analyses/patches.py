@@ -73,8 +73,8 @@ class _Patches:
         try:
             every = self._seen(node, whole(shape), result)
         except UnknownLinks:
-            known = [self.sights[v].whole for v in node.inputs if v in self.sights]
-            self.sights[value] = Sight(_hull(known), {})
+            patches = [self.sights[v].whole for v in node.inputs if v in self.sights]
+            self.sights[value] = Sight(_hull(patches), {})
             return
         if every is None:
             return

@@ -77,8 +77,8 @@ class Reach:
     @property
     def unclipped(self) -> int | None:
         """The size away from the borders, where that is known to be another."""
-        known = self.rule is not None and not self.rule.is_loose and self.size is not None
-        return self.rule.size if known and self.rule and self.rule.size != self.size else None
+        is_sure = self.rule is not None and not self.rule.is_loose and self.size is not None
+        return self.rule.size if is_sure and self.rule and self.rule.size != self.size else None
 
 
 Rule: TypeAlias = "Axis | None | Literal['unknown', 'bins']"

@@ -116,12 +116,12 @@ def _link(node: Node, index: int) -> Windows | None:
     """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
     inputs, outputs = types_of(node)
     windows = op_of(node).windows(inputs, outputs)
-    given, made = inputs[index], outputs[0]
-    if windows is None or given.rank != made.rank or len(windows) != len(given.spatial):
+    before, after = inputs[index], outputs[0]
+    if windows is None or before.rank != after.rank or len(windows) != len(before.spatial):
         return None
     return tuple(
         None if _spreads(n, m) else w
-        for w, n, m in zip(windows, given.spatial, made.spatial, strict=True)
+        for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)
     )
 
 

@@ -85,7 +85,7 @@ def sights(graph: Graph, item: Input) -> dict[Value, Sight]:
 
     Raises `TooMany`.
     """
-    return _Walk(graph, item).found
+    return _Walk(graph, item).sights
 
 
 class _Walk:
@@ -98,14 +98,14 @@ class _Walk:
         shape = shape_of(item.value)
         cells = (np.arange(size) for size in shape[1:])
         view = tuple(Along(axis, n, n) for axis, n in enumerate(cells, 1))
-        self.found = {item.value: Sight(((None, view),))}
+        self.sights = {item.value: Sight(((None, view),))}
         for node in graph.nodes():
-            seen = [self.found.get(value) for value in node.inputs]
+            seen = [self.sights.get(value) for value in node.inputs]
             if any(seen) and _fits(node):
                 for number, value in enumerate(node.outputs):
                     sight = self._behind(node, number, seen)
                     if sight is not None:
-                        self.found[value] = sight
+                        self.sights[value] = sight
 
     def _behind(self, node: Node, result: int, seen: Sequence[Sight | None]) -> Sight | None:
         shape = shape_of(node.outputs[result])
@@ -118,10 +118,10 @@ class _Walk:
         try:
             if reach.op.joins_axes or not is_ours(type(node.op)):
                 return _mixed(reach, [sight and _merged(sight) for sight in seen])
-            found = _by_axis(reach, seen, self._ways(reach))
+            behind = _by_axis(reach, seen, self._ways(reach))
         except UnknownLinks:
             return _unknown(seen)
-        return found and replace(found, is_alike=False) if reach.shuffles < 0 else found
+        return behind and replace(behind, is_alike=False) if reach.shuffles < 0 else behind
 
     def _ways(self, reach: _Reach) -> list[_Way]:
         """The ways of a call, worked out once for all calls that are alike."""
@@ -147,19 +147,19 @@ class _Reach:
         self.shape = shape_of(value)
         self.every = tuple(frozenset(range(size)) for size in self.shape)
         self.channel = channels.of(value)
-        self.given = [channels.of(v) for v in node.inputs]
+        self.channel_axes = [channels.of(v) for v in node.inputs]
         """The channels' axis of each input."""
         self.shuffles = self.op.shuffles()
         """Below 0 where cells of the map become channels, above 0 where channels become cells."""
 
     def read(self, wanted: Product) -> Reads:
-        """What some numbers read; pieces that are empty stay, weights go. Raises `UnknownLinks`."""
-        found = self.op.reads(*self.types, wanted, self.result)
-        if found is None:
+        """What some elements read; empty pieces stay, weights go. Raises `UnknownLinks`."""
+        pieces = self.op.reads(*self.types, wanted, self.result)
+        if pieces is None:
             raise UnknownLinks(self.node)
         if not is_ours(type(self.op)):
-            check_reads(self.op, found)
-        return [(n, piece) for n, piece in found if self.node.inputs[n].type.batched]
+            check_reads(self.op, pieces)
+        return [(n, piece) for n, piece in pieces if self.node.inputs[n].type.batched]
 
     def at(self, own: int, index: int, all_channels: bool = True) -> Product:
         """One index along an axis, and of the others the first cell; of channels all, or one."""
@@ -172,7 +172,7 @@ class _Reach:
 
     def is_part(self, number: int, piece: Product) -> bool:
         """Whether a piece leaves out channels of its input."""
-        axis = self.given[number]
+        axis = self.channel_axes[number]
         shape = self.node.inputs[number].type.shape
         return axis < len(piece) and len(piece[axis]) < cast(int, shape[axis])
 
@@ -272,7 +272,7 @@ def _hits(
         (place, number)
         for place, (n, piece) in enumerate(read)
         for number, (own, _) in enumerate(cast(Sight, entering[n]).parts)
-        if piece[0] and (own is None or reach.given[n] or not own.isdisjoint(piece[0]))
+        if piece[0] and (own is None or reach.channel_axes[n] or not own.isdisjoint(piece[0]))
     )
     every = all(sight is not None for sight in entering)
     if len(channels) == 1 or (len(hits) == 1 and every):
@@ -368,8 +368,8 @@ def _merged(sight: Sight) -> Sight:
 
 def _mixed(reach: _Reach, entering: Sequence[Sight | None]) -> Sight | None:
     """A layer that makes other axes: what each slab of its result sees, an axis at a time."""
-    known = [sight for sight in entering if sight is not None]
-    is_exact = all(sight.is_exact for sight in known)
+    present = [sight for sight in entering if sight is not None]
+    is_exact = all(sight.is_exact for sight in present)
     everything = _box(reach, entering, reach.every)
     if everything is None:
         return None
@@ -384,7 +384,7 @@ def _mixed(reach: _Reach, entering: Sequence[Sight | None]) -> Sight | None:
             if narrower.largest < narrowest.largest:
                 narrowest = narrower
         view.append(narrowest)
-    is_whole = all(_is_constant(sight) for sight in known)
+    is_whole = all(_is_constant(sight) for sight in present)
     is_exact = is_exact and (len(own) < 2 or is_whole) and is_ours(type(reach.node.op))
     return Sight(((None, tuple(view)),), is_exact, is_alike=False)
 
@@ -405,7 +405,7 @@ def _slabs(reach: _Reach, entering: Sequence[Sight | None], axis: int) -> list[B
 
 
 def _box(reach: _Reach, entering: Sequence[Sight | None], wanted: Product) -> Box:
-    """The hull of all that some numbers see."""
+    """The hull of all that some elements see."""
     boxes: list[tuple[tuple[int, int], ...]] = []
     for number, piece in reach.read(wanted):
         sight = entering[number]

@@ -97,8 +97,8 @@ class Sizes:
     def _check(self, sizes: dict[str, int]) -> None:
         for name, number in sizes.items():
             if name not in self.symbols:
-                known = f"there are: {', '.join(self.symbols)}" if self.symbols else "all are fixed"
-                raise ValueError(f"there is no size symbol {name}; {known}")
+                names = f"there are: {', '.join(self.symbols)}" if self.symbols else "all are fixed"
+                raise ValueError(f"there is no size symbol {name}; {names}")
             if type(number) is not int or number < 1:
                 raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
         for name in self.symbols:

@@ -29,12 +29,12 @@ class Whole(click.IntRange):
 
 def once(pairs: Iterable[tuple[str, T]], option: str) -> dict[str, T]:
     """Pairs by name; a name given twice leaves open which one was meant."""
-    found: dict[str, T] = {}
+    values: dict[str, T] = {}
     for name, value in pairs:
-        if name in found:
+        if name in values:
             raise click.BadParameter(f"{name} is given twice", param_hint=option)
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def sizes_given(texts: Sequence[str], option: str) -> dict[str, int]:
@@ -63,8 +63,8 @@ def range_given(text: str, symbols: Sequence[str], option: str) -> list[dict[str
     ranges: dict[str, range] = {}
     for name, number in _named(text.split(","), option).items():
         if name not in symbols:
-            known = ", ".join(symbols)
-            raise _bad(f"there is no size symbol {name}; there are: {known}", option)
+            names = ", ".join(symbols)
+            raise _bad(f"there is no size symbol {name}; there are: {names}", option)
         match = RANGE.fullmatch(number)
         if match is None:
             fixed[name] = _size(name, number, option)

@@ -105,8 +105,8 @@ def _warnings(codes: Sequence[str]) -> Sequence[str]:
     """Codes of warnings; a wrong one would silence nothing, and not say so."""
     for code in codes:
         if code not in WARNINGS:
-            known = ", ".join(sorted(WARNINGS))
-            message = f"no warning is `{code}`; there are: {known}"
+            choices = ", ".join(sorted(WARNINGS))
+            message = f"no warning is `{code}`; there are: {choices}"
             raise click.BadParameter(message, param_hint="--allow")
     return codes
 
@@ -141,7 +141,7 @@ def check_rename(rename: tuple[str, str] | None, weights: str | None) -> None:
 
 
 def _policy(name: str) -> str:
-    """A way to draw weights that there is."""
+    """One of the ways to draw weights."""
     if name not in policies():
         raise click.BadParameter(f"`{name}` is none of {', '.join(policies())}")
     return name

@@ -16,16 +16,16 @@ def clean(text: str, *, tabs: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    kept: list[str] = []
+    shown: list[str] = []
     column = 0
     for character in text:
         if character == "\t":
             character = " " * (TAB - column % TAB) if tabs else " "
         elif unicodedata.category(character) in HIDDEN:
             character = REPLACEMENT
-        kept.append(character)
+        shown.append(character)
         column += columns(character)
-    return "".join(kept)
+    return "".join(shown)
 
 
 def columns(text: str) -> int:

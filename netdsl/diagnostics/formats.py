@@ -66,16 +66,16 @@ def _range(span: Span | None) -> dict[str, object]:
 
 def render_sarif(diagnostics: Iterable[Diagnostic], version: str) -> str:
     """A SARIF 2.1.0 log, as code hosts take it."""
-    found = list(diagnostics)
+    listed = list(diagnostics)
     rules = [
         {"id": code, "fullDescription": {"text": page(code).meaning}}
-        for code in sorted({d.code for d in found})
+        for code in sorted({d.code for d in listed})
     ]
     driver = {"name": "netdsl", "version": version, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(d) for d in found],
+        "results": [_sarif_result(d) for d in listed],
     }
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

@@ -46,8 +46,8 @@ class Page:
     @property
     def summary(self) -> str:
         """The first statement of the meaning, a long one without its last clauses."""
-        said = " ".join(self.meaning.removeprefix(WARNING).split())
-        clauses = CLAUSE.split(STATEMENT_END.split(said)[0].rstrip("."))
+        meaning = " ".join(self.meaning.removeprefix(WARNING).split())
+        clauses = CLAUSE.split(STATEMENT_END.split(meaning)[0].rstrip("."))
         while len(clauses) > 1 and len(", ".join(clauses)) > LINE:
             clauses.pop()
         return ", ".join(clauses)

@@ -32,9 +32,9 @@ def plain_bytes(path: str | Path, *, opened: bool = False) -> bytes:
     _check(os.stat(path), pipes, opened)  # to open a device may do something to it
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        _check(found, pipes, opened)
-        if stat.S_ISFIFO(found.st_mode):
+        status = os.fstat(handle)
+        _check(status, pipes, opened)
+        if stat.S_ISFIFO(status.st_mode):
             os.set_blocking(handle, True)
         data = file.read(MAX_BYTES + 1)
     if data is None:  # pyright: ignore[reportUnnecessaryComparison]  (a file of /proc may wait)
@@ -42,8 +42,8 @@ def plain_bytes(path: str | Path, *, opened: bool = False) -> bytes:
     return data
 
 
-def _check(found: os.stat_result, pipes: bool, opened: bool) -> None:
-    kind = stat.S_IFMT(found.st_mode)
+def _check(status: os.stat_result, pipes: bool, opened: bool) -> None:
+    kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFREG or (pipes and kind == stat.S_IFIFO):
         return
     if kind == stat.S_IFDIR:

@@ -18,9 +18,9 @@ def render_text(
     diagnostics: Iterable[Diagnostic], *, colour: bool = False, width: int = 100
 ) -> str:
     """All diagnostics for a terminal of a width, followed by a line that counts them."""
-    found = list(diagnostics)
-    texts = [_Page(d, colour, max(width, MIN_WIDTH)).text() for d in found]
-    return "\n\n".join([*texts, count_line(found)]) if found else ""
+    listed = list(diagnostics)
+    texts = [_Page(d, colour, max(width, MIN_WIDTH)).text() for d in listed]
+    return "\n\n".join([*texts, count_line(listed)]) if listed else ""
 
 
 def count_line(diagnostics: Sequence[Diagnostic]) -> str:

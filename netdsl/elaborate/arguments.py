@@ -98,7 +98,7 @@ def formal_of(parameter: ast.Parameter, sink: Sink) -> Formal | None:
 def match(
     name: str,
     formals: Sequence[Formal],
-    given: Sequence[Given],
+    arguments: Sequence[Given],
     call: Span,
     sink: Sink,
     meant: str = "",
@@ -112,15 +112,15 @@ def match(
     matched: dict[str, Given] = {}
     wrong = False
     position = 0
-    for argument, environment in given:
+    for argument, environment in arguments:
         if argument.name is None:
             target = order[position] if position < len(order) else None
             position += 1
         else:
             target = argument.name.text if argument.name.text in names else None
         if target is None:
-            known = order if argument.name is None else names
-            _unexpected(name, known, argument, meant, _already(given, argument, order), sink)
+            allowed = order if argument.name is None else names
+            _unexpected(name, allowed, argument, meant, _already(arguments, argument, order), sink)
             wrong = True
         elif target in matched:
             sink.error(
@@ -245,9 +245,9 @@ def untyped(inputs: Sequence[ast.BlockInput]) -> str:
     return f"without types these are inputs, not parameters: write `({shown})`"
 
 
-def _already(given: Sequence[Given], but: ast.Argument, order: list[str]) -> set[str]:
+def _already(arguments: Sequence[Given], but: ast.Argument, order: list[str]) -> set[str]:
     """The parameters that the other arguments fill, by whatever name they go."""
-    others = [argument for argument, _ in given if argument is not but]
+    others = [argument for argument, _ in arguments if argument is not but]
     unnamed = sum(argument.name is None for argument in others)
     named = {argument.name.text for argument in others if argument.name is not None}
     return {*order[:unnamed], *named, *(SAME_PARAMETER.get(name.lower(), "") for name in named)}

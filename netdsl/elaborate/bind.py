@@ -24,7 +24,7 @@ from netdsl.syntax import ast
 
 
 def bind_op(
-    evaluator: Evaluator, op: type[Op], given: Sequence[Given], call: Span, inputs_before: int
+    evaluator: Evaluator, op: type[Op], arguments: Sequence[Given], call: Span, inputs_before: int
 ) -> Bound | None:
     """The fields of an op; None if the call is wrong (reported).
 
@@ -36,7 +36,7 @@ def bind_op(
         Formal(p.name, p.kind, p.required, p.default, usage, p.named, op.name)
         for p in parameters(op)
     ]
-    matched = match(op.name, formals, given, call, evaluator.sink)
+    matched = match(op.name, formals, arguments, call, evaluator.sink)
     if matched is None:
         return None
     bound = Bound()
@@ -54,13 +54,13 @@ def bind_op(
 def bind_net(
     evaluator: Evaluator,
     net: ast.NetDefinition,
-    given: Mapping[str, object],
+    values: Mapping[str, object],
     inner: Environment,
 ) -> Bound | None:
     """The parameters of a net, from Python values or its defaults."""
     bound = Bound()
     names = [p.name.text for p in net.parameters]
-    for name in given:
+    for name in values:
         if name not in names:
             evaluator.sink.error(
                 "unknown-parameter",
@@ -74,9 +74,9 @@ def bind_net(
         if formal is None:
             return None
         name = formal.name
-        if name in given:
+        if name in values:
             place = parameter.name.span
-            bound.values[name] = _from_outside(evaluator, formal, given[name], place, inner)
+            bound.values[name] = _from_outside(evaluator, formal, values[name], place, inner)
         elif parameter.default is not None:
             evaluator.take(bound, formal, parameter.default, inner, None)
         else:

@@ -178,20 +178,20 @@ def join_calls(state: State, shared: SharedLayer, call: Call, place: Place) -> b
     A layer without weights is no less the same where PyTorch needs a module of its own for it.
     """
     again = place.scope.children[-1]
-    reasons = [made.join(again) for made in shared.made]
+    reasons = [variant.join(again) for variant in shared.variants]
     if not all(reasons):
         return True
     name = shared.statement.name.text
     place.site.naming.add_variant(again, name)
-    if not has_weights(again) and not shared.made[0].has_weights:
-        shared.made.append(Shared([again], again))
+    if not has_weights(again) and not shared.variants[0].has_weights:
+        shared.variants.append(Shared([again], again))
         return True
     state.error(
         place,
         "shared-differs",
         f"`{name}` can't be shared here: for this input it would be another layer",
         call.span,
-        secondary=(Label(shared.made[0].calls[0].span, "its first use"),),
+        secondary=(Label(shared.variants[0].calls[0].span, "its first use"),),
         notes=(f"beside its first use: {reasons[0]}",),
         help="the channels (and what else its weights depend on) must be those of its first use, "
         "and so must the number of axes and the sizes that PyTorch's modules depend on; "

@@ -108,8 +108,8 @@ def check_results(state: State, block: Block, result: Flow, place: Place) -> boo
         )
         return False
     pairs = zip(promised, result.values, strict=True)
-    kept = [check_shape(state, s, v, place, "promised") for s, v in pairs]
-    return all(kept)
+    fits = [check_shape(state, s, v, place, "promised") for s, v in pairs]
+    return all(fits)
 
 
 def check_claim(state: State, stage: ast.Claim, flow: MaybeFlow, place: Place) -> MaybeFlow:

@@ -81,8 +81,8 @@ def declare_label(state: State, label: ast.Label, flow: MaybeFlow, place: Place)
         flow.values[0].name = label_text(state, label, place)
     keeper = place.environment.label_scope()
     if part.index is None:
-        known = keeper.bindings.get(part.text)
-        if known is not None and known.is_label:
+        earlier = keeper.bindings.get(part.text)
+        if earlier is not None and earlier.is_label:
             return  # the path is taken too, which is the better message
         name = ast.Name(part.text, part.span)
         declare(state, name, Binding(flow, part.span, is_label=True), keeper, label=True)

@@ -104,11 +104,11 @@ class LayerValue:
 
 @dataclass(eq=False, slots=True)
 class SharedLayer:
-    """`layer enc = Encoder(64)`; `made` has what its calls made, more than one without weights."""
+    """`layer enc = Encoder(64)`; `variants` are what its calls made, several without weights."""
 
     statement: ast.LayerStatement
     environment: Environment
-    made: list[Shared] = field(default_factory=list["Shared"])
+    variants: list[Shared] = field(default_factory=list["Shared"])
 
 
 @dataclass(eq=False, slots=True)

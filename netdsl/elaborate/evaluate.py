@@ -158,9 +158,9 @@ class Evaluator:
     def decided(self, expr: ast.Expr, environment: Environment) -> bool:
         """Whether a condition holds, for all allowed sizes."""
         condition = self.truth(expr, environment)
-        known = decide(condition, {})
-        answer = self.graph.holds(condition) if known is None else known
-        if answer is None:
+        answer = decide(condition, {})
+        holds = self.graph.holds(condition) if answer is None else answer
+        if holds is None:
             self.error(
                 "undecided-condition",
                 f"whether {condition} holds depends on the size of the input",
@@ -169,11 +169,11 @@ class Evaluator:
                 f"`input ...: [...] where {condition}`",
             )
         # what settled it may be needed in training alone, so it becomes part of the contract
-        held = condition if answer else negate(condition)
-        if known is None and not isinstance(held, bool):
+        held = condition if holds else negate(condition)
+        if answer is None and not isinstance(held, bool):
             message = f"the network was built for sizes where {held}"
             self.graph.need(held, expr.span, message)
-        return bool(answer)
+        return bool(holds)
 
     def error(self, code: str, message: str, span: Span, help: str = "") -> None:
         """Record an error and give up on the expression."""
@@ -219,10 +219,10 @@ class Evaluator:
     def _index(self, expr: ast.Index, environment: Environment) -> object:
         base = self.evaluate(expr.base, environment)
         index = self.plain(expr.index, environment)
-        found = item(base, index, expr.base.span.text)
-        if found is POISON:
+        value = item(base, index, expr.base.span.text)
+        if value is POISON:
             raise Broken
-        return found
+        return value
 
     def _slice(self, expr: ast.Slice, environment: Environment) -> object:
         base = self.evaluate(expr.base, environment)
@@ -284,7 +284,7 @@ class Evaluator:
         if name not in BUILTINS and environment.unit.is_lacking:
             raise Broken
         if name not in BUILTINS:
-            known = {
+            functions = {
                 *BUILTINS,
                 *(n for n, d in environment.unit.visible.items() if isinstance(d, Function)),
             }
@@ -292,7 +292,7 @@ class Evaluator:
                 "unknown-function",
                 f"there is no function `{name}`",
                 expr.callee.span,
-                function_help(name, known) or f"there are {', '.join(sorted(known))}",
+                function_help(name, functions) or f"there are {', '.join(sorted(functions))}",
             )
         if any(a.name for a in expr.arguments):
             raise Wrong(f"`{name}` takes no named arguments")
@@ -338,7 +338,7 @@ class Evaluator:
         self,
         name: str,
         formal_parameters: tuple[ast.Parameter, ...],
-        given: Sequence[Given],
+        arguments: Sequence[Given],
         call: Span,
         inner: Environment,
         inputs: Sequence[ast.BlockInput] = (),
@@ -350,13 +350,13 @@ class Evaluator:
         formals = [formal_of(p, self.sink) for p in formal_parameters]
         if None in formals:
             return None
-        known = [f for f in formals if f is not None]
-        meant = "" if known else untyped(inputs)
-        matched = match(name, known, given, call, self.sink, meant)
+        typed = [f for f in formals if f is not None]
+        meant = "" if typed else untyped(inputs)
+        matched = match(name, typed, arguments, call, self.sink, meant)
         if matched is None:
             return None
         bound = Bound()
-        for formal, parameter in zip(known, formal_parameters, strict=True):
+        for formal, parameter in zip(typed, formal_parameters, strict=True):
             if formal.name in matched:
                 argument, environment = matched[formal.name]
                 self.take(bound, formal, argument.value, environment, None)

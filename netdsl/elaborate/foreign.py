@@ -125,7 +125,7 @@ WRITTEN = {
     "div divide truediv": f"{NOT_YET}; `normalize` divides by numbers, one for each channel",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
-"""What is written in another way, or is not there and has something near it."""
+"""What is written differently, or is not there and has something near it."""
 
 MISSING = """
 abs absval accuracy acos acosh activityregularization acts adagrad adain adam
@@ -202,10 +202,10 @@ class Foreign:
 def foreign(name: str) -> Foreign | None:
     """What a layer of another framework is here; None for a name that none of them has."""
     squeezed = plain(name)
-    for known in squeezed, without_rank(squeezed):
-        found = names().get(known)
-        if found is not None:
-            return found
+    for spelling in squeezed, without_rank(squeezed):
+        meaning = names().get(spelling)
+        if meaning is not None:
+            return meaning
     for ending, text in ENDINGS.items():
         if without_rank(squeezed).endswith(ending):
             return Foreign("", text)
@@ -224,16 +224,16 @@ def without_rank(name: str) -> str:
 
 def names() -> dict[str, Foreign]:
     """Every name of the tables and of the layers in force (`Op.elsewhere`), with what it means."""
-    found = dict(_tables())
+    table = dict(_tables())
     for op in reversed(registry().values()):  # what a built-in layer says comes last, and holds
         for name in op.elsewhere.split():
-            found[name] = Foreign(op.name, DIFFERS.get(name, ""))
-    return found
+            table[name] = Foreign(op.name, DIFFERS.get(name, ""))
+    return table
 
 
 @cache
 def _tables() -> dict[str, Foreign]:
-    found = {name: Foreign("", NOT_YET) for name in MISSING.split()}
+    table = {name: Foreign("", NOT_YET) for name in MISSING.split()}
     for listed, text in WRITTEN.items():
-        found.update((name, Foreign("", text)) for name in listed.split())
-    return found
+        table.update((name, Foreign("", text)) for name in listed.split())
+    return table

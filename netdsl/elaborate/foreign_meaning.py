@@ -88,10 +88,10 @@ def other_meaning(called: str, argument: str, parameters: Collection[str]) -> st
     `called` is its layer there, `parameters` are those of ours.
     """
     squeezed = plain(called)
-    for known in squeezed, without_rank(squeezed):
-        found = _meanings().get(known, {}).get(argument)
-        if found:
-            return found
+    for spelling in squeezed, without_rank(squeezed):
+        meaning = _meanings().get(spelling, {}).get(argument)
+        if meaning:
+            return meaning
     ours, text = ANY_LAYER.get(argument, ("", ""))
     return text if ours in parameters else ""
 
@@ -99,8 +99,8 @@ def other_meaning(called: str, argument: str, parameters: Collection[str]) -> st
 @cache
 def _meanings() -> dict[str, dict[str, str]]:
     """The table with each name by itself."""
-    found: dict[str, dict[str, str]] = {}
+    table: dict[str, dict[str, str]] = {}
     for listed, arguments in OTHER_MEANING.items():
         for name in listed.split():
-            found.setdefault(name, {}).update(arguments)
-    return found
+            table.setdefault(name, {}).update(arguments)
+    return table

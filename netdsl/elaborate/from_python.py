@@ -91,9 +91,9 @@ def check_bounds(value: object, span: Span, sink: Sink) -> None:
         raise Halted from None
 
 
-def mean_texts(given: Sequence[ast.Argument], environment: Environment) -> None:
+def mean_texts(arguments: Sequence[ast.Argument], environment: Environment) -> None:
     """Let words be texts as well: a block may ask for one. Those of an op are options."""
-    for argument in given:
+    for argument in arguments:
         if isinstance(argument.value, ast.NameExpr):
             word = argument.value.name
             environment.bindings.setdefault(word, Binding(word, argument.span))

@@ -30,8 +30,8 @@ def attribute(base: object, name: str) -> object:
     axis, least = SIZE_ATTRIBUTES.get(name, (0, 99))
     if len(shape) >= least:
         return shape[axis]
-    known = [*SIZE_ATTRIBUTES, "length", "rank", "shape"]
-    guess = "" if name in known else did_you_mean(name, known)
+    names = [*SIZE_ATTRIBUTES, "length", "rank", "shape"]
+    guess = "" if name in names else did_you_mean(name, names)
     raise Wrong(f"{base} has no `.{name}`", help=guess)
 
 

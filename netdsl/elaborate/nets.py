@@ -192,8 +192,8 @@ class NetElaborator:
 
     def _introduce(self, item: ast.NameExpr) -> None:
         """A new size symbol, or the number that was given for it."""
-        given = self.sizes.pop(item.name, None)
-        value = self.graph.symbol(item.name) if given is None else given
+        number = self.sizes.pop(item.name, None)
+        value = self.graph.symbol(item.name) if number is None else number
         name = ast.Name(item.name, item.span)
         declare(self.state, name, Binding(value, item.span), self.environment, number=True)
 
@@ -216,8 +216,8 @@ class NetElaborator:
     def output(self, statement: ast.OutputStatement, flow: MaybeFlow) -> None:
         """An output, which is what comes out of the chain of its statement."""
         name = statement.name
-        known = self.environment.bindings.get(name.text)
-        if known is None or not known.is_label or known.value is not flow:
+        binding = self.environment.bindings.get(name.text)
+        if binding is None or not binding.is_label or binding.value is not flow:
             declare(self.state, name, Binding(flow, name.span), self.environment)
         if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
             return

@@ -1,4 +1,4 @@
-"""How an argument that a layer does not take is written today, where there is a way."""
+"""What to write in place of an argument that a layer does not take, where that is possible."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def number(op: str, argument: ast.Expr) -> tuple[str, ...]:
     """What to write in place of `mul(0.1)`, `add(1)`, `max(0)`."""
     if op not in ("mul", "add", "sub", "max", "min"):
         return ()
-    said = f"`{op}` merges the values that flow in, and takes no number yet"
+    reason = f"`{op}` merges the values that flow in, and takes no number yet"
     value = _literal(argument)
     if value is None:
-        return (said,)
+        return (reason,)
     if op in ("max", "min"):
         low, high = (value, BEYOND) if op == "max" else (f"-{BEYOND}", value)
         way = "relu" if (op, value) == ("max", 0) else f"hardtanh({low}, {high})"
-        return (f"{said}: for a bound write `{way}`",)
+        return (f"{reason}: for a bound write `{way}`",)
     if op == "mul" and (not value or abs(1 / value) == float("inf")):
-        return (said,)
+        return (reason,)
     mean, deviation = {"mul": 0.0, "add": -value, "sub": value}[op], 1 / value if op == "mul" else 1
     return (
-        f"{said}: for C channels write `normalize(list({float(mean)}, C), "
+        f"{reason}: for C channels write `normalize(list({float(mean)}, C), "
         f"list({float(deviation)}, C))`, with `{LIST}` beside the net",
         f"a parameter, with a key of its own: `weight s: [] = {value}`, then `(x, s) -> {op}`",
     )

@@ -65,14 +65,14 @@ class Unit:
 
     def files(self) -> list[Path]:
         """Where it and all that it uses was read from, the library aside."""
-        found: dict[Unit, None] = {}  # a set that keeps its order
+        units: dict[Unit, None] = {}  # a set that keeps its order
         waiting = [self]
         while waiting:
             unit = waiting.pop()
-            if unit not in found:
-                found[unit] = None
+            if unit not in units:
+                units[unit] = None
                 waiting += [target for _, target in unit.uses]
-        return [unit.path for unit in found if unit.path is not None]
+        return [unit.path for unit in units if unit.path is not None]
 
 
 def load_program(
@@ -154,11 +154,11 @@ class _Loader:
         """Replace each pending use by the unit it names; yields the units seen first here."""
         pending, unit.uses = unit.uses, []
         for use, _ in pending:
-            found = self._locate(unit, use)
-            if found is None:
+            location = self._locate(unit, use)
+            if location is None:
                 unit.is_lacking = True
                 continue
-            key, name, text = found
+            key, name, text = location
             if key not in self.units:
                 path = key if isinstance(key, Path) else None
                 target = self._parse(Source(name, text), path, key)
@@ -269,10 +269,10 @@ def std_files() -> dict[str, str]:
 @cache
 def std_names() -> dict[str, str]:
     """Which file of the standard library defines a block or fn: `Inception` -> `std.inception`."""
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for file, text in std_files().items():
         tree = parse(Source(file, text), Sink())
         for definition in tree.definitions if tree else ():
             if isinstance(definition, ast.BlockDefinition | ast.FunctionDefinition):
-                found.setdefault(definition.name.text, file)
-    return found
+                files.setdefault(definition.name.text, file)
+    return files

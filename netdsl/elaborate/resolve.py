@@ -120,9 +120,9 @@ def _from_alias(
             help=f'name one: `use "./{alias.text}.net" as {alias.text}`',
         )
         return POISON
-    found = unit.own.get(name.text)
-    if isinstance(found, Block):
-        return found
+    definition = unit.own.get(name.text)
+    if isinstance(definition, Block):
+        return definition
     blocks = [n for n, d in unit.own.items() if isinstance(d, Block)]
     sink.error(
         "unknown-layer",
@@ -201,10 +201,10 @@ def _without_module(
 ) -> None:
     """`nn.Conv2d`, `tf.keras.layers.Dense`: what the last name is here, by itself."""
     name, whole = names[-1], names[0].span.to(names[-1].span)
-    known = _known(environment)
-    is_ours = name.text in known[0] | known[1]
-    ours = Guess((name.text,), called="" if name.text in known[0] else name.text)
-    guess = ours if is_ours else guess_layer(name.text, *known)
+    layers = _known(environment)
+    is_ours = name.text in layers[0] | layers[1]
+    ours = Guess((name.text,), called="" if name.text in layers[0] else name.text)
+    guess = ours if is_ours else guess_layer(name.text, *layers)
     differences = _differences(guess, arguments)
     sink.error(
         "unknown-layer",
@@ -220,30 +220,30 @@ def _without_module(
 
 def _differences(guess: Guess, arguments: Sequence[ast.Argument]) -> list[str]:
     """Which of the arguments given would mean something else in the layer that was meant."""
-    known = _parameters(guess.layer)
-    found: list[str] = []
+    parameters = _parameters(guess.layer)
+    differences: list[str] = []
     for number, argument in enumerate(arguments):
-        given = argument.name.text if argument.name is not None else ""
-        text = other_meaning(guess.called, given or str(number), known)
+        name = argument.name.text if argument.name is not None else ""
+        text = other_meaning(guess.called, name or str(number), parameters)
         if text:
-            found.append(f"`{given}`: {text}" if given else text)
-    return found
+            differences.append(f"`{name}`: {text}" if name else text)
+    return differences
 
 
 def _other_names(guess: Guess, arguments: Sequence[ast.Argument]) -> list[str]:
     """What the arguments given are called in the built-in layer that was meant."""
-    known = _parameters(guess.layer)
-    found: list[str] = []
+    parameters = _parameters(guess.layer)
+    notes: list[str] = []
     for argument in arguments:
-        given = argument.name.text if argument.name is not None else ""
-        told = other_meaning(guess.called, given, known)
-        if not known or not given or given in known or told:
+        name = argument.name.text if argument.name is not None else ""
+        told = other_meaning(guess.called, name, parameters)
+        if not parameters or not name or name in parameters or told:
             continue
-        other = nearest(given, known)
-        reason = leave_out(given)
+        other = nearest(name, parameters)
+        reason = leave_out(name)
         if reason or other:
-            found.append(f"`{given}`: {reason}" if reason else f"`{given}` is called `{other}`")
-    return found
+            notes.append(f"`{name}`: {reason}" if reason else f"`{name}` is called `{other}`")
+    return notes
 
 
 def _parameters(name: str) -> list[str]:

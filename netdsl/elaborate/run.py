@@ -230,9 +230,9 @@ def _unlabelled(state: State, kind: Kind, body: ast.Body, place: Place) -> Maybe
 
 def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -> MaybeFlow:
     callee = resolve_layer(stage.callee, place.environment, state.sink, stage.arguments or ())
-    given = tuple((a, place.environment) for a in stage.arguments or ())
+    arguments = tuple((a, place.environment) for a in stage.arguments or ())
     label = label_text(state, stage.label, place)
-    call = Call(given, label, stage.span)
+    call = Call(arguments, label, stage.span)
     if stage.branches is None:
         return call_layer(state, callee, call, flow, place)
     within = state.labelled(Kind.FORK, stage.span, flow, label, place, numbered=False)
@@ -283,8 +283,8 @@ def call_layer(
 ) -> MaybeFlow:
     """What comes out when `flow` enters the layer; poison where something is wrong."""
     while isinstance(callee, LayerValue):
-        given = tuple((a, callee.environment) for a in callee.arguments)
-        call = replace(call, arguments=given + call.arguments)
+        arguments = tuple((a, callee.environment) for a in callee.arguments)
+        call = replace(call, arguments=arguments + call.arguments)
         callee = callee.target
     match callee:
         case Poison():
@@ -345,22 +345,22 @@ def _call_shared(
         return POISON
     stage = shared.statement.stage
     callee = resolve_layer(stage.callee, shared.environment, state.sink)
-    given = tuple((a, shared.environment) for a in stage.arguments or ())
-    made = Call(given, shared.statement.name.text, call.span)
+    arguments = tuple((a, shared.environment) for a in stage.arguments or ())
+    shared_call = Call(arguments, shared.statement.name.text, call.span)
     if isinstance(callee, SharedLayer):
         state.error(
             place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
         )
         return POISON
-    if not shared.made:
+    if not shared.variants:
         before = len(place.scope.children)
-        result = call_layer(state, callee, made, flow, place)
+        result = call_layer(state, callee, shared_call, flow, place)
         if not isinstance(result, Poison):
             first = place.scope.children[before]
-            shared.made.append(Shared([first], first))
+            shared.variants.append(Shared([first], first))
         return result
     again = replace(place, site=Site(place.scope, Naming(numbered=False)))
-    result = call_layer(state, callee, made, flow, again)
+    result = call_layer(state, callee, shared_call, flow, again)
     if isinstance(result, Poison):
         return result
     return result if join_calls(state, shared, call, place) else POISON

@@ -90,8 +90,8 @@ class _Counter:
         if (head.label, head.arguments, head.branches) != (None, None, None):
             return False
         binding = self.environment.lookup(head.callee[0].text)
-        known = binding is not None and isinstance(binding.value, Flow | Family | Poison)
-        return known or head.callee[0].text in self.own
+        is_value = binding is not None and isinstance(binding.value, Flow | Family | Poison)
+        return is_value or head.callee[0].text in self.own
 
     def callee(self, names: tuple[ast.Name, ...]) -> int:
         """Layers of what is called; 0 where that is not known here, or unknown at all."""
@@ -143,17 +143,17 @@ class _Counter:
 
 def _named_in(body: ast.Body) -> frozenset[str]:
     """All names that are given to something in a body, at any depth."""
-    found: set[str] = set()
+    bound: set[str] = set()
     for part in walk(body):
         match part:
             case ast.AssignStatement(targets=names) | ast.For(targets=names):
-                found.update(n.text for n in names)
+                bound.update(n.text for n in names)
             case ast.ForSource(targets=names):
-                found.update(n.text for n in names)
+                bound.update(n.text for n in names)
             case ast.LetStatement(name=name) | ast.LayerStatement(name=name):
-                found.add(name.text)
+                bound.add(name.text)
             case ast.Label(parts=(one,)):
-                found.add(one.text)
+                bound.add(one.text)
             case _:
                 pass
-    return frozenset(found)
+    return frozenset(bound)

@@ -95,7 +95,7 @@ def misplaced(
 
 
 def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
-    """A learned value: a node without inputs, whose path is its key."""
+    """A parameter: a node without inputs, whose path is its key."""
     environment = place.environment
     label = label_text(state, statement.label, place)
     flow: MaybeFlow = POISON

@@ -73,22 +73,22 @@ def leave_out(parameter: str) -> str:
 
 
 def is_same(name: str, guess: str) -> bool:
-    """Whether a guess is no guess: another way to write the name, or another word for it."""
+    """Whether a guess is no guess: another spelling of the name, or a synonym."""
     return name.lower() == guess.lower() or SAME_PARAMETER.get(name.lower()) == guess
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """`did you mean `conv`?` by synonym, by case, or by a typo; empty if nothing is near."""
-    names = sorted(known)
+    names = sorted(candidates)
     guess = nearest(name, names)
     return asked([guess] if guess else near(name, names))
 
 
-def function_help(name: str, known: Iterable[str]) -> str:
+def function_help(name: str, candidates: Iterable[str]) -> str:
     """What to write for a function that is not there; empty if nothing is near."""
     if name in FUNCTIONS or name in ELSEWHERE:
         return FUNCTIONS.get(name, "")
-    return did_you_mean(name, known)
+    return did_you_mean(name, candidates)
 
 
 def asked(guesses: Iterable[str]) -> str:
@@ -97,9 +97,9 @@ def asked(guesses: Iterable[str]) -> str:
     return f"did you mean {names}?" if names else ""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, candidates: Iterable[str]) -> str:
     """The one known name that was most likely meant, or an empty string."""
-    names = sorted(known)
+    names = sorted(candidates)
     lower = name.lower()
     for synonyms in SAME_PARAMETER, LIKE_PARAMETER:
         if synonyms.get(lower) in names:
@@ -108,32 +108,32 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return close[0] if len(close) == 1 else ""
 
 
-def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+def near(name: str, candidates: Iterable[str], most: int = 3) -> list[str]:
     """The known names of which this is another case, else those a typo away, none nearer.
 
     Names that differ in a digit are different on purpose: `conv2` is no typo of `conv1`.
     """
     lower = name.lower()
-    found: dict[int, list[str]] = {}
-    for other in sorted(known):
+    by_steps: dict[int, list[str]] = {}
+    for other in sorted(candidates):
         steps = typos(lower, other.lower())
         if steps is not None:
-            found.setdefault(steps, []).append(other)
-    best = found[min(found)] if found else []
+            by_steps.setdefault(steps, []).append(other)
+    best = by_steps[min(by_steps)] if by_steps else []
     return best if len(best) <= most else []
 
 
-def typos(name: str, known: str) -> int | None:
+def typos(name: str, other: str) -> int | None:
     """How many slips of a finger lead from one to the other; None for more than a typo is."""
-    if name == known:
+    if name == other:
         return 0
-    length = min(len(name), len(known))
+    length = min(len(name), len(other))
     limit = 2 if length >= LONG else 1
-    if abs(len(name) - len(known)) > limit or length > LONGEST or _digits(name) != _digits(known):
+    if abs(len(name) - len(other)) > limit or length > LONGEST or _digits(name) != _digits(other):
         return None
-    if length < SHORT and sorted(name) != sorted(known):
+    if length < SHORT and sorted(name) != sorted(other):
         return None
-    steps = _distance(name, known)
+    steps = _distance(name, other)
     return steps if steps <= limit else None
 
 
@@ -141,15 +141,15 @@ def _digits(name: str) -> str:
     return "".join(letter for letter in name if letter.isdigit())
 
 
-def _distance(name: str, known: str) -> int:
+def _distance(name: str, target: str) -> int:
     """Letters put in, left out, changed, or turned round with the next one."""
     before: list[int] = []
-    row = list(range(len(known) + 1))
+    row = list(range(len(target) + 1))
     for i, letter in enumerate(name, 1):
         above, row = row, [i]
-        for j, other in enumerate(known, 1):
+        for j, other in enumerate(target, 1):
             step = min(above[j] + 1, row[-1] + 1, above[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == known[j - 2] and other == name[i - 2]:
+            if i > 1 and j > 1 and letter == target[j - 2] and other == name[i - 2]:
                 step = min(step, before[j - 2] + 1)
             row.append(step)
         before = above

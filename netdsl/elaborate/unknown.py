@@ -39,35 +39,35 @@ def guess_layer(name: str, local: Collection[str], others: Collection[str]) -> G
     A name that another framework gives a layer means that layer, however near it is to one of
     ours: only what no one calls a layer is a slip.
     """
-    for known in local, others:
-        same = [other for other in known if plain(other) == plain(name)]
+    for candidates in local, others:
+        same = [other for other in candidates if plain(other) == plain(name)]
         elsewhere = foreign(name)
-        if same and (known is local or elsewhere is None or elsewhere.layer in same):
-            text = elsewhere.text if elsewhere is not None and known is others else ""
+        if same and (candidates is local or elsewhere is None or elsewhere.layer in same):
+            text = elsewhere.text if elsewhere is not None and candidates is others else ""
             certain = same[0].lower() == name.lower() and not text
-            return Guess((same[0],), text, certain, name if known is others else "")
-        if known is others and elsewhere is not None:
+            return Guess((same[0],), text, certain, name if candidates is others else "")
+        if candidates is others and elsewhere is not None:
             return _meaning(elsewhere, name)
     return _slip(name, {*local, *others})
 
 
-def _slip(name: str, known: Collection[str]) -> Guess:
+def _slip(name: str, candidates: Collection[str]) -> Guess:
     """A typo of one of ours, or of a name from elsewhere."""
-    meanings = names() | {plain(own): Foreign(own) for own in known}
+    meanings = names() | {plain(own): Foreign(own) for own in candidates}
     close = near(without_rank(plain(name)), meanings)
     meant = dict.fromkeys(meanings[each] for each in close)
     if len(meant) > 1:
         return Guess(tuple(dict.fromkeys(meanings[each].layer or each for each in close)))
-    for found in meant:
-        if not found.layer:
-            return Guess((), f"if `{close[0]}` is meant: {found.text}", called=close[0])
-        is_ours = name.islower() and name == without_rank(name) and found.layer in known
-        return _meaning(found, "" if is_ours and plain(found.layer) == close[0] else close[0])
+    for meaning in meant:
+        if not meaning.layer:
+            return Guess((), f"if `{close[0]}` is meant: {meaning.text}", called=close[0])
+        is_ours = name.islower() and name == without_rank(name) and meaning.layer in candidates
+        return _meaning(meaning, "" if is_ours and plain(meaning.layer) == close[0] else close[0])
     return Guess()
 
 
-def _meaning(found: Foreign, called: str) -> Guess:
-    return Guess((found.layer,) if found.layer else (), found.text, called=called)
+def _meaning(meaning: Foreign, called: str) -> Guess:
+    return Guess((meaning.layer,) if meaning.layer else (), meaning.text, called=called)
 
 
 def is_framework(name: str) -> bool:

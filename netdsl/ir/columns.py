@@ -43,19 +43,19 @@ class Columns:
         return self._known[size]
 
     def _product(self, monomial: Monomial) -> list[int]:
-        found = self._atom(monomial[0])
+        column = self._atom(monomial[0])
         for atom in monomial[1:]:
-            found = list(map(mul, found, self._atom(atom)))
-        return found
+            column = list(map(mul, column, self._atom(atom)))
+        return column
 
     def _atom(self, atom: Atom) -> list[int]:
         if atom not in self._known:
             match atom:
                 case Symbol(name):
-                    found = self.symbols[name]
+                    column = self.symbols[name]
                 case Floor(numerator, divisor):
-                    found = [n // divisor for n in self.numbers(numerator)]
+                    column = [n // divisor for n in self.numbers(numerator)]
                 case Maximum(left, right):
-                    found = list(map(max, self.numbers(left), self.numbers(right)))
-            self._known[atom] = found
+                    column = list(map(max, self.numbers(left), self.numbers(right)))
+            self._known[atom] = column
         return self._known[atom]

@@ -175,9 +175,9 @@ class Dim:
     """What `bounds` found for symbols from 1 on."""
 
     def __new__(cls, constant: int, terms: Terms) -> Dim:
-        found = cls._pool.get((constant, terms))
-        if found is not None:
-            return found
+        pooled = cls._pool.get((constant, terms))
+        if pooled is not None:
+            return pooled
         self = super().__new__(cls)
         self.constant, self.terms = constant, terms
         self.text = sum_text(self.polynomial.items())
@@ -329,8 +329,8 @@ def maxima_of(size: Dim) -> list[tuple[Maximum, int]]:
     """The maxima that are terms of a size, each with its factor; none where they are many."""
     if not 0 < size.maxima <= DEEPEST_MAXIMA:
         return []
-    found = [(m[0], factor) for m, factor in size.terms if len(m) == 1]
-    maxima = [(atom, factor) for atom, factor in found if isinstance(atom, Maximum)]
+    single = [(m[0], factor) for m, factor in size.terms if len(m) == 1]
+    maxima = [(atom, factor) for atom, factor in single if isinstance(atom, Maximum)]
     return maxima if len(maxima) <= MOST_MAXIMA else []
 
 

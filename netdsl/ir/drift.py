@@ -26,27 +26,27 @@ SAME = Drift(Fraction(1), Fraction(0), Fraction(0))
 """A cell for each place."""
 
 
-def drift(size: Size, made: Size) -> Drift | None:
-    """How `size` strays from a fixed multiple of `made`; None: without bound, or not known.
+def drift(size: Size, result: Size) -> Drift | None:
+    """How `size` strays from a fixed multiple of `result`; None: without bound, or not known.
 
     Both are linear in one symbol, so what is left of their difference repeats with the
     symbol: trying one period of it is a proof.
     """
-    names = {*symbols(size), *symbols(made)}
-    if len(names) != 1 or not (is_linear(size) and is_linear(made)):
+    names = {*symbols(size), *symbols(result)}
+    if len(names) != 1 or not (is_linear(size) and is_linear(result)):
         return None
-    slope, other = _slope(size), _slope(made)
+    slope, other = _slope(size), _slope(result)
     if slope is None or not other:
         return None
-    ratio, period = slope / other, lcm(*_divisors(size), *_divisors(made))
+    ratio, period = slope / other, lcm(*_divisors(size), *_divisors(result))
     if ratio <= 0 or period > MOST_TRIED:
         return None
     (name,) = names
-    found = [
-        evaluate(size, {name: at}) - ratio * evaluate(made, {name: at})
+    strays = [
+        evaluate(size, {name: at}) - ratio * evaluate(result, {name: at})
         for at in range(1, period + 1)
     ]
-    return Drift(ratio, min(found), max(found))
+    return Drift(ratio, min(strays), max(strays))
 
 
 def steady(size: Size) -> tuple[int, int] | None:
@@ -58,8 +58,8 @@ def steady(size: Size) -> tuple[int, int] | None:
     if period > MOST_TRIED:
         return None
     (name,) = names
-    found = [evaluate(size, {name: at}) for at in range(1, period + 1)]
-    return min(found), max(found)
+    values = [evaluate(size, {name: at}) for at in range(1, period + 1)]
+    return min(values), max(values)
 
 
 def _slope(size: Size) -> Fraction | None:

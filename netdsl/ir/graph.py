@@ -17,7 +17,7 @@ from netdsl.ir.tensor import Tensor
 
 @dataclass(frozen=True, slots=True)
 class WeightSpec:
-    """One learned tensor (or buffer) of a layer.
+    """One parameter (or buffer) of a layer.
 
     `key` is the attribute below the layer's path (`weight`, `running_mean`), `shape` is as
     PyTorch stores it. `init` says how it begins: a word of `init=` (`normal` and `trunc_normal`
@@ -135,7 +135,7 @@ class Node:
         return value
 
     def data_inputs(self) -> list[tuple[int, Value]]:
-        """The inputs whose numbers count, not only their sizes, each with its number."""
+        """The inputs whose data counts, not only their sizes, each with its number."""
         sizes = self.op.size_inputs()
         return [(n, value) for n, value in enumerate(self.inputs) if n not in sizes]
 
@@ -421,12 +421,12 @@ class Graph:
 
     @cached_property
     def data_uses(self) -> Uses:
-        """Who takes the numbers of each value, be it in training only."""
+        """Who takes the data of each value, be it in training only."""
         takes = ((n, value) for n in self.nodes() for _, value in n.data_inputs())
         return Uses(takes, self.outputs)
 
     @cached_property
     def inference_uses(self) -> Uses:
-        """Who takes the numbers of each value at inference."""
+        """Who takes the data of each value at inference."""
         takes = ((n, value) for n in self._running for _, value in n.data_inputs())
         return Uses(takes, self.inference_outputs)

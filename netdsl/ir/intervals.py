@@ -45,7 +45,7 @@ class Linear:
     high: Fraction
 
     def quotient(self, divisor: int) -> Linear:
-        """The floor of it: (itself - rest) / divisor, with a rest from 0 to divisor - 1."""
+        """The floor of it: (itself - remainder) / divisor, a remainder from 0 to divisor - 1."""
         factors = {product: f / divisor for product, f in self.factors.items()}
         return Linear(factors, (self.low - divisor + 1) / divisor, self.high / divisor)
 

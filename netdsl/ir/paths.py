@@ -129,8 +129,8 @@ class _Turns:
 
     def help(self, name: str) -> str:
         """What to write in place of a label that begins with this name."""
-        known = name.isidentifier()
-        label = f"`{name}[i]: ...` makes `{name}0`" if known else "`[i]: ...` makes `0`"
+        is_word = name.isidentifier()
+        label = f"`{name}[i]: ...` makes `{name}0`" if is_word else "`[i]: ...` makes `0`"
         if self.word == "for":
             return f"put what the `for` counts into the label ({label}), or leave the label out"
         return (
@@ -229,15 +229,15 @@ def _check_keys(graph: Graph, sink: Sink) -> None:
 
 def _check_paths(graph: Graph, sink: Sink) -> None:
     """Labels with dots may meet what another label holds: `b: { f: relu } -> b.f: tanh`."""
-    made: list[Node | Scope] = [s for s in graph.root.scopes() if s.label and s.shares is None]
-    made += [layer.calls[0] for layer in graph.layers() if layer.calls[0].label]
+    labelled: list[Node | Scope] = [s for s in graph.root.scopes() if s.label and s.shares is None]
+    labelled += [layer.calls[0] for layer in graph.layers() if layer.calls[0].label]
     taken: dict[str, Entry] = {}
-    for part in made:
+    for part in labelled:
         entry = Entry(part, part.label, "", part.span)
         if part.path in taken:
             _twice(part.path, entry, taken[part.path], sink)
         taken.setdefault(part.path, entry)
-    _check_bodies([graph.root, *(part for part in made if isinstance(part, Scope))], sink)
+    _check_bodies([graph.root, *(part for part in labelled if isinstance(part, Scope))], sink)
 
 
 def _check_bodies(scopes: Sequence[Scope], sink: Sink) -> None:

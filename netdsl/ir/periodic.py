@@ -58,8 +58,8 @@ class Members:
         """The greatest member up to `size`."""
         repeated = range(size, max(size - self.period, self.start - 1), -1)
         first = min(size, self.start - 1)
-        found = next((n for n in repeated if n in self), None)
-        return found or next((n for n in range(first, 0, -1) if self.holds[n]), None)
+        member = next((n for n in repeated if n in self), None)
+        return member or next((n for n in range(first, 0, -1) if self.holds[n]), None)
 
     def _place(self, size: int) -> int:
         after = size - self.start
@@ -84,7 +84,7 @@ def members(name: str, condition: Truth) -> Members:
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """From `start` on a size is `slope * n` plus a rest in `low..high` that repeats."""
+    """From `start` on a size is `slope * n` plus a remainder in `low..high` that repeats."""
 
     slope: Fraction
     low: Fraction
@@ -142,12 +142,12 @@ class _Ends:
         if atom not in self._tails:
             match atom:
                 case Symbol():
-                    found = _Tail(Fraction(1), Fraction(0), Fraction(0), 1, 1)
+                    tail = _Tail(Fraction(1), Fraction(0), Fraction(0), 1, 1)
                 case Floor(numerator, divisor):
-                    found = _of_floor(self._of_size(numerator), divisor)
+                    tail = _of_floor(self._of_size(numerator), divisor)
                 case Maximum(left, right):
-                    found = _of_maximum(self._of_size(left), self._of_size(right))
-            self._tails[atom] = found
+                    tail = _of_maximum(self._of_size(left), self._of_size(right))
+            self._tails[atom] = tail
         return self._tails[atom]
 
 

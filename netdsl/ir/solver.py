@@ -94,13 +94,13 @@ class Domain:
 
     def smallest(self, condition: Truth = True) -> dict[str, int] | None:
         """The lexicographically smallest point where `condition` holds too, or None."""
-        found: dict[str, int] = {}
+        values: dict[str, int] = {}
         for group in groups(self.symbols, all_of(self.condition, condition)):
             point = _smallest(group)
             if point is None:
                 return None
-            found |= point
-        return {name: found[name] for name in self.symbols}
+            values |= point
+        return {name: values[name] for name in self.symbols}
 
     def _is_empty(self, condition: Truth) -> bool:
         cases = condition.parts if isinstance(condition, AnyOf) else (condition,)

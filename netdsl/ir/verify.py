@@ -22,28 +22,28 @@ def verify(graph: Graph, rule: Rule) -> None:
     ends, paths are unique, types are those that `rule` gives, and every condition that
     `rule` names is among the requirements.
     """
-    found = [*_order(graph), *_places(graph), *_ends(graph), *_layers(graph), *_types(graph, rule)]
-    if found:
-        raise BrokenGraph(f"{graph.name} is no whole graph:\n" + "\n".join(found))
+    faults = [*_order(graph), *_places(graph), *_ends(graph), *_layers(graph), *_types(graph, rule)]
+    if faults:
+        raise BrokenGraph(f"{graph.name} is no whole graph:\n" + "\n".join(faults))
 
 
 def _order(graph: Graph) -> Iterator[str]:
     """Values are made before they are read, and know what makes them."""
-    known = {item.value for item in graph.inputs}
+    defined = {item.value for item in graph.inputs}
     for node in graph.nodes():
         for value in node.inputs:
-            if value not in known:
+            if value not in defined:
                 yield f"{node} reads {value} before it is made"
         for index, value in enumerate(node.outputs):
             if value.producer is not node or value.index != index:
                 yield f"result {index} of {node} says that {value.producer} makes it"
-        known.update(node.outputs)
+        defined.update(node.outputs)
     for output in graph.outputs:
-        if output.value not in known:
+        if output.value not in defined:
             yield f"the output {output.name} is never made"
     for scope in graph.root.scopes():
         for value in (*scope.inputs, *scope.outputs):
-            if value not in known:
+            if value not in defined:
                 yield f"{scope} takes or gives {value}, which is never made"
 
 

@@ -26,6 +26,6 @@ def _is_by_place(subject: Subject, node: Node) -> bool:
     stage = subject.stages.get((node.span.start, node.span.end))
     if stage is None or stage.callee[-1].text != node.op.name:
         return True
-    given = stage.arguments or ()
-    by_place = [argument.value for argument in given if argument.name is None]
+    arguments = stage.arguments or ()
+    by_place = [argument.value for argument in arguments if argument.name is None]
     return len(by_place) >= 3 and isinstance(by_place[0], ast.Number)

@@ -53,15 +53,15 @@ def check_directives(units: Iterable[Unit], sink: Sink) -> None:
 
 def _by_line(comments: Sequence[ast.Comment]) -> dict[int, set[str]]:
     """The codes silenced on each line."""
-    found: dict[int, set[str]] = {}
+    by_line: dict[int, set[str]] = {}
     after: dict[int, int] = {}  # of a line that is a comment: the first below that is none
     for comment in reversed(comments):
         line = comment.span.line
         if _stands_alone(comment):
             after[line] = after.get(line + 1, line + 1)
         for silenced in {line, after.get(line, line)} if (codes := _codes(comment)) else ():
-            found.setdefault(silenced, set()).update(codes)
-    return found
+            by_line.setdefault(silenced, set()).update(codes)
+    return by_line
 
 
 def _stands_alone(comment: ast.Comment) -> bool:

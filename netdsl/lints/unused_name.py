@@ -39,13 +39,13 @@ def _declared(definition: Definition, parts: list[object]) -> Iterator[tuple[str
 
 def _read(parts: list[object]) -> set[str]:
     """Names that stand in expressions or as stages."""
-    found: set[str] = set()
+    names: set[str] = set()
     for part in parts:
         match part:
             case ast.NameExpr(name):
-                found.add(name)
+                names.add(name)
             case ast.LayerStage(callee=(first, *_)):
-                found.add(first.text)
+                names.add(first.text)
             case _:
                 pass
-    return found
+    return names

@@ -46,14 +46,14 @@ class Activation(Op):
         return Storage.ALIKE
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        given = changed(
+        settings = changed(
             **{
                 theirs: (From(getattr(self, ours), ours), default)
                 for ours, theirs, default in self.arguments
             }
         )
-        call = TorchCall(self.function or f"F.{self.name}", (In(0),), given)
-        return TorchModule(f"nn.{self.module}", (), given, call=call)
+        call = TorchCall(self.function or f"F.{self.name}", (In(0),), settings)
+        return TorchModule(f"nn.{self.module}", (), settings, call=call)
 
 
 class Relu(Activation):
@@ -377,10 +377,10 @@ class PRelu(Op):
         return [(0, wanted)]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        given = changed(
+        settings = changed(
             num_parameters=(From(self.count, "count"), 1), init=(From(self.init, "init"), 0.25)
         )
-        return TorchModule("nn.PReLU", (), given)
+        return TorchModule("nn.PReLU", (), settings)
 
     def onnx(self, to: Lowering) -> OnnxValue:
         (x,) = to.inputs

@@ -62,18 +62,18 @@ class _Adaptive(Op):
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        counts = [bin_links(size, made) for size, made in pairs]
+        counts = [bin_links(size, bins) for size, bins in pairs]
         known = [count for count in counts if count is not None]
         return total(known) * inputs[0].channels if len(known) == len(counts) else None
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """Regular only where the result's size divides the map's; one bin is all of an axis."""
-        found: list[Window | None] = []
-        for size, made in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
-            regular = isinstance(size, int) and isinstance(made, int) and size % made == 0
-            window = Window(size // made, Fraction(size // made)) if regular else BINS  # type: ignore[operator,arg-type]
-            found.append(None if made == 1 and size != 1 else window)
-        return tuple(found)
+        windows: list[Window | None] = []
+        for size, bins in zip(inputs[0].spatial, outputs[0].spatial, strict=True):
+            regular = isinstance(size, int) and isinstance(bins, int) and size % bins == 0
+            window = Window(size // bins, Fraction(size // bins)) if regular else BINS  # type: ignore[operator,arg-type]
+            windows.append(None if bins == 1 and size != 1 else window)
+        return tuple(windows)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
@@ -110,18 +110,18 @@ class _Adaptive(Op):
         """Windows of equal size where they divide the map, else bands, an axis after the other."""
         (x,) = to.inputs
         kind = self.kind.lower()
-        spatial, made = to.tensors[0].spatial, to.results[0].spatial
-        if all(n == 1 for n in made):
+        spatial, bins = to.tensors[0].spatial, to.results[0].spatial
+        if all(n == 1 for n in bins):
             axes = to.ints(*range(2, len(x.shape)))
             reduce = "ReduceMax" if kind == "max" else "ReduceMean"
             return to.node(reduce, [x, axes], to.result(), keepdims=1)
-        pairs = zip(fixed(spatial), fixed(made), strict=True) if is_fixed(spatial) else ()
+        pairs = zip(fixed(spatial), fixed(bins), strict=True) if is_fixed(spatial) else ()
         factors = [divmod(size, count) for size, count in pairs]
         if factors and not any(rest for _, rest in factors):
             kernel = [factor for factor, _ in factors]
             op = "MaxPool" if kind == "max" else "AveragePool"
             return to.node(op, [x], to.result(), kernel_shape=kernel, strides=kernel)
-        for axis, count in enumerate(made, 2):
+        for axis, count in enumerate(bins, 2):
             assert isinstance(count, int)
             x = bands(to, x, axis, count, kind)
         return x

@@ -44,18 +44,18 @@ def check_answers(op: Op, inputs: Tensors, outputs: Tensors, weights: object) ->
         raise PluginError(f"{place(type(op))}: a layer with weights is a `TorchModule` in `torch`")
 
 
-def check_onnx(op: Op, found: object, count: int) -> None:
+def check_onnx(op: Op, answer: object, count: int) -> None:
     """Whether `onnx` gave a value for each result. Raises `PluginError`."""
-    results: tuple[object, ...] = found if is_tuple(found) else (found,)
+    results: tuple[object, ...] = answer if is_tuple(answer) else (answer,)
     if len(results) == count and all(isinstance(part, OnnxValue) for part in results):
         return
     many = "the value that `to.node` gives" if count == 1 else f"a tuple of {count} such values"
-    _expect(op, "onnx", found, lambda _: False, many)
+    _expect(op, "onnx", answer, lambda _: False, many)
 
 
-def check_reads(op: Op, found: object) -> None:
+def check_reads(op: Op, answer: object) -> None:
     """Whether `reads` gave what the links are made of. Raises `PluginError`."""
-    _expect(op, "reads", found, _is_reads, "a list of pairs: the number of an input, a `Product`")
+    _expect(op, "reads", answer, _is_reads, "a list of pairs: the number of an input, a `Product`")
 
 
 LONGEST = 80
@@ -63,51 +63,51 @@ INITS = ("zeros", "ones", "constant", "uniform", "numbers", *(w for w in WORDS i
 SIZE = "a whole number or a formula of sizes"
 
 
-def _expect(op: Op, method: str, found: object, fits: Callable[[object], bool], what: str) -> None:
-    if not fits(found):
-        raise PluginError(f"{place(type(op))}: `{method}` gives {what}, not {_shown(found)}")
+def _expect(op: Op, method: str, answer: object, fits: Callable[[object], bool], what: str) -> None:
+    if not fits(answer):
+        raise PluginError(f"{place(type(op))}: `{method}` gives {what}, not {_shown(answer)}")
 
 
-def _shown(found: object) -> str:
+def _shown(answer: object) -> str:
     """What was given, cut short."""
-    text = repr(found)
+    text = repr(answer)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _are_axes(found: object) -> bool:
-    return is_tuple(found) and all(part is None or _is_size(part) for part in found)
+def _are_axes(answer: object) -> bool:
+    return is_tuple(answer) and all(part is None or _is_size(part) for part in answer)
 
 
 FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "storage": (lambda found: isinstance(found, Storage), "one of `Storage`"),
+    "storage": (lambda answer: isinstance(answer, Storage), "one of `Storage`"),
     "axis_origins": (_are_axes, "a tuple with an axis, or None, for each axis of its result"),
     "told": (are_texts, "a tuple of texts"),
-    "brief": (lambda found: isinstance(found, str), "a text"),
+    "brief": (lambda answer: isinstance(answer, str), "a text"),
 }
 """What is asked with the types that go in and come out, and what is to be given."""
 
 
-def _is_size(found: object) -> bool:
-    return isinstance(found, int | Dim) and not isinstance(found, bool)
+def _is_size(answer: object) -> bool:
+    return isinstance(answer, int | Dim) and not isinstance(answer, bool)
 
 
-def _is_weights(found: object) -> bool:
-    return is_tuple(found) and all(isinstance(part, WeightSpec) for part in found)
+def _is_weights(answer: object) -> bool:
+    return is_tuple(answer) and all(isinstance(part, WeightSpec) for part in answer)
 
 
-def _is_windows(found: object) -> bool:
-    parts: tuple[object, ...] = found if is_tuple(found) else (None,)
-    return (found is None or is_tuple(found)) and all(
+def _is_windows(answer: object) -> bool:
+    parts: tuple[object, ...] = answer if is_tuple(answer) else (None,)
+    return (answer is None or is_tuple(answer)) and all(
         part is None or isinstance(part, Window) for part in parts
     )
 
 
-def _is_recipe(found: object) -> bool:
-    return isinstance(found, TorchCall | TorchModule)
+def _is_recipe(answer: object) -> bool:
+    return isinstance(answer, TorchCall | TorchModule)
 
 
-def _is_reads(found: object) -> bool:
-    return is_sequence(found) and all(is_tuple(part) and _is_read(part) for part in found)
+def _is_reads(answer: object) -> bool:
+    return is_sequence(answer) and all(is_tuple(part) and _is_read(part) for part in answer)
 
 
 def _is_read(part: tuple[object, ...]) -> bool:

@@ -268,8 +268,8 @@ class WindowAttention(_Attending):
         for axis, (size, shift) in enumerate(zip((rows, columns), shifts, strict=False), 1):
             back = to.node("Sub", [to.size_of(size), shift])
             x = rolled(to, x, axis, back)
-        for axis, (size, kept) in enumerate(((rows, height), (columns, width)), 1):
-            x = x if size == kept else part(to, x, axis, 0, kept)
+        for axis, (size, length) in enumerate(((rows, height), (columns, width)), 1):
+            x = x if size == length else part(to, x, axis, 0, length)
         return x
 
     def _shift(self, to: Lowering, size: Size) -> OnnxValue:

@@ -145,15 +145,15 @@ def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation
     Window i holds the cells `i*stride - before + t*dilation`; the last window is number
     `floor((size + room)/stride)`; there is at least one.
     """
-    found: Size = 0
+    pairs: Size = 0
     every = (size + room) // stride + 1
     for cell in range(kernel):
         reach = before - cell * dilation
         first = max(0, -(-reach // stride))
         last = (size + min(room, reach - 1)) // stride
         count = last - first + 1
-        found = found + (count if count == every else maximum(0, count))
-    return gathered(found)
+        pairs = pairs + (count if count == every else maximum(0, count))
+    return gathered(pairs)
 
 
 def links_of_copies(
@@ -182,14 +182,14 @@ def by_examples(size: Size, counts: Sequence[int]) -> Size:
     """A count that grows evenly with a size but for the smallest, from its values at 1, 2, ..."""
     *_, before, last = counts
     slope, number = last - before, len(counts)
-    found = slope * size + (last - slope * number)
+    formula = slope * size + (last - slope * number)
     rest = [count - (slope * n + last - slope * number) for n, count in enumerate(counts, 1)]
     for n in range(number, 0, -1):  # what is left at n bends the line there: a maximum
         bend = rest[n - 1]
         if bend:
-            found = found + bend * maximum(0, n + 1 - size)
+            formula = formula + bend * maximum(0, n + 1 - size)
             rest = [r - bend * (n + 1 - m) for m, r in enumerate(rest[:n], 1)] + rest[n:]
-    return found
+    return formula
 
 
 def total(sizes: Iterable[Size]) -> Size:

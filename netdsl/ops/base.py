@@ -203,7 +203,7 @@ class Op:
     def reads(
         self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0
     ) -> Reads | None:
-        """Which numbers of its inputs some numbers of a result depend on, at inference.
+        """Which elements of its inputs some elements of a result depend on, at inference.
 
         Exactly those that can change it: padding and cells of weight zero are none. `result` is
         the number of the result; all sizes are numbers; inputs without a batch may be left out.
@@ -284,7 +284,7 @@ class Op:
         return None
 
     def share_dropped(self) -> float:
-        """The share of the numbers that it drops in training."""
+        """The share of the elements that it drops in training."""
         return 0.0
 
     def doubt(self, inputs: Tensors) -> Doubt | None:
@@ -311,8 +311,8 @@ class Op:
         `size` says how a size is written.
         """
         windows = self.sliding()
-        known = Sliding.__dataclass_fields__ if windows is not None else ()
-        own = (p.told_of(value) for p, value in stated(self) if p.name not in known)
+        of_windows = Sliding.__dataclass_fields__ if windows is not None else ()
+        own = (p.told_of(value) for p, value in stated(self) if p.name not in of_windows)
         first = () if windows is None else self._window_words(windows)
         return tuple(words for words in (*first, *own) if words)
 
@@ -363,14 +363,14 @@ def types_of(node: Node) -> tuple[Tensors, Tensors]:
 
 
 def elements(tensors: Tensors) -> Size:
-    """How many numbers they hold."""
-    found: Size = 0
+    """How many elements they hold."""
+    total: Size = 0
     for tensor in tensors:
         count: Size = 1
         for size in tensor.shape:
             count = count * size
-        found = found + count
-    return found
+        total = total + count
+    return total
 
 
 @cache
@@ -422,13 +422,13 @@ class OpParameter:
 @cache
 def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
     """The parameters of an op in order, read from its fields."""
-    found: list[OpParameter] = []
+    listed: list[OpParameter] = []
     for spec in fields(op):
         default = spec.default
         if spec.default_factory is not MISSING:
             default = spec.default_factory()
         required = default is MISSING
-        found.append(
+        listed.append(
             OpParameter(
                 spec.name,
                 spec.metadata["kind"],
@@ -440,7 +440,7 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
                 spec.metadata.get("tries", ()),
             )
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:

@@ -1,4 +1,4 @@
-"""Sets of numbers of a tensor, exactly: unions of products, an index set for each axis."""
+"""Sets of elements of a tensor, exactly: unions of products, an index set for each axis."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from netdsl.ir.dim import Size
 
 Indices: TypeAlias = "frozenset[int]"
 Product: TypeAlias = "tuple[Indices, ...]"
-"""All numbers whose index along each axis is one of a set; of a single number: no axes."""
+"""All elements whose index along each axis is in a set; of a scalar: no axes."""
 Reads: TypeAlias = "list[tuple[int, Product]]"
-"""Numbers of inputs, each product with the number of its input."""
+"""Elements of inputs, each product with the number of its input."""
 
 
 def fixed(shape: Sequence[Size]) -> tuple[int, ...]:
@@ -26,17 +26,17 @@ def fixed(shape: Sequence[Size]) -> tuple[int, ...]:
 
 
 def one(index: Sequence[int]) -> Product:
-    """A single number."""
+    """A single element."""
     return tuple(frozenset((i,)) for i in index)
 
 
 def whole(shape: Sequence[Size]) -> Product:
-    """All numbers of a shape."""
+    """All elements of a shape."""
     return tuple(frozenset(range(size)) for size in fixed(shape))
 
 
 def size_of(cells: Product) -> int:
-    """How many numbers a product holds."""
+    """How many elements a product holds."""
     return prod(map(len, cells))
 
 
@@ -79,13 +79,13 @@ def painted(
     wanted: Indices, size: int, kernel: int, stride: int, before: int, dilation: int
 ) -> Indices:
     """The cells of which a transposed convolution paints the wanted ones."""
-    found: set[int] = set()
+    cells: set[int] = set()
     for i in wanted:
         for t in range(kernel):
             cell, rest = divmod(i + before - t * dilation, stride)
             if not rest and 0 <= cell < size:
-                found.add(cell)
-    return frozenset(found)
+                cells.add(cell)
+    return frozenset(cells)
 
 
 def binned(wanted: Indices, size: int, bins: int) -> Indices:
@@ -93,22 +93,22 @@ def binned(wanted: Indices, size: int, bins: int) -> Indices:
     return frozenset(c for i in wanted for c in range(i * size // bins, -(-(i + 1) * size // bins)))
 
 
-def grouped(wanted: Indices, made: int, given: int, groups: int) -> Indices:
+def grouped(wanted: Indices, outputs: int, inputs: int, groups: int) -> Indices:
     """All channels of the groups that the wanted ones are in."""
-    into, out = given // groups, made // groups
+    into, out = inputs // groups, outputs // groups
     return frozenset(g * into + k for g in {i // out for i in wanted} for k in range(into))
 
 
 def nearest(
-    wanted: Indices, size: int, made: int, step: float, *, small: bool = False, wide: bool = False
+    wanted: Indices, size: int, result: int, step: float, *, small: bool = False, wide: bool = False
 ) -> Indices:
     """The cells PyTorch takes, in single precision as it computes: `floor(i * step)`.
 
-    `step` is the size by the size made, or one by the factor. In a `small` map a size that is
-    kept or doubled copies cells; in others, `wide` numbers have a step of double precision.
+    `step` is the size by the result's, or one by the factor. In a `small` map a size that is
+    kept or doubled copies cells; in others, `wide` elements have a step of double precision.
     """
-    if small and made in (size, 2 * size):
-        return frozenset(i * size // made for i in wanted)
+    if small and result in (size, 2 * size):
+        return frozenset(i * size // result for i in wanted)
     step = step if wide and not small else single(step)
     return frozenset(min(int(single(i * step)), size - 1) for i in wanted)
 
@@ -118,11 +118,11 @@ def single(number: float) -> float:
     return unpack("f", pack("f", number))[0]
 
 
-# --- the same numbers under another index ------------------------------------------------
+# --- the same elements under another index -----------------------------------------------
 
 
 def ravel(index: Sequence[int], shape: Sequence[int]) -> int:
-    """The place of a number in the order of storage."""
+    """The place of an element in the order of storage."""
     place = 0
     for i, size in zip(index, shape, strict=True):
         place = place * size + i
@@ -130,7 +130,7 @@ def ravel(index: Sequence[int], shape: Sequence[int]) -> int:
 
 
 def unravel(place: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """The index of the number at a place."""
+    """The index of the element at a place."""
     index: list[int] = []
     for size in reversed(shape):
         place, i = divmod(place, size)
@@ -138,31 +138,31 @@ def unravel(place: int, shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(index))
 
 
-def reshaped(wanted: Product, made: Sequence[int], given: Sequence[int]) -> list[Product]:
-    """The numbers of a result of shape `made`, in the shape `given` that they came in."""
-    if size_of(wanted) == prod(made):
-        return [whole(given)]
-    found: list[Product] = [()]
+def reshaped(wanted: Product, result: Sequence[int], source: Sequence[int]) -> list[Product]:
+    """The elements of a result of shape `result`, in the shape `source` that they came in."""
+    if size_of(wanted) == prod(result):
+        return [whole(source)]
+    products: list[Product] = [()]
     start, before = 0, 0
-    for after, end in _groups(made, given):
-        own, shape = wanted[before:after], given[start:end]
-        pieces = _regrouped(own, made[before:after], shape)
-        found = [(*done, *piece) for done in found for piece in pieces]
+    for after, end in _groups(result, source):
+        own, shape = wanted[before:after], source[start:end]
+        pieces = _regrouped(own, result[before:after], shape)
+        products = [(*done, *piece) for done in products for piece in pieces]
         start, before = end, after
-    return found
+    return products
 
 
-def _groups(made: Sequence[int], given: Sequence[int]) -> list[tuple[int, int]]:
-    """Ends of the shortest runs of axes that hold equally many numbers in both shapes."""
+def _groups(result: Sequence[int], source: Sequence[int]) -> list[tuple[int, int]]:
+    """Ends of the shortest runs of axes that hold equally many elements in both shapes."""
     ends: list[tuple[int, int]] = []
     i = j = 0
     a = b = 1
-    while i < len(made) or j < len(given):
-        if (a <= b and i < len(made)) or j == len(given):
-            a *= made[i]
+    while i < len(result) or j < len(source):
+        if (a <= b and i < len(result)) or j == len(source):
+            a *= result[i]
             i += 1
         else:
-            b *= given[j]
+            b *= source[j]
             j += 1
         if a == b:
             ends.append((i, j))
@@ -170,17 +170,17 @@ def _groups(made: Sequence[int], given: Sequence[int]) -> list[tuple[int, int]]:
     return ends
 
 
-def _regrouped(wanted: Product, made: Sequence[int], given: Sequence[int]) -> list[Product]:
-    if len(made) == len(given) == 1:
+def _regrouped(wanted: Product, result: Sequence[int], source: Sequence[int]) -> list[Product]:
+    if len(result) == len(source) == 1:
         return [wanted]
-    if size_of(wanted) == prod(made):
-        return [whole(given)]
-    places = sorted(ravel(index, made) for index in combinations(*wanted))
-    return _boxes(places, given)
+    if size_of(wanted) == prod(result):
+        return [whole(source)]
+    places = sorted(ravel(index, result) for index in combinations(*wanted))
+    return _boxes(places, source)
 
 
 def _boxes(places: list[int], shape: Sequence[int]) -> list[Product]:
-    """Products that hold the numbers at these places, each once."""
+    """Products that hold the elements at these places, each once."""
     if not shape:
         return [()] if places else []
     rest = prod(shape[1:])
@@ -201,7 +201,7 @@ def _boxes(places: list[int], shape: Sequence[int]) -> list[Product]:
 
 
 def union(pieces: Iterable[Product]) -> list[Product]:
-    """The same numbers as products that share none; of equal sets always the same list."""
+    """The same elements as disjoint products; of equal sets always the same list."""
     filled = list(dict.fromkeys(piece for piece in pieces if all(piece)))
     if len(filled) < 2 or not filled[0]:
         return filled[:1]
@@ -220,12 +220,12 @@ def union(pieces: Iterable[Product]) -> list[Product]:
 
 
 def is_in(pieces: Iterable[Product], index: Sequence[int]) -> bool:
-    """Whether a number lies in one of the products."""
+    """Whether an element lies in one of the products."""
     return any(all(i in axis for i, axis in zip(index, p, strict=True)) for p in pieces)
 
 
 def count(pieces: Iterable[Product]) -> int:
-    """How many numbers the products hold together, each once."""
+    """How many elements the products hold together, each once."""
     return sum(map(size_of, union(pieces)))
 
 

@@ -42,22 +42,22 @@ def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: i
     """How the size of a result is worked out, with the numbers in it; `padding` is both sides'."""
     added = f"2*{padding // 2}" if padding % 2 == 0 else str(padding)
     span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
-    made = (size + padding - dilation * (kernel - 1) - 1) // stride + 1
-    return f"floor(({size} + {added} - {span})/{stride}) + 1 = {made}"
+    result = (size + padding - dilation * (kernel - 1) - 1) // stride + 1
+    return f"floor(({size} + {added} - {span})/{stride}) + 1 = {result}"
 
 
 def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
     """What the others mean by "same" with a stride, for maps of axes that the stride divides."""
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    said = f"with a stride the padding is a number, as in PyTorch: `padding={spans[0] // 2}`"
+    advice = f"with a stride the padding is a number, as in PyTorch: `padding={spans[0] // 2}`"
     added = {max(span - s, 0) for span, s in zip(spans, stride, strict=True)}
     if len(added) > 1 or len(kernel) != 2:
-        return said
+        return advice
     (cells,) = added
     sides = [f"{at}={cells // 2}" for at in ("left", "top") if cells // 2]
     sides += [f"{at}={cells - cells // 2}" for at in ("right", "bottom") if cells]
     way = f"`pad({', '.join(sides)})` before it" if sides else "`padding=0`"
-    return f"{said}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
+    return f"{advice}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
 
 
 class Filters(Op):
@@ -96,15 +96,15 @@ class Filters(Op):
         windows = self.sliding()
         if windows is None or inputs[0].shape[:1] != (windows.channels,) or windows.groups != 1:
             return None
-        kernel, stride, made = windows.kernel, windows.stride, windows.channels
+        kernel, stride, channels = windows.kernel, windows.stride, windows.channels
         if not isinstance(kernel, int) or not isinstance(stride, int) or kernel < LARGE_KERNEL:
             return None
         if kernel == stride or (self.zoom > 0 and kernel <= 2 * stride):
             return None
         order = f"the order is `{self.name}(channels, kernel, stride)`"
         return Doubt(
-            f"this is a {kernel}x{kernel} kernel with stride {stride} that makes {made} channels "
-            f"of {made}",
+            f"this is a {kernel}x{kernel} kernel with stride {stride} that makes {channels} "
+            f"channels of {channels}",
             f"the input channels are not written: {order}",
             f"the input channels are inferred, and {order}: did you mean "
             f"`{self.name}({kernel}, {stride})`?",
@@ -178,12 +178,12 @@ class Conv(Filters):
         return (x.with_shape(self.channels, *sizes),)
 
     def _settings(self, rank: int, rules: Rules) -> tuple[Parts, Parts, Parts]:
-        found: list[Parts] = []
+        settings: list[Parts] = []
         for at in "kernel", "stride", "dilation":
             parts = per_axis(getattr(self, at), rank, rules, at)
             at_least(parts, 1, rules, at)
-            found.append(parts)
-        return found[0], found[1], found[2]
+            settings.append(parts)
+        return settings[0], settings[1], settings[2]
 
     def _padding(self, rank: int, rules: Rules) -> tuple[Parts, Parts]:
         """Cells added before and after, an axis each."""
@@ -239,7 +239,7 @@ class Conv(Filters):
         if max(kernel) > MAX_KERNEL:
             return None
         assert isinstance(x.channels, int)
-        found: Size = self.channels * (x.channels // self.groups)
+        pairs: Size = self.channels * (x.channels // self.groups)
         for n, k, s, d, p, q in zip(x.spatial, kernel, stride, dilation, *padding, strict=True):
             along = (
                 links(n, p + q - d * (k - 1) - 1, k, s, p, d)
@@ -248,8 +248,8 @@ class Conv(Filters):
             )
             if along is None:
                 return None
-            found = found * along
-        return found
+            pairs = pairs * along
+        return pairs
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1

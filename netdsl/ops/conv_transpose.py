@@ -101,13 +101,13 @@ class ConvTranspose(Filters):
                 code="bad-argument",
             )
         span = dilation * (at["kernel"] - 1) + 1
-        made = (size - 1) * stride - 2 * at["padding"] + span + added
+        result = (size - 1) * stride - 2 * at["padding"] + span + added
         rules.require(
-            made >= 1,
+            result >= 1,
             "padding",
-            f"the {name} of the result would be {made}, and must be at least 1",
+            f"the {name} of the result would be {result}, and must be at least 1",
         )
-        return made
+        return result
 
     def larger_by(self, cells: int) -> str:
         fits = isinstance(self.stride, int) and 0 < cells < self.stride
@@ -136,11 +136,11 @@ class ConvTranspose(Filters):
         if max(kernel) > MAX_KERNEL:
             return None
         along: list[Size] = []
-        for n, made, k, s, p, d in zip(
+        for n, result, k, s, p, d in zip(
             x.spatial, outputs[0].spatial, kernel, stride, padding, dilation, strict=True
         ):
             # seen from the result: input j paints the cells j*s - p + t*d of it
-            along.append(links(made, (n - 1) * s - made, k, s, p, d))
+            along.append(links(result, (n - 1) * s - result, k, s, p, d))
         return total(along) * (x.channels * (self.channels // self.groups))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:

@@ -27,12 +27,12 @@ WAYS_OUT = (
 def matmul(to: Lowering, x: OnnxValue, weight: OnnxValue, bias: OnnxValue | None) -> OnnxValue:
     """`x` times a matrix stored as PyTorch does, [features out, features in], plus a bias."""
     shape = (*x.shape[:-1], weight.shape[0])
-    made = to.node("MatMul", [x, to.transpose(weight, 1, 0)], shape)
-    return to.node("Add", [made, bias]) if bias is not None else made
+    product = to.node("MatMul", [x, to.transpose(weight, 1, 0)], shape)
+    return to.node("Add", [product, bias]) if bias is not None else product
 
 
 def renamed(inputs: Tensors, outputs: Tensors, wanted: Product) -> Reads:
-    """The same numbers under other indices."""
+    """The same elements under other indices."""
     shapes = fixed(outputs[0].shape), fixed(inputs[0].shape)
     return [(0, piece) for piece in reshaped(wanted, *shapes)]
 
@@ -177,13 +177,13 @@ class Reshape(Op):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         count = total(x.shape)
-        known = [n for n in self.shape if not (isinstance(n, int) and n == -1)]
-        if len(self.shape) - len(known) > 1:
+        sizes = [n for n in self.shape if not (isinstance(n, int) and n == -1)]
+        if len(self.shape) - len(sizes) > 1:
             rules.refuse("shape", "only one axis can be -1", code="bad-argument")
-        for size in known:
+        for size in sizes:
             rules.require(size >= 1, "shape", f"an axis of {size} can't be", code="bad-argument")
-        held = total(known)
-        if len(known) == len(self.shape):
+        held = total(sizes)
+        if len(sizes) == len(self.shape):
             rules.require(
                 equal(count, held),
                 "shape",
@@ -199,10 +199,10 @@ class Reshape(Op):
         return Storage.RESHAPED
 
     def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
-        """An axis stays itself where as many numbers lie before it, and it is as long."""
-        given, made = inputs[0].shape, outputs[0].shape
-        places = {(total(given[:axis]), size): axis for axis, size in enumerate(given)}
-        return tuple(places.get((total(made[:axis]), size)) for axis, size in enumerate(made))
+        """An axis stays itself where as many elements lie before it, and it is as long."""
+        before, after = inputs[0].shape, outputs[0].shape
+        places = {(total(before[:axis]), size): axis for axis, size in enumerate(before)}
+        return tuple(places.get((total(after[:axis]), size)) for axis, size in enumerate(after))
 
     def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"to {TIMES.join(map(size, outputs[0].shape))}",)
@@ -273,8 +273,8 @@ class Permute(Op):
         return (x.with_shape(*(x.shape[a] for a in axes)),)
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
-        kept = self.axis_origins(inputs, outputs) == tuple(range(inputs[0].rank))
-        return Storage.VIEW if kept else Storage.STRIDED
+        in_order = self.axis_origins(inputs, outputs) == tuple(range(inputs[0].rank))
+        return Storage.VIEW if in_order else Storage.STRIDED
 
     def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
         return tuple(axis % inputs[0].rank for axis in self.axes)

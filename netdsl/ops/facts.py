@@ -22,11 +22,11 @@ class Work(Enum):
     """What a layer does with the values that come in."""
 
     COMPUTES = "computes"
-    """Gives numbers of its own."""
+    """Gives new values."""
     MOVES = "moves"
-    """Gives the same numbers, each once, at other places."""
+    """Gives the same elements, each once, at other places."""
     SELECTS = "selects"
-    """Gives some of the numbers, perhaps with others around them."""
+    """Gives some of the elements, perhaps with others around them."""
     PASSES = "passes"
     """Gives the value as it is."""
     DROPS = "drops"
@@ -37,15 +37,15 @@ class Storage(Enum):
     """Where PyTorch keeps the results of a layer, for one sample at inference."""
 
     OWN = "own"
-    """Numbers of its own, one after the other."""
+    """Memory of its own, contiguous."""
     ALIKE = "alike"
-    """Numbers of its own, that lie as those do that come in."""
+    """Memory of its own, in the layout of the inputs."""
     VIEW = "view"
-    """Input 0 itself, or a part of it that lies together."""
+    """Input 0 itself, or a contiguous part of it."""
     STRIDED = "strided view"
-    """Numbers of input 0 itself that do not lie one after the other."""
+    """Elements of input 0 itself that are not contiguous."""
     RESHAPED = "reshaped"
-    """Input 0 itself where its numbers lie one after the other, else a copy."""
+    """Input 0 itself where it is contiguous, else a copy."""
 
 
 KINDS = ("conv", "conv_transpose", "linear")
@@ -97,7 +97,7 @@ def _several(size: object) -> set[object]:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Settings that are legal, and look as if they were meant in another way.
+    """Settings that are legal, and look as if something else was meant.
 
     `hint` is what to say of it beside an error further on; `by_place` where the doubt holds only
     as long as they are given without their names.

@@ -19,15 +19,15 @@ PLAIN = 2**8
 """Numerators up to this give products with sizes that single precision holds exactly."""
 
 
-def takes_scales(size: Size, made: Size, factor: Fraction) -> bool:
-    """Whether the runtimes' Resize by a factor gives PyTorch's numbers along an axis.
+def takes_scales(size: Size, result: Size, factor: Fraction) -> bool:
+    """Whether the runtimes' Resize by a factor gives PyTorch's values along an axis.
 
     They work its size out in single precision, and copy where it stays.
     """
-    if isinstance(size, int) and isinstance(made, int):
+    if isinstance(size, int) and isinstance(result, int):
         scale = single(float(factor))
-        exact = made == torch_size(factor, size) == int(single(size * scale)) == int(size * scale)
-        return exact and (size != made or factor == 1 or size == 1)
+        exact = result == torch_size(factor, size) == int(single(size * scale)) == int(size * scale)
+        return exact and (size != result or factor == 1 or size == 1)
     exact = Fraction(single(float(factor))) == factor and factor.numerator <= PLAIN
     return exact and copied(factor) != 1
 
@@ -137,7 +137,7 @@ class _Axis:
         self.to, self.size, self.factor = to, size, factor
         self.precise = "float64" if x.dtype == "float64" else "float32"
         self.before, self.after = to.size_of(x.shape[axis]), to.size_of(size)
-        self.known = isinstance(x.shape[axis], int) and isinstance(size, int)
+        self.is_fixed = isinstance(x.shape[axis], int) and isinstance(size, int)
         self.stays = x.shape[axis] == size
         end = to.node("Squeeze", [self.after, to.ints(0)], ())
         numbers = [to.number(0, "int64"), end, to.number(1, "int64")]
@@ -184,7 +184,7 @@ class _Axis:
         """Indices and weights of the two cells around each place."""
         to = self.to
         place = to.node("Max", [self._places(), self._number(0)])
-        if copied(self.factor) == 1 and (self.stays or not self.known):
+        if copied(self.factor) == 1 and (self.stays or not self.is_fixed):
             stays = to.node("Equal", [self.before, self.after], (1,), "bool")
             numbers = self._numbers(self.precise)
             place = to.node("Where", [stays, numbers, place], (self.size,), self.precise)

@@ -138,7 +138,7 @@ class Lowering:
                 f"the runtimes have no {op} for {first.dtype}",
                 help="another element type: float32, int64 or int32",
             )
-        made = tuple(
+        values = tuple(
             OnnxValue(
                 self._fresh(op),
                 first.shape if shape is None else shape,
@@ -147,9 +147,9 @@ class Lowering:
             for shape in shapes
         )
         names = [value.name if value is not None else "" for value in inputs]
-        self.nodes.append(OnnxNode(op, names, [value.name for value in made], attributes))
-        self.values += made
-        return made
+        self.nodes.append(OnnxNode(op, names, [value.name for value in values], attributes))
+        self.values += values
+        return values
 
     def ints(self, *numbers: int) -> OnnxValue:
         """A constant list of whole numbers."""

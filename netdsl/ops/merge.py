@@ -121,13 +121,13 @@ class Concat(Op):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         shapes = [fixed(shape) for shape in sample_shapes(inputs, Rules())]
         axis = axis_index(self.axis, len(shapes[0]), Rules())
-        found: Reads = []
+        pieces: Reads = []
         start = 0
         for number, shape in enumerate(shapes):
             own = (i - start for i in wanted[axis] if start <= i < start + shape[axis])
-            found.append((number, replaced(wanted, axis, own)))
+            pieces.append((number, replaced(wanted, axis, own)))
             start += shape[axis]
-        return found
+        return pieces
 
     def joined_axis(self, rank: int) -> int | None:
         return axis_index(self.axis, rank, Rules())
@@ -185,25 +185,25 @@ class _Elementwise(Op):
         return (Tensor(tuple(result), dtype, any(t.batched for t in inputs)),)
 
     def _axis(self, shapes: list[Shape], axis: int, rank: int, rules: Rules) -> Size:
-        found: Size = 1
+        common: Size = 1
         first = 0
         for number, shape in enumerate(shapes):
             size = shape[axis]
             if isinstance(size, int) and size == 1:
                 continue
-            if isinstance(found, int) and found == 1:
-                found, first = size, number
+            if isinstance(common, int) and common == 1:
+                common, first = size, number
                 continue
             rules.require(
-                equal(found, size),
+                equal(common, size),
                 f"in[{number}]",
-                f"`{self.name}` takes equal shapes, and axis {axis} is {found} in input {first} "
+                f"`{self.name}` takes equal shapes, and axis {axis} is {common} in input {first} "
                 f"and {size} in input {number}",
-                help=f"bring one to the other's channels: `conv({found}, 1)`, or `conv({size}, 1)`"
+                help=f"bring one to the other's channels: `conv({common}, 1)`, or `conv({size}, 1)`"
                 if axis == 0 and rank > 1
                 else SAME_SIZE,
             )
-        return found
+        return common
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs) * sum(x.batched for x in inputs)

@@ -361,10 +361,10 @@ class LayerNorm(_Norm):
         if axis == last:
             return to.node("LayerNormalization", [x, *weights], axis=-1, epsilon=self.eps)
         order = [i for i in range(last + 1) if i != axis] + [axis]
-        made = to.node(
+        normed = to.node(
             "LayerNormalization", [to.transpose(x, *order), *weights], axis=-1, epsilon=self.eps
         )
-        return to.transpose(made, *(order.index(i) for i in range(last + 1)))
+        return to.transpose(normed, *(order.index(i) for i in range(last + 1)))
 
 
 @dataclass(frozen=True)

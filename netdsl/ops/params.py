@@ -68,8 +68,8 @@ def param(
     if default is REQUIRED:
         return field(metadata=metadata)
     if is_list(default):
-        made = tuple(default)
-        return field(default_factory=lambda: made, metadata=metadata)
+        items = tuple(default)
+        return field(default_factory=lambda: items, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 

@@ -149,9 +149,9 @@ class PixelUnshuffle(Op):
 
 
 def residues(wanted: Indices, by: int) -> dict[int, Indices]:
-    """The quotients of the indices that leave each rest."""
-    rests = {i % by for i in wanted}
-    return {rest: frozenset(i // by for i in wanted if i % by == rest) for rest in sorted(rests)}
+    """The quotients of the indices, by their remainder."""
+    remainders = sorted({i % by for i in wanted})
+    return {r: frozenset(i // by for i in wanted if i % by == r) for r in remainders}
 
 
 def _check_map(rank: int, shown: str, rules: Rules, what: str) -> None:

@@ -41,21 +41,21 @@ def plugged(plugins: Sequence[Plugin]) -> Generator[None]:
     if not plugins:
         yield
         return
-    found = dict(registry())
+    layers = dict(registry())
     for plugin in plugins:
         for op in layers_of(plugin):
-            if found.get(op.name) is not op:
-                _check_free(op, found)
-                found[op.name] = op
-    token = PLUGGED.set(found)
+            if layers.get(op.name) is not op:
+                _check_free(op, layers)
+                layers[op.name] = op
+    token = PLUGGED.set(layers)
     try:
         yield
     finally:
         PLUGGED.reset(token)
 
 
-def _check_free(op: type[Op], found: dict[str, type[Op]]) -> None:
-    other = found.get(op.name)
+def _check_free(op: type[Op], layers: dict[str, type[Op]]) -> None:
+    other = layers.get(op.name)
     if other is None:
         return
     if other is builtin_layers().get(op.name):
@@ -69,18 +69,18 @@ def layers_of(plugin: Plugin) -> list[type[Op]]:
         check_layer(plugin)
         return [plugin]
     module = plugin if isinstance(plugin, ModuleType) else _load(str(plugin))
-    found = [
+    layers = [
         item
         for item in vars(module).values()
         if is_layer(item) and item.__module__ == module.__name__ and item.name
     ]
-    if not found:
+    if not layers:
         raise PluginError(
             f"plug-in {plugin} defines no layer: a subclass of `netdsl.ops.Op` with a `name`"
         )
-    for op in found:
+    for op in layers:
         check_layer(op)
-    return found
+    return layers
 
 
 def _load(plugin: str) -> ModuleType:
@@ -116,7 +116,7 @@ def _load_file(path: Path) -> ModuleType:
 
 def _reason(error: BaseException) -> str:
     """What went wrong and at which line of the plug-in."""
-    said = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    message = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     trace = error.__traceback__
     place = ""
     while trace is not None:
@@ -125,7 +125,7 @@ def _reason(error: BaseException) -> str:
             place = f" ({file}, line {trace.tb_lineno})"
         trace = trace.tb_next
     is_ours = isinstance(error, OSError | SyntaxError)
-    return said if is_ours else f"{said}{place}"
+    return message if is_ours else f"{message}{place}"
 
 
 # --- installed packages --------------------------------------------------------------------
@@ -153,8 +153,8 @@ def installed(name: str) -> type[Op] | None:
     with contained(
         lambda error: f"can't load layer `{name}` of {points[0].value}: {_reason(error)}"
     ):
-        found: object = points[0].load()
-    ops = [cast(type[Op], found)] if isinstance(found, type) else layers_of(cast(Plugin, found))
+        plugin: object = points[0].load()
+    ops = [cast(type[Op], plugin)] if isinstance(plugin, type) else layers_of(cast(Plugin, plugin))
     for op in ops:
         check_layer(op)
         if op.name == name:
@@ -192,14 +192,14 @@ def _mistake(op: type) -> str:
             return f"a layer has a method `{method}`"
     if any(not {"kind", "doc"} <= field.metadata.keys() for field in fields(op)):
         return "parameters are made by `param(kind, doc, default)`"
-    known = {field.name for field in fields(op)}
-    for name in sorted(known.intersection(vars(Op))):
+    names = {field.name for field in fields(op)}
+    for name in sorted(names.intersection(vars(Op))):
         return f"a parameter can't be called `{name}`, which every layer has for another purpose"
     for fact, (fits, what) in FACTS.items():
         if not fits(getattr(op, fact)):
             return f"`{fact}` is {what}, not {getattr(op, fact)!r}"
     for name, kind in get_annotations(op).items():
-        if name not in known and "ClassVar" not in str(kind):
+        if name not in names and "ClassVar" not in str(kind):
             return f"`{name}` is no parameter: write `@dataclass(frozen=True)` above the class"
     return ""
 
@@ -241,8 +241,8 @@ def check_types(op: Op, results: object) -> None:
 def is_plugin(names: dict[str, object]) -> bool:
     """Whether a module, by its globals, is one that defines layers and is not of this package."""
     home = str(names.get("__name__", ""))
-    found = (item for item in names.values() if is_layer(item))
-    return not home.startswith("netdsl.") and any(item.__module__ == home for item in found)
+    layers = (item for item in names.values() if is_layer(item))
+    return not home.startswith("netdsl.") and any(item.__module__ == home for item in layers)
 
 
 def is_ours(op: type) -> bool:
@@ -259,8 +259,8 @@ def layer_files(ops: Iterable[type]) -> list[Path]:
     """The files that these classes and the classes that they inherit from are written in."""
     homes = {owner.__module__ for op in ops for owner in op.__mro__ if owner is not object}
     modules = (sys.modules.get(home) for home in homes if not home.startswith("netdsl."))
-    found = (getattr(module, "__file__", None) for module in modules)
-    return [Path(file) for file in found if file]
+    files = (getattr(module, "__file__", None) for module in modules)
+    return [Path(file) for file in files if file]
 
 
 def place(op: type) -> str:

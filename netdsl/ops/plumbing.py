@@ -1,4 +1,4 @@
-"""Layers that move numbers and compute none: identity, parts of a value, shuffled channels."""
+"""Layers that move elements and compute none: identity, parts of a value, shuffled channels."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ class Slice(_Cutting):
         first, end = self._ends(size)
         rules.require(first >= 0, "start", f"cell {self.start} is outside of an axis of {size}")
         rules.require(end <= size, "stop", f"cell {self.stop} is outside of an axis of {size}")
-        kept = ceil_div(end - first, self.step)
-        rules.require(kept >= 1, "stop", f"nothing is left from {self.start} to {self.stop}")
-        return (x.with_shape(*x.shape[:axis], kept, *x.shape[axis + 1 :]),)
+        length = ceil_div(end - first, self.step)
+        rules.require(length >= 1, "stop", f"nothing is left from {self.start} to {self.stop}")
+        return (x.with_shape(*x.shape[:axis], length, *x.shape[axis + 1 :]),)
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
         return super().storage(inputs, outputs) if self.step == 1 else Storage.STRIDED

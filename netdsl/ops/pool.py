@@ -46,12 +46,12 @@ def _room(kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> 
 
 
 def _formula(
-    size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool, made: Size
+    size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool, result: Size
 ) -> str:
     """How the size is worked out, with the numbers in it."""
     span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     way = "ceil" if ceil else "floor"
-    return f"{way}(({size} + 2*{padding} - {span})/{stride}) + 1 = {made}"
+    return f"{way}(({size} + 2*{padding} - {span})/{stride}) + 1 = {result}"
 
 
 class _Pool(Op):
@@ -99,15 +99,15 @@ class _Pool(Op):
                     code="bad-argument",
                     help=self._more_padding(),
                 )
-            made = pooled(size, k, s, p, d, ceil)
+            result = pooled(size, k, s, p, d, ceil)
             rules.require(
-                made >= 1,
+                result >= 1,
                 "kernel",
                 f"the {axis_name(rank, axis)} {size} is too small for a window of {k}",
-                notes=(_formula(size, k, s, p, d, ceil, made),),
+                notes=(_formula(size, k, s, p, d, ceil, result),),
                 help="a smaller window, or a larger map: fewer steps with a stride before it",
             )
-            sizes.append(made)
+            sizes.append(result)
         return sizes
 
     def _more_padding(self) -> str:
@@ -147,8 +147,8 @@ class _Pool(Op):
 
     def _recipe(self, rank: int, module: str, call: str, settings: Keywords) -> TorchModule:
         args = (From(self._windows().kernel, "kernel"),)
-        said = TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
-        return TorchModule(f"nn.{module}{rank}d", args, settings, call=said)
+        functional = TorchCall(f"F.{call}{rank}d", (In(0), *args), settings)
+        return TorchModule(f"nn.{module}{rank}d", args, settings, call=functional)
 
     def _stride(self) -> Keywords:
         """PyTorch's default stride is the kernel as well."""

@@ -77,24 +77,24 @@ class Spp(Op):
                 )
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        x, found = inputs[0], 0
+        x, cells = inputs[0], 0
         for n in self.levels:
             along = [self._links(size, n) for size in x.spatial]
-            found = found + total(along)
-        return found * x.channels
+            cells = cells + total(along)
+        return cells * x.channels
 
     def _links(self, size: Size, bins: int) -> Size:
         """The cells in all bins of an axis."""
-        made = bin_links(size, bins) if self.bins == "adaptive" else bins * ceil_div(size, bins)
-        assert made is not None  # a level has at most 1024 bins
-        return made
+        cells = bin_links(size, bins) if self.bins == "adaptive" else bins * ceil_div(size, bins)
+        assert cells is not None  # a level has at most 1024 bins
+        return cells
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         return None
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         channels, *space = fixed(inputs[0].shape)
-        found: Reads = []
+        pieces: Reads = []
         start = 0
         for n in self.levels:
             end = start + channels * n * n
@@ -102,9 +102,9 @@ class Spp(Op):
             bins = reshaped((own,), (channels * n * n,), (channels, n, n)) if own else []
             for here, *places in bins:
                 axes = (self._bins(at, size, n) for at, size in zip(places, space, strict=True))
-                found.append((0, (here, *axes)))
+                pieces.append((0, (here, *axes)))
             start = end
-        return found
+        return pieces
 
     def _bins(self, wanted: Indices, size: int, n: int) -> Indices:
         if self.bins == "adaptive":

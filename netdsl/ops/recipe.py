@@ -110,7 +110,7 @@ class TorchModule:
 
 @dataclass(frozen=True, slots=True)
 class TorchWeight:
-    """A learned tensor: `nn.Parameter(torch.full(shape, fill))`."""
+    """A trainable tensor: `nn.Parameter(torch.full(shape, fill))`."""
 
     shape: From
     fill: From

@@ -60,7 +60,7 @@ EXAMPLES = 12
 """Maps that are counted: the places of one more cell read as those of the one in the middle."""
 MODE_OF_RANK = {1: "linear", 2: "bilinear", 3: "trilinear"}
 Axes: TypeAlias = "list[tuple[Size, Size, Fraction | None]]"
-"""Of each spatial axis its size, the size made, and the factor that says where outputs lie."""
+"""Of each spatial axis its size, that of the result, and the factor that says where outputs lie."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class Upsample(Op):
             if self.scale is None
             else self._scaled(x.spatial, rank, rules)
         )
-        for axis, made in enumerate(sizes):
+        for axis, result in enumerate(sizes):
             at = "scale" if self.scale is not None else "size"
             rules.require(
-                made >= 1,
+                result >= 1,
                 at,
-                f"the {axis_name(rank, axis)} of the result would be {made}, not 1 or more",
+                f"the {axis_name(rank, axis)} of the result would be {result}, not 1 or more",
             )
         return (x.with_shape(x.channels, *sizes),)
 
@@ -166,36 +166,36 @@ class Upsample(Op):
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells that have a weight; at open sizes known where the factor is whole."""
-        found: Size = inputs[0].channels
-        given, made = inputs[0].spatial, outputs[0].spatial
-        for axis in zip(given, made, self._steps(len(made)), strict=True):
+        count: Size = inputs[0].channels
+        sizes, results = inputs[0].spatial, outputs[0].spatial
+        for axis in zip(sizes, results, self._steps(len(results)), strict=True):
             along = self._pairs(*axis)
             if along is None:
                 return None
-            found = found * along
-        return found
+            count = count * along
+        return count
 
-    def _pairs(self, size: Size, made: Size, factor: Fraction | None) -> Size | None:
+    def _pairs(self, size: Size, result: Size, factor: Fraction | None) -> Size | None:
         """How many cells the places of an axis read in all."""
-        if self.mode == "nearest" or self._step(size, made, factor, False) == SAME:
-            return made
-        if isinstance(size, int) and isinstance(made, int):
-            return self._counted(size, made, factor) if made <= MOST_COUNTED else None
+        if self.mode == "nearest" or self._step(size, result, factor, False) == SAME:
+            return result
+        if isinstance(size, int) and isinstance(result, int):
+            return self._counted(size, result, factor) if result <= MOST_COUNTED else None
         if self.align_corners:
             return None
         for n in range(2, MAX_WHOLE + 1):
-            if size * n == made:
+            if size * n == result:
                 return by_examples(
                     size, [self._counted(m, m * n, factor) for m in range(1, EXAMPLES)]
                 )
-            if made * n == size:
+            if result * n == size:
                 return by_examples(
-                    made, [self._counted(m * n, m, factor) for m in range(1, EXAMPLES)]
+                    result, [self._counted(m * n, m, factor) for m in range(1, EXAMPLES)]
                 )
         return None
 
-    def _counted(self, size: int, made: int, factor: Fraction | None) -> int:
-        return sum(len(self._taps(frozenset((i,)), size, made, factor)) for i in range(made))
+    def _counted(self, size: int, result: int, factor: Fraction | None) -> int:
+        return sum(len(self._taps(frozenset((i,)), size, result, factor)) for i in range(result))
 
     def _steps(self, rank: int) -> tuple[Fraction | None, ...]:
         """The factor that says where outputs lie, an axis each; None where the sizes say it."""
@@ -204,23 +204,23 @@ class Upsample(Op):
         return self.factors(rank)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        given, made = inputs[0].spatial, outputs[0].spatial
-        small = _is_small(made)
-        axes = zip(given, made, self._steps(len(made)), strict=True)
+        sizes, results = inputs[0].spatial, outputs[0].spatial
+        small = _is_small(results)
+        axes = zip(sizes, results, self._steps(len(results)), strict=True)
         return tuple(self._window(*axis, small) for axis in axes)
 
-    def _window(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Window:
+    def _window(self, size: Size, result: Size, factor: Fraction | None, small: bool) -> Window:
         """The cells around the place of an output: `i*step` for nearest, else of its centre.
 
         Where the ratio of open sizes strays, places lie between `strays` and that of the step.
         """
-        found = self._step(size, made, factor, small)
-        if found is None:
+        slope = self._step(size, result, factor, small)
+        if slope is None:
             return UNKNOWN
-        if found == SAME:
+        if slope == SAME:
             return POINTWISE
-        step, none = found.ratio, Fraction(0)
-        below, above = min(found.least, none), max(found.most, none)
+        step, none = slope.ratio, Fraction(0)
+        below, above = min(slope.least, none), max(slope.most, none)
         shift = Fraction(0) if self.align_corners or self.mode == "nearest" else (step - 1) / 2
         grain = Fraction(1, lcm(step.denominator, shift.denominator, above.denominator))
         is_reached = self.align_corners or not above  # else only a size's last place comes near
@@ -231,45 +231,45 @@ class Upsample(Op):
         is_loose = bool(below or above) and (reach > 1 or not one_cell(step, start, end))
         return Window(size_, step, start - (reach - 1) // 2 - rest, is_loose=is_loose)
 
-    def _step(self, size: Size, made: Size, factor: Fraction | None, small: bool) -> Drift | None:
+    def _step(self, size: Size, result: Size, factor: Fraction | None, small: bool) -> Drift | None:
         """How many cells of a map come on one of the result, and how that strays."""
-        copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == made
-        if factor is not None and not (copies and made == copied(factor) * size):
+        copies = small if self.mode == "nearest" else self.mode != "bicubic" and size == result
+        if factor is not None and not (copies and result == copied(factor) * size):
             return Drift(Fraction(1) / factor, Fraction(0), Fraction(0))
-        if size == made:
+        if size == result:
             return SAME
-        if isinstance(size, int) and isinstance(made, int):
-            n, m = (size - 1, max(made - 1, 1)) if self.align_corners else (size, made)
+        if isinstance(size, int) and isinstance(result, int):
+            n, m = (size - 1, max(result - 1, 1)) if self.align_corners else (size, result)
             return Drift(Fraction(n, m), Fraction(0), Fraction(0))
-        return drift(size - 1, made - 1) if self.align_corners else drift(size, made)
+        return drift(size - 1, result - 1) if self.align_corners else drift(size, result)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        given, made = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
-        small, wide = _is_small(made), inputs[0].dtype == "float64"
-        found: list[Indices] = []
-        axes = zip(wanted[1:], given, made, self._steps(len(made)), strict=True)
+        sizes, results = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
+        small, wide = _is_small(results), inputs[0].dtype == "float64"
+        places: list[Indices] = []
+        axes = zip(wanted[1:], sizes, results, self._steps(len(results)), strict=True)
         for cells, size, after, factor in axes:
             if self.mode == "nearest":
                 step = size / after if factor is None else 1 / float(factor)
-                found.append(nearest(cells, size, after, step, small=small, wide=wide))
+                places.append(nearest(cells, size, after, step, small=small, wide=wide))
             else:
-                found.append(self._taps(cells, size, after, factor))
-        return [(0, (wanted[0], *found))]
+                places.append(self._taps(cells, size, after, factor))
+        return [(0, (wanted[0], *places))]
 
-    def _taps(self, wanted: Indices, size: int, made: int, factor: Fraction | None) -> Indices:
+    def _taps(self, wanted: Indices, size: int, result: int, factor: Fraction | None) -> Indices:
         """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
-        known = self._step(size, made, factor, False)
-        assert known is not None
-        step = known.ratio
+        slope = self._step(size, result, factor, False)
+        assert slope is not None
+        step = slope.ratio
         shift = Fraction(0) if self.align_corners else (step - 1) / 2
         cubic = self.mode == "bicubic"
-        found: set[int] = set()
+        cells: set[int] = set()
         for place in (i * step + shift for i in wanted):
             place = place if cubic else max(place, Fraction(0))
             cell = floor(place)
             near = (cell,) if cell == place else range(cell - cubic, cell + 2 + cubic)
-            found.update(near)
-        return bordered(found, size, "replicate")
+            cells.update(near)
+        return bordered(cells, size, "replicate")
 
     def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"{self.mode}, to {f' {TIMES} '.join(map(size, outputs[0].spatial))}",)
@@ -315,7 +315,7 @@ class Upsample(Op):
             return self._onnx_by_factor(to, axes)
         if self.mode != "nearest":
             return resize(to, x, self._kind(), shape, to.sizes(shape))
-        whole = [_whole_factor(size, made) for size, made, _ in axes]
+        whole = [_whole_factor(size, result) for size, result, _ in axes]
         if all(whole) and not precise:
             return resize(to, x, self._kind(), shape, scales=[n or 1 for n in whole])
         return self._nearest(to, axes)
@@ -324,17 +324,17 @@ class Upsample(Op):
         if self.mode == "nearest":
             return self._nearest(to, axes)
         x, shape = to.inputs[0], to.result()
-        known = [(size, made, f) for size, made, f in axes if f is not None]
-        scales = [f for *_, f in known]
-        spare = [0 if takes_scales(*axis) else cells_to_spare(axis[2]) for axis in known]
+        scaled = [(size, result, f) for size, result, f in axes if f is not None]
+        scales = [f for *_, f in scaled]
+        spare = [0 if takes_scales(*axis) else cells_to_spare(axis[2]) for axis in scaled]
         exact = x.dtype != "float64"
         if exact and not any(n is None or n for n in spare):
             return resize(to, x, self._kind(), shape, scales=scales)
         if exact and None not in spare and self.mode != "bicubic":
             return resize_spared(to, x, self._kind(), shape, scales, [n or 0 for n in spare])
-        for axis, (_, made, factor) in enumerate(known, 2):
+        for axis, (_, result, factor) in enumerate(scaled, 2):
             if factor != 1:
-                x = interpolated(to, x, axis, made, factor, self.mode == "bicubic")
+                x = interpolated(to, x, axis, result, factor, self.mode == "bicubic")
         return x
 
     def _kind(self) -> str:
@@ -348,15 +348,15 @@ class Upsample(Op):
         x, spatial = to.inputs[0], to.result()[2:]
         special = x.dtype == "float64" or any(copied(f) for *_, f in axes)
         small = special and is_small(to, spatial)
-        for axis, (_, made, factor) in enumerate(axes, 2):
-            x = nearest_nodes(to, x, axis, made, factor, small)
+        for axis, (_, result, factor) in enumerate(axes, 2):
+            x = nearest_nodes(to, x, axis, result, factor, small)
         return x
 
 
-def _is_small(made: tuple[Size, ...]) -> bool:
+def _is_small(sizes: tuple[Size, ...]) -> bool:
     """Whether this is known to be a map of two axes in which PyTorch may copy cells."""
-    known = [n for n in made if isinstance(n, int)]
-    return len(known) == len(made) == 2 and sum(known) <= SMALL_MAP
+    known = [n for n in sizes if isinstance(n, int)]
+    return len(known) == len(sizes) == 2 and sum(known) <= SMALL_MAP
 
 
 def _is_size_of_torch(size: Size, factor: Fraction) -> bool:
@@ -366,6 +366,6 @@ def _is_size_of_torch(size: Size, factor: Fraction) -> bool:
     return is_as_torch(factor)
 
 
-def _whole_factor(size: Size, made: Size) -> int | None:
+def _whole_factor(size: Size, result: Size) -> int | None:
     """By which whole number an axis grows, where the runtimes' nearest cell is PyTorch's."""
-    return next((n for n in range(1, MAX_WHOLE + 1) if size * n == made), None)
+    return next((n for n in range(1, MAX_WHOLE + 1) if size * n == result), None)

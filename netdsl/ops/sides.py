@@ -157,8 +157,8 @@ class _Cropping(Op):
     family: ClassVar[str] = "size"
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
-        kept = inputs[0].spatial == outputs[0].spatial
-        return Storage.VIEW if kept else Storage.STRIDED
+        is_whole = inputs[0].spatial == outputs[0].spatial
+        return Storage.VIEW if is_whole else Storage.STRIDED
 
 
 @dataclass(frozen=True)
@@ -181,14 +181,14 @@ class Crop(_Cropping):
         rank = spatial_rank(x, rules, "crop")
         wanted = target_size(self.size, inputs, rank, rules)
         offsets = per_axis(self.offset, rank, rules, "offset")
-        for axis, (size, kept, start) in enumerate(zip(x.spatial, wanted, offsets, strict=True)):
+        for axis, (size, length, start) in enumerate(zip(x.spatial, wanted, offsets, strict=True)):
             name = axis_name(rank, axis)
-            rules.require(kept >= 1, "size", f"a {name} of {kept} can't be kept")
+            rules.require(length >= 1, "size", f"a {name} of {length} can't be kept")
             rules.require(start >= 0, "offset", f"the offset {start} is below 0")  # type: ignore[operator]
             rules.require(
-                start + kept <= size,  # type: ignore[operator]
+                start + length <= size,  # type: ignore[operator]
                 "size",
-                f"{kept} cells from {start} on don't fit in the {name} {size}",
+                f"{length} cells from {start} on don't fit in the {name} {size}",
             )
         return (x.with_shape(x.channels, *wanted),)
 
@@ -229,11 +229,11 @@ class CenterCrop(_Cropping):
         x = inputs[0]
         rank = spatial_rank(x, rules, "center_crop")
         wanted = target_size(self.size, inputs, rank, rules)
-        for axis, (size, kept) in enumerate(zip(x.spatial, wanted, strict=True)):
+        for axis, (size, length) in enumerate(zip(x.spatial, wanted, strict=True)):
             name = axis_name(rank, axis)
-            rules.require(kept >= 1, "size", f"a {name} of {kept} can't be kept")
+            rules.require(length >= 1, "size", f"a {name} of {length} can't be kept")
             rules.require(
-                kept <= size, "size", f"{kept} cells can't be cut from a {name} of {size}"
+                length <= size, "size", f"{length} cells can't be cut from a {name} of {size}"
             )
         return (x.with_shape(x.channels, *wanted),)
 
@@ -242,20 +242,20 @@ class CenterCrop(_Cropping):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return tuple(cut(floor_div(size - kept, 2)) for size, kept in pairs)
+        return tuple(cut(floor_div(size - length, 2)) for size, length in pairs)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return [(0, shifted(wanted, [floor_div(size - kept, 2) for size, kept in pairs]))]
+        return [(0, shifted(wanted, [floor_div(size - length, 2) for size, length in pairs]))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        kept = outputs[0].spatial
-        pairs = zip(inputs[0].spatial, kept, strict=True)
-        return narrowed(list(kept), [floor_div(size - k, 2) for size, k in pairs])
+        spatial = outputs[0].spatial
+        pairs = zip(inputs[0].spatial, spatial, strict=True)
+        return narrowed(list(spatial), [floor_div(size - k, 2) for size, k in pairs])
 
     def onnx(self, to: Lowering) -> OnnxValue:
         pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
-        return kept_cells(to, [floor_div(size - kept, 2) for size, kept in pairs])
+        return kept_cells(to, [floor_div(size - length, 2) for size, length in pairs])
 
 
 def cut(offset: Size) -> Window:
@@ -265,10 +265,10 @@ def cut(offset: Size) -> Window:
     """
     if isinstance(offset, int):
         return Window(1, start=Fraction(offset))
-    found = steady(offset)
-    if found is None:
+    bounds = steady(offset)
+    if bounds is None:
         return UNKNOWN
-    least, most = found
+    least, most = bounds
     return Window(1 + most - least, start=Fraction(least), is_loose=most > least)
 
 

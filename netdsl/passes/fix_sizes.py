@@ -57,8 +57,8 @@ def is_legal(graph: Graph) -> bool:
 
 
 def _values(graph: Graph) -> list[Value]:
-    made = [value for node in graph.nodes() for value in node.outputs]
-    return [*(item.value for item in graph.inputs), *made]
+    computed = [value for node in graph.nodes() for value in node.outputs]
+    return [*(item.value for item in graph.inputs), *computed]
 
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:

@@ -319,8 +319,8 @@ class Builder(Transformer[Token, object]):
             chain = ast.Chain(None, (otherwise,), otherwise.span)
             statement = ast.ChainStatement(chain, otherwise.span)
             otherwise = ast.Body((statement,), otherwise.span)
-        made = ast.If(None, condition, then, otherwise, self._span(children))
-        return self._deeper(made, children)
+        branch = ast.If(None, condition, then, otherwise, self._span(children))
+        return self._deeper(branch, children)
 
     def __getattr__(self, name: str) -> object:
         if name in ("for", "if"):
@@ -353,31 +353,31 @@ class Builder(Transformer[Token, object]):
 
     def conditional(self, children: list[Child]) -> ast.Conditional:
         then, _, condition, _, otherwise = children
-        made = ast.Conditional(condition, then, otherwise, self._span(children))
-        return self._deeper(made, children)
+        expression = ast.Conditional(condition, then, otherwise, self._span(children))
+        return self._deeper(expression, children)
 
     def binary(self, children: list[Child]) -> ast.Binary:
         left, operator, right = children
-        made = ast.Binary(operator.value, left, right, self._span(children))
-        return self._deeper(made, children)
+        expression = ast.Binary(operator.value, left, right, self._span(children))
+        return self._deeper(expression, children)
 
     def unary(self, children: list[Child]) -> ast.Unary:
         operator, operand = children
-        made = ast.Unary(operator.value, operand, self._span(children))
-        return self._deeper(made, children)
+        expression = ast.Unary(operator.value, operand, self._span(children))
+        return self._deeper(expression, children)
 
     def compare(self, children: list[Child]) -> ast.Compare:
         operators = tuple(c.value for c in children if isinstance(c, Token))
         operands = tuple(c for c in children if not isinstance(c, Token))
-        made = ast.Compare(operands, operators, self._span(children))
-        return self._deeper(made, children)
+        expression = ast.Compare(operands, operators, self._span(children))
+        return self._deeper(expression, children)
 
     def range_of(self, children: list[Child]) -> ast.Range:
         return ast.Range(children[0], children[2], self._span(children))
 
     def attribute(self, children: list[Child]) -> ast.Attribute:
-        made = ast.Attribute(children[0], self._name(children[2]), self._span(children))
-        return self._deeper(made, children)
+        expression = ast.Attribute(children[0], self._name(children[2]), self._span(children))
+        return self._deeper(expression, children)
 
     def index(self, children: list[Child]) -> ast.Index | ast.Slice:
         base, _, subscript, _ = children

@@ -22,11 +22,11 @@ def private_file(name: str) -> str | None:
     try:
         folder = (Path(base) if base else Path.home() / ".cache") / "netdsl"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
     except (OSError, RuntimeError):
         return None
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_ours or found.st_mode & 0o077:
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_ours or status.st_mode & 0o077:
         return None
     python = f"{sys.version_info.major}{sys.version_info.minor}"
     return str(folder / f"{name}-{lark_version}-py{python}")

@@ -73,11 +73,11 @@ class Tokens:
     def comment_above(self, line: int) -> str:
         """The comment lines that end directly above `line`, without their `#`."""
         by_line = self._own_lines()
-        found: list[str] = []
+        above: list[str] = []
         while (line := line - 1) in by_line:
-            found.append(by_line[line])
-        said = [text for text in reversed(found) if not text.startswith("allow:")]
-        return "\n".join(said).strip()
+            above.append(by_line[line])
+        texts = [text for text in reversed(above) if not text.startswith("allow:")]
+        return "\n".join(texts).strip()
 
     def _own_lines(self) -> dict[int, str]:
         if not self._by_line:
@@ -115,9 +115,9 @@ def tokenize(lark: Lark, source: Source, sink: Sink) -> Tokens | None:
 def _comments(token: Token, source: Source) -> Iterator[ast.Comment]:
     """The comment of a token, or those of the lines that it goes across."""
     assert token.start_pos is not None
-    for found in COMMENT.finditer(token.value):
-        start, end = token.start_pos + found.start(), token.start_pos + found.end()
-        yield ast.Comment(found[0][1:].strip(), Span(source, start, end))
+    for match in COMMENT.finditer(token.value):
+        start, end = token.start_pos + match.start(), token.start_pos + match.end()
+        yield ast.Comment(match[0][1:].strip(), Span(source, start, end))
 
 
 def _line_end(token: Token) -> Token:

@@ -112,8 +112,8 @@ def _parse_definition(
         expected = parser.choices()
         return parser.feed_eof(tokens[-1])  # type: ignore[no-any-return]
     except UnexpectedToken as error:
-        known = {name for name in expected if name.isupper()} | set(error.expected)
-        explain(tokens, position, known, source, sink)
+        choices = {name for name in expected if name.isupper()} | set(error.expected)
+        explain(tokens, position, choices, source, sink)
     except (BadSyntax, VisitError) as error:
         bad = error.orig_exc if isinstance(error, VisitError) else error
         if not isinstance(bad, BadSyntax):

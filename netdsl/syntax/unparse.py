@@ -45,23 +45,23 @@ class _Printer:
 
     # --- definitions ------------------------------------------------------------------------
 
-    def definition(self, made: ast.Definition, before: ast.Definition | None) -> None:
-        self.lines.begin(made.span, 0, apart=_are_apart(before, made) or None)
-        if not made.span.end and not isinstance(made, ast.UseDefinition):
-            self._documentation(made.doc)
-        match made:
+    def definition(self, node: ast.Definition, before: ast.Definition | None) -> None:
+        self.lines.begin(node.span, 0, apart=_are_apart(before, node) or None)
+        if not node.span.end and not isinstance(node, ast.UseDefinition):
+            self._documentation(node.doc)
+        match node:
             case ast.UseDefinition():
-                self._use(made)
+                self._use(node)
             case ast.FunctionDefinition():
-                self._function(made)
+                self._function(node)
             case ast.NetDefinition():
-                self._header(f"net {made.name.text}", made, "", "")
-                self._body(made.body, 0)
+                self._header(f"net {node.name.text}", node, "", "")
+                self._body(node.body, 0)
             case ast.BlockDefinition():
-                inputs = inline.named_inputs(made)
-                self._header(f"block {made.name.text}", made, inputs, inline.contract(made))
-                self._definition_body(made)
-        self.lines.at(made.span)
+                inputs = inline.named_inputs(node)
+                self._header(f"block {node.name.text}", node, inputs, inline.contract(node))
+                self._definition_body(node)
+        self.lines.at(node.span)
 
     def _documentation(self, doc: str) -> None:
         """The comment of a definition that was not read from a text."""
@@ -69,29 +69,29 @@ class _Printer:
             self.lines.put(f"# {line}".rstrip())
             self.lines.new(0)
 
-    def _use(self, made: ast.UseDefinition) -> None:
-        text = inline.use(made)
-        if made.names is None or (self.lines.fits(text) and not self._is_broken(made)):
+    def _use(self, use: ast.UseDefinition) -> None:
+        text = inline.use(use)
+        if use.names is None or (self.lines.fits(text) and not self._is_broken(use)):
             self.lines.put(text)
-            for name in made.names or ():
+            for name in use.names or ():
                 self.lines.at(name.span)
             return
         self.lines.put(text[: text.index("(")])
-        self._brackets("()", [(n.span, n.text, _unused) for n in made.names], made.span.start)
+        self._brackets("()", [(n.span, n.text, _unused) for n in use.names], use.span.start)
 
-    def _function(self, made: ast.FunctionDefinition) -> None:
-        self._header(f"fn {made.name.text}", made, "", "", " =", always=True)
-        value = inline.expression(made.body)
-        if _is_split_after_equal(made) or not self.lines.fits(f" {value}"):
+    def _function(self, node: ast.FunctionDefinition) -> None:
+        self._header(f"fn {node.name.text}", node, "", "", " =", always=True)
+        value = inline.expression(node.body)
+        if _is_split_after_equal(node) or not self.lines.fits(f" {value}"):
             self.lines.new(INDENT)
         else:
             self.lines.put(" ")
-        self._expression(made.body)
+        self._expression(node.body)
 
     def _header(
         self,
         name: str,
-        made: ast.FunctionDefinition | ast.NetDefinition | ast.BlockDefinition,
+        node: ast.FunctionDefinition | ast.NetDefinition | ast.BlockDefinition,
         inputs: str,
         contract: str,
         end: str = " {",
@@ -99,17 +99,17 @@ class _Printer:
         always: bool = False,
     ) -> None:
         """Name, parameters, inputs, contract; broken behind the parameters, or between them."""
-        takes = isinstance(made, ast.BlockDefinition) and inline.needs_parameters(made)
-        texts = [inline.parameter(p) for p in made.parameters]
+        takes = isinstance(node, ast.BlockDefinition) and inline.needs_parameters(node)
+        texts = [inline.parameter(p) for p in node.parameters]
         listed = f"({inline.commas(texts)})" if texts or takes or always else ""
         self.lines.put(name)
-        first = made.parameters[0].span.start if made.parameters else 0
-        is_broken = any(map(self._is_broken, made.parameters)) or _is_split(made.name.span, first)
-        if made.parameters and (is_broken or not self.lines.fits(listed + inputs + end)):
+        first = node.parameters[0].span.start if node.parameters else 0
+        is_broken = any(map(self._is_broken, node.parameters)) or _is_split(node.name.span, first)
+        if node.parameters and (is_broken or not self.lines.fits(listed + inputs + end)):
             parts = [
-                (p.span, text, _unused) for p, text in zip(made.parameters, texts, strict=True)
+                (p.span, text, _unused) for p, text in zip(node.parameters, texts, strict=True)
             ]
-            self._brackets("()", parts, made.name.span.end)
+            self._brackets("()", parts, node.name.span.end)
         else:
             self.lines.put(listed)
         self.lines.put(inputs)
@@ -120,44 +120,44 @@ class _Printer:
 
     # --- statements -------------------------------------------------------------------------
 
-    def _definition_body(self, made: ast.BlockDefinition) -> None:
-        text = f" {inline.body(made.body)}"
-        if self.lines.fits(text) and self.lines.indent == 0 and not self._is_broken(made.body):
+    def _definition_body(self, block: ast.BlockDefinition) -> None:
+        text = f" {inline.body(block.body)}"
+        if self.lines.fits(text) and self.lines.indent == 0 and not self._is_broken(block.body):
             self.lines.put(text)
         else:
-            self._body(made.body, 0)
+            self._body(block.body, 0)
 
-    def _body(self, made: ast.Body, outer: int | None = None) -> None:
+    def _body(self, body: ast.Body, outer: int | None = None) -> None:
         """` {`, a line for each statement, and `}`, indented as the line that they begin on."""
         outer = self.lines.indent if outer is None else outer
-        self.lines.open(" {" if self.lines.has_text else "{", _first(made.span))
-        for statement in made.statements:
+        self.lines.open(" {" if self.lines.has_text else "{", _first(body.span))
+        for statement in body.statements:
             self.lines.begin(statement.span, outer + INDENT)
             self._statement(statement)
-        self.lines.close("}", made.span, outer)
+        self.lines.close("}", body.span, outer)
 
-    def _statement(self, made: ast.Statement) -> None:
-        match made:
+    def _statement(self, node: ast.Statement) -> None:
+        match node:
             case ast.OutputStatement(chain=flow) | ast.AssignStatement(chain=flow):
-                self.lines.put(inline.before_chain(made))
-                self._chain(flow, inline.after_chain(made))
+                self.lines.put(inline.before_chain(node))
+                self._chain(flow, inline.after_chain(node))
             case ast.ChainStatement(flow):
                 self._chain(flow, "")
             case ast.LayerStatement(stage=stage):
-                self.lines.put(inline.before_chain(made))
+                self.lines.put(inline.before_chain(node))
                 self._item(stage)
             case ast.LetStatement(name, value):
                 self.lines.put(f"let {name.text} = ")
                 self._expression(value)
             case ast.InputStatement() | ast.WeightStatement():
-                self.lines.put(inline.statement(made))
-        self.lines.at(made.span)
+                self.lines.put(inline.statement(node))
+        self.lines.at(node.span)
 
-    def _chain(self, made: ast.Chain, end: str) -> None:
+    def _chain(self, chain: ast.Chain, end: str) -> None:
         """Items joined by arrows; a line that would be too long is broken before an arrow."""
         outer = self.lines.indent
         before: ast.Item | None = None
-        items = inline.items(made)
+        items = inline.items(chain)
         pads = self._pads(items, outer)
         for item in items:
             text = inline.item(item) + (end if item is items[-1] else "")
@@ -197,63 +197,63 @@ class _Printer:
 
     # --- items of chains --------------------------------------------------------------------
 
-    def _item(self, made: ast.Item) -> None:
-        text = inline.item(made)
-        if self.lines.fits(text) and not self._is_broken(made):
+    def _item(self, item: ast.Item) -> None:
+        text = inline.item(item)
+        if self.lines.fits(text) and not self._is_broken(item):
             self.lines.put(text)
         else:
-            self._long_item(made)
-        self.lines.at(made.span)
+            self._long_item(item)
+        self.lines.at(item.span)
 
-    def _long_item(self, made: ast.Item) -> None:
-        match made:
+    def _long_item(self, item: ast.Item) -> None:
+        match item:
             case ast.Claim(shape):
                 self._expression(shape)
             case ast.ValueSource(expr):
                 self._expression(expr)
             case ast.TupleSource(chains):
                 parts = [(c.span, inline.chain(c), self._writer_of_chain(c)) for c in chains]
-                self._brackets("()", parts, made.span.start)
+                self._brackets("()", parts, item.span.start)
             case ast.ForSource(body=body):
-                self.lines.put(f"({inline.head(made)}")
+                self.lines.put(f"({inline.head(item)}")
                 self._body(body)
                 self.lines.put(")")
             case ast.LayerStage():
-                self._layer(made)
+                self._layer(item)
             case ast.If():
-                self._if(made)
+                self._if(item)
             case ast.Group(body=body) | ast.Repeat(body=body) | ast.For(body=body):
-                self.lines.put(inline.head(made))
+                self.lines.put(inline.head(item))
                 self._braces(body)
 
-    def _writer_of_chain(self, made: ast.Chain) -> Callable[[], None]:
-        return lambda: self._chain(made, "")
+    def _writer_of_chain(self, chain: ast.Chain) -> Callable[[], None]:
+        return lambda: self._chain(chain, "")
 
-    def _layer(self, made: ast.LayerStage) -> None:
-        head = inline.head(made)
-        passed = made.arguments or ()
-        name = made.callee[-1].span
+    def _layer(self, stage: ast.LayerStage) -> None:
+        head = inline.head(stage)
+        passed = stage.arguments or ()
+        name = stage.callee[-1].span
         is_broken = any(map(self._is_broken, passed)) or bool(
             passed and _is_split(name, passed[0].span.start)
         )
-        room = " {" if made.branches else ""
+        room = " {" if stage.branches else ""
         if is_broken or (passed and not self.lines.fits(head + room)):
             self.lines.put(head.removesuffix(inline.arguments(passed)))
             self._brackets("()", list(map(self._argument, passed)), name.end)
         else:
             self.lines.put(head)
-        if made.branches:
-            self._braces(made.branches)
+        if stage.branches:
+            self._braces(stage.branches)
 
-    def _if(self, made: ast.If) -> None:
-        self.lines.put(inline.head(made))
-        self._body(made.then)
-        if made.otherwise is None:
+    def _if(self, branch: ast.If) -> None:
+        self.lines.put(inline.head(branch))
+        self._body(branch.then)
+        if branch.otherwise is None:
             return
         outer = self.lines.indent
-        inner = inline.else_if(made.otherwise)
-        if self.lines.needs_line(made.otherwise.span):
-            self.lines.begin(made.otherwise.span, outer, apart=False)
+        inner = inline.else_if(branch.otherwise)
+        if self.lines.needs_line(branch.otherwise.span):
+            self.lines.begin(branch.otherwise.span, outer, apart=False)
             self.lines.put("else")
         else:
             self.lines.put(" else")
@@ -261,43 +261,43 @@ class _Printer:
             self.lines.put(" ")
             self._if(inner)
         else:
-            self._body(made.otherwise)
+            self._body(branch.otherwise)
 
-    def _braces(self, made: ast.Body) -> None:
-        text = inline.body(made)
+    def _braces(self, body: ast.Body) -> None:
+        text = inline.body(body)
         space = " " if self.lines.has_text else ""
-        if self.lines.fits(space + text) and not self._is_broken(made):
+        if self.lines.fits(space + text) and not self._is_broken(body):
             self.lines.put(space + text)
         else:
-            self._body(made)
+            self._body(body)
 
     # --- brackets ---------------------------------------------------------------------------
 
-    def _expression(self, made: ast.Expr, name: str = "") -> None:
+    def _expression(self, expr: ast.Expr, name: str = "") -> None:
         """An expression; lists, sizes and calls that do not fit are written over several lines."""
-        text = name + inline.expression(made)
-        if self.lines.fits(text) and not self._is_broken(made):
+        text = name + inline.expression(expr)
+        if self.lines.fits(text) and not self._is_broken(expr):
             self.lines.put(text)
             return
-        match made:
+        match expr:
             case ast.ListExpr(items) if items:
                 self.lines.put(name)
-                self._brackets("[]", list(map(self._part, items)), made.span.start)
+                self._brackets("[]", list(map(self._part, items)), expr.span.start)
             case ast.TupleExpr(items) if items:
                 self.lines.put(name)
-                self._brackets("()", list(map(self._part, items)), made.span.start)
+                self._brackets("()", list(map(self._part, items)), expr.span.start)
             case ast.CallExpr(callee, passed) if passed:
                 self.lines.put(name + inline.expression(callee))
                 self._brackets("()", list(map(self._argument, passed)), callee.span.end)
             case _:
                 self.lines.put(text)
 
-    def _part(self, made: ast.Expr) -> Bracketed:
-        return made.span, inline.expression(made), lambda: self._expression(made)
+    def _part(self, expr: ast.Expr) -> Bracketed:
+        return expr.span, inline.expression(expr), lambda: self._expression(expr)
 
-    def _argument(self, made: ast.Argument) -> Bracketed:
-        name = f"{made.name.text}=" if made.name else ""
-        return made.span, inline.argument(made), lambda: self._expression(made.value, name)
+    def _argument(self, passed: ast.Argument) -> Bracketed:
+        name = f"{passed.name.text}=" if passed.name else ""
+        return passed.span, inline.argument(passed), lambda: self._expression(passed.value, name)
 
     def _brackets(self, signs: str, parts: Sequence[Bracketed], start: int) -> None:
         """Parts over several lines: as in the source, where they stand so there, else filled."""
@@ -328,22 +328,22 @@ class _Printer:
 
     # --- what can't stand on one line ---------------------------------------------------------
 
-    def _is_broken(self, made: object) -> bool:
+    def _is_broken(self, part: object) -> bool:
         """Whether a part of the tree must run over several lines: it did, or holds a comment."""
-        if isinstance(made, tuple):
-            return any(map(self._is_broken, made))
-        if not hasattr(made, "span"):
+        if isinstance(part, tuple):
+            return any(map(self._is_broken, part))
+        if not hasattr(part, "span"):
             return False
-        if made not in self._broken:
-            self._broken[made] = self._is_own_broken(made) or any(
-                self._is_broken(getattr(made, field.name))
-                for field in fields(made)  # type: ignore[arg-type]
+        if part not in self._broken:
+            self._broken[part] = self._is_own_broken(part) or any(
+                self._is_broken(getattr(part, field.name))
+                for field in fields(part)  # type: ignore[arg-type]
                 if field.name != "span"
             )
-        return self._broken[made]
+        return self._broken[part]
 
-    def _is_own_broken(self, made: object) -> bool:
-        match made:
+    def _is_own_broken(self, part: object) -> bool:
+        match part:
             case ast.Body(statements, span) if statements:
                 ends = (
                     _is_split_at(statements[0].span, span.start),
@@ -399,14 +399,14 @@ def _unused() -> None:
     """Stands for a part that is only ever written on one line."""
 
 
-def _are_apart(before: ast.Definition | None, made: ast.Definition) -> bool:
+def _are_apart(before: ast.Definition | None, after: ast.Definition) -> bool:
     """Whether a blank line always stands between two definitions."""
     small = (ast.UseDefinition, ast.FunctionDefinition)
-    return before is not None and not (type(before) is type(made) and isinstance(made, small))
+    return before is not None and not (type(before) is type(after) and isinstance(after, small))
 
 
-def _has_head(made: ast.Item) -> bool:
-    return not isinstance(made, ast.Claim | ast.ValueSource | ast.TupleSource)
+def _has_head(item: ast.Item) -> bool:
+    return not isinstance(item, ast.Claim | ast.ValueSource | ast.TupleSource)
 
 
 def _is_split(before: Span, start: int) -> bool:
@@ -414,10 +414,10 @@ def _is_split(before: Span, start: int) -> bool:
     return "\n" in before.source.text[before.end : start]
 
 
-def _is_split_after_equal(made: ast.FunctionDefinition) -> bool:
+def _is_split_after_equal(function: ast.FunctionDefinition) -> bool:
     """Whether the expression of a function begins on a line of its own."""
-    start = made.parameters[-1].span.end if made.parameters else made.name.span.end
-    before = COMMENT.sub("", made.span.source.text[start : made.body.span.start])
+    start = function.parameters[-1].span.end if function.parameters else function.name.span.end
+    before = COMMENT.sub("", function.span.source.text[start : function.body.span.start])
     return "\n" in before.partition("=")[2]
 
 

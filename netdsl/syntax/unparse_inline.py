@@ -131,13 +131,13 @@ def commas(texts: Iterable[str]) -> str:
 # --- chains --------------------------------------------------------------------------------
 
 
-def label(made: ast.Label | None) -> str:
+def label(name: ast.Label | None) -> str:
     """`conv1: `, with the space behind it; nothing where there is none."""
-    return f"{label_name(made)}: " if made else ""
+    return f"{label_name(name)}: " if name else ""
 
 
-def label_name(made: ast.Label) -> str:
-    return ".".join(map(_label_part, made.parts))
+def label_name(name: ast.Label) -> str:
+    return ".".join(map(_label_part, name.parts))
 
 
 def _label_part(part: ast.LabelPart) -> str:
@@ -147,39 +147,39 @@ def _label_part(part: ast.LabelPart) -> str:
     return (part.text if BARE_LABEL.fullmatch(part.text) else f'"{part.text}"') + index
 
 
-def chain(made: ast.Chain) -> str:
-    return " -> ".join(map(item, items(made)))
+def chain(flow: ast.Chain) -> str:
+    return " -> ".join(map(item, items(flow)))
 
 
-def items(made: ast.Chain) -> tuple[ast.Item, ...]:
+def items(flow: ast.Chain) -> tuple[ast.Item, ...]:
     """All that the arrows of a chain join."""
-    return made.stages if made.head is None else (made.head, *made.stages)
+    return flow.stages if flow.head is None else (flow.head, *flow.stages)
 
 
-def item(made: ast.Item) -> str:
+def item(node: ast.Item) -> str:
     """One item of a chain."""
-    match made:
+    match node:
         case ast.ValueSource(expr):
             return expression(expr)
         case ast.TupleSource(chains):
             return f"({commas(map(chain, chains))})"
         case ast.ForSource(body=inner):
-            return f"({head(made)} {body(inner)})"
+            return f"({head(node)} {body(inner)})"
         case ast.Claim(shape):
             return expression(shape)
         case ast.LayerStage(branches=inner):
-            return head(made) + (f" {body(inner)}" if inner else "")
+            return head(node) + (f" {body(inner)}" if inner else "")
         case ast.If(then=then, otherwise=otherwise):
-            return f"{head(made)} {body(then)}" + (
+            return f"{head(node)} {body(then)}" + (
                 f" else {_otherwise(otherwise)}" if otherwise else ""
             )
         case ast.Group(body=inner) | ast.Repeat(body=inner) | ast.For(body=inner):
-            return f"{head(made)} {body(inner)}".lstrip()
+            return f"{head(node)} {body(inner)}".lstrip()
 
 
-def head(made: ast.Item) -> str:
+def head(node: ast.Item) -> str:
     """What stands before the braces of an item: label, name, arguments, the words of a loop."""
-    match made:
+    match node:
         case ast.LayerStage(named, callee, passed):
             name = ".".join(part.text for part in callee)
             return label(named) + name + (arguments(passed) if passed is not None else "")
@@ -194,7 +194,7 @@ def head(made: ast.Item) -> str:
         case ast.If(named, condition):
             return f"{label(named)}if {expression(condition)}"
         case _:
-            raise TypeError(f"{type(made).__name__} has no head")
+            raise TypeError(f"{type(node).__name__} has no head")
 
 
 def _targets(names: Sequence[ast.Name]) -> str:
@@ -211,26 +211,26 @@ def else_if(body: ast.Body) -> ast.If | None:
             return None
 
 
-def _otherwise(made: ast.Body) -> str:
-    inner = else_if(made)
-    return item(inner) if inner else body(made)
+def _otherwise(otherwise: ast.Body) -> str:
+    inner = else_if(otherwise)
+    return item(inner) if inner else body(otherwise)
 
 
-def body(made: ast.Body) -> str:
-    return f"{{ {' ; '.join(map(statement, made.statements))} }}"
+def body(inner: ast.Body) -> str:
+    return f"{{ {' ; '.join(map(statement, inner.statements))} }}"
 
 
 # --- statements and definitions ------------------------------------------------------------
 
 
-def statement(made: ast.Statement) -> str:
-    match made:
+def statement(node: ast.Statement) -> str:
+    match node:
         case ast.OutputStatement(chain=flow) | ast.AssignStatement(chain=flow):
-            return before_chain(made) + chain(flow) + after_chain(made)
+            return before_chain(node) + chain(flow) + after_chain(node)
         case ast.ChainStatement(flow):
             return chain(flow)
         case ast.LayerStatement(stage=stage):
-            return before_chain(made) + item(stage)
+            return before_chain(node) + item(stage)
         case ast.InputStatement(name, dtype, shape, where):
             kind = f"{dtype.text} " if dtype else ""
             allowed = f" where {commas(map(expression, where))}" if where else ""
@@ -242,9 +242,9 @@ def statement(made: ast.Statement) -> str:
             return f"weight {label_name(named)}: {expression(shape)}{filled}"
 
 
-def before_chain(made: ast.Statement) -> str:
+def before_chain(node: ast.Statement) -> str:
     """What stands left of the chain of a statement."""
-    match made:
+    match node:
         case ast.OutputStatement(name):
             return f"output {name.text} = "
         case ast.AssignStatement(targets, is_tuple):
@@ -256,21 +256,21 @@ def before_chain(made: ast.Statement) -> str:
             return ""
 
 
-def after_chain(made: ast.Statement) -> str:
-    is_training = isinstance(made, ast.OutputStatement) and made.when_training
+def after_chain(node: ast.Statement) -> str:
+    is_training = isinstance(node, ast.OutputStatement) and node.when_training
     return " when training" if is_training else ""
 
 
-def use(made: ast.UseDefinition) -> str:
-    path = f'"{made.path[0]}"' if made.quoted else ".".join(made.path)
-    names = f" ({commas(name.text for name in made.names)})" if made.names is not None else ""
-    return f"use {path}{names}" + (f" as {made.alias.text}" if made.alias else "")
+def use(node: ast.UseDefinition) -> str:
+    path = f'"{node.path[0]}"' if node.quoted else ".".join(node.path)
+    names = f" ({commas(name.text for name in node.names)})" if node.names is not None else ""
+    return f"use {path}{names}" + (f" as {node.alias.text}" if node.alias else "")
 
 
-def parameter(made: ast.Parameter) -> str:
-    kind = "[" * made.type.depth + made.type.name + "]" * made.type.depth
-    default = f" = {expression(made.default)}" if made.default else ""
-    return f"{made.name.text}: {kind}{default}"
+def parameter(node: ast.Parameter) -> str:
+    kind = "[" * node.type.depth + node.type.name + "]" * node.type.depth
+    default = f" = {expression(node.default)}" if node.default else ""
+    return f"{node.name.text}: {kind}{default}"
 
 
 def named_inputs(block: ast.BlockDefinition) -> str:
@@ -305,5 +305,5 @@ def contract(block: ast.BlockDefinition) -> str:
         return ""
     unnamed = [one.shape for one in block.inputs or () if one.name is None and one.shape]
     taken = f" : {expression(unnamed[0])}" if unnamed else ""
-    given = commas(map(expression, block.results))
-    return f"{taken} -> " + (f"({given})" if len(block.results) > 1 else given)
+    results = commas(map(expression, block.results))
+    return f"{taken} -> " + (f"({results})" if len(block.results) > 1 else results)

@@ -64,7 +64,12 @@ def test_an_interrupt(delay: float, tmp_path: Path) -> None:
         " output y = x -> repeat 90000 { conv(4, 3, padding=1) -> relu }\n}"
     )
     command = [sys.executable, "-m", "netdsl", "compile", str(path), "-o", str(tmp_path / "o.py")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored below `nohup`
+    )
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)

@@ -95,6 +95,28 @@ def test_a_signal_at_any_time(room: Path) -> None:
         (room / "out.onnx.data").write_bytes(b"old weights")
 
 
+def test_a_signal_where_nobody_reads_the_messages(room: Path) -> None:
+    """It ends the command, and leaves nothing behind, though its words can't be written."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, "export", "a.net", "-o", "out.onnx"],
+        cwd=room, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    process.stderr.close()
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        if any(path.name.startswith(files.ASIDE) for path in room.iterdir()):
+            break
+        time.sleep(0.005)
+    before = {name for name in seen(room) if not name.startswith(files.ASIDE)}
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(20) == 2
+    finally:
+        process.kill()
+    assert set(seen(room)) == before
+
+
 def test_an_ignored_signal_stays_ignored(room: Path) -> None:
     out = room / "out.onnx"
     process = subprocess.Popen(

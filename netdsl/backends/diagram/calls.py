@@ -15,12 +15,12 @@ def call_paths(graph: Graph) -> dict[Child, str]:
 
     What stands in a later call is below it: `s (call 2).conv`.
     """
-    found: dict[Child, str] = {graph.root: graph.root.path}
+    paths: dict[Child, str] = {graph.root: graph.root.path}
     seen: Counter[str] = Counter()
     stack: list[tuple[Node | Scope, Scope]] = [(c, graph.root) for c in graph.root.children[::-1]]
     while stack:
         child, around = stack.pop()
-        path, outer = child.path, found[around]
+        path, outer = child.path, paths[around]
         if around.path and path.startswith(f"{around.path}."):
             path = outer + path[len(around.path) :]
         if not child.label:  # a group, or the merge of a fork that has a label, adds nothing
@@ -28,10 +28,10 @@ def call_paths(graph: Graph) -> dict[Child, str]:
         else:
             seen[path] += 1
             path += f" (call {seen[path]})" if seen[path] > 1 else ""
-        found[child] = path
+        paths[child] = path
         if isinstance(child, Scope):
             stack += [(inner, child) for inner in child.children[::-1]]
-    return found
+    return paths
 
 
 def as_written(path: str) -> str:

@@ -11,7 +11,7 @@ from netdsl.ops.base import op_of, types_of
 
 
 def parameters_of(nodes: Sequence[Node]) -> int:
-    """Learned numbers, those of a shared layer once."""
+    """Parameters, those of a shared layer once."""
     return sum(map(count_parameters, {node.layer for node in nodes}))
 
 

@@ -84,7 +84,7 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
         steps.append(("all blocks are closed", closed))
         bare = replace(closed, show=options.show - {"shapes"})
         steps.append(("all blocks are closed and no shapes stand on the edges", bare))
-    for number, (said, simpler) in enumerate(steps):
+    for number, (note, simpler) in enumerate(steps):
         try:
             if old is not None:
                 picture = diff_picture(old, graph, simpler)
@@ -96,8 +96,8 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             if number == len(steps) - 1:
                 raise EngineError(f"{error}{_faster(options)}", is_slow=True) from None
             continue
-        if said:
-            picture.notes.append(f"Graphviz took too long for what was asked: {said}")
+        if note:
+            picture.notes.append(f"Graphviz took too long for what was asked: {note}")
         return picture
     raise AssertionError(steps)
 
@@ -159,15 +159,15 @@ def _small_print(picture: Picture, options: Options) -> list[str]:
         return []
     printed = picture.smallest_letter(options.width)
     high = picture.height * options.width / picture.width
-    found: list[str] = []
+    remarks: list[str] = []
     if printed < SMALLEST_PRINT:
-        found.append(
+        remarks.append(
             f"the smallest letters are {printed:.1f} points high at this width, under "
             f"{SMALLEST_PRINT:g}; {_way_out(options)}"
         )
     if high > 2 * options.width:
-        found.append(f"at this width the picture is {high / INCH:.0f} inches high")
-    return found
+        remarks.append(f"at this width the picture is {high / INCH:.0f} inches high")
+    return remarks
 
 
 def _way_out(options: Options) -> str:

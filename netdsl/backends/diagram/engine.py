@@ -39,8 +39,8 @@ def run(
     except OSError as error:
         raise EngineError(f"can't run {command[0]}: {error.strerror}") from None
     if done.returncode or not done.stdout.startswith(_MAGIC.get(form, b"")) or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise failed(_reason(done.returncode, said), engine, form)
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise failed(_reason(done.returncode, lines), engine, form)
     return done.stdout
 
 
@@ -51,24 +51,24 @@ def failed(reason: str, engine: str, form: str) -> EngineError:
     return EngineError(f"Graphviz failed: {reason}{way_out}")
 
 
-def _reason(code: int, said: list[str]) -> str:
+def _reason(code: int, lines: list[str]) -> str:
     """What it says of an error, else its last words, else how it ended."""
     if code < 0:
         return f"it was ended by signal {-code}"
-    error = next((line for line in said if line.startswith("Error")), said[-1] if said else "")
+    error = next((line for line in lines if line.startswith("Error")), lines[-1] if lines else "")
     return error[:200] or f"no output, exit code {code}"
 
 
 def _program(engine: str) -> str:
     if engine == "system":
-        found = shutil.which("dot")
-        if found is None:
+        program = shutil.which("dot")
+        if program is None:
             raise EngineError(
                 "there is no `dot` on this system; install Graphviz, or leave out `--engine`"
             )
-        return found
+        return program
     beside = Path(sys.executable).parent / (PURE + (".exe" if os.name == "nt" else ""))
-    found = str(beside) if beside.exists() else shutil.which(PURE)
-    if found is None:
+    program = str(beside) if beside.exists() else shutil.which(PURE)
+    if program is None:
         raise EngineError("`graphviz-pure` is not installed; type `pip install graphviz-pure`")
-    return found
+    return program

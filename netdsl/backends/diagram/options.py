@@ -44,7 +44,7 @@ class Options:
 
     @property
     def chooses_blocks(self) -> bool:
-        """Whether it is said which blocks are open."""
+        """Whether the options choose which blocks are open."""
         return bool(self.expand) or self.depth is not None
 
 

@@ -96,7 +96,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items that belong together, with what a reader is told of them.
+    """Items that belong together, with what a reader learns of them.
 
     `title` is the tooltip, `data` becomes `data-*` attributes for programs that read the file.
     """
@@ -212,8 +212,8 @@ def rounded(
     dash: str = "",
 ) -> Curve:  # fmt: skip
     """A polyline whose corners are rounded."""
-    given = list(points)
-    corners = [p for p, before in zip(given, [None, *given], strict=False) if p != before]
+    polyline = list(points)
+    corners = [p for p, before in zip(polyline, [None, *polyline], strict=False) if p != before]
     path: list[Point] = [corners[0]]
     for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
         start = _towards(corner, before, radius)
@@ -224,7 +224,7 @@ def rounded(
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:
-    """A point on the way, at most half of it."""
+    """A point on the line, at most halfway along it."""
     length = hypot(end[0] - start[0], end[1] - start[1])
     if not length:
         return start

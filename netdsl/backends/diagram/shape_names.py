@@ -1,4 +1,4 @@
-"""Shapes as texts that fit a drawing: long formulas of sizes get names, told in a legend."""
+"""Shapes as texts that fit a drawing: long formulas of sizes get names, listed in a legend."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ class ShapeNames:
 
     def _pattern(self, text: str) -> str:
         """The formula with its only symbol left out; itself where there are several."""
-        found = [s for s in self._symbols if s in _words(text)]
-        if len(found) != 1:
+        symbols = [s for s in self._symbols if s in _words(text)]
+        if len(symbols) != 1:
             return text
-        return " ".join("?" if word == found[0] else word for word in _words(text))
+        return " ".join("?" if word == symbols[0] else word for word in _words(text))
 
     def _new_name(self, text: str) -> str:
         pattern = self._pattern(text)
         number = self._patterns.setdefault(pattern, len(self._patterns) + 1)
-        found = [s for s in self._symbols if s in _words(text)]
-        name = f"{found[0] if len(found) == 1 else 'n'}{number}"
+        symbols = [s for s in self._symbols if s in _words(text)]
+        name = f"{symbols[0] if len(symbols) == 1 else 'n'}{number}"
         while name in self._symbols:
             name += "'"
         return name

@@ -1,4 +1,4 @@
-"""What stands behind a layer in its box: told where it is not what the legend says is usual."""
+"""What stands behind a layer in its box: shown where the legend does not say that it is usual."""
 
 from __future__ import annotations
 

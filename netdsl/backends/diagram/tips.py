@@ -1,4 +1,4 @@
-"""What is told of a unit when one points at it."""
+"""The tooltip of a unit."""
 
 from __future__ import annotations
 

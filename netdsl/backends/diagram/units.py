@@ -64,7 +64,7 @@ class Unit:
 
     @cached_property
     def parameters(self) -> int:
-        """Learned numbers of one copy, those of a shared layer once."""
+        """Parameters of one copy, those of a shared layer once."""
         return parameters_of(self.nodes)
 
     @cached_property
@@ -77,12 +77,12 @@ class Unit:
         if len(self.layers) > 1 or self.is_block:
             return self.inputs
         passed = {n.output: n.inputs[0] for n in self.nodes if _passes_on(n)}
-        found: list[Value] = []
+        values: list[Value] = []
         for value in self.node.inputs:
             while value in passed and self.node is not None:
                 value = passed[value]
-            found.append(value)
-        return tuple(found)
+            values.append(value)
+        return tuple(values)
 
     def covered(self) -> Iterator[Node]:
         """All nodes it stands for."""
@@ -104,11 +104,11 @@ def units_of(graph: Graph, *, fold: bool = True) -> tuple[Unit, ...]:
 
 
 def _parts(scope: Scope, around: _Around, fold: bool) -> tuple[Unit, ...]:
-    found: list[Unit] = []
+    units: list[Unit] = []
     run: list[Node] = []
 
     def close() -> None:
-        found.extend(_layers(run, around, fold))
+        units.extend(_layers(run, around, fold))
         run.clear()
 
     for child in _children(scope):
@@ -116,15 +116,15 @@ def _parts(scope: Scope, around: _Around, fold: bool) -> tuple[Unit, ...]:
             run.append(child)
         else:
             close()
-            found.append(_block(child, around, fold))
+            units.append(_block(child, around, fold))
     close()
-    return tuple(_repeats(_joined(found, around), around)) if fold else tuple(found)
+    return tuple(_repeats(_joined(units, around), around)) if fold else tuple(units)
 
 
 def _joined(units: Sequence[Unit], around: _Around) -> list[Unit]:
     """An `identity` goes with the layer that reads it."""
     homes = {node: unit for unit in units if not unit.is_block for node in unit.nodes}
-    found = dict(zip(units, units, strict=True))
+    joined = dict(zip(units, units, strict=True))
     for unit in units:
         if unit.is_block or len(unit.nodes) != 1 or not _passes_on(unit.node):
             continue
@@ -132,9 +132,9 @@ def _joined(units: Sequence[Unit], around: _Around) -> list[Unit]:
         home = homes.get(reader) if reader is not None else None
         if home is None or home is unit:
             continue
-        there = found[home]
-        found[home] = _unit(there.path, (*found.pop(unit).nodes, *there.nodes), around)
-    return list(found.values())
+        there = joined[home]
+        joined[home] = _unit(there.path, (*joined.pop(unit).nodes, *there.nodes), around)
+    return list(joined.values())
 
 
 def _children(scope: Scope) -> Iterator[Node | Scope]:
@@ -169,8 +169,8 @@ def _unit(
     parts: tuple[Unit, ...] = (),
 ) -> Unit:
     inside = set(nodes)
-    made = {value for node in nodes for value in node.outputs}
-    inputs = dict.fromkeys(v for node in nodes for v in node.inputs if v not in made)
+    inner = {value for node in nodes for value in node.outputs}
+    inputs = dict.fromkeys(v for node in nodes for v in node.inputs if v not in inner)
     outputs = tuple(
         value
         for node in nodes
@@ -268,15 +268,15 @@ def opened(
     units: Iterable[Unit], is_wanted: Callable[[Unit, int], bool], level: int = 0
 ) -> tuple[Unit, ...]:
     """The same with the wanted blocks open; a block is asked for with its depth, from 0."""
-    found: list[Unit] = []
+    shown: list[Unit] = []
     for unit in units:
         if not unit.is_block:
-            found.append(unit)
+            shown.append(unit)
             continue
         parts = opened(unit.parts, is_wanted, level + 1)
         is_open = is_wanted(unit, level) or any(part.is_open for part in parts)
-        found.append(replace(unit, parts=parts, is_open=True) if is_open else unit)
-    return tuple(found)
+        shown.append(replace(unit, parts=parts, is_open=True) if is_open else unit)
+    return tuple(shown)
 
 
 def leaves(units: Iterable[Unit]) -> Iterator[Unit]:
@@ -289,7 +289,7 @@ def leaves(units: Iterable[Unit]) -> Iterator[Unit]:
 
 
 def longest_way(unit: Unit) -> int:
-    """The longest way through a block, in boxes of what is drawn open."""
+    """The longest path through a block, in boxes of what is drawn open."""
     depth: dict[Value, int] = {}
     longest = 1
     for leaf in leaves(unit.parts or [unit]):

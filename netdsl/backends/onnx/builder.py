@@ -1,4 +1,4 @@
-"""The graph as ONNX operators: inference only, every shape said, weights by their keys."""
+"""The graph as ONNX operators: inference only, every shape stated, weights by their keys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Builder:
         self.at: Span | None = None
         self.taken: set[str] = set()
         self.numbers: dict[str, int] = {}
-        self.made: dict[Value, OnnxValue] = {}
+        self.onnx_values: dict[Value, OnnxValue] = {}
         self.constants: dict[OnnxConstant, OnnxValue] = {}
         self.weights: dict[str, OnnxValue] = {}
         self.table = SizeTable(self.model.inputs, self.claim, self.constant, self.add)
@@ -56,7 +56,7 @@ class Builder:
             value = OnnxValue(
                 self.claim(item.name), (self.batch, *item.value.type.shape), item.dtype
             )
-            self.made[item.value] = value
+            self.onnx_values[item.value] = value
             self.model.inputs.append(value)
         self.taken.update(output.name for output in wanted)
         if guard:
@@ -75,7 +75,7 @@ class Builder:
         """All that is computed, sizes too, comes from inputs that have been looked at."""
         values = guarded(self.table, sizes_of(self.graph).condition)
         for item, value in zip(self.graph.inputs, values, strict=True):
-            self.made[item.value] = value
+            self.onnx_values[item.value] = value
         self.table = SizeTable(values, self.claim, self.constant, self.add)
 
     # --- what lowerings ask for ------------------------------------------------------------
@@ -124,7 +124,7 @@ class Builder:
         path = node.path or node.op.name
         self.at = node.span
         to = Lowering(
-            [self.made[value] for value in node.inputs],
+            [self.onnx_values[value] for value in node.inputs],
             [value.type for value in node.inputs],
             [value.type for value in node.outputs],
             self.batch,
@@ -134,17 +134,16 @@ class Builder:
             lambda op: self.claim(f"{path}/{op}"),
         )
         try:
-            found = cast(Op, node.op).onnx(to)
+            answer = cast(Op, node.op).onnx(to)
         except Refusal as refusal:
             raise DiagnosticError([_refused(node, refusal)]) from None
-        check_onnx(cast(Op, node.op), found, len(node.outputs))
+        check_onnx(cast(Op, node.op), answer, len(node.outputs))
         check_node(to.nodes, to.values, node.span)
-        results = found if isinstance(found, tuple) else (found,)
+        results = answer if isinstance(answer, tuple) else (answer,)
         for value, result in zip(node.outputs, results, strict=True):
             result = OnnxValue(result.name, to.full(value.type), value.type.dtype)
-            self.made[value] = self._named(to, value, result, names)
-        for made in to.nodes:
-            self.model.nodes.append(made)
+            self.onnx_values[value] = self._named(to, value, result, names)
+        self.model.nodes += to.nodes
         self.model.values += to.values
 
     def _named(
@@ -165,24 +164,24 @@ class Builder:
 
     def _output(self, output: Output) -> None:
         """An output; where it is another output, an input or a weight too, a copy."""
-        value = self.made[output.value]
+        value = self.onnx_values[output.value]
         if value.name != output.name:
             self.add(OnnxNode("Identity", [value.name], [output.name]))
         self.model.outputs.append(replace(value, name=output.name))
 
     def _sort_out_unused(self) -> None:
-        """Outputs are said once, and what nothing reads is left out."""
+        """Outputs are listed once, and what nothing reads is left out."""
         outputs = {value.name for value in self.model.outputs}
         read = set(outputs)
-        kept: list[OnnxNode] = []
+        used: list[OnnxNode] = []
         for node in reversed(self.model.nodes):
             if any(name in read for name in node.outputs):
-                kept.append(node)
+                used.append(node)
                 read.update(node.inputs)
-        self.model.nodes = kept[::-1]
-        made = {name for node in kept for name in node.outputs}
+        self.model.nodes = used[::-1]
+        results = {name for node in used for name in node.outputs}
         self.model.values = [
-            v for v in self.model.values if v.name in made and v.name not in outputs
+            v for v in self.model.values if v.name in results and v.name not in outputs
         ]
         self.model.stored = [s for s in self.model.stored if s.name in read]
 

@@ -52,7 +52,7 @@ class Draft:
 
     @property
     def warnings(self) -> list[Diagnostic]:
-        """What is to be said of its numbers."""
+        """What there is to report about its numbers."""
         return [*self.model.warnings, *self.weights.remarks()]
 
 
@@ -86,9 +86,9 @@ def onnx_proto(graph: Graph, source: object, options: Options) -> onnx.ModelProt
 
     weights = weights_of(graph, source, options.seed, options.rename, options.init)
     model = built(graph, options)
-    made = onnx.load_from_string(b"".join(model_chunks(model, weights)))
+    proto = onnx.load_from_string(b"".join(model_chunks(model, weights)))
     warn([*model.warnings, *weights.remarks()])
-    return made
+    return proto
 
 
 def built(graph: Graph, options: Options) -> Model:
@@ -116,13 +116,13 @@ def built(graph: Graph, options: Options) -> Model:
 
 def rename(model: Model, names: Mapping[str, str]) -> None:
     """Give inputs and outputs other names, in place. Raises `ExportError`."""
-    known = dict.fromkeys(value.name for value in (*model.inputs, *model.outputs))
+    ends = dict.fromkeys(value.name for value in (*model.inputs, *model.outputs))
     inside = {name for node in model.nodes for name in (*node.inputs, *node.outputs)}
-    inside -= known.keys()
+    inside -= ends.keys()
     for old, new in names.items():
-        if old not in known:
-            raise ExportError(f"there is no input or output {old}; there are {', '.join(known)}")
-        if not new or new in inside or new in known.keys() - names.keys():
+        if old not in ends:
+            raise ExportError(f"there is no input or output {old}; there are {', '.join(ends)}")
+        if not new or new in inside or new in ends.keys() - names.keys():
             raise ExportError(f"the name {new!r} is taken")
     if len(set(names.values())) < len(names):
         raise ExportError("two inputs or outputs are given one name")

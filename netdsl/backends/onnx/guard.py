@@ -57,18 +57,18 @@ def _agreements(inputs: Sequence[OnnxValue]) -> list[_Axis | Truth]:
 
     Sizes are read off the first axis that has them, and runtimes do not compare the others.
     """
-    found: list[_Axis | Truth] = []
+    agreements: list[_Axis | Truth] = []
     seen: set[Size] = set()
     for value in inputs:
         for axis, size in enumerate(value.shape):
             if isinstance(size, int):
                 continue  # runtimes look at these themselves
             if size in seen or str(size) not in size.symbols:
-                found.append(_Axis(value, axis, size))
+                agreements.append(_Axis(value, axis, size))
             elif axis:
-                found.append(Compare(">=", size, 1))
+                agreements.append(Compare(">=", size, 1))
             seen.add(size)
-    return found
+    return agreements
 
 
 class _Guard:
@@ -81,9 +81,9 @@ class _Guard:
     def node(
         self, op: str, inputs: list[OnnxValue], dtype: str = "bool", shape: tuple = (1,)
     ) -> OnnxValue:
-        made = OnnxValue(self.table.claim(f"guard/{op}"), shape, dtype)
-        self.table.add(OnnxNode(op, [v.name for v in inputs], [made.name]), made)
-        return made
+        result = OnnxValue(self.table.claim(f"guard/{op}"), shape, dtype)
+        self.table.add(OnnxNode(op, [v.name for v in inputs], [result.name]), result)
+        return result
 
     def axis(self, axis: _Axis) -> OnnxValue:
         """Whether an axis has the size that it is to have."""

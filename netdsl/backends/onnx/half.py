@@ -16,9 +16,9 @@ def to_half(model: Model) -> None:
 
     What is cast to float32 within (the arithmetic of cells' places) stays float32.
     """
-    kept = _kept(model)
-    single = _part_constants(model, kept)
-    model.values = [_half(v) if v.name not in kept else v for v in model.values]
+    full = _full_values(model)
+    single = _part_constants(model, full)
+    model.values = [_half(v) if v.name not in full else v for v in model.values]
     model.stored = [
         replace(s, dtype=HALF) if s.dtype == FULL and s.name not in single else s
         for s in model.stored
@@ -28,14 +28,14 @@ def to_half(model: Model) -> None:
     model.nodes = [*before, *model.nodes, *after]
 
 
-def _part_constants(model: Model, kept: set[str]) -> set[str]:
+def _part_constants(model: Model, full: set[str]) -> set[str]:
     """Constants that stay float32, under names of their own: those of places, Resize's factors."""
     by_name = {stored.name: stored for stored in model.stored}
     parted: set[str] = set()
     for node in model.nodes:
         scales = node.op == "Resize" and len(node.inputs) == 3
         for index, name in enumerate(node.inputs):
-            stays = node.outputs[0] in kept or (scales and index == 2)
+            stays = node.outputs[0] in full or (scales and index == 2)
             if not stays or name not in by_name or by_name[name].dtype != FULL:
                 continue
             node.inputs[index] = name + SINGLE
@@ -49,18 +49,18 @@ def _half(value: OnnxValue) -> OnnxValue:
     return replace(value, dtype=HALF) if value.dtype == FULL else value
 
 
-def _kept(model: Model) -> set[str]:
+def _full_values(model: Model) -> set[str]:
     """Values made by casts to float32, and what is computed from them and constants alone."""
-    kept: set[str] = set()
+    full: set[str] = set()
     dtypes = {value.name: value.dtype for value in (*model.values, *model.inputs)}
     for node in model.nodes:
         if node.op == "Cast":
-            kept.update(node.outputs if node.attributes["to"] == FULL else ())
+            full.update(node.outputs if node.attributes["to"] == FULL else ())
             continue
         single = [name for name in node.inputs if dtypes.get(name) == FULL]
-        if single and all(name in kept for name in single):
-            kept.update(node.outputs)
-    return kept
+        if single and all(name in full for name in single):
+            full.update(node.outputs)
+    return full
 
 
 def _renamed(names: list[str], old: str, new: str) -> list[str]:

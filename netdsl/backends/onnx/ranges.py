@@ -25,8 +25,8 @@ def is_batch(number: object) -> bool:
 def check_node(nodes: Iterable[OnnxNode], values: Iterable[OnnxValue], span: Span) -> None:
     """Attributes are single precision and 64-bit numbers. Raises `DiagnosticError`."""
     for node in nodes:
-        for name, found in node.attributes.items():
-            for number in found if isinstance(found, list) else [found]:
+        for name, attribute in node.attributes.items():
+            for number in attribute if isinstance(attribute, list) else [attribute]:
                 if not isinstance(number, str):
                     dtype = "int64" if isinstance(number, int) else "float32"
                     _check(number, dtype, f"`{name}` of {node.op}", span)
@@ -49,7 +49,7 @@ def check_constants(model: Model) -> list[Diagnostic]:
 
 
 def _of(stored: Stored) -> Iterator[Diagnostic]:
-    """What is to be said of a constant: of its first number beyond, of its first that is lost."""
+    """What is wrong with a constant: its first number out of range, or the first that is lost."""
     beyond = next((n for n in stored.numbers if not _fits(n, stored.dtype)), None)
     if beyond is not None:
         yield _beyond(beyond, stored.dtype, "a constant", stored.span)
@@ -57,9 +57,9 @@ def _of(stored: Stored) -> Iterator[Diagnostic]:
     small = (n for n in stored.numbers if n and not _rounded(float(n), stored.dtype))
     lost = next(small, None) if stored.dtype in FORMS else None
     if lost is not None:
-        said = f"{lost:.6g} is 0 in {stored.dtype}"
+        message = f"{lost:.6g} is 0 in {stored.dtype}"
         help = "where it keeps a divisor from 0, a larger one is needed in this precision"
-        yield Diagnostic("number-range", said, stored.span, Severity.WARNING, help=(help,))
+        yield Diagnostic("number-range", message, stored.span, Severity.WARNING, help=(help,))
 
 
 def _check(number: float, dtype: str, what: str, span: Span | None) -> None:

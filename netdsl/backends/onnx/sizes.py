@@ -19,15 +19,15 @@ class SizeTable:
         add: Callable[..., None],
     ) -> None:
         self.inputs, self.claim, self.constant, self.add = inputs, claim, constant, add
-        self.made: dict[Size | Atom, OnnxValue] = {}
+        self.values: dict[Size | Atom, OnnxValue] = {}
 
     def value(self, size: Size) -> OnnxValue:
         """The value that holds a size."""
         if isinstance(size, int):
             return self.constant(OnnxConstant((1,), (size,), "int64"))
-        if size not in self.made:
-            self.made[size] = self._sum(size)
-        return self.made[size]
+        if size not in self.values:
+            self.values[size] = self._sum(size)
+        return self.values[size]
 
     def _sum(self, size: Dim) -> OnnxValue:
         total: OnnxValue | None = None
@@ -44,15 +44,15 @@ class SizeTable:
         return first if coefficient == 1 else self._node("Mul", first, self.value(coefficient))
 
     def _atom(self, atom: Atom) -> OnnxValue:
-        if atom not in self.made:
+        if atom not in self.values:
             match atom:
                 case Symbol(name):
-                    self.made[atom] = self._symbol(name)
+                    self.values[atom] = self._symbol(name)
                 case Floor(numerator, divisor):
-                    self.made[atom] = self._floor(numerator, divisor)
+                    self.values[atom] = self._floor(numerator, divisor)
                 case Maximum(left, right):
-                    self.made[atom] = self._node("Max", self.value(left), self.value(right))
-        return self.made[atom]
+                    self.values[atom] = self._node("Max", self.value(left), self.value(right))
+        return self.values[atom]
 
     def _floor(self, numerator: Size, divisor: int) -> OnnxValue:
         """ONNX's Div truncates, so what may be below 0 loses its remainder first."""
@@ -67,15 +67,15 @@ class SizeTable:
         for value in self.inputs:
             for axis, size in enumerate(value.shape):
                 if isinstance(size, Dim) and str(size) == name:
-                    made = OnnxValue(self.claim(f"size/{name}"), (1,), "int64")
+                    result = OnnxValue(self.claim(f"size/{name}"), (1,), "int64")
                     node = OnnxNode(
-                        "Shape", [value.name], [made.name], {"start": axis, "end": axis + 1}
+                        "Shape", [value.name], [result.name], {"start": axis, "end": axis + 1}
                     )
-                    self.add(node, made)
-                    return made
+                    self.add(node, result)
+                    return result
         raise AssertionError(f"no input has the size {name}")
 
     def _node(self, op: str, left: OnnxValue, right: OnnxValue) -> OnnxValue:
-        made = OnnxValue(self.claim("size/value"), (1,), "int64")
-        self.add(OnnxNode(op, [left.name, right.name], [made.name]), made)
-        return made
+        result = OnnxValue(self.claim("size/value"), (1,), "int64")
+        self.add(OnnxNode(op, [left.name, right.name], [result.name]), result)
+        return result

@@ -37,27 +37,26 @@ def trials(
     if at:
         return [(point, batch) for point in at for batch in batches]
     cost = _Cost(graph, model)
-    found = [
+    return [
         (point, batch)
         for point in points(sizes_of(graph), lambda point: cost.fits(point, min(batches)))
         for batch in batches
         if batch == min(batches) or cost.fits(point, batch)
     ]
-    return found
 
 
 def points(sizes: Sizes, fits: Callable[[Point], bool] = lambda _: True) -> list[Point]:
     """The smallest sizes, and the nearest to those wanted that fit; each once."""
     if not sizes.symbols:
         return [{}]
-    found: list[Point] = [sizes.small() or {}]
+    candidates: list[Point] = [sizes.small() or {}]
     for pair in WANTED:
         point = _near(sizes, pair)
         while point and not fits(point) and max(pair) > 1:
             pair = (max(1, pair[0] // 2), max(1, pair[1] // 2))
             point = _near(sizes, pair)
-        found += [point] if fits(point) else []
-    return list({tuple(point.items()): point for point in found if point}.values())
+        candidates += [point] if fits(point) else []
+    return list({tuple(point.items()): point for point in candidates if point}.values())
 
 
 def _near(sizes: Sizes, pair: tuple[int, int]) -> Point:

@@ -98,5 +98,5 @@ def _whose_mistake(graph: Graph) -> str:
     foreign = sorted(f"`{op.name}` ({place(op)})" for op in ops if not is_ours(op))
     if not foreign:
         return "This is a mistake in netdsl; please report it with the network."
-    said = "`infer`, `torch` and `onnx` of a plug-in's layer may say different things"
-    return f"{said}: {', '.join(foreign)}"
+    cause = "`infer`, `torch` and `onnx` of a plug-in's layer may say different things"
+    return f"{cause}: {', '.join(foreign)}"

@@ -41,10 +41,10 @@ class Trial:
         return f"{sizes}batch {self.batch}"
 
     def __str__(self) -> str:
-        said = self.why or f"{self.difference:.1e}"
+        outcome = self.why or f"{self.difference:.1e}"
         if self.blank and not self.why:
-            said += f", no finite number comes out of {', '.join(self.blank)}"
-        return f"{self.at}: {said}"
+            outcome += f", no finite number comes out of {', '.join(self.blank)}"
+        return f"{self.at}: {outcome}"
 
 
 def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Iterator[Trial]:
@@ -104,31 +104,31 @@ def _trial(
     outputs = [theirs] if torch.is_tensor(theirs) else [part for part in theirs if part is not None]
     worst = 0.0
     for shape, wanted, array in zip(shapes.values(), outputs, ours, strict=True):
-        found = torch.from_numpy(array)
-        for name, given in ("PyTorch", wanted), ("ONNX Runtime", found):
-            if given.shape != shape:
-                why = f"{name} gives the shape {list(given.shape)}, not {list(shape)}"
+        result = torch.from_numpy(array)
+        for name, tensor in ("PyTorch", wanted), ("ONNX Runtime", result):
+            if tensor.shape != shape:
+                why = f"{name} gives the shape {list(tensor.shape)}, not {list(shape)}"
                 return replace(start, difference=inf, why=why)
-        worst = max(worst, difference(wanted, found))
+        worst = max(worst, difference(wanted, result))
     blank = [name for name, x in zip(shapes, outputs, strict=True) if _is_blank(x)]
     all_nan = all(bool(x.isnan().all()) for x in outputs)
     return replace(start, difference=worst, blank=tuple(blank), all_nan=all_nan)
 
 
-def _is_blank(found: Tensor) -> bool:
-    return bool(found.numel()) and not bool(found.isfinite().any())
+def _is_blank(output: Tensor) -> bool:
+    return bool(output.numel()) and not bool(output.isfinite().any())
 
 
-def difference(wanted: Tensor, found: Tensor) -> float:
+def difference(wanted: Tensor, result: Tensor) -> float:
     """The greatest, of the greatest finite number; infinite where one has a number, one none."""
     import torch
 
     if not wanted.numel():
         return 0.0
-    known = wanted[wanted.isfinite()]
-    scale = float(known.abs().max()) if known.numel() else 1.0
-    same = (wanted == found) | (wanted.isnan() & found.isnan())
+    finite = wanted[wanted.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 1.0
+    same = (wanted == result) | (wanted.isnan() & result.isnan())
     # a window that holds padding alone: PyTorch says -inf, ONNX Runtime the least number
-    same = same | (wanted.isneginf() & (found <= LEAST_HALF))
-    apart = torch.where(same, 0.0, (wanted - found).abs().double())
+    same = same | (wanted.isneginf() & (result <= LEAST_HALF))
+    apart = torch.where(same, 0.0, (wanted - result).abs().double())
     return float(apart.nan_to_num(inf, inf).max()) / (scale or 1.0)

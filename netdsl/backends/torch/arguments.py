@@ -1,4 +1,4 @@
-"""Constructor arguments: what differs between the instances of a class, and how it is said."""
+"""Constructor arguments: what differs between the instances of a class, and how it is written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _instance_holes(instance: Instance) -> list[Hole]:
 def _names(instance: Instance, taken: Collection[str]) -> dict[str, object]:
     """The parameters of the block an instance is written in, as bound there.
 
-    Those that Python does not take as parameters are left out: no text may speak of them.
+    Those that Python does not take as parameters are left out: no text may name them.
     """
     home = instance.scope.home()
     bound = {name: argument.value for name, argument in home.arguments.items()}
@@ -96,8 +96,8 @@ class _Resolver:
             return
         values = tuple(hole.value for hole in column)
         name = column[0].name
-        for text, known in self.candidates.items():
-            if all(map(_same, known, values)):
+        for text, candidate in self.candidates.items():
+            if all(map(_same, candidate, values)):
                 self.texts[index] = text
                 return
         unique = variable(name, self.taken)

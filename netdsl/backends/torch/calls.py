@@ -36,7 +36,7 @@ ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
 class Speaker:
-    """Says the recipes of one node, whose inputs are the variables given.
+    """Writes the recipes of one node, whose inputs are the variables given.
 
     `together` is an expression that has all of them, in order.
     """
@@ -53,37 +53,36 @@ class Speaker:
         self.channels = channels
         self.together = together
 
-    def constructor(self, said: TorchModule | TorchWeight) -> Expr:
+    def constructor(self, recipe: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
-        if isinstance(said, TorchWeight):
-            return self._parameter(said)
-        args = [self._value(arg) for arg in said.args]
-        keys, values = self._keywords(said.kwargs)
-        return Bracket(said.target, (*args, *values), ("",) * len(args) + keys)
+        if isinstance(recipe, TorchWeight):
+            return self._parameter(recipe)
+        args = [self._value(arg) for arg in recipe.args]
+        keys, values = self._keywords(recipe.kwargs)
+        return Bracket(recipe.target, (*args, *values), ("",) * len(args) + keys)
 
-    def invocation(self, module: Expr, said: TorchModule) -> Expr:
+    def invocation(self, module: Expr, recipe: TorchModule) -> Expr:
         """`self.conv1(x)`."""
-        given = said.inputs if said.inputs is not None else tuple(map(In, range(len(self.inputs))))
-        args = [self._value(arg) for arg in given]
-        keys, values = self._keywords(said.input_kwargs)
-        made = Bracket(module, (*args, *values), ("",) * len(args) + keys)
-        return made if said.item is None else Joined((made, f"[{said.item}]"))
+        args = self.inputs if recipe.inputs is None else [self._value(arg) for arg in recipe.inputs]
+        keys, values = self._keywords(recipe.input_kwargs)
+        expr = Bracket(module, (*args, *values), ("",) * len(args) + keys)
+        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
 
-    def function(self, said: TorchCall) -> Expr:
+    def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
-        if said.target in MERGES:
-            return self._merge(said.target)
-        if said.target == "":
+        if recipe.target in MERGES:
+            return self._merge(recipe.target)
+        if recipe.target == "":
             return self.inputs[0]
-        if said.target == "[]":
-            return self._cut(said)
-        args = [self._value(arg) for arg in said.args]
-        keys, values = self._keywords(said.kwargs)
-        head: Expr = said.target
-        if said.target.startswith("."):
-            head = Joined((operand(args.pop(0)), said.target))
-        made = Bracket(head, (*args, *values), ("",) * len(args) + keys)
-        return made if said.item is None else Joined((made, f"[{said.item}]"))
+        if recipe.target == "[]":
+            return self._cut(recipe)
+        args = [self._value(arg) for arg in recipe.args]
+        keys, values = self._keywords(recipe.kwargs)
+        head: Expr = recipe.target
+        if recipe.target.startswith("."):
+            head = Joined((operand(args.pop(0)), recipe.target))
+        expr = Bracket(head, (*args, *values), ("",) * len(args) + keys)
+        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
 
     def _merge(self, target: str) -> Expr:
         """Two values by a function or operator, many by one call on a list of them."""
@@ -106,11 +105,11 @@ class Speaker:
         """
         types = [value.type for value in self.node.inputs]
         ones = [[size == 1 for size in tensor.shape] for tensor in types]
-        said = self.listed()
+        tensors = self.listed()
         if not all(t.batched for t in types) or ones != ones[:1] * len(ones):
             each = (Joined(("*", self.together)),) if self.together else self.inputs
-            said = call("torch.broadcast_tensors", *each)
-        return Bracket("torch.stack", (said,), tail=f".{method}(0)")
+            tensors = call("torch.broadcast_tensors", *each)
+        return Bracket("torch.stack", (tensors,), tail=f".{method}(0)")
 
     def listed(self) -> Expr:
         """All inputs as one list or tuple."""
@@ -127,10 +126,10 @@ class Speaker:
             pieces.append(Joined(("(", value, ")")) if needs_brackets else value)
         return Joined(tuple(pieces)) if len(pieces) > 1 else pieces[0]
 
-    def _cut(self, said: TorchCall) -> Expr:
+    def _cut(self, recipe: TorchCall) -> Expr:
         """`x[:, :, 1:5]`: the batch and each None are whole axes."""
         cuts = [":"]
-        for cut in said.args[1:]:
+        for cut in recipe.args[1:]:
             cuts.append(":" if cut is None else self._slice(cut))
         while len(cuts) > 1 and cuts[-1] == ":":
             cuts.pop()
@@ -143,16 +142,16 @@ class Speaker:
         plain = all(t.lstrip("-").isdigit() or not t for t in texts)
         return ":".join(texts) if plain else " : ".join(texts).strip()
 
-    def _parameter(self, said: TorchWeight) -> Expr:
-        shape = self._value(said.shape)
-        fill = said.fill.value
+    def _parameter(self, recipe: TorchWeight) -> Expr:
+        shape = self._value(recipe.shape)
+        fill = recipe.fill.value
         if fill in (0.0, 1.0):
             return call("nn.Parameter", call("torch.zeros" if fill == 0 else "torch.ones", shape))
-        return call("nn.Parameter", call("torch.full", shape, self._value(said.fill)))
+        return call("nn.Parameter", call("torch.full", shape, self._value(recipe.fill)))
 
     def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
-        kept = [(k, v) for k, v in pairs if not self._is_left_out(v)]
-        return tuple(k for k, _ in kept), tuple(self._value(v) for _, v in kept)
+        written = [(k, v) for k, v in pairs if not self._is_left_out(v)]
+        return tuple(k for k, _ in written), tuple(self._value(v) for _, v in written)
 
     def _is_left_out(self, value: TorchValue) -> bool:
         if not isinstance(value, Setting):
@@ -226,38 +225,38 @@ def _is_access(expr: Joined) -> bool:
     return isinstance(last, str) and last.startswith("[") and last.endswith("]")
 
 
-def takes_list(said: object, count: int) -> bool:
+def takes_list(recipe: object, count: int) -> bool:
     """Whether a call is written with a list of all of its `count` inputs."""
-    if not isinstance(said, TorchCall):
+    if not isinstance(recipe, TorchCall):
         return False
-    if said.target in MERGES:
-        return count > (2 if said.target in FOLDED else MOST_TERMS)
-    return any(isinstance(arg, Ins) for arg in said.args)
+    if recipe.target in MERGES:
+        return count > (2 if recipe.target in FOLDED else MOST_TERMS)
+    return any(isinstance(arg, Ins) for arg in recipe.args)
 
 
-def needs_names(node: Node, said: object) -> set[int]:
+def needs_names(node: Node, recipe: object) -> set[int]:
     """Inputs that are written more than once, so that each needs a name of its own."""
-    found = {v.index for v in _walk(said) if isinstance(v, SizeOf)}
-    for part in _walk(said):
+    indices = {v.index for v in _walk(recipe) if isinstance(v, SizeOf)}
+    for part in _walk(recipe):
         if isinstance(part, Code):
-            found |= {i for i in range(len(node.inputs)) if f"{{{i}}}" in part.text}
+            indices |= {i for i in range(len(node.inputs)) if f"{{{i}}}" in part.text}
         if isinstance(part, Dim):
-            found |= set(range(len(node.inputs)))
-    if isinstance(said, TorchModule) and said.inputs is not None:
-        found.add(0)
-    return found
+            indices |= set(range(len(node.inputs)))
+    if isinstance(recipe, TorchModule) and recipe.inputs is not None:
+        indices.add(0)
+    return indices
 
 
-def uses_sizes(said: object) -> bool:
-    """Whether a recipe speaks of symbolic sizes, which are read off the tensors at hand."""
-    return any(isinstance(part, Dim) for part in _walk(said))
+def uses_sizes(recipe: object) -> bool:
+    """Whether a recipe uses symbolic sizes, which are read off the tensors at hand."""
+    return any(isinstance(part, Dim) for part in _walk(recipe))
 
 
-def _walk(said: object) -> list[object]:
+def _walk(recipe: object) -> list[object]:
     parts: list[object] = []
     stack: list[object] = []
-    if isinstance(said, TorchModule | TorchCall):
-        stack = [*said.args, *(v for _, v in said.kwargs)]
+    if isinstance(recipe, TorchModule | TorchCall):
+        stack = [*recipe.args, *(v for _, v in recipe.kwargs)]
     while stack:
         part = stack.pop()
         parts.append(part)

@@ -10,7 +10,7 @@ from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
-from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe_of
 from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
@@ -36,7 +36,7 @@ class Attribute:
 
 @dataclass(eq=False)
 class Instance:
-    """One scope as a module: its attributes, how they begin, its forward."""
+    """One scope as a module: its attributes, how they are initialised, its forward."""
 
     scope: Scope
     attributes: list[Attribute] = field(default_factory=list)
@@ -45,18 +45,20 @@ class Instance:
     lines: list[Line] = field(default_factory=list)
     results: list[Expr] = field(default_factory=list)
     helpers: set[tuple[str, str]] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
 
-    def add(self, attribute: Attribute) -> None:
-        """Append an attribute, unless it is a container that is there already."""
-        if all((a.holder, a.name) != (attribute.holder, attribute.name) for a in self.attributes):
+    def add(self, path: str, attribute: Attribute) -> None:
+        """Append what is made at a path, unless it is a container that is there already."""
+        if path not in self.paths:
+            self.paths.add(path)
             self.attributes.append(attribute)
 
     def skeleton(self) -> str:
         """Equal for instances that can share a class: everything but the literals."""
-        made = [f"{flat(a.holder)}.{a.name}={flat(a.value)}" for a in self.attributes]
-        said = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
-        begun = list(map(flat, self.initial))
-        return "\n".join([str(self.arguments), *made, *begun, *said, *map(flat, self.results)])
+        attributes = [f"{flat(a.holder)}.{a.name}={flat(a.value)}" for a in self.attributes]
+        body = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
+        init = list(map(flat, self.initial))
+        return "\n".join([str(self.arguments), *attributes, *init, *body, *map(flat, self.results)])
 
 
 @dataclass(eq=False)
@@ -97,8 +99,8 @@ def _channels(value: Value, home: Scope, depth: int) -> Formula | None:
             return node.layer.arguments[field_name].formula
     if op_of(node).joined_axis(value.type.rank) is not None:
         joined = [_channels(v, home, depth - 1) for v in node.inputs]
-        known = [formula for formula in joined if formula is not None]
-        return reduce(total, known) if len(known) == len(joined) else None
+        formulas = [formula for formula in joined if formula is not None]
+        return reduce(total, formulas) if len(formulas) == len(joined) else None
     keeps = len(node.inputs) == 1 and node.inputs[0].type.shape[:1] == value.type.shape[:1]
     return _channels(node.inputs[0], home, depth - 1) if keeps else None
 
@@ -116,18 +118,18 @@ class Collector:
 
     def instance(self, scope: Scope) -> Built:
         """Makes the instance of a scope, and its class unless it is among those found so far."""
-        made = Instance(scope)
+        instance = Instance(scope)
         access: dict[ModuleKey, Expr] = {}
         parts = list(scope.members())
         for part in _holders_first(parts):
-            self._attribute(made, part, access)
-        self._forward(made, parts, access)
-        key = (block_name(scope.definition or scope.label or scope.kind.value), made.skeleton())
-        found = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
-        found.instances.append(made)
-        return Built(found.number, len(found.instances) - 1)
+            self._attribute(instance, part, access)
+        self._forward(instance, parts, access)
+        key = (block_name(scope.definition or scope.label or scope.kind.value), instance.skeleton())
+        owner = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
+        owner.instances.append(instance)
+        return Built(owner.number, len(owner.instances) - 1)
 
-    def _attribute(self, made: Instance, part: Member, access: dict[ModuleKey, Expr]) -> None:
+    def _attribute(self, instance: Instance, part: Member, access: dict[ModuleKey, Expr]) -> None:
         """What `__init__` makes for a member, and how `forward` reaches it."""
         key = key_of(part)
         if key in access:
@@ -138,22 +140,22 @@ class Collector:
             return
         value = self.module(part) if isinstance(part, Scope) else self._leaf(part)
         path = part.path if isinstance(part, Scope) else self.holders.place(part)
-        for container, holding in self.holders.needed(made.scope.path, path):
-            made.add(self._at(made, container, holding, False))
-        made.add(self._at(made, path, value, is_weight(part)))
-        access[key] = self.holders.reach(made.scope.path, path)
-        made.initial += self._initial(part, access[key], value)
+        for container, holding in self.holders.needed(instance.scope.path, path):
+            instance.add(container, self._at(instance, container, holding, False))
+        instance.add(path, self._at(instance, path, value, is_weight(part)))
+        access[key] = self.holders.reach(instance.scope.path, path)
+        instance.initial += self._initial(part, access[key], value)
 
-    def _at(self, made: Instance, path: str, value: Expr, is_weight: bool) -> Attribute:
+    def _at(self, instance: Instance, path: str, value: Expr, is_weight: bool) -> Attribute:
         """What is made at a path below an instance."""
         above, _, name = path.rpartition(".")
-        maker = made.scope.path
+        maker = instance.scope.path
         holder = "self" if above == maker else self.holders.reach(maker, above)
         label = path[len(maker) :].lstrip(".").split(".")[0]
         return Attribute(holder, name, value, is_weight, label)
 
     def _initial(self, part: Member, access: Expr, value: Expr) -> Iterator[Expr]:
-        """How the weights of a member begin; a class of its own says it of its parts."""
+        """How the weights of a member are initialised; a class of its own does it for its parts."""
         if isinstance(part, Node):
             yield from self.initial.of(part, access)
         elif not isinstance(value, Built):
@@ -164,24 +166,24 @@ class Collector:
                     yield from self._initial(below, inner, "")
 
     def _leaf(self, node: Node) -> Expr:
-        said = recipe(node)
-        assert isinstance(said, TorchModule | TorchWeight)
-        if isinstance(said, TorchModule) and said.helper:
-            self.helpers.add((said.helper, said.target))
+        recipe = recipe_of(node)
+        assert isinstance(recipe, TorchModule | TorchWeight)
+        if isinstance(recipe, TorchModule) and recipe.helper:
+            self.helpers.add((recipe.helper, recipe.target))
         channels = entering_channels(node)
-        return Speaker(node, ["x"] * len(node.inputs), (), channels).constructor(said)
+        return Speaker(node, ["x"] * len(node.inputs), (), channels).constructor(recipe)
 
     def module(self, scope: Scope) -> Expr:
         """The expression that makes the module of a labelled scope."""
         if not is_sequential(scope, self.outline):
             return self.instance(scope)
         parts = list(scope.members())
-        made = [self._part(part) for part in parts]
+        modules = [self._part(part) for part in parts]
         if [part.label for part in parts] == [str(i) for i in range(len(parts))]:
-            return Bracket("nn.Sequential", tuple(made), broken=len(made) > 1)
+            return Bracket("nn.Sequential", tuple(modules), broken=len(modules) > 1)
         pairs = [
             Bracket("", (literal(part.label), value))
-            for part, value in zip(parts, made, strict=True)
+            for part, value in zip(parts, modules, strict=True)
         ]
         return call(
             "nn.Sequential",
@@ -194,9 +196,9 @@ class Collector:
         return self._leaf(part)
 
     def _forward(
-        self, made: Instance, parts: Sequence[Member], access: dict[ModuleKey, Expr]
+        self, instance: Instance, parts: Sequence[Member], access: dict[ModuleKey, Expr]
     ) -> None:
-        scope = made.scope
+        scope = instance.scope
         graph, is_net = self.outline.graph, scope.kind is Kind.NET
         taken = tuple(i.value for i in graph.inputs) if is_net else inputs_of(scope)
         input_names = tuple(i.name for i in graph.inputs) if is_net else scope.input_names
@@ -205,12 +207,12 @@ class Collector:
             own = input_names[index] if index < len(input_names) else ""
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(variable(own or single, {*self.taken, *names}))
-        given = tuple(o.value for o in graph.outputs)
-        results = given if is_net else outputs_of(scope, self.outline)
+        outputs = tuple(o.value for o in graph.outputs)
+        results = outputs if is_net else outputs_of(scope, self.outline)
         names_given = scope.home().names
         forward = Forward(self.outline, access, names_given, self.taken, self.training_only)
-        made.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
-        made.arguments, made.lines = tuple(names), forward.lines
+        instance.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
+        instance.arguments, instance.lines = tuple(names), forward.lines
 
 
 def _holders_first(parts: Sequence[Member]) -> list[Member]:

@@ -16,7 +16,7 @@ from netdsl.backends.torch.calls import (
     uses_sizes,
 )
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
-from netdsl.backends.torch.members import Member, ModuleKey, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tree import Outline, inputs_of, key_of, outputs_of
@@ -87,7 +87,7 @@ class Forward:
         self.inputs = list(arguments)
         for name, value in arguments:
             self._hold(value, name)
-        self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe(p)) for p in parts)
+        self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe_of(p)) for p in parts)
         for part in parts:
             for value in inputs_of(part):
                 self.remaining[value] = self.remaining.get(value, 0) + 1
@@ -100,11 +100,11 @@ class Forward:
         self._now_training = False
         if len(results) > 1:
             self._settle(results)
-        said = [self._use(value) for value in results]
+        exprs = [self._use(value) for value in results]
         last = self.lines[-1] if self.lines else None
-        if last and len(said) == 1 and last.targets == (said[0],) and not last.training_only:
+        if last and len(exprs) == 1 and last.targets == (exprs[0],) and not last.training_only:
             return [self.lines.pop().value]
-        return said
+        return exprs
 
     def _find_together(self, parts: Sequence[Member]) -> None:
         """Calls whose results, if they are many, go all to one call that takes a list."""
@@ -115,44 +115,44 @@ class Forward:
             if maker is None or maker not in parts or part.inputs != maker.outputs:
                 continue
             once = all(self.remaining[v] == 1 and not self._own_name(v) for v in part.inputs)
-            if once and takes_list(recipe(part), len(part.inputs)):
+            if once and takes_list(recipe_of(part), len(part.inputs)):
                 self.together[maker] = part
 
     def _step(self, part: Member) -> None:
-        taken, given = inputs_of(part), outputs_of(part, self.outline)
+        taken, results = inputs_of(part), outputs_of(part, self.outline)
         if part in self.together:
-            given = given[:1]
+            results = results[:1]
         self._used_depth = 0
         if isinstance(part, Scope):
-            said: object = None
+            recipe: object = None
             module = self.access[key_of(part)]
             args = tuple(self._use(value) for value in taken)
             expr: Expr = Bracket(module, args)
         else:
-            said = recipe(part)
-            expr = self._node(part, said)
-        if self._is_inline(given):
-            self._keep(given[0], expr)
+            recipe = recipe_of(part)
+            expr = self._node(part, recipe)
+        if self._is_inline(results):
+            self._keep(results[0], expr)
             return
-        named = [v for v in given if self.remaining.get(v)]
-        if not named and isinstance(said, TorchWeight):
+        named = [v for v in results if self.remaining.get(v)]
+        if not named and isinstance(recipe, TorchWeight):
             return
         targets = tuple(
-            self._name(value, taken) if self.remaining.get(value) else "_" for value in given
+            self._name(value, taken) if self.remaining.get(value) else "_" for value in results
         )
         self._write(targets, expr)
 
-    def _node(self, node: Node, said: object) -> Expr:
-        if isinstance(said, TorchWeight):
+    def _node(self, node: Node, recipe: object) -> Expr:
+        if isinstance(recipe, TorchWeight):
             return self.access[key_of(node)]
-        named, is_long = needs_names(node, said), self._is_long(node, said)
+        named, is_long = needs_names(node, recipe), self._is_long(node, recipe)
         self._settle([v for i, v in enumerate(node.inputs) if i in named or is_long])
         maker = node.inputs[0].producer if node.inputs else None
         if maker is not None and self.together.get(maker) is node:
-            assert isinstance(said, TorchCall)
+            assert isinstance(recipe, TorchCall)
             return Speaker(
                 node, ["x"] * len(node.inputs), (), None, self._use(node.inputs[0])
-            ).function(said)
+            ).function(recipe)
         args = [self._use(v) for v in node.inputs]
         here: list[At] = [
             (arg, value)
@@ -162,22 +162,22 @@ class Forward:
         held = [(name, v) for name, v in self.inputs if self.names.get(v) == name]
         speaker = Speaker(node, args, [*here, *held])
         try:
-            if isinstance(said, TorchModule):
+            if isinstance(recipe, TorchModule):
                 module = self.access.get(key_of(node))
                 if module is not None:
-                    return speaker.invocation(module, said)
-                assert said.call is not None
-                said = said.call
-            assert isinstance(said, TorchCall)
-            return speaker.function(said)
+                    return speaker.invocation(module, recipe)
+                assert recipe.call is not None
+                recipe = recipe.call
+            assert isinstance(recipe, TorchCall)
+            return speaker.function(recipe)
         except NotAtHand as size:
             raise DiagnosticError([_not_at_hand(node, size)]) from None
 
-    def _is_inline(self, given: tuple[Value, ...]) -> bool:
+    def _is_inline(self, results: tuple[Value, ...]) -> bool:
         """Whether the result is used once and has no name from an assignment."""
-        if len(given) != 1 or self._now_training:
+        if len(results) != 1 or self._now_training:
             return False
-        (value,) = given
+        (value,) = results
         return self.remaining.get(value) == 1 and not self._own_name(value)
 
     def _own_name(self, value: Value) -> str:
@@ -207,11 +207,11 @@ class Forward:
             if waiting is not None:
                 self._write((self._flow_name(value),), waiting.expr)
 
-    def _is_long(self, node: Node, said: object) -> bool:
+    def _is_long(self, node: Node, recipe: object) -> bool:
         """Whether a sum of two, or a mean, would not fit on a line with its terms written in it."""
-        if not isinstance(said, TorchCall) or said.target not in BROKEN_BADLY:
+        if not isinstance(recipe, TorchCall) or recipe.target not in BROKEN_BADLY:
             return False
-        if len(node.inputs) > (MOST_TERMS if said.target == "mean" else 2):
+        if len(node.inputs) > (MOST_TERMS if recipe.target == "mean" else 2):
             return False
         waiting = [self.pending.get(value) for value in node.inputs]
         terms = sum(len(flat(p.expr)) + 3 if p else 5 for p in waiting)
@@ -250,8 +250,8 @@ class Forward:
 
     def _is_busy(self, name: str) -> bool:
         """Whether it must keep what it holds: an expression still waits to be written."""
-        kept = self._keep_inputs and any(name == own for own, _ in self.inputs)
-        return kept or self._waiting[name] > 0
+        is_input = self._keep_inputs and any(name == own for own, _ in self.inputs)
+        return is_input or self._waiting[name] > 0
 
     def _fresh(self, value: Value, wanted: str) -> str:
         base = variable(wanted, self.taken)

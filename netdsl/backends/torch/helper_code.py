@@ -31,12 +31,12 @@ def helper_parts(helpers: Iterable[tuple[str, str]]) -> list[str]:
     owners: dict[str, str] = {}
     for file, names in wanted.items():
         text = _text(file)
-        kept = _used(file, text, names)
-        for name in kept:
+        used = _used(file, text, names)
+        for name in used:
             if name in owners:
                 raise PluginError(f"`{name}` is defined in two helpers: {owners[name]} and {file}")
             owners[name] = file
-        pieces = (ast.get_source_segment(text, _whole(node)) for node in kept.values())
+        pieces = (ast.get_source_segment(text, _whole(node)) for node in used.values())
         parts.append("\n\n\n".join(piece for piece in pieces if piece))
     return parts
 

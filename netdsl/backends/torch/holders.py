@@ -66,7 +66,7 @@ class Holders:
                 yield holder, call("nn.Module" if holder in self._objects else "nn.ModuleDict")
 
     def reach(self, maker: str, path: str) -> Expr:
-        """How a method of a scope says what lies at a path: `self.conv1`, `self.fuse["0"]`."""
+        """How a method of a scope reaches what lies at a path: `self.conv1`, `self.fuse["0"]`."""
         expr: Expr = "self"
         for holder, below in _steps(maker, path):
             name = below.rpartition(".")[2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, lines, literal
-from netdsl.backends.torch.members import Member, recipe
+from netdsl.backends.torch.members import Member, recipe_of
 from netdsl.ir.graph import Graph, Layer, Node, WeightSpec
 from netdsl.ops.base import Op
 from netdsl.ops.initial import NEED_STD, WORDS, Rule, initial
@@ -16,8 +16,8 @@ from netdsl.ops.recipe import TorchModule
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How one weight begins: the word, and its deviation."""
+class WeightInit:
+    """How one weight is initialised: the word, and its deviation."""
 
     key: str
     word: str
@@ -26,36 +26,36 @@ class Way:
     def call(self, module: Expr) -> Expr:
         """`nn.init.normal_(module.weight, std=0.01)`."""
         function, settings = WORDS[self.word]
-        given = [(name, literal(value)) for name, value in settings]
-        given += [("std", literal(self.std))] if self.word in NEED_STD else []
-        keys = ("", *(name for name, _ in given))
+        keywords = [(name, literal(value)) for name, value in settings]
+        keywords += [("std", literal(self.std))] if self.word in NEED_STD else []
+        keys = ("", *(name for name, _ in keywords))
         weight = Joined((module, f".{self.key}"))
-        return Bracket(function, (weight, *(text for _, text in given)), keys)
+        return Bracket(function, (weight, *(text for _, text in keywords)), keys)
 
 
 class Initial:
     """What differs from PyTorch's own in a network, under the rules of a policy.
 
-    Where all layers of a module's type begin alike, the network says so in one loop over its
-    modules; else each class says it of its own.
+    Where all layers of a module's type are initialised alike, the network does it in one loop
+    over its modules; else each class does it for its own.
     """
 
     def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
-        self.ways: dict[Layer, tuple[Way, ...]] = {}
+        self.inits: dict[Layer, tuple[WeightInit, ...]] = {}
         kinds: dict[str, list[Layer]] = {}
         held: set[str] = set()
         knows_all = True  # the helper of a plug-in may be made of any modules
         for layer in graph.layers():
             if not layer.weights:
                 continue
-            said = recipe(layer.calls[0])
-            if isinstance(said, TorchModule):
-                kinds.setdefault(said.target, []).append(layer)
+            recipe = recipe_of(layer.calls[0])
+            if isinstance(recipe, TorchModule):
+                kinds.setdefault(recipe.target, []).append(layer)
                 op = cast(Op, layer.op)
                 held.update(op.holds)
-                knows_all = knows_all and (is_ours(type(op)) or not said.helper)
-            self.ways[layer] = tuple(_ways(initial(layer, rules)))
-        several = sum(map(bool, self.ways.values())) > 1
+                knows_all = knows_all and (is_ours(type(op)) or not recipe.helper)
+            self.inits[layer] = tuple(_weight_inits(initial(layer, rules)))
+        several = sum(map(bool, self.inits.values())) > 1
         self.loops = {
             kind: layers
             for kind, layers in kinds.items()
@@ -64,20 +64,20 @@ class Initial:
         self._in_loops = {layer for layers in self.loops.values() for layer in layers}
 
     def _is_alike(self, layers: list[Layer]) -> bool:
-        """Whether they all begin in one way, where they have a weight of that key."""
-        found: dict[str, set[Way | None]] = {}
+        """Whether all that have a weight of a key initialise it alike."""
+        inits_by_key: dict[str, set[WeightInit | None]] = {}
         for layer in layers:
-            by_key = {way.key: way for way in self.ways[layer]}
+            by_key = {init.key: init for init in self.inits[layer]}
             for spec in layer.weights:
-                found.setdefault(spec.key, set()).add(by_key.get(spec.key))
-        some = any(ways != {None} for ways in found.values())
-        return some and all(len(ways) == 1 for ways in found.values())
+                inits_by_key.setdefault(spec.key, set()).add(by_key.get(spec.key))
+        some = any(inits != {None} for inits in inits_by_key.values())
+        return some and all(len(inits) == 1 for inits in inits_by_key.values())
 
     def of(self, member: Member, access: Expr) -> Iterator[Expr]:
         """The lines for a layer that no loop meets; `access` is how its class reaches it."""
         if isinstance(member, Node) and member.layer not in self._in_loops:
-            for way in self.ways.get(member.layer, ()):
-                yield way.call(access)
+            for init in self.inits.get(member.layer, ()):
+                yield init.call(access)
 
     def loop(self) -> list[str]:
         """The loop over all modules, at the end of the network's `__init__`."""
@@ -95,14 +95,14 @@ class Initial:
         return text
 
     def _body(self, layers: list[Layer]) -> Iterator[str]:
-        ways = {way.key: way for layer in layers for way in self.ways[layer]}
-        for key, way in ways.items():
+        inits = {init.key: init for layer in layers for init in self.inits[layer]}
+        for key, init in inits.items():
             indent = 16
             if not all(key in (spec.key for spec in layer.weights) for layer in layers):
                 yield f"                if module.{key} is not None:"
                 indent = 20
-            yield from lines(way.call("module"), indent)
+            yield from lines(init.call("module"), indent)
 
 
-def _ways(weights: tuple[WeightSpec, ...]) -> Iterator[Way]:
-    return (Way(spec.key, spec.init, spec.std) for spec in weights if spec.given)
+def _weight_inits(weights: tuple[WeightSpec, ...]) -> Iterator[WeightInit]:
+    return (WeightInit(spec.key, spec.init, spec.std) for spec in weights if spec.given)

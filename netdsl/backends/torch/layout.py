@@ -162,9 +162,9 @@ def _terms(expr: Joined) -> list[tuple[str, Expr]]:
 def _sum(expr: Joined, indent: int, before: str, after: str) -> list[str]:
     """A term a line; in parentheses, except where brackets are around it already."""
     if after == ",":
-        made = [lines(term, indent, sign or before) for sign, term in _terms(expr)]
-        made[-1][-1] += after
-        return [line for part in made for line in part]
+        parts = [lines(term, indent, sign or before) for sign, term in _terms(expr)]
+        parts[-1][-1] += after
+        return [line for part in parts for line in part]
     terms = [line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign)]
     return [f"{' ' * indent}{before}(", *terms, f"{' ' * indent}){after}"]
 

@@ -41,11 +41,11 @@ def torch_module(
     generated = ModuleType(name)
     sys.modules[name] = generated
     exec(compile(text, file, "exec"), generated.__dict__)
-    made = generated.__dict__[class_name(graph)]
+    network_class = generated.__dict__[class_name(graph)]
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        module: nn.Module = made()
+        module: nn.Module = network_class()
     _check_keys(graph, module)
     if weights is not None:
         state = module.state_dict()
@@ -62,10 +62,10 @@ def _check_keys(graph: Graph, module: nn.Module) -> None:
     wanted = {layer.key(spec): (layer, spec) for layer in graph.layers() for spec in layer.weights}
     for key, (layer, spec) in wanted.items():
         if state.pop(key, None) != spec.shape:
-            said = f"`weights` tells of `{spec.key}` {list(spec.shape)}, which its module lacks"
-            raise PluginError(f"{place(type(layer.op))}: {said}")
+            why = f"`weights` tells of `{spec.key}` {list(spec.shape)}, which its module lacks"
+            raise PluginError(f"{place(type(layer.op))}: {why}")
     for layer in graph.layers():
         own = [key for key in state if key.startswith(f"{layer.path}.")]
         if own and not is_ours(type(layer.op)):
-            said = f"its module holds `{own[0].removeprefix(layer.path + '.')}`, and `weights` does"
-            raise PluginError(f"{place(type(layer.op))}: {said} not tell it")
+            why = f"its module holds `{own[0].removeprefix(layer.path + '.')}`, and `weights` does"
+            raise PluginError(f"{place(type(layer.op))}: {why} not tell it")

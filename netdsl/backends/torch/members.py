@@ -13,8 +13,8 @@ ModuleKey: TypeAlias = Layer | Scope
 """What stands for the module of a member: of calls that share one, the same."""
 
 
-def recipe(node: Node) -> TorchRecipe:
-    """How PyTorch says a node."""
+def recipe_of(node: Node) -> TorchRecipe:
+    """How a node is written in PyTorch."""
     return op_of(node).torch(*types_of(node))
 
 
@@ -22,24 +22,24 @@ def is_attribute(member: Member) -> bool:
     """Whether `__init__` makes something for it; else `forward` has all of it."""
     if isinstance(member, Scope):
         return True
-    said = recipe(member)
-    if not isinstance(said, TorchModule | TorchWeight):
+    recipe = recipe_of(member)
+    if not isinstance(recipe, TorchModule | TorchWeight):
         return False
-    return not (is_stateless(said) and _is_unlabelled(member))
+    return not (is_stateless(recipe) and _is_unlabelled(member))
 
 
 def is_weight(member: Member) -> bool:
     """Whether it is a parameter, and no module."""
-    return isinstance(member, Node) and isinstance(recipe(member), TorchWeight)
+    return isinstance(member, Node) and isinstance(recipe_of(member), TorchWeight)
 
 
-def is_stateless(said: object) -> bool:
-    """Whether a module is better said as a function: `F.relu(x)`. Settings make it a module."""
-    if not isinstance(said, TorchModule) or said.call is None:
+def is_stateless(recipe: object) -> bool:
+    """Whether a module is better written as a function: `F.relu(x)`. Settings make it a module."""
+    if not isinstance(recipe, TorchModule) or recipe.call is None:
         return False
-    return not said.args and all(
+    return not recipe.args and all(
         isinstance(v, Setting) and getattr(v.value, "value", v.value) == v.default
-        for _, v in said.kwargs
+        for _, v in recipe.kwargs
     )
 
 

@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from netdsl.backends.torch.formulas import FUNCTIONS
 from netdsl.backends.torch.helper_code import own_names, plugin_names
-from netdsl.backends.torch.members import recipe
+from netdsl.backends.torch.members import recipe_of
 from netdsl.ir.graph import Graph
 from netdsl.ops.recipe import TorchModule
 
@@ -27,7 +27,7 @@ def module_names(graph: Graph) -> frozenset[str]:
 def class_name(graph: Graph) -> str:
     """The net's own name, unless Python or the generated source needs that name."""
     name = graph.name
-    if name.startswith("__"):  # which Python would mangle where the class speaks of it
+    if name.startswith("__"):  # which Python would mangle where the class uses it
         name = f"_{name.strip('_')}"
     return f"{name}Net" if _is_taken(name, _helpers(graph)) else name
 
@@ -52,14 +52,14 @@ def _is_taken(name: str, helpers: Collection[str]) -> bool:
 
 def _helpers(graph: Graph) -> frozenset[str]:
     """What the helpers define, those of plug-ins included."""
-    found = set(own_names())
+    names = set(own_names())
     for node in graph.nodes():
         if type(node.op).__module__.startswith("netdsl.ops."):
             continue
-        said = recipe(node)
-        if isinstance(said, TorchModule) and said.helper:
-            found |= {said.target, *plugin_names(said.helper)}
-    return frozenset(found)
+        recipe = recipe_of(node)
+        if isinstance(recipe, TorchModule) and recipe.helper:
+            names |= {recipe.target, *plugin_names(recipe.helper)}
+    return frozenset(names)
 
 
 def variable(name: str, taken: Collection[str] = ()) -> str:
@@ -71,25 +71,25 @@ def variable(name: str, taken: Collection[str] = ()) -> str:
         clean = f"v{clean}"
     if keyword.iskeyword(clean) or clean == "self" or clean in CALLED or clean in taken:
         clean = f"{clean}_"
-    found, number = clean, 1
-    while found in taken:
+    free, number = clean, 1
+    while free in taken:
         number += 1
-        found = f"{clean}{number}"
-    return found
+        free = f"{clean}{number}"
+    return free
 
 
 def field_names(names: Iterable[str]) -> list[str]:
     """The fields of a `NamedTuple`: none is a keyword, begins with an underscore, or is twice."""
     wanted = list(names)
-    made: list[str] = []
+    fields: list[str] = []
     for name in wanted:
         field = name.lstrip("_")
         field = field if field[:1].isalpha() else f"output{field}"
         field = f"{field}_" if field != name or keyword.iskeyword(field) else field
-        while field != name and (field in wanted or field in made):
+        while field != name and (field in wanted or field in fields):
             field += "_"
-        made.append(field)
-    return made
+        fields.append(field)
+    return fields
 
 
 def is_plain(name: str) -> bool:

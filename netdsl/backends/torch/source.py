@@ -41,7 +41,7 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     """PyTorch source of a network, as a person would write it; it needs torch only.
 
     The keys of `state_dict()` are the paths of the graph's layers. `init` is the policy by which
-    weights are drawn that the file says nothing of. Formatted as ruff does. Raises `ValueError`
+    weights are drawn that the file does not initialise. Formatted as ruff does. Raises `ValueError`
     for an unknown policy.
     """
     outline, initial = Outline(graph), Initial(graph, policy(init))
@@ -51,16 +51,16 @@ def torch_source(graph: Graph, init: str = PYTORCH) -> str:
     classes = list(collector.classes.values())
     root = classes[built.module_class]
     _name_classes(classes, root, class_name(graph), taken)
-    taken |= {found.name for found in classes}
-    for found in classes:
-        resolve(found, classes, taken)
+    taken |= {module_class.name for module_class in classes}
+    for module_class in classes:
+        resolve(module_class, classes, taken)
     parts = helper_parts(collector.helpers)
     outputs = _outputs_class(graph) if len(graph.outputs) > 1 else ""
     printed = [
-        _print_class(found, graph, initial.loop())
-        if found is root
-        else _print_class(found, None, [])
-        for found in classes
+        _print_class(module_class, graph, initial.loop())
+        if module_class is root
+        else _print_class(module_class, None, [])
+        for module_class in classes
     ]
     printed.insert(len(printed) - 1, outputs)
     body = "\n\n\n".join(part for part in [*parts, *printed] if part)
@@ -103,11 +103,11 @@ def _name_classes(
     """The most frequent variant of a block gets its name, the others what sets them apart."""
     taken = set(reserved)
     by_base: dict[str, list[ModuleClass]] = {}
-    for found in classes:
-        if found is root:
-            found.name = name
+    for module_class in classes:
+        if module_class is root:
+            module_class.name = name
         else:
-            by_base.setdefault(found.base, []).append(found)
+            by_base.setdefault(module_class.base, []).append(module_class)
     for base, variants in by_base.items():
         variants.sort(key=lambda v: -len(v.instances))
         for variant in variants:
@@ -138,14 +138,15 @@ def _label(attribute: Attribute) -> str:
 # --- classes -------------------------------------------------------------------------------
 
 
-def _print_class(found: ModuleClass, net: Graph | None, loop: Sequence[str]) -> str:
-    first = found.instances[0]
-    text = [f"class {found.name}(nn.Module):"]
-    doc = docstring(found.doc, 4)
+def _print_class(module_class: ModuleClass, net: Graph | None, loop: Sequence[str]) -> str:
+    first = module_class.instances[0]
+    text = [f"class {module_class.name}(nn.Module):"]
+    doc = docstring(module_class.doc, 4)
     if doc:
         text += [*doc, ""]
     if first.attributes:
-        text += [*_signature(found), "        super().__init__()", *_attributes(found)]
+        text += [*_signature(module_class), "        super().__init__()"]
+        text += _attributes(module_class)
         text += [line for value in first.initial for line in lines(value, 8)]
         text += [*loop, ""]
     arguments = [f"{name}: Tensor" for name in first.arguments]
@@ -154,19 +155,20 @@ def _print_class(found: ModuleClass, net: Graph | None, loop: Sequence[str]) -> 
     return "\n".join(text)
 
 
-def _signature(found: ModuleClass) -> list[str]:
-    return _define("__init__", [f"{n}: {found.annotations[n]}" for n in found.parameters], "None")
+def _signature(module_class: ModuleClass) -> list[str]:
+    typed = [f"{name}: {module_class.annotations[name]}" for name in module_class.parameters]
+    return _define("__init__", typed, "None")
 
 
 def _define(name: str, arguments: Sequence[str], result: str) -> list[str]:
-    made = Bracket(f"def {name}", ("self", *arguments))
-    return lines(made, 4, "", f" -> {result}:")
+    signature = Bracket(f"def {name}", ("self", *arguments))
+    return lines(signature, 4, "", f" -> {result}:")
 
 
-def _attributes(found: ModuleClass) -> Iterator[str]:
+def _attributes(module_class: ModuleClass) -> Iterator[str]:
     """The lines of `__init__`."""
-    texts = iter(found.texts)
-    for attribute in found.instances[0].attributes:
+    texts = iter(module_class.texts)
+    for attribute in module_class.instances[0].attributes:
         value = fill(attribute.value, lambda _: next(texts))
         yield from _assign(attribute.holder, attribute.name, value, attribute.is_weight)
 
@@ -199,9 +201,9 @@ def _assignment(line: Line, indent: int) -> Iterator[str]:
         yield from lines(line.value, indent, f"{targets} = ")
         return
     names = Bracket("", line.targets, broken=True)
-    made = lines(names, indent)
-    yield from made[:-1]
-    yield from lines(line.value, indent, f"{made[-1].strip()} = ")
+    target_lines = lines(names, indent)
+    yield from target_lines[:-1]
+    yield from lines(line.value, indent, f"{target_lines[-1].strip()} = ")
 
 
 def _return(results: Sequence[Expr]) -> list[str]:
@@ -213,19 +215,19 @@ def _return(results: Sequence[Expr]) -> list[str]:
 
 
 def _return_outputs(net: Graph, results: Sequence[Expr]) -> Iterator[str]:
-    kept = [r for o, r in zip(net.outputs, results, strict=True) if not o.when_training]
+    always = [r for o, r in zip(net.outputs, results, strict=True) if not o.when_training]
     outputs = outputs_name(net)
-    if len(kept) == len(results):
+    if len(always) == len(results):
         yield from lines(Bracket(outputs, tuple(results)), 8, "return ")
         return
     yield "        if self.training:"
     yield from lines(Bracket(outputs, tuple(results)), 12, "return ")
-    if len(kept) == 1:
-        yield from lines(kept[0], 8, "return ")
+    if len(always) == 1:
+        yield from lines(always[0], 8, "return ")
         return
     pairs = zip(net.outputs, results, strict=True)
-    given = tuple("None" if o.when_training else r for o, r in pairs)
-    yield from lines(Bracket(outputs, given), 8, "return ")
+    values = tuple("None" if o.when_training else r for o, r in pairs)
+    yield from lines(Bracket(outputs, values), 8, "return ")
 
 
 def _result_type(instance: Instance, net: Graph | None) -> str:

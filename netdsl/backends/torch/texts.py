@@ -18,7 +18,7 @@ def docstring(text: str, indent: int) -> list[str]:
         return []
     margin = " " * indent
     clean = "".join(c if c in '\n\t"' else _in_string(c, "") for c in text.strip())
-    clean = re.sub(r'"{3,}', lambda found: '\\"' * len(found[0]), clean)
+    clean = re.sub(r'"{3,}', lambda quotes: '\\"' * len(quotes[0]), clean)
     first, *rest = (line.rstrip() for line in clean.split("\n"))
     before = " " if first.startswith('"') else ""
     if not rest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.backends.torch.holders import Holders
-from netdsl.backends.torch.members import Member, ModuleKey, recipe
+from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.recipe import TorchModule
 
@@ -50,15 +50,15 @@ def outputs_of(member: Member, outline: Outline) -> tuple[Value, ...]:
     """What flows out, including values in it that something outside names."""
     if isinstance(member, Node):
         return member.outputs
-    found = list(member.outputs)
-    seen = set(found)
+    outputs = list(member.outputs)
+    seen = set(outputs)
     inside = set(member.nodes())
     for node in member.nodes():
         for value in node.outputs:
             if value not in seen and outline.uses.leaves(value, inside):
                 seen.add(value)
-                found.append(value)
-    return tuple(found)
+                outputs.append(value)
+    return tuple(outputs)
 
 
 class Outline:
@@ -76,14 +76,14 @@ def is_sequential(scope: Scope, outline: Outline) -> bool:
 
 def _nested(scope: Scope, outline: Outline) -> int:
     """How many `nn.Sequential` would stand in each other, this one included; 0 if it is none."""
-    known = outline.nested.get(scope)
-    if known is None:
-        known = 0
+    depth = outline.nested.get(scope)
+    if depth is None:
+        depth = 0
         if _is_plain_chain(scope, outline):
             below = [_nested(part, outline) for part in scope.members() if isinstance(part, Scope)]
-            known = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
-        outline.nested[scope] = known
-    return known
+            depth = 1 + max((n for n in below if n <= MOST_NESTED), default=0)
+        outline.nested[scope] = depth
+    return depth
 
 
 def _is_plain_chain(scope: Scope, outline: Outline) -> bool:
@@ -114,13 +114,13 @@ def _is_plain_chain(scope: Scope, outline: Outline) -> bool:
 
 
 def _is_step(part: Member, flow: Value, outline: Outline) -> bool:
-    taken, given = inputs_of(part), outputs_of(part, outline)
-    if len(taken) != 1 or taken[0] is not flow or len(given) != 1:
+    taken, results = inputs_of(part), outputs_of(part, outline)
+    if len(taken) != 1 or taken[0] is not flow or len(results) != 1:
         return False
     if isinstance(part, Scope):
         return part.shares is None
-    said = recipe(part)
-    plain = isinstance(said, TorchModule) and said.inputs is None and said.item is None
+    recipe = recipe_of(part)
+    plain = isinstance(recipe, TorchModule) and recipe.inputs is None and recipe.item is None
     return plain and part.layer.calls[0] is part and len(part.layer.calls) == 1
 
 

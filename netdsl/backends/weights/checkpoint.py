@@ -66,8 +66,8 @@ def opened(source: object) -> Checkpoint:
         return _from_file(Path(source))
     state: object = getattr(source, "state_dict", lambda: source)()
     if not isinstance(state, Mapping):
-        said = f"weights are a state_dict, a module or a file, not {source!r:.80}"
-        _refuse("bad-weights", said)
+        message = f"weights are a state_dict, a module or a file, not {source!r:.80}"
+        _refuse("bad-weights", message)
     return _from_table("the state_dict", state)
 
 
@@ -116,11 +116,11 @@ def _from_torch(path: Path, head: bytes) -> Checkpoint:
     except OSError:
         raise
     except Exception as error:  # a broken file may fail anywhere in torch's reader
-        said, help = _what_torch_refuses(str(error), head, is_archive=mapped)
-        _refuse("bad-weights", f"{path} {said}", help)
+        why, help = _what_torch_refuses(str(error), head, is_archive=mapped)
+        _refuse("bad-weights", f"{path} {why}", help)
     if not isinstance(state, Mapping):
-        said = f"{path} holds no table of tensors; what it holds is of type {type(state).__name__}"
-        _refuse("bad-weights", said, AS_STATE)
+        why = f"{path} holds no table of tensors; what it holds is of type {type(state).__name__}"
+        _refuse("bad-weights", why, AS_STATE)
     return _from_table(str(path), state)
 
 

@@ -64,10 +64,10 @@ def wanted_weights(graph: Graph) -> dict[str, Wanted]:
 def _problems(graph: Graph, wanted: Mapping[str, Wanted], taken: Checkpoint) -> list[Diagnostic]:
     missing = [k for k, w in wanted.items() if k not in taken.held and w.spec.key != OPTIONAL]
     left = [key for key in taken.held if key not in wanted]
-    found = [*_missing(wanted, missing, left, taken)]
-    found += _mismatches(wanted, taken)
+    problems = [*_missing(wanted, missing, left, taken)]
+    problems += _mismatches(wanted, taken)
     if left:
-        found.append(
+        problems.append(
             Diagnostic(
                 "unexpected-weight",
                 f"{_keys(left)} of {taken.name} {_is(left)} not in the net {graph.name}",
@@ -75,8 +75,8 @@ def _problems(graph: Graph, wanted: Mapping[str, Wanted], taken: Checkpoint) -> 
                 help=("the net lacks a layer, or labels it otherwise",),
             )
         )
-    found += _converted(wanted, taken)
-    return found
+    problems += _converted(wanted, taken)
+    return problems
 
 
 # --- what is wrong ---------------------------------------------------------------------------
@@ -123,19 +123,19 @@ def _mismatches(wanted: Mapping[str, Wanted], taken: Checkpoint) -> Iterator[Dia
         ):
             kinds.append(key)
     for span, keys in _by_place(wanted, shapes):
-        said = [
+        texts = [
             f"{_short(k)} has shape {list(taken.held[k].shape)}, and the net "
             f"{list(wanted[k].spec.shape)}"
             for k in keys
         ]
         label = f"makes {list(wanted[keys[0]].spec.shape)}"
-        yield Diagnostic("weight-shape", said[0], span, label=label, notes=_cut(said[1:]))
+        yield Diagnostic("weight-shape", texts[0], span, label=label, notes=_cut(texts[1:]))
     for span, keys in _by_place(wanted, kinds):
-        said = [
+        texts = [
             f"{_short(k)} holds {taken.held[k].dtype}, and the net {wanted[k].spec.dtype}"
             for k in keys
         ]
-        yield Diagnostic("weight-dtype", said[0], span, notes=_cut(said[1:]))
+        yield Diagnostic("weight-dtype", texts[0], span, notes=_cut(texts[1:]))
 
 
 def _is_converted(wanted: str, held: str) -> bool:
@@ -189,12 +189,12 @@ def _nothing_renamed(checkpoint: Checkpoint, rule: Rename) -> Diagnostic:
 # --- guesses ---------------------------------------------------------------------------------
 
 
-def _rules(wanted: Iterable[str], found: Iterable[str]) -> list[Rename]:
+def _rules(wanted: Iterable[str], held: Iterable[str]) -> list[Rename]:
     """Prefixes to take off or to put on, if that makes more keys fit, and half of the net's.
 
     Those of the most hits: two where a checkpoint holds averaged weights beside the last ones.
     """
-    wants, has = set(wanted), set(found)
+    wants, has = set(wanted), set(held)
     rules = {(prefix, ""): n for prefix, n in _prefixes(has, wants).items()}
     rules |= {("", prefix): n for prefix, n in _prefixes(wants, has).items()}
     most = max(rules.values(), default=0)

@@ -48,18 +48,18 @@ def _cut_normal(random: np.random.Generator, shape: tuple[int, ...], std: float)
     import numpy as np
 
     if std > 1:  # few numbers would be kept: draw evenly, and keep what the density keeps
-        found = random.uniform(-CUT, CUT, shape)
-        out = random.random(shape) > np.exp(-((found / std) ** 2) / 2)
+        sample = random.uniform(-CUT, CUT, shape)
+        out = random.random(shape) > np.exp(-((sample / std) ** 2) / 2)
         while count := int(out.sum()):
             tried = random.uniform(-CUT, CUT, count)
             keep = random.random(count) <= np.exp(-((tried / std) ** 2) / 2)
             places = np.flatnonzero(out)[keep]
-            found.flat[places], out.flat[places] = tried[keep], False
-        return found.astype(np.float32)
-    found = random.standard_normal(shape, np.float32) * np.float32(std)
-    while (out := np.abs(found) > CUT).any():
-        found[out] = random.standard_normal(int(out.sum()), np.float32) * np.float32(std)
-    return found
+            sample.flat[places], out.flat[places] = tried[keep], False
+        return sample.astype(np.float32)
+    sample = random.standard_normal(shape, np.float32) * np.float32(std)
+    while (out := np.abs(sample) > CUT).any():
+        sample[out] = random.standard_normal(int(out.sum()), np.float32) * np.float32(std)
+    return sample
 
 
 def _relative_position(window: int) -> Array:

@@ -1,4 +1,4 @@
-"""Numbers in a narrower type: none may become infinite, and what gets lost is told."""
+"""Numbers in a narrower type: none may become infinite, and what gets lost is reported."""
 
 from __future__ import annotations
 
@@ -31,60 +31,60 @@ def narrowed(
     import numpy as np
 
     with np.errstate(all="ignore"):
-        made = np.ascontiguousarray(array, dtype=dtype)
-        if array.dtype == made.dtype or not array.size:
-            return made, []
-        if made.dtype.kind == "f":
-            wrong = ~np.isfinite(made) & np.isfinite(array)
+        cast = np.ascontiguousarray(array, dtype=dtype)
+        if array.dtype == cast.dtype or not array.size:
+            return cast, []
+        if cast.dtype.kind == "f":
+            wrong = ~np.isfinite(cast) & np.isfinite(array)
         else:
-            wrong = made.astype(array.dtype) != array
+            wrong = cast.astype(array.dtype) != array
         if wrong.any():
-            raise DiagnosticError([_beyond(array, made, wrong, key, span)])
-        return made, _lost(array, made, key, span)
+            raise DiagnosticError([_beyond(array, cast, wrong, key, span)])
+        return cast, _lost(array, cast, key, span)
 
 
-def warn(said: Iterable[Diagnostic]) -> None:
-    """Tell warnings to who calls from Python."""
-    for diagnostic in said:
+def warn(diagnostics: Iterable[Diagnostic]) -> None:
+    """Issue them as Python warnings to the caller."""
+    for diagnostic in diagnostics:
         warnings.warn(str(diagnostic), stacklevel=4)
 
 
-def _beyond(array: Array, made: Array, wrong: Array, key: str, span: Span | None) -> Diagnostic:
+def _beyond(array: Array, cast: Array, wrong: Array, key: str, span: Span | None) -> Diagnostic:
     import numpy as np
 
-    is_float = made.dtype.kind == "f"
+    is_float = cast.dtype.kind == "f"
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"[{', '.join(map(str, place))}]" if place else ""
-    ends = f"{float(np.finfo(made.dtype).max):.6g}" if is_float else f"{np.iinfo(made.dtype).max}"
-    said = f"`{key}{where}` is {float(array[place]):.6g}, and {made.dtype} ends at {ends}"
+    ends = f"{float(np.finfo(cast.dtype).max):.6g}" if is_float else f"{np.iinfo(cast.dtype).max}"
+    text = f"`{key}{where}` is {float(array[place]):.6g}, and {cast.dtype} ends at {ends}"
     count = int(wrong.sum())
     more = (f"{count:,} of its {array.size:,} numbers are beyond that",) if count > 1 else ()
-    help = HALF_HELP if made.dtype == np.float16 else FULL_HELP
-    return Diagnostic("number-range", said, span, notes=more, help=(help,))
+    help = HALF_HELP if cast.dtype == np.float16 else FULL_HELP
+    return Diagnostic("number-range", text, span, notes=more, help=(help,))
 
 
-def _lost(array: Array, made: Array, key: str, span: Span | None) -> list[Diagnostic]:
+def _lost(array: Array, cast: Array, key: str, span: Span | None) -> list[Diagnostic]:
     """A warning where small numbers became 0, or lost their last digits, and they count."""
-    if made.dtype.kind != "f" or made.dtype.itemsize >= array.dtype.itemsize:
+    if cast.dtype.kind != "f" or cast.dtype.itemsize >= array.dtype.itemsize:
         return []
-    lost = _share_lost(array.reshape(-1), made.reshape(-1))
+    lost = _share_lost(array.reshape(-1), cast.reshape(-1))
     if lost <= MOST_LOST:
         return []
-    said = f"`{key}` loses {lost:.0%} of its magnitude in {made.dtype}: its numbers are too small"
-    if not made.any():
-        said = f"`{key}` is 0 throughout in {made.dtype}: its numbers are too small"
+    text = f"`{key}` loses {lost:.0%} of its magnitude in {cast.dtype}: its numbers are too small"
+    if not cast.any():
+        text = f"`{key}` is 0 throughout in {cast.dtype}: its numbers are too small"
     help = "scale it and what follows it, or keep the wider type"
-    return [Diagnostic("number-range", said, span, Severity.WARNING, help=(help,))]
+    return [Diagnostic("number-range", text, span, Severity.WARNING, help=(help,))]
 
 
-def _share_lost(array: Array, made: Array) -> float:
+def _share_lost(array: Array, cast: Array) -> float:
     """The sum of what is lost, of the sum of magnitudes; part by part, as weights are large."""
     import numpy as np
 
     lost = whole = 0.0
     for start in range(0, array.size, PART):
-        before, after = (part[start : start + PART].astype(np.float64) for part in (array, made))
-        known = np.isfinite(before)
-        lost += float(np.abs(before - after)[known].sum())
-        whole += float(np.abs(before[known]).sum())
+        before, after = (part[start : start + PART].astype(np.float64) for part in (array, cast))
+        finite = np.isfinite(before)
+        lost += float(np.abs(before - after)[finite].sum())
+        whole += float(np.abs(before[finite]).sum())
     return lost / whole if whole else 0.0

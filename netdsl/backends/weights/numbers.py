@@ -32,7 +32,7 @@ class Weights:
     ) -> None:
         self._graph, self._read, self._lacks = graph, read, lacks
         self._wanted = wanted_weights(graph)
-        self._said: dict[tuple[str, str], list[Diagnostic]] = {}
+        self._remarks: dict[tuple[str, str], list[Diagnostic]] = {}
 
     def array(self, spec: WeightSpec) -> Array:
         """The numbers of a weight; `spec` has its whole key, and the type wanted.
@@ -44,13 +44,13 @@ class Weights:
         wanted = self._wanted.get(spec.key)
         span = None if wanted is None else wanted.span
         read = np.asarray(self._read(spec)).reshape(spec.shape)
-        made, said = narrowed(read, spec.dtype, spec.key, span)
-        self._said[spec.key, spec.dtype] = said
-        return made.reshape(spec.shape)
+        numbers, remarks = narrowed(read, spec.dtype, spec.key, span)
+        self._remarks[spec.key, spec.dtype] = remarks
+        return numbers.reshape(spec.shape)
 
     def remarks(self) -> list[Diagnostic]:
         """Warnings of the numbers that have been asked for."""
-        return [diagnostic for said in self._said.values() for diagnostic in said]
+        return [diagnostic for remarks in self._remarks.values() for diagnostic in remarks]
 
     def all(self) -> Iterator[tuple[str, Array]]:
         """Every weight there is, by its key in `state_dict()`."""

@@ -68,11 +68,11 @@ class Tensors:
 
         entry = self.entries[key]
         count = prod(entry.shape)
-        found = np.fromfile(self.path, DTYPES[entry.kind][1], count, offset=entry.start)
-        found = found.reshape(entry.shape)
+        numbers = np.fromfile(self.path, DTYPES[entry.kind][1], count, offset=entry.start)
+        numbers = numbers.reshape(entry.shape)
         if entry.kind == "BF16":  # the upper half of a float32
-            return (found.astype(np.uint32) << 16).view(np.float32)
-        return found
+            return (numbers.astype(np.uint32) << 16).view(np.float32)
+        return numbers
 
 
 def _header(data: bytes) -> dict[str, Any]:
@@ -96,30 +96,30 @@ def _number(digits: str) -> int:
 
 
 def _table(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    table = dict(pairs)
+    if len(table) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise ValueError(f"its header holds {twice!r:.80} twice")
-    return found
+    return table
 
 
 def _entry(key: str, item: Any, begin: int, length: int) -> Entry:
     """One line of the header, checked against the file's length."""
-    said = f"{key!r:.80}"
+    shown = f"{key!r:.80}"
     match item:
         case {"dtype": str(kind), "shape": list(shape), "data_offsets": [start, end]}:
             pass
         case _:
-            raise ValueError(f"its entry {said} is broken")
+            raise ValueError(f"its entry {shown} is broken")
     if len(shape) > MOST_AXES or not all(_is_count(n) for n in [*shape, start, end]):
-        raise ValueError(f"its entry {said} is broken")
+        raise ValueError(f"its entry {shown} is broken")
     if kind not in DTYPES:
-        raise ValueError(f"{said} has the type {kind:.20}, which is not read")
+        raise ValueError(f"{shown} has the type {kind:.20}, which is not read")
     if end - start != int(DTYPES[kind][1][2:]) * prod(shape):
-        raise ValueError(f"the numbers of {said} do not fit its shape")
+        raise ValueError(f"the numbers of {shown} do not fit its shape")
     if begin + end > length:
-        raise ValueError(f"it ends before the numbers of {said}: it is cut off")
+        raise ValueError(f"it ends before the numbers of {shown}: it is cut off")
     return Entry(kind, tuple(shape), begin + start, begin + end)
 
 

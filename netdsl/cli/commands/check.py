@@ -43,16 +43,16 @@ def command(
         raise click.UsageError("--fix and --weights: one at a time")
     if fix and "-" in files:
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for file in files:
         if fix:
-            found += _fixed(file, chosen.how)
+            diagnostics += _fixed(file, chosen.how)
         else:
-            found += check(file, weights=weights, rename=rename, **chosen.how)
-    show(found, form, err=False)
-    if form == "text" and not found:
+            diagnostics += check(file, weights=weights, rename=rename, **chosen.how)
+    show(diagnostics, form, err=False)
+    if form == "text" and not diagnostics:
         click.echo(f"{len(files)} file{'s' * (len(files) > 1)} checked, nothing found")
-    chosen.end_if_wrong(found)
+    chosen.end_if_wrong(diagnostics)
 
 
 def _fixed(file: str, how: Loading) -> Sequence[Diagnostic]:

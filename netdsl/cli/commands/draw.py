@@ -61,8 +61,8 @@ def _form(output: str) -> str:
         return "svg"
     form = Path(output).suffix.removeprefix(".").lower()
     if form not in FORMS:
-        known = ", ".join(f".{name}" for name in FORMS)
-        message = f"`{output}` should end in one of {known}"
+        endings = ", ".join(f".{name}" for name in FORMS)
+        message = f"`{output}` should end in one of {endings}"
         raise click.BadParameter(message, param_hint="--output")
     return form
 

@@ -144,12 +144,12 @@ def _table(dims: Dims, sizes: Sizes, points: Sequence[Mapping[str, int]], form: 
     names = dims.of_net()
     tables = [dims.at(p) if sizes.accepts(**p) else None for p in points]
     if form == "json":
-        rows = [{"sizes": p, "shapes": found} for p, found in zip(points, tables, strict=True)]
+        rows = [{"sizes": p, "shapes": table} for p, table in zip(points, tables, strict=True)]
         return json.dumps(rows, indent=2)
     columns = [["", *names]]
-    for point, found in zip(points, tables, strict=True):
+    for point, table in zip(points, tables, strict=True):
         title = " ".join(f"{name}={number}" for name, number in point.items())
-        columns.append([title, *(found[name] if found else "-" for name in names)])
+        columns.append([title, *(table[name] if table else "-" for name in names)])
     return "\n\n".join(_stretches(columns, width()))
 
 

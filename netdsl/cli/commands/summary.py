@@ -151,12 +151,12 @@ def _summary_csv(summary: Summary) -> str:
     writer = csv.DictWriter(text, list(_row_data(summary.inputs[0])), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        said = (
+        fields = (
             " x ".join(_axis_words(axis) for axis in field)
             for field in row["receptive_field"].values()
         )
         texts = {name: clean(text) for name, text in row.items() if isinstance(text, str)}
-        writer.writerow(row | texts | {"receptive_field": "; ".join(said)})
+        writer.writerow(row | texts | {"receptive_field": "; ".join(fields)})
     return text.getvalue()
 
 

@@ -100,8 +100,8 @@ def lay_out(
     position = 0
     try:
         for graph in graphs:
-            found, position = decoder.raw_decode(answer, answer.index("{", position))
-            layouts.append(_layout(graph, found))
+            placed, position = decoder.raw_decode(answer, answer.index("{", position))
+            layouts.append(_layout(graph, placed))
     except (ValueError, KeyError):
         raise failed("its answer is not the layout that was asked for", engine, "json0") from None
     return layouts
@@ -135,13 +135,13 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
 
 def _slanted(children: Sequence[DotNode | DotCluster]) -> set[str]:
     """Keys of the nodes whose upper and lower sides no edge may end on."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for child in children:
         if isinstance(child, DotCluster):
-            found |= _slanted(child.children)
+            keys |= _slanted(child.children)
         elif child.is_slanted:
-            found.add(child.key)
-    return found
+            keys.add(child.key)
+    return keys
 
 
 def _column(dot: Digraph, keys: Sequence[str], direction: str) -> None:
@@ -178,7 +178,7 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster], direction:
 
 
 def _room_for(title: str, direction: str) -> str:
-    """The title as a label; twice as wide and high where ways come in from above, beside it."""
+    """The title as a label; twice as wide and high where edges come in from above, beside it."""
     if direction != "down":
         return escape(title)
     spaces = text_width(title, TITLE) / text_width(" ", TITLE)
@@ -197,18 +197,18 @@ def _ports(node: DotNode, direction: str) -> str:
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
 
 
-def _layout(graph: DotGraph, found: dict[str, Any]) -> Layout:
-    _, _, width, height = map(float, found["bb"].split(","))
+def _layout(graph: DotGraph, placed: dict[str, Any]) -> Layout:
+    _, _, width, height = map(float, placed["bb"].split(","))
     nodes: dict[str, Point] = {}
     clusters: dict[str, tuple[float, float, float, float]] = {}
-    for item in found.get("objects", []):
+    for item in placed.get("objects", []):
         if item["name"].startswith("cluster_") and "bb" in item:
             left, low, right, high = map(float, item["bb"].split(","))
             clusters[item["name"][8:]] = (left, height - high, right, height - low)
         elif "pos" in item:
             x, y = map(float, item["pos"].split(","))
             nodes[item["name"]] = (x, height - y)
-    routes = {int(edge["id"]): _route(edge, height) for edge in found.get("edges", [])}
+    routes = {int(edge["id"]): _route(edge, height) for edge in placed.get("edges", [])}
     in_order = [routes[number] for number in range(len(graph.edges))]
     return Layout(width, height, nodes, clusters, in_order)
 

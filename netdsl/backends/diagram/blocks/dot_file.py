@@ -32,10 +32,10 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
     for key in sheet.boxes:
         if key not in sheet.wiring.leaves:
             _node(dot, sheet, key, theme)
-    said: set[Value] = set()
+    labelled: set[Value] = set()
     for wire in sheet.wires:
-        label = "" if wire.value in said else sheet.shown_shape(wire)
-        said.add(wire.value)
+        label = "" if wire.value in labelled else sheet.shown_shape(wire)
+        labelled.add(wire.value)
         pen = pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
         style = {"style": pen.dash} if pen.dash else {}
         colour = {"color": theme[pen.colour]} if pen.colour != PLAIN.colour else {}

@@ -1,4 +1,4 @@
-"""What a unit is called and what is told of it, in a few words."""
+"""The title of a unit and the lines that describe it, in a few words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tail(unit: Unit) -> tuple[str, ...]:
 def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames) -> Label:
     """The label of a layer with what is folded behind it.
 
-    Of convolutions that is said where it is not the usual, which the legend tells; of all other
+    For convolutions it is shown unless it is the usual one, which the legend gives; for all other
     layers always.
     """
     node = unit.node
@@ -71,20 +71,20 @@ def block_lines(unit: Unit, axes: ChannelAxes) -> list[str]:
         return ["+".join(map(str, joined)) + " ch" * (axes.of(unit.parts[-1].node.output) == 0)]
     skip, aside = _skip(unit)
     shown = [part for part in unit.parts if not aside.intersection(part.nodes)]
-    said = _told(_words(shown))
-    lines = [" · ".join(said[i : i + 3]) for i in range(0, len(said), 3)]
+    words = _told(_words(shown))
+    lines = [" · ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
 
 
 def varied(unit: Unit) -> str:
     """What differs between the copies of a block: `drop path 0.1 to 0.2`."""
-    found: dict[str, list[float]] = {}
+    dropped: dict[str, list[float]] = {}
     for nodes in zip(*unit.copies, strict=True):
         shares = [op_of(node).share_dropped() for node in nodes]
         if len(set(shares)) > 1:
-            found.setdefault(word(nodes[0]), []).extend(shares)
-    said = (f"{name} {min(shares):.2g} to {max(shares):.2g}" for name, shares in found.items())
-    return ", ".join(said)
+            dropped.setdefault(word(nodes[0]), []).extend(shares)
+    texts = (f"{name} {min(shares):.2g} to {max(shares):.2g}" for name, shares in dropped.items())
+    return ", ".join(texts)
 
 
 def _words(parts: Sequence[Unit]) -> list[str]:
@@ -101,7 +101,7 @@ def _is_skipped(node: Node) -> bool:
 
 
 def _is_minor(part: Unit) -> bool:
-    """What is left out where a block has more than can be told: moved values, merges, weights."""
+    """What is left out where a block has more than can be listed: moved values, merges, weights."""
     op = op_of(part.node)
     moves = op.work is not Work.COMPUTES and not op.zoom
     return not part.is_block and (moves or op.family in ("", "merging"))
@@ -135,12 +135,12 @@ def _short(part: Unit) -> str:
 
 def _skip(unit: Unit) -> tuple[str, set[Node]]:
     """The kind of the block's skip (`identity`, `1×1 projection`) and the nodes on it."""
-    made = {value: node for node in unit.nodes for value in node.outputs}
+    producers = {value: node for node in unit.nodes for value in node.outputs}
     own = (node for part in unit.parts if not part.is_block for node in part.covered())
     sums = [node for node in own if op_of(node).sign == "+" and len(node.inputs) == 2]
     if not sums:
         return "", set()
-    branches = [_behind(value, made) for value in sums[-1].inputs]
+    branches = [_behind(value, producers) for value in sums[-1].inputs]
     if not _origins(unit, sums[-1].inputs[0], branches[0]).intersection(
         _origins(unit, sums[-1].inputs[1], branches[1])
     ):
@@ -165,16 +165,16 @@ def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[Value]:
     return set(read).intersection(unit.inputs)
 
 
-def _behind(value: Value, made: dict[Value, Node]) -> list[Node]:
+def _behind(value: Value, producers: dict[Value, Node]) -> list[Node]:
     """The nodes of a block that a value comes from, without those that give sizes alone."""
-    found: dict[Node, None] = {}  # a set that keeps its order
+    nodes: dict[Node, None] = {}  # a set that keeps its order
     stack = [value]
     while stack:
-        node = made.get(stack.pop())
-        if node is not None and node not in found:
-            found[node] = None
+        node = producers.get(stack.pop())
+        if node is not None and node not in nodes:
+            nodes[node] = None
             stack += [value for _, value in node.data_inputs()]
-    return list(found)
+    return list(nodes)
 
 
 def concat_parts(unit: Unit) -> list[int]:

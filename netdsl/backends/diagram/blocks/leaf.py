@@ -89,7 +89,7 @@ def leaf_of(
 
 
 def turned(leaf: Leaf, options: Options) -> Leaf:
-    """The box for the direction in which ways come in and go out."""
+    """The box for the direction in which edges come in and go out."""
     return replace(leaf, runs_down=options.direction == "down")
 
 
@@ -263,7 +263,7 @@ def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
     """The bar: upright where drawings run to the right, flat where they run down."""
     is_flat = leaf.width > leaf.height
     word = Text(left + leaf.width / 2, top - 5, "concat", LINE, "soft")
-    if is_flat:  # ways come in from above
+    if is_flat:  # edges come in from above
         word = Text(left, top + leaf.height + 9, "concat", LINE, "soft", False, "start")
     items: list[Item] = [word]
     for index, (at, length) in enumerate(strip_places(leaf, left if is_flat else top)):

@@ -35,14 +35,14 @@ def legend_of(
 
     `room` is that of the picture, `also` are kinds of what is no box.
     """
-    found = list(boxes)
-    kinds = {box.kind for box in found}.union(also)
+    leaves = list(boxes)
+    kinds = {box.kind for box in leaves}.union(also)
     entries: list[tuple[list[Item], str]] = []
     for kind, (text, form) in _KINDS.items():
         if kind not in kinds:
             continue
         if kind == "other":
-            text = families_of(op_of(box.unit.node) for box in found if box.unit is not None)
+            text = families_of(op_of(box.unit.node) for box in leaves if box.unit is not None)
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
         leaf = Leaf(
@@ -54,9 +54,9 @@ def legend_of(
     if SIZE_ONLY in also:
         dots: list[Item] = [Box(x, -0.6, 2, 1.2, "wire", "", 0) for x in range(0, 20, 5)]
         entries.append((dots, "only the size is read"))
-    if any(box.cards for box in found):
+    if any(box.cards for box in leaves):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
-    if any(box.form == "strip" or box.parts for box in found):
+    if any(box.form == "strip" or box.parts for box in leaves):
         entries.append(([], "bars: the share of each branch, to scale"))
     if trains:
         entries.append(([], "dashed: in training only"))

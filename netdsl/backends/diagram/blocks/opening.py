@@ -26,7 +26,7 @@ def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
 
 
 def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
-    """The same of units that are known, all blocks closed. Raises `DrawError`."""
+    """The same for given units, all blocks closed. Raises `DrawError`."""
     wanted = tuple(p for p in options.expand if p != "none")
     matched: set[str] = set()
 
@@ -35,14 +35,14 @@ def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
         matched.update(hits)
         return bool(hits) or (options.depth is not None and level < options.depth)
 
-    found = opened(units, is_wanted)
+    shown = opened(units, is_wanted)
     for pattern in wanted:
         if pattern not in matched:
             raise DrawError(unmatched(pattern, units))
     if options.expand or options.depth is not None:
-        return found
-    example = _example(found)
-    return opened(found, lambda unit, level: unit.copies is example)
+        return shown
+    example = _example(shown)
+    return opened(shown, lambda unit, level: unit.copies is example)
 
 
 def is_meant(unit: Unit, pattern: str) -> bool:
@@ -53,7 +53,7 @@ def is_meant(unit: Unit, pattern: str) -> bool:
 
 
 def unmatched(pattern: str, units: Sequence[Unit]) -> str:
-    """What is said of a pattern that no block has."""
+    """The message for a pattern that matches no block."""
     blocks: dict[str, None] = {}
     stack = list(reversed(units))
     while stack:
@@ -65,7 +65,7 @@ def unmatched(pattern: str, units: Sequence[Unit]) -> str:
 
 
 def no_block(pattern: str, blocks: Sequence[str]) -> str:
-    """What is said of a pattern that none of these blocks has."""
+    """The message for a pattern that matches none of these blocks."""
     if not blocks:
         return (
             f"there is no block to open as `{pattern}`: the network has none; leave out `--expand`"

@@ -74,7 +74,7 @@ class _OpsSheet(Sheet):
         self.wires = marked(*self._wired(), self.boxes)
 
     def _wired(self) -> tuple[list[Wire], dict[str, int]]:
-        made = {name: f"{INPUT}{n}" for n, name in enumerate(self.exported.inputs)}
+        makers = {name: f"{INPUT}{n}" for n, name in enumerate(self.exported.inputs)}
         tensors: dict[str, Value] = {}
         wires: list[Wire] = []
         depths: dict[str, int] = {}
@@ -82,14 +82,14 @@ class _OpsSheet(Sheet):
         def connect(name: str, head: str, port: int) -> None:
             value = tensors.setdefault(name, _Named(name))  # type: ignore[arg-type]
             self.names[value] = name
-            wires.append(Wire(made[name], head, value, port))
-            depths[head] = max(depths.get(head, 0), depths.get(made[name], 0) + 1)
+            wires.append(Wire(makers[name], head, value, port))
+            depths[head] = max(depths.get(head, 0), depths.get(makers[name], 0) + 1)
 
         for number, operator in enumerate(self.exported.operators):
             for port, name in enumerate(operator.inputs):
-                if name in made:  # weights and constants are no boxes
+                if name in makers:  # weights and constants are no boxes
                     connect(name, f"u{number}", port)
-            made.update((name, f"u{number}") for name in operator.outputs)
+            makers.update((name, f"u{number}") for name in operator.outputs)
         for number, name in enumerate(self.exported.outputs):
             connect(name, f"{OUTPUT}{number}", 0)
         return wires, depths
@@ -131,15 +131,15 @@ def _box(operator: Operator) -> Leaf:
 
 def short(settings: dict[str, object]) -> str:
     """The settings that say most, in one line: `3×3 /2 pad 1`."""
-    found: list[str] = []
+    parts: list[str] = []
     for name, sign in (("kernel_shape", ""), ("strides", "/"), ("dilations", "dilation ")):
         numbers = settings.get(name)
         if isinstance(numbers, list | tuple) and (not sign or set(numbers) != {1}):
-            found.append(sign + TIMES.join(map(str, numbers)))
+            parts.append(sign + TIMES.join(map(str, numbers)))
     pads = settings.get("pads")
     if isinstance(pads, list | tuple) and any(pads):
-        found.append("pad " + ",".join(map(str, pads)))
+        parts.append("pad " + ",".join(map(str, pads)))
     for name in ("group", "axis"):
         if settings.get(name, 1) != 1:
-            found.append(f"{name} {settings[name]}")
-    return " ".join(found)
+            parts.append(f"{name} {settings[name]}")
+    return " ".join(parts)

@@ -36,7 +36,7 @@ CAPTION = 12.0
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    What goes out has the pen of its way to them; `labels` are texts of what is named nowhere else,
+    What goes out has the pen of its wire to them; `labels` are texts of what is named nowhere else,
     `items` what is painted, from the row's own corner on.
     """
 
@@ -49,13 +49,13 @@ class Row:
 
 
 def paint_rows(rows: Sequence[Row], options: Options, *, above: bool = False) -> list[Item]:
-    """All rows, framed, with the ways between them; captions left of the rows, or `above`."""
+    """All rows, framed, with the wires between them; captions left of the rows, or `above`."""
     sheet = _Places(rows, options, above)
     items: list[Item] = []
     for number, row in enumerate(rows):
         if sheet.has_panels:
             items += sheet.panel(number, row)
-    items += sheet.ways(rows)
+    items += sheet.routes(rows)
     for number, row in enumerate(rows):
         dx, dy = sheet.left + sheet.gutter_left, sheet.tops[number] + sheet.pad
         items += [moved(item, dx, dy) for item in row.items]
@@ -103,15 +103,15 @@ class _Places:
             items.append(Text(self.left - 10, y + 15, second, CAPTION, "ink", True, "end"))
         return items
 
-    def ways(self, rows: Sequence[Row]) -> Iterator[Item]:
+    def routes(self, rows: Sequence[Row]) -> Iterator[Item]:
         """The tensors that go from one row to others, each on a lane of its own."""
         for number, row in enumerate(rows):
             ports = {value: row.layout.nodes[f"leave{n}"] for n, value in enumerate(row.going)}
             inner_first = sorted(ports, key=lambda value: -ports[value][1])
             for rank, value in enumerate(inner_first):
-                yield from self._way(number, value, ports[value], rank)
+                yield from self._route(number, value, ports[value], rank)
 
-    def _way(self, number: int, value: Value, port: Point, rank: int) -> Iterator[Item]:
+    def _route(self, number: int, value: Value, port: Point, rank: int) -> Iterator[Item]:
         origin = self.left + self.gutter_left
         x_right = origin + self.width + 8 + LANE * (rank + 1)
         y_out = self.tops[number] + self.pad + port[1]
@@ -138,7 +138,7 @@ class _Places:
 
 
 def _lanes(rows: Sequence[Row]) -> dict[tuple[int, Value], int]:
-    """A lane of the left gutter for each value that leaves a row; the short ways go inside."""
+    """A lane of the left gutter for each value that leaves a row; the short ones go inside."""
     spans: list[tuple[int, int, Value]] = []
     for number, row in enumerate(rows):
         for value in row.going:

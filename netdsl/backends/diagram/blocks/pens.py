@@ -1,4 +1,4 @@
-"""How a tensor's way looks: its colour, its width, its dashes."""
+"""How a tensor's wire looks: its colour, its width, its dashes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdsl.backends.diagram.theme import series
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """What a way is drawn with; `colour` is a role, `dash` is empty, `dashed` or `dotted`."""
+    """What a wire is drawn with; `colour` is a role, `dash` is empty, `dashed` or `dotted`."""
 
     colour: str = "wire"
     width: float = 1.2
@@ -23,7 +23,7 @@ PLAIN = Pen()
 
 
 def pen_of(wire: Wire, head: Leaf, trains: bool) -> Pen:
-    """The pen of the way to `head`, which `trains` if it runs in training only."""
+    """The pen of the wire to `head`, which `trains` if it runs in training only."""
     if wire.mark == SIZE_ONLY:
         return Pen(dash="dotted")
     dash = "dashed" if trains or wire.mark == "gone" else ""
@@ -37,10 +37,10 @@ def pen_of(wire: Wire, head: Leaf, trains: bool) -> Pen:
 
 
 def shared(pens: Iterable[Pen]) -> Pen:
-    """The pen of a stretch that several ways share: theirs, if they agree.
+    """The pen of a stretch that several wires share: theirs, if they agree.
 
-    A way on which only the size is read has a say where there is no other.
+    A wire on which only the size is read counts where there is no other.
     """
-    found = set(pens)
-    told = {pen for pen in found if pen.dash != "dotted"} or found
+    distinct = set(pens)
+    told = {pen for pen in distinct if pen.dash != "dotted"} or distinct
     return told.pop() if len(told) == 1 else PLAIN

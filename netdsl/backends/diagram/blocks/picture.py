@@ -1,4 +1,4 @@
-"""The block view: rows of units, blocks closed or open, every tensor's shape on its way."""
+"""The block view: rows of units, blocks closed or open, every tensor's shape on its wire."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
         return picture
     closed = replace(options, expand=("none",))
     pictures = [picture, BlockSheet(graph, open_units(graph, closed), closed).picture()]
-    best = min(pictures, key=lambda made: _trouble(made, width))
+    best = min(pictures, key=lambda drawn: _trouble(drawn, width))
     if best is not picture:
         best.notes.append("no block is open as an example, so that letters are larger")
     return best
@@ -98,10 +98,10 @@ class BlockSheet(Sheet):
                 last[wire.head] = max(
                     last.get(wire.head, wire.tail), wire.tail, key=place.__getitem__
                 )
-        found: dict[str, list[str]] = {}
+        ends: dict[str, list[str]] = {}
         for head, box in last.items():
-            found.setdefault(box, []).append(head)
-        return found
+            ends.setdefault(box, []).append(head)
+        return ends
 
     def piece(self, item: str | Unit) -> Piece:
         keys = [item] if isinstance(item, str) else [self.keys[leaf] for leaf in leaves([item])]
@@ -170,10 +170,10 @@ class BlockSheet(Sheet):
 
 
 def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
-    found: list[tuple[Unit, str]] = []
+    pairs: list[tuple[Unit, str]] = []
     for unit in units:
-        found += _with_block(unit.parts, unit.path) if unit.is_open else [(unit, inside)]
-    return found
+        pairs += _with_block(unit.parts, unit.path) if unit.is_open else [(unit, inside)]
+    return pairs
 
 
 def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
@@ -189,11 +189,11 @@ def _deep(units: Sequence[Unit]) -> list[Unit]:
 def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     """Keys of what runs in training only."""
     running = graph.inference_nodes()
-    found = {k for k, u in wiring.leaves.items() if running.isdisjoint(u.nodes)}
-    return found | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
+    keys = {k for k, u in wiring.leaves.items() if running.isdisjoint(u.nodes)}
+    return keys | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 
 def _end_values(graph: Graph) -> dict[str, Value]:
     """The values of inputs and outputs by key."""
-    found = {f"{INPUT}{n}": item.value for n, item in enumerate(graph.inputs)}
-    return found | {f"{OUTPUT}{n}": item.value for n, item in enumerate(graph.outputs)}
+    values = {f"{INPUT}{n}": item.value for n, item in enumerate(graph.inputs)}
+    return values | {f"{OUTPUT}{n}": item.value for n, item in enumerate(graph.outputs)}

@@ -1,4 +1,4 @@
-"""One row of a drawing as Graphviz is told of it."""
+"""One row of a drawing as a graph for Graphviz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Value
 
 CHAIN_WEIGHT = 12
-"""How much straighter the way of a tensor to its first reader is than that to others."""
+"""How much straighter the wire of a tensor to its first reader is than those to others."""
 
 
 class Boxes(Protocol):
@@ -35,7 +35,7 @@ class Boxes(Protocol):
         ...
 
     def shown_shape(self, wire: Wire) -> str:
-        """What stands beside a tensor's way."""
+        """What stands beside a tensor's wire."""
         ...
 
     def frame_title(self, unit: Unit, inside: str) -> str:
@@ -48,7 +48,7 @@ class Boxes(Protocol):
 
 
 class RowPlan:
-    """One row as Graphviz is told of it.
+    """One row as a graph for Graphviz.
 
     `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are the
     values from and to other rows, `going` with the pen outside of rows; `labels` are texts for
@@ -71,19 +71,19 @@ class RowPlan:
         self._ports("enter", len(coming), sides[0])
         self._add(row)
         self._ports("leave", len(going), sides[1])
-        said = self._connect(wires, {value: f"enter{n}" for n, value in enumerate(coming)})
+        labelled = self._connect(wires, {value: f"enter{n}" for n, value in enumerate(coming)})
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
             edge = DotEdge(wire.tail, f"leave{port}", weight=weight)
             self._edge(edge, self.going[wire.value])
-        self.labels = {v: sheet.shown_shape(w) for v, w in going.items() if v not in said}
+        self.labels = {v: sheet.shown_shape(w) for v, w in going.items() if v not in labelled}
 
     def _pen(self, wire: Wire) -> Pen:
         sheet = self.sheet
         return pen_of(wire, sheet.boxes[wire.head], wire.head in sheet.training)
 
     def _pens_out(self, value: Value) -> list[Pen]:
-        """Those of the ways of a value to other rows."""
+        """The pens of the wires of a value to other rows."""
         wires = (wire for wire in self.near if wire.value is value)
         return [self._pen(wire) for wire in wires if self._leaves(wire)]
 
@@ -153,7 +153,7 @@ class RowPlan:
         return DotNode(key, box.width, box.height, heights, "", box.form in ("shrink", "grow"))
 
     def _connect(self, wires: Sequence[Wire], enters: dict[Value, str]) -> set[Value]:
-        said: set[Value] = set()
+        labelled: set[Value] = set()
         fed: set[str] = set()
         previous: dict[str, str] = {}
         for wire in wires:
@@ -162,9 +162,9 @@ class RowPlan:
             inside = wire.tail in self.own
             tail = wire.tail if inside else enters[wire.value]
             junction = self.junctions.get((wire.value, wire.head))
-            label = self._label(wire, said)
+            label = self._label(wire, labelled)
             if junction is not None:
-                for fork in self._way_to(junction):
+                for fork in self._forks_to(junction):
                     if fork not in fed:
                         fed.add(fork)
                         pen = shared(self._pens_through(wire.value, fork))
@@ -177,29 +177,29 @@ class RowPlan:
             self._edge(
                 DotEdge(tail, wire.head, label if port < 0 else "", chain, port), self._pen(wire)
             )
-        return said
+        return labelled
 
-    def _way_to(self, junction: str) -> list[str]:
+    def _forks_to(self, junction: str) -> list[str]:
         """The forks that lead to one, the outermost first."""
-        found = [junction]
-        while found[-1] in self.outer:
-            found.append(self.outer[found[-1]])
-        return found[::-1]
+        forks = [junction]
+        while forks[-1] in self.outer:
+            forks.append(self.outer[forks[-1]])
+        return forks[::-1]
 
-    def _label(self, wire: Wire, said: set[Value]) -> str:
+    def _label(self, wire: Wire, labelled: set[Value]) -> str:
         """The shape of a tensor, where it is first read."""
-        if wire.value in said or wire.tail not in self.own:
+        if wire.value in labelled or wire.tail not in self.own:
             return ""
         if self.sheet.boxes[wire.head].form == "strip":
             return ""
-        said.add(wire.value)
+        labelled.add(wire.value)
         return self.sheet.shown_shape(wire)
 
     def _pens_through(self, value: Value, fork: str) -> list[Pen]:
-        """Those of the ways of a value that part at a fork, or behind it."""
-        ways = {head: j for (parted, head), j in self.junctions.items() if parted is value}
-        wires = (wire for wire in self.near if wire.value is value and wire.head in ways)
-        return [self._pen(wire) for wire in wires if fork in self._way_to(ways[wire.head])]
+        """The pens of the wires of a value that part at a fork, or behind it."""
+        by_head = {head: j for (parted, head), j in self.junctions.items() if parted is value}
+        wires = (wire for wire in self.near if wire.value is value and wire.head in by_head)
+        return [self._pen(wire) for wire in wires if fork in self._forks_to(by_head[wire.head])]
 
     def _edge(self, edge: DotEdge, pen: Pen) -> None:
         self.graph.edges.append(edge)

@@ -46,7 +46,7 @@ def lengths(pieces: Sequence[Piece], span: range) -> Iterator[float]:
 
 
 def length_of(pieces: Sequence[Piece], span: range) -> float:
-    """The longest way through a row."""
+    """The longest path through a row."""
     return max(lengths(pieces, span), default=0.0)
 
 
@@ -95,14 +95,14 @@ def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
     likely = sqrt(ratio * total * usual)
     if len(pieces) > MANY:
         return [max(widest, likely)]
-    found: list[float] = []
+    widths: list[float] = []
     for rows in range(1, len(pieces) + 1):
         width = max(widest, total / rows * 1.04)
-        if not found or (width < found[-1] * 0.96 and likely * 0.5 < width < likely * 2):
-            found.append(width)
+        if not widths or (width < widths[-1] * 0.96 and likely * 0.5 < width < likely * 2):
+            widths.append(width)
         if width <= max(widest, likely * 0.5):
             break
-    return found
+    return widths
 
 
 def estimated_ratio(pieces: Sequence[Piece], rows: Sequence[range], margin: float) -> float:

@@ -43,7 +43,7 @@ SMALL = 640.0
 
 
 class Sheet:
-    """One drawing on its way.
+    """One drawing under construction.
 
     `boxes` are all boxes by key, `wires` what flows between them, `items` what stands side by
     side at the top level: keys of boxes, and units that may be open. Those from `first_late` on
@@ -70,7 +70,7 @@ class Sheet:
         raise NotImplementedError
 
     def shown_shape(self, wire: Wire) -> str:
-        """What stands beside a tensor's way."""
+        """What stands beside a tensor's wire."""
         raise NotImplementedError
 
     def frame_title(self, unit: Unit, inside: str) -> str:
@@ -82,7 +82,7 @@ class Sheet:
         return f"unit-{unit.path}"
 
     def lines(self) -> list[str]:
-        """What is said of the network below its name."""
+        """The description of the network below its name."""
         raise NotImplementedError
 
     def legend(self) -> list[Item]:
@@ -91,11 +91,11 @@ class Sheet:
 
     @cached_property
     def _wires_by_end(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        numbers: dict[str, list[int]] = {}
         for number, wire in enumerate(self.wires):
             for key in (wire.tail, wire.head):
-                found.setdefault(key, []).append(number)
-        return found
+                numbers.setdefault(key, []).append(number)
+        return numbers
 
     def wires_at(self, keys: Iterable[str]) -> list[Wire]:
         """Those that start or end at one of these boxes, in order."""
@@ -115,7 +115,7 @@ class Sheet:
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
         told, legend = self.lines(), self.legend()
-        made = [
+        candidates = [
             (
                 self._drawn([rows[r] for r in plan], above, told, legend),
                 self._odd_cuts(pieces, plan),
@@ -123,7 +123,7 @@ class Sheet:
             for plans, above in ((usual, False), (narrow, True))
             for plan in plans
         ]
-        return min(made, key=self._unpleasant)[0]
+        return min(candidates, key=self._unpleasant)[0]
 
     def _pieces(self) -> list[Piece]:
         """What stands at the top level, and what leads where."""
@@ -131,8 +131,8 @@ class Sheet:
         readers: list[set[int]] = [set() for _ in self.items]
         for wire in self.wires:
             readers[place[wire.tail]].add(place[wire.head])
-        made = [self.piece(item) for item in self.items]
-        return [replace(p, readers=tuple(sorted(r))) for p, r in zip(made, readers, strict=True)]
+        pieces = [self.piece(item) for item in self.items]
+        return [replace(p, readers=tuple(sorted(r))) for p, r in zip(pieces, readers, strict=True)]
 
     def _plans(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
         """Ways to cut the sequence into rows that are worth a look."""
@@ -177,11 +177,11 @@ class Sheet:
         """Each row of the plans, laid out; all of them in one run of Graphviz."""
         ranges = list(dict.fromkeys(row for plan in plans for row in plan))
         sequences = [[self.items[i] for i in row] for row in ranges]
-        made = [RowPlan(self, row, frozenset(self.keys_of(row))) for row in sequences]
-        graphs = [plan.graph for plan in made]
+        row_plans = [RowPlan(self, row, frozenset(self.keys_of(row))) for row in sequences]
+        graphs = [plan.graph for plan in row_plans]
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
         rows: dict[range, Row] = {}
-        for number, row, plan, layout in zip(ranges, sequences, made, layouts, strict=True):
+        for number, row, plan, layout in zip(ranges, sequences, row_plans, layouts, strict=True):
             ends = plan.coming, plan.going, plan.labels
             items = tuple(freed(paint_row(plan.graph, plan.pens, layout, self.boxes)))
             rows[number] = Row(self.caption(row), *ends, layout, items)
@@ -195,7 +195,7 @@ class Sheet:
         return framed(title, lines, items, legend=legend, description=told)
 
     def fitted(self, parts: Sequence[str]) -> list[str]:
-        """Parts of what is said, in lines that fit the width."""
+        """Parts of a description, in lines that fit the width."""
         room = None if self.room is None else self.room - 2 * MARGIN
         lines: list[str] = []
         for part in parts:
@@ -207,15 +207,15 @@ class Sheet:
         return lines
 
     def keys_of(self, row: Sequence[str | Unit]) -> list[str]:
-        found: list[str] = []
+        keys: list[str] = []
         for item in row:
-            found += [item] if isinstance(item, str) else [self.keys[u] for u in leaves([item])]
-        return found
+            keys += [item] if isinstance(item, str) else [self.keys[u] for u in leaves([item])]
+        return keys
 
-    def _unpleasant(self, made: tuple[Picture, float]) -> tuple[bool, float]:
+    def _unpleasant(self, candidate: tuple[Picture, float]) -> tuple[bool, float]:
         """Letters too small for the width, then how far from a page's proportions, how large, and
         how often cut within a stage."""
-        picture, odd_cuts = made
+        picture, odd_cuts = candidate
         size = (picture.width * picture.height) ** 0.25
         ratio = picture.width / picture.height
         page = 1.0 if 0.5 <= ratio <= 2 else 2.0

@@ -1,7 +1,7 @@
 """Texts of a row moved aside where a line or another text runs through them.
 
-Graphviz knows nothing of the titles of frames, and lets one way run through the shape that stands
-on another. A text that is free stays where it is.
+Graphviz knows nothing of the titles of frames, and lets one edge run through the shape that
+stands on another. A text that is free stays where it is.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ Part = tuple[Point, Point]
 
 def freed(items: Iterable[Item]) -> list[Item]:
     """The same items, texts that were struck through at the best place near."""
-    found = list(items)
-    around = _Around(found)
+    placed = list(items)
+    around = _Around(placed)
     before: Curve | None = None
-    for number, item in enumerate(found):
+    for number, item in enumerate(placed):
         if isinstance(item, Curve):
             before = item
         elif isinstance(item, Text) and before is not None:
-            found[number] = around.settled(item, _beside(item, before))
+            placed[number] = around.settled(item, _beside(item, before))
         elif isinstance(item, Group) and item.css == "open":
-            found[number] = _with_title(item, around)
+            placed[number] = _with_title(item, around)
         elif isinstance(item, Group) and item.css == "unit":
-            found[number] = _with_word(item, around)
-    return found
+            placed[number] = _with_word(item, around)
+    return placed
 
 
 def _beside(text: Text, way: Curve) -> Iterator[Move]:
-    """Near where it stands, then on both sides of its way."""
+    """Near where it stands, then on both sides of its edge."""
     left, top, right, bottom = text.bounds()
     x, y = (left + right) / 2, (top + bottom) / 2
     yield from ((0, dy) for dy in (3.0, -3.0, 6.0, -6.0))
@@ -208,7 +208,7 @@ def _cells(box: Bounds) -> Iterator[tuple[int, int]]:
 def _points(curve: Curve) -> list[Point]:
     """Points on a curve, near enough to each other that straight lines may join them."""
     start = curve.points[0]
-    found = [start]
+    points = [start]
     for a, b, end in zip(curve.points[1::3], curve.points[2::3], curve.points[3::3], strict=True):
         steps = 1 if (a == start and b == end) else PIECES
         for k in range(1, steps + 1):
@@ -216,9 +216,9 @@ def _points(curve: Curve) -> list[Point]:
             w = u**3, 3 * u * u * t, 3 * u * t * t, t**3
             x = w[0] * start[0] + w[1] * a[0] + w[2] * b[0] + w[3] * end[0]
             y = w[0] * start[1] + w[1] * a[1] + w[2] * b[1] + w[3] * end[1]
-            found.append((x, y))
+            points.append((x, y))
         start = end
-    return found
+    return points
 
 
 def meet(one: Bounds, other: Bounds) -> bool:

@@ -37,7 +37,7 @@ class Wiring:
     leaves: dict[str, Unit] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
     depths: dict[str, int] = field(default_factory=dict)
-    """By key: the boxes on the longest way from an input."""
+    """By key: the boxes on the longest path from an input."""
 
     @classmethod
     def of(cls, graph: Graph, units: Sequence[Unit]) -> Wiring:
@@ -45,15 +45,15 @@ class Wiring:
         aliases: dict[Value, Value] = {}
         for unit in _all(units):
             aliases.update(unit.aliases)
-        made = {item.value: f"{INPUT}{n}" for n, item in enumerate(graph.inputs)}
+        makers = {item.value: f"{INPUT}{n}" for n, item in enumerate(graph.inputs)}
         for key, unit in wiring.leaves.items():
-            for value in (*unit.outputs, *_made(unit)):
-                made[value] = key
+            for value in (*unit.outputs, *_node_outputs(unit)):
+                makers[value] = key
         for key, unit in wiring.leaves.items():
             for port, value in enumerate(unit.read()):
-                wiring._connect(value, key, port, made, aliases)
+                wiring._connect(value, key, port, makers, aliases)
         for number, output in enumerate(graph.outputs):
-            wiring._connect(output.value, f"{OUTPUT}{number}", 0, made, aliases)
+            wiring._connect(output.value, f"{OUTPUT}{number}", 0, makers, aliases)
         return wiring
 
     def _connect(
@@ -61,20 +61,20 @@ class Wiring:
         value: Value,
         head: str,
         port: int,
-        made: dict[Value, str],
+        makers: dict[Value, str],
         aliases: dict[Value, Value],
     ) -> None:
         # a value of a later copy that is shown opened is read from the copy that is drawn
-        tail = made.get(value)
+        tail = makers.get(value)
         while tail is None and value in aliases:
             value = aliases[value]
-            tail = made.get(value)
+            tail = makers.get(value)
         assert tail is not None, value
         self.wires.append(Wire(tail, head, value, port))
         self.depths[head] = max(self.depths.get(head, 0), self.depths.get(tail, 0) + 1)
 
 
-def _made(unit: Unit) -> Iterator[Value]:
+def _node_outputs(unit: Unit) -> Iterator[Value]:
     for node in unit.nodes:
         yield from node.outputs
 
@@ -87,13 +87,13 @@ def _all(units: Sequence[Unit]) -> Iterator[Unit]:
 
 def coverage(units: Sequence[Unit]) -> list[tuple[Unit, list[Node]]]:
     """The nodes that each drawn box stands for, in all copies of the blocks around it."""
-    found: list[tuple[Unit, list[Node]]] = []
+    pairs: list[tuple[Unit, list[Node]]] = []
     for unit in units:
         if not unit.is_open:
-            found.append((unit, list(unit.covered())))
+            pairs.append((unit, list(unit.covered())))
             continue
         places = {node: index for index, node in enumerate(unit.nodes)}
         for part, nodes in coverage(unit.parts):
             indices = [places[node] for node in nodes]
-            found.append((part, [copy[i] for copy in unit.copies for i in indices]))
-    return found
+            pairs.append((part, [copy[i] for copy in unit.copies for i in indices]))
+    return pairs

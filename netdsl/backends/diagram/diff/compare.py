@@ -160,12 +160,12 @@ class Comparison:
     def _anchors(self, old: Sequence[Unit], new: Sequence[Unit]) -> list[tuple[int, int]]:
         """Units of one name that may be partners: as many as can be kept in order."""
         places = {unit.path: n for n, unit in enumerate(old)}
-        found = [
+        pairs = [
             (places[unit.path], n)
             for n, unit in enumerate(new)
             if unit.path in places and self.price(old[places[unit.path]], unit) < 2 * APART
         ]
-        return longest_rise(found)
+        return longest_rise(pairs)
 
     def _cheapest(
         self, old: Sequence[Unit], new: Sequence[Unit]
@@ -219,9 +219,9 @@ def longest_rise(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         before.append(chains[length - 1] if length else -1)
         ends[length : length + 1] = [first]
         chains[length : length + 1] = [number]
-    found: list[tuple[int, int]] = []
+    rise: list[tuple[int, int]] = []
     number = chains[-1] if chains else -1
     while number >= 0:
-        found.append(pairs[number])
+        rise.append(pairs[number])
         number = before[number]
-    return found[::-1]
+    return rise[::-1]

@@ -84,10 +84,10 @@ class DiffSheet(BlockSheet):
         names = [item.name for item in new]
         strange = [item for item in old if item.name not in names]
         self.end_keys: dict[str, str] = getattr(self, "end_keys", {})
-        known = {item.name: item for item in old}
+        by_name = {item.name: item for item in old}
         for number, item in enumerate(new):
             key = f"{sort}{number}"
-            partner = known.get(item.name) or (strange.pop(0) if strange else None)
+            partner = by_name.get(item.name) or (strange.pop(0) if strange else None)
             self.ends[key] = item.value
             leaf = end_leaf(item.name, _end_line(word, item))
             if partner is None:
@@ -140,24 +140,24 @@ class DiffSheet(BlockSheet):
     def _changes(self, match: Match, lines: list[str]) -> list[str]:
         assert match.old is not None
         assert match.new is not None
-        found: list[str] = []
+        changes: list[str] = []
         if match.old.count != match.new.count:
-            found.append(f"{TIMES} {match.old.count} → {TIMES} {match.new.count}")
+            changes.append(f"{TIMES} {match.old.count} → {TIMES} {match.new.count}")
         if match.unit.is_block:
             was, now = (u.scope.definition if u.scope else "" for u in (match.old, match.new))
-            found += [f"was {was}"] if was != now else []
+            changes += [f"was {was}"] if was != now else []
             inside = counted([replace(match, old=_once(match.old), new=_once(match.new))])
             if inside.total() != inside["same"]:
-                found.append(told(inside))
-            return [line for line in lines if line == now] + found
+                changes.append(told(inside))
+            return [line for line in lines if line == now] + changes
         head, behind = settings(match, self.names)
-        if head:  # what is said before and after is not said once more
+        if head:  # what both networks have alike is not repeated
             path = match.unit.path
             lines = [line for line in lines[:1] if path == line or path.endswith(f".{line}")]
-        return [*lines, *found, *head, *behind]
+        return [*lines, *changes, *head, *behind]
 
     def _wire(self) -> None:
-        """Ways of the new network, those it has more marked, and those that are gone."""
+        """Wires of the new network, the added ones marked, and those that are gone."""
         sides: list[tuple[Wiring, dict[str, str]]] = []
         for graph, side in ((self.old, _old), (self.graph, _new)):
             units = [u for u in (place.unit(side) for place in self.places) if u is not None]
@@ -243,12 +243,12 @@ def _ends(wire: Wire, keys: dict[str, str]) -> tuple[str, str]:
 def _marked_wires(
     wiring: Wiring, keys: dict[str, str], others: Counter[tuple[str, str]], mark: str
 ) -> list[Wire]:
-    """The ways of one side by the keys of the drawing; those that the other lacks are marked.
+    """The wires of one side by the keys of the drawing; those that the other lacks are marked.
 
     Of those that are gone, only these are given.
     """
     left = others.copy()
-    found: list[Wire] = []
+    wires: list[Wire] = []
     for wire in wiring.wires:
         tail, head = _ends(wire, keys)
         is_shared = left[tail, head] > 0
@@ -256,8 +256,8 @@ def _marked_wires(
         if is_shared and mark == "gone":
             continue
         port = -1 if mark == "gone" else wire.port
-        found.append(Wire(tail, head, wire.value, port, "" if is_shared else mark))
-    return found
+        wires.append(Wire(tail, head, wire.value, port, "" if is_shared else mark))
+    return wires
 
 
 def _marked(leaf: Leaf, change: str) -> Leaf:
@@ -267,5 +267,5 @@ def _marked(leaf: Leaf, change: str) -> Leaf:
         return replace(leaf, kind=change, dash=dash)
     sign = f"{SIGNS[change]} " if change in SIGNS else ""
     label = Label(sign + leaf.label.title, leaf.label.lines)
-    made = sized(leaf.unit, change, label, leaf.parts, leaf.form)
-    return replace(made, dash=dash)
+    box = sized(leaf.unit, change, label, leaf.parts, leaf.form)
+    return replace(box, dash=dash)

@@ -98,8 +98,8 @@ class Opening:
         match, level = place.match, place.level + 1
         if match.old is None or match.new is None:
             alone = match.unit.parts
-            made = [Match(None, p) if match.old is None else Match(p, None) for p in alone]
-            return tuple(Place(part, level) for part in made)
+            matches = [Match(None, p) if match.old is None else Match(p, None) for p in alone]
+            return tuple(Place(part, level) for part in matches)
         parts = match.parts or self.compared.of(match.old.parts, match.new.parts)
         return tuple(Place(part, level) for part in parts)
 

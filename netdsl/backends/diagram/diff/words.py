@@ -1,4 +1,4 @@
-"""What is told of a difference: the settings, the cost, how many layers."""
+"""Differences in words: the settings, the cost, how many layers."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ def told(count: Counter[str]) -> str:
 
 def costs(old: Graph, new: Graph) -> list[str]:
     """Parameters and multiply-adds of inference, before and after."""
-    found: list[str] = []
+    lines: list[str] = []
     sides = [_inference(old), _inference(new)]
     for count, name in ((parameters_of, "parameters"), (macs_of, "multiply-adds")):
         before, after = map(count, sides)
         if isinstance(before, int) and isinstance(after, int):
-            found.append(f"{name} {_amounts(before, after)}")
+            lines.append(f"{name} {_amounts(before, after)}")
         elif str(before) == str(after):
-            found.append(f"{name} as before")
+            lines.append(f"{name} as before")
         else:
-            found.append(f"{name}: a formula of the sizes; `--size` makes it a number")
-    return found
+            lines.append(f"{name}: a formula of the sizes; `--size` makes it a number")
+    return lines
 
 
 def _amounts(before: int, after: int) -> str:
@@ -125,22 +125,22 @@ def settings(match: Match, names: ShapeNames) -> tuple[list[str], list[str]]:
                 f"was {title_of(old, names)}" if number == 0 else f"{word(old)} → {word(new)}"
             )
         else:
-            found = _settings(old, new)
-            lines += [f"{word(new)}: {text}" for text in found] if number else found
-            if not number and not found and _weights(old) != _weights(new):
+            changes = _settings(old, new)
+            lines += [f"{word(new)}: {text}" for text in changes] if number else changes
+            if not number and not changes and _weights(old) != _weights(new):
                 lines.append(_resized(old, new))
     return head[:MOST_LINES], behind[:MOST_LINES]
 
 
 def _settings(old: Node, new: Node) -> list[str]:
     """`channels 64 → 128`."""
-    found: list[str] = []
+    changes: list[str] = []
     pairs = zip(op_of(old).settings(), op_of(new).settings(), strict=True)
     for (parameter, before), (_, after) in pairs:
         if repr(before) != repr(after):
             name = parameter.name.replace("_", " ")
-            found.append(f"{name} {setting_text(before)} → {setting_text(after)}")
-    return found
+            changes.append(f"{name} {setting_text(before)} → {setting_text(after)}")
+    return changes
 
 
 def _resized(old: Node, new: Node) -> str:

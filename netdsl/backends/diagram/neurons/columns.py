@@ -102,15 +102,15 @@ def study(
     All are drawn where there are no more than `few`. Raises `UnknownLinks`, `DrawError`.
     """
     layers = layers_of(graph)
-    found = [_home(layers, neuron) for neuron in neurons]
-    chain = _chain(layers, found)
-    at = [chain.index(layer) for layer, _ in found]
+    homes = [_home(layers, neuron) for neuron in neurons]
+    chain = _chain(layers, homes)
+    at = [chain.index(layer) for layer, _ in homes]
     first, last = (
         (0, len(chain)) if len(chain) <= few else _stretch(len(chain), min(at), max(at), *stretch)
     )
     columns = [Column(layer) for layer in chain[first:last]]
     fields = [field_of(graph, neuron.value, neuron.index) for neuron in neurons]
-    chosen = [(n - first, index) for n, (_, index) in zip(at, found, strict=True)]
+    chosen = [(n - first, index) for n, (_, index) in zip(at, homes, strict=True)]
     for column in columns:
         column.seen = union(p for own in fields for p in own.get(column.layer.value, []))
     for number, index in chosen:  # a value inside of its layer is the same neuron
@@ -153,54 +153,54 @@ def _home(layers: Sequence[NeuronLayer], neuron: Neuron) -> tuple[NeuronLayer, I
 
 
 def _chain(
-    layers: Sequence[NeuronLayer], found: Sequence[tuple[NeuronLayer, Index]]
+    layers: Sequence[NeuronLayer], homes: Sequence[tuple[NeuronLayer, Index]]
 ) -> list[NeuronLayer]:
     """Layers from an input on, through the chosen neurons, along what the deepest one reads."""
     owner = {layer.value: layer for layer in layers}
-    wanted = {layer for layer, _ in found}
-    layer, index = max(found, key=lambda pair: pair[0].depth)
+    wanted = {layer for layer, _ in homes}
+    layer, index = max(homes, key=lambda pair: pair[0].depth)
     above = _ancestors(layers, owner, wanted)
-    way = [layer]
+    chain = [layer]
     pieces: list[Product] = [one(index)]
-    while not way[-1].is_input:
-        read = way[-1].reads(pieces)
-        ways = [owner[value] for value in read if value in owner]
-        if not ways:
+    while not chain[-1].is_input:
+        read = chain[-1].reads(pieces)
+        sources = [owner[value] for value in read if value in owner]
+        if not sources:
             break
-        left = wanted - set(way)
-        best = max(ways, key=lambda y: (len(above[y] & left), y.depth))
+        left = wanted - set(chain)
+        best = max(sources, key=lambda y: (len(above[y] & left), y.depth))
         pieces = read[best.value]
-        way.append(best)
-    way.reverse()
-    missing = [layer for layer, _ in found if layer not in way]
+        chain.append(best)
+    chain.reverse()
+    missing = [layer for layer, _ in homes if layer not in chain]
     if missing:
         raise DrawError(
             f"no way leads through all of the neurons: {missing[0].name} is on another branch than "
-            f"{way[-1].name}; draw them apart"
+            f"{chain[-1].name}; draw them apart"
         )
-    return [*way, *_behind(layers, way[-1])]
+    return [*chain, *_behind(layers, chain[-1])]
 
 
 def _ancestors(
     layers: Sequence[NeuronLayer], owner: dict[Value, NeuronLayer], wanted: set[NeuronLayer]
 ) -> dict[NeuronLayer, set[NeuronLayer]]:
     """Of each layer, which of the wanted ones it is or depends on."""
-    found: dict[NeuronLayer, set[NeuronLayer]] = {}
+    ancestors: dict[NeuronLayer, set[NeuronLayer]] = {}
     for layer in layers:
         own = {layer} & wanted
-        found[layer] = own.union(*(found[owner[v]] for v in layer.read() if v in owner))
-    return found
+        ancestors[layer] = own.union(*(ancestors[owner[v]] for v in layer.read() if v in owner))
+    return ancestors
 
 
 def _behind(layers: Sequence[NeuronLayer], layer: NeuronLayer) -> list[NeuronLayer]:
     """The readers that come next, one behind the other, the nearest first."""
-    found: list[NeuronLayer] = []
+    behind: list[NeuronLayer] = []
     while True:
         readers = [y for y in layers if any(v is layer.value for v in y.read())]
         if not readers:
-            return found
+            return behind
         layer = min(readers, key=lambda y: y.depth)
-        found.append(layer)
+        behind.append(layer)
 
 
 # --- which neurons are drawn ----------------------------------------------------------------
@@ -231,7 +231,7 @@ def _choose(columns: list[Column], neurons: Sequence[tuple[int, Index]]) -> None
         column.drawn = _filled(sorted(some | _ends(column.shape)), column.shape)
 
 
-def _join(before: Column, column: Column, given: set[Index], chosen: set[Index]) -> None:
+def _join(before: Column, column: Column, sources: set[Index], chosen: set[Index]) -> None:
     """Adds the first neuron of the field that reads the layer before, and what it reads there.
 
     Of a concat the outer channels are drawn, which may be of other branches.
@@ -241,7 +241,7 @@ def _join(before: Column, column: Column, given: set[Index], chosen: set[Index])
         reader = first_reader(column.layer, piece, value)
         if reader is not None:
             chosen.add(reader)
-            given |= _corners(column.layer.reads([one(reader)])[value], few=False)
+            sources |= _corners(column.layer.reads([one(reader)])[value], few=False)
             return
 
 
@@ -251,8 +251,8 @@ def first_reader(
     """The first neuron of a product that reads a value, or a neuron `source` of it."""
 
     def is_reader(cells: Product) -> bool:
-        found = layer.reads([cells]).get(value, [])
-        return bool(found) if source is None else is_in(found, source)
+        pieces = layer.reads([cells]).get(value, [])
+        return bool(pieces) if source is None else is_in(pieces, source)
 
     if not is_reader(within):
         return None
@@ -305,8 +305,8 @@ def _reader(column: Column, before: Column, source: Index) -> Index | None:
         near: Iterable[Index] = [tuple(0 for _ in column.shape)]
     else:
         ranges = [
-            sorted({min(max(i * made // given + d, 0), made - 1) for d in (0, -1, 1, -2)})
-            for i, made, given in zip(source[1:], column.shape[1:], before.shape[1:], strict=True)
+            sorted({min(max(i * own // other + d, 0), own - 1) for d in (0, -1, 1, -2)})
+            for i, own, other in zip(source[1:], column.shape[1:], before.shape[1:], strict=True)
         ]
         near = product(dict.fromkeys((min(source[0], column.shape[0] - 1), 0)), *ranges)
     value = before.layer.value
@@ -334,13 +334,13 @@ def _count_gaps(column: Column) -> None:
 
 def _seen_before(column: Column, index: Index) -> int:
     """How many neurons of the field come before one, in the order of storage."""
-    found = 0
+    total = 0
     for piece in column.seen:
         for axis, (i, indices) in enumerate(zip(index, piece, strict=True)):
-            found += sum(k < i for k in indices) * size_of(piece[axis + 1 :])
+            total += sum(k < i for k in indices) * size_of(piece[axis + 1 :])
             if i not in indices:
                 break
-    return found
+    return total
 
 
 def in_field(column: Column) -> int:
@@ -351,8 +351,8 @@ def in_field(column: Column) -> int:
 def inputs_of(column: Column) -> tuple[int, int]:
     """Fewest and most numbers that a neuron reads, of the drawn ones and the one in the middle."""
     middle = tuple(n // 2 for n in column.shape)
-    made = [column.layer.reads([one(i)]) for i in {*column.drawn, middle}]
-    counts = [sum(map(count, read.values())) for read in made]
+    sources = [column.layer.reads([one(i)]) for i in {*column.drawn, middle}]
+    counts = [sum(map(count, read.values())) for read in sources]
     return min(counts), max(counts)
 
 
@@ -373,8 +373,8 @@ def chain_of(graph: Graph, neuron: Neuron, start: Value) -> list[NeuronLayer]:
     """The layers from an input, whose value is `start`, to the neuron's."""
     layers = layers_of(graph)
     home = _home(layers, neuron)
-    given = [(y, tuple(0 for _ in y.shape)) for y in layers if y.value is start]
-    chain = _chain(layers, [home, *given])
+    starts = [(y, tuple(0 for _ in y.shape)) for y in layers if y.value is start]
+    chain = _chain(layers, [home, *starts])
     return chain[: chain.index(home[0]) + 1]
 
 

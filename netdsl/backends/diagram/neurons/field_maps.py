@@ -123,13 +123,13 @@ def cells(plane: Plane, patches: Sequence[Product], colour: str, opacity: float)
 
 def runs(indices: Iterable[int]) -> list[tuple[int, int]]:
     """First and last of each stretch of indices that follow each other."""
-    found: list[tuple[int, int]] = []
+    stretches: list[tuple[int, int]] = []
     for index in sorted(indices):
-        if found and found[-1][1] == index - 1:
-            found[-1] = found[-1][0], index
+        if stretches and stretches[-1][1] == index - 1:
+            stretches[-1] = stretches[-1][0], index
         else:
-            found.append((index, index))
-    return found
+            stretches.append((index, index))
+    return stretches
 
 
 def frame(

@@ -1,4 +1,4 @@
-"""What a neuron sees: its part of every map on the way, its neighbours' parts, how it grew."""
+"""What a neuron sees: its part of every map on the path, its neighbours' parts, how it grew."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ APART = 54.0
 MOST_MAPS = 6
 ROW, MOST_ROWS = 16.0, 26
 BAR = 170.0
-MOST_WAYS = 6
+MOST_BRANCHES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Branch:
     """What one of the values that meet at a merge sees of the input."""
 
     name: str
@@ -61,9 +61,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A neuron, the layers on the way to it, and the numbers of each value it depends on.
+    """A neuron, the layers on the path to it, and the numbers of each value it depends on.
 
-    `ways` are the branches that meet in its layer, or in the last layer before it where some do,
+    `branches` are those that meet in its layer, or in the last layer before it where some do,
     which is called `merge`; `beside` and `below` are its neighbours along the row and the column.
     """
 
@@ -73,7 +73,7 @@ class Sight:
     chain: list[NeuronLayer]
     seen: dict[Value, list[Product]]
     merge: str
-    ways: list[Way]
+    branches: list[Branch]
     beside: list[Product]
     below: list[Product]
 
@@ -121,14 +121,14 @@ def _sight(graph: Graph, neuron: Neuron) -> Sight:
         )
     item = max(read, key=lambda one: count(seen[one.value]))
     chain = chain_of(graph, neuron, item.value)
-    merge, ways = _ways(graph, item, chain, seen)
+    merge, branches = _branches(graph, item, chain, seen)
     beside, below = (_beside(graph, neuron, item, axis) for axis in (-1, -2))
-    return Sight(graph, neuron, item, chain, seen, merge, ways, beside, below)
+    return Sight(graph, neuron, item, chain, seen, merge, branches, beside, below)
 
 
-def _ways(
+def _branches(
     graph: Graph, item: Input, chain: Sequence[NeuronLayer], seen: dict[Value, list[Product]]
-) -> tuple[str, list[Way]]:
+) -> tuple[str, list[Branch]]:
     """The branches that meet last before the neuron, where they see more than one thing."""
     shape, layers = shape_of(item.value), layers_of(graph)
     for layer in reversed(chain):
@@ -136,7 +136,7 @@ def _ways(
         values = [v for v in layer.read() if read.get(v)]
         if len(values) < 2:
             continue
-        found: list[Way] = []
+        branches: list[Branch] = []
         for value in values:
             pieces = [
                 p for own in read[value]
@@ -144,18 +144,18 @@ def _ways(
             ]  # fmt: skip
             if pieces:
                 name = next((y.name for y in layers if y.value is value), value.name)
-                found.append(Way(name, projected(pieces, shape, True)))
-        joined = _joined(found)
-        return (layer.name, joined) if 1 < len(joined) <= MOST_WAYS else ("", [])
+                branches.append(Branch(name, projected(pieces, shape, True)))
+        joined = _joined(branches)
+        return (layer.name, joined) if 1 < len(joined) <= MOST_BRANCHES else ("", [])
     return "", []
 
 
-def _joined(ways: Sequence[Way]) -> list[Way]:
+def _joined(branches: Sequence[Branch]) -> list[Branch]:
     """Branches that see the same as one."""
     names: dict[tuple[Product, ...], list[str]] = {}
-    for way in ways:
-        names.setdefault(tuple(way.patches), []).append(way.name)
-    return [Way(_listed(_short(same)), list(patches)) for patches, same in names.items()]
+    for branch in branches:
+        names.setdefault(tuple(branch.patches), []).append(branch.name)
+    return [Branch(_listed(_short(same)), list(patches)) for patches, same in names.items()]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -182,7 +182,7 @@ def _beside(graph: Graph, neuron: Neuron, item: Input, axis: int) -> list[Produc
     return projected(pieces, shape_of(item.value), True)
 
 
-# --- the maps on the way --------------------------------------------------------------------
+# --- the maps on the path -------------------------------------------------------------------
 
 
 def _main(sight: Sight) -> Plane:
@@ -198,7 +198,7 @@ def _is_flat(plane: Plane) -> bool:
 
 
 def _strip(sight: Sight) -> Iterator[Item]:
-    """The input, then the maps on the way, the seen parts joined by lines of sight."""
+    """The input, then the maps on the path, the seen parts joined by lines of sight."""
     before, patches = _main(sight), sight.patches
     yield from _input(sight, before)
     x = before.width + APART
@@ -228,11 +228,11 @@ def _shown(sight: Sight) -> list[NeuronLayer]:
     if len(layers) <= MOST_MAPS:
         return layers
     ends = [a for a, b in pairwise(layers) if a.shape[1:] != b.shape[1:]]
-    kept = {*ends[-MOST_MAPS + 1 :], layers[-1]}
+    shown = {*ends[-MOST_MAPS + 1 :], layers[-1]}
     for layer in reversed(layers):
-        if len(kept) < MOST_MAPS:
-            kept.add(layer)
-    return [layer for layer in layers if layer in kept]
+        if len(shown) < MOST_MAPS:
+            shown.add(layer)
+    return [layer for layer in layers if layer in shown]
 
 
 def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
@@ -241,7 +241,7 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     for other in sight.beside, sight.below:
         if other:
             yield frame(plane, other, "ink", 0.9, dash="dashed")
-    frames = [(series(number), way.patches) for number, way in enumerate(sight.ways)]
+    frames = [(series(number), branch.patches) for number, branch in enumerate(sight.branches)]
     frames.sort(key=lambda pair: -prod(extent(pair[1])))
     for colour, patches in frames or [("focus", sight.patches)]:
         yield frame(plane, patches, colour, 1.8)
@@ -257,10 +257,10 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
 
 def _signs(sight: Sight) -> Iterator[tuple[str, str, str]]:
     """What the frames on the input mean: colour, words, dashes."""
-    if not sight.ways:
+    if not sight.branches:
         yield "focus", "what it sees", ""
-    for number, way in enumerate(sight.ways):
-        text = f"{_extent(sight, way.patches)} through {way.name}"
+    for number, branch in enumerate(sight.branches):
+        text = f"{_extent(sight, branch.patches)} through {branch.name}"
         yield series(number), text, ""
     if sight.beside or sight.below:
         both = "right and below" if sight.beside and sight.below else "beside it"
@@ -333,7 +333,7 @@ def _lines(sight: Sight) -> Iterator[str]:
     for patch, axis, word in ((sight.beside, 1, along), (sight.below, 0, "row")):
         if patch:
             yield _shared(sight, patch, axis, word)
-    if sight.ways:
+    if sight.branches:
         yield (
             f"Branches that see different parts meet in {sight.merge}: each frame is one of them."
         )
@@ -372,7 +372,7 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
 
 
 def _table(sight: Sight) -> Iterator[Item]:
-    """The largest field of each layer on the way, and its step, with bars to scale."""
+    """The largest field of each layer on the path, and its step, with bars to scale."""
     fields = ReceptiveFields(sight.graph)
     start, y = _main(sight).width + APART, LABELS + MAP + 44
     chain = sight.chain[max(0, len(sight.chain) - MOST_ROWS) :]

@@ -32,8 +32,8 @@ class Setting:
     `padding` are the cells added before, `around` those on both sides.
     """
 
-    given: tuple[int, ...]
-    made: tuple[int, ...]
+    input: tuple[int, ...]
+    output: tuple[int, ...]
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
@@ -42,7 +42,7 @@ class Setting:
 
     @property
     def planes(self) -> int:
-        return self.given[0]
+        return self.input[0]
 
     @property
     def weights(self) -> int:
@@ -71,7 +71,7 @@ class Setting:
 
 def setting_of(node: Node) -> Setting:
     """The numbers of a convolution over a map of two axes."""
-    given, made = shape_of(node.inputs[0]), shape_of(node.output)
+    inputs, outputs = shape_of(node.inputs[0]), shape_of(node.output)
     windows = op_of(node).sliding()
     assert windows is not None
     stride, dilation, kernel = map(_pair, (windows.stride, windows.dilation, windows.kernel))
@@ -80,7 +80,7 @@ def setting_of(node: Node) -> Setting:
     else:
         around = tuple(2 * n for n in _pair(windows.padding if windows.is_padded else 0))
     before = tuple(n // 2 for n in around)
-    return Setting(given, made, kernel, stride, _pair(before), dilation, _pair(around))
+    return Setting(inputs, outputs, kernel, stride, _pair(before), dilation, _pair(around))
 
 
 def _pair(value: object) -> tuple[int, int]:
@@ -93,7 +93,7 @@ def field_words(setting: Setting) -> list[str]:
     moved = f"the next neuron's window lies {step} pixel{'s' * (step != 1)} on"
     if is_tiled(setting):
         touch = "they touch and never overlap" if span == step else "they lie apart"
-        count = f" {TIMES} ".join(map(str, setting.made[1:]))
+        count = f" {TIMES} ".join(map(str, setting.output[1:]))
         return [
             f"shaded in turn: the windows of the {count} neurons of a map;",
             f"{moved}: {touch}",
@@ -119,7 +119,7 @@ def planes(
     setting: Setting, corners: Sequence[tuple[float, float]], pixel: float
 ) -> Iterator[Item]:
     """Every pixel of every plane; windows that do not overlap are shaded in turn."""
-    rows, columns = setting.given[1:]
+    rows, columns = setting.input[1:]
     for plane, (x, y) in enumerate(corners):
         colour = "faint" if setting.planes == 1 else PLANE_COLOURS[plane]
         right, bottom = x + columns * pixel, y + rows * pixel
@@ -144,8 +144,8 @@ def _shaded(setting: Setting) -> list[tuple[int, int, int, int]]:
         return []
     return [
         (i * setting.stride[0], j * setting.stride[1], *setting.kernel)
-        for i in range(setting.made[1])
-        for j in range(setting.made[2])
+        for i in range(setting.output[1])
+        for j in range(setting.output[2])
         if (i + j) % 2 == 0
     ]
 
@@ -174,7 +174,7 @@ def filter_panel(
     if setting.planes > 1:
         side, y = x, y + setting.kernel[0] * WEIGHT_SIDE + 6
     size = f" {TIMES} ".join(map(str, (setting.planes, *setting.kernel)))
-    neurons = prod(setting.made[1:])
+    neurons = prod(setting.output[1:])
     yield Text(side, y + 10, f"filter {channel}", 10, "ink", True, "start")
     told = (f"{size} = {setting.weights} weights", f"used by all {neurons}", "neurons of its map")
     for row, text in enumerate(told):
@@ -183,7 +183,7 @@ def filter_panel(
 
 def map_back(setting: Setting, corner: tuple[float, float], cell: float) -> Box:
     """What the neurons of a map stand on, below the links."""
-    (x, y), (rows, columns) = corner, setting.made[1:]
+    (x, y), (rows, columns) = corner, setting.output[1:]
     return Box(x - 4, y - 4, columns * cell + 8, rows * cell + 8, "panel.fill", "panel.line")
 
 
@@ -192,7 +192,7 @@ def map_panel(
 ) -> Iterator[Item]:
     """The neurons of a map."""
     x, y = corner
-    rows, columns = setting.made[1:]
+    rows, columns = setting.output[1:]
     family = MAPS[channel]
     for i in range(rows):
         for j in range(columns):

@@ -13,7 +13,7 @@ from netdsl.backends.diagram.shape_names import MINUS, TIMES
 from netdsl.ir.graph import Node
 from netdsl.ops.cells import one
 
-WAYS = ("down", "across")
+AXES = ("down", "across")
 
 
 def counts(node: Node, setting: Setting, letters: Sequence[str], same: str) -> Iterator[str]:
@@ -21,13 +21,12 @@ def counts(node: Node, setting: Setting, letters: Sequence[str], same: str) -> I
 
     `letters` are those of neurons of one map; `same` is what links of one weight have alike.
     """
-    neurons, values = prod(setting.made), prod(setting.given)
-    links = sum(links_of(node, index) for index in product(*map(range, setting.made)))
-    distinct = setting.weights * setting.made[0]
+    neurons, values = prod(setting.output), prod(setting.input)
+    links = sum(links_of(node, index) for index in product(*map(range, setting.output)))
+    distinct = setting.weights * setting.output[0]
     biases = count_parameters(node.layer) - distinct
-    shape, filters = (
-        times(sizes) for sizes in (setting.made, (setting.made[0], setting.planes, *setting.kernel))
-    )
+    shape = times(setting.output)
+    filters = times((setting.output[0], setting.planes, *setting.kernel))
     each = f"{setting.weights} links each"
     if links != neurons * setting.weights:
         each = f"at most {setting.weights} links each, fewer at the border"
@@ -37,7 +36,7 @@ def counts(node: Node, setting: Setting, letters: Sequence[str], same: str) -> I
         f"{distinct} distinct weights{added}"
     )
     yield sums(setting, bool(biases))
-    yield f"{fits(setting)}: each map is {times(setting.made[1:])}."
+    yield f"{fits(setting)}: each map is {times(setting.output[1:])}."
     whose = "all neurons of a map use one filter, on other pixels"
     if len(letters) > 1:
         *first, last = letters
@@ -61,12 +60,12 @@ def links_of(node: Node, index: Sequence[int]) -> int:
 def sums(setting: Setting, has_bias: bool) -> str:
     """Why a filter gives one map, however many planes it reads."""
     bias = " + bias" * has_bias
-    made, planes = setting.made[0], setting.planes
+    many, planes = setting.output[0], setting.planes
     told = (
         f"A neuron is one sum: {times((planes, *setting.kernel))} = {setting.weights} "
         f"products{bias} → one number"
     )
-    maps = f"{made} filter{'s' * (made > 1)} give{'s' * (made == 1)} {made} map{'s' * (made > 1)}"
+    maps = f"{many} filter{'s' * (many > 1)} give{'s' * (many == 1)} {many} map{'s' * (many > 1)}"
     return f"{told} over all {planes} planes; so {maps}." if planes > 1 else f"{told}; {maps}."
 
 
@@ -75,18 +74,18 @@ def fits(setting: Setting) -> str:
     told = [_along(setting, axis) for axis in (0, 1)]
     if told[0] == told[1]:
         return f"A window fits at {told[0]} places along each side"
-    ways = " and ".join(f"{text} places {way}" for text, way in zip(told, WAYS, strict=True))
-    return f"A window fits at {ways}"
+    places = " and ".join(f"{text} places {axis}" for text, axis in zip(told, AXES, strict=True))
+    return f"A window fits at {places}"
 
 
 def _along(setting: Setting, axis: int) -> str:
     size, kernel, stride, around, dilation = (
-        setting.given[axis + 1], setting.kernel[axis], setting.stride[axis],
+        setting.input[axis + 1], setting.kernel[axis], setting.stride[axis],
         setting.around[axis], setting.dilation[axis],
     )  # fmt: skip
     span = dilation * (kernel - 1) + 1
     padded = f" + {around} padding" if around else ""
     spans = f"{span}" if dilation == 1 else f"[{dilation}·({kernel} {MINUS} 1) + 1]"
     down = "" if (size + around - span) % stride == 0 else " rounded down"
-    made = (size + around - span) // stride + 1
-    return f"({size}{padded} {MINUS} {spans})/{stride}{down} + 1 = {made}"
+    count = (size + around - span) // stride + 1
+    return f"({size}{padded} {MINUS} {spans})/{stride}{down} + 1 = {count}"

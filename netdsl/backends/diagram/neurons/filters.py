@@ -45,7 +45,7 @@ BELOW = 34.0
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes of a sheet: an image of one plane, the ways before and behind the weights.
+    """Sizes of a sheet: an image of one plane, the room before and behind the weights.
 
     `width` is that of a page, onto which maps without links go below the others; 0 is any.
     """
@@ -72,21 +72,21 @@ def is_small_convolution(graph: Graph) -> bool:
     windows = op.sliding()
     if op.family != "convolution" or op.zoom or windows is None:
         return False
-    given, made = shape_of(node.inputs[0]), shape_of(node.output)
-    if len(given) != 3 or windows.groups != 1 or windows.padding_mode != "zeros":
+    inputs, outputs = shape_of(node.inputs[0]), shape_of(node.output)
+    if len(inputs) != 3 or windows.groups != 1 or windows.padding_mode != "zeros":
         return False
     return (
-        given[0] <= MOST_PLANES and max(given[1:]) <= MOST_PIXELS and made[0] <= MOST_MAPS
-        and max(made[1:]) <= MOST_NEURONS and setting_of(node).weights <= MOST_WEIGHTS
+        inputs[0] <= MOST_PLANES and max(inputs[1:]) <= MOST_PIXELS and outputs[0] <= MOST_MAPS
+        and max(outputs[1:]) <= MOST_NEURONS and setting_of(node).weights <= MOST_WEIGHTS
     )  # fmt: skip
 
 
 def filters_picture(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
     """Pixels, the weights on the links of the chosen neurons, the maps. Raises `DrawError`."""
     unit = units_of(graph)[0]
-    made = {value for node in unit.nodes for value in node.outputs}
+    outputs = {value for node in unit.nodes for value in node.outputs}
     for neuron in chosen:
-        if neuron.value not in made:
+        if neuron.value not in outputs:
             raise DrawError(
                 f"{neuron} is a value that is given and reads nothing; choose a neuron of "
                 f"{unit.path}, such as {unit.path}[0,0,0]"
@@ -115,7 +115,7 @@ class _Sheet:
             sorted({self._weight(n, pixel) for n in group for pixel in self._read(self.focus[n])})
             for group in self.groups
         ]
-        rows, columns = self.setting.given[1:]
+        rows, columns = self.setting.input[1:]
         side = layout.side if self.setting.planes == 1 else PLANE_SIDE
         self.pixel = side / max(rows, columns)
         self.image = self.setting.planes * (rows * self.pixel + PLANE_GAP) - PLANE_GAP
@@ -123,7 +123,7 @@ class _Sheet:
         self.high = max(self.image, sum(rooms) - WEIGHT_GAP)
         self.weight_x = columns * self.pixel + layout.before
         self.maps_x = self.weight_x + layout.behind
-        self.cell = layout.cell(self.setting.made[2])
+        self.cell = layout.cell(self.setting.output[2])
         self._measure_maps()
 
     def _measure_maps(self) -> None:
@@ -134,11 +134,11 @@ class _Sheet:
         # links to other maps than the first would run through it, were they beside each other
         self.is_stacked = self.setting.planes > 1 or len(self.lit) > 1 or self.lit[0] > 0
         filters = self.setting.planes * self._wide + (112 if is_beside else 14)
-        self.across = max(self.setting.made[2] * self.cell + 44, filters)
-        high = self.filter_height + self.setting.made[1] * self.cell
+        self.across = max(self.setting.output[2] * self.cell + 44, filters)
+        high = self.filter_height + self.setting.output[1] * self.cell
         self.down = high + BELOW + 24
         if self.is_stacked:  # the image and the weights stand in the middle of a high stack
-            below = len(self.lit) if self.layout.width else self.setting.made[0]
+            below = len(self.lit) if self.layout.width else self.setting.output[0]
             self.high = max(self.high, high + (below - 1) * self.down)
 
     @property
@@ -148,7 +148,7 @@ class _Sheet:
 
     def _default(self) -> list[tuple[int, ...]]:
         """Two neurons of one map: their links carry the same weights."""
-        rows, columns = self.setting.made[1:]
+        rows, columns = self.setting.output[1:]
         first = (0, rows // 4, columns // 2)
         second = (0, min(rows - 1, rows * 3 // 4), columns // 4)
         if self.setting.planes > 1:  # with windows as far apart as can be, none cut by the border
@@ -171,7 +171,7 @@ class _Sheet:
         return self.setting.weight_between(self.focus[number], pixel)
 
     def picture(self) -> Picture:
-        corners = map(self._map_corner, range(self.setting.made[0]))
+        corners = map(self._map_corner, range(self.setting.output[0]))
         items: list[Item] = [
             *self._pixels(),
             *(map_back(self.setting, c, self.cell) for c in corners),
@@ -211,11 +211,11 @@ class _Sheet:
     def _corner(self, plane: int) -> tuple[float, float]:
         """The top left corner of a plane of the input; planes stand below each other."""
         top = TOP + (self.high - self.image) / 2
-        return 0.0, top + plane * (self.setting.given[1] * self.pixel + PLANE_GAP)
+        return 0.0, top + plane * (self.setting.input[1] * self.pixel + PLANE_GAP)
 
     def _pixels(self) -> Iterator[Item]:
-        shape = f" {TIMES} ".join(map(str, self.setting.given))
-        name, count = self.graph.inputs[0].name, prod(self.setting.given)
+        shape = f" {TIMES} ".join(map(str, self.setting.input))
+        name, count = self.graph.inputs[0].name, prod(self.setting.input)
         yield Text(0, 12, f"{name} {shape}", 13, "ink", True, "start")
         told = f"{count:,} values, all drawn (given, not computed)"
         yield Text(0, 28, told, 9.5, "soft", False, "start")
@@ -261,7 +261,7 @@ class _Sheet:
             part = (self.used[group].index(weight) + 0.5) / len(self.used[group])
             ends = [start]
             if self.setting.planes > 1:  # straight on, so as not to cross other windows
-                ends.append((self.setting.given[2] * self.pixel + 2, start[1]))
+                ends.append((self.setting.input[2] * self.pixel + 2, start[1]))
             yield link(ends, (self.weight_x, y), target, part, pen, told)
 
     def _target(self, index: tuple[int, ...], group: int) -> Target:
@@ -303,12 +303,12 @@ class _Sheet:
 
     def _map_corner(self, channel: int) -> tuple[float, float]:
         """Beside the weights; on a page maps without links go into rows below."""
-        rows = self.setting.made[1] * self.cell
-        beside = list(range(self.setting.made[0]))
+        rows = self.setting.output[1] * self.cell
+        beside = list(range(self.setting.output[0]))
         if self.layout.width:
             beside = self.lit
         if channel not in beside:
-            left = [n for n in range(self.setting.made[0]) if n not in beside].index(channel)
+            left = [n for n in range(self.setting.output[0]) if n not in beside].index(channel)
             each = max(1, int((self.layout.width + 24) // self.across))
             row, column = divmod(left, each)
             y = max(self._lit_end(), self._words_y() + 30) + row * self.down
@@ -324,7 +324,7 @@ class _Sheet:
     def _lit_end(self) -> float:
         """Below the maps that links lead to, with their words."""
         lowest = max(self._map_corner(channel)[1] for channel in self.lit)
-        return lowest + self.setting.made[1] * self.cell + BELOW + 14
+        return lowest + self.setting.output[1] * self.cell + BELOW + 14
 
     def _filter_corner(self, channel: int) -> tuple[float, float]:
         x, y = self._map_corner(channel)
@@ -335,22 +335,22 @@ class _Sheet:
         return x + (index[2] + 0.5) * self.cell, y + (index[1] + 0.5) * self.cell
 
     def _maps(self) -> Iterator[Item]:
-        shape = f" {TIMES} ".join(map(str, self.setting.made))
-        count = self.setting.made[0]
+        shape = f" {TIMES} ".join(map(str, self.setting.output))
+        count = self.setting.output[0]
         heading = f"{count} filter{'s' * (count > 1)} → {shape}"
         yield Text(self.maps_x, 12, heading, 13, "ink", True, "start")
-        told = f"{prod(self.setting.made):,} neurons, all drawn"
+        told = f"{prod(self.setting.output):,} neurons, all drawn"
         yield Text(self.maps_x, 28, told, 9.5, "soft", False, "start")
         for channel in range(count):
             place, above = self._map_corner(channel), self._filter_corner(channel)
             lit = channel in self.lit
             yield from filter_panel(self.setting, channel, above, self._wide, lit)
             yield from map_panel(self.setting, channel, place, self.cell)
-            below = place[1] + self.setting.made[1] * self.cell + 18
+            below = place[1] + self.setting.output[1] * self.cell + 18
             yield from self._told(channel, place[0] - 4, below)
 
     def _told(self, channel: int, x: float, y: float) -> Iterator[Item]:
-        rows, columns = self.setting.made[1:]
+        rows, columns = self.setting.output[1:]
         links = sum(links_of(self.node, i) for i in self.focus if i[0] == channel)
         places = product(range(rows), range(columns))
         every = sum(links_of(self.node, (channel, *at)) for at in places)

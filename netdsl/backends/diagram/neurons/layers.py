@@ -57,32 +57,32 @@ class NeuronLayer:
 
     def read(self) -> list[Value]:
         """The values whose numbers it reads, each once; no weights."""
-        made = {v for node in self.nodes for v in node.outputs}
+        inner = {v for node in self.nodes for v in node.outputs}
         values = dict.fromkeys(v for node in self.nodes for _, v in node.data_inputs())
-        return [v for v in values if v not in made and v.type.batched]
+        return [v for v in values if v not in inner and v.type.batched]
 
     def reads(self, wanted: Iterable[Product]) -> dict[Value, list[Product]]:
         """What some neurons read of each value. Raises `UnknownLinks`."""
         if self.is_input:
             return {}
-        found = {self.value: list(wanted)}
+        products = {self.value: list(wanted)}
         for node in reversed(self.nodes):
             for result, output in enumerate(node.outputs):
-                for piece in union(found.pop(output, [])):
+                for piece in union(products.pop(output, [])):
                     for number, read in reads(node, piece, result):
-                        found.setdefault(node.inputs[number], []).append(read)
-        return {key: union(pieces) for key, pieces in found.items()}
+                        products.setdefault(node.inputs[number], []).append(read)
+        return {key: union(pieces) for key, pieces in products.items()}
 
 
 def layers_of(graph: Graph) -> list[NeuronLayer]:
     """The inputs, then the layers that run at inference, in order; every node in one of them."""
     uses, paths = graph.inference_uses, call_paths(graph)
-    made: dict[Value, NeuronLayer] = {}
+    owner: dict[Value, NeuronLayer] = {}
     layers = [NeuronLayer(item.name, item.value) for item in graph.inputs]
     for node in graph.inference_nodes():
         if not any(v.type.batched for v in node.inputs):
             continue
-        layer = made.get(node.inputs[0])
+        layer = owner.get(node.inputs[0])
         if layer is not None and _folds(node) and uses.only_reader(node.inputs[0]) is node:
             layer.nodes.append(node)
             layer.value = node.output
@@ -92,18 +92,18 @@ def layers_of(graph: Graph) -> list[NeuronLayer]:
                 path = paths[node]
                 name = path if len(node.outputs) == 1 else f"{path}[{output.index}]"
                 layers.append(NeuronLayer(name, output, [node]))
-                made[output] = layers[-1]
+                owner[output] = layers[-1]
             continue
-        made[node.output] = layer
-    kept = _renames_folded(layers, uses)
-    _count_depths(kept)
-    return kept
+        owner[node.output] = layer
+    merged = _renames_folded(layers, uses)
+    _count_depths(merged)
+    return merged
 
 
 def _folds(node: Node) -> bool:
     """Whether each number of its result comes from the same number of what comes in, alone."""
-    given, made = node.inputs[0].type.shape, node.outputs[0].type.shape
-    if not op_of(node).in_place or made != given or not is_fixed(made):
+    before, after = node.inputs[0].type.shape, node.outputs[0].type.shape
+    if not op_of(node).in_place or after != before or not is_fixed(after):
         return False
     shape = shape_of(node.outputs[0])
     try:
@@ -122,7 +122,7 @@ def _renames(node: Node) -> bool:
 def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:
     """Layers that only rename numbers go to their only reader."""
     owner = {node: layer for layer in layers for node in layer.nodes}
-    kept: list[NeuronLayer] = []
+    remaining: list[NeuronLayer] = []
     for layer in reversed(layers):
         reader = uses.only_reader(layer.value)
         target = owner.get(reader) if reader is not None else None
@@ -131,13 +131,13 @@ def _renames_folded(layers: list[NeuronLayer], uses: Uses) -> list[NeuronLayer]:
             target.nodes[:0] = layer.nodes
             owner.update((node, target) for node in layer.nodes)
         else:
-            kept.append(layer)
+            remaining.append(layer)
     order = {layer: number for number, layer in enumerate(layers)}
-    return sorted(kept, key=lambda layer: order[layer])
+    return sorted(remaining, key=lambda layer: order[layer])
 
 
 def _count_depths(layers: list[NeuronLayer]) -> None:
-    """Layers from an input on, along the longest way."""
+    """Layers from an input on, along the longest path."""
     depths: dict[Value, int] = {}
     for layer in layers:
         before = [depths[v] for v in layer.read() if v in depths]

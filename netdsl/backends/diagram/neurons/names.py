@@ -35,16 +35,16 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     match = NEURON.fullmatch(text)
     if match is None:
         raise DrawError(f"`{text}` is no neuron; write a layer and a place, such as conv2[0,4,4]")
-    known = _known(graph)
+    values = _values_by_name(graph)
     name = match[1]
-    if name not in known:  # `down[3]` is written so, and called `down3`
+    if name not in values:  # `down[3]` is written so, and called `down3`
         name = BRACKETS.sub(r"\1", name)
-    if name not in known:
-        near = get_close_matches(name, known, 3) or list(known)[:4]
+    if name not in values:
+        near = get_close_matches(name, values, 3) or list(values)[:4]
         raise DrawError(
             f"there is no layer `{match[1]}`; there are, for example: {', '.join(near)}"
         )
-    value = known[name]
+    value = values[name]
     shape = shape_of(value)
     index = tuple(int(part) for part in match[2].split(",") if part.strip())
     if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
@@ -54,14 +54,14 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     return Neuron(value, index, name)
 
 
-def _known(graph: Graph) -> dict[str, Value]:
+def _values_by_name(graph: Graph) -> dict[str, Value]:
     """Values by name; those of each call of a shared layer have names of their own."""
-    found = Dims(graph).values_by_name()
+    values = Dims(graph).values_by_name()
     paths = call_paths(graph)
     for item in (*graph.root.scopes(), *graph.nodes()):
         if len(item.outputs) == 1 and paths[item] != item.path:
-            found.setdefault(paths[item], item.outputs[0])
-    return found
+            values.setdefault(paths[item], item.outputs[0])
+    return values
 
 
 def check_sizes(graph: Graph) -> None:

@@ -123,12 +123,12 @@ def default_neuron(graph: Graph) -> Neuron:
 
 
 class _Sheet:
-    def __init__(self, graph: Graph, found: Study, options: Options, room: Room) -> None:
-        self.graph, self.study, self.options, self.room = graph, found, options, room
-        self.columns = found.columns
-        self.chosen = set(found.chosen)
+    def __init__(self, graph: Graph, studied: Study, options: Options, room: Room) -> None:
+        self.graph, self.study, self.options, self.room = graph, studied, options, room
+        self.columns = studied.columns
+        self.chosen = set(studied.chosen)
         self.heads = [head_of(column, room) for column in self.columns]
-        self.feet = [foot_of(found, number, room) for number in range(len(self.columns))]
+        self.feet = [foot_of(studied, number, room) for number in range(len(self.columns))]
         channels = ChannelAxes(graph)
         self.insets = [
             inset_of(c, self._chosen(n), channels.is_last(c.layer.value))
@@ -142,7 +142,7 @@ class _Sheet:
             for column, height in zip(self.columns, heights, strict=True)
         ]
         self.ports = [_port(column) for column in self.columns]
-        self.links = list(found.links())
+        self.links = list(studied.links())
         self.over = [link for link in self.links if link.end > link.start + 1]
 
     def _chosen(self, number: int) -> list[Index]:

@@ -70,7 +70,7 @@ def head_of(column: Column, room: Room) -> list[str]:
 
 
 def foot_of(study: Study, number: int, room: Room) -> list[str]:
-    """How many neurons are drawn, what each reads, what is learned."""
+    """How many neurons are drawn, what each reads, how many parameters."""
     column = study.columns[number]
     first = f"{len(column.drawn):,} of {column.total:,} drawn"
     lines = list(_facts(study, number))

@@ -11,7 +11,7 @@ from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Value
 
 MOST_POSITIONS = 8_000
-"""Indices that are told, of all units together."""
+"""Most indices that are listed, of all units together."""
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("depth", "row", "column")}
 """The names of the axes of a map without its channels."""
 
@@ -34,7 +34,7 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
     """
     sights = [patches(graph, item) for item in graph.inputs if len(item.shape) - 1 in AXES]
     order = ChannelAxes(graph)
-    found: dict[str, Told] = {}
+    fields: dict[str, Told] = {}
     room = MOST_POSITIONS
     for unit in units:
         value = unit.outputs[0]
@@ -44,11 +44,11 @@ def page_fields(graph: Graph, units: Iterable[Unit]) -> dict[str, Told]:
         if not any(seen) or told > room:
             continue
         room -= told
-        found[unit.path] = {
+        fields[unit.path] = {
             "axes": [_axis(value, axis, order) for axis in axes],
             "inputs": [None if sight is None else _told(sight, axes) for sight in seen],
         }
-    return found
+    return fields
 
 
 def _axis(value: Value, axis: int, order: ChannelAxes) -> Told:

@@ -73,7 +73,7 @@ class Column:
 
     @property
     def crown(self) -> Point:
-        """Where ways over the row start and end: the middle of the top, beside a lens."""
+        """Where routes over the row start and end: the middle of the top, beside a lens."""
         x, y = self.form.crown
         return (self.form.x + 2.0, self.form.top) if self.has_lens else (x, y)
 
@@ -110,7 +110,7 @@ class Study:
     numbers: Numbers
     channels: ChannelAxes
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By family what usually follows in place, which is not said of each."""
+    """By family what usually follows in place, which is not shown for each."""
     looks: Looks = USUAL
     names: Mapping[Step, Name] = field(default_factory=dict)
     """What steps are called; one without an entry by its path."""
@@ -198,11 +198,11 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
 def with_one_lens(columns: Sequence[Column]) -> list[Column]:
     """Of maps of one size that stand in a row, only the first has a lens."""
     seen: set[tuple[int, ...]] = set()
-    found: list[Column] = []
+    adjusted: list[Column] = []
     for column in columns:
-        found.append(replace(column, lens_wanted=column.form.axes.spatial not in seen))
+        adjusted.append(replace(column, lens_wanted=column.form.axes.spatial not in seen))
         seen.add(column.form.axes.spatial)
-    return found
+    return adjusted
 
 
 def label_rows(columns: Sequence[Column]) -> list[float]:

@@ -37,11 +37,11 @@ def round_length(scale: Scale, most: float) -> int:
 
 
 def _bars(columns: Sequence[Column], scales: Scales) -> list[tuple[list[Item], float]]:
-    found: list[tuple[list[Item], float]] = []
+    bars: list[tuple[list[Item], float]] = []
     maps = [c for c in columns if c.form.axes.is_map]
     if maps:
         number = round_length(scales.pixels, 32)
-        found.append(_upright(scales.pixels, number, f"{number:,} {_pixel(maps, number)}"))
+        bars.append(_upright(scales.pixels, number, f"{number:,} {_pixel(maps, number)}"))
         number = round_length(scales.channels, 60)
         length = scales.channels.length(number)
         text = f"{number:,} channel{'s' * (number != 1)}" + _root(scales.channels)
@@ -49,13 +49,13 @@ def _bars(columns: Sequence[Column], scales: Scales) -> list[tuple[list[Item], f
             line([(0, 0), (length, 0)], "ink", 1.2),
             *(line([(a, -3), (a, 3)], "ink", 1.2) for a in (0, length)),
         ]
-        found.append(_with_text(bar, length, text))
+        bars.append(_with_text(bar, length, text))
     if len(maps) < len(columns):
         number = round_length(scales.values, 32)
-        found.append(
+        bars.append(
             _upright(scales.values, number, f"{number:,} values of a vector" + _root(scales.values))
         )
-    return found
+    return bars
 
 
 def _pixel(maps: Sequence[Column], number: int) -> str:
@@ -83,7 +83,7 @@ def _with_text(items: Sequence[Item], width: float, text: str) -> tuple[list[Ite
 
 
 def _marks(columns: Sequence[Column], windows: set[bool]) -> list[tuple[list[Item], float]]:
-    found: list[tuple[list[Item], float]] = []
+    marks: list[tuple[list[Item], float]] = []
     if True in windows:
         square = ((0, -4), (8, -4), (8, 4), (0, 4))
         items: list[Item] = [
@@ -93,12 +93,12 @@ def _marks(columns: Sequence[Column], windows: set[bool]) -> list[tuple[list[Ite
         ]  # fmt: skip
         text = "window to scale, one neuron that sees it"
         text += "; smaller windows are left out" if False in windows else ""
-        found.append(_with_text(items, 22, text))
+        marks.append(_with_text(items, 22, text))
     elif windows:
-        found.append(_with_text([], -6, "windows of kernels are too small to be drawn to scale"))
+        marks.append(_with_text([], -6, "windows of kernels are too small to be drawn to scale"))
     if any(c.step.node is None and adds(c.step) for c in columns):
-        found.append(_with_text(plus(5, 0), 10, "sum over a skip"))
-    return found
+        marks.append(_with_text(plus(5, 0), 10, "sum over a skip"))
+    return marks
 
 
 def _families(columns: Sequence[Column], tails: Tails) -> list[tuple[list[Item], float]]:

@@ -1,4 +1,4 @@
-"""What is said of a picture of volumes as a whole."""
+"""The description of a picture of volumes as a whole."""
 
 from __future__ import annotations
 

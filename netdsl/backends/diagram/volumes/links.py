@@ -41,16 +41,16 @@ def window_of(step: Step, numbers: Numbers) -> Window | None:
     before, after = numbers.shape(node.inputs[0])[1:], numbers.shape(node.outputs[0])[1:]
     if windows is None or op.zoom > 0 or len(before) != len(after) or not after:
         return None
-    found: list[tuple[int, int, int]] = []
-    for window, size, made in zip(windows[-2:], before[-2:], after[-2:], strict=True):
-        place = made // 2
+    spans: list[tuple[int, int, int]] = []
+    for window, size, new_size in zip(windows[-2:], before[-2:], after[-2:], strict=True):
+        place = new_size // 2
         if window is None:
             return None
         start = int(window.start + place * window.stride)
-        found.append((max(start, 0), min(start + int(window.size), size), place))
-    if len(found) == 1:
-        found.append((0, 0, 0))
-    (r0, r1, row), (c0, c1, column) = found
+        spans.append((max(start, 0), min(start + int(window.size), size), place))
+    if len(spans) == 1:
+        spans.append((0, 0, 0))
+    (r0, r1, row), (c0, c1, column) = spans
     deep = len(after) > 1
     return (r0, r1), (c0, c1), (row + 0.5, column + 0.5 if deep else 0.0)
 
@@ -82,13 +82,13 @@ def is_seen(form: Form, window: Window) -> bool:
 def windows_seen(columns: Sequence[Column], numbers: Numbers) -> set[bool]:
     """Of the windows over maps, whether there are some to be drawn, and some too small for it."""
     forms = {column.step: column.form for column in columns}
-    found: set[bool] = set()
+    seen: set[bool] = set()
     for column in columns:
         window = window_of(column.step, numbers)
         source = forms.get(column.step.sources[0]) if column.step.sources else None
         if window is not None and source is not None and source.axes.is_map:
-            found.add(is_seen(source, window))
-    return found
+            seen.add(is_seen(source, window))
+    return seen
 
 
 def _out(form: Form) -> Point:
@@ -186,7 +186,7 @@ def _flattened(source: Form, target: Column) -> list[Item]:
 
 
 def routed(points: Sequence[Point], colour: str = "wire", stroke: float = 1.1) -> list[Item]:
-    """A way with right angles, ending in an arrow."""
+    """A route with right angles, ending in an arrow."""
     *_, behind, tip = points
     near = (tip[0] - (3 if tip[0] > behind[0] else 0), tip[1])
     if tip[0] == behind[0]:
@@ -195,10 +195,10 @@ def routed(points: Sequence[Point], colour: str = "wire", stroke: float = 1.1) -
 
 
 def entry(form: Form) -> Point:
-    """Where a way from the left arrives."""
+    """Where a route from the left arrives."""
     return _into(form)
 
 
 def leaving(form: Form) -> Point:
-    """Where a way to the right starts."""
+    """Where a route to the right starts."""
     return _out(form)

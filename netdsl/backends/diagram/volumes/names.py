@@ -30,12 +30,12 @@ def names_of(steps: Sequence[Step], size: float, width: float) -> dict[Step, Nam
     less = {key for key, path in paths.items() if path != short[key] and taken[short[key]] == 1}
     if all(text_width(paths[key], size, True) <= rooms[key] for key in less):
         less = set()
-    found: dict[Step, Name] = {}
+    names: dict[Step, Name] = {}
     for step in steps:
         key = step
         *first, last = _broken(short[key] if key in less else paths[key], size, rooms[key])
-        found[key] = (*first, last + _suffix(step))
-    return found
+        names[key] = (*first, last + _suffix(step))
+    return names
 
 
 def example_of(steps: Sequence[Step], names: dict[Step, Name]) -> tuple[str, str] | None:

@@ -97,7 +97,7 @@ def _drawn(
 def _us(
     graph: Graph, study: Study, shape: Shape, options: Options, is_narrow: bool
 ) -> list[Picture]:
-    """A U at several scales; if narrow, with the levels of a way one above the other."""
+    """A U at several scales; if narrow, with the levels of a side one above the other."""
     axes = [study.axes(step) for step in study.steps]
     kind, indents = (NarrowU, BETWEEN) if is_narrow else (ULayout, INDENTS)
     layouts = [

@@ -17,12 +17,12 @@ def lens_lines(column: Column, row: Row, panel: Bounds) -> list[Item]:
     right = max(form.x + form.width, middle + column.label_width / 2 + ASIDE)
     start, end = (form.x, form.bottom), (form.x + form.width, form.bottom - form.depth[1])
     top, bottom = row.label_top - 2, row.bottom
-    ways = [
+    rays = [
         [start, (left, top), (left, bottom), (panel[0], panel[1])],
         [end, (right, top), (right, bottom), (panel[2], panel[1])],
     ]
-    beam = tuple(ways[0][2:]) + tuple(reversed(ways[1][2:]))
+    beam = tuple(rays[0][2:]) + tuple(reversed(rays[1][2:]))
     return [
         Polygon(beam, "panel.fill", "", 0),
-        *(line(way, "wire", 0.9, "dashed") for way in ways),
+        *(line(ray, "wire", 0.9, "dashed") for ray in rays),
     ]

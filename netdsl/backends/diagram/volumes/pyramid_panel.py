@@ -16,7 +16,7 @@ LEAP = 48.0
 TEXT, TITLE, LINE = 8.0, 12.0, 9.5
 LINE_STEP = 13.0
 BESIDE = 110.0
-"""What a panel leaves of the width: for scales and ways, and for its insets."""
+"""What a panel leaves of the width: for scales and routes, and for its insets."""
 CAPTION_STEP = 11.5
 MOST_LINES = 66
 
@@ -74,14 +74,14 @@ def _explained(pyramid: Pyramid, channels: int, looks: Looks) -> list[str]:
 
 def _uneven(pyramid: Pyramid) -> str:
     """`13 is not a multiple of 2 or 4`."""
-    found: dict[int, list[int]] = {}
+    counts_by_size: dict[int, list[int]] = {}
     for level in pyramid.levels:
         for size, edges in zip(pyramid.sizes, level.axes, strict=True):
             if size % len(edges):
-                found.setdefault(size, []).append(len(edges))
+                counts_by_size.setdefault(size, []).append(len(edges))
     return ", ".join(
         f"{size} is not a multiple of {' or '.join(map(str, sorted(set(counts))))}"
-        for size, counts in found.items()
+        for size, counts in counts_by_size.items()
     )
 
 

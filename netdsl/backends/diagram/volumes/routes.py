@@ -1,4 +1,4 @@
-"""Ways between volumes that do not stand side by side, on lanes of their own."""
+"""Routes between volumes that do not stand side by side, on lanes of their own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ENTER, ASIDE, APART, BESIDE = 5.0, 3.5, 6.0, 10.0
 
 @dataclass(slots=True)
 class Route:
-    """All ways from one volume: they share lanes as far as they go together.
+    """All links from one volume: they share lanes as far as they go together.
 
-    `wraps` is the way from the end of a row to the beginning of the next.
+    `wraps` is the link from the end of a row to the beginning of the next.
     """
 
     source: Place
@@ -30,20 +30,20 @@ class Route:
     is_skip: bool = True
 
     def spans(self) -> dict[int, Span]:
-        """By row, the columns that the way above it passes; -1 is the left margin."""
+        """By row, the columns that the route above it passes; -1 is the left margin."""
         if self.wraps:
             return {self.targets[0][0]: (-1, 10**6)}
         rows = {row for row, _ in self.targets} | {self.source[0]}
-        found: dict[int, Span] = {}
+        spans: dict[int, Span] = {}
         for row in rows:
             columns = [column for r, column in self.targets if r == row]
             columns += [self.source[1]] if row == self.source[0] else []
-            found[row] = min(columns) if len(rows) == 1 else -1, max(columns)
-        return found
+            spans[row] = min(columns) if len(rows) == 1 else -1, max(columns)
+        return spans
 
 
 class Routes:
-    """All ways of a picture that are no links between neighbours."""
+    """All routes of a picture that are no links between neighbours."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
@@ -64,15 +64,15 @@ class Routes:
 
     @property
     def inner(self) -> list[int]:
-        """How many ways run below the heading of each row that has one."""
-        found = [0] * len(self.rows)
+        """How many routes run below the heading of each row that has one."""
+        counts = [0] * len(self.rows)
         for (number, row), lane in self.above.items():
             if self.rows[row].lead is not None and not self.routes[number].wraps:
-                found[row] = max(found[row], lane + 1)
-        return found
+                counts[row] = max(counts[row], lane + 1)
+        return counts
 
     def _routes(self) -> list[Route]:
-        found: dict[tuple[Place, bool], Route] = {}
+        routes: dict[tuple[Place, bool], Route] = {}
         for r, row in enumerate(self.rows):
             for c, column in enumerate(row.columns):
                 for number, source in enumerate(column.step.sources):
@@ -85,13 +85,13 @@ class Routes:
                         continue
                     ends = place[1] == len(self.rows[place[0]].columns) - 1
                     wraps = c == 0 and place[0] == r - 1 and ends
-                    route = found.setdefault((place, wraps), Route(place, wraps=wraps))
+                    route = routes.setdefault((place, wraps), Route(place, wraps=wraps))
                     route.targets.append((r, c))
                     route.is_skip = route.is_skip and number > 0
-        return list(found.values())
+        return list(routes.values())
 
     def _lanes_above(self) -> dict[tuple[int, int], int]:
-        """A lane by route and row; 0 is next to the row, and short ways go there."""
+        """A lane by route and row; 0 is next to the row, and short routes go there."""
         lanes: dict[tuple[int, int], int] = {}
         for row in range(len(self.rows)):
             spans = [(n, route.spans().get(row)) for n, route in enumerate(self.routes)]
@@ -102,7 +102,7 @@ class Routes:
         return lanes
 
     def _lanes_beside(self) -> dict[int, int]:
-        """A lane of the left margin for each way that goes to other rows."""
+        """A lane of the left margin for each route that goes to other rows."""
         spans: list[tuple[int, Span]] = []
         for number, route in enumerate(self.routes):
             rows = list(route.spans())
@@ -113,12 +113,12 @@ class Routes:
 
     @property
     def left(self) -> float:
-        """Room for the ways on the left of the rows."""
+        """Room for the routes on the left of the rows."""
         return APART + LANE * max(self.beside.values()) if self.beside else 0.0
 
     @property
     def right(self) -> float:
-        """How far rows and ways reach to the right, once the rows are placed."""
+        """How far rows and routes reach to the right, once the rows are placed."""
         edges = [row.right for row in self.rows]
         edges += [self.rows[r.source[0]].right + BESIDE for r in self.routes if r.wraps]
         return max(edges)
@@ -135,8 +135,8 @@ class Routes:
             for place in route.targets:
                 order = arrivals.get(place, 0)
                 arrivals[place] = order + 1
-                ways = self._over(number, route, place, self._arrive(place, order))
-                yield from routed(ways, colour, 1.2)
+                points = self._over(number, route, place, self._arrive(place, order))
+                yield from routed(points, colour, 1.2)
             yield Ellipse(start[0], start[1], 1.8, 1.8, colour)
 
     def _over(self, number: int, route: Route, place: Place, tip: Point) -> list[Point]:
@@ -154,7 +154,7 @@ class Routes:
         return [*points, (tip[0], y_in), tip]
 
     def _leave(self, place: Place) -> Point:
-        """Where a way starts: on the top, beside the place where others arrive."""
+        """Where a route starts: on the top, beside the place where others arrive."""
         x, y = self._column(place).crown
         taken = any(place in route.targets and not route.wraps for route in self.routes)
         return (x + ASIDE if taken else x), y
@@ -174,7 +174,7 @@ class Routes:
         return [start, (edge, start[1]), (edge, y), (before, y), (before, middle), (x, middle)]
 
     def _lane(self, number: int, row: int) -> float:
-        """The height of a way above a row."""
+        """The height of a route above a row."""
         lane = LANES_ABOVE + LANE * self.above[number, row]
         if self.rows[row].lead is not None and not self.routes[number].wraps:
             return self.rows[row].top - lane

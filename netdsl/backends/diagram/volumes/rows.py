@@ -1,4 +1,4 @@
-"""Volumes in rows: where rows break, where columns stand, and the ways between them."""
+"""Volumes in rows: where rows break, where columns stand, and the routes between them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def head(self) -> float:
-        """Room for a heading, and for ways between it and what is below."""
+        """Room for a heading, and for routes between it and what is below."""
         return self.lead.head + self.inner if self.lead else 0.0
 
     @property
@@ -94,12 +94,12 @@ class Row:
 
     @property
     def has_scale(self) -> bool:
-        """Whether the scale of its pixels has to be said."""
+        """Whether the scale of its pixels has to be shown."""
         return self.zoom != 1 and any(c.form.axes.is_map for c in self.columns)
 
 
 def zone_of(rows: Sequence[Row]) -> float:
-    """Room on the left of the volumes: for ways that come in, and for scales."""
+    """Room on the left of the volumes: for routes that come in, and for scales."""
     return SCALE_ZONE if any(row.has_scale for row in rows) else NO_SCALE_ZONE
 
 
@@ -192,16 +192,16 @@ class _Breaker:
                     here[end], came[number][end] = before[start] + cost, start
         if best[count][total] == inf:
             return None
-        found: list[int] = []
+        starts: list[int] = []
         end = total
         for number in range(count, 1, -1):
             end = came[number][end]
-            found.append(end)
-        return found[::-1]
+            starts.append(end)
+        return starts[::-1]
 
     def _possible(self, aim: float) -> list[tuple[int, int, float]]:
         """Stretches that may be a row, with what each costs."""
-        found: list[tuple[int, int, float]] = []
+        stretches: list[tuple[int, int, float]] = []
         for start in range(self.count):
             width = self.widths[start] + self.leads[start]
             for end in range(start + 1, self.count + 1):
@@ -211,8 +211,8 @@ class _Breaker:
                     width += self.gaps[end - 1] + self.widths[end - 1]
                     if width > min(MOST_OF_AIM * aim, self.most):
                         break
-                found.append((start, end, ((width - aim) / aim) ** 2 + self.faults[start]))
-        return found
+                stretches.append((start, end, ((width - aim) / aim) ** 2 + self.faults[start]))
+        return stretches
 
 
 def _fault(columns: Sequence[Column], start: int) -> float:
@@ -230,7 +230,7 @@ def place_rows(
 ) -> None:
     """Gives each row its height and each column its place.
 
-    `lanes` are the ways above each row, `inner` those of them that run below its heading.
+    `lanes` are the routes above each row, `inner` those of them that run below its heading.
     """
     y, zone = 0.0, zone_of(rows)
     for row, count, below in zip(rows, lanes, inner, strict=True):

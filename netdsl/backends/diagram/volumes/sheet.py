@@ -1,4 +1,4 @@
-"""Volumes in rows as a picture: panels of pyramids, scales, ways."""
+"""Volumes in rows as a picture: panels of pyramids, scales, routes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Sheet:
         return framed(title, lines, items, legend=marks, notes=notes)
 
     def _placed(self) -> tuple[list[Row], Routes]:
-        """Rows that leave room for the ways beside them."""
+        """Rows that leave room for the routes beside them."""
         forced, leads = self._panels()
         looks = self.study.looks
         room = None if looks.most is None else looks.inside
@@ -78,7 +78,7 @@ class Sheet:
                 break
             room = min(room, looks.inside - routes.left) - over
             tried = self._tried(forced, leads, room)
-            if not tried[0]:  # the ways leave no room: the picture is wider than asked
+            if not tried[0]:  # the routes leave no room: the picture is wider than asked
                 break
             rows, routes = tried
         return rows, routes
@@ -95,15 +95,15 @@ class Sheet:
         leads: dict[int, Lead] = {}
         for index, column in enumerate(self.columns):
             step = column.step
-            found = pyramid_of(step.node, self.study.numbers) if step.node else None
-            if found is None or step.node is None or not step.sources:
+            pyramid = pyramid_of(step.node, self.study.numbers) if step.node else None
+            if pyramid is None or step.node is None or not step.sources:
                 continue
             channels = self.study.numbers.shape(step.node.inputs[0])[0]
-            panel = _Panel(step, found, step.sources[0].name, channels)
+            panel = _Panel(step, pyramid, step.sources[0].name, channels)
             self.panels[index] = panel
-            lead = panel_lead(found, channels, column.form.tall, self.study.looks)
+            lead = panel_lead(pyramid, channels, column.form.tall, self.study.looks)
             head = panel_head(
-                found, panel.source, channels, self._factor(panel), 0, 0, self.study.looks
+                pyramid, panel.source, channels, self._factor(panel), 0, 0, self.study.looks
             )
             leads[index] = replace(lead, whole=bounds_of(head)[2] + 12)
         return set(leads), leads

@@ -51,14 +51,14 @@ def numbers_for(graph: Graph) -> Numbers:
         return Numbers({})
     sizes = sizes_of(graph)
     wanted = {name: _usual(graph, name) for name in graph.symbols}
-    found = wanted if sizes.accepts(**wanted) else _nearest(sizes, wanted)
-    if found is None:
-        given = " ".join(f"{name}=..." for name in graph.symbols)
+    point = wanted if sizes.accepts(**wanted) else _nearest(sizes, wanted)
+    if point is None:
+        example = " ".join(f"{name}=..." for name in graph.symbols)
         raise DrawError(
             "volumes are drawn to scale, and no example size was found that this network takes; "
-            f"give one: --size {given}"
+            f"give one: --size {example}"
         )
-    return Numbers(found, str(sizes))
+    return Numbers(point, str(sizes))
 
 
 def _usual(graph: Graph, name: str) -> int:

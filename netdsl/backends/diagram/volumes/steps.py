@@ -71,7 +71,7 @@ class Step:
 
 
 def flowing(node: Node) -> tuple[Value, ...]:
-    """What a node computes on: no learned weights, no values of which it takes the size alone."""
+    """What a node computes on: no weights, no values of which it takes the size alone."""
     return tuple(value for _, value in node.data_inputs() if value.type.batched)
 
 
@@ -95,11 +95,11 @@ def steps_of(
     shut = _Shutting(graph, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
     steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses), uses)
-    made = {step.output: step for step in inputs}
+    maker = {step.output: step for step in inputs}
     for step in steps:
-        made.update((value, step) for node in step.nodes for value in node.outputs)
+        maker.update((value, step) for node in step.nodes for value in node.outputs)
     for step in steps:
-        step.sources = list(dict.fromkeys(made[v] for v in step.reads if v in made))
+        step.sources = list(dict.fromkeys(maker[v] for v in step.reads if v in maker))
     read = {source for step in steps for source in step.sources}
     every = [step for step in inputs if step in read] + steps
     _name(every, call_paths(graph))
@@ -142,7 +142,7 @@ class _Shutting:
         return [node for node in scope.nodes() if node in self.running]
 
     def _results(self, nodes: Sequence[Node]) -> list[Value]:
-        """The values of these nodes that others read; no learned weights."""
+        """The values of these nodes that others read; no weights."""
         inside = set(nodes)
         values = (value for node in nodes for value in node.outputs if value.type.batched)
         return [value for value in values if self.uses.leaves(value, inside)]
@@ -164,14 +164,14 @@ class _Shutting:
         members = [self._flow(m) for m in _members(scope)]
         members = [(reads, makes) for reads, makes in members if makes]
         outside: set[Value] = set()
-        made: set[Value] = set()
+        previous: set[Value] = set()
         every = {value for _, makes in members for value in makes}
         for number, (reads, _) in enumerate(members):
             inner, outer = reads & every, reads - every
-            if outside & outer or (number and (not inner or not inner <= made)):
+            if outside & outer or (number and (not inner or not inner <= previous)):
                 return True
             outside |= outer
-            made = members[number][1]
+            previous = members[number][1]
         return False
 
     def _is_row(self, scope: Scope) -> bool:
@@ -201,8 +201,8 @@ class _Shutting:
 
     def _block(self, scope: Scope) -> Step:
         nodes = self._running(scope)
-        made = {value for node in nodes for value in node.outputs}
-        reads = dict.fromkeys(v for node in nodes for v in flowing(node) if v not in made)
+        inner = {value for node in nodes for value in node.outputs}
+        reads = dict.fromkeys(v for node in nodes for v in flowing(node) if v not in inner)
         (result,) = self._results(nodes)
         return Step(nodes, result, None, scope, tuple(reads))
 
@@ -221,12 +221,12 @@ def _members(scope: Scope) -> Iterator[Node | Scope]:
 def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
     """Layers that work in place go with the layer before them, or else with the one behind."""
     maker: dict[Value, Step] = {}
-    kept: list[Step] = []
+    remaining: list[Step] = []
     for step in pieces:
         node = step.node
         before = maker.get(step.reads[0]) if step.reads else None
         if node is not None and not step.reads:
-            pass  # a learned weight goes with what reads it
+            pass  # a weight goes with what reads it
         elif node is not None and before is not None and is_in_place(node):
             fits = before.node is not None and not is_in_place(before.node)
             if fits and uses.only_reader(before.output) is not None:
@@ -234,15 +234,15 @@ def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
                 before.output = node.output
                 maker[node.output] = before
                 continue
-        kept.append(step)
+        remaining.append(step)
         maker.update((value, step) for n in step.nodes for value in n.outputs)
-    return _waiting(kept, uses)
+    return _waiting(remaining, uses)
 
 
 def _waiting(steps: list[Step], uses: Uses) -> list[Step]:
     """What works in place and could not go with the layer before goes with the one behind."""
     reader = {value: step for step in steps for n in step.nodes for value in n.inputs}
-    kept: list[Step] = []
+    remaining: list[Step] = []
     waiting: dict[Step, list[Step]] = {}
     done: set[Step] = set()
     for step in steps:
@@ -258,20 +258,20 @@ def _waiting(steps: list[Step], uses: Uses) -> list[Step]:
         light = step.node is not None and (not step.reads or is_in_place(step.node))
         if light and target is not None and target is not step and _may_wait(step, uses):
             waiting.setdefault(target, []).append(step)
-        elif light and target is None and kept and step.reads and _ends(kept, step, uses):
+        elif light and target is None and remaining and step.reads and _ends(remaining, step, uses):
             continue
         else:
-            kept.append(step)
-    return kept
+            remaining.append(step)
+    return remaining
 
 
 def _may_wait(step: Step, uses: Uses) -> bool:
     return not step.reads or uses.only_reader(step.output) is not None
 
 
-def _ends(kept: list[Step], step: Step, uses: Uses) -> bool:
+def _ends(steps: list[Step], step: Step, uses: Uses) -> bool:
     """An activation at the end of the network goes with the block before it."""
-    before = next((s for s in kept if s.output is step.reads[0]), None)
+    before = next((s for s in steps if s.output is step.reads[0]), None)
     if before is None or uses.only_reader(before.output) is None:
         return False
     before.nodes += step.nodes
@@ -287,8 +287,8 @@ def _joined(steps: list[Step], uses: Uses) -> list[Step]:
         node = step.node
         if node is None or node.op.family != "merging" or len(step.reads) != 2:
             continue
-        made = [maker.get(value) for value in step.reads]
-        grown = [m for m in made if m is not None and _is_growing(m)]
+        makers = [maker.get(value) for value in step.reads]
+        grown = [m for m in makers if m is not None and _is_growing(m)]
         if len(grown) != 1 or uses.only_reader(grown[0].output) is None or grown[0] in gone:
             continue
         (small,) = grown
@@ -322,19 +322,19 @@ def _name(steps: Iterable[Step], paths: Mapping[Child, str]) -> None:
 def _own_scope(step: Step) -> Scope | None:
     inside = set(step.nodes)
     assert step.node is not None
-    found: Scope | None = None
+    own: Scope | None = None
     for scope in (step.join or step.node).scope.around():
         if scope.kind is Kind.NET or any(node not in inside for node in scope.nodes()):
             break
         if scope.label:
-            found = scope
-    return found
+            own = scope
+    return own
 
 
 def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
     """Equal steps in a row as one: blocks always, layers where there are many."""
     many = len(steps) > MANY_LAYERS
-    kept: list[Step] = []
+    shown: list[Step] = []
     read: dict[Step, int] = {}
     for step in steps:
         for source in step.sources:
@@ -342,7 +342,7 @@ def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
     stands: dict[Step, Step] = {}
     for step in steps:
         step.sources = [stands.get(source, source) for source in step.sources]
-        last = kept[-1] if kept else None
+        last = shown[-1] if shown else None
         tail = (last.copies or [last])[-1] if last is not None else None
         if (
             last is not None
@@ -357,8 +357,8 @@ def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
             last.copies.append(step)
             stands[step] = last
         else:
-            kept.append(step)
-    return kept
+            shown.append(step)
+    return shown
 
 
 def _mark(step: Step, numbers: Numbers) -> object:

@@ -27,7 +27,7 @@ SUM_BEFORE = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A way across: where it leaves the spine, the steps on it, where it comes in again."""
+    """A skip across: where it leaves the spine, the steps on it, where it joins it again."""
 
     start: Step
     between: list[Step]
@@ -36,7 +36,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The way down and up (`spine`), the ways across, and the level of each step."""
+    """The path down and up (`spine`), the skips across, and the level of each step."""
 
     spine: list[Step]
     skips: list[Skip]
@@ -56,19 +56,19 @@ def u_shape(study: Study) -> Shape | None:
             return None
         areas[step] = prod(axes.spatial)
     spine = _longest(study.steps)
-    way = _levels([areas[step] for step in spine])
-    low, high = way.index(max(way)), len(way) - 1 - way[::-1].index(max(way))
-    down, up = way[: low + 1], way[high:]
+    profile = _levels([areas[step] for step in spine])
+    low, high = profile.index(max(profile)), len(profile) - 1 - profile[::-1].index(max(profile))
+    down, up = profile[: low + 1], profile[high:]
     if down != sorted(down) or up != sorted(up, reverse=True) or len(set(up)) < FEWEST_LEVELS:
         return None
     place = {step: index for index, step in enumerate(spine)}
     skips = _skips(study.steps, spine, place)
     if skips is None or len(skips) < FEWEST_SKIPS:
         return None
-    levels = dict(zip(spine, way, strict=True))
+    levels = dict(zip(spine, profile, strict=True))
     for skip in skips:
         begin, end = place[skip.start], place[skip.end]
-        if way[begin] != way[end] or begin > low or end <= high:
+        if profile[begin] != profile[end] or begin > low or end <= high:
             return None
         before = areas[skip.start]
         for step in skip.between:
@@ -76,40 +76,40 @@ def u_shape(study: Study) -> Shape | None:
                 return None
             if areas[step] * MUCH <= before and step.family != "size":
                 return None
-        levels.update((step, way[begin]) for step in skip.between)
+        levels.update((step, profile[begin]) for step in skip.between)
     return Shape(spine, skips, levels)
 
 
 def _levels(areas: Sequence[int]) -> list[int]:
     """One more where the area shrinks by much, one less where it grows by much."""
-    found = [0]
+    levels = [0]
     for before, area in pairwise(areas):
         turn = (area * MUCH <= before) - (area >= before * MUCH)
-        found.append(found[-1] + turn)
-    return found
+        levels.append(levels[-1] + turn)
+    return levels
 
 
 def _longest(steps: Sequence[Step]) -> list[Step]:
-    """The longest way through, from the last step back."""
+    """The longest path through, traced from the last step back."""
     best: dict[Step, int] = {}
     came: dict[Step, Step | None] = {}
     for step in steps:
         before = max(step.sources, key=lambda s: best[s], default=None)
         best[step] = 1 + (best[before] if before is not None else 0)
         came[step] = before
-    found: list[Step] = []
+    spine: list[Step] = []
     step: Step | None = steps[-1]
     while step is not None:
-        found.append(step)
+        spine.append(step)
         step = came[step]
-    return found[::-1]
+    return spine[::-1]
 
 
 def _skips(
     steps: Sequence[Step], spine: Sequence[Step], place: dict[Step, int]
 ) -> list[Skip] | None:
-    """The ways beside the spine; None where one is no chain from the spine to the spine."""
-    found: list[Skip] = []
+    """The skips beside the spine; None where one is no chain from the spine to the spine."""
+    skips: list[Skip] = []
     used: set[Step] = set()
     for step in spine:
         for source in step.sources:
@@ -122,8 +122,8 @@ def _skips(
                 between.insert(0, source)
                 used.add(source)
                 (source,) = source.sources
-            found.append(Skip(source, between, step))
-    return found if len(used) + len(spine) == len(steps) else None
+            skips.append(Skip(source, between, step))
+    return skips if len(used) + len(spine) == len(steps) else None
 
 
 class ULayout:
@@ -131,7 +131,7 @@ class ULayout:
 
     def __init__(self, study: Study, shape: Shape, scales: Scales, indent: float) -> None:
         self.study, self.shape, self.scales, self.indent = study, shape, scales, indent
-        self.made = {s: study.column(s, scales, True) for s in study.steps}
+        self.column_of = {s: study.column(s, scales, True) for s in study.steps}
         self.lowest = min(shape.levels.values())
         self.count = max(shape.levels.values()) - self.lowest + 1
         self.places: list[list[float]] = []
@@ -141,7 +141,7 @@ class ULayout:
 
     @property
     def columns(self) -> list[Column]:
-        return [self.made[step] for step in self.study.steps]
+        return [self.column_of[step] for step in self.study.steps]
 
     def level(self, step: Step) -> int:
         """Levels are counted from the top."""
@@ -152,7 +152,7 @@ class ULayout:
         y = 0.0
         for number in range(self.count):
             inside = [step for step in self.study.steps if self.level(step) == number]
-            columns = with_one_lens([self.made[step] for step in inside])
+            columns = with_one_lens([self.column_of[step] for step in inside])
             above = max(column.above for column in columns)
             if any(c.step.node is None and adds(c.step) for c in columns):
                 above = max(above, BOW + 1)
@@ -160,7 +160,7 @@ class ULayout:
             self.tops.append(y)
             places = label_rows(columns)
             for step, column in zip(inside, columns, strict=True):
-                self.made[step] = column.placed(lefts[step], y + above)
+                self.column_of[step] = column.placed(lefts[step], y + above)
             self.label_tops.append(y + tall + LABEL_GAP)
             self.places.append(places)
             y += tall + LABEL_GAP + places[-1] + LEVEL_GAP
@@ -173,7 +173,7 @@ class ULayout:
         before: Step | None = None
         for step in self.shape.spine:
             if before is not None:
-                column = self.made[before]
+                column = self.column_of[before]
                 turn = self.level(step) - self.level(before)
                 if turn > 0:
                     indent += self.indent
@@ -185,49 +185,49 @@ class ULayout:
                     x = lefts[before] + max(column.width + GAP, column.form.width + NEXT)
             if step in rooms:
                 start, room = rooms[step]
-                x = max(x, lefts[start] + self.made[start].width + room)
+                x = max(x, lefts[start] + self.column_of[start].width + room)
             lefts[step] = x
             before = step
         self._between(lefts)
         return lefts
 
     def crossings(self) -> int:
-        """How many labels of steps on the way across lie in the way of rays from below."""
+        """How many labels of steps on the skips lie in the way of rays from below."""
         place = {step: index for index, step in enumerate(self.shape.spine)}
-        found = 0
+        count = 0
         for skip in self.shape.skips:
-            below = self.made[self.shape.spine[place[skip.end] - 1]].form
-            edges = [self.made[s].form.x + self.made[s].width for s in skip.between]
-            found += sum(edge > below.x + below.width for edge in edges)
-        return found
+            below = self.column_of[self.shape.spine[place[skip.end] - 1]].form
+            edges = [self.column_of[s].form.x + self.column_of[s].width for s in skip.between]
+            count += sum(edge > below.x + below.width for edge in edges)
+        return count
 
     def _right_of(self, step: Step, lefts: dict[Step, float]) -> float:
-        """How far the way down reaches on a level."""
+        """How far the path down reaches on a level."""
         level = self.level(step)
         return max(
             (
-                lefts[i] + self.made[i].width
+                lefts[i] + self.column_of[i].width
                 for i in lefts
-                if self.level(self.made[i].step) == level
+                if self.level(self.column_of[i].step) == level
             ),
             default=0.0,
         )
 
     def _room(self, skip: Skip) -> tuple[Step, float]:
-        return skip.start, NEXT + sum(self.made[s].width + NEXT for s in skip.between)
+        return skip.start, NEXT + sum(self.column_of[s].width + NEXT for s in skip.between)
 
     def _between(self, lefts: dict[Step, float]) -> None:
         for skip in self.shape.skips:
-            left = lefts[skip.start] + self.made[skip.start].width
-            wide = sum(self.made[step].width for step in skip.between)
+            left = lefts[skip.start] + self.column_of[skip.start].width
+            wide = sum(self.column_of[step].width for step in skip.between)
             gap = (lefts[skip.end] - left - wide) / (len(skip.between) + 1)
             for step in skip.between:
                 left += gap
                 lefts[step] = left
-                left += self.made[step].width
+                left += self.column_of[step].width
 
     def links(self, numbers: Numbers) -> Iterator[Item]:
-        spine = [self.made[step] for step in self.shape.spine]
+        spine = [self.column_of[step] for step in self.shape.spine]
         starts = {skip.start for skip in self.shape.skips}
         for before, column in pairwise(spine):
             step = self.level(column.step) - self.level(before.step)
@@ -240,19 +240,19 @@ class ULayout:
                 start, end = leaving(before.form), entry(column.form)
                 y = self.tops[self.level(column.step)] - LEVEL_GAP / 2 - 1
                 back = column.form.x - DOWN
-                way = [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end]
-                yield from routed(way)
+                points = [start, (x, start[1]), (x, y), (back, y), (back, end[1]), end]
+                yield from routed(points)
                 if before.step in starts:
                     yield Ellipse(x, start[1], 2, 2, "amber")
         yield from self._across(numbers)
 
     def _rising(self, before: Column, column: Column) -> Iterator[Item]:
-        """The way from the end of a level to the larger map above."""
+        """The rays from the end of a level to the larger map above."""
         yield from growth(before.form, column.form)
 
     def _across(self, numbers: Numbers) -> Iterator[Item]:
         for skip in self.shape.skips:
-            chain = [self.made[step] for step in (skip.start, *skip.between, skip.end)]
+            chain = [self.column_of[step] for step in (skip.start, *skip.between, skip.end)]
             for left, right in pairwise(chain):
                 tip = entry(right.form)
                 if right.step is skip.end:

@@ -1,4 +1,4 @@
-"""A U that is not wide: the way down in one stack, the way up in another, the turn between."""
+"""A U that is not wide: the path down in one stack, the path up in another, the turn between."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ APART, SPARE = 20.0, 90.0
 
 
 class NarrowU(ULayout):
-    """The levels of each way begin one above the other, so that a picture is not too wide.
+    """The levels of each side begin one above the other, so that a picture is not too wide.
 
     `indent` is here the space between the labels of neighbours.
     """
@@ -33,11 +33,11 @@ class NarrowU(ULayout):
             reach = self._right_of(step, lefts) + NEXT
             if step in rooms:
                 first, room = rooms[step]
-                reach = max(reach, lefts[first] + self.made[first].width + room)
+                reach = max(reach, lefts[first] + self.column_of[first].width + room)
             start = max(start, reach if self._opens(step, up) else 0.0)
         for step in up:
             lefts[step] = self._next(step, up, lefts, start)
-        wide = max(lefts[i] + self.made[i].width for i in lefts)
+        wide = max(lefts[i] + self.column_of[i].width for i in lefts)
         spare = min(max(self.study.looks.inside - 2 * DOWN - wide, 0.0), SPARE)
         wide += spare
         lefts.update((step, lefts[step] + spare) for step in up)
@@ -45,29 +45,29 @@ class NarrowU(ULayout):
         for step in turn:
             lefts[step] = self._next(step, turn, lefts, 0.0)
         if turn:
-            own = max(lefts[step] + self.made[step].width for step in turn)
+            own = max(lefts[step] + self.column_of[step].width for step in turn)
             offset = max((wide - own) / 2, 0.0)
         lefts.update((step, lefts[step] + offset) for step in turn)
         self._between(lefts)
         return lefts
 
     def _parts(self) -> tuple[list[Step], list[Step], list[Step]]:
-        """The spine's way down, its lowest level, its way up."""
+        """The spine's path down, its lowest level, its path up."""
         spine = self.shape.spine
         lowest = max(self.level(step) for step in spine)
         at = [n for n, step in enumerate(spine) if self.level(step) == lowest]
         return spine[: at[0]], spine[at[0] : at[-1] + 1], spine[at[-1] + 1 :]
 
-    def _opens(self, step: Step, way: list[Step]) -> bool:
+    def _opens(self, step: Step, side: list[Step]) -> bool:
         """Whether it is the first of its level."""
-        place = next(n for n, other in enumerate(way) if other is step)
-        return place == 0 or self.level(way[place - 1]) != self.level(step)
+        place = next(n for n, other in enumerate(side) if other is step)
+        return place == 0 or self.level(side[place - 1]) != self.level(step)
 
-    def _next(self, step: Step, way: list[Step], lefts: dict[Step, float], start: float) -> float:
-        if self._opens(step, way):
+    def _next(self, step: Step, side: list[Step], lefts: dict[Step, float], start: float) -> float:
+        if self._opens(step, side):
             return start
-        before = way[next(n for n, other in enumerate(way) if other is step) - 1]
-        column = self.made[before]
+        before = side[next(n for n, other in enumerate(side) if other is step) - 1]
+        column = self.column_of[before]
         return lefts[before] + max(column.width + self.indent, column.form.width + APART)
 
     def _rising(self, before: Column, column: Column) -> Iterator[Item]:
@@ -80,5 +80,5 @@ class NarrowU(ULayout):
         if joins_by_sum(column.step):
             x_sum, y_sum = entry(column.form)
             back, tip = x_sum - SUM_BEFORE, (x_sum - SUM_BEFORE, y_sum + SUM)
-        ways = [start, (x, start[1]), (x, y), (back, y), (back, tip[1]), tip]
-        yield from routed(ways if back != tip[0] else [*ways[:4], tip], "up.line", 1.2)
+        points = [start, (x, start[1]), (x, y), (back, y), (back, tip[1]), tip]
+        yield from routed(points if back != tip[0] else [*points[:4], tip], "up.line", 1.2)

@@ -1,4 +1,4 @@
-"""What is said of a volume: its name, its shape, how many neurons, the layer that makes it."""
+"""The labels of a volume: its name, its shape, how many neurons, the layer that makes it."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def ahead(step: Step) -> tuple[str, ...]:
 
 def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
     """By family the most frequent tail; only where layers have any."""
-    found: dict[str, tuple[str, ...]] = {}
+    tails: dict[str, tuple[str, ...]] = {}
     for name in ("convolution", "dense"):
         inside = [s for s in steps if s.family == name and _computes(s)]
         usual = most_usual(map(tail, inside))
         if usual is not None:
-            found[name] = usual
-    return found
+            tails[name] = usual
+    return tails
 
 
 def _computes(step: Step) -> bool:
@@ -99,21 +99,21 @@ def _word(node: Node) -> str:
 
 
 def layer_words(node: Node, numbers: Numbers) -> str:
-    """A layer's settings, as short as they can be said."""
+    """A layer's settings, as short as can be."""
     return op_of(node).says(*numbers.tensors(node))
 
 
 def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
     """The convolutions in a block, and how its results are put together."""
-    ways = _ways(step)
-    kernels = _kernels(ways[0] if ways else step.nodes)
+    branches = _branches(step)
+    kernels = _kernels(branches[0] if branches else step.nodes)
     parts = parts_of(step, numbers)
     short = 0 < len(kernels) <= FEW_KERNELS and not parts
     lines = [" · ".join(kernels) if short else _census(step.nodes)]
     if parts:
         lines.append(f"concat {sum_words(parts)}")
     elif adds(step):
-        skip = " · ".join(_kernels(ways[1])) if ways and short else ""
+        skip = " · ".join(_kernels(branches[1])) if branches and short else ""
         lines.append(f"+ {skip} skip" if skip else "+ skip")
     elif (merge := _last_merge(step)) is not None:
         lines.append(f"joined by {merge.name}")
@@ -122,38 +122,38 @@ def _inside(step: Step, numbers: Numbers) -> tuple[str, ...]:
 
 def _kernels(nodes: Sequence[Node]) -> list[str]:
     """`["1×1", "dw 3×3 /2"]`: dw for depthwise."""
-    found: list[str] = []
+    kernels: list[str] = []
     for node in nodes:
         windows = op_of(node).sliding()
         if windows is not None and node.op.family == "convolution":
             x = node.inputs[0].type
             kernel = kernel_words(windows.kernel, len(x.spatial)) + stride_words(windows.stride)
-            found.append("dw " * windows.is_depthwise(x.channels) + kernel)
-    return found
+            kernels.append("dw " * windows.is_depthwise(x.channels) + kernel)
+    return kernels
 
 
-def _ways(step: Step) -> tuple[list[Node], list[Node]] | None:
-    """The two ways through a block that ends in a sum: the long one, then the short one."""
+def _branches(step: Step) -> tuple[list[Node], list[Node]] | None:
+    """The two branches of a block that ends in a sum: the long one, then the short one."""
     merges = [n for n in step.nodes if n.op.family == "merging" and len(flowing(n)) > 1]
     if len(merges) != 1 or len(flowing(merges[0])) != 2 or not adds(step):
         return None
-    made = {value: node for node in step.nodes for value in node.outputs}
-    ways: list[list[Node]] = []
+    producers = {value: node for node in step.nodes for value in node.outputs}
+    branches: list[list[Node]] = []
     for value in flowing(merges[0]):
-        way: list[Node] = []
-        while (node := made.get(value)) is not None and flowing(node):
-            way.insert(0, node)
+        branch: list[Node] = []
+        while (node := producers.get(value)) is not None and flowing(node):
+            branch.insert(0, node)
             value = flowing(node)[0]
-        ways.append(way)
-    long, short = sorted(ways, key=lambda way: -len(_kernels(way)))
+        branches.append(branch)
+    long, short = sorted(branches, key=lambda branch: -len(_kernels(branch)))
     return long, short
 
 
 def _census(nodes: Sequence[Node]) -> str:
     """`7 conv · 1 pool`."""
     short = {"convolution": "conv", "pooling": "pool", "dense": "dense"}
-    found = Counter(short[n.op.family] for n in nodes if n.op.family in short)
-    return " · ".join(f"{count} {name}" for name, count in found.items())
+    counts = Counter(short[n.op.family] for n in nodes if n.op.family in short)
+    return " · ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def adds(step: Step) -> bool:
@@ -163,7 +163,7 @@ def adds(step: Step) -> bool:
 
 
 def _last_merge(step: Step) -> Op | None:
-    """The layer that joins the ways through a block last."""
+    """The layer that joins the branches of a block last."""
     merges = (n for n in reversed(step.nodes) if n.op.family == "merging" and len(flowing(n)) > 1)
     return next(map(op_of, merges), None)
 
@@ -179,25 +179,25 @@ def parts_of(step: Step, numbers: Numbers) -> list[int]:
     if step.node is not None and step.shown is not step.output:
         axis = op_of(step.node).cut_axis(step.shown.type.rank)
         return [numbers.shape(v)[0] for v in step.node.outputs] if axis == 0 else []
-    made = {value: node for node in step.nodes for value in node.outputs}
-    found = _parts(step.output, made, numbers)
-    return found if 1 < len(found) <= MOST_PARTS else []
+    producers = {value: node for node in step.nodes for value in node.outputs}
+    parts = _parts(step.output, producers, numbers)
+    return parts if 1 < len(parts) <= MOST_PARTS else []
 
 
 def _joined_axis(node: Node) -> int | None:
     return op_of(node).joined_axis(node.outputs[0].type.rank)
 
 
-def _parts(value: Value, made: dict[Value, Node], numbers: Numbers) -> list[int]:
-    node = made.get(value)
+def _parts(value: Value, producers: dict[Value, Node], numbers: Numbers) -> list[int]:
+    node = producers.get(value)
     while node is not None and _joined_axis(node) is None and len(flowing(node)) == 1:
         before = flowing(node)[0]
         if before.type.shape != value.type.shape or node.op.family in ("convolution", "dense"):
             break
-        value, node = before, made.get(before)
+        value, node = before, producers.get(before)
     if node is None or _joined_axis(node) != 0:
         return [*numbers.shape(value), 1][:1]
-    return [part for source in flowing(node) for part in _parts(source, made, numbers)]
+    return [part for source in flowing(node) for part in _parts(source, producers, numbers)]
 
 
 def tooltip(step: Step, shape: tuple[int, ...]) -> str:
