@@ -68,7 +68,7 @@ class Floor:
     def key(self) -> str:
         return f"floor({self.numerator}/{self.divisor})"
 
-    @property
+    @cached_property
     def written(self) -> str:
         numerator = str(self.numerator)
         inner = f"({numerator})" if " " in numerator else numerator

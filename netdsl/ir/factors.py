@@ -10,7 +10,8 @@ from netdsl.ir.terms import factored, shorter
 
 def factors_of(size: Dim) -> list[Size]:
     """Factors whose product is the size, as `terms.factored` has them."""
-    return [_dim(factor) for factor in factored(size.polynomial)]
+    factors = factored(size.polynomial)
+    return [_dim(factor) for factor in factors] if len(factors) > 1 else [size]
 
 
 def _product(parts: list[Size]) -> Size:
