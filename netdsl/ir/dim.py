@@ -41,7 +41,7 @@ class Symbol:
     def key(self) -> str:
         return self.name
 
-    @property
+    @cached_property
     def written(self) -> str:
         return self.name
 
@@ -109,7 +109,7 @@ class Maximum:
     def key(self) -> str:
         return f"max({self.left}, {self.right})"
 
-    @property
+    @cached_property
     def written(self) -> str:
         return self.key
 
@@ -153,19 +153,18 @@ class Dim:
 
     __slots__ = (
         "__weakref__",
+        "_text",
         "constant",
         "is_linear",
         "maxima",
         "range",
         "symbols",
         "terms",
-        "text",
     )
     _pool: WeakValueDictionary[tuple[int, Terms], Dim] = WeakValueDictionary()
 
     constant: int
     terms: Terms
-    text: str
     symbols: frozenset[str]
     """Names of the symbols that it depends on."""
     is_linear: bool
@@ -180,7 +179,7 @@ class Dim:
             return pooled
         self = super().__new__(cls)
         self.constant, self.terms = constant, terms
-        self.text = sum_text(self.polynomial.items())
+        self._text = ""
         atoms = [atom for monomial, _ in terms for atom in monomial]
         self.symbols = frozenset().union(*(atom.symbols for atom in atoms))
         self.is_linear = all(len(m) == 1 for m, _ in terms) and all(a.is_linear for a in atoms)
@@ -237,6 +236,13 @@ class Dim:
     def __repr__(self) -> str:
         """As a product where that is shorter; `text` has the terms."""
         return product_text(self.text, self.polynomial)
+
+    @property
+    def text(self) -> str:
+        """Its terms in their order."""
+        if not self._text:
+            self._text = sum_text(self.polynomial.items())
+        return self._text
 
     @property
     def polynomial(self) -> dict[Monomial, int]:

@@ -24,7 +24,7 @@ class Part(Protocol):
     @cached_property
     def symbols(self) -> frozenset[str]: ...
 
-    @property
+    @cached_property
     def written(self) -> str:
         """How it is written in a product."""
         ...

@@ -260,7 +260,7 @@ class Op:
 
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which the size alone is read."""
-        values = (value for _, value in self.settings())
+        values = [getattr(self, name) for name in sized_by_values(type(self))]
         return frozenset(value.index for value in values if isinstance(value, FromValue))
 
     def joined_axis(self, rank: int) -> int | None:
@@ -441,6 +441,12 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
             )
         )
     return tuple(listed)
+
+
+@cache
+def sized_by_values(op: type[Op]) -> tuple[str, ...]:
+    """Names of the parameters that a value may stand for, with its size."""
+    return tuple(part.name for part in parameters(op) if part.kind.takes_value)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
