@@ -114,8 +114,8 @@ FAULTS = {
     ),
     "a link to what is read is written over": Fault(
         "netdsl/files.py",
-        "            if known is not None and os.path.samestat(known, found):",
-        "            if known is not None and str(path) == str(source):",
+        "            if source_status is not None and os.path.samestat(source_status, status):",
+        "            if source_status is not None and str(path) == str(source):",
         ("tests/cli/test_inputs.py",),
     ),
     "a signal leaves drafts behind": Fault(
