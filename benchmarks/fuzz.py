@@ -118,8 +118,10 @@ def names(seed: int) -> str:
     random = Random(f"names {seed}")
     place = random.choice(list(PLACES))
     name = "".join(random.choices(NAMES, k=random.choice([1, 1, 2])))
-    if not PLACES[place].is_quoted and (not name.strip() or name[0].isdigit()):
-        return "a number"
+    if not PLACES[place].is_quoted:
+        name = name.strip()  # blanks around a name are no part of it
+        if not name or name[0].isdigit():
+            return "a number"
     return check(place, name, with_onnx=True)
 
 
