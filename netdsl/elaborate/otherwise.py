@@ -61,13 +61,8 @@ def _literal(expr: ast.Expr) -> int | float | None:
 
 def open_size(op: str, parameter: str) -> tuple[str, ...]:
     """What to write where a size of the input is given for a known number."""
-    if op == "slice":
-        return (
-            "`crop((H - 1, W - 1), offset=1)` leaves out the first row and column of a map of any "
-            "size, and `maxpool(1, stride=2)` keeps every second one",
-        )
     if op == "split":
-        return ("`crop((H - 2, W), offset=(2, 0))` takes a part of a map of any size",)
+        return ("how many parts there are is known; their sizes may be open: `split([H - 2, 2])`",)
     if parameter == "kernel" and op in ("avgpool", "maxpool"):
         return (f"a window as large as the map is `adaptive_{op}(1)`",)
     return ()

@@ -33,7 +33,7 @@ OWN: dict[str, list[object]] = {
               Fraction(0), Fraction(11, 10), Fraction(1, 9)],
     "levels": [(1, 2, 4), (1,), (3, 2, 1), (6,), (), (0,)],
     "start": [0, 0, 1, 2, -1, -3],
-    "stop": [1, 2, 3, 5, -1, 9, 0],
+    "stop": [1, 2, 3, 5, -1, 9, 0, "end"],
     "step": [1, 1, 2, 0],
     "features": [1, 4, 8, 0],
     "channels": [1, 2, 4, 6, 8, 12, 0],
