@@ -76,8 +76,8 @@ class TorchCall:
     `target` is `F.relu`, `torch.cat`; a method where it begins with a dot (`.flatten`, on the first
     of `args`); an operator where it is one of `+ - *` (between all inputs in order); `[]` cuts:
     each further argument is a pair (start, stop), or a triple with a step, for an axis from 1 on;
-    a stop of None is the end, and None in place of a pair leaves the axis whole. An empty target is the input itself. `item` picks a part of the
-    result.
+    a stop of None is the end, and None in place of a pair leaves the axis whole. An empty target
+    is the input itself. `item` picks a part of the result.
     """
 
     target: str
