@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from netdsl.ops.padding import WORDS
 from netdsl.syntax import ast
 
 ALONG = frozenset(["axis", "axes", "dim", "dims", "keep", "keepdim", "keepdims"])
 POOL_OF = {"mean": "avgpool", "max": "maxpool"}
-SAME = frozenset(["same", "same_upper", "same_lower"])
 LIST = "fn list(v: float, n: int) = [v] if n == 1 else list(v, n // 2) + list(v, n - n // 2)"
 BEYOND = "3.4e38"
 """About the largest number of float32."""
@@ -69,18 +69,14 @@ def open_size(op: str, parameter: str) -> tuple[str, ...]:
 
 
 def word(op: str, parameter: str, name: str) -> str:
-    """What to write in place of `padding=same`, where a layer has no such word."""
-    if parameter != "padding" or name not in SAME | {"valid"}:
+    """What to write in place of `padding=SAME`, or where a layer has no such word."""
+    if parameter != "padding" or name.lower() not in (*WORDS, "valid"):
         return ""
-    if name == "valid":
+    if op == "conv_transpose":
+        return "the padding is a number; `size=other` gives the result another value's size"
+    if name.lower() == "valid":
         return "no padding is `padding=0`"
-    if op == "conv":
-        return "write `padding=same` with stride 1; with a stride the padding is a number"
-    if op not in ("maxpool", "avgpool"):
-        return "the padding is a number"
-    counted = ", count_include_pad=false" if op == "avgpool" else ""
     return (
-        f"the padding is a number: an odd kernel with stride 1 keeps the size by `{op}(3, "
-        f"stride=1, padding=1{counted})`, an even one by `{op}(2, stride=1, padding=1{counted}) "
-        "-> crop((H, W), offset=1)`"
+        "TensorFlow's and Keras's is `padding=same_upper`; with stride 1 `padding=same` says the "
+        "same, and `same_lower` adds an odd cell in front"
     )

@@ -95,7 +95,8 @@ class TorchModule:
     state (`F.relu(x)`). `inputs` and `input_kwargs` are what the module is called with; `item`
     picks a part of what it gives. Where `helper` names a file in backends/torch/helpers, or is the
     path of a Python file, the class `target` comes from it, and is printed into the source word
-    for word with all of the file that it uses.
+    for word with all of the file that it uses; `extends` is the module of torch that it extends,
+    if any.
     """
 
     target: str
@@ -106,6 +107,7 @@ class TorchModule:
     input_kwargs: Keywords = ()
     item: int | None = None
     helper: str = ""
+    extends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,6 @@ def test_more_padding_than_a_pool_takes() -> None:
 @pytest.mark.parametrize(("name", "low"), [("maxpool", float("-inf")), ("avgpool", None)])
 def test_same_for_pools(name: str, low: float | None) -> None:
     """Darknet's maxpool of size 2 with stride 1, and TensorFlow's of both kinds."""
-    odd, even = ways(f"{name}(2, stride=1, padding=same)")
     x = noise(2, 8, 13, 10) - 5
 
     def wanted(before: int, after: int, kernel: int) -> Any:
@@ -193,26 +192,29 @@ def test_same_for_pools(name: str, low: float | None) -> None:
         ones = F.avg_pool2d(F.pad(torch.ones_like(x), sides), kernel, 1)
         return F.avg_pool2d(F.pad(x, sides), kernel, 1) / ones
 
-    assert torch.allclose(run(stage(odd), x), wanted(1, 1, 3), atol=1e-5)
-    assert torch.allclose(run(stage(f"{even} -> [8, H, W]"), x), wanted(0, 1, 2), atol=1e-5)
+    counted = ", count_include_pad=false" * (name == "avgpool")
+    for word, sides in ("same", (0, 1, 2)), ("same_upper", (0, 1, 2)), ("same_lower", (1, 0, 2)), (
+        "same", (1, 1, 3),
+    ):  # fmt: skip
+        call = f"{name}({sides[2]}, stride=1, padding={word}{counted}) -> [8, H, W]"
+        assert torch.allclose(run(stage(call), x), wanted(*sides), atol=1e-5)
     (none,) = ways(f"{name}(3, padding=valid)")
     assert netdsl.loads(stage(f"{name}(3, {none})"))
 
 
 def test_same_with_a_stride() -> None:
-    """The number keeps PyTorch's places; the other way is TensorFlow's, where 2 divides the size."""
-    number, way = [
-        code for code in ways("conv(8, 3, stride=2, padding=same)") if "(" in code or "=" in code
-    ]
-    weight, x = noise(8, 8, 3, 3), noise(2, 8, 12, 10)
-    for chain, wanted in (
-        (f"c: conv(8, 3, stride=2, {number}, bias=false)", F.conv2d(x, weight, None, 2, 1)),
-        (
-            f"{way} -> c: conv(8, 3, stride=2, bias=false)",
-            F.conv2d(F.pad(x, (0, 1, 0, 1)), weight, None, 2),
-        ),
-    ):
-        assert torch.allclose(run(stage(chain), x, {"c.weight": weight}), wanted, atol=1e-5)
+    """The number keeps PyTorch's places; the other way is TensorFlow's, at every size."""
+    same, number = ways("conv(8, 3, stride=2, padding=same)")
+    weight = noise(8, 8, 3, 3)
+    for height, width in (12, 10), (11, 9):
+        x = noise(2, 8, height, width)
+        odd = height % 2
+        for padding, wanted in (
+            (number, F.conv2d(x, weight, None, 2, 1)),
+            (same, F.conv2d(F.pad(x, (odd, 1, odd, 1)), weight, None, 2)),
+        ):
+            text = stage(f"c: conv(8, 3, stride=2, {padding}, bias=false)")
+            assert torch.allclose(run(text, x, {"c.weight": weight}), wanted, atol=1e-5)
 
 
 def test_there_is_no_infinity() -> None:
