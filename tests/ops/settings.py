@@ -56,6 +56,8 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
         values[parameter.name] = _setting(op, parameter, values, random)
     if values.get("scale") is not None and random.random() < 0.9:  # a factor or a size
         values["size"] = None
+    if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
+        values["output_padding"] = 0
     made = op(**values)
     return made, _inputs(made, random)
 
@@ -109,8 +111,24 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         )
     if op.size_inputs():
         same = random.random() < 0.8
-        shapes.append(_shape(rank if same else random.choice(RANKS), random))
+        aimed = _aimed(op, first, random) if random.random() < 0.8 else None
+        shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
     return tuple(Tensor(shape, dtype) for shape in shapes)
+
+
+def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | None:
+    """The shape of a value whose size a layer that enlarges by a stride may well give."""
+    if op.zoom < 1 or not hasattr(op, "stride"):
+        return None
+    sizes: list[int] = []
+    for axis, size in enumerate(shape[1:]):
+        kernel, stride, padding, dilation = (
+            part[axis % len(part)] if isinstance(part, tuple) else part
+            for part in (op.kernel, op.stride, op.padding, getattr(op, "dilation", 1))  # type: ignore[attr-defined]
+        )
+        least = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
+        sizes.append(max(least + random.randrange(max(stride, 1)), 1))
+    return (random.choice([1, 4]), *sizes)
 
 
 def _shape(rank: int, random: Random) -> tuple[int, ...]:

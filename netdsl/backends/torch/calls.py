@@ -257,6 +257,8 @@ def _walk(recipe: object) -> list[object]:
     stack: list[object] = []
     if isinstance(recipe, TorchModule | TorchCall):
         stack = [*recipe.args, *(v for _, v in recipe.kwargs)]
+    if isinstance(recipe, TorchModule):
+        stack += [*(recipe.inputs or ()), *(v for _, v in recipe.input_kwargs)]
     while stack:
         part = stack.pop()
         parts.append(part)
