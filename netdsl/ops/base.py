@@ -122,6 +122,10 @@ class Op:
     family: ClassVar[str] = ""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
+    keyword: ClassVar[str] = ""
+    """The word of the language behind an op that is no layer by itself: `weight`."""
+    changes_items: ClassVar[bool] = False
+    """Whether it gives items of what comes in, or joins items."""
     takes_weights: ClassVar[bool] = False
     """Whether an input may be a learned `weight`, which has no batch axis."""
     one_value: ClassVar[str] = ""
@@ -461,5 +465,5 @@ def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
 def written(op: Op, text: Callable[[object], str] = show) -> str:
     """An op as it is written, without what is so by default; `text` writes a value."""
     parts = [text(v) if p.required else f"{p.name}={text(v)}" for p, v in stated(op)]
-    name = op.name or "weight"
+    name = op.name or op.keyword
     return f"{name}({', '.join(parts)})" if parts else name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from netdsl.ir.builder import Judged
-from netdsl.ir.graph import OpLike, WeightSpec
-from netdsl.ir.tensor import Tensor
+from netdsl.ir.condition import any_of
+from netdsl.ir.graph import Needed, OpLike, WeightSpec
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.answers import check_answers
+from netdsl.ops.axes import total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.plugins import check_types
 
@@ -21,12 +24,36 @@ def by_rule(op: OpLike, inputs: Tensors) -> Judged:
     """
     op, rules = cast(Op, op), Rules()
     results = op.infer(inputs, rules)
+    items = () if op.changes_items else _common_items(op, inputs, rules)
+    if items:
+        results = tuple(replace(r, items=items) if r.batched else r for r in results)
     check_types(op, results)
     weights = op.weights(inputs)
     check_answers(op, inputs, results, weights)
     _check_precision(op, inputs, weights, rules)
     _check_sizes(results, rules)
-    return Judged(results, weights, rules.needed)
+    return Judged(results, weights, [_of_items(needed, items) for needed in rules.needed])
+
+
+def _common_items(op: Op, inputs: Tensors, rules: Rules) -> Shape:
+    """The axes that the inputs are items of: the same for all whose data it takes."""
+    sizes = op.size_inputs()
+    items = {x.items for n, x in enumerate(inputs) if x.batched and n not in sizes}
+    if len(items) > 1:
+        rules.refuse(
+            "in",
+            f"`{op.name}` takes values that are items of the same `each`, or all whole",
+            code="outside-each",
+        )
+    return items.pop() if items else ()
+
+
+def _of_items(needed: Needed, items: Shape) -> Needed:
+    """What training needs of one sample, where a sample has many items in the batch."""
+    if not items or not needed.unless_batch:
+        return needed
+    enough = total(items) >= needed.unless_batch
+    return replace(needed, condition=any_of(needed.condition, enough))
 
 
 def _check_precision(

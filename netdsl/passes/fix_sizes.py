@@ -23,8 +23,11 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
     """
     for value in _values(graph):
-        shape = tuple(substitute(size, sizes) for size in value.type.shape)
-        value.type = replace(value.type, shape=shape)
+        shape, items = (
+            tuple(substitute(size, sizes) for size in part)
+            for part in (value.type.shape, value.type.items)
+        )
+        value.type = replace(value.type, shape=shape, items=items)
     for layer in graph.layers():
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():

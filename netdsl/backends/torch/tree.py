@@ -11,7 +11,7 @@ SEQUENTIAL_ATTRIBUTES = frozenset(["append", "extend", "insert", "pop"])
 """What `nn.Sequential` has besides what every module has, so that no part of it is called so."""
 MOST_NESTED = 4
 """How many `nn.Sequential` stand in each other at most; a class of its own begins beyond."""
-LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
+LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.EACH, Kind.TURN)
 
 
 def inputs_of(member: Member) -> tuple[Value, ...]:
