@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Shape
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 
 Axes: TypeAlias = tuple[int | None, ...]
 """For each axis the one it was in a map: 0 the channels; None where that is lost."""

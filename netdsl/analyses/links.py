@@ -10,9 +10,10 @@ from typing import TypeAlias, cast
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.answers import check_reads
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import Product, Reads, count, fixed, hull, is_in, one, size_of, union, whole
 from netdsl.ops.plugins import is_ours
+from netdsl.ops.tables import types_of
 
 __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
            "size_of", "union", "whole"]  # fmt: skip

@@ -10,9 +10,10 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import BYTES
 from netdsl.ops.axes import total
-from netdsl.ops.base import elements, op_of, types_of
+from netdsl.ops.base import elements, op_of
 from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
+from netdsl.ops.tables import types_of
 
 OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
 KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)

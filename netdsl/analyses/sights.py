@@ -16,9 +16,10 @@ import numpy as np
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, read_of, shape_of
 from netdsl.ir.graph import Graph, Input, Node, Value
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import Indices, Product, Reads
 from netdsl.ops.plugins import is_ours
+from netdsl.ops.tables import types_of
 
 MOST_PLACES = 1_000_000
 """Indices that are followed, of all values together."""

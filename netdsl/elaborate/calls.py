@@ -57,8 +57,8 @@ def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Plac
 def call_made(
     state: State, op: Op, call: Call, values: tuple[Value, ...], place: Place
 ) -> MaybeFlow:
-    """Call an op that has its settings; the values whose size alone it takes come last."""
-    flowing = Flow(values[: max(0, len(values) - len(op.size_inputs()))])
+    """Call an op that has its settings; the values that these name come last."""
+    flowing = Flow(values[: max(0, len(values) - op.named_inputs())])
     if not _fits(state, type(op), call, flowing, place):
         return POISON
     state.count_nodes(1, call.span)
@@ -114,14 +114,14 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
             help=_inputs_help(op, too_many=count > least),
         )
         return False
-    if op.takes_weights or all(v.type.batched for v in flow.values):
+    if not op.over_batch or all(v.type.batched for v in flow.values):
         return True
     state.error(
         place,
         "weight-without-batch",
-        f"a learned weight has no batch axis and can't enter `{op.name}`",
+        f"`{op.name}` takes its statistics over a batch, and a table has none",
         call.span,
-        help="join it with a value first: `(x, weight) -> add`, `mul` or `concat`",
+        help="join it with a value first: `(x, table) -> add`, `mul` or `concat`",
     )
     return False
 
@@ -132,7 +132,7 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
     if op.one_value:
         return f"in `{op.name}` {op.one_value}"
-    if any(p.kind.takes_value for p in parameters(op)):
+    if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(op)):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
     if op.arity[1] != 1:
         return f"name those that are meant: `(a, b) -> {op.name}`"

@@ -54,7 +54,7 @@ from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.sequences import is_list
 from netdsl.ops import registry
-from netdsl.ops.params import FromValue
+from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
 
 MAX_STEPS = 2_000_000
@@ -480,6 +480,8 @@ class Evaluator:
     def _argument(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:
         """A bare word that is none of the option words gets a message that lists them."""
         assert formal.kind is not None
+        if formal.kind.name == VALUE.name:
+            return self.head(expr, environment)
         if formal.kind.takes_value:
             self.one_meaning(expr, environment)
         if isinstance(expr, ast.NameExpr) and environment.lacks(expr.name):

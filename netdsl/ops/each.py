@@ -21,6 +21,7 @@ class _EndOfEach(Op):
     family: ClassVar[str] = "plumbing"
     work: ClassVar[Work] = Work.MOVES
     changes_items: ClassVar[bool] = True
+    takes_weights: ClassVar[bool] = True
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
         return Storage.RESHAPED

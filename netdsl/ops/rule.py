@@ -13,6 +13,7 @@ from netdsl.ops.answers import check_answers
 from netdsl.ops.axes import total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.plugins import check_types
+from netdsl.ops.tables import as_samples, as_tables, is_batch_of_one, needs_batch
 
 MAX_SIZE = 2**40
 
@@ -23,16 +24,20 @@ def by_rule(op: OpLike, inputs: Tensors) -> Judged:
     Raises `Refusal` where the op does not take what comes in.
     """
     op, rules = cast(Op, op), Rules()
-    results = op.infer(inputs, rules)
     items = () if op.changes_items else _common_items(op, inputs, rules)
-    if items:
-        results = tuple(replace(r, items=items) if r.batched else r for r in results)
+    is_wrapped = needs_batch(op, inputs)
+    gives_tables = is_wrapped and is_batch_of_one(op, inputs)
+    inputs = as_samples(inputs) if is_wrapped else inputs
+    results = op.infer(inputs, rules)
     check_types(op, results)
     weights = op.weights(inputs)
     check_answers(op, inputs, results, weights)
     _check_precision(op, inputs, weights, rules)
     _check_sizes(results, rules)
-    return Judged(results, weights, [_of_items(needed, items) for needed in rules.needed])
+    if items:
+        results = tuple(replace(r, items=items) if r.batched else r for r in results)
+    needed = [_of_items(condition, items) for condition in rules.needed]
+    return Judged(as_tables(results) if gives_tables else results, weights, needed)
 
 
 def _common_items(op: Op, inputs: Tensors, rules: Rules) -> Shape:

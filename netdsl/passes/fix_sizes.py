@@ -11,9 +11,10 @@ from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Op, types_of
+from netdsl.ops.base import Op
 from netdsl.ops.refusal import Refusal
 from netdsl.ops.rule import by_rule
+from netdsl.ops.tables import types_of
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
