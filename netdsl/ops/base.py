@@ -273,6 +273,14 @@ class Op:
             if isinstance(value := getattr(self, name), FromValue) and not kind.reads_value
         )
 
+    def table_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs that are tables in place of weights of its own."""
+        return frozenset(
+            value.index
+            for name, kind in value_parameters(type(self))
+            if isinstance(value := getattr(self, name), FromValue) and kind.is_table
+        )
+
     def named_inputs(self) -> int:
         """How many inputs are given by name: the last ones."""
         names = (name for name, _ in value_parameters(type(self)))
