@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -23,7 +23,7 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FromValue:
-    """Stands for the size of another value: that of the node's input number `index`."""
+    """Stands for another value: the node's input number `index`, or its size."""
 
     index: int
 
@@ -42,13 +42,17 @@ class Same:
 class Kind:
     """`name` is shown in messages and docs; `convert` gives the form kept or raises `Mismatch`.
 
-    `words` are the bare option words it takes; `takes_value` lets a tensor stand for its size.
+    `words` are the bare option words it takes; `takes_value` lets a value of the network stand for
+    it: with its size, or where `reads_value` is True with its data. `is_table`: it can be a table
+    only, which has no batch axis.
     """
 
     name: str
     convert: Callable[[object], object]
     words: tuple[str, ...] = ()
     takes_value: bool = False
+    reads_value: bool = False
+    is_table: bool = False
 
 
 REQUIRED = object()
@@ -121,6 +125,16 @@ def _symbolic_size(value: object) -> object:
     return _symbolic(value)
 
 
+def _value(value: object) -> FromValue:
+    if not isinstance(value, FromValue):
+        raise Mismatch(f"{show(value)} is no value of the network")
+    return value
+
+
+def _truth_or_value(value: object) -> object:
+    return value if isinstance(value, FromValue) else _truth(value)
+
+
 def _fraction(value: object) -> Fraction:
     """The exact decimal as written: 1.1 is 11/10, not the nearest binary number."""
     if isinstance(value, Fraction):
@@ -156,6 +170,9 @@ SYMBOLIC = Kind("int", _symbolic)
 """A whole number, or a size of the input."""
 SYMBOLIC_SIZE = Kind("size", _symbolic_size)
 SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
+VALUE = Kind("value", _value, takes_value=True, reads_value=True)
+TABLE = replace(VALUE, is_table=True)
+BOOL_OR_TABLE = replace(TABLE, name="bool or value", convert=_truth_or_value)
 
 
 def choice(*words: str) -> Kind:
@@ -175,7 +192,12 @@ def either(kind: Kind, *words: str) -> Kind:
     def convert(value: object) -> object:
         return value if isinstance(value, str) and value in words else kind.convert(value)
 
-    return Kind(" | ".join((kind.name, *words)), convert, (*kind.words, *words), kind.takes_value)
+    return replace(
+        kind,
+        name=" | ".join((kind.name, *words)),
+        convert=convert,
+        words=(*kind.words, *words),
+    )
 
 
 def optional(kind: Kind) -> Kind:
@@ -184,7 +206,7 @@ def optional(kind: Kind) -> Kind:
     def convert(value: object) -> object:
         return None if value is None else kind.convert(value)
 
-    return Kind(kind.name, convert, kind.words, kind.takes_value)
+    return replace(kind, convert=convert)
 
 
 SHOWN_ITEMS = 8

@@ -112,10 +112,22 @@ class TorchModule:
 
 @dataclass(frozen=True, slots=True)
 class TorchWeight:
-    """A trainable tensor: `nn.Parameter(torch.full(shape, fill))`."""
+    """A table: `nn.Parameter(torch.full(shape, fill))`, or a buffer where it is not learned.
+
+    `fill` is a number, a list for the last axes, or a word: `identity`, `bilinear` and
+    `relative_position` are written out, with others it is drawn later.
+    """
 
     shape: From
-    fill: From
+    fill: From | str
+    dtype: str = "float32"
+    is_learned: bool = True
+    is_stored: bool = True
+
+    @property
+    def helper(self) -> tuple[str, str] | None:
+        """The file and name of the helper that makes its numbers."""
+        return ("fills", str(self.fill)) if self.fill in ("bilinear", "relative_position") else None
 
 
 TorchRecipe: TypeAlias = TorchModule | TorchCall | TorchWeight

@@ -68,6 +68,8 @@ def _setting(
     default = parameter.default
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
+    if parameter.kind.reads_value:  # tables are given elsewhere (test_tables.py)
+        return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
     if parameter.tries:
         return random.choice(parameter.tries)
     choices = OWN.get(parameter.name)

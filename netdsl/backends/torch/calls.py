@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isqrt, prod
+from typing import cast
 
 from netdsl.backends.torch.formulas import python_text
 from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, flat, literal
@@ -29,6 +31,7 @@ from netdsl.ops.recipe import (
 FOLDED = {"torch.maximum": "amax", "torch.minimum": "amin"}
 OPERATORS = {"+": "torch.add", "-": "torch.sub", "*": "torch.mul"}
 MERGES = {*FOLDED, *OPERATORS, "mean"}
+WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "bool": bool}
 MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66
@@ -57,7 +60,8 @@ class Speaker:
     def constructor(self, recipe: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
         if isinstance(recipe, TorchWeight):
-            return self._parameter(recipe)
+            tensor = self._table(recipe)
+            return call("nn.Parameter", tensor) if recipe.is_learned else tensor
         args = [self._value(arg) for arg in recipe.args]
         keys, values = self._keywords(recipe.kwargs)
         return Bracket(recipe.target, (*args, *values), ("",) * len(args) + keys)
@@ -143,12 +147,37 @@ class Speaker:
         plain = all(t.lstrip("-").isdigit() or not t for t in texts)
         return ":".join(texts) if plain else " : ".join(texts).strip()
 
-    def _parameter(self, recipe: TorchWeight) -> Expr:
-        shape = self._value(recipe.shape)
-        fill = recipe.fill.value
-        if fill in (0.0, 1.0):
-            return call("nn.Parameter", call("torch.zeros" if fill == 0 else "torch.ones", shape))
-        return call("nn.Parameter", call("torch.full", shape, self._value(recipe.fill)))
+    def _table(self, recipe: TorchWeight) -> Expr:
+        """`torch.zeros(shape)`, `torch.tensor([1.0, 2.0]).repeat(8).reshape(shape)`."""
+        shape, fill = self._value(recipe.shape), recipe.fill
+        kind = {} if recipe.dtype == "float32" else {"dtype": f"torch.{recipe.dtype}"}
+        sizes = recipe.shape.value
+        assert isinstance(sizes, tuple)
+        if isinstance(fill, str):
+            return self._worded(fill, shape, len(sizes), prod(sizes))
+        if fill.value in (0.0, 1.0):
+            return call("torch.zeros" if fill.value == 0 else "torch.ones", shape, **kind)
+        number = WHOLE.get(recipe.dtype, float)
+        if not isinstance(fill.value, list):
+            whole = number(cast(float, fill.value))
+            return call("torch.full", shape, self._value(From(whole, fill.field)), **kind)
+        numbers: list[TorchValue] = [number(one) for one in cast("list[float]", fill.value)]
+        count = prod(sizes) // len(numbers)
+        tensor = call("torch.tensor", self._value(numbers), **kind)
+        if count > 1:
+            tensor = call(Joined((tensor, ".repeat")), Hole(count, None, "times"))
+        return call(Joined((tensor, ".reshape")), shape)
+
+    def _worded(self, fill: str, shape: Expr, rank: int, count: int) -> Expr:
+        if fill == "identity":
+            return call("torch.eye", Hole(isqrt(count), None, "size"))
+        if fill == "bilinear":
+            return call("bilinear", shape)
+        if fill != "relative_position":
+            return call("torch.empty", shape)
+        tokens = isqrt(count)
+        index = call("relative_position", Hole(tokens, None, "tokens"))
+        return index if rank == 2 else Joined((index, ".flatten()"))
 
     def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
         written = [(k, v) for k, v in pairs if not self._is_left_out(v)]

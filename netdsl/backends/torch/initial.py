@@ -29,7 +29,7 @@ class WeightInit:
         keywords = [(name, literal(value)) for name, value in settings]
         keywords += [("std", literal(self.std))] if self.word in NEED_STD else []
         keys = ("", *(name for name, _ in keywords))
-        weight = Joined((module, f".{self.key}"))
+        weight = Joined((module, f".{self.key}")) if self.key else module
         return Bracket(function, (weight, *(text for _, text in keywords)), keys)
 
 

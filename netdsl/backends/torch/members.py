@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from netdsl.ir.graph import Layer, Node, Scope
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
+from netdsl.ops.tables import types_of
 
 Member: TypeAlias = Node | Scope
 ModuleKey: TypeAlias = Layer | Scope
@@ -28,9 +29,10 @@ def is_attribute(member: Member) -> bool:
     return not (is_stateless(recipe) and _is_unlabelled(member))
 
 
-def is_weight(member: Member) -> bool:
-    """Whether it is a parameter, and no module."""
-    return isinstance(member, Node) and isinstance(recipe_of(member), TorchWeight)
+def weight_of(member: Member) -> TorchWeight | None:
+    """The table that it is; None for modules."""
+    recipe = recipe_of(member) if isinstance(member, Node) else None
+    return recipe if isinstance(recipe, TorchWeight) else None
 
 
 def is_stateless(recipe: object) -> bool:
