@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.ir.condition import equal
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Dim, Size
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.axes import AXIS, along, axis_index
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, elements
@@ -149,7 +149,7 @@ class Concat(Op):
         shapes = sample_shapes(inputs, Rules())
         for i, tensor in enumerate(inputs):
             if not tensor.batched:
-                sizes = ", ".join(map(str, shapes[i]))
+                sizes = ", ".join("-1" if isinstance(n, Dim) else str(n) for n in shapes[i])
                 pieces[i] = Code(f"{{{i}}}.expand({{{batch}}}.shape[0], {sizes})")
         return TorchCall("torch.cat", (pieces,), keywords(dim=axis + 1))
 

@@ -111,7 +111,7 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    if op.size_inputs():
+    if op.named_inputs():
         same = random.random() < 0.8
         aimed = _aimed(op, first, random) if random.random() < 0.8 else None
         shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))

@@ -68,7 +68,10 @@ def torch_shapes(op, inputs, outputs):
         except Exception:
             return None
     parts = result if isinstance(result, tuple | list) else [result]
-    return [tuple(part.shape[1:]) for part in parts]
+    are_samples = [*(t.batched for t in outputs), *(True for _ in parts)]
+    return [
+        tuple(part.shape)[is_sample:] for part, is_sample in zip(parts, are_samples, strict=False)
+    ]
 
 
 def our_answer(op, inputs):
