@@ -63,6 +63,7 @@ WRITTEN = {
     "circularpad": "write `pad(1, mode=circular)`",
     "cropping crop2d": "write `crop((H - 2, W - 2), offset=1)`: the size that is left, and where "
     "it begins",
+    "im2col": "write `unfold(3)`, which numbers the windows along one axis; Caffe's along two",
     "narrow": "write `slice(1, 2, 5)` for the 3 cells from the third on: the axis without the "
     "batch, and where it begins and ends",
     "squeeze unsqueeze expanddims unflatten": "write `reshape([1, C, H, W])`: the whole new shape, "
@@ -137,22 +138,22 @@ adaptivelogsoftmaxwithloss additiveattention affinegrid all alphadropout and any
 argmin argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
 baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
 bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cbam cdist cecamodule ceil centercroppad col2im compress
+categorymapper causalconvwithstate cbam cdist cecamodule ceil centercroppad compress
 concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv cos
 cosh cosinesimilarity crelu crnn crosscorrelation crossmaplrn2d cumprod cumsum dataparallel
 deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
 dynamicquantizelinear eca ecamodule einsum einsumdense embeddingbag equal erf evonorm exp expand
-eyelike featurealphadropout featurevectorizer film filter flexattention flip floor fold
+eyelike featurealphadropout featurevectorizer film filter flexattention flip floor
 fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo gem
 gempool ghost globalcontext globallppool globalresponsenorm gradient greater greaterorequal
 gridsample grn groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
-hardmish hardshrink im2col imagedecoder implicitadd implicitmul imputer indexselect involution
+hardmish hardshrink imagedecoder implicitadd implicitmul imputer indexselect involution
 iseg isinf isnan kan l1 l2norm labelencoder layerdrop less lessorequal lhtan linearattention
 linearclassifier linearregressor local localavgpool locallyconnected log log1p logaddexp loggy
 logit logsigmoid logsumexp loop lpnormalization lstm mamba maskedfill masking matmul matmulinteger
 maxout maxroipool maxunpool meanvariancenormalization median melspectrogram melweightmatrix
 minibatchstddev mixedconv mm mod momentum multiheadattentionforward multinomial multiscaleroialign
-mvn narrow ne neg negative netvlad noise nonlocal nonmaxsuppression nonzero normalizer not onehot
+mvn ne neg negative netvlad noise nonlocal nonmaxsuppression nonzero normalizer not onehot
 onehotencoder optional optionalgetelement optionalhaselement or pairwisedistance patchdropout
 pdist plse posembed positionalencoding pow power prod psroialign psroipool python qlinearconv
 qlinearmatmul quantizelinear quickgelu ramp randomnormal randomnormallike randomuniform
@@ -167,7 +168,7 @@ spectralnormalization splitattn splittosequence sqrt stackedrnncells stair std s
 stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor tan
 tensorscatter tfidfvectorizer threshold thresholdedrelu tile timedistributed topk
 transformerdecoder transformerdecoderlayer treeensemble treeensembleclassifier
-treeensembleregressor tril trilu triu unfold unique unitnormalization unpool unpooling var
+treeensembleregressor tril trilu triu unique unitnormalization unpool unpooling var
 weightnorm where xor yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""

@@ -11,6 +11,7 @@ from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.cells import Product, Reads
 from netdsl.ops.facts import Work
 from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import counted
 from netdsl.ops.recipe import TorchModule, TorchRecipe
 
 
@@ -67,12 +68,9 @@ class Positions(Op):
     def _along(self, to: Lowering, axis: int, spatial: Shape) -> OnnxValue:
         """The numbers of one axis, for every cell of the map."""
         size = spatial[axis]
-        end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
-        counted = to.node(
-            "Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64"
-        )
         # of the type that the model computes in, which need not be float32
-        numbers = to.node("CastLike", [counted, to.number(0.0, "float32")], None, "float32")
+        like = to.number(0.0, "float32")
+        numbers = to.node("CastLike", [counted(to, size), like], None, "float32")
         others = range(len(spatial))
         wanted = to.ints(1, *(-1 if other == axis else 1 for other in others))
         line = tuple(size if other == axis else 1 for other in others)

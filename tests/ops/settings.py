@@ -102,6 +102,8 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     if row is not None and tokens and random.random() < 0.8:
         rank = row[2].count(",") + 1
     first = _shape(rank, random)
+    if op.name == "fold" and random.random() < 0.9:
+        return _columns(op, random)
     shapes = [first]
     for _ in range(count - 1):
         other = list(first)
@@ -118,6 +120,29 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     return tuple(Tensor(shape, dtype) for shape in shapes)
 
 
+def _columns(op: Op, random: Random) -> tuple[Tensor, ...]:
+    """Columns of a map as `fold` may well take them, and the map where its size is a value's."""
+    size = op.size  # type: ignore[attr-defined]
+    named = isinstance(size, FromValue)
+    spatial = [random.randint(1, 7) for _ in range(2)] if named else _each(size, 2)
+    cells = count = 1
+    for axis, n in enumerate(spatial):
+        kernel, stride, padding, dilation = (
+            _each(getattr(op, at), 2)[axis] for at in ("kernel", "stride", "padding", "dilation")
+        )
+        cells *= kernel
+        count *= max((n + 2 * padding - dilation * (kernel - 1) - 1) // max(stride, 1) + 1, 1)
+    channels = random.choice([1, 2, 3]) * max(cells, 1) + (random.random() < 0.1)
+    columns = Tensor((channels, count + (random.random() < 0.1)))
+    return (columns, *([Tensor((2, *spatial))] if named else []))
+
+
+def _each(setting: object, rank: int) -> list[int]:
+    """A part for each axis, however many are given."""
+    parts = setting if isinstance(setting, tuple) else (setting,)
+    return [parts[axis % len(parts)] for axis in range(rank)]
+
+
 def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | None:
     """The shape of a value whose size a layer that enlarges by a stride may well give."""
     if op.zoom < 1 or not hasattr(op, "stride"):
@@ -125,8 +150,8 @@ def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | 
     sizes: list[int] = []
     for axis, size in enumerate(shape[1:]):
         kernel, stride, padding, dilation = (
-            part[axis % len(part)] if isinstance(part, tuple) else part
-            for part in (op.kernel, op.stride, op.padding, getattr(op, "dilation", 1))  # type: ignore[attr-defined]
+            _each(getattr(op, at, 1), axis + 1)[axis]
+            for at in ("kernel", "stride", "padding", "dilation")
         )
         least = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
         sizes.append(max(least + random.randrange(max(stride, 1)), 1))
