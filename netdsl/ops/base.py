@@ -124,6 +124,8 @@ class Op:
     """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
     takes_weights: ClassVar[bool] = False
     """Whether an input may be a learned `weight`, which has no batch axis."""
+    gives_several: ClassVar[bool] = False
+    """Whether its settings decide how many results it has."""
     one_value: ClassVar[str] = ""
     """Why only one value can come in, where one may expect more."""
     elsewhere: ClassVar[str] = ""
@@ -169,6 +171,18 @@ class Op:
                 setattr(cls, fact, value)
         if "name" in stated and "title" not in stated:
             cls.title = cls.name.replace("_", " ")
+
+    def inputs_taken(self) -> tuple[int, int | None]:
+        """Fewest and most inputs with these settings."""
+        return self.arity
+
+    def miscounted(self, count: int) -> tuple[str, str] | None:
+        """Where another number of values comes in: what to say, and what to do, if it knows."""
+        return None
+
+    def alone(self) -> tuple[str, str] | None:
+        """Why one value can't come in that was not written as a list of values, and what to do."""
+        return None
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
@@ -257,6 +271,10 @@ class Op:
         """The stride of these windows: one for all axes, or one each."""
         sliding = self.sliding()
         return 1 if sliding is None else sliding.stride
+
+    def shown_sign(self) -> str:
+        """The sign that stands for this call by itself."""
+        return self.sign
 
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which the size alone is read."""
@@ -377,7 +395,11 @@ def elements(tensors: Tensors) -> Size:
 def builtin_layers() -> dict[str, type[Op]]:
     """The ops of this package by name, computed from the subclasses that have been imported."""
     home = __name__.rpartition(".")[0]
-    return {op.name: op for op in _subclasses(Op) if op.name and op.__module__.startswith(home)}
+    return {
+        op.name: op
+        for op in _subclasses(Op)
+        if vars(op).get("name") and op.__module__.startswith(home)
+    }
 
 
 PLUGGED: ContextVar[dict[str, type[Op]] | None] = ContextVar("layers", default=None)
@@ -460,6 +482,10 @@ def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
 
 def written(op: Op, text: Callable[[object], str] = show) -> str:
     """An op as it is written, without what is so by default; `text` writes a value."""
-    parts = [text(v) if p.required else f"{p.name}={text(v)}" for p, v in stated(op)]
+    by_place = (p.required and not p.named for p, _ in stated(op))
+    parts = [
+        text(value) if is_placed else f"{parameter.name}={text(value)}"
+        for is_placed, (parameter, value) in zip(by_place, stated(op), strict=True)
+    ]
     name = op.name or "weight"
     return f"{name}({', '.join(parts)})" if parts else name

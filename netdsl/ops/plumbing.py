@@ -87,6 +87,7 @@ class Split(_Cutting):
     """
 
     name: ClassVar[str] = "split"
+    gives_several: ClassVar[bool] = True
 
     parts: int | tuple[int, ...] = param(
         COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
