@@ -33,7 +33,9 @@ LARGEST = 64
 CASES = 12 if FULL else 6
 DRAWS = 48
 ALONG_AN_AXIS = {"softmax", "log_softmax", "layernorm"}
-NOT_DIFFERENTIABLE = {"embedding"}
+NOT_DIFFERENTIABLE = {"embedding", "greater", "less", "equal", "where", "sign", "argmax"}
+POSITIVE = ("lppool", "log", "sqrt", "rsqrt", "pow")
+"""Layers that have a gradient above 0 only."""
 SIGNS = {"maxpool": 1, "adaptive_maxpool": 1, "global_maxpool": 1, "spp": 1, "max": 1, "min": -1}
 """Whether the largest of several values, or the least, is the one that counts."""
 
@@ -75,7 +77,7 @@ def reads(op: Op, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> in
         return torch.cat([part.flatten() for part in made])
 
     found = None
-    for xs in points(inputs, sign=SIGNS.get(op.name, 0), positive=op.name == "lppool"):
+    for xs in points(inputs, sign=SIGNS.get(op.name, 0), positive=op.name in POSITIVE):
         parts = torch.autograd.functional.jacobian(joined, xs, vectorize=True)
         flat = torch.cat([p.reshape(p.shape[0], -1) for p in parts], dim=1)
         seen = flat.abs() > 1e-25
@@ -192,6 +194,9 @@ def test_connections_by_poisoned_cells(name: str) -> None:
         said = op.connections(inputs, outputs)
         if said is None or not all(t.is_float for t in inputs):
             continue
+        number = getattr(op, "number", None)
+        if 0 in (number if isinstance(number, tuple) else (number,)):
+            continue  # 0 times NaN is NaN
         tried += 1
         assert said == poisoned(op, inputs, outputs), (op, inputs)
 

@@ -25,6 +25,8 @@ from netdsl.ops.recipe import (
     TorchWeight,
 )
 
+LEVELS = {"**": 3, "*": 2, "/": 2, "+": 1, "-": 1, ">": 0, "<": 0, "==": 0}
+"""How tight each operator binds."""
 FOLDED = {"torch.maximum": "amax", "torch.minimum": "amin"}
 OPERATORS = {
     "+": "torch.add", "-": "torch.sub", "*": "torch.mul", "/": "torch.div", "**": "torch.pow",
@@ -76,7 +78,7 @@ class Speaker:
     def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
         if recipe.target in MERGES:
-            numbers = [self._term(arg) for arg in recipe.args if not isinstance(arg, In)]
+            numbers = [self._number(arg) for arg in recipe.args if not isinstance(arg, In)]
             return self._merge(recipe.target, numbers)
         if recipe.target == "":
             return self.inputs[0]
@@ -131,14 +133,16 @@ class Speaker:
 
     def _operator(self, sign: str, numbers: Sequence[Expr] = ()) -> Expr:
         """`a + b`; of many, `functools.reduce(torch.add, [a, b])`: in the same order."""
-        values: list[Expr] = [operand(value) for value in self.inputs]
+        values = [_term(value, sign) for value in self.inputs]
         if len(self.inputs) > MOST_TERMS:
             values = [call("functools.reduce", OPERATORS[sign], self.listed())]
         first, *others = (*values, *numbers)
-        pieces = (piece for other in others for piece in (f" {sign} ", other))
+        is_tight = sign == "**" and all(map(_is_simple, (first, *others)))
+        between = sign if is_tight else f" {sign} "
+        pieces = (piece for other in others for piece in (between, other))
         return Joined((first, *pieces)) if others else first
 
-    def _term(self, number: TorchValue) -> Expr:
+    def _number(self, number: TorchValue) -> Expr:
         """A number as something an operator may stand before."""
         value = self._value(number)
         is_formula = isinstance(value, str) and not SIMPLE.fullmatch(value)
@@ -232,9 +236,24 @@ class Speaker:
         return Joined(tuple(parts))
 
 
+def _term(expr: Expr, sign: str) -> Expr:
+    """The expression as something an operator may stand beside: in brackets unless it binds more."""
+    if isinstance(expr, Joined):
+        signs = {str(piece).strip() for piece in expr.pieces[1::2]}
+        inner = signs.pop() if len(signs) == 1 else ""
+        if inner in LEVELS and LEVELS[inner] > LEVELS[sign]:
+            return expr
+    return operand(expr)
+
+
 def operand(expr: Expr) -> Expr:
     """The expression as something a dot or bracket may follow."""
     return Joined(("(", expr, ")")) if isinstance(expr, Joined) and not _is_access(expr) else expr
+
+
+def _is_simple(expr: Expr) -> bool:
+    """Whether it is a name or a number, around which ruff writes `**` without blanks."""
+    return isinstance(expr, Hole) or (isinstance(expr, str) and expr.isidentifier())
 
 
 def _is_access(expr: Joined) -> bool:
