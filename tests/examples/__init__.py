@@ -59,7 +59,9 @@ def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) ->
     found = []
     for item in network.inputs:
         shape = (batch, *(evaluate(d, sizes) for d in item.shape))
-        numbers = torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, 2, shape)
+        numbers = (
+            torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, 2, shape)
+        )
         found.append(numbers.to(getattr(torch, item.dtype)))
     return found
 

@@ -16,6 +16,7 @@ from netdsl.ir.dim import evaluate, symbol
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.adaptive_pool import AdaptiveAvgPool
+from netdsl.ops.axes import axis_indices
 from netdsl.ops.base import Op, Rules
 from netdsl.ops.conv import Conv
 from netdsl.ops.pool import MaxPool
@@ -54,9 +55,10 @@ def accepted(name: str, random: Random) -> tuple[Op, tuple[Tensor, ...], tuple[T
             continue
         if getattr(op, "k", 1.0) < 0:
             continue  # roots of negative numbers
-        axis = getattr(op, "axis", 0)
-        if name in ALONG_AN_AXIS and inputs[0].shape[0 if axis == "channels" else axis] == 1:
-            continue  # the result is always the same
+        if name in ALONG_AN_AXIS:
+            axes = axis_indices(op.axis, inputs[0].rank, Rules())
+            if prod(inputs[0].shape[axis] for axis in axes) == 1:
+                continue  # the result is always the same
         if sum(prod(t.shape) for t in outputs) <= LARGEST:
             return op, inputs, outputs
 

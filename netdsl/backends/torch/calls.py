@@ -237,7 +237,7 @@ class Speaker:
 
 
 def _term(expr: Expr, sign: str) -> Expr:
-    """The expression as something an operator may stand beside: in brackets unless it binds more."""
+    """The expression as a term of an operator: in brackets unless it binds tighter."""
     if isinstance(expr, Joined):
         signs = {str(piece).strip() for piece in expr.pieces[1::2]}
         inner = signs.pop() if len(signs) == 1 else ""

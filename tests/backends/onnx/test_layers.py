@@ -36,7 +36,7 @@ from tests.sampling import FULL  # noqa: E402
 
 CASES = 1000 if FULL else int(os.environ.get("NETDSL_CASES", 40))
 SPAN = Span(Source("layer", "layer"), 0, 5)
-FEATURES_LAST = {"attention", "window_attention", "linear", "layernorm"}
+FEATURES_LAST = {"attention", "window_attention", "linear", "layernorm", "rmsnorm"}
 CLOSE = {"lppool": 1e-4}  # roots of small sums
 HALF = 2e-2
 """How close numbers of float16 come: PyTorch computes with others in between."""
@@ -74,7 +74,7 @@ def one_layer(op: Op, inputs: tuple[Tensor, ...]) -> Network | None:
 
 def is_singular(op: Op) -> bool:
     """Whether roots of negative numbers or divisions by nearly 0 are on the way."""
-    return getattr(op, "eps", 0) < 0 or getattr(op, "k", 1) <= 0
+    return (getattr(op, "eps", 0) or 0) < 0 or getattr(op, "k", 1) <= 0
 
 
 def opened(op: Op, tensor: Tensor) -> Tensor:
