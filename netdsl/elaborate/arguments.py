@@ -118,13 +118,13 @@ def match(
             position += 1
         else:
             target = argument.name.text if argument.name.text in names else None
-        if argument.name is None and target is None:
-            _without_place(name, formals, argument, meant, sink)
+        if target is None:
             wrong = True
-        elif argument.name is not None and target is None:
-            already = _already(arguments, argument, order)
-            _unknown(name, names, argument.name, meant, already, sink)
-            wrong = True
+            if argument.name is None:
+                _without_place(name, formals, argument, meant, sink)
+            else:
+                already = _already(arguments, argument, order)
+                _unknown(name, names, argument.name, meant, already, sink)
         elif target in matched:
             sink.error(
                 "argument-twice",
@@ -214,16 +214,19 @@ def declare_parameter(
 ) -> None:
     """Give a parameter its value in the environment of its definition."""
     name = parameter.name
-    if name.text in inner.bindings:
+    before = inner.layers.get(name.text) or inner.numbers.get(name.text)
+    if before is not None:
         sink.error(
             "name-taken",
             f"two parameters are called `{name.text}`",
             name.span,
-            secondary=[Label(inner.bindings[name.text].span, "the first one")],
+            secondary=[Label(before.span, "the first one")],
         )
         return
-    formula = None if isinstance(value, LayerValue) else Name(name.text)
-    inner.bindings[name.text] = Binding(value, name.span, formula)
+    if parameter.type.name == "layer":
+        inner.layers[name.text] = Binding(value, name.span)
+    else:
+        inner.numbers[name.text] = Binding(value, name.span, Name(name.text))
 
 
 def _listed(kind: Kind) -> Kind:

@@ -27,7 +27,8 @@ SAME_PARAMETER = {
 """Other names of parameters that mean the very same."""
 
 LIKE_PARAMETER = {
-    "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "axes": "axis", "dims": "axis", "group": "groups",
+    "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "axes": "axis",
+    "dims": "axis", "group": "groups",
     "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
     "num_output": "features",
     "kernel_initializer": "init", "weight_init": "init", "initializer": "init",

@@ -476,6 +476,11 @@ class Where(_WithNumber):
     per_channel: ClassVar[str] = "ElsePerChannel"
     onnx_operator: ClassVar[str] = "Where"
 
+    def miscounted(self, count: int) -> tuple[str, str]:
+        came = f"{count} value{'s' * (count != 1)} come{'s' * (count == 1)} in"
+        what = "a condition, then, else; the last may be a number"
+        return f"`where` takes {what}, and {came}", "`(m, a, b) -> where`, `(m, a) -> where(0)`"
+
     def computed_dtype(self, inputs: Tensors) -> str:
         return common_dtype(inputs[1:], self.number)
 
