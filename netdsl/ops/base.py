@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
@@ -28,7 +28,7 @@ from netdsl.ops.facts import (
     stride_words,
 )
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import FromValue, Kind, Same, show
+from netdsl.ops.params import FromValue, Kind, Same
 from netdsl.ops.recipe import TorchRecipe
 from netdsl.ops.refusal import Refusal
 
@@ -127,7 +127,7 @@ class Op:
     changes_items: ClassVar[bool] = False
     """Whether it gives items of what comes in, or joins items."""
     takes_weights: ClassVar[bool] = False
-    """Whether it takes tables (weights and what is computed from them, which have no batch axis)
+    """Whether it takes tables (weights, and what is computed from them: there is no batch axis)
     itself; else they run as a batch of one, or spread over the samples they meet."""
     over_batch: ClassVar[bool] = False
     """Whether it computes with all samples together, so that a table can't enter."""
@@ -488,13 +488,3 @@ def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
         same = getattr(op, default.parameter) if isinstance(default, Same) else default
         if parameter.required or value != same:
             yield parameter, value
-
-
-def written(op: Op, text: Callable[[object], str] = show) -> str:
-    """An op as it is written, without what is so by default; `text` writes a value."""
-    parts = [
-        text(value) if p.required and not p.named else f"{p.name}={text(value)}"
-        for p, value in stated(op)
-    ]
-    name = op.name or op.keyword
-    return f"{name}({', '.join(parts)})" if parts else name

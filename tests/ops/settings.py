@@ -8,7 +8,8 @@ from random import Random
 
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, OpParameter, parameters
-from netdsl.ops.elementwise import Elementwise, Where
+from netdsl.ops.comparison import Where
+from netdsl.ops.elementwise import Elementwise
 from netdsl.ops.merge import Concat
 from netdsl.ops.params import FromValue, Same
 from netdsl.ops.pointwise import Pointwise
