@@ -223,3 +223,100 @@ def test_how_numbers_are_written() -> None:
         "u = x + y * 0.1 > 0.5",
         "return AOutputs(z2, u)",
     ]
+
+
+# --- gradients -------------------------------------------------------------------------------
+
+
+def gradient(stage: str, x: Any) -> Any:
+    module = netdsl.loads(f"net A {{ input x: [4]\n output y = x -> {stage} }}").torch()
+    given = x.clone().requires_grad_()
+    module(given).sum().backward()
+    return given.grad
+
+
+def test_the_norm_of_zeros_has_a_gradient() -> None:
+    """0, where the root of a sum of squares has none; so `F.normalize` learns on."""
+    zeros = torch.zeros(2, 4)
+    assert torch.equal(gradient("norm(axis=0)", zeros), zeros)
+    assert gradient("pow(2) -> sum(axis=0) -> sqrt", zeros).isnan().all()
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(gradient("norm(axis=0)", x), x / x.norm(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("stage", "wanted"),
+    [
+        ("max(axis=0)", [[0.5, 0.5, 0, 0], [0, 0, 0, 1]]),  # equal ones share it
+        ("min(axis=0)", [[0, 0, 0.5, 0.5], [0.25, 0.25, 0.25, 0.25]]),
+        ("clamp(low=1)", [[1, 1, 0, 0], [0, 0, 0, 1]]),
+        ("mul([1, 2, 3, 4])", [[1, 2, 3, 4], [1, 2, 3, 4]]),
+        ("pow(2)", [[4, 4, 0, 0], [0, 0, 0, 2]]),
+        ("cumsum(axis=0)", [[4, 3, 2, 1], [4, 3, 2, 1]]),
+        ("mean(axis=0)", [[0.25] * 4] * 2),
+        ("abs", [[1, 1, 0, 0], [0, 0, 0, 1]]),
+    ],
+)
+def test_gradients(stage: str, wanted: list[list[float]]) -> None:
+    x = torch.tensor([[2.0, 2, 0, 0], [0, 0, 0, 1]])
+    if stage.startswith("min"):
+        wanted[1] = [1 / 3, 1 / 3, 1 / 3, 0]
+    assert torch.allclose(gradient(stage, x), torch.tensor(wanted, dtype=torch.float32))
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+REFUSED = {
+    "(x, 0.1) -> mul": "a number is no value: it goes in parentheses, `mul(0.1)`",
+    "1 - x": "a number is no value: it goes in parentheses, `mul(1)`",
+    "sub { 1 ; x }": "a number is no value: it goes in parentheses, `mul(1)`",
+    "x -> max(0)": "`max` takes no number",
+    "x -> norm(2)": "`norm` takes no number",
+    "x -> mul([1, 2, 3])": "3 numbers for 4 channels",
+    "x -> mul([1])": "1 number for 4 channels",
+    "x -> mean(axis=[0, 1, 2]) -> mul([1])": "1 number for 0 channels",
+    "(x, x) -> max(axis=1)": "`max` reduces one value along `axis`, and 2 flow here",
+    "(x, x) -> sum(axis=1)": "`sum` reduces one value along `axis`, and 2 flow here",
+    "x -> mean": "nothing to merge",
+    "x -> { identity } -> max": "nothing to merge",
+    "x -> sub": "`sub` takes 2 values, and 1 comes in",
+    "(x, x) -> sub(1)": "`sub` takes 1 value beside its number, and 2 come in",
+    "(x, x) -> where(1)": "the first value of `where` is a condition, and [4, 8, W] comes in",
+    "x -> where(1)": "`where` takes a condition, then, else; the last may be a number, and 1 value comes in",
+    "x -> clamp": "`clamp` needs a bound",
+    "x -> clamp(2, 1)": "low 2 is above high 1",
+    "x -> div(0)": "division by zero",
+    "x -> div([1, 0, 1, 1])": "division by zero",
+    "x -> mul(1e39)": "1e+39 is beyond float32",
+    "x -> mul(1 / x.width)": "1 / W: a size can be divided by a known number only",
+    "x -> mean(axis=[1, 1])": "axis 1 is named twice",
+    "x -> mean(axis=[-1, 2])": "axis 2 is named twice",
+    "x -> sum(axis=[])": "one axis is needed at least",
+    "x -> argmax(axis=[0, 1])": "`axis` takes int | channels: [0, 1] is not a whole number",
+    "x -> norm(axis=0, p=0)": "p must be above 0, not 0.0",
+    "x -> greater(0) -> sub(1)": "truth values can't be subtracted",
+    "x -> greater(0) -> argmax(axis=0)": "truth values have no largest",
+    "x -> greater(0) -> mean(axis=0)": "`mean` computes with floats, and bool [4, 8, W] comes in",
+    "x -> argmax(axis=0) -> pow(-1)": "a whole number to the power of -1 is none",
+    "x -> sum": "`sum` needs `axis`",
+}
+
+
+@pytest.mark.parametrize("chain", REFUSED)
+def test_what_is_refused(chain: str) -> None:
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(f"net A {{ input x: [4, 8, W]\n output y = {chain} }}")
+    assert caught.value.diagnostics[0].message == REFUSED[chain]
+
+
+def test_lists_of_one_value_are_merged() -> None:
+    """What is written as several may be one: generic blocks have lists of any length."""
+    for chain in (
+        "max { x }",
+        "(x) -> mean",
+        "x -> split(1) -> min",
+        "(for i in 0..1 { x }) -> max",
+    ):
+        network = netdsl.loads(f"net A {{ input x: [4, 8, W]\n output y = {chain} }}")
+        x = torch.randn(2, 4, 8, 3)
+        assert torch.equal(network.torch()(x), x)
