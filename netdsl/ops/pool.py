@@ -19,13 +19,14 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, written
+from netdsl.ops.base import Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, slid
 from netdsl.ops.facts import Sliding
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe
+from netdsl.ops.spelling import written
 
 Parts = tuple[int, ...]
 
