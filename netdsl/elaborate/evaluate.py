@@ -25,6 +25,7 @@ from netdsl.elaborate.arithmetic import (
     binary,
     bounded,
     compared,
+    is_open,
     unary,
     weigh,
 )
@@ -50,7 +51,7 @@ from netdsl.elaborate.suggest import did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
-from netdsl.ir.sequences import is_list
+from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
 
@@ -123,8 +124,7 @@ class Evaluator(Meanings):
 
     def plain(self, expr: ast.Expr, environment: Environment) -> object:
         """The value with ratios made exact: `H / 4` requires that 4 divides H."""
-        value = self.evaluate(expr, environment)
-        return self._exact(value, expr.span) if isinstance(value, Ratio) else value
+        return self._exact(self.evaluate(expr, environment), expr.span)
 
     def number(self, expr: ast.Expr, environment: Environment) -> object:
         """A plain value that is a number (a part of a size)."""
@@ -174,7 +174,12 @@ class Evaluator(Meanings):
             self.graph.need(held, expr.span, message)
         return bool(holds)
 
-    def _exact(self, ratio: Ratio, span: Span) -> Size:
+    def _exact(self, value: object, span: Span) -> object:
+        if is_tuple(value):
+            return tuple(self._exact(part, span) for part in value)
+        return self._divided(value, span) if isinstance(value, Ratio) else value
+
+    def _divided(self, ratio: Ratio, span: Span) -> Size:
         condition = divides(ratio.denominator, ratio.numerator)
         if condition is False:
             self.error("bad-expression", f"{ratio} is never a whole number", span)
@@ -192,6 +197,15 @@ class Evaluator(Meanings):
             return True
         right = self.evaluate(expr.right, environment)
         self._operands(left, right)
+        if expr.operator == "*" and is_open(left) and is_open(right):  # each is divided by itself
+            left, right = (
+                self._exact(side, operand.span)
+                for side, operand in ((left, expr.left), (right, expr.right))
+            )
+        if expr.operator == "**" and is_open(left):
+            left = self._exact(left, expr.left.span)
+        if expr.operator == "/":
+            _check_product(expr, left)
         return binary(expr.operator, left, right)
 
     def _compare(self, expr: ast.Compare, environment: Environment) -> object:
@@ -389,3 +403,23 @@ class Evaluator(Meanings):
             return POISON
         bound.references.append(flow.values[0])
         return FromValue(inputs_before + len(bound.references) - 1)
+
+
+def _check_product(expr: ast.Binary, left: object) -> None:
+    """Refuses `H / 7 * W / 7`, where the second 7 divides the whole product."""
+    match expr.left:
+        case ast.Binary("*", ast.Binary("/", first, over), second):
+            pass
+        case _:
+            return
+    if not isinstance(left, Dim) or left.is_linear:
+        return
+    each = (
+        f"({one.span.text} / {divisor.span.text})"
+        for one, divisor in ((first, over), (second, expr.right))
+    )
+    raise Wrong(
+        f"this divides the whole product by {expr.right.span.text}, not its last factor",
+        "bad-expression",
+        f"write `{' * '.join(each)}`",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.ir.condition import divides, equal
+from netdsl.ir.condition import divides, equal, positive
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
@@ -188,14 +188,15 @@ class Reshape(Op):
         if len(self.shape) - len(sizes) > 1:
             rules.refuse("shape", "only one axis can be -1", code="bad-argument")
         for size in sizes:
-            rules.require(size >= 1, "shape", f"an axis of {size} can't be", code="bad-argument")
+            rules.require(
+                positive(size), "shape", f"an axis of {size} can't be", code="bad-argument"
+            )
         held = total(sizes)
         if len(sizes) == len(self.shape):
             rules.require(
                 equal(count, held),
                 "shape",
                 f"{x} holds {count} numbers, the new shape {held}",
-                help=self._blocks(x),
             )
             return (x.with_shape(*self.shape),)
         rest = self._rest(x, count, held, rules)
@@ -213,18 +214,6 @@ class Reshape(Op):
 
     def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"to {TIMES.join(map(size, outputs[0].shape))}",)
-
-    def _blocks(self, x: Tensor) -> str:
-        """What to write where open axes are cut into blocks: [C, H / 2, 2, W / 2, 2]."""
-        match self.shape:
-            case (int(channels), Dim(), int(rows), Dim(), int(columns)) if rows == columns:
-                return (
-                    f"to move blocks of {rows}x{rows} cells into the channels write "
-                    f"`pixel_unshuffle({rows})`; with `channel_shuffle({channels})` behind it they "
-                    "come in the order that `permute([2, 4, 0, 1, 3])` would give"
-                )
-            case _:
-                return ""
 
     def _rest(self, x: Tensor, count: Size, held: Size, rules: Rules) -> Size:
         if isinstance(held, Dim):

@@ -189,6 +189,8 @@ NUMBERS = Kind("number | [number]", _number_or_list)
 INTS = Kind("[int]", _list_of(_whole))
 FLOATS = Kind("[float]", _list_of(_real))
 SHAPE = Kind("shape", _list_of(_symbolic))
+SYMBOLIC = Kind("int", _symbolic)
+"""A whole number, or a size of the input."""
 SYMBOLIC_SIZE = Kind("size", _symbolic_size)
 SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
 VALUE = Kind("value", _value, takes_value=True, reads_value=True)

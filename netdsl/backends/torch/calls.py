@@ -13,6 +13,7 @@ from netdsl.backends.torch.sizes import At, size_text
 from netdsl.ir.dim import Dim
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Node
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.recipe import (
     Code,
     From,
@@ -163,7 +164,7 @@ class Speaker:
 
     def _slice(self, cut: object) -> str:
         assert isinstance(cut, tuple)
-        texts = [size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
+        texts = ["" if n is None else size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
         texts[0] = "" if texts[0] == "0" else texts[0]
         plain = all(t.lstrip("-").isdigit() or not t for t in texts)
         return ":".join(texts) if plain else " : ".join(texts).strip()
@@ -242,10 +243,9 @@ class Speaker:
                 return literal(value)
 
     def _from(self, value: object, field: str) -> Expr:
-        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
-            return self._value(value)
-        if isinstance(value, Dim):
-            return self._value(value)
+        parts = value if is_sequence(value) else (value,)
+        if any(isinstance(part, Dim) for part in parts):
+            return self._value(value)  # type: ignore[arg-type]
         argument = self.node.layer.arguments.get(field)
         formula = argument.formula if argument else None
         formula = self.channels if field in ARGUMENT_NAMES else formula
@@ -323,6 +323,8 @@ def _walk(recipe: object) -> list[object]:
     stack: list[object] = []
     if isinstance(recipe, TorchModule | TorchCall):
         stack = [*recipe.args, *(v for _, v in recipe.kwargs)]
+    if isinstance(recipe, TorchModule):
+        stack += [*(recipe.inputs or ()), *(v for _, v in recipe.input_kwargs)]
     while stack:
         part = stack.pop()
         parts.append(part)

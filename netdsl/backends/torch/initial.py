@@ -50,7 +50,7 @@ class Initial:
                 continue
             recipe = recipe_of(layer.calls[0])
             if isinstance(recipe, TorchModule):
-                kinds.setdefault(recipe.target, []).append(layer)
+                kinds.setdefault(recipe.extends or recipe.target, []).append(layer)
                 op = cast(Op, layer.op)
                 held.update(op.holds)
                 knows_all = knows_all and (is_ours(type(op)) or not recipe.helper)
