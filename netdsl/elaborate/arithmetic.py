@@ -204,6 +204,7 @@ def _symbolic(symbol: str, left: object, right: object) -> object:
         raise Wrong(
             f"{show(left)} {symbol} {show(right)}: a size can be divided by a known number only",
             "not-linear",
+            "a value is divided by a size in a layer: `x -> div(x.width)`",
         )
     if divisor == 0:
         raise Wrong("division by zero")

@@ -10,18 +10,32 @@ from typing import TypeVar, cast
 from netdsl.ir.condition import Truth, any_of
 from netdsl.ir.dim import Dim, Size, ceil_div, maximum, minimum
 from netdsl.ir.factors import gathered
+from netdsl.ir.sequences import is_list
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.base import POINTWISE, Rules, Window, Windows
 from netdsl.ops.cells import slid
 from netdsl.ops.facts import Sliding
 from netdsl.ops.padding import SAME, Cells, extent, two_rules
-from netdsl.ops.params import INT, either, show
+from netdsl.ops.params import INT, Kind, Mismatch, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
 T = TypeVar("T")
 
 AXIS = either(INT, "channels")
 """An axis of a shape without the batch: from 0, from -1 backwards, or the word `channels`."""
+
+
+def _axis_or_axes(value: object) -> object:
+    if is_list(value):
+        return tuple(INT.convert(item) for item in value)
+    try:
+        return INT.convert(value)
+    except Mismatch as mismatch:
+        raise Mismatch(f"{mismatch}, nor a list of axes") from None
+
+
+AXES = either(Kind("int | [int]", _axis_or_axes), "channels")
+"""An axis, or a list of axes."""
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 MAX_ELEMENTS = 2**40
@@ -113,6 +127,20 @@ def axis_index(axis: int | str, rank: int, rules: Rules, at: str = "axis") -> in
             at, f"axis {number} is outside: the shape has {rank} axes", code="bad-argument"
         )
     return number % rank
+
+
+def axis_indices(
+    axes: int | str | Sequence[int | str], rank: int, rules: Rules, at: str = "axis"
+) -> tuple[int, ...]:
+    """An axis, or several, counted from 0; refuses one that is not there, or there twice."""
+    listed = (axes,) if isinstance(axes, int | str) else axes
+    if not listed:
+        rules.refuse(at, "one axis is needed at least", code="bad-argument")
+    indices = tuple(axis_index(axis, rank, rules, at) for axis in listed)
+    twice = next((axis for axis in indices if indices.count(axis) > 1), None)
+    if twice is not None:
+        rules.refuse(at, f"axis {twice} is named twice", code="bad-argument")
+    return indices
 
 
 def check_divides(number: int, at: str, count: int, what: str, rules: Rules) -> None:

@@ -58,6 +58,7 @@ FAMILIES: Mapping[str, Mapping[str, object]] = {
     "resampling": {"channels_at": 0, "zoom": 1},
     "size": {"channels_at": 0, "work": Work.SELECTS},
     "merging": {"in_place": True},
+    "reductions": {"in_place": False},
     "norms": {"in_place": True, "leads": True},
     "activations": {"in_place": True},
     "dense": {},

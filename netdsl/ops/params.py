@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from netdsl.ir.decimals import decimal
 from netdsl.ir.dim import Dim
@@ -142,6 +142,27 @@ def _fraction(value: object) -> Fraction:
     return Fraction(repr(_real(value))) if isinstance(value, float) else Fraction(_whole(value))
 
 
+Number: TypeAlias = "int | float | Dim"
+
+
+def _number(value: object) -> Number:
+    """A number as it is: whole, with a point, or an open size."""
+    if isinstance(value, Dim):
+        return value
+    if isinstance(value, Fraction):
+        value = int(value) if value.denominator == 1 else float(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else _real(value)
+
+
+def _number_or_list(value: object) -> object:
+    if not is_list(value):
+        return _number(value)
+    numbers = tuple(_number(item) for item in value)
+    if any(isinstance(number, Dim) for number in numbers):
+        raise Mismatch("a list holds known numbers, and one of these depends on the input's size")
+    return numbers
+
+
 def _scale(value: object) -> Fraction | tuple[Fraction, ...]:
     if is_tuple(value):
         return tuple(_fraction(part) for part in value)
@@ -163,6 +184,8 @@ BOOL = Kind("bool", _truth)
 TEXT = Kind("string", _text)
 SIZE = Kind("size", _size)
 SCALE = Kind("scale", _scale)
+NUMBER = Kind("number", _number)
+NUMBERS = Kind("number | [number]", _number_or_list)
 INTS = Kind("[int]", _list_of(_whole))
 FLOATS = Kind("[float]", _list_of(_real))
 SHAPE = Kind("shape", _list_of(_symbolic))

@@ -92,6 +92,7 @@ class Split(_Cutting):
     """
 
     name: ClassVar[str] = "split"
+    gives_several: ClassVar[bool] = True
 
     parts: int | tuple[Size, ...] = param(
         COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
@@ -145,6 +146,8 @@ class Split(_Cutting):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
+        if len(outputs) == 1:  # where PyTorch gives a tuple
+            return TorchCall("", (In(0),))
         if isinstance(self.parts, tuple):
             sizes = From(list(self.parts), "parts")
             return TorchCall(".split", (In(0), sizes), keywords(dim=axis))

@@ -23,7 +23,7 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Windows, written
+from netdsl.ops.base import Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Product, Reads, fixed, slid
 from netdsl.ops.facts import Sliding
 from netdsl.ops.lowering import Lowering, OnnxAttribute, OnnxValue
@@ -31,6 +31,7 @@ from netdsl.ops.onnx_parts import padded
 from netdsl.ops.padding import LOWER, OF_PADDING, PADDING, Cells
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, TorchValue
+from netdsl.ops.spelling import written
 
 Parts = tuple[int, ...]
 

@@ -8,11 +8,19 @@ from random import Random
 
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, OpParameter, parameters
+from netdsl.ops.comparison import Where
+from netdsl.ops.elementwise import Elementwise
+from netdsl.ops.merge import Concat
 from netdsl.ops.params import FromValue, Same
+from netdsl.ops.pointwise import Pointwise
+from netdsl.ops.reduce import CumSum, Reduction
 
 COUNTS = [1, 1, 2, 2, 3, 4, 6, 8, 0, -1, 5]
 SMALL = [1, 1, 1, 2, 2, 3, 0, -1, 4]
 RANKS = [2, 3, 3, 3, 4, 1]
+PROMOTING = (Concat, CumSum, Elementwise, Pointwise, Reduction)
+"""Layers that take all element types, and make one of several."""
+MIXED = ["float32"] * 7 + ["int64", "bool", "int32", "uint8", "float64", "float16"]
 OWN: dict[str, list[object]] = {
     "p": [0.0, 0.3, 0.5, 1.0, 1.5, -0.1],
     "padding": [0, 0, 1, 1, 2, 3, "same", "valid", (1, 0), (0, 1, 2), -1, "same_upper",
@@ -92,11 +100,11 @@ def _setting(
 
 
 def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
-    least, most = op.arity
+    least, most = op.inputs_taken()
     count = least if most == least else random.choice([1, 2, 2, 3])
     row = re.search(r": (\w+ )?\[([^\]]*)\]", type(op).__doc__ or "")  # the first example's input
     counts = row is not None and row[1] is not None
-    dtype = "int64" if counts and random.random() < 0.8 else "float32"
+    dtypes = _dtypes(op, count, "int64" if counts else "", random)
     rank = random.choice(RANKS)
     tokens = op.channels_at == -1 and not op.matrix and not counts
     if row is not None and tokens and random.random() < 0.8:
@@ -117,7 +125,17 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         same = random.random() < 0.8
         aimed = _aimed(op, first, random) if random.random() < 0.8 else None
         shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
-    return tuple(Tensor(shape, dtype) for shape in shapes)
+        dtypes.append(dtypes[-1])
+    return tuple(map(Tensor, shapes, dtypes))
+
+
+def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
+    """An element type for each input; where types are mixed by the layer, any, and floats often."""
+    if isinstance(op, Where) and random.random() < 0.9:
+        return ["bool", *(random.choice(MIXED) for _ in range(count - 1))]
+    if isinstance(op, PROMOTING):
+        return [random.choice(MIXED) for _ in range(count)]
+    return [usual if usual and random.random() < 0.8 else "float32"] * count
 
 
 def _columns(op: Op, random: Random) -> tuple[Tensor, ...]:

@@ -28,14 +28,21 @@ from netdsl.ops.recipe import (
     TorchWeight,
 )
 
+LEVELS = {"**": 3, "*": 2, "/": 2, "+": 1, "-": 1, ">": 0, "<": 0, "==": 0}
+"""How tight each operator binds."""
 FOLDED = {"torch.maximum": "amax", "torch.minimum": "amin"}
-OPERATORS = {"+": "torch.add", "-": "torch.sub", "*": "torch.mul"}
+OPERATORS = {
+    "+": "torch.add", "-": "torch.sub", "*": "torch.mul", "/": "torch.div", "**": "torch.pow",
+    ">": "torch.gt", "<": "torch.lt", "==": "torch.eq",
+}  # fmt: skip
 MERGES = {*FOLDED, *OPERATORS, "mean"}
 WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "bool": bool}
 MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66
 """How long a sum is at most that is divided on its line."""
+SIMPLE = re.compile(r"\w+(\.shape\[-?\d+\])?")
+"""A size that is a number, or an axis of a tensor."""
 ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
@@ -76,7 +83,8 @@ class Speaker:
     def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
         if recipe.target in MERGES:
-            return self._merge(recipe.target)
+            numbers = [self._number(arg) for arg in recipe.args if not isinstance(arg, In)]
+            return self._merge(recipe.target, numbers)
         if recipe.target == "":
             return self.inputs[0]
         if recipe.target == "[]":
@@ -89,18 +97,26 @@ class Speaker:
         expr = Bracket(head, (*args, *values), ("",) * len(args) + keys)
         return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
 
-    def _merge(self, target: str) -> Expr:
+    def _merge(self, target: str, numbers: Sequence[Expr]) -> Expr:
         """Two values by a function or operator, many by one call on a list of them."""
         count = len(self.inputs)
-        if count == 1:
+        if count == 1 and not numbers:
             return self.inputs[0]
         if target in FOLDED:
-            return call(target, *self.inputs) if count == 2 else self._stacked(FOLDED[target])
+            return self._folded(target)
         if target != "mean":
-            return self._operator(target)
+            return self._operator(target, numbers)
         if count > MOST_TERMS or len(flat(total := self._operator("+"))) > LONGEST_SUM:
             return self._stacked("mean")
         return Joined(("(", total, f") / {count}"))
+
+    def _folded(self, target: str) -> Expr:
+        """`torch.maximum(a, b)`; of many that are of one type, `torch.stack([a, b, c]).amax(0)`."""
+        if len(self.inputs) == 2:
+            return call(target, *self.inputs)
+        if len({value.type.dtype for value in self.node.inputs}) > 1:
+            return call("functools.reduce", target, self.listed())
+        return self._stacked(FOLDED[target])
 
     def _stacked(self, method: str) -> Expr:
         """`torch.stack([a, b, c]).amax(0)`; what spreads is spread before.
@@ -120,16 +136,22 @@ class Speaker:
         """All inputs as one list or tuple."""
         return self.together or Bracket("", tuple(self.inputs), brackets="[]")
 
-    def _operator(self, sign: str) -> Expr:
+    def _operator(self, sign: str, numbers: Sequence[Expr] = ()) -> Expr:
         """`a + b`; of many, `functools.reduce(torch.add, [a, b])`: in the same order."""
+        values = [_term(value, sign) for value in self.inputs]
         if len(self.inputs) > MOST_TERMS:
-            return call("functools.reduce", OPERATORS[sign], self.listed())
-        pieces: list[Expr] = []
-        for index, value in enumerate(self.inputs):
-            needs_brackets = isinstance(value, Joined) and not _is_access(value)
-            pieces += [f" {sign} "] if index else []
-            pieces.append(Joined(("(", value, ")")) if needs_brackets else value)
-        return Joined(tuple(pieces)) if len(pieces) > 1 else pieces[0]
+            values = [call("functools.reduce", OPERATORS[sign], self.listed())]
+        first, *others = (*values, *numbers)
+        is_tight = sign == "**" and all(map(_is_simple, (first, *others)))
+        between = sign if is_tight else f" {sign} "
+        pieces = (piece for other in others for piece in (between, other))
+        return Joined((first, *pieces)) if others else first
+
+    def _number(self, number: TorchValue) -> Expr:
+        """A number as something an operator may stand before."""
+        value = self._value(number)
+        is_formula = isinstance(value, str) and not SIMPLE.fullmatch(value)
+        return Joined(("(", value, ")")) if is_formula else value
 
     def _cut(self, recipe: TorchCall) -> Expr:
         """`x[:, :, 1:5]`: the batch and each None are whole axes."""
@@ -243,9 +265,24 @@ class Speaker:
         return Joined(tuple(parts))
 
 
+def _term(expr: Expr, sign: str) -> Expr:
+    """The expression as a term of an operator: in brackets unless it binds tighter."""
+    if isinstance(expr, Joined):
+        signs = {str(piece).strip() for piece in expr.pieces[1::2]}
+        inner = signs.pop() if len(signs) == 1 else ""
+        if inner in LEVELS and LEVELS[inner] > LEVELS[sign]:
+            return expr
+    return operand(expr)
+
+
 def operand(expr: Expr) -> Expr:
     """The expression as something a dot or bracket may follow."""
     return Joined(("(", expr, ")")) if isinstance(expr, Joined) and not _is_access(expr) else expr
+
+
+def _is_simple(expr: Expr) -> bool:
+    """Whether it is a name or a number, around which ruff writes `**` without blanks."""
+    return isinstance(expr, Hole) or (isinstance(expr, str) and expr.isidentifier())
 
 
 def _is_access(expr: Joined) -> bool:
