@@ -16,6 +16,8 @@ if find_spec("torchvision") is None:
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from tests.examples import example, network  # noqa: E402
+from tests.examples.test_detection import NAME as RETINANET  # noqa: E402
+from tests.examples.test_detection import build as build_retinanet  # noqa: E402
 from tests.examples.test_timm import MODELS as TIMM  # noqa: E402
 from tests.examples.test_timm import build  # noqa: E402
 from tests.examples.test_torchvision import EXTRA, MODELS  # noqa: E402
@@ -33,9 +35,9 @@ SIZES = {
 def theirs(name: str) -> Any:
     """torchvision's or timm's network without storage for its weights."""
     models = torchvision_models()
-    if name in TIMM:
+    if name in TIMM or name == RETINANET:
         with torch.device("meta"):
-            return build(name)
+            return build(name) if name in TIMM else build_retinanet()
     # RegNet works out its widths with tensors, which need numbers while it is built
     with torch.device("cpu" if name.startswith("regnet") else "meta"):
         if name in SEGMENTS:
@@ -46,7 +48,7 @@ def theirs(name: str) -> Any:
 
 
 @pytest.mark.one_in(5)
-@pytest.mark.parametrize("name", [*MODELS, *VISION, *TIMM])
+@pytest.mark.parametrize("name", [*MODELS, *VISION, *TIMM, RETINANET])
 def test_multiply_adds_are_those_that_pytorch_counts(name: str) -> None:
     """PyTorch counts a multiply-add as two operations, in convolutions and matrix products."""
     model, symbols = theirs(name), network(name).sizes.symbols

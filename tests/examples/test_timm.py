@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
-from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.examples import network, norm_constants, restless
+from tests.examples import network, norm_constants, restless, runs, sizes_to_try
 from tests.sampling import some
 
 torch = pytest.importorskip("torch")
@@ -17,9 +16,6 @@ if find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed", allow_module_level=True)
 
 from tests.torchvision_models import torchvision_models  # noqa: E402
-
-LARGEST = 200
-RANDOM_PAIRS = 500
 
 
 class Facts(NamedTuple):
@@ -77,33 +73,11 @@ def test_parameters(name: str) -> None:
     assert network(name).summary().parameters == count == MODELS[name].parameters
 
 
-def is_taken(model: Any, height: int, width: int) -> bool:
-    """Whether a model runs at this size."""
-    try:
-        with torch.no_grad():
-            model(torch.empty(1, 3, height, width, device="meta"))
-    except (RuntimeError, ValueError, AssertionError):
-        return False
-    return True
-
-
-def size_cases(name: str) -> list[tuple[int, int]]:
-    """Each axis at every size while the other stays at a size that is taken, and random pairs."""
-    legal = network(name).sizes.nearest(H=96, W=96).closest
-    assert legal is not None
-    numbers = Random(name)
-    return [
-        *((size, legal["W"]) for size in range(1, LARGEST + 1)),
-        *((legal["H"], size) for size in range(1, LARGEST + 1)),
-        *((numbers.randint(1, LARGEST), numbers.randint(1, LARGEST)) for _ in range(RANDOM_PAIRS)),
-    ]
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_sizes_are_those_that_timm_takes(name: str) -> None:
     contract = network(name).sizes
     assert str(contract) == MODELS[name].contract
     with torch.device("meta"):
         model = build(name)
-    for height, width in some(size_cases(name), 37):
-        assert contract.accepts(H=height, W=width) == is_taken(model, height, width)
+    for height, width in some(sizes_to_try(network(name)), 37):
+        assert contract.accepts(H=height, W=width) == runs(model, height, width)
