@@ -125,5 +125,10 @@ net Units {
     input x: [8, H, W]
     output y = x -> C3(8) -> C2f(8) -> YoloSPP(8) -> SPPF(8) -> PreActBlock(8) -> DcganStage(8)
     output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
+    (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
+        -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    output small = a
+    output medium = b
+    output large = c
 }
 """

@@ -200,33 +200,81 @@ def test_units_of_yolo(stage: str) -> None:
     assert_equal(unit(stage), theirs, {})
 
 
-BACKBONES = {
-    "yolov5n": ("C3", "YoloConv(16, 6, stride=2, padding=2)", (1, 2, 3, 1), ""),
-    "yolov8n": ("C2f", "YoloConv(16, 3, stride=2)", (1, 2, 2, 1), ", shortcut=true"),
-}
+TRUNKS = {
+    "yolov3": (
+        """
+        fine = x -> model.0: YoloConv(8, 3) -> model.1: YoloConv(16, 3, stride=2)
+            -> model.2: CspUnit(16, 3, hidden=8) -> model.3: YoloConv(32, 3, stride=2)
+            -> model.4: repeat 2 { CspUnit(32, 3, hidden=16) } -> model.5: YoloConv(64, 3, stride=2)
+            -> model.6: repeat 8 { CspUnit(64, 3, hidden=32) }
+        middle = fine -> model.7: YoloConv(128, 3, stride=2)
+            -> model.8: repeat 8 { CspUnit(128, 3, hidden=64) }
+        coarse = middle -> model.9: YoloConv(256, 3, stride=2)
+            -> model.10: repeat 4 { CspUnit(256, 3, hidden=128) }
+        """,
+        "YoloV3Neck(kernel=3)",
+        0.25,
+    ),
+    "yolov5": (
+        """
+        fine = x -> model.0: YoloConv(16, 6, stride=2, padding=2)
+            -> model.1: YoloConv(32, 3, stride=2) -> model.2: C3(32)
+            -> model.3: YoloConv(64, 3, stride=2) -> model.4: C3(64, 2)
+        middle = fine -> model.5: YoloConv(128, 3, stride=2) -> model.6: C3(128, 3)
+        coarse = middle -> model.7: YoloConv(256, 3, stride=2) -> model.8: C3(256) -> model.9: SPPF(256)
+        """,
+        "YoloV5Neck(depth=1)",
+        0.25,
+    ),
+    "yolov8": (
+        """
+        fine = x -> model.0: YoloConv(16, 3, stride=2)
+            -> model.1: YoloConv(32, 3, stride=2) -> model.2: C2f(32, shortcut=true)
+            -> model.3: YoloConv(64, 3, stride=2) -> model.4: C2f(64, 2, shortcut=true)
+        middle = fine -> model.5: YoloConv(128, 3, stride=2) -> model.6: C2f(128, 2, shortcut=true)
+        coarse = middle -> model.7: YoloConv(256, 3, stride=2) -> model.8: C2f(256, shortcut=true)
+            -> model.9: SPPF(256)
+        """,
+        "YoloV8Neck(depth=1)",
+        0.25,
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_backbones_of_yolo(name: str) -> None:
-    """The first ten layers of two of its models, written with the library."""
-    stage, stem, depths, rest = BACKBONES[name]
-    lines = [f"model.0: {stem}"]
-    for i, depth in enumerate(depths):
-        channels = 32 * 2**i
-        lines.append(f"model.{2 * i + 1}: YoloConv({channels}, 3, stride=2)")
-        lines.append(f"model.{2 * i + 2}: {stage}({channels}, {depth}{rest})")
-    chain = " -> ".join([*lines, "model.9: SPPF(256)"])
-    text = f"use std.yolo\nnet Backbone {{ input x: [3, H, W] ; output y = x -> {chain} }}"
-    torch.manual_seed(0)
+class Maps(nn.Module):
+    """In the place of a network's last layer, which detects: what comes to it."""
+
+    def __init__(self, last: Any) -> None:
+        super().__init__()
+        self.f, self.i = last.f, last.i
+
+    def forward(self, maps: list[Any]) -> list[Any]:
+        return maps
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_trunks_and_necks_of_yolo(name: str) -> None:
+    """All layers of its smallest models but the last one, written with the library."""
+    trunk, neck, width = TRUNKS[name]
     tasks = public("ultralytics.nn.tasks")
-    theirs = restless(tasks.DetectionModel(f"{name}.yaml", verbose=False).model[:10])
-    ours = netdsl.loads(text).torch(seed=1)
-    ours.load_state_dict(renamed(theirs.state_dict(), {}, "model."), strict=True)
+    config = tasks.yaml_model_load(f"{name}n.yaml" if name != "yolov3" else "yolov3.yaml")
+    config |= {"scales": {"n": [1.0 if name == "yolov3" else 0.33, width, 1024]}, "scale": "n"}
+    torch.manual_seed(0)
+    theirs = restless(tasks.DetectionModel(config, verbose=False))
+    theirs.model[-1] = Maps(theirs.model[-1])
+    outputs = "".join(f"output {value}{value} = {value}\n" for value in "abc")
+    text = (
+        f"use std.yolo\nnet Trunk {{\ninput x: [3, H, W]\n{trunk}\n"
+        f"(a, b, c) = (fine, middle, coarse) -> model: {neck}\n{outputs}}}"
+    )
+    ours = netdsl.loads(text).torch(seed=1).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
     assert constants(ours) == constants(theirs)
-    for size in ((64, 97), (2, 33)):
+    for size in ((64, 96), (32, 64)):
         x = torch.randn(2, 3, *size)
         with torch.no_grad():
-            close(ours.eval()(x), theirs(x))
+            for found, expected in zip(ours(x), theirs(x), strict=True):
+                close(found, expected)
 
 
 def test_hourglass() -> None:
