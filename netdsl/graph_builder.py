@@ -243,7 +243,8 @@ class GraphBuilder:
         if self._is_built:
             raise ValueError("the network is built already, and nothing can be added to it")
         undo = self._graph.undoing(self._place.site)
-        bindings, unused = dict(self._net.environment.bindings), len(self._state.unused)
+        numbers, values = dict(self._net.environment.numbers), dict(self._net.environment.values)
+        unused = len(self._state.unused)
         try:
             with deep_recursion():
                 yield
@@ -252,7 +253,8 @@ class GraphBuilder:
         errors = self._sink.take_errors()
         if errors:
             undo()
-            self._net.environment.bindings = bindings
+            self._net.environment.numbers = numbers
+            self._net.environment.values = values
             del self._state.unused[unused:]
             raise DiagnosticError(_unfixed(errors))
 

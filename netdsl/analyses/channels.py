@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Shape
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 
 Axes: TypeAlias = tuple[int | None, ...]
 """For each axis the one it was in a map: 0 the channels; None where that is lost."""
@@ -34,13 +35,14 @@ class ChannelAxes:
                     self._axes[value] = self._behind(node, value)
 
     def of(self, value: Value) -> int:
-        """The axis of the channels, without the batch."""
+        """The axis of the channels, without the batch; of items, behind the axes they are of."""
         axes = self._axes.get(value, ())
-        return axes.index(0) if 0 in axes else 0
+        return len(value.type.items) + (axes.index(0) if 0 in axes else 0)
 
     def is_last(self, value: Value) -> bool:
         """Whether the channels stand last: tokens, and maps turned for attention."""
-        return value.type.rank > 1 and self.of(value) == value.type.rank - 1
+        rank = len(value.type.items) + value.type.rank
+        return value.type.rank > 1 and self.of(value) == rank - 1
 
     def spatial(self, value: Value) -> Shape:
         """The axes of a map without its channels, in its order; all where the channels are lost."""

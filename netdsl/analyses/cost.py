@@ -16,6 +16,7 @@ from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
+from netdsl.ops.axes import total
 from netdsl.ops.base import Op, Tensors, elements, op_of, written
 from netdsl.ops.params import FromValue, show
 
@@ -203,7 +204,7 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
         sum(map(count_parameters, graph.layers())),
         inference_parameters(graph),
         multiply_adds(graph),
-        _sum(elements(_types(node.outputs)) for node in weighted),
+        _sum(_neurons(node.outputs) for node in weighted),
         _sum_known(map(writer.connections, running)),
         _sum_known(map(writer.connections, weighted)),
         writer.memory,
@@ -239,7 +240,7 @@ class _Writer:
 
     def input_row(self, item: Input) -> Row:
         value = item.value
-        fields, neurons = self.fields.of(value), elements((value.type,))
+        fields, neurons = self.fields.of(value), _neurons((value,))
         shapes = (value.type,)
         return Row(
             item.name, "input", str(value.type), neurons, None, 0, 0, fields, 0, False, shapes
@@ -256,7 +257,7 @@ class _Writer:
             part.path,
             layer_text(op_of(part)) if isinstance(part, Node) else _scope_text(part),
             ", ".join(str(v.type) for v in outputs) if fits else "none at this size",
-            elements(_types(outputs)) if fits else 0,
+            _neurons(outputs) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
             _sum(map(_macs, nodes)) if fits else 0,
@@ -267,11 +268,21 @@ class _Writer:
         )
 
     def connections(self, node: Node) -> Size | None:
-        return op_of(node).connections(_types(node.inputs), _types(node.outputs))
+        one = op_of(node).connections(_types(node.inputs), _types(node.outputs))
+        return None if one is None else one * _times(node)
 
 
 def _macs(node: Node) -> Size:
-    return op_of(node).macs(_types(node.inputs), _types(node.outputs))
+    return op_of(node).macs(_types(node.inputs), _types(node.outputs)) * _times(node)
+
+
+def _times(node: Node) -> Size:
+    """How often a layer runs for one sample: once for each item of an `each`."""
+    return total(node.outputs[0].type.items)
+
+
+def _neurons(values: tuple[Value, ...]) -> Size:
+    return _sum(elements((value.type,)) * total(value.type.items) for value in values)
 
 
 def _types(values: tuple[Value, ...]) -> Tensors:

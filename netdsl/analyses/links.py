@@ -10,9 +10,10 @@ from typing import TypeAlias, cast
 
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.answers import check_reads
-from netdsl.ops.base import op_of, types_of
-from netdsl.ops.cells import Product, count, fixed, hull, is_in, one, size_of, union, whole
+from netdsl.ops.base import op_of
+from netdsl.ops.cells import Product, Reads, count, fixed, hull, is_in, one, size_of, union, whole
 from netdsl.ops.plugins import is_ours
+from netdsl.ops.tables import types_of
 
 __all__ = ["Field", "UnknownLinks", "count", "field", "hull", "is_in", "reads", "shape_of",
            "size_of", "union", "whole"]  # fmt: skip
@@ -30,8 +31,23 @@ class UnknownLinks(Exception):
 
 
 def shape_of(value: Value) -> tuple[int, ...]:
-    """The shape of a value whose sizes are numbers."""
-    return fixed(value.type.shape)
+    """The shape of a value whose sizes are numbers; of items, behind the axes they are of."""
+    return fixed((*value.type.items, *value.type.shape))
+
+
+def read_of(node: Node, wanted: Product, result: int = 0) -> Reads:
+    """What `Op.reads` says of some elements of a result, which of items are by item.
+
+    Raises `UnknownLinks`.
+    """
+    op, (inputs, outputs) = op_of(node), types_of(node)
+    own = min(len(x.items) for x in (inputs[0], *outputs)) if inputs else 0
+    pieces = op.reads(inputs, outputs, wanted[own:], result)
+    if pieces is None:
+        raise UnknownLinks(node)
+    if not is_ours(type(op)):
+        check_reads(op, pieces)
+    return [(n, (*wanted[:own], *p) if inputs[n].batched else p) for n, p in pieces]
 
 
 def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Product]]:
@@ -39,12 +55,7 @@ def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Produ
 
     Weights are left out, and padding does not exist. Raises `UnknownLinks`.
     """
-    op = op_of(node)
-    pieces = op.reads(*types_of(node), wanted, result)
-    if pieces is None:
-        raise UnknownLinks(node)
-    if not is_ours(type(op)):
-        check_reads(op, pieces)
+    pieces = read_of(node, wanted, result)
     return [(n, piece) for n, piece in pieces if all(piece) and node.inputs[n].type.batched]
 
 

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import BYTES
-from netdsl.ops.base import elements, op_of, types_of
+from netdsl.ops.axes import total
+from netdsl.ops.base import elements, op_of
 from netdsl.ops.facts import Storage
 from netdsl.ops.source import Weight
+from netdsl.ops.tables import types_of
 
 OF_THEIR_OWN = (Storage.OWN, Storage.ALIKE)
 KEEPS_LAYOUT = (Storage.ALIKE, Storage.VIEW)
@@ -95,4 +97,4 @@ class _Holdings:
         """Bytes; a weight is no value of its own."""
         if value.producer is not None and isinstance(value.producer.op, Weight):
             return 0
-        return elements((value.type,)) * BYTES.get(value.type.dtype, 4)
+        return total(value.type.items) * elements((value.type,)) * BYTES.get(value.type.dtype, 4)

@@ -12,8 +12,9 @@ from netdsl.ir.dim import Dim, Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import BINS, POINTWISE, Window, Windows, op_of, types_of
+from netdsl.ops.base import BINS, POINTWISE, UNKNOWN, Window, Windows, op_of
 from netdsl.ops.plugins import is_ours
+from netdsl.ops.tables import types_of
 
 MAX_PERIOD = 512
 """Places whose fields differ; maps enlarged beyond it follow no rule here."""
@@ -117,6 +118,8 @@ def _link(node: Node, index: int) -> Windows | None:
     inputs, outputs = types_of(node)
     windows = op_of(node).windows(inputs, outputs)
     before, after = inputs[index], outputs[0]
+    if op_of(node).changes_items:
+        return (UNKNOWN,) * len(before.spatial)
     if windows is None or before.rank != after.rank or len(windows) != len(before.spatial):
         return None
     return tuple(

@@ -14,12 +14,12 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.analyses.links import UnknownLinks, shape_of
+from netdsl.analyses.links import UnknownLinks, read_of, shape_of
 from netdsl.ir.graph import Graph, Input, Node, Value
-from netdsl.ops.answers import check_reads
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import Indices, Product, Reads
 from netdsl.ops.plugins import is_ours
+from netdsl.ops.tables import types_of
 
 MOST_PLACES = 1_000_000
 """Indices that are followed, of all values together."""
@@ -154,11 +154,7 @@ class _Reach:
 
     def read(self, wanted: Product) -> Reads:
         """What some elements read; empty pieces stay, weights go. Raises `UnknownLinks`."""
-        pieces = self.op.reads(*self.types, wanted, self.result)
-        if pieces is None:
-            raise UnknownLinks(self.node)
-        if not is_ours(type(self.op)):
-            check_reads(self.op, pieces)
+        pieces = read_of(self.node, wanted, self.result)
         return [(n, piece) for n, piece in pieces if self.node.inputs[n].type.batched]
 
     def at(self, own: int, index: int, all_channels: bool = True) -> Product:
@@ -173,8 +169,8 @@ class _Reach:
     def is_part(self, number: int, piece: Product) -> bool:
         """Whether a piece leaves out channels of its input."""
         axis = self.channel_axes[number]
-        shape = self.node.inputs[number].type.shape
-        return axis < len(piece) and len(piece[axis]) < cast(int, shape[axis])
+        shape = shape_of(self.node.inputs[number])
+        return axis < len(piece) and len(piece[axis]) < shape[axis]
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,16 +215,19 @@ def declare_parameter(
 ) -> None:
     """Give a parameter its value in the environment of its definition."""
     name = parameter.name
-    if name.text in inner.bindings:
+    before = inner.layers.get(name.text) or inner.numbers.get(name.text)
+    if before is not None:
         sink.error(
             "name-taken",
             f"two parameters are called `{name.text}`",
             name.span,
-            secondary=[Label(inner.bindings[name.text].span, "the first one")],
+            secondary=[Label(before.span, "the first one")],
         )
         return
-    formula = None if isinstance(value, LayerValue) else Name(name.text)
-    inner.bindings[name.text] = Binding(value, name.span, formula)
+    if parameter.type.name == "layer":
+        inner.layers[name.text] = Binding(value, name.span)
+    else:
+        inner.numbers[name.text] = Binding(value, name.span, Name(name.text))
 
 
 def _listed(kind: Kind) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.diagnostics import Label, Span
 from netdsl.elaborate.bind import Bound, Given, bind_op
@@ -17,7 +17,7 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
-from netdsl.ir.formula import IN_CHANNELS
+from netdsl.ir.formula import IN_CHANNELS, Formula
 from netdsl.ir.graph import Value
 from netdsl.ops.base import Op, parameters
 from netdsl.ops.refusal import Refusal
@@ -27,13 +27,17 @@ from netdsl.ops.refusal import Refusal
 class Call:
     """A stage that calls a layer: its arguments, its label, the place of its name.
 
-    `joins` is True for the stage that ends a labelled fork: it is named with the fork.
+    `joins` is True for the stage that ends a labelled fork: it is named with the fork. With
+    `is_inline` the stages of a block belong to the scope around. One that stands `aside` goes by
+    that name and takes no place.
     """
 
     arguments: tuple[Given, ...]
     label: str
     span: Span
     joins: bool = False
+    is_inline: bool = False
+    aside: str = ""
 
 
 # --- ops -----------------------------------------------------------------------------------
@@ -53,8 +57,8 @@ def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Plac
 def call_made(
     state: State, op: Op, call: Call, values: tuple[Value, ...], place: Place
 ) -> MaybeFlow:
-    """Call an op that has its settings; the values whose size alone it takes come last."""
-    flowing = Flow(values[: max(0, len(values) - len(op.size_inputs()))])
+    """Call an op that has its settings; the values that these name come last."""
+    flowing = Flow(values[: max(0, len(values) - op.named_inputs())])
     if not _fits(state, type(op), call, flowing, place):
         return POISON
     state.count_nodes(1, call.span)
@@ -81,6 +85,7 @@ def add_node(
             arguments=bound.arguments(),
             places=bound.spans,
             is_named=not call.joins,
+            aside=call.aside,
         )
     except Refusal as refusal:
         state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
@@ -109,14 +114,14 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
             help=_inputs_help(op, too_many=count > least),
         )
         return False
-    if op.takes_weights or all(v.type.batched for v in flow.values):
+    if not op.over_batch or all(v.type.batched for v in flow.values):
         return True
     state.error(
         place,
         "weight-without-batch",
-        f"a learned weight has no batch axis and can't enter `{op.name}`",
+        f"`{op.name}` takes its statistics over a batch, and a table has none",
         call.span,
-        help="join it with a value first: `(x, weight) -> add`, `mul` or `concat`",
+        help="join it with a value first: `(x, table) -> add`, `mul` or `concat`",
     )
     return False
 
@@ -127,7 +132,7 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
     if op.one_value:
         return f"in `{op.name}` {op.one_value}"
-    if any(p.kind.takes_value for p in parameters(op)):
+    if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(op)):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
     if op.arity[1] != 1:
         return f"name those that are meant: `(a, b) -> {op.name}`"
@@ -137,13 +142,22 @@ def _inputs_help(op: type[Op], *, too_many: bool) -> str:
 # --- blocks --------------------------------------------------------------------------------
 
 
-def bind_incoming(inner: Environment, flow: MaybeFlow, span: Span) -> None:
+def bind_incoming(
+    inner: Environment, flow: MaybeFlow, span: Span, formula: Formula | None = IN_CHANNELS
+) -> None:
     """`in`, and `in.channels` of a single value."""
-    inner.bindings["in"] = Binding(flow, span)
+    inner.values["in"] = Binding(flow, span)
     if isinstance(flow, Flow) and len(flow.values) == 1 and flow.values[0].type.shape:
         channels = flow.values[0].type.channels
         if isinstance(channels, int):
-            inner.bindings["in.channels"] = Binding(channels, span, IN_CHANNELS)
+            inner.numbers["in.channels"] = Binding(channels, span, formula)
+
+
+def say_of_caller(inner: Environment, bound: Bound) -> None:
+    """Let the parameters of an inline block speak of those of the block it is called in."""
+    for name, binding in inner.numbers.items():
+        if name in bound.values:
+            inner.numbers[name] = replace(binding, formula=bound.formulas.get(name))
 
 
 # --- shared layers -------------------------------------------------------------------------
@@ -160,7 +174,7 @@ def may_call(state: State, shared: SharedLayer, call: Call, place: Place) -> boo
             call.span,
         )
         return False
-    if place.environment.label_scope() is not shared.environment.label_scope():
+    if place.environment.path_scope() is not shared.environment.path_scope():
         state.error(
             place,
             "shared-elsewhere",
@@ -172,17 +186,18 @@ def may_call(state: State, shared: SharedLayer, call: Call, place: Place) -> boo
     return True
 
 
-def join_calls(state: State, shared: SharedLayer, call: Call, place: Place) -> bool:
+def join_calls(state: State, shared: SharedLayer, call: Call, label: str, place: Place) -> bool:
     """Make the call just built one more of a layer made before; False where that can't be.
 
-    A layer without weights is no less the same where PyTorch needs a module of its own for it.
+    A layer without weights is no less the same where PyTorch needs a module of its own for it,
+    which goes by its `label` and a number.
     """
     again = place.scope.children[-1]
     reasons = [variant.join(again) for variant in shared.variants]
     if not all(reasons):
         return True
     name = shared.statement.name.text
-    place.site.naming.add_variant(again, name)
+    place.site.naming.add_variant(again, label)
     if not has_weights(again) and not shared.variants[0].has_weights:
         shared.variants.append(Shared([again], again))
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label, Span
+from netdsl.elaborate.declare import is_new
 from netdsl.elaborate.environment import (
     POISON,
     Binding,
@@ -49,7 +50,7 @@ def bind_inputs(
     fits = True
     for spec, value in zip(declared, flow.values, strict=True):
         if spec.name is not None:
-            place.environment.bindings[spec.name.text] = Binding(Flow((value,)), spec.name.span)
+            place.environment.values[spec.name.text] = Binding(Flow((value,)), spec.name.span)
         if spec.shape is not None:
             asked = _match(state, block, spec.shape, value, place, call)
             fits = fits and asked is not None
@@ -67,8 +68,8 @@ def _match(
         return None
     conditions: list[tuple[Truth, str]] = []
     for item, size in zip(shape.items, actual, strict=True):
-        if isinstance(item, ast.NameExpr) and place.environment.lookup(item.name) is None:
-            place.environment.bindings[item.name] = Binding(size, item.span)
+        if is_new(item, place.environment):
+            place.environment.numbers[item.name] = Binding(size, item.span)
             continue
         try:
             wanted = state.evaluator.size(item, place.environment)

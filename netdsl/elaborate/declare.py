@@ -1,6 +1,10 @@
-"""Names that a definition makes: labels with their numbers, values, numbers; none hides another."""
+"""Names that a definition makes: labels with their numbers, values, numbers, layers."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeGuard
 
 from netdsl.diagnostics import Label as Remark
 from netdsl.elaborate.environment import (
@@ -11,13 +15,15 @@ from netdsl.elaborate.environment import (
     Family,
     Flow,
     MaybeFlow,
+    Sort,
 )
+from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
-from netdsl.ops import registry
 from netdsl.syntax import ast
 
 BROKEN_LABEL = "?"
 LONGEST_LABEL = 1000
+KINDS: Mapping[Sort, str] = {"numbers": "a number", "values": "a value", "layers": "a layer"}
 
 
 def label_text(state: State, label: ast.Label | None, place: Place) -> str:
@@ -33,23 +39,24 @@ def label_text(state: State, label: ast.Label | None, place: Place) -> str:
 
 
 def _part(state: State, part: ast.LabelPart, place: Place) -> str:
-    if part.index is None:
-        if not part.text or part.text.strip(".") != part.text or ".." in part.text:
-            state.error(place, "bad-label", f'`"{part.text}"` can\'t be a label', part.span)
-            return BROKEN_LABEL
-        if not part.text.isprintable():
-            shown = next(f"U+{ord(c):04X}" for c in part.text if not c.isprintable())
-            state.error(
-                place,
-                "bad-label",
-                f"a label holds what can be read, and {shown} can't",
-                part.span,
-                help="take the character out of the string",
-            )
-            return BROKEN_LABEL
-        return part.text
-    index = label_index(state, part, place)
-    return BROKEN_LABEL if index is None else f"{part.text}{index}"
+    index = "" if part.index is None else label_index(state, part, place)
+    if index is None:
+        return BROKEN_LABEL
+    text = f"{part.text}{index}"
+    if not text or text.strip(".") != text or ".." in text:
+        state.error(place, "bad-label", f'`"{text}"` can\'t be a label', part.span)
+        return BROKEN_LABEL
+    if not text.isprintable():
+        shown = next(f"U+{ord(c):04X}" for c in text if not c.isprintable())
+        state.error(
+            place,
+            "bad-label",
+            f"a label holds what can be read, and {shown} can't",
+            part.span,
+            help="take the character out of the string",
+        )
+        return BROKEN_LABEL
+    return text
 
 
 def label_index(state: State, part: ast.LabelPart, place: Place) -> int | None:
@@ -70,64 +77,78 @@ def label_index(state: State, part: ast.LabelPart, place: Place) -> int | None:
 def declare_label(state: State, label: ast.Label, flow: MaybeFlow, place: Place) -> None:
     """Let later lines use the value of a labelled stage, by its name or as `name[index]`.
 
-    Labels of several parts name layers only.
+    Labels of several parts, and those in quotes, name layers only.
     """
-    if len(label.parts) != 1:
-        return
-    (part,) = label.parts
-    if not part.text.isidentifier():
+    (part, *others) = label.parts
+    if others or part.is_quoted or not part.text.isidentifier():
         return
     if isinstance(flow, Flow) and len(flow.values) == 1 and not flow.values[0].name:
         flow.values[0].name = label_text(state, label, place)
     keeper = place.environment.label_scope()
+    earlier = keeper.values.get(part.text)
     if part.index is None:
-        earlier = keeper.bindings.get(part.text)
-        if earlier is not None and earlier.is_label:
-            return  # the path is taken too, which is the better message
-        name = ast.Name(part.text, part.span)
-        declare(state, name, Binding(flow, part.span, is_label=True), keeper, label=True)
+        if earlier is None or not earlier.is_label:  # else the path is taken too: a better message
+            _bind_label(part, flow, place.environment)
         return
     index = label_index(state, part, place)
     if index is None:
         return
-    family = keeper.bindings.get(part.text)
-    if family is None or not isinstance(family.value, Family):
-        family = Binding(Family(), part.span, is_label=True)
-        declare(state, ast.Name(part.text, part.span), family, keeper, label=True)
-    assert isinstance(family.value, Family)
-    family.value.members.setdefault(index, flow)
+    if earlier is None or not isinstance(earlier.value, Family):
+        earlier = _bind_label(part, Family(), place.environment)
+    if isinstance(earlier.value, Family):
+        earlier.value.members.setdefault(index, flow)
+
+
+def declare_weight(state: State, label: ast.Label, flow: MaybeFlow, place: Place) -> None:
+    """Let later lines use a weight by its label as written, dots included."""
+    if len(label.parts) == 1:
+        declare_label(state, label, flow, place)
+    elif all(part.index is None and not part.is_quoted for part in label.parts):
+        text = ".".join(part.text for part in label.parts)
+        _bind_label(ast.LabelPart(text, None, label.span), flow, place.environment)
+
+
+def _bind_label(part: ast.LabelPart, value: object, environment: Environment) -> Binding:
+    """Bind the name of a label; one that a value of the same body has, too, is neither's."""
+    rival = None
+    for inner in environment.outward():
+        binding = inner.values.get(part.text)
+        if binding is not None and (not binding.is_label or binding.rival is not None):
+            rival = rival or binding.span
+            inner.values[part.text] = replace(binding, rival=part.span)
+        if inner.labels:
+            binding = Binding(value, part.span, is_label=True, rival=rival)
+            inner.values[part.text] = binding
+            return binding
+    raise AssertionError("a label outside of all that keeps labels")
+
+
+def is_new(size: ast.Expr, environment: Environment) -> TypeGuard[ast.NameExpr]:
+    """Whether an axis of a shape is a name that is no number yet: it takes the size found there."""
+    return isinstance(size, ast.NameExpr) and environment.lookup("numbers", size.name) is None
 
 
 def declare(
-    state: State,
-    name: ast.Name,
-    binding: Binding,
-    environment: Environment,
-    *,
-    number: bool = False,
-    label: bool = False,
+    state: State, sort: Sort, name: ast.Name, binding: Binding, environment: Environment
 ) -> None:
-    """Bind a name; reports one that hides another. Numbers and labels may be called as an op."""
-    before = environment.lookup(name.text)
-    unit = environment.unit
+    """Bind a name; reports one that hides another of its kind."""
+    before = environment.lookup(sort, name.text)
+    block = environment.unit.visible.get(name.text) if sort == "layers" else None
     if before is not None:
         where = before.span
-    elif name.text in unit.visible:
-        where = unit.visible[name.text].definition.name.span
-    elif name.text in registry() and not number and not label:
-        where = None
+    elif isinstance(block, Block):
+        where = block.definition.name.span
     else:
-        environment.bindings[name.text] = binding
+        environment.names(sort)[name.text] = binding
         return
     if before is not None and before.is_label and before.value is binding.value:
         return
-    what = "a built-in layer" if where is None else "already the name of something here"
     if where != name.span:
         state.sink.error(
             "name-taken",
-            f"`{name.text}` is {what}",
+            f"`{name.text}` is already the name of {KINDS[sort]} here",
             name.span,
-            secondary=[Remark(where, "this one")] if where else (),
-            help="choose another name; no name hides another",
+            secondary=[Remark(where, "this one")],
+            help=f"choose another name; no {sort[:-1]} hides another",
         )
-    environment.bindings[name.text] = Binding(POISON, name.span)
+    environment.names(sort)[name.text] = Binding(POISON, name.span)

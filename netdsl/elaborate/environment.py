@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.ir.dim import Compare, Size
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Value
+from netdsl.ir.tensor import Shape
 from netdsl.ops.base import Op
 from netdsl.ops.params import show
 from netdsl.syntax import ast
@@ -122,13 +123,20 @@ class Family:
 class Binding:
     """What a name means; `formula` says a number over the block's parameters, where it can.
 
-    `is_label` is True for the value of a labelled stage.
+    `is_label` is True for the value of a labelled stage. `rival` is where a value stands that has
+    the name as well: it can't be used then.
     """
 
     value: object
     span: Span
     formula: Formula | None = None
     is_label: bool = False
+    rival: Span | None = None
+
+
+Names: TypeAlias = "dict[str, Binding]"
+Sort: TypeAlias = Literal["numbers", "values", "layers"]
+"""The three kinds of names, which live apart."""
 
 
 @dataclass(eq=False, slots=True)
@@ -136,35 +144,55 @@ class Environment:
     """The names in force at a place: a body's own, then those of the bodies around it.
 
     `incoming` is what a chain without a source starts from; `labels` marks the scope in which
-    labels are kept (a block, a net, the body under a label).
+    labels are kept (a block, a net, the body under a label). `items` are the axes whose items
+    the `each` around works on, outer first. Without `adds_path` a scope keeps labels whose layers
+    belong to the scope around.
     """
 
     unit: Unit
     parent: Environment | None = None
     incoming: MaybeFlow | None = None
     labels: bool = False
-    bindings: dict[str, Binding] = field(default_factory=dict[str, Binding])
+    items: Shape = ()
+    adds_path: bool = True
+    numbers: Names = field(default_factory=dict[str, Binding])
+    values: Names = field(default_factory=dict[str, Binding])
+    layers: Names = field(default_factory=dict[str, Binding])
 
     def child(self, incoming: MaybeFlow | None, *, labels: bool = False) -> Environment:
         """The environment of a body inside this one."""
-        return Environment(self.unit, self, incoming, labels)
+        return Environment(self.unit, self, incoming, labels, self.items)
 
-    def lookup(self, name: str) -> Binding | None:
+    def names(self, sort: Sort) -> Names:
+        """The body's own names of a kind."""
+        return getattr(self, sort)  # type: ignore[no-any-return]
+
+    def lookup(self, sort: Sort, name: str) -> Binding | None:
         """The binding in force, or None."""
-        for environment in self._outward():
-            if name in environment.bindings:
-                return environment.bindings[name]
+        for environment in self.outward():
+            binding = environment.names(sort).get(name)
+            if binding is not None:
+                return binding
         return None
+
+    def lacks(self, name: str) -> bool:
+        """Whether a name stands for no number and no value."""
+        return not (self.lookup("numbers", name) or self.lookup("values", name))
 
     def label_scope(self) -> Environment:
         """The nearest environment that keeps labels."""
-        return next(e for e in self._outward() if e.labels)
+        return next(e for e in self.outward() if e.labels)
 
-    def visible(self) -> set[str]:
-        """All names in force."""
-        return {name for e in self._outward() for name in e.bindings}
+    def path_scope(self) -> Environment:
+        """The nearest environment whose labels begin below a path of its own."""
+        return next(e for e in self.outward() if e.labels and e.adds_path)
 
-    def _outward(self) -> Iterator[Environment]:
+    def visible(self, *sorts: Sort) -> set[str]:
+        """All names of these kinds in force."""
+        return {name for e in self.outward() for sort in sorts for name in e.names(sort)}
+
+    def outward(self) -> Iterator[Environment]:
+        """This environment and those around it, inner first."""
         environment: Environment | None = self
         while environment is not None:
             yield environment

@@ -31,6 +31,7 @@ from netdsl.elaborate.arithmetic import (
 from netdsl.elaborate.builtins import BUILTINS, call_builtin
 from netdsl.elaborate.environment import (
     POISON,
+    Binding,
     Broken,
     Environment,
     Family,
@@ -40,24 +41,27 @@ from netdsl.elaborate.environment import (
     Poison,
     Ratio,
     SharedLayer,
+    Sort,
     describe,
 )
 from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.lookups import attribute, item, part
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.resolve import layer_value
+from netdsl.elaborate.resolve import dotted_names, layer_value
 from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.sequences import is_list
 from netdsl.ops import registry
-from netdsl.ops.params import FromValue
+from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
 
 MAX_STEPS = 2_000_000
 MAX_CALLS = 100
 
+EXPRESSED: tuple[Sort, Sort] = ("numbers", "values")
+"""The kinds of names that an expression may hold, those first that it mostly means."""
 _LOOKUPS = (ast.NameExpr, ast.Attribute, ast.Index, ast.Conditional)
 """Expressions that hand on a list: they cost one step, where making one costs its items."""
 
@@ -190,42 +194,117 @@ class Evaluator:
             )
         return floor_div(ratio.numerator, ratio.denominator)
 
-    def _name(self, expr: ast.NameExpr, environment: Environment) -> object:
-        binding = environment.lookup(expr.name)
-        if binding is not None:
-            if isinstance(binding.value, Poison):
-                raise Broken
-            return binding.value
+    def head(self, expr: ast.Expr, environment: Environment) -> object:
+        """What a name, or an item of it, means where a value is wanted: the value before a number.
+
+        Raises `Broken` for what can't be (reported), as `evaluate` does.
+        """
+        try:
+            match expr:
+                case ast.NameExpr():
+                    return self._name(expr, environment, ("values", "numbers"))
+                case ast.Index(base):
+                    return self._item_of(self.head(base, environment), expr, environment)
+                case ast.Slice(base):
+                    return self._part_of(self.head(base, environment), expr, environment)
+                case _:
+                    return self.plain(expr, environment)
+        except Wrong as wrong:
+            self.sink.error(wrong.code, str(wrong), expr.span, help=wrong.help or ())
+            raise Broken from None
+
+    def are_at_hand(self, flow: Flow, expr: ast.Expr, environment: Environment) -> bool:
+        """Whether values are items of the `each` around, if any; reports those that are whole."""
+        if all(v.type.items == environment.items for v in flow.values if v.type.batched):
+            return True
+        text = expr.span.text
+        self.sink.error(
+            "outside-each",
+            f"`{text}` is a whole, and `each` works on its items",
+            expr.span,
+            help=f"let it flow in: `(a, {text}) -> each {{ ... in[1] ... }}`",
+        )
+        return False
+
+    def one_meaning(self, expr: ast.Expr, environment: Environment) -> None:
+        """Refuses a name where a number and a value are both taken, and it is the name of both."""
+        if not isinstance(expr, ast.NameExpr):
+            return
+        number = environment.lookup("numbers", expr.name)
+        value = environment.lookup("values", expr.name)
+        if number is not None and value is not None:
+            lines = number.span.line, value.span.line
+            self.error(
+                "ambiguous-name",
+                f"`{expr.name}` is a number (line {lines[0]}) and a value (line {lines[1]})",
+                expr.span,
+                "give one of them another name",
+            )
+
+    def _name(
+        self,
+        expr: ast.NameExpr,
+        environment: Environment,
+        sorts: tuple[Sort, Sort] = EXPRESSED,
+    ) -> object:
+        for sort in sorts:
+            binding = environment.lookup(sort, expr.name)
+            if binding is not None:
+                return self._meaning(expr, binding)
         if expr.name == "in":
             self.error(
                 "unknown-name",
                 "nothing flows in here: `in` is the value that enters a block or a branch",
                 expr.span,
             )
-        unit = environment.unit
-        if expr.name in unit.visible or expr.name in registry():
+        unit, layer = environment.unit, environment.lookup("layers", expr.name)
+        if layer is not None or expr.name in unit.visible or expr.name in registry():
             self.error("bad-expression", f"`{expr.name}` is a layer, not a value", expr.span)
         self.error(
             "unknown-name",
             f"nothing here is called `{expr.name}`",
             expr.span,
-            CONSTANTS.get(expr.name, "") or did_you_mean(expr.name, environment.visible()),
+            CONSTANTS.get(expr.name, "")
+            or did_you_mean(expr.name, environment.visible(*EXPRESSED)),
         )
         raise AssertionError
 
+    def _meaning(self, expr: ast.NameExpr, binding: Binding) -> object:
+        if isinstance(binding.value, Poison):
+            raise Broken
+        if binding.rival is not None:
+            lines = sorted((binding.span.line, binding.rival.line))
+            self.error(
+                "ambiguous-name",
+                f"`{expr.name}` is a value (line {lines[0]}) and a label (line {lines[1]})",
+                expr.span,
+                f'a label in quotes names the layer only: `"{expr.name}": ...`',
+            )
+        return binding.value
+
     def _attribute(self, expr: ast.Attribute, environment: Environment) -> object:
-        return attribute(self.evaluate(expr.base, environment), expr.name.text)
+        names = dotted_names(expr) or ()
+        weight = environment.lookup("values", ".".join(name.text for name in names))
+        if weight is not None:
+            return weight.value
+        return attribute(self.head(expr.base, environment), expr.name.text)
 
     def _index(self, expr: ast.Index, environment: Environment) -> object:
-        base = self.evaluate(expr.base, environment)
+        self.one_meaning(expr.base, environment)
+        return self._item_of(self.evaluate(expr.base, environment), expr, environment)
+
+    def _slice(self, expr: ast.Slice, environment: Environment) -> object:
+        self.one_meaning(expr.base, environment)
+        return self._part_of(self.evaluate(expr.base, environment), expr, environment)
+
+    def _item_of(self, base: object, expr: ast.Index, environment: Environment) -> object:
         index = self.plain(expr.index, environment)
         value = item(base, index, expr.base.span.text)
         if value is POISON:
             raise Broken
         return value
 
-    def _slice(self, expr: ast.Slice, environment: Environment) -> object:
-        base = self.evaluate(expr.base, environment)
+    def _part_of(self, base: object, expr: ast.Slice, environment: Environment) -> object:
         ends = (
             None if end is None else self.plain(end, environment) for end in (expr.start, expr.stop)
         )
@@ -296,6 +375,8 @@ class Evaluator:
             )
         if any(a.name for a in expr.arguments):
             raise Wrong(f"`{name}` takes no named arguments")
+        for argument in expr.arguments:
+            self.one_meaning(argument.value, environment)
         values = [self.evaluate(a.value, environment) for a in expr.arguments]
         self.steps += sum(map(len, filter(is_list, values)))
         return call_builtin(name, values)
@@ -389,7 +470,9 @@ class Evaluator:
             bound.values[formal.name] = POISON
             return
         if isinstance(value, Flow) and formal.kind.takes_value and inputs_before is not None:
-            bound.values[formal.name] = self._reference(bound, value, expr.span, inputs_before)
+            bound.values[formal.name] = self._reference(
+                bound, value, expr, environment, inputs_before
+            )
             return
         bound.formulas[formal.name] = formula_of(expr, environment)
         bound.values[formal.name] = converted(formal, value, expr.span, self.sink)
@@ -397,7 +480,11 @@ class Evaluator:
     def _argument(self, formal: Formal, expr: ast.Expr, environment: Environment) -> object:
         """A bare word that is none of the option words gets a message that lists them."""
         assert formal.kind is not None
-        if isinstance(expr, ast.NameExpr) and environment.lookup(expr.name) is None:
+        if formal.kind.name == VALUE.name:
+            return self.head(expr, environment)
+        if formal.kind.takes_value:
+            self.one_meaning(expr, environment)
+        if isinstance(expr, ast.NameExpr) and environment.lacks(expr.name):
             words = formal.kind.words
             help = otherwise.word(formal.owner, formal.name, expr.name)
             if help or words:
@@ -410,14 +497,21 @@ class Evaluator:
         return self.plain(expr, environment)
 
     def _reference(
-        self, bound: Bound, flow: Flow, span: Span, inputs_before: int
+        self,
+        bound: Bound,
+        flow: Flow,
+        expr: ast.Expr,
+        environment: Environment,
+        inputs_before: int,
     ) -> FromValue | Poison:
         if len(flow.values) != 1:
             self.sink.error(
                 "bad-argument",
-                f"the size of one value is needed, and these are {len(flow.values)}",
-                span,
+                f"one value is needed, and these are {len(flow.values)}",
+                expr.span,
             )
+            return POISON
+        if not self.are_at_hand(flow, expr, environment):
             return POISON
         bound.references.append(flow.values[0])
         return FromValue(inputs_before + len(bound.references) - 1)

@@ -75,7 +75,7 @@ def _formula(expr: ast.Expr, environment: Environment) -> Formula:
 
 
 def _bound(name: str, environment: Environment) -> Formula:
-    binding = environment.lookup(name)
+    binding = environment.lookup("numbers", name)
     if binding is None or binding.formula is None:
         raise _NoFormula
     return binding.formula

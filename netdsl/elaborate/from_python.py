@@ -73,9 +73,11 @@ def stand_in(value: object, environment: Environment, span: Span, sink: Sink) ->
     check_bounds(value, span, sink)
     if isinstance(value, str) and value.isidentifier():
         return ast.NameExpr(value, span)
-    name = f"#{len(environment.bindings)}"
-    meant = Flow((value,)) if isinstance(value, Value) else value
-    environment.bindings[name] = Binding(meant, span)
+    name = f"#{len(environment.numbers) + len(environment.values)}"
+    if isinstance(value, Value):
+        environment.values[name] = Binding(Flow((value,)), span)
+    else:
+        environment.numbers[name] = Binding(value, span)
     return ast.NameExpr(name, span)
 
 
@@ -96,7 +98,7 @@ def mean_texts(arguments: Sequence[ast.Argument], environment: Environment) -> N
     for argument in arguments:
         if isinstance(argument.value, ast.NameExpr):
             word = argument.value.name
-            environment.bindings.setdefault(word, Binding(word, argument.span))
+            environment.numbers.setdefault(word, Binding(word, argument.span))
 
 
 def dotted(text: str, span: Span) -> tuple[ast.Name, ...]:

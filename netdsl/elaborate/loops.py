@@ -11,8 +11,11 @@ from netdsl.elaborate.environment import (
     Binding,
     Broken,
     Environment,
+    Family,
+    Flow,
     MaybeFlow,
     Poison,
+    Sort,
     describe,
 )
 from netdsl.elaborate.state import Place, State
@@ -42,30 +45,37 @@ def turns(
 ) -> Iterator[Place]:
     """A place for each item of the list, with the names of the `for` bound."""
     iterable = loop.iterable
+    sort: Sort = "numbers"
     try:
+        state.evaluator.one_meaning(iterable, place.environment)
         items = state.evaluator.plain(iterable, place.environment)
     except Broken:
         items = ()
+    if isinstance(items, Flow):
+        sort, items = "values", [Flow((value,)) for value in items.values]
     if not is_sequence(items):
         state.error(
             place,
             "bad-argument",
             f"`for` goes over a list, not {describe(items)}",
             iterable.span,
-            help="a range is a list: `for i in 0..4`",
+            help=f"it has numbers: `for i in 0..3 {{ {iterable.span.text}[i] }}`"
+            if isinstance(items, Family)
+            else "a range is a list: `for i in 0..4`",
         )
         items = ()
     state.expect_turns(len(items), loop.body, place.environment, iterable.span)
     for item in items:
         state.turn(iterable.span)
         environment = place.environment.child(incoming)
-        if not _bind_targets(state, loop.targets, item, environment, iterable, place):
+        if not _bind_targets(state, sort, loop.targets, item, environment, iterable, place):
             return
         yield replace(place, environment=environment)
 
 
 def _bind_targets(
     state: State,
+    sort: Sort,
     targets: tuple[ast.Name, ...],
     item: object,
     environment: Environment,
@@ -83,5 +93,5 @@ def _bind_targets(
         )
         return False
     for target, part in zip(targets, parts, strict=True):
-        declare(state, target, Binding(part, target.span), environment, number=True)
+        declare(state, sort, target, Binding(part, target.span), environment)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.bind import bind_net
-from netdsl.elaborate.declare import declare
+from netdsl.elaborate.declare import declare, is_new
 from netdsl.elaborate.environment import (
     POISON,
     Binding,
@@ -162,16 +162,17 @@ class NetElaborator:
             )
         shape = self._input_shape(statement)
         if shape is None:
-            declare(self.state, name, Binding(POISON, name.span), self.environment)
+            declare(self.state, "values", name, Binding(POISON, name.span), self.environment)
             return
         value = self.graph.input(name.text, Tensor(shape, dtype), name.span)
-        declare(self.state, name, Binding(Flow((value,)), name.span), self.environment)
+        binding = Binding(Flow((value,)), name.span)
+        declare(self.state, "values", name, binding, self.environment)
         for condition in statement.where:
             self._restrict(condition)
 
     def _input_shape(self, statement: ast.InputStatement) -> tuple[Size, ...] | None:
         for item in statement.shape.items:
-            if isinstance(item, ast.NameExpr) and self.environment.lookup(item.name) is None:
+            if is_new(item, self.environment):
                 self._introduce(item)
         try:
             shape = tuple(
@@ -195,7 +196,7 @@ class NetElaborator:
         number = self.sizes.pop(item.name, None)
         value = self.graph.symbol(item.name) if number is None else number
         name = ast.Name(item.name, item.span)
-        declare(self.state, name, Binding(value, item.span), self.environment, number=True)
+        declare(self.state, "numbers", name, Binding(value, item.span), self.environment)
 
     def _restrict(self, condition: ast.Expr) -> None:
         try:
@@ -216,9 +217,9 @@ class NetElaborator:
     def output(self, statement: ast.OutputStatement, flow: MaybeFlow) -> None:
         """An output, which is what comes out of the chain of its statement."""
         name = statement.name
-        binding = self.environment.bindings.get(name.text)
+        binding = self.environment.values.get(name.text)
         if binding is None or not binding.is_label or binding.value is not flow:
-            declare(self.state, name, Binding(flow, name.span), self.environment)
+            declare(self.state, "values", name, Binding(flow, name.span), self.environment)
         if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
             return
         if len(flow.values) != 1:

@@ -9,8 +9,6 @@ from netdsl.diagnostics import Edit, Fix, Sink, Span
 from netdsl.elaborate.environment import (
     POISON,
     Environment,
-    Family,
-    Flow,
     LayerValue,
     Poison,
     SharedLayer,
@@ -40,8 +38,9 @@ def resolve_layer(
     name = names[0]
     if len(names) > 1:
         return _from_alias(names, environment, sink, arguments)
-    binding = environment.lookup(name.text)
-    if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
+    binding = environment.lookup("layers", name.text)
+    if binding is not None:
+        assert isinstance(binding.value, LayerValue | SharedLayer | Poison)
         return binding.value
     defined = environment.unit.visible.get(name.text)
     if isinstance(defined, Block):
@@ -49,11 +48,14 @@ def resolve_layer(
     op = registry().get(name.text)
     if op is not None and defined is None:
         return op
-    if defined is None and binding is None and name.text not in std_names():
+    value = environment.lookup("values", name.text)
+    if defined is None and value is None and name.text not in std_names():
         op = installed(name.text)
         if op is not None:
             return op
-    is_value = binding is not None and isinstance(binding.value, Flow | Family)
+    is_value = value is not None and not isinstance(value.value, Poison)
+    if value is not None and not is_value:
+        return POISON
     if is_value or defined is not None:
         _not_a_layer(name, sink, is_value=is_value)
     elif not environment.unit.is_lacking:
@@ -65,7 +67,7 @@ def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerVa
     """The layer given for a `layer` parameter: `relu`, `leaky_relu(0.1)`, `blocks.Unit`."""
     callee = expr.callee if isinstance(expr, ast.CallExpr) else expr
     arguments = expr.arguments if isinstance(expr, ast.CallExpr) else ()
-    names = _dotted(callee)
+    names = dotted_names(callee)
     if names is None:
         sink.error(
             "bad-argument",
@@ -89,12 +91,14 @@ def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerVa
     return LayerValue(target, arguments, environment, expr.span.text)
 
 
-def _dotted(expr: ast.Expr) -> tuple[ast.Name, ...] | None:
+def dotted_names(expr: ast.Expr) -> tuple[ast.Name, ...] | None:
+    """The names of `a.b.c`; None for anything else."""
     match expr:
         case ast.NameExpr(name, span):
             return (ast.Name(name, span),)
-        case ast.Attribute(ast.NameExpr(base, span), name):
-            return (ast.Name(base, span), name)
+        case ast.Attribute(base, name):
+            before = dotted_names(base)
+            return None if before is None else (*before, name)
         case _:
             return None
 
@@ -183,7 +187,7 @@ def _unknown(
 def _known(environment: Environment) -> tuple[set[str], set[str]]:
     """Layers by name: those of the file, and those that every file has or may `use`."""
     blocks = {n for n, d in environment.unit.visible.items() if isinstance(d, Block)}
-    layers = {n for n in environment.visible() if _is_layer(environment, n)}
+    layers = environment.visible("layers")
     library = {n for n in std_names() if n[0].isupper()}
     return blocks | layers, {*registry(), *installed_names(), *library}
 
@@ -257,11 +261,6 @@ def _usage(name: str) -> str:
     op = registry().get(name)
     needed = [p.name for p in parameters(op) if p.required] if op else []
     return f"({', '.join(needed)})" if needed else ""
-
-
-def _is_layer(environment: Environment, name: str) -> bool:
-    binding = environment.lookup(name)
-    return binding is not None and isinstance(binding.value, LayerValue | SharedLayer)
 
 
 def _insert_use(environment: Environment, file: str, span: Span) -> Fix | None:

@@ -11,9 +11,11 @@ from netdsl.elaborate.calls import (
     call_op,
     join_calls,
     may_call,
+    say_of_caller,
 )
 from netdsl.elaborate.contracts import bind_inputs, check_claim, check_results
 from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.each import put_together, take_apart
 from netdsl.elaborate.environment import (
     NOTHING,
     POISON,
@@ -36,6 +38,7 @@ from netdsl.elaborate.sources import bare_value, has_own_sources, misses_source,
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.statements import assign, misplaced, note_unused, run_let, run_weight
 from netdsl.ir.builder import Site
+from netdsl.ir.formula import IN_CHANNELS
 from netdsl.ir.graph import Kind
 from netdsl.ir.paths import Naming
 from netdsl.syntax import ast
@@ -77,7 +80,7 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
             run_weight(state, statement, place)
         case ast.LayerStatement(name):
             shared = SharedLayer(statement, place.environment)
-            declare(state, name, Binding(shared, name.span), place.environment)
+            declare(state, "layers", name, Binding(shared, name.span), place.environment)
         case ast.InputStatement() | ast.OutputStatement():
             misplaced(state, statement, place)
 
@@ -150,7 +153,7 @@ def run_stage(state: State, stage: ast.Stage, flow: MaybeFlow, place: Place) -> 
 
 def _run_labelled(
     state: State,
-    stage: ast.LayerStage | ast.Group | ast.Repeat | ast.For | ast.If,
+    stage: ast.LayerStage | ast.Group | ast.Repeat | ast.For | ast.If | ast.Each,
     flow: MaybeFlow,
     place: Place,
 ) -> MaybeFlow:
@@ -165,6 +168,8 @@ def _run_labelled(
             return _for(state, stage, flow, place)
         case ast.If():
             return _if(state, stage, flow, place)
+        case ast.Each():
+            return _each(state, stage, flow, place)
 
 
 def _group(state: State, stage: ast.Group, flow: MaybeFlow, place: Place) -> MaybeFlow:
@@ -217,6 +222,22 @@ def _chosen(state: State, stage: ast.If, place: Place) -> ast.Body | Poison | No
     return stage.then if holds else stage.otherwise
 
 
+def _each(state: State, stage: ast.Each, flow: MaybeFlow, place: Place) -> MaybeFlow:
+    label = label_text(state, stage.label, place)
+    items = take_apart(state, flow, stage.span, place)
+    if isinstance(items, Poison) or isinstance(flow, Poison):
+        return POISON
+    site = state.graph.scope(
+        place.site, Kind.EACH, stage.span, items.values, label=label, numbered=True
+    )
+    inner = place.environment.child(items, labels=True)
+    inner.items, inner.adds_path = items.values[0].type.items, bool(label)
+    bind_incoming(inner, items, stage.span, None)
+    within = place.inside(inner, site)
+    result = state.end(within, run_body(state, stage.body, within))
+    return put_together(state, result, flow.values[0], stage.span, place)
+
+
 def _unlabelled(state: State, kind: Kind, body: ast.Body, place: Place) -> MaybeFlow:
     """Run a body without a label in a scope of its own."""
     incoming = values_of(place.environment.incoming)
@@ -232,13 +253,13 @@ def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -
     callee = resolve_layer(stage.callee, place.environment, state.sink, stage.arguments or ())
     arguments = tuple((a, place.environment) for a in stage.arguments or ())
     label = label_text(state, stage.label, place)
-    call = Call(arguments, label, stage.span)
+    call = Call(arguments, label, stage.span, is_inline=stage.is_inline)
     if stage.branches is None:
         return call_layer(state, callee, call, flow, place)
     within = state.labelled(Kind.FORK, stage.span, flow, label, place, numbered=False)
     if flow is not NOTHING:
-        within.environment.bindings["in"] = Binding(flow, stage.span)
-    within.environment.bindings["in.channels"] = Binding(POISON, stage.span)
+        within.environment.values["in"] = Binding(flow, stage.span)
+    within.environment.numbers["in.channels"] = Binding(POISON, stage.span)
     flows = _branches(state, stage.branches, flow, within)
     # the stage itself stands outside of the body: `in` in its arguments is not the branches'
     outside = replace(within, environment=place.environment)
@@ -286,6 +307,15 @@ def call_layer(
         arguments = tuple((a, callee.environment) for a in callee.arguments)
         call = replace(call, arguments=arguments + call.arguments)
         callee = callee.target
+    if call.is_inline and not isinstance(callee, Poison | Block):
+        state.error(
+            place,
+            "bad-argument",
+            "`inline` takes a block, whose stages it puts here",
+            call.span,
+            help="leave `inline` out",
+        )
+        return POISON
     match callee:
         case Poison():
             return POISON
@@ -299,8 +329,8 @@ def call_layer(
 
 def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
     definition = block.definition
-    inner = Environment(block.unit, None, flow, labels=True)
-    bind_incoming(inner, flow, call.span)
+    inner = Environment(block.unit, None, flow, labels=True, items=place.environment.items)
+    bind_incoming(inner, flow, call.span, None if call.is_inline else IN_CHANNELS)
     bound = state.evaluator.bind_definition(
         block.name,
         definition.parameters,
@@ -318,17 +348,21 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     conditions = bind_inputs(state, block, flow, within, call.span)
     if conditions is None:
         return POISON
-    site = state.graph.block(
-        place.site,
-        block.name,
-        call.span,
-        flow.values,
-        label=call.label,
-        doc=definition.doc,
-        arguments=bound.arguments(),
-        input_names=tuple(i.name.text for i in definition.inputs or () if i.name),
-        is_named=not call.joins,
-    )
+    if call.is_inline:
+        say_of_caller(inner, bound)
+        site = state.graph.scope(place.site, Kind.GROUP, call.span, flow.values)
+    else:
+        site = state.graph.block(
+            place.site,
+            block.name,
+            call.span,
+            flow.values,
+            label=call.label,
+            doc=definition.doc,
+            arguments=bound.arguments(),
+            input_names=tuple(i.name.text for i in definition.inputs or () if i.name),
+            is_named=not call.joins,
+        )
     for condition, message in conditions:
         state.graph.need(condition, call.span, message, scope=site.scope)
     within = replace(within, site=site)
@@ -346,7 +380,9 @@ def _call_shared(
     stage = shared.statement.stage
     callee = resolve_layer(stage.callee, shared.environment, state.sink)
     arguments = tuple((a, shared.environment) for a in stage.arguments or ())
-    shared_call = Call(arguments, shared.statement.name.text, call.span)
+    named = replace(place, environment=shared.environment)
+    label = label_text(state, stage.label, named) or shared.statement.name.text
+    shared_call = Call(arguments, label, call.span)
     if isinstance(callee, SharedLayer):
         state.error(
             place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
@@ -363,4 +399,4 @@ def _call_shared(
     result = call_layer(state, callee, shared_call, flow, again)
     if isinstance(result, Poison):
         return result
-    return result if join_calls(state, shared, call, place) else POISON
+    return result if join_calls(state, shared, call, label, place) else POISON

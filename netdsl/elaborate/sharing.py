@@ -11,8 +11,9 @@ from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Child, Graph, Layer, Node, Scope, Value
 from netdsl.ir.match import Pair, is_case
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import From, Setting, TorchModule, TorchRecipe
+from netdsl.ops.tables import types_of
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from netdsl.elaborate.environment import Environment, Family, Flow, LayerValue, Poison, SharedLayer
+from netdsl.elaborate.environment import Environment, LayerValue, SharedLayer
 from netdsl.elaborate.program import Block
 from netdsl.ops import registry
 from netdsl.syntax import ast
@@ -74,6 +74,8 @@ class _Counter:
                 return self.callee(callee) + (self.body(branches) if branches else 0)
             case ast.Group(body=body):
                 return self.body(body)
+            case ast.Each(body=body):
+                return 2 + self.body(body)
             case ast.Repeat(count=count, body=body):
                 return self.turns(count) * self.body(body)
             case ast.For(iterable=items, body=body) | ast.ForSource(iterable=items, body=body):
@@ -89,9 +91,8 @@ class _Counter:
         """Whether a name at the head of a chain may mean a value."""
         if (head.label, head.arguments, head.branches) != (None, None, None):
             return False
-        binding = self.environment.lookup(head.callee[0].text)
-        is_value = binding is not None and isinstance(binding.value, Flow | Family | Poison)
-        return is_value or head.callee[0].text in self.own
+        name = head.callee[0].text
+        return self.environment.lookup("values", name) is not None or name in self.own
 
     def callee(self, names: tuple[ast.Name, ...]) -> int:
         """Layers of what is called; 0 where that is not known here, or unknown at all."""
@@ -99,8 +100,8 @@ class _Counter:
         if len(names) > 1:
             other = unit.aliases.get(names[0].text)
             return self.layer(other.own.get(name)) if other and len(names) == 2 else 0
-        binding = self.environment.lookup(name)
-        if binding is not None and isinstance(binding.value, LayerValue | SharedLayer | Poison):
+        binding = self.environment.lookup("layers", name)
+        if binding is not None:
             return self.layer(binding.value)
         if name in self.own and name not in registry():
             return 0
@@ -132,7 +133,7 @@ class _Counter:
             case ast.Range(ast.Number(int(start)), ast.Number(int(stop))):
                 return max(0, stop - start)
             case ast.NameExpr(name):
-                binding = self.environment.lookup(name)
+                binding = self.environment.lookup("numbers", name)
                 value = None if binding is None else binding.value
                 if isinstance(value, list):
                     return len(value)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ from netdsl.elaborate.environment import (
     POISON,
     Broken,
     Environment,
-    Family,
     Flow,
     MaybeFlow,
     Poison,
@@ -20,10 +19,10 @@ from netdsl.syntax import ast
 def bare_value(first: ast.Stage, environment: Environment) -> ast.NameExpr | None:
     """The name that a chain begins with, if it is a value's here."""
     match first:
-        case ast.LayerStage(None, (name,), None, None):
-            binding = environment.lookup(name.text)
-            is_value = binding is not None and isinstance(binding.value, Flow | Family | Poison)
-            return ast.NameExpr(name.text, name.span) if is_value else None
+        case ast.LayerStage(None, names, None, None, is_inline=False):
+            named = ".".join(name.text for name in names)
+            is_value = environment.lookup("values", named) is not None
+            return ast.NameExpr(named, names[0].span.to(names[-1].span)) if is_value else None
         case _:
             return None
 
@@ -31,11 +30,11 @@ def bare_value(first: ast.Stage, environment: Environment) -> ast.NameExpr | Non
 def value_of(state: State, expr: ast.Expr, environment: Environment) -> MaybeFlow:
     """The values that an expression names."""
     try:
-        value = state.evaluator.evaluate(expr, environment)
+        value = state.evaluator.head(expr, environment)
     except Broken:
         return POISON
     if isinstance(value, Flow):
-        return value
+        return value if state.evaluator.are_at_hand(value, expr, environment) else POISON
     state.sink.error(
         "not-a-value",
         f"a chain begins with a value, and this is {describe(value)}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
-from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.declare import declare, declare_weight, label_text
 from netdsl.elaborate.environment import (
     POISON,
     Binding,
@@ -54,7 +54,7 @@ def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> 
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
         state.graph.name_value(place.site, value, name.text)
-    declare(state, name, Binding(flow, name.span), place.environment)
+    declare(state, "values", name, Binding(flow, name.span), place.environment)
 
 
 def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
@@ -75,7 +75,7 @@ def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
     is_known = not isinstance(value, Poison)
     formula = formula_of(statement.value, place.environment) if is_known else None
     binding = Binding(value, statement.name.span, formula)
-    declare(state, statement.name, binding, place.environment, number=True)
+    declare(state, "numbers", statement.name, binding, place.environment)
 
 
 def misplaced(
@@ -83,7 +83,7 @@ def misplaced(
 ) -> None:
     """Report an input or output that stands in inner braces."""
     name = statement.name
-    place.environment.bindings.setdefault(name.text, Binding(POISON, name.span))
+    place.environment.values.setdefault(name.text, Binding(POISON, name.span))
     state.error(
         place,
         "misplaced",
@@ -112,8 +112,7 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
     except Broken:
         pass
     note_unused(state, flow, statement)
-    if len(statement.label.parts) == 1 and statement.label.parts[0].text.isidentifier():
-        declare_label(state, statement.label, flow, place)
+    declare_weight(state, statement.label, flow, place)
 
 
 def weight_node(

@@ -133,11 +133,13 @@ class Builder:
         arguments: Mapping[str, Argument] = EMPTY,
         places: Mapping[str, Span] = EMPTY,
         is_named: bool = True,
+        aside: str = "",
     ) -> tuple[Value, ...]:
         """A layer and its call, with results as the rule has them.
 
         `places` are where the settings stand, by name; a layer that is not named itself goes by
-        the name of the scope that it ends. Raises what the rule raises.
+        the name of the scope that it ends. One that stands `aside` is called so with a number,
+        and takes no place among the others. Raises what the rule raises.
         """
         judged = self.rule(op, tuple(value.type for value in inputs))
         layer = Layer(op, judged.weights, dict(arguments))
@@ -146,7 +148,9 @@ class Builder:
         results = enumerate(judged.types)
         node.outputs = tuple(Value(tensor, span, "", node, index) for index, tensor in results)
         site.scope.children.append(node)
-        if is_named:
+        if aside:
+            site.naming.add_aside(node, aside)
+        elif is_named:
             site.naming.add(node, label, op.name, span)
         self.used.update(inputs)
         for needed in judged.needed:

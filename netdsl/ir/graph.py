@@ -149,6 +149,7 @@ class Kind(Enum):
     REPEAT = "repeat"
     FOR = "for"
     IF = "if"
+    EACH = "each"
     TURN = "turn"  # one turn of a repeat or for
     FORK = "fork"  # a stage with a body: branches, then the node or block that joins them
     BRANCH = "branch"

@@ -35,6 +35,7 @@ class Naming:
     numbered: bool
     entries: list[Entry] = field(default_factory=list[Entry])
     variants: list[tuple[Node | Scope, str]] = field(default_factory=list[tuple[Node | Scope, str]])
+    asides: list[tuple[Node, str]] = field(default_factory=list[tuple[Node, str]])
 
     def add(self, target: Node | Scope, label: str, base: str, span: Span) -> None:
         """Take the next place."""
@@ -43,6 +44,10 @@ class Naming:
     def add_variant(self, target: Node | Scope, name: str) -> None:
         """Another module of a shared layer without weights: it takes no place."""
         self.variants.append((target, name))
+
+    def add_aside(self, target: Node, name: str) -> None:
+        """A step without weights that no line writes as a layer: it takes no place."""
+        self.asides.append((target, name))
 
     def finish(self, sink: Sink) -> None:
         """Write the labels into the nodes and scopes; reports a label used twice."""
@@ -63,6 +68,10 @@ class Naming:
         for target, name in self.variants:
             numbered = (f"{name}_{number}" for number in count(2))
             target.label = next(label for label in numbered if label not in taken)
+            taken[target.label] = Entry(target, target.label, "", target.span)
+        for target, name in self.asides:
+            numbered = (f"{name}{number}" for number in count(1))
+            target.label = next(label for label in numbered if label not in {*taken, *firsts})
             taken[target.label] = Entry(target, target.label, "", target.span)
 
     def _claim(self, entry: Entry, taken: dict[str, Entry], sink: Sink) -> None:

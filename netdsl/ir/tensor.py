@@ -25,11 +25,13 @@ class Tensor:
     `shape` is channels-first and leaves out the batch axis: `(64, H, W)`; the channel count
     (axis 0) of a map is a known number. `batched` is False only for a learned `weight` and what
     is computed from weights alone: its shape is as stored, with no batch axis in front.
+    `items` are the axes that `each` has taken it out of, outer first: they are in the batch.
     """
 
     shape: Shape
     dtype: str = "float32"
     batched: bool = True
+    items: Shape = ()
 
     @property
     def rank(self) -> int:
@@ -51,7 +53,7 @@ class Tensor:
 
     def with_shape(self, *shape: Size) -> Tensor:
         """The same element type with another shape."""
-        return Tensor(shape, self.dtype, self.batched)
+        return Tensor(shape, self.dtype, self.batched, self.items)
 
     def __str__(self) -> str:
         kind = "" if self.dtype == "float32" else f"{self.dtype} "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from netdsl.diagnostics import Sink
 from netdsl.ir.graph import Node
 from netdsl.lints.subject import Subject
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 from netdsl.syntax import ast
 
 

@@ -122,8 +122,15 @@ class Op:
     family: ClassVar[str] = ""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs (None: any number), without those a field refers to by `FromValue`."""
+    keyword: ClassVar[str] = ""
+    """The word of the language behind an op that is no layer by itself: `weight`."""
+    changes_items: ClassVar[bool] = False
+    """Whether it gives items of what comes in, or joins items."""
     takes_weights: ClassVar[bool] = False
-    """Whether an input may be a learned `weight`, which has no batch axis."""
+    """Whether it takes tables (weights and what is computed from them, which have no batch axis)
+    itself; else they run as a batch of one, or spread over the samples they meet."""
+    over_batch: ClassVar[bool] = False
+    """Whether it computes with all samples together, so that a table can't enter."""
     one_value: ClassVar[str] = ""
     """Why only one value can come in, where one may expect more."""
     elsewhere: ClassVar[str] = ""
@@ -260,8 +267,16 @@ class Op:
 
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which the size alone is read."""
-        values = [getattr(self, name) for name in sized_by_values(type(self))]
-        return frozenset(value.index for value in values if isinstance(value, FromValue))
+        return frozenset(
+            value.index
+            for name, kind in value_parameters(type(self))
+            if isinstance(value := getattr(self, name), FromValue) and not kind.reads_value
+        )
+
+    def named_inputs(self) -> int:
+        """How many inputs are given by name: the last ones."""
+        names = (name for name, _ in value_parameters(type(self)))
+        return sum(isinstance(getattr(self, name), FromValue) for name in names)
 
     def joined_axis(self, rank: int) -> int | None:
         """The axis along which it puts values one after the other, counted from 0."""
@@ -357,11 +372,6 @@ def op_of(node: Node) -> Op:
     return cast(Op, node.op)
 
 
-def types_of(node: Node) -> tuple[Tensors, Tensors]:
-    """What goes into a node, and what comes out."""
-    return tuple(value.type for value in node.inputs), tuple(value.type for value in node.outputs)
-
-
 def elements(tensors: Tensors) -> Size:
     """How many elements they hold."""
     total: Size = 0
@@ -444,9 +454,9 @@ def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
 
 
 @cache
-def sized_by_values(op: type[Op]) -> tuple[str, ...]:
-    """Names of the parameters that a value may stand for, with its size."""
-    return tuple(part.name for part in parameters(op) if part.kind.takes_value)
+def value_parameters(op: type[Op]) -> tuple[tuple[str, Kind], ...]:
+    """Names and kinds of the parameters that a value may stand for."""
+    return tuple((part.name, part.kind) for part in parameters(op) if part.kind.takes_value)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
@@ -461,5 +471,5 @@ def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
 def written(op: Op, text: Callable[[object], str] = show) -> str:
     """An op as it is written, without what is so by default; `text` writes a value."""
     parts = [text(v) if p.required else f"{p.name}={text(v)}" for p, v in stated(op)]
-    name = op.name or "weight"
+    name = op.name or op.keyword
     return f"{name}({', '.join(parts)})" if parts else name

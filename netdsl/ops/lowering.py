@@ -76,7 +76,8 @@ class OnnxConstant:
 class Lowering:
     """What an op's `onnx` method writes into: the nodes of one call of a layer.
 
-    `inputs` are its values, `tensors` their static types and `results` those of its results.
+    `inputs` are its values, `tensors` their static types and `results` those of its results;
+    `samples` is the size of the batch, and `batch` that of its first axis here.
     `size_of` gives a one-element int64 value for a size, which may depend on symbols; `constant`
     the name of a constant, `weight` the value of one of the layer's weights.
     """
@@ -93,7 +94,8 @@ class Lowering:
         fresh: Callable[[str], str],
     ) -> None:
         self.inputs, self.tensors, self.results = tuple(inputs), tuple(tensors), tuple(results)
-        self.batch, self.size_of, self.constant = batch, size_of, constant
+        self.samples, self.size_of, self.constant = batch, size_of, constant
+        self.batch = self._batch(results[0])
         self.weight, self._fresh = weight, fresh
         self.nodes: list[OnnxNode] = []
         self.values: list[OnnxValue] = []
@@ -104,7 +106,14 @@ class Lowering:
 
     def full(self, tensor: Tensor) -> Shape:
         """A static type's shape as ONNX sees it."""
-        return (self.batch, *tensor.shape) if tensor.batched else tensor.shape
+        return (self._batch(tensor), *tensor.shape) if tensor.batched else tensor.shape
+
+    def _batch(self, tensor: Tensor) -> Size:
+        """The batch, with the items of a sample in it."""
+        batch = self.samples
+        for count in tensor.items:
+            batch = batch * count
+        return batch
 
     def axis(self, axis: int, index: int = 0) -> int:
         """An axis of input `index`, counted without the batch, as ONNX counts it."""

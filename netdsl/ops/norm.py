@@ -89,6 +89,7 @@ class BatchNorm(_Norm):
     """
 
     name: ClassVar[str] = "batchnorm"
+    over_batch: ClassVar[bool] = True
     title: ClassVar[str] = "BN"
     channels_at: ClassVar[int | None] = 0
     takes_mean: ClassVar[bool] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -23,7 +23,7 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FromValue:
-    """Stands for the size of another value: that of the node's input number `index`."""
+    """Stands for another value: the node's input number `index`, or its size."""
 
     index: int
 
@@ -42,13 +42,15 @@ class Same:
 class Kind:
     """`name` is shown in messages and docs; `convert` gives the form kept or raises `Mismatch`.
 
-    `words` are the bare option words it takes; `takes_value` lets a tensor stand for its size.
+    `words` are the bare option words it takes; `takes_value` lets a value of the network stand for
+    it: with its size, or where `reads_value` is True with its data.
     """
 
     name: str
     convert: Callable[[object], object]
     words: tuple[str, ...] = ()
     takes_value: bool = False
+    reads_value: bool = False
 
 
 REQUIRED = object()
@@ -121,6 +123,16 @@ def _symbolic_size(value: object) -> object:
     return _symbolic(value)
 
 
+def _value(value: object) -> FromValue:
+    if not isinstance(value, FromValue):
+        raise Mismatch(f"{show(value)} is no value of the network")
+    return value
+
+
+def _truth_or_value(value: object) -> object:
+    return value if isinstance(value, FromValue) else _truth(value)
+
+
 def _fraction(value: object) -> Fraction:
     """The exact decimal as written: 1.1 is 11/10, not the nearest binary number."""
     if isinstance(value, Fraction):
@@ -154,6 +166,8 @@ FLOATS = Kind("[float]", _list_of(_real))
 SHAPE = Kind("shape", _list_of(_symbolic))
 SYMBOLIC_SIZE = Kind("size", _symbolic_size)
 SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
+VALUE = Kind("value", _value, takes_value=True, reads_value=True)
+BOOL_OR_VALUE = Kind("bool or value", _truth_or_value, takes_value=True, reads_value=True)
 
 
 def choice(*words: str) -> Kind:
@@ -173,7 +187,12 @@ def either(kind: Kind, *words: str) -> Kind:
     def convert(value: object) -> object:
         return value if isinstance(value, str) and value in words else kind.convert(value)
 
-    return Kind(" | ".join((kind.name, *words)), convert, (*kind.words, *words), kind.takes_value)
+    return replace(
+        kind,
+        name=" | ".join((kind.name, *words)),
+        convert=convert,
+        words=(*kind.words, *words),
+    )
 
 
 def optional(kind: Kind) -> Kind:
@@ -182,7 +201,7 @@ def optional(kind: Kind) -> Kind:
     def convert(value: object) -> object:
         return None if value is None else kind.convert(value)
 
-    return Kind(kind.name, convert, kind.words, kind.takes_value)
+    return replace(kind, convert=convert)
 
 
 SHOWN_ITEMS = 8

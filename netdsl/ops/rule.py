@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from netdsl.ir.builder import Judged
-from netdsl.ir.graph import OpLike, WeightSpec
-from netdsl.ir.tensor import Tensor
+from netdsl.ir.condition import any_of
+from netdsl.ir.graph import Needed, OpLike, WeightSpec
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.answers import check_answers
+from netdsl.ops.axes import total
 from netdsl.ops.base import Op, Rules, Tensors
 from netdsl.ops.plugins import check_types
+from netdsl.ops.tables import as_samples, as_tables, is_batch_of_one, needs_batch
 
 MAX_SIZE = 2**40
 
@@ -20,13 +24,41 @@ def by_rule(op: OpLike, inputs: Tensors) -> Judged:
     Raises `Refusal` where the op does not take what comes in.
     """
     op, rules = cast(Op, op), Rules()
+    items = () if op.changes_items else _common_items(op, inputs, rules)
+    is_wrapped = needs_batch(op, inputs)
+    gives_tables = is_wrapped and is_batch_of_one(op, inputs)
+    inputs = as_samples(inputs) if is_wrapped else inputs
     results = op.infer(inputs, rules)
     check_types(op, results)
     weights = op.weights(inputs)
     check_answers(op, inputs, results, weights)
     _check_precision(op, inputs, weights, rules)
     _check_sizes(results, rules)
-    return Judged(results, weights, rules.needed)
+    if items:
+        results = tuple(replace(r, items=items) if r.batched else r for r in results)
+    needed = [_of_items(condition, items) for condition in rules.needed]
+    return Judged(as_tables(results) if gives_tables else results, weights, needed)
+
+
+def _common_items(op: Op, inputs: Tensors, rules: Rules) -> Shape:
+    """The axes that the inputs are items of: the same for all whose data it takes."""
+    sizes = op.size_inputs()
+    items = {x.items for n, x in enumerate(inputs) if x.batched and n not in sizes}
+    if len(items) > 1:
+        rules.refuse(
+            "in",
+            f"`{op.name}` takes values that are items of the same `each`, or all whole",
+            code="outside-each",
+        )
+    return items.pop() if items else ()
+
+
+def _of_items(needed: Needed, items: Shape) -> Needed:
+    """What training needs of one sample, where a sample has many items in the batch."""
+    if not items or not needed.unless_batch:
+        return needed
+    enough = total(items) >= needed.unless_batch
+    return replace(needed, condition=any_of(needed.condition, enough))
 
 
 def _check_precision(

@@ -22,6 +22,7 @@ class Weight(Op):
     """A learned tensor of the shape stored, filled with a number; its path is its own key."""
 
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
+    keyword: ClassVar[str] = "weight"
     title: ClassVar[str] = "learned weight"
 
     shape: tuple[int, ...] = param(INTS, "the shape as stored, with no batch axis")

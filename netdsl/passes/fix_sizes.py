@@ -11,9 +11,10 @@ from netdsl.ir.condition import substitute_in
 from netdsl.ir.dim import Dim, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
-from netdsl.ops.base import Op, types_of
+from netdsl.ops.base import Op
 from netdsl.ops.refusal import Refusal
 from netdsl.ops.rule import by_rule
+from netdsl.ops.tables import types_of
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -23,8 +24,11 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
     """
     for value in _values(graph):
-        shape = tuple(substitute(size, sizes) for size in value.type.shape)
-        value.type = replace(value.type, shape=shape)
+        shape, items = (
+            tuple(substitute(size, sizes) for size in part)
+            for part in (value.type.shape, value.type.items)
+        )
+        value.type = replace(value.type, shape=shape, items=items)
     for layer in graph.layers():
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():

@@ -196,6 +196,7 @@ class LabelPart:
     text: str
     index: Expr | None
     span: Span
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -211,7 +212,8 @@ class LayerStage:
     """An op or a block: `conv1: conv(64, 7x7)`, `relu`, `a.Name(3)`, `add { ... }`.
 
     `arguments` is None without parentheses; the first of a chain, with no label and no branches,
-    may also name a value then. `branches` is the body that forks.
+    may also name a value then. `branches` is the body that forks. `is_inline` is True for
+    `inline Cell(64)`, whose stages belong to the scope around.
     """
 
     label: Label | None
@@ -219,6 +221,7 @@ class LayerStage:
     arguments: tuple[Argument, ...] | None
     branches: Body | None
     span: Span
+    is_inline: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -289,6 +292,15 @@ class If:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Each:
+    """`each { chain }`: the chain on every item of axis 0, with one set of weights."""
+
+    label: Label | None
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Claim:
     """`[16, H / 4, W / 4]` in a chain."""
 
@@ -296,7 +308,7 @@ class Claim:
     span: Span
 
 
-Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Claim
+Stage: TypeAlias = LayerStage | Group | Repeat | For | If | Each | Claim
 Head: TypeAlias = ValueSource | TupleSource | ForSource
 Item: TypeAlias = Head | Stage
 
@@ -355,9 +367,14 @@ class AssignStatement:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class WeightStatement:
-    """`weight table: [169, 3] = 0`; `fill` is None where not written."""
+    """`weight index: frozen int64 [4] = [0, 1, 1, 0]`; what is not written is None.
+
+    `kind` is `frozen` or `constant`.
+    """
 
     label: Label
+    kind: Name | None
+    dtype: Name | None
     shape: ListExpr
     fill: Expr | None
     span: Span
@@ -365,7 +382,10 @@ class WeightStatement:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LayerStatement:
-    """`layer enc = Encoder(64)`: one layer under a name, shared by every use."""
+    """`layer enc = Encoder(64)`: one layer under a name, shared by every use.
+
+    A label of its stage is the path of the layer.
+    """
 
     name: Name
     stage: LayerStage

@@ -20,6 +20,9 @@ from netdsl.syntax.pieces import (
 )
 
 MAX_DEPTH = 250
+NAMES = ("NAME", "WHERE", "WEIGHT")
+"""What may stand as the name of a layer."""
+WEIGHT_KINDS = ("frozen", "constant")
 
 Child: TypeAlias = Any
 """What the parser hands over, untyped: a token, a node, or None."""
@@ -222,16 +225,34 @@ class Builder(Transformer[Token, object]):
         return tuple(names)
 
     def weight(self, children: list[Child]) -> ast.WeightStatement:
-        _, label, shape, _, fill = _pad(children, 5)
-        return ast.WeightStatement(label, shape, fill, self._span(children))
+        _, label, first, second, shape, _, fill = _pad(children, 7)
+        words = [self._name(word) for word in (first, second) if word is not None]
+        kind = words.pop(0) if words and words[0].text in WEIGHT_KINDS else None
+        if len(words) > 1:
+            raise BadSyntax(
+                "syntax-error",
+                f"`{words[0].text}` says nothing of a weight",
+                words[0].span,
+                "write `weight w: [64]`, with `frozen` or `constant` before an element type: "
+                "`weight w: frozen int64 [64]`",
+            )
+        dtype = words[0] if words else None
+        return ast.WeightStatement(label, kind, dtype, shape, fill, self._span(children))
 
     def layer_statement(self, children: list[Child]) -> ast.LayerStatement:
-        _, name, _, stage = children
-        if not isinstance(stage, ast.LayerStage) or stage.branches is not None:
+        _, name, _, label, stage = children
+        span = self._span(children)
+        if stage.branches is not None:
+            raise BadSyntax("syntax-error", "`layer` names one layer or block", span)
+        if stage.is_inline:
             raise BadSyntax(
-                "syntax-error", "`layer` names one layer or block", self._span(children)
+                "syntax-error",
+                "an `inline` call makes no layer that could be shared",
+                span,
+                "leave `inline` out, or share the layers in the block",
             )
-        return ast.LayerStatement(self._name(name), stage, self._span(children))
+        named: Child = stage if label is None else self.labelled([label, stage])
+        return ast.LayerStatement(self._name(name), named, span)
 
     def chain_statement(self, children: list[Child]) -> ast.ChainStatement:
         (chain,) = children
@@ -261,6 +282,13 @@ class Builder(Transformer[Token, object]):
         span = label.span.to(stage.span)
         if isinstance(stage, ast.Claim):
             raise BadSyntax("bad-label", "a claim makes no layer, so it has no label", span)
+        if isinstance(stage, ast.LayerStage) and stage.is_inline:
+            raise BadSyntax(
+                "bad-label",
+                "an `inline` call adds nothing to paths",
+                label.span,
+                f"name its value: `x = {stage.span.text}`",
+            )
         parts = {name: getattr(stage, name) for name in stage.__dataclass_fields__}
         return type(stage)(**parts | {"label": label, "span": span})
 
@@ -273,17 +301,19 @@ class Builder(Transformer[Token, object]):
         assert isinstance(first, Token)
         index = next((c for c in children if c is not None and not isinstance(c, Token)), None)
         text = "" if first.type == "LSQB" else first.value
-        text = unquoted(first) if first.type == "LABEL_STRING" else text
-        return ast.LabelPart(text, index, self._span(children))
+        is_quoted = first.type == "LABEL_STRING"
+        text = unquoted(first) if is_quoted else text
+        return ast.LabelPart(text, index, self._span(children), is_quoted)
 
     def layer(self, children: list[Child]) -> ast.LayerStage:
-        *names, arguments, body = children
+        inline, *names, arguments, body = children
         return ast.LayerStage(
             None,
             self._names(names),
             arguments,
             body,
-            self._span([*names, *(self._closed if arguments is not None else ()), body]),
+            self._span([inline, *names, *(self._closed if arguments is not None else ()), body]),
+            inline is not None,
         )
 
     def arguments(self, children: list[Child]) -> tuple[ast.Argument, ...]:
@@ -326,6 +356,9 @@ class Builder(Transformer[Token, object]):
         if name in ("for", "if"):
             return getattr(self, f"_{name}")
         raise AttributeError(name)
+
+    def each(self, children: list[Child]) -> ast.Each:
+        return ast.Each(None, children[1], self._span(children))
 
     def claim(self, children: list[Child]) -> ast.Claim:
         return ast.Claim(children[0], self._span(children))
@@ -455,7 +488,7 @@ class Builder(Transformer[Token, object]):
         return ast.Name(token.value, self._at(token))
 
     def _names(self, children: Sequence[Child]) -> tuple[ast.Name, ...]:
-        return tuple(self._name(c) for c in children if isinstance(c, Token) and c.type == "NAME")
+        return tuple(self._name(c) for c in children if isinstance(c, Token) and c.type in NAMES)
 
     def _deeper(self, node: E, children: Sequence[Child]) -> E:
         """Bounds the depth of a tree, so that whoever walks it may recurse."""

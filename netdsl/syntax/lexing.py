@@ -46,6 +46,9 @@ WORDS = frozenset(
         "FALSE",
     ]
 )
+SOFT_WORDS = {"inline": "NAME", "each": "LBRACE"}
+"""Words of the language where this stands behind them."""
+BEFORE_STAGES = ("ARROW", "LABEL_COLON", "LBRACE", "SEP", "EQUAL", "LPAR", "COMMA")
 MISTAKEN = {
     "|": "data flows along `->`",
     "&": "conditions are joined by `and`",
@@ -108,6 +111,7 @@ def tokenize(lark: Lark, source: Source, sink: Sink) -> Tokens | None:
         return None
     lines = _separate(code)
     _mark_labels(lines)
+    _mark_soft_words(lines)
     tokens.definitions = list(_split(lines, source, sink))
     return tokens
 
@@ -291,6 +295,14 @@ def _mark_labels(tokens: list[Token]) -> None:
     tokens[:] = marked
 
 
+def _mark_soft_words(tokens: list[Token]) -> None:
+    """`inline Cell(64)` and `each { ... }` where a stage may begin; elsewhere both are names."""
+    for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        follows = SOFT_WORDS.get(token.value) if token.type == "NAME" else None
+        if follows == after.type and before.type in BEFORE_STAGES:
+            token.type = token.value.upper()
+
+
 def _label_start(tokens: list[Token], colon: int) -> int | None:
     """Index of the first token of the label that ends before `colon`, or None if there is none."""
     end = colon
@@ -319,7 +331,8 @@ def _part_start(tokens: list[Token], end: int) -> int | None:
         last -= 1
     before = tokens[last - 1] if last > 0 else None
     touches = before is not None and before.end_pos == tokens[last].start_pos
-    return last - 1 if before is not None and touches and before.type in WORDS else last
+    is_text = before is not None and before.type in {*WORDS, "STRING"}
+    return last - 1 if touches and is_text else last
 
 
 def _retype(tokens: list[Token], start: int, colon: int) -> None:

@@ -7,7 +7,7 @@ from lark import Token
 from netdsl.diagnostics import Edit, Fix, Sink, Source, Span
 from netdsl.syntax.lexing import WORDS as WORDS_OF_LANGUAGE
 
-STAGE_STARTS = {"NAME", "LABEL_MARK", "REPEAT", "FOR", "IF", "LBRACE", "LPAR"}
+STAGE_STARTS = {"NAME", "LABEL_MARK", "REPEAT", "FOR", "IF", "EACH", "INLINE", "LBRACE", "LPAR"}
 VALUE_STARTS = {"NAME", "NUMBER", "SIZE", "STRING", "LSQB", "LPAR", "TRUE", "FALSE", "MINUS"}
 WORDS = {
     "NAME": "a name", "NUMBER": "a number", "SIZE": "a size", "STRING": "a string",

@@ -78,6 +78,7 @@ def unquoted(token: object) -> str:
 
 def split_part(part: ast.LabelPart) -> list[ast.LabelPart]:
     """`0.1` in a label is read as one number, and means two parts."""
-    if part.index is not None or part.text.count(".") != 1 or not part.text[0].isdigit():
+    is_number = not part.is_quoted and part.index is None and part.text[:1].isdigit()
+    if not is_number or part.text.count(".") != 1:
         return [part]
     return [ast.LabelPart(piece, None, part.span) for piece in part.text.split(".")]

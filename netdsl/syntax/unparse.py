@@ -222,7 +222,12 @@ class _Printer:
                 self._layer(item)
             case ast.If():
                 self._if(item)
-            case ast.Group(body=body) | ast.Repeat(body=body) | ast.For(body=body):
+            case (
+                ast.Group(body=body)
+                | ast.Repeat(body=body)
+                | ast.For(body=body)
+                | ast.Each(body=body)
+            ):
                 self.lines.put(inline.head(item))
                 self._braces(body)
 

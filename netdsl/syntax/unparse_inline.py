@@ -142,9 +142,10 @@ def label_name(name: ast.Label) -> str:
 
 def _label_part(part: ast.LabelPart) -> str:
     index = f"[{expression(part.index)}]" if part.index else ""
-    if part.index and not part.text:
+    if part.index and not part.text and not part.is_quoted:
         return index
-    return (part.text if BARE_LABEL.fullmatch(part.text) else f'"{part.text}"') + index
+    is_bare = BARE_LABEL.fullmatch(part.text) and not part.is_quoted
+    return (part.text if is_bare else f'"{part.text}"') + index
 
 
 def chain(flow: ast.Chain) -> str:
@@ -175,14 +176,18 @@ def item(node: ast.Item) -> str:
             )
         case ast.Group(body=inner) | ast.Repeat(body=inner) | ast.For(body=inner):
             return f"{head(node)} {body(inner)}".lstrip()
+        case ast.Each(body=inner):
+            return f"{head(node)} {body(inner)}"
 
 
 def head(node: ast.Item) -> str:
     """What stands before the braces of an item: label, name, arguments, the words of a loop."""
     match node:
         case ast.LayerStage(named, callee, passed):
-            name = ".".join(part.text for part in callee)
+            name = "inline " * node.is_inline + ".".join(part.text for part in callee)
             return label(named) + name + (arguments(passed) if passed is not None else "")
+        case ast.Each(named):
+            return f"{label(named)}each"
         case ast.Group(named):
             return label(named).rstrip()
         case ast.Repeat(named, count):
@@ -237,9 +242,10 @@ def statement(node: ast.Statement) -> str:
             return f"input {name.text}: {kind}{expression(shape)}{allowed}"
         case ast.LetStatement(name, value):
             return f"let {name.text} = {expression(value)}"
-        case ast.WeightStatement(named, shape, fill):
+        case ast.WeightStatement(named, kind, dtype, shape, fill):
+            words = "".join(f"{word.text} " for word in (kind, dtype) if word)
             filled = f" = {expression(fill)}" if fill else ""
-            return f"weight {label_name(named)}: {expression(shape)}{filled}"
+            return f"weight {label_name(named)}: {words}{expression(shape)}{filled}"
 
 
 def before_chain(node: ast.Statement) -> str:

@@ -104,7 +104,7 @@ def test_an_exact_quarter_is_required() -> None:
         (net("    output y = conv(8, 3)"), ["no-source 4:16"]),
         (net("    a = x -> relu\n    output y = x"), ["unused-result 4:5"]),
         (net("    x -> relu\n    output y = x"), ["unused-result 4:5"]),
-        (net("    relu = x -> relu\n    output y = relu"), ["name-taken 4:5"]),
+        (net("    x = x -> relu\n    output y = x"), ["name-taken 4:5"]),
         (net("    let y = 1 / 0\n    output z = x -> conv(y, 1)"), ["bad-expression 4:13"]),
         (net("    a = x -> conv(0, 3)\n    output y = (a, x) -> add -> wrong"),
          ["bad-argument 4:19", "unknown-layer 5:33"]),

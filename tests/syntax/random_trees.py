@@ -115,10 +115,13 @@ class Trees:
                 return ast.AssignStatement(targets, is_tuple, self.chain(depth), NOWHERE)
             case 4:
                 fill = self.expr(1) if r.random() < 0.5 else None
-                return ast.WeightStatement(self.label(), self.list(1), fill, NOWHERE)
+                kind = r.choice([None, None, "frozen", "constant"])
+                words = (ast.Name(kind, NOWHERE) if kind else None), r.choice([None, self.name()])
+                return ast.WeightStatement(self.label(), *words, self.list(1), fill, NOWHERE)
             case 5:
                 callee = (self.name(),)
-                stage = ast.LayerStage(None, callee, self.arguments(2), None, NOWHERE)
+                label = self.label() if r.random() < 0.3 else None
+                stage = ast.LayerStage(label, callee, self.arguments(2), None, NOWHERE)
                 return ast.LayerStatement(self.name(), stage, NOWHERE)
             case _:
                 return ast.ChainStatement(self.chain(depth), NOWHERE)
@@ -159,7 +162,7 @@ class Trees:
         label = self.label() if r.random() < 0.4 else None
         if depth <= 0:
             return self.layer(label, 0)
-        match r.randrange(9):
+        match r.randrange(10):
             case 0:
                 return ast.Group(label, self.body(depth - 1), NOWHERE)
             case 1:
@@ -171,15 +174,24 @@ class Trees:
                 return ast.If(label, self.expr(2), self.body(depth - 1), other, NOWHERE)
             case 4:
                 return ast.Claim(self.list(2), NOWHERE)
+            case 5:
+                return ast.Each(label, self.body(depth - 1), NOWHERE)
             case _:
                 return self.layer(label, depth)
 
     def layer(self, label: ast.Label | None, depth: int) -> ast.LayerStage:
         r = self.random
-        callee = tuple(self.name() for _ in range(r.choice([1, 1, 1, 2])))
+        callee = tuple(self.layer_word() for _ in range(r.choice([1, 1, 1, 2])))
         passed = self.arguments(2) if r.random() < 0.7 else None
         branches = self.body(depth - 1) if depth > 0 and r.random() < 0.3 else None
-        return ast.LayerStage(label, callee, passed, branches, NOWHERE)
+        if callee[0].text == "each" and passed is None:  # `each { ... }` is a body
+            passed = ()
+        is_inline = label is None and callee[0].text in NAMES and r.random() < 0.1
+        return ast.LayerStage(label, callee, passed, branches, NOWHERE, is_inline)
+
+    def layer_word(self) -> ast.Name:
+        word = self.random.choice([*NAMES, *NAMES, "where", "weight", "each", "inline"])
+        return ast.Name(word, NOWHERE)
 
     def arguments(self, depth: int) -> tuple[ast.Argument, ...]:
         return tuple(
@@ -200,7 +212,9 @@ class Trees:
             case 0:
                 return ast.LabelPart(str(r.randint(0, 12)), None, NOWHERE)
             case 1:
-                return ast.LabelPart(r.choice(["block1-0", "a b", "", "1e5", "3x3"]), None, NOWHERE)
+                text = r.choice(["block1-0", "a b", "", "1e5", "3x3", "x"])
+                index = self.expr(1) if r.random() < 0.3 else None
+                return ast.LabelPart(text, index, NOWHERE, is_quoted=True)
             case 2:
                 return ast.LabelPart(r.choice(["", "down"]), self.expr(1), NOWHERE)
             case _:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from netdsl.analyses.cost import count_parameters
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Node
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 
 
 def parameters_of(nodes: Sequence[Node]) -> int:

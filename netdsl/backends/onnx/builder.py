@@ -12,13 +12,17 @@ from netdsl.backends.onnx.model import Model, Stored
 from netdsl.backends.onnx.options import OPSET
 from netdsl.backends.onnx.ranges import check_node
 from netdsl.backends.onnx.sizes import SizeTable
+from netdsl.backends.onnx.tables import give_batch, take_batch
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Span
 from netdsl.ir.dim import Size, symbol
 from netdsl.ir.graph import Graph, Layer, Node, Output, Value
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.answers import check_onnx
+from netdsl.ops.axes import total
 from netdsl.ops.base import Op
 from netdsl.ops.lowering import Lowering, OnnxConstant, OnnxNode, OnnxValue
 from netdsl.ops.refusal import Refusal
+from netdsl.ops.tables import gives_tables, types_of
 
 BATCH_NAMES = ("N", "batch", "batch_size")
 
@@ -123,16 +127,19 @@ class Builder:
     def _lower(self, node: Node, names: dict[Value, str]) -> None:
         path = node.path or node.op.name
         self.at = node.span
+        inputs, outputs = types_of(node)
+        is_alone = gives_tables(node)
         to = Lowering(
             [self.onnx_values[value] for value in node.inputs],
-            [value.type for value in node.inputs],
-            [value.type for value in node.outputs],
-            self.batch,
+            inputs,
+            outputs,
+            1 if is_alone else self.batch,
             self.table.value,
             self.constant,
             lambda key: self._weight(node.layer, key),
             lambda op: self.claim(f"{path}/{op}"),
         )
+        give_batch(to, node)
         try:
             answer = cast(Op, node.op).onnx(to)
         except Refusal as refusal:
@@ -140,11 +147,18 @@ class Builder:
         check_onnx(cast(Op, node.op), answer, len(node.outputs))
         check_node(to.nodes, to.values, node.span)
         results = answer if isinstance(answer, tuple) else (answer,)
+        if is_alone:
+            results = tuple(take_batch(to, result) for result in results)
         for value, result in zip(node.outputs, results, strict=True):
-            result = OnnxValue(result.name, to.full(value.type), value.type.dtype)
+            result = OnnxValue(result.name, self._shape(value.type), value.type.dtype)
             self.onnx_values[value] = self._named(to, value, result, names)
         self.model.nodes += to.nodes
         self.model.values += to.values
+
+    def _shape(self, tensor: Tensor) -> Shape:
+        """A static type's shape as ONNX sees it: the batch in front, with all items in it."""
+        batch = total((self.batch, *tensor.items))
+        return (batch, *tensor.shape) if tensor.batched else tensor.shape
 
     def _named(
         self, to: Lowering, value: Value, result: OnnxValue, names: dict[Value, str]

@@ -19,6 +19,7 @@ from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, liter
 from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
+from netdsl.backends.torch.tables import meets_samples, with_batch, without_batch
 from netdsl.backends.torch.tree import Outline, inputs_of, key_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
@@ -146,6 +147,8 @@ class Forward:
         if isinstance(recipe, TorchWeight):
             return self.access[key_of(node)]
         named, is_long = needs_names(node, recipe), self._is_long(node, recipe)
+        if meets_samples(node):
+            named = set(range(len(node.inputs)))
         self._settle([v for i, v in enumerate(node.inputs) if i in named or is_long])
         maker = node.inputs[0].producer if node.inputs else None
         if maker is not None and self.together.get(maker) is node:
@@ -160,18 +163,22 @@ class Forward:
             if isinstance(arg, str) and arg.isidentifier()
         ]
         held = [(name, v) for name, v in self.inputs if self.names.get(v) == name]
-        speaker = Speaker(node, args, [*here, *held])
+        speaker = Speaker(node, with_batch(node, args), [*here, *held])
         try:
-            if isinstance(recipe, TorchModule):
-                module = self.access.get(key_of(node))
-                if module is not None:
-                    return speaker.invocation(module, recipe)
-                assert recipe.call is not None
-                recipe = recipe.call
-            assert isinstance(recipe, TorchCall)
-            return speaker.function(recipe)
+            return without_batch(node, self._call(node, recipe, speaker))
         except NotAtHand as size:
             raise DiagnosticError([_not_at_hand(node, size)]) from None
+
+    def _call(self, node: Node, recipe: object, speaker: Speaker) -> Expr:
+        """A module, or the function that is written in its place."""
+        if isinstance(recipe, TorchModule):
+            module = self.access.get(key_of(node))
+            if module is not None:
+                return speaker.invocation(module, recipe)
+            assert recipe.call is not None
+            recipe = recipe.call
+        assert isinstance(recipe, TorchCall)
+        return speaker.function(recipe)
 
     def _is_inline(self, results: tuple[Value, ...]) -> bool:
         """Whether the result is used once and has no name from an assignment."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from netdsl.ir.graph import Layer, Node, Scope
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import Setting, TorchModule, TorchRecipe, TorchWeight
+from netdsl.ops.tables import types_of
 
 Member: TypeAlias = Node | Scope
 ModuleKey: TypeAlias = Layer | Scope

@@ -5,13 +5,15 @@ from __future__ import annotations
 from netdsl.backends.torch.holders import Holders
 from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
+from netdsl.ops.base import op_of
 from netdsl.ops.recipe import TorchModule
+from netdsl.ops.tables import needs_batch
 
 SEQUENTIAL_ATTRIBUTES = frozenset(["append", "extend", "insert", "pop"])
 """What `nn.Sequential` has besides what every module has, so that no part of it is called so."""
 MOST_NESTED = 4
 """How many `nn.Sequential` stand in each other at most; a class of its own begins beyond."""
-LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.TURN)
+LINEAR = (Kind.GROUP, Kind.REPEAT, Kind.FOR, Kind.IF, Kind.EACH, Kind.TURN)
 
 
 def inputs_of(member: Member) -> tuple[Value, ...]:
@@ -120,6 +122,8 @@ def _is_step(part: Member, flow: Value, outline: Outline) -> bool:
     if isinstance(part, Scope):
         return part.shares is None
     recipe = recipe_of(part)
+    if needs_batch(op_of(part), tuple(value.type for value in part.inputs)):
+        return False
     plain = isinstance(recipe, TorchModule) and recipe.inputs is None and recipe.item is None
     return plain and part.layer.calls[0] is part and len(part.layer.calls) == 1
 

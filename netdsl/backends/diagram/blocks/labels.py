@@ -13,8 +13,9 @@ from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Node, Value
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work, kernel_words, lines_of
+from netdsl.ops.tables import types_of
 
 MOST_PARTS = 4
 

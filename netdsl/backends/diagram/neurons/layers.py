@@ -11,9 +11,10 @@ from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import op_of, types_of
+from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
 from netdsl.ops.facts import Storage, Work
+from netdsl.ops.tables import types_of
 
 KEEPS_ALL = (Work.MOVES, Work.PASSES, Work.DROPS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.diagram.options import DrawError
@@ -27,7 +27,7 @@ class Numbers:
 
     def tensor(self, value: Value) -> Tensor:
         """The static type with numbers in it."""
-        return Tensor(self.shape(value), value.type.dtype, value.type.batched)
+        return replace(value.type, shape=self.shape(value))
 
     def tensors(self, node: Node) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """What goes into a node and what comes out."""
