@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -80,6 +81,21 @@ def test_published_weights_have_no_eps_and_frozen_norms() -> None:
     assert {eps for eps, _ in norm_constants(module).values()} == {0}
     state = {k: v for k, v in theirs.state_dict().items() if "num_batches_tracked" not in k}
     assert not network(NAME).check_weights(state)
+
+
+def test_keys_of_the_published_weights() -> None:
+    """They are of an older form, in which torchvision's heads load as well."""
+    theirs, ours = pair()
+    state, older = theirs.state_dict(), {}
+    for key, value in state.items():
+        for i in range(4):
+            key = re.sub(rf"(head\.\w+\.conv)\.{i}\.0\.", rf"\1.{2 * i}.", key)
+        older[key] = value
+    assert older.keys() - state.keys()
+    build().load_state_dict(dict(older), strict=True)
+    rename = {f"head.*.conv.{2 * i}": f"head.*.conv.{i}.0" for i in range(4)} | {"": ""}
+    loaded = network(NAME).torch(weights=older, rename=rename).state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in ours.state_dict().items())
 
 
 def test_sizes_are_those_that_torchvision_takes() -> None:
