@@ -36,7 +36,8 @@ NARROW = 30
 class Example:
     """A row of a doc: `conv(8, 3): [3, 8, 8] -> [8, 6, 6]`.
 
-    What comes in is called `x` in it, so that a table may meet it: `positions -> add { x ; in }`.
+    What comes in is called `x` in it, so that a table may meet it: `positions -> add { x ; in }`;
+    of several values, `x0`, `x1`, ..., those that it names do not flow.
     """
 
     stage: str
@@ -54,7 +55,10 @@ class Example:
         lines = [
             f"    input {name}: {shape}" for name, shape in zip(called, self.inputs, strict=True)
         ]
-        source = "x" if count == 1 else f"({', '.join(called)})"
+        flowing = [
+            name for name in called if count == 1 or not re.search(rf"\b{name}\b", self.stage)
+        ]
+        source = f"({', '.join(flowing)})" if len(flowing) > 1 else flowing[0]
         names = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
         lines.append(f"    ({', '.join(names)}) = {source} -> {self.stage}")
         lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(names)]

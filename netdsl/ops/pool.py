@@ -278,8 +278,23 @@ class MaxPool(_Pool):
                 code="bad-argument",
                 help="pad by a number: `padding=1`",
             )
+        for size, (_, s, p, d) in zip(
+            inputs[0].spatial, self._steps(inputs[0].rank - 1), strict=True
+        ):
+            first = max(((i * s - p) % d for i in range(-(-p // s))), default=0)
+            rules.require(
+                size > first,
+                "indices",
+                f"a window that lies in the padding alone has no largest cell: an axis of {size} "
+                f"has none of every {d}th cell from {first} on",
+            )
         places = replace(results[0], dtype="int64", numbered=inputs[0].spatial)
         return (*results, places)
+
+    def _steps(self, rank: int) -> list[tuple[int, int, int, int]]:
+        """Kernel, stride, padding and dilation of each axis."""
+        k, s, p, d = self._parts(rank, Rules()).values()
+        return list(zip(k, s, p, d, strict=True))
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """What a maximum reads, its place reads too, but where a window holds a single cell."""

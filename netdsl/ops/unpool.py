@@ -46,7 +46,7 @@ class MaxUnpool(Op):
     `(in - 1)*stride - 2*padding + kernel`, or the one that is given: that of the map that was
     pooled.
 
-        max_unpool(2, places=places): [64, 14, 14], int64 [64, 14, 14] -> [64, 28, 28]
+        max_unpool(2, places=x1): [64, 14, 14], int64 [64, 14, 14] -> [64, 28, 28]
     """
 
     name: ClassVar[str] = "max_unpool"

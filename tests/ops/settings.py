@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, OpParameter, parameters
+from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
 from netdsl.ops.comparison import Where
 from netdsl.ops.elementwise import Elementwise
 from netdsl.ops.merge import Concat
@@ -66,6 +66,11 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
         values["size"] = None
     if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
         values["output_padding"] = 0
+    number = 1
+    for name, _ in value_parameters(op):  # inputs given by name come last, in their order
+        if isinstance(values[name], FromValue):
+            values[name] = FromValue(number)
+            number += 1
     made = op(**values)
     return made, _inputs(made, random)
 
@@ -76,6 +81,8 @@ def _setting(
     default = parameter.default
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
+    if parameter.kind.reads_value and parameter.required:
+        return FromValue(1)
     if parameter.kind.reads_value:  # tables are given elsewhere (test_tables.py)
         return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
     if parameter.tries:
@@ -121,11 +128,17 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    if op.named_inputs():
+    for name, kind in value_parameters(type(op)):
+        if not isinstance(getattr(op, name), FromValue):
+            continue
+        if kind.reads_value:  # places
+            shapes.append(first if random.random() < 0.9 else _shape(rank, random))
+            dtypes.append("int64" if random.random() < 0.95 else "float32")
+            continue
         same = random.random() < 0.8
         aimed = _aimed(op, first, random) if random.random() < 0.8 else None
         shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
-        dtypes.append(dtypes[-1])
+        dtypes.append(dtypes[0])
     return tuple(map(Tensor, shapes, dtypes))
 
 

@@ -62,6 +62,8 @@ STRICTER = {
     "clamp": {"low", "high"},
     "mean": {"in"},  # of several, that all are floats
     "norm": {"p"},
+    "max_unpool": {"size", "padding", "stride", "kernel"},  # nothing checks the numbers below 1
+    "maxpool": {"indices"},  # places of windows in the padding alone
 }
 """Where a rule refuses, on purpose, what PyTorch lets through; by op, the fields at fault."""
 
