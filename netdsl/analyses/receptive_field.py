@@ -120,8 +120,10 @@ def _link(node: Node, index: int) -> Windows | None:
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
         return (UNKNOWN,) * len(before.spatial)
-    if windows is None or before.rank != after.rank or len(windows) != len(before.spatial):
+    if windows is None:
         return None
+    if before.rank != after.rank or len(windows) != len(before.spatial):
+        return next(((part,) for part in (BINS, UNKNOWN) if part in windows), None)
     return tuple(
         None if _spreads(n, m) else w
         for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)
@@ -158,7 +160,7 @@ def _through(
 ) -> tuple[Rule, ...]:
     """The rules behind one more layer; what it reads whole is all only of a map that covers all."""
     if windows is None or len(windows) != len(rules):
-        windows = (None,) * len(rules)
+        windows = (windows[0] if windows else None,) * len(rules)
     return tuple(
         _compose(axis, window, whole)
         for axis, window, whole in zip(rules, windows, covers, strict=True)
@@ -175,6 +177,8 @@ def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
         return "bins" if keeps or (covers and window == BINS) else "unknown"
     if axis.wraps and (window.is_loose or 0 not in cells(window, 0)):
         return "unknown"
+    if window.wraps and not _sees_the_map(axis.at(0)):
+        return "unknown"
     before = len(axis.ends)
     step, over = window.stride.numerator, window.stride.denominator
     period = over * before // gcd(step, over * before)
@@ -184,6 +188,11 @@ def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
     shift = int(window.stride * period * axis.stride)
     is_loose = axis.is_loose or window.is_loose
     return Axis(ends, shift, is_loose, axis.wraps or window.wraps, axis.is_mixed)
+
+
+def _sees_the_map(ends: Ends) -> bool:
+    """Whether a first cell, which others see a copy of, is no padding itself."""
+    return ends is not None and ends[1] >= 0
 
 
 def cells(window: Window, position: int) -> range:
