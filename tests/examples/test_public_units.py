@@ -74,7 +74,7 @@ def assert_equal(
 
 def unit(stage: str) -> Any:
     """A stage of the library by itself, on 8 channels, as the part `unit` of a module."""
-    files = ("gan", "hourglass", "preact", "se", "segment", "yolo")
+    files = ("gan", "gates", "hourglass", "norms", "preact", "se", "segment", "yolo")
     uses = "".join(f"use std.{name}\n" for name in files)
     text = f"{uses}net Unit {{ input x: [8, H, W] ; output y = x -> unit: {stage} }}"
     return netdsl.loads(text).torch(seed=1)
@@ -104,6 +104,16 @@ UNITS: dict[str, tuple[str, Callable[[Any], Any], dict[str, str]]] = {
         {"0": "conv", "1": "bn"},
     ),
     "SqueezeExcitation(3)": ("timm.layers", lambda m: m.SqueezeExcite(8, rd_channels=3), {}),
+    "Cbam(3)": ("timm.layers.cbam", lambda m: m.CbamModule(8, rd_channels=3), {}),
+    "Cbam(2, 3)": (
+        "timm.layers.cbam", lambda m: m.CbamModule(8, rd_channels=2, spatial_kernel_size=3), {}
+    ),
+    "ChannelGate(2, act=silu)": (
+        "timm.layers.cbam", lambda m: m.ChannelAttn(8, rd_channels=2, act_layer=nn.SiLU), {}
+    ),
+    "EfficientChannelAttention(5)": ("timm.layers", lambda m: m.EcaModule(kernel_size=5), {}),
+    "CoordinateAttention(3)": ("timm.layers.coord_attn", lambda m: m.CoordAttn(8, rd_channels=3), {}),
+    "GlobalContext(3)": ("timm.layers", lambda m: m.GlobalContext(8, rd_channels=3), {}),
 }  # fmt: skip
 
 
