@@ -120,7 +120,7 @@ WRITTEN = {
     "leaky": "write `leaky_relu(0.1)`",
     "layernorm2d": "write `layernorm(axis=channels)`; ConvNeXt's has `eps=1e-6` as well",
     "groupnorm1": "write `groupnorm(1)`",
-    "norm normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
+    "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
     "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
     "training",
@@ -151,6 +151,15 @@ WRITTEN = {
     "`ConvNormActivation`",
     "squeezeexcite semodule se selayer seblock": "`use std.se (SqueezeExcitation)` brings "
     "`SqueezeExcitation`",
+    "cbam cbammodule": "`use std.gates (Cbam)` brings `Cbam`",
+    "eca ecamodule": "`use std.gates (EfficientChannelAttention)` brings it",
+    "coordattn": "`use std.gates (CoordinateAttention)` brings it",
+    "globalcontext": "`use std.gates (GlobalContext)` brings `GlobalContext`",
+    "globalresponsenorm grn": "`use std.norms (GlobalResponseNorm)` brings it, with the channels "
+    "last, and `MapResponseNorm` for maps",
+    "l2norm unitnormalization lpnormalization": "`use std.norms (L2Norm)` brings `L2Norm`, along "
+    "axis 0 unless another is given",
+    "rmsnorm2d": "write `rmsnorm(axis=channels, eps=1e-6)`",
     "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
     "mlp": "write `linear(256) -> gelu -> linear(64)`",
     "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`; there is none without "
@@ -168,15 +177,15 @@ adaptivelogsoftmaxwithloss additiveattention affinegrid alphadropout arange
 argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
 baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
 bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cbam cdist cecamodule ceil centercroppad col2im compress
+categorymapper causalconvwithstate cdist cecamodule ceil centercroppad col2im compress
 concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv
 cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
 deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
-dynamicquantizelinear eca ecamodule einsum einsumdense embeddingbag evonorm expand
+dynamicquantizelinear einsum einsumdense embeddingbag evonorm expand
 eyelike featurealphadropout featurevectorizer film filter flexattention flip floor fold
 fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo
-ghost globalcontext globallppool globalresponsenorm gradient
-gridsample grn groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
+ghost globallppool gradient
+gridsample groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
 hardmish im2col imagedecoder implicitadd implicitmul imputer indexselect involution
 iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
 linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy

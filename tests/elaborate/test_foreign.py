@@ -72,7 +72,7 @@ def test_names_in_no_list_are_not_taken_for_others() -> None:
     """timm has layers of its own, which are near in letters to layers of ours."""
     torchvision_models()
     same = {"Swish", "Mish", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "PReLU", "GELU"}
-    same |= {"DropPath", "Linear", "GroupNorm", "LayerNorm"}
+    same |= {"DropPath", "Linear", "GroupNorm", "LayerNorm", "RmsNorm"}
     taken = {name for name in timm_names() if guess_layer(name, (), OURS).layers}
     assert taken == same
 
@@ -103,7 +103,7 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "BatchNorm": ("", (4,)), "ChannelShuffle": ("(2)", (2,)), "Conv": ("(6, 3)", (4, 6, 3)),
     "ConvTranspose": ("(6, 3)", (4, 6, 3)), 
     "GroupNorm": ("(2)", (2, 4)), "InstanceNorm": ("", (4,)), "LPPool": ("(2, 2)", (2, 2)),
-    "LayerNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
+    "LayerNorm": ("", (8,)), "RMSNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
     "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
     "LogSoftmax": ("", (1,)), "Softmax": ("", (1,)), "Softmax2d": ("", ()), "SyncBatchNorm": ("", (4,)),
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
