@@ -87,7 +87,8 @@ WRITTEN = {
     "lessorequal": "write `(a, b) -> greater -> equal(0)`",
     "all": "of truth values write `min(axis=0)`",
     "any": "of truth values write `max(axis=0)`",
-    "maskedfill": "write `(a -> equal(0), b) -> where(-1e9)`, where the mask `a` says what is filled",
+    "maskedfill": "write `(a -> equal(0), b) -> where(-1e9)`, where the mask `a` says what "
+    "is filled",
     "argmin": "write `mul(-1) -> argmax(axis=0)`",
     "reducel1": "write `norm(axis=0, p=1)`",
     "reducel2": "write `norm(axis=0)`",
@@ -107,8 +108,8 @@ WRITTEN = {
     "quickgelu": "write `mul { identity ; mul(1.702) -> sigmoid }`",
     "crelu": "write `concat { identity ; mul(-1) } -> relu`",
     "hardshrink": "write `where(0) { abs -> greater(0.5) ; identity }`, where lambda is 0.5",
-    "threshold": "write `where(0.2) { greater(0.1) ; identity }`, where 0.2 takes the place of what "
-    "is not above 0.1",
+    "threshold": "write `where(0.2) { greater(0.1) ; identity }`, where 0.2 takes the place of "
+    "what is not above 0.1",
     "thresholdedrelu": "write `where(0) { greater(1) ; identity }`",
     "gem gempool": "write `clamp(low=1e-6) -> pow(3) -> mean(axis=[1, 2]) -> pow(1 / 3)`",
     "maxout": "write `reshape([C / 2, 2, H, W]) -> max(axis=1)`",
