@@ -58,6 +58,12 @@ def binary(symbol: str, left: object, right: object) -> object:
     return bounded(_numbers(symbol, left, right))  # type: ignore[arg-type]
 
 
+def is_open(value: object) -> bool:
+    """Whether a number, or a part of a size, depends on the size of an input."""
+    parts = value if is_tuple(value) else (value,)
+    return any(isinstance(part, Dim | Ratio) for part in parts)
+
+
 def compared(symbol: str, left: object, right: object) -> object:
     """`left symbol right`: true, false, or a condition on the sizes."""
     if is_tuple(left) or is_tuple(right):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from netdsl.ops.padding import WORDS
 from netdsl.syntax import ast
 
-SAME = frozenset(["same", "same_upper", "same_lower"])
 BOUNDS = {"max": "low", "min": "high"}
 
 
@@ -25,31 +25,22 @@ def value_for(op: str, parameter: str) -> str:
 
 def open_size(op: str, parameter: str) -> tuple[str, ...]:
     """What to write where a size of the input is given for a known number."""
-    if op == "slice":
-        return (
-            "`crop((H - 1, W - 1), offset=1)` leaves out the first row and column of a map of any "
-            "size, and `maxpool(1, stride=2)` keeps every second one",
-        )
     if op == "split":
-        return ("`crop((H - 2, W), offset=(2, 0))` takes a part of a map of any size",)
+        return ("how many parts there are is known; their sizes may be open: `split([H - 2, 2])`",)
     if parameter == "kernel" and op in ("avgpool", "maxpool"):
         return (f"a window as large as the map is `adaptive_{op}(1)`",)
     return ()
 
 
 def word(op: str, parameter: str, name: str) -> str:
-    """What to write in place of `padding=same`, where a layer has no such word."""
-    if parameter != "padding" or name not in SAME | {"valid"}:
+    """What to write in place of `padding=SAME`, or where a layer has no such word."""
+    if parameter != "padding" or name.lower() not in (*WORDS, "valid"):
         return ""
-    if name == "valid":
+    if op == "conv_transpose":
+        return "the padding is a number; `size=other` gives the result another value's size"
+    if name.lower() == "valid":
         return "no padding is `padding=0`"
-    if op == "conv":
-        return "write `padding=same` with stride 1; with a stride the padding is a number"
-    if op not in ("maxpool", "avgpool"):
-        return "the padding is a number"
-    counted = ", count_include_pad=false" if op == "avgpool" else ""
     return (
-        f"the padding is a number: an odd kernel with stride 1 keeps the size by `{op}(3, "
-        f"stride=1, padding=1{counted})`, an even one by `{op}(2, stride=1, padding=1{counted}) "
-        "-> crop((H, W), offset=1)`"
+        "TensorFlow's and Keras's is `padding=same_upper`; with stride 1 `padding=same` says the "
+        "same, and `same_lower` adds an odd cell in front"
     )

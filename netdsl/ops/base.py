@@ -291,6 +291,14 @@ class Op:
             if isinstance(value := getattr(self, name), FromValue) and not kind.reads_value
         )
 
+    def table_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs that are tables in place of weights of its own."""
+        return frozenset(
+            value.index
+            for name, kind in value_parameters(type(self))
+            if isinstance(value := getattr(self, name), FromValue) and kind.is_table
+        )
+
     def named_inputs(self) -> int:
         """How many inputs are given by name: the last ones."""
         names = (name for name, _ in value_parameters(type(self)))
@@ -354,7 +362,7 @@ class Op:
         count = windows.channels
         return (
             "" if count is None else f"{count} filter{'s' * (count != 1)}",
-            f"pad {by(windows.padding)}" * windows.is_padded,
+            windows.padding_words,
             windows.padding_mode * (windows.padding_mode != "zeros"),
             f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
             f"{windows.groups} groups" * (windows.groups != 1),
@@ -377,7 +385,7 @@ class Op:
             self.gives or self.title * (self.family != "convolution"),
             kernel + stride_words(windows.stride),
             "transposed" * (self.zoom > 0),
-            f"pad {by(windows.padding)}" * windows.is_padded,
+            windows.padding_words,
             f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
             "depthwise" if apart else f"groups {windows.groups}" * (windows.groups > 1),
             "ceil" * windows.ceil_mode,

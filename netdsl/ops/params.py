@@ -43,7 +43,8 @@ class Kind:
     """`name` is shown in messages and docs; `convert` gives the form kept or raises `Mismatch`.
 
     `words` are the bare option words it takes; `takes_value` lets a value of the network stand for
-    it: with its size, or where `reads_value` is True with its data.
+    it: with its size, or where `reads_value` is True with its data. `is_table`: it can be a table
+    only, which has no batch axis.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Kind:
     words: tuple[str, ...] = ()
     takes_value: bool = False
     reads_value: bool = False
+    is_table: bool = False
 
 
 REQUIRED = object()
@@ -187,10 +189,13 @@ NUMBERS = Kind("number | [number]", _number_or_list)
 INTS = Kind("[int]", _list_of(_whole))
 FLOATS = Kind("[float]", _list_of(_real))
 SHAPE = Kind("shape", _list_of(_symbolic))
+SYMBOLIC = Kind("int", _symbolic)
+"""A whole number, or a size of the input."""
 SYMBOLIC_SIZE = Kind("size", _symbolic_size)
 SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
 VALUE = Kind("value", _value, takes_value=True, reads_value=True)
-BOOL_OR_VALUE = Kind("bool or value", _truth_or_value, takes_value=True, reads_value=True)
+TABLE = replace(VALUE, is_table=True)
+BOOL_OR_TABLE = replace(TABLE, name="bool or value", convert=_truth_or_value)
 
 
 def choice(*words: str) -> Kind:

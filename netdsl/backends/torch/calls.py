@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isqrt, prod
+from typing import cast
 
 from netdsl.backends.torch.formulas import python_text
 from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, flat, literal
@@ -11,6 +13,7 @@ from netdsl.backends.torch.sizes import At, size_text
 from netdsl.ir.dim import Dim
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Node
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.recipe import (
     Code,
     From,
@@ -33,6 +36,7 @@ OPERATORS = {
     ">": "torch.gt", "<": "torch.lt", "==": "torch.eq",
 }  # fmt: skip
 MERGES = {*FOLDED, *OPERATORS, "mean"}
+WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "bool": bool}
 MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66
@@ -63,7 +67,8 @@ class Speaker:
     def constructor(self, recipe: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
         if isinstance(recipe, TorchWeight):
-            return self._parameter(recipe)
+            tensor = self._table(recipe)
+            return call("nn.Parameter", tensor) if recipe.is_learned else tensor
         args = [self._value(arg) for arg in recipe.args]
         keys, values = self._keywords(recipe.kwargs)
         return Bracket(recipe.target, (*args, *values), ("",) * len(args) + keys)
@@ -159,17 +164,42 @@ class Speaker:
 
     def _slice(self, cut: object) -> str:
         assert isinstance(cut, tuple)
-        texts = [size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
+        texts = ["" if n is None else size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
         texts[0] = "" if texts[0] == "0" else texts[0]
         plain = all(t.lstrip("-").isdigit() or not t for t in texts)
         return ":".join(texts) if plain else " : ".join(texts).strip()
 
-    def _parameter(self, recipe: TorchWeight) -> Expr:
-        shape = self._value(recipe.shape)
-        fill = recipe.fill.value
-        if fill in (0.0, 1.0):
-            return call("nn.Parameter", call("torch.zeros" if fill == 0 else "torch.ones", shape))
-        return call("nn.Parameter", call("torch.full", shape, self._value(recipe.fill)))
+    def _table(self, recipe: TorchWeight) -> Expr:
+        """`torch.zeros(shape)`, `torch.tensor([1.0, 2.0]).repeat(8).reshape(shape)`."""
+        shape, fill = self._value(recipe.shape), recipe.fill
+        kind = {} if recipe.dtype == "float32" else {"dtype": f"torch.{recipe.dtype}"}
+        sizes = recipe.shape.value
+        assert isinstance(sizes, tuple)
+        if isinstance(fill, str):
+            return self._worded(fill, shape, len(sizes), prod(sizes))
+        if fill.value in (0.0, 1.0):
+            return call("torch.zeros" if fill.value == 0 else "torch.ones", shape, **kind)
+        number = WHOLE.get(recipe.dtype, float)
+        if not isinstance(fill.value, list):
+            whole = number(cast(float, fill.value))
+            return call("torch.full", shape, self._value(From(whole, fill.field)), **kind)
+        numbers: list[TorchValue] = [number(one) for one in cast("list[float]", fill.value)]
+        count = prod(sizes) // len(numbers)
+        tensor = call("torch.tensor", self._value(numbers), **kind)
+        if count > 1:
+            tensor = call(Joined((tensor, ".repeat")), Hole(count, None, "times"))
+        return call(Joined((tensor, ".reshape")), shape)
+
+    def _worded(self, fill: str, shape: Expr, rank: int, count: int) -> Expr:
+        if fill == "identity":
+            return call("torch.eye", Hole(isqrt(count), None, "size"))
+        if fill == "bilinear":
+            return call("bilinear", shape)
+        if fill != "relative_position":
+            return call("torch.empty", shape)
+        tokens = isqrt(count)
+        index = call("relative_position", Hole(tokens, None, "tokens"))
+        return index if rank == 2 else Joined((index, ".flatten()"))
 
     def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
         written = [(k, v) for k, v in pairs if not self._is_left_out(v)]
@@ -213,10 +243,9 @@ class Speaker:
                 return literal(value)
 
     def _from(self, value: object, field: str) -> Expr:
-        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
-            return self._value(value)
-        if isinstance(value, Dim):
-            return self._value(value)
+        parts = value if is_sequence(value) else (value,)
+        if any(isinstance(part, Dim) for part in parts):
+            return self._value(value)  # type: ignore[arg-type]
         argument = self.node.layer.arguments.get(field)
         formula = argument.formula if argument else None
         formula = self.channels if field in ARGUMENT_NAMES else formula
@@ -294,6 +323,8 @@ def _walk(recipe: object) -> list[object]:
     stack: list[object] = []
     if isinstance(recipe, TorchModule | TorchCall):
         stack = [*recipe.args, *(v for _, v in recipe.kwargs)]
+    if isinstance(recipe, TorchModule):
+        stack += [*(recipe.inputs or ()), *(v for _, v in recipe.input_kwargs)]
     while stack:
         part = stack.pop()
         parts.append(part)
