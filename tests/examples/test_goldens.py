@@ -117,11 +117,15 @@ def test_the_rest_of_the_library() -> None:
 # the blocks that test_units.py compares with PyTorch
 UNITS = """
 use std.gan
+use std.gates
+use std.norms
 use std.preact
 use std.yolo
 
 net Units {
     input x: [8, H, W]
     output y = x -> C3(8) -> C2f(8) -> YoloSPP(8) -> SPPF(8) -> PreActBlock(8) -> DcganStage(8)
+    output z = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2) -> GlobalContext(2)
+        -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0]) -> GlobalResponseNorm -> Glu
 }
 """
