@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from netdsl.ir.dim import Size, ceil_div, floor_div
+from netdsl.ir.dim import Dim, Size, ceil_div, floor_div
 from netdsl.ir.tensor import Shape
 from netdsl.ops.lowering import UNKNOWN, Lowering, OnnxConstant, OnnxValue
 
@@ -116,3 +117,16 @@ def rolled(to: Lowering, x: OnnxValue, axis: int, start: OnnxValue) -> OnnxValue
     behind = to.cut(x, [axis], start, far, shape)
     before = to.cut(x, [axis], to.ints(0), start, shape)
     return to.node("Concat", [behind, before], x.shape, axis=axis)
+
+
+def number_value(to: Lowering, number: object, dtype: str) -> OnnxValue:
+    """A number of the file as a value: one for all, or one a channel of the first result."""
+    result = to.results[0]
+    if isinstance(number, tuple):
+        numbers = cast("tuple[float, ...]", number)
+        return to.floats(numbers, (len(numbers), *(1 for _ in result.spatial)), dtype)
+    if isinstance(number, Dim):
+        size = to.cast(to.size_of(number), dtype)
+        return size if to.result() else to.node("Squeeze", [size], ())
+    assert isinstance(number, int | float)
+    return to.number(number, dtype)

@@ -15,7 +15,7 @@ def types_of(node: Node) -> tuple[Tensors, Tensors]:
     """What goes into a node, and what comes out, as its op sees it."""
     inputs, outputs = (tuple(v.type for v in values) for values in (node.inputs, node.outputs))
     if needs_batch(op_of(node), inputs):
-        return as_samples(inputs), as_samples(outputs)
+        return as_samples(op_of(node), inputs), tuple(replace(x, batched=True) for x in outputs)
     return inputs, outputs
 
 
@@ -43,9 +43,10 @@ def is_batch_of_one(op: Op, inputs: Tensors) -> bool:
     return not any(inputs[n].batched for n in _read(op, inputs))
 
 
-def as_samples(tensors: Tensors) -> Tensors:
-    """The same types with a batch axis in front."""
-    return tuple(replace(tensor, batched=True) for tensor in tensors)
+def as_samples(op: Op, inputs: Tensors) -> Tensors:
+    """The types with a batch axis in front, but of the tables that stand for weights."""
+    tables = op.table_inputs()
+    return tuple(x if n in tables else replace(x, batched=True) for n, x in enumerate(inputs))
 
 
 def as_tables(tensors: Tensors) -> Tensors:
@@ -54,6 +55,6 @@ def as_tables(tensors: Tensors) -> Tensors:
 
 
 def _read(op: Op, inputs: Tensors) -> list[int]:
-    """Numbers of the inputs whose data is read."""
-    sizes = op.size_inputs()
-    return [n for n in range(len(inputs)) if n not in sizes]
+    """Numbers of the inputs whose data flows through."""
+    others = op.size_inputs() | op.table_inputs()
+    return [n for n in range(len(inputs)) if n not in others]

@@ -62,10 +62,10 @@ def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) ->
     found = []
     for item in network.inputs:
         shape = (batch, *(evaluate(d, sizes) for d in item.shape))
-        if item.dtype.startswith("float"):
-            found.append(torch.randn(shape))
-        else:
-            found.append(torch.randint(0, 2, shape).to(getattr(torch, item.dtype)))
+        numbers = (
+            torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, 2, shape)
+        )
+        found.append(numbers.to(getattr(torch, item.dtype)))
     return found
 
 

@@ -68,6 +68,7 @@ def test_every_example_says_where_it_comes_from(name: str) -> None:
 # what no example uses, in a use of its own
 OTHER_BLOCKS = """
 use std.conv
+use std.depth
 use std.fpn (PAN)
 use std.se
 use std.segment (PyramidPooling)
@@ -79,6 +80,7 @@ net Rest {
     output y = (low, x -> DoubleConv(4)) -> UpTransposed(6) -> PyramidPooling([1, 2]) -> [12, H, W]
     (fine, coarse) = (y, low) -> PAN(8)
     output z = (fine, coarse -> upsample(2)) -> concat
+    output u = z -> SpaceToDepth -> DepthToSpace -> Reorg
 }
 """
 
