@@ -120,6 +120,7 @@ use std.efficientnet
 use std.gan
 use std.ghost
 use std.mobile
+use std.nasnet
 use std.preact
 use std.yolo
 
@@ -129,6 +130,9 @@ net Units {
     output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
     (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
         -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    stem = add { x -> NASNetStem(8) ; (x, x) -> ReductionSums(8) }
+    (before, last) = (stem, (x, stem) -> NASNetReduction(4, halve=true)) -> NASNetCell(4, halve=true)
+    output cells = last
     output small = a
     output medium = b
     output large = c
