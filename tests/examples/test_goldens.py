@@ -114,10 +114,13 @@ def test_the_rest_of_the_library() -> None:
     assert str(netdsl.loads(OTHER_BLOCKS).sizes) == "H and W multiples of 2"
 
 
-# the blocks that test_units.py compares with PyTorch
+# the blocks that test_units.py and test_public_units.py compare with PyTorch
 UNITS = """
+use std.efficientnet
 use std.gan
 use std.gates
+use std.ghost
+use std.mobile
 use std.norms
 use std.preact
 use std.yolo
@@ -125,7 +128,14 @@ use std.yolo
 net Units {
     input x: [8, H, W]
     output y = x -> C3(8) -> C2f(8) -> YoloSPP(8) -> SPPF(8) -> PreActBlock(8) -> DcganStage(8)
-    output z = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2) -> GlobalContext(2)
-        -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0]) -> GlobalResponseNorm -> Glu
+    output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
+    (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
+        -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    output small = a
+    output medium = b
+    output large = c
+    output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalResponseNorm -> Glu
 }
 """
