@@ -56,13 +56,15 @@ class _Pending:
 class Forward:
     """Writes the forward of one class; `access` gives the attribute of a member by its key.
 
-    `assigned` are the names that values have in the file, `taken` those of the source itself.
+    `assigned` are the names that values have in the file, `taken` those of the source itself;
+    `numbers` are the attributes that hold settings of calls, by field.
     """
 
     outline: Outline
     access: dict[ModuleKey, Expr]
     assigned: dict[Value, str]
     taken: Collection[str]
+    numbers: dict[Node, dict[str, Expr]] = field(default_factory=dict)
     training_only: set[Member] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     names: dict[Value, str] = field(default_factory=dict)
@@ -165,7 +167,11 @@ class Forward:
         if maker is not None and self.together.get(maker) is node:
             assert isinstance(recipe, TorchCall)
             return Speaker(
-                node, ["x"] * len(node.inputs), (), None, self._use(node.inputs[0])
+                node,
+                ["x"] * len(node.inputs),
+                (),
+                together=self._use(node.inputs[0]),
+                numbers=self.numbers.get(node, {}),
             ).function(recipe)
         args = [self._use(v) for v in node.inputs]
         here: list[At] = [
@@ -174,7 +180,8 @@ class Forward:
             if isinstance(arg, str) and arg.isidentifier()
         ]
         held = [(name, v) for name, v in self.inputs if self.names.get(v) == name]
-        speaker = Speaker(node, with_batch(node, args), [*here, *held])
+        numbers = self.numbers.get(node, {})
+        speaker = Speaker(node, with_batch(node, args), [*here, *held], numbers=numbers)
         try:
             return without_batch(node, self._call(node, recipe, speaker))
         except NotAtHand as size:
