@@ -114,16 +114,19 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
 
 
 def _link(node: Node, index: int) -> Windows | None:
-    """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
+    """What an output position sees of input `index`; an axis of 1 that spreads is seen whole.
+
+    Where the number of axes changes, places along those that stay are told by other axes.
+    """
     inputs, outputs = types_of(node)
     windows = op_of(node).windows(inputs, outputs)
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
         return (UNKNOWN,) * len(before.spatial)
-    if windows is None:
+    if windows is None or len(windows) != len(before.spatial):
         return None
-    if before.rank != after.rank or len(windows) != len(before.spatial):
-        return next(((part,) for part in (BINS, UNKNOWN) if part in windows), None)
+    if before.rank != after.rank:
+        return tuple(None if window is None else UNKNOWN for window in windows)
     return tuple(
         None if _spreads(n, m) else w
         for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)
@@ -160,7 +163,7 @@ def _through(
 ) -> tuple[Rule, ...]:
     """The rules behind one more layer; what it reads whole is all only of a map that covers all."""
     if windows is None or len(windows) != len(rules):
-        windows = (windows[0] if windows else None,) * len(rules)
+        windows = (None,) * len(rules)
     return tuple(
         _compose(axis, window, whole)
         for axis, window, whole in zip(rules, windows, covers, strict=True)

@@ -10,7 +10,7 @@ from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
-from netdsl.ops.base import BINS, Op, Rules, Tensors, Windows, elements
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
 from netdsl.ops.facts import TIMES, SizeText, Storage, Work
 from netdsl.ops.initial import asked, check_init, init_param, std_param
@@ -232,7 +232,7 @@ class Reshape(Op):
         return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return (BINS,) * len(inputs[0].spatial)
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return renamed(inputs, outputs, wanted)
@@ -282,7 +282,7 @@ class Permute(Op):
         return elements(outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return (BINS,) * len(inputs[0].spatial)
+        return (UNKNOWN,) * len(inputs[0].spatial)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axes = [axis_index(a, inputs[0].rank, Rules()) for a in self.axes]

@@ -21,7 +21,7 @@ from netdsl.ops.axes import (
     per_axis,
     total,
 )
-from netdsl.ops.base import BINS, UNKNOWN, Op, Rules, Tensors, Window, Windows
+from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Indices, Product, Reads, fixed, reshaped
 from netdsl.ops.facts import Work
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -86,11 +86,6 @@ class _Columns(Op):
         along = (links(n, 2 * p - d * (k - 1) - 1, k, s, p, d) for n, (k, s, p, d) in pairs)
         return total(along) * channels
 
-    def _parts_of_map(self) -> tuple[Window]:
-        """A window is a part of the map; all together are the whole where none is left out."""
-        steps = self._steps(Rules())
-        return (BINS,) if all(s <= k and d == 1 for k, s, _, d in steps) else (UNKNOWN,)
-
     def _settings(self) -> Keywords:
         return changed(
             dilation=(From(self.dilation, "dilation"), 1),  # type: ignore[attr-defined]
@@ -133,7 +128,7 @@ class Unfold(_Columns):
         return self._links(inputs[0].spatial, inputs[0].channels)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return self._parts_of_map() * 2
+        return (UNKNOWN,) * 2
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         spatial = fixed(inputs[0].spatial)
@@ -217,7 +212,7 @@ class Fold(_Columns):
         return self._links(outputs[0].spatial, outputs[0].channels)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return self._parts_of_map()
+        return (UNKNOWN,)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         blocks = fixed(self._blocks(outputs[0].spatial, Rules()))

@@ -118,8 +118,11 @@ def test_the_rest_of_the_library() -> None:
 UNITS = """
 use std.efficientnet
 use std.gan
+use std.gates
 use std.ghost
 use std.mobile
+use std.nasnet
+use std.norms
 use std.preact
 use std.yolo
 
@@ -129,8 +132,14 @@ net Units {
     output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
     (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
         -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    stem = add { x -> NASNetStem(8) ; (x, x) -> ReductionSums(8) }
+    (before, last) = (stem, (x, stem) -> NASNetReduction(4, halve=true)) -> NASNetCell(4, halve=true)
+    output cells = last
     output small = a
     output medium = b
     output large = c
+    output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalResponseNorm -> Glu
 }
 """

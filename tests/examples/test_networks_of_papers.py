@@ -75,6 +75,20 @@ def generator(s: State, noise: Any, label: Any) -> Any:
     return torch.tanh(s.up("up2", F.relu(s.norm("bn2", x)), stride=2, padding=1))
 
 
+def vae(s: State, image: Any, noise: Any) -> tuple[Any, ...]:
+    """Appendix C.2 and equation 10: the code is the mean and, by its deviation, noise."""
+    x = image
+    for i in range(3):
+        x = s.conv(f"encoder.{i}.conv", x, stride=2, padding=1)
+        x = F.relu(s.norm(f"encoder.{i}.bn", x))
+    mean, log_variance = s.conv("encoder.3", x).tensor_split(2, 1)
+    x = mean + torch.sqrt(torch.exp(log_variance)) * noise
+    for i in range(3):
+        x = s.up(f"decoder.{i}.conv", x, stride=2, padding=1)
+        x = F.relu(s.norm(f"decoder.{i}.bn", x))
+    return torch.sigmoid(s.conv("decoder.3", x, padding=1)), mean, log_variance
+
+
 def siamese(s: State, *pair: Any) -> Any:
     def twin(x: Any) -> Any:
         for i in range(1, 5):
@@ -173,6 +187,7 @@ def test_the_encoder_of_segnet_is_that_of_torchvision() -> None:
 CASES: dict[str, tuple[Callable[..., Any], dict[str, Any], list[dict[str, int]]]] = {
     "alexnet_paper": (alexnet, {"classes": 4}, [{}]),
     "cgan_generator": (generator, {}, [{}]),
+    "vae": (vae, {"width": 4}, [{"H": 8, "W": 16}, {"H": 40, "W": 24}]),
     "siamese": (siamese, {}, [{}]),
     "audio_1d": (sound, {}, [{"L": 1024}, {"L": 4111}]),
     "autoencoder": (autoencoder, {}, [{}]),
@@ -263,6 +278,7 @@ def test_parameters_and_multiply_adds(name: str) -> None:
 
 
 CONTRACTS = {
+    "vae": "H and W multiples of 8",
     "audio_1d": "any L >= 1024",
     "unet_plus_plus": "any H >= 16, any W >= 16",
     "unet3d": "any D >= 8, any H >= 8, any W >= 8",
