@@ -109,7 +109,7 @@ class _Writer:
             ["relu", "batchnorm", "leaky_relu(0.2)", "silu", "dropout(0.1)", "identity", "hardswish",
              "softmax", "layernorm(axis=channels)", "lrn(3)", "tanh", "prelu", "Gate",
              "pad(1, mode=replicate)", "permute([0, 2, 1])", "gelu", "elu(0.5)",
-             "{ concat { identity ; positions } -> conv(3, 1) }", "slice(1)", "slice(-1, 0, end, step=2)"]
+             "slice(1)", "slice(-1, 0, end, step=2)"]
         )  # fmt: skip
 
     def pool(self, depth: int) -> str:
