@@ -116,7 +116,7 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
 def _link(node: Node, index: int) -> Windows | None:
     """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
     inputs, outputs = types_of(node)
-    windows = op_of(node).windows(inputs, outputs)
+    windows = op_of(node).windows_into(inputs, outputs, index)
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
         return (UNKNOWN,) * len(before.spatial)

@@ -128,10 +128,10 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
 
 def _inputs_help(op: type[Op], *, too_many: bool) -> str:
     """How a layer gets as many values as it takes; never by joining what is to stay apart."""
+    if op.wrong_count:
+        return op.wrong_count
     if not too_many:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
-    if op.one_value:
-        return f"in `{op.name}` {op.one_value}"
     if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(op)):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
     if op.arity[1] != 1:

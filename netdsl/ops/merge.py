@@ -13,6 +13,7 @@ from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, ele
 from netdsl.ops.cells import Product, Reads, fixed, replaced, spread
 from netdsl.ops.facts import Storage, Work, sum_words
 from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.onnx_parts import meeting
 from netdsl.ops.params import param
 from netdsl.ops.recipe import Code, In, Ins, TorchCall, TorchRecipe, TorchValue, keywords
 
@@ -229,7 +230,7 @@ class _Elementwise(Op):
         if others and self.onnx_operator in TAKES_ALL:
             return to.node(self.onnx_operator, to.inputs, to.result())
         for other in others:
-            x = to.node(self.onnx_operator, [x, other], _spread(x.shape, other.shape))
+            x = to.node(self.onnx_operator, [x, other], meeting(x.shape, other.shape))
         return x
 
 
@@ -324,10 +325,3 @@ class Mean(_Elementwise):
     def onnx(self, to: Lowering) -> OnnxValue:
         summed = super().onnx(to)
         return to.node("Div", [summed, to.number(float(len(to.inputs)))])
-
-
-def _spread(a: Shape, b: Shape) -> Shape:
-    """The shape in which two shapes meet, aligned from the right."""
-    rank = max(len(a), len(b))
-    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
-    return tuple(n if isinstance(m, int) and m == 1 else m for m, n in pairs)

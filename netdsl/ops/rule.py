@@ -27,7 +27,7 @@ def by_rule(op: OpLike, inputs: Tensors) -> Judged:
     items = () if op.changes_items else _common_items(op, inputs, rules)
     is_wrapped = needs_batch(op, inputs)
     gives_tables = is_wrapped and is_batch_of_one(op, inputs)
-    inputs = as_samples(inputs) if is_wrapped else inputs
+    inputs = as_samples(op, inputs) if is_wrapped else inputs
     results = op.infer(inputs, rules)
     check_types(op, results)
     weights = op.weights(inputs)
