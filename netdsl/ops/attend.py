@@ -109,7 +109,10 @@ class Attend(Op):
     heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     mask: FromValue | None = mask_param()
     causal: bool = param(BOOL, CAUSAL, False)
-    scale: float | None = param(optional(FLOAT), "factor of the scores: (E / heads) ** -0.5", None)
+    scale: float | None = param(
+        optional(FLOAT), "factor of the scores, (E / heads) ** -0.5 if left out", None,
+        tries=(0.5, 0.1, 2.0, 0.0),
+    )  # fmt: skip
     dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, OpParameter, parameters
+from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
 from netdsl.ops.params import FromValue, Same
+from tests.ops.related import RELATED, flowing_types, named_type
 
 COUNTS = [1, 1, 2, 2, 3, 4, 6, 8, 0, -1, 5]
 SMALL = [1, 1, 1, 2, 2, 3, 0, -1, 4]
@@ -45,6 +46,9 @@ OWN: dict[str, list[object]] = {
     "amount": [0, 0, 1, 2, (1, 0), (1, 2, 3), -1],
     "offset": [0, 0, 1, (1, 0), -1],
     "count": [1, 1, 2, 4, 8, 0],
+    "hidden": [1, 2, 2, 3, 4, 0],
+    "layers": [1, 1, 2, 2, 3, 0],
+    "dropout": [0.0, 0.0, 0.3, 1.0, 1.5, -0.1],
 }  # fmt: skip
 
 
@@ -53,20 +57,28 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
     values: dict[str, object] = {}
     for parameter in parameters(op):
         values[parameter.name] = _setting(op, parameter, values, random)
-    if values.get("scale") is not None and random.random() < 0.9:  # a factor or a size
-        values["size"] = None
+    if "size" in values and values.get("scale") is not None and random.random() < 0.9:
+        values["size"] = None  # a factor or a size
     made = op(**values)
-    return made, _inputs(made, random)
+    flowing = flowing_types(made, random) if op.name in RELATED else _inputs(made, random)
+    named = [name for name, kind in value_parameters(op) if kind.reads_value and values[name]]
+    values |= {name: FromValue(len(flowing) + number) for number, name in enumerate(named)}
+    given = tuple(named_type(made, name, flowing, random) for name in named)
+    return op(**values), (*flowing, *given)
 
 
 def _setting(
     op: type[Op], parameter: OpParameter, before: dict[str, object], random: Random
 ) -> object:
     default = parameter.default
+    if parameter.name == "start_cell" and random.random() < 0.85:
+        return before["start"]  # both are given, or none
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
     if parameter.tries:
         return random.choice(parameter.tries)
+    if parameter.kind.reads_value:
+        return FromValue(0)  # which input it is, the number of the others decides
     choices = OWN.get(parameter.name)
     if parameter.kind.words and parameter.name not in OWN:
         return random.choice(parameter.kind.words)
