@@ -185,7 +185,7 @@ def check(
     path: str,
     *,
     weights: str | None = None,
-    rename: tuple[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
     **options: Unpack[Loading],
 ) -> tuple[Diagnostic, ...]:
     """All diagnostics of a file, and of a checkpoint for it: none if it is right.

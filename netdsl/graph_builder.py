@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source, Span
 from netdsl.diagnostics.call_site import alone, call_site
@@ -38,12 +38,13 @@ from netdsl.elaborate.nets import NetElaborator
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.run import call_layer
-from netdsl.elaborate.statements import weight_node
+from netdsl.elaborate.statements import Table, weight_node
 from netdsl.ir.builder import Site
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Argument, Graph, Kind, Value
 from netdsl.network import Network
 from netdsl.ops.base import Op
+from netdsl.ops.fills import Word
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
@@ -148,14 +149,29 @@ class GraphBuilder:
         stage = ast.LayerStage(None, name, arguments, None, span)
         return SharedLayer(ast.LayerStatement(ast.Name(label, span), stage, span), environment)
 
-    def weight(self, label: str, shape: Sequence[int], fill: float = 0.0) -> Value:
-        """A learned value, filled with a number; `label` is its key in `state_dict()`."""
+    def weight(
+        self,
+        label: str,
+        shape: Sequence[int],
+        fill: float | Sequence[float] | str = 0.0,
+        *,
+        kind: Literal["learned", "frozen", "constant"] = "learned",
+        dtype: str = "float32",
+    ) -> Value:
+        """A table; `label` is its key in `state_dict()`, where a constant has none.
+
+        `fill` is a number, the numbers of its last axes, or a word (`"kaiming_normal"`).
+        """
         span, flow = call_site(), POISON
-        written = ast.ListExpr(tuple(ast.NameExpr("", span) for _ in shape), span)
+        axes = ast.ListExpr(tuple(ast.NameExpr("", span) for _ in shape), span)
         with self._checked():
             check_bounds(fill, span, self._sink)
-            call = Call((), label_of(label, span, self._state, self._place), span)
-            flow = weight_node(self._state, shape, written, float(fill), call, self._place)
+            text = label_of(label, span, self._state, self._place)
+            named = ast.Label((ast.LabelPart(text, None, span),), span)
+            written = ast.WeightStatement(named, None, None, axes, None, span)
+            numbers = Word(fill) if isinstance(fill, str) else fill
+            table = Table(shape, numbers, kind, dtype)
+            flow = weight_node(self._state, table, written, Call((), text, span), self._place)
         (value,) = self._noted(flow, label, span)
         return value
 

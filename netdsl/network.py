@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from netdsl.backends.diagram.blocks.ops import Exported
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
-    from netdsl.backends.weights.checkpoint import Rename
+    from netdsl.backends.weights.renaming import Rename
 
 
 class Network:
@@ -163,8 +163,9 @@ class Network:
         """Write an ONNX file that runs at every size of the contract; returns the files written.
 
         `weights` are a `state_dict`, a module, or the path of a `.safetensors`, `.pt` or `.pth`
-        file; without them they are drawn as `init` says (see `torch`), by `seed`. With `rename`, a
-        pair (old, new), only the keys that begin with `old` are read, with `new` in its place.
+        file; without them they are drawn as `init` says (see `torch`), by `seed`. `rename`
+        gives keys other names, by what they begin with: `{"module.": ""}`. `*` stands for a part:
+        `{"blocks.*.fc1": "layers.*.ffn.0", "": ""}`; keys that fit none are not read.
         `external` puts the weights in a file beside (None: where one file can't hold them).
         Further options: `opset` (18), `batch` fixes the number of samples, `half` computes in
         float16, `guard` makes a run at a size outside of the contract fail, `names` renames inputs

@@ -152,24 +152,24 @@ def write(name: str, tool: str, models: Mapping[str, Iterable[str]]) -> None:
     (DATA / f"{name}_models.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-def page(written: Iterable[str]) -> str:
-    """docs/coverage.md; `written` are the examples that are compared with torchvision's models."""
+def page(written: Mapping[str, Iterable[str]]) -> str:
+    """docs/coverage.md; `written` are the models of each package that examples are compared with."""
     parts = [HEAD]
-    for name, title in ("torchvision", TORCHVISION), ("timm", TIMM):
+    for name, title, compared in (
+        ("torchvision", TORCHVISION, "in weights, outputs and gradients"),
+        ("timm", TIMM, "in weights and outputs"),
+    ):
         tool, models = read(name)
-        compared = sorted(set(written) & set(models)) if name == "torchvision" else []
-        parts.append(_section(title, tool, {m: lacks(f) for m, f in models.items()}, compared))
+        names = ", ".join(f"`{model}`" for model in sorted(written[name]))
+        sentence = f"Written, and compared with {name} {compared}: {names}."
+        lacking = {model: lacks(facts) for model, facts in models.items()}
+        parts.append(_section(title.format(tool=tool), sentence, lacking))
     return "\n".join(parts)
 
 
-def _section(title: str, tool: str, models: Mapping[str, set[str]], compared: list[str]) -> str:
+def _section(title: str, written: str, models: Mapping[str, set[str]]) -> str:
     whole = [model for model, missing in models.items() if not missing]
-    text = [title.format(tool=tool), f"**{len(whole)} of {len(models)}** are covered."]
-    if compared:
-        names = ", ".join(f"`{name}`" for name in compared)
-        text.append(
-            f"Written, and compared with torchvision in weights, outputs and gradients: {names}."
-        )
+    text = [title, f"**{len(whole)} of {len(models)}** are covered.", written]
     alone = Counter(next(iter(missing)) for missing in models.values() if len(missing) == 1)
     every = Counter(layer for missing in models.values() for layer in missing)
     rows = [

@@ -42,6 +42,8 @@ COMPARED = (
     "convnext_tiny",
 )  # fmt: skip
 """Examples that tests/examples/test_torchvision.py compares."""
+COMPARED_WITH_TIMM = ("hrnet_w18", "repvgg_a0", "efficientnet_lite0")
+"""Models of timm that tests/examples/test_timm.py compares examples with."""
 
 
 needs_torchvision = pytest.mark.skipif(
@@ -50,7 +52,7 @@ needs_torchvision = pytest.mark.skipif(
 
 
 def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
-    made = page(COMPARED)
+    made = page({"torchvision": COMPARED, "timm": COMPARED_WITH_TIMM})
     path = ROOT / "docs" / "coverage.md"
     if request.config.getoption("--bless"):
         path.write_text(made, encoding="utf-8")
@@ -63,12 +65,15 @@ def test_the_layers_named_are_there() -> None:
 
 
 def test_the_examples_that_are_written_lack_nothing() -> None:
-    _, models = read("torchvision")
-    assert all(not lacks(models[name]) for name in COMPARED)
+    for package, names in ("torchvision", COMPARED), ("timm", COMPARED_WITH_TIMM):
+        _, models = read(package)
+        assert all(not lacks(models[name]) for name in names if name in models)
     if find_spec("torchvision"):
+        from tests.examples.test_timm import MODELS as OF_TIMM
         from tests.examples.test_torchvision import MODELS
 
         assert set(COMPARED) == set(MODELS)
+        assert set(COMPARED_WITH_TIMM) == {facts.model for facts in OF_TIMM.values()}
 
 
 def test_what_is_missing_is_found() -> None:

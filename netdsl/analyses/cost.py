@@ -17,8 +17,9 @@ from netdsl.ir.graph import Child, Graph, Input, Kind, Layer, Node, Scope, Value
 from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import total
-from netdsl.ops.base import Op, Tensors, elements, op_of, written
+from netdsl.ops.base import Op, Tensors, elements, op_of
 from netdsl.ops.params import FromValue, show
+from netdsl.ops.spelling import written
 
 MAX_TOTAL = 120
 """Longer formulas are cut in the totals, where sizes have names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce, wraps
 from typing import Any, cast
@@ -11,6 +11,7 @@ from typing import Any, cast
 import click
 
 from netdsl import driver
+from netdsl.backends.weights.renaming import refusal
 from netdsl.cli.numerals import Whole, once, sizes_given
 from netdsl.cli.shell import WRONG_FILE, show
 from netdsl.diagnostics import Diagnostic
@@ -116,25 +117,32 @@ def _verify_ir(is_asked: bool) -> None:
         driver.VERIFY_IR = True
 
 
-def _prefixes(text: str | None) -> tuple[str, str] | None:
+def _rules(texts: Sequence[str]) -> dict[str, str] | None:
     """`module.=` as the old and the new beginning of keys."""
-    if text is None:
-        return None
-    old, mark, new = text.partition("=")
-    if not mark:
-        raise click.BadParameter(f"`{text}` is not OLD=NEW")
-    return old, new
+    rules: dict[str, str] = {}
+    for text in texts:
+        old, mark, new = text.partition("=")
+        if not mark:
+            raise click.BadParameter(f"`{text}` is not OLD=NEW")
+        if old in rules:
+            raise click.BadParameter(f"`{old}` is given twice")
+        if wrong := refusal(old, new):
+            raise click.BadParameter(wrong)
+        rules[old] = new
+    return rules or None
 
 
 rename_option = click.option(
     "--rename",
     metavar="OLD=NEW",
-    callback=by(_prefixes),
-    help="Read only keys that begin with OLD, with NEW in its place: --rename module.=",
+    multiple=True,
+    callback=by(_rules),
+    help="Read only keys that begin with OLD, with NEW in its place: --rename module.=. May be "
+    "repeated: a key takes the first that fits, `=` reads the rest; `*` is any part of a key.",
 )
 
 
-def check_rename(rename: tuple[str, str] | None, weights: str | None) -> None:
+def check_rename(rename: Mapping[str, str] | None, weights: str | None) -> None:
     """A rule for keys is of no use without them."""
     if rename is not None and weights is None:
         raise click.UsageError("--rename is for the keys of --weights")

@@ -119,9 +119,12 @@ def match(
         else:
             target = argument.name.text if argument.name.text in names else None
         if target is None:
-            allowed = order if argument.name is None else names
-            _unexpected(name, allowed, argument, meant, _already(arguments, argument, order), sink)
             wrong = True
+            if argument.name is None:
+                _without_place(name, formals, argument, meant, sink)
+            else:
+                already = _already(arguments, argument, order)
+                _unknown(name, names, argument.name, meant, already, sink)
         elif target in matched:
             sink.error(
                 "argument-twice",
@@ -144,30 +147,25 @@ def match(
     return None if wrong else matched
 
 
-def _unexpected(
-    name: str,
-    names: list[str],
-    argument: ast.Argument,
-    meant: str,
-    already: set[str],
-    sink: Sink,
+def _without_place(
+    name: str, formals: Sequence[Formal], argument: ast.Argument, meant: str, sink: Sink
 ) -> None:
-    """An argument that fits no parameter; `already` are those that others fill."""
-    if argument.name is None:
-        most = len(names)
-        sink.error(
-            "too-many-arguments",
-            f"`{name}` takes {_count(most)}",
-            argument.span,
-            help=otherwise.number(name, argument.value)
-            or meant
-            or (f"they are {', '.join(names)}" if names else ""),
-        )
-        return
-    text, span = argument.name.text, argument.name.span
+    """An argument without a name that is one too many."""
+    order = [f.name for f in formals if not f.named]
+    message = f"`{name}` takes {_count(len(order))}"
+    help = meant or (f"they are {', '.join(order)}" if order else "")
+    if not order and any(f.name == "axis" for f in formals):
+        message, help = otherwise.without_name(name, argument.value)
+    sink.error("too-many-arguments", message, argument.span, help=help)
+
+
+def _unknown(
+    name: str, names: list[str], argument: ast.Name, meant: str, already: set[str], sink: Sink
+) -> None:
+    """A named argument that fits no parameter; `already` are those that others fill."""
+    text, span = argument.text, argument.span
     other = other_meaning(name if name in registry() else "", text, names)
     written = meant or ("" if other else leave_out(text))
-    written = written or otherwise.named_argument(name, text)
     guess = "" if written else nearest(text, names)
     if guess in already:
         written = f"`{guess}` is given already" if is_same(text, guess) else ""
@@ -193,7 +191,8 @@ def converted(formal: Formal, value: object, span: Span, sink: Sink) -> object:
             "bad-argument",
             f"`{formal.name}` takes {formal.kind.name}, not {describe(value)}",
             span,
-            help="a size of the value is a number: `x.channels`, `x.height`",
+            help=otherwise.value_for(formal.owner, formal.name)
+            or "a size of the value is a number: `x.channels`, `x.height`",
         )
         return POISON
     try:
@@ -267,7 +266,7 @@ def _count(most: int) -> str:
 
 
 def _usage(formals: Sequence[Formal]) -> str:
-    return ", ".join(f.name for f in formals if f.required)
+    return ", ".join(f"{f.name}=..." if f.named else f.name for f in formals if f.required)
 
 
 def _mismatch(mismatch: Mismatch, value: object) -> str:

@@ -58,6 +58,12 @@ def binary(symbol: str, left: object, right: object) -> object:
     return bounded(_numbers(symbol, left, right))  # type: ignore[arg-type]
 
 
+def is_open(value: object) -> bool:
+    """Whether a number, or a part of a size, depends on the size of an input."""
+    parts = value if is_tuple(value) else (value,)
+    return any(isinstance(part, Dim | Ratio) for part in parts)
+
+
 def compared(symbol: str, left: object, right: object) -> object:
     """`left symbol right`: true, false, or a condition on the sizes."""
     if is_tuple(left) or is_tuple(right):
@@ -198,6 +204,7 @@ def _symbolic(symbol: str, left: object, right: object) -> object:
         raise Wrong(
             f"{show(left)} {symbol} {show(right)}: a size can be divided by a known number only",
             "not-linear",
+            "a value is divided by a size in a layer: `x -> div(x.width)`",
         )
     if divisor == 0:
         raise Wrong("division by zero")

@@ -48,10 +48,11 @@ def call_op(state: State, op: type[Op], call: Call, flow: MaybeFlow, place: Plac
     bound = bind_op(state.evaluator, op, call.arguments, call.span, len(inputs))
     if bound is None or bound.is_poison or isinstance(flow, Poison):
         return POISON
-    if not _fits(state, op, call, flow, place):
+    made = op(**bound.values)
+    if not _fits(state, made, call, flow, place):
         return POISON
     state.count_nodes(1, call.span)
-    return add_node(state, op(**bound.values), bound, call, inputs, place)
+    return add_node(state, made, bound, call, inputs, place)
 
 
 def call_made(
@@ -59,7 +60,7 @@ def call_made(
 ) -> MaybeFlow:
     """Call an op that has its settings; the values that these name come last."""
     flowing = Flow(values[: max(0, len(values) - op.named_inputs())])
-    if not _fits(state, type(op), call, flowing, place):
+    if not _fits(state, op, call, flowing, place):
         return POISON
     state.count_nodes(1, call.span)
     return add_node(state, op, Bound(), call, values, place)
@@ -90,29 +91,21 @@ def add_node(
     except Refusal as refusal:
         state.refused(place, op, refusal, bound.spans.get(refusal.at, call.span), inputs)
         return POISON
-    return Flow(results)
+    return Flow(results, is_list=op.gives_several)
 
 
-def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> bool:
+def _fits(state: State, op: Op, call: Call, flow: Flow, place: Place) -> bool:
     """Whether as many values come in as the op takes, and of the sort it takes."""
-    least, most = op.arity
+    least, most = op.inputs_taken()
     count = len(flow.values)
+    mistake = None
     if count < least or (most is not None and count > most):
-        takes = (
-            f"{least}"
-            if least == most
-            else f"{least} or more"
-            if most is None
-            else f"{least} to {most}"
-        )
-        state.error(
-            place,
-            "wrong-inputs",
-            f"`{op.name}` takes {takes} value{'' if takes == '1' else 's'}, "
-            f"and {count} come{'s' * (count == 1)} in",
-            call.span,
-            help=_inputs_help(op, too_many=count > least),
-        )
+        mistake = op.miscounted(count) or _miscounted(op, count)
+    elif count == 1 and not flow.is_list:
+        mistake = op.alone()
+    if mistake is not None:
+        message, help = mistake
+        state.error(place, "wrong-inputs", message, call.span, help=help)
         return False
     if not op.over_batch or all(v.type.batched for v in flow.values):
         return True
@@ -126,15 +119,25 @@ def _fits(state: State, op: type[Op], call: Call, flow: Flow, place: Place) -> b
     return False
 
 
-def _inputs_help(op: type[Op], *, too_many: bool) -> str:
+def _miscounted(op: Op, count: int) -> tuple[str, str]:
+    """What to say where another number of values comes in than a layer takes."""
+    least, most = op.inputs_taken()
+    takes = f"{least}" if least == most else f"{least} to {most}" if most else f"{least} or more"
+    beside = "" if (least, most) == op.arity else " beside its number"
+    message = (
+        f"`{op.name}` takes {takes} value{'' if takes == '1' else 's'}{beside}, "
+        f"and {count} come{'s' * (count == 1)} in"
+    )
+    return message, _inputs_help(op, too_many=count > least)
+
+
+def _inputs_help(op: Op, *, too_many: bool) -> str:
     """How a layer gets as many values as it takes; never by joining what is to stay apart."""
-    if op.wrong_count:
-        return op.wrong_count
     if not too_many:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
-    if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(op)):
+    if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(type(op))):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
-    if op.arity[1] != 1:
+    if op.inputs_taken()[1] != 1:
         return f"name those that are meant: `(a, b) -> {op.name}`"
     return f"let one flow in, `a -> {op.name}`, or join them before it: `(a, b) -> concat`"
 

@@ -40,9 +40,14 @@ class Halted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What an arrow carries: one value, or several in order."""
+    """What an arrow carries: one value, or several in order.
+
+    `is_list` is True where it is written as several, however many they are: a tuple, a `for`, the
+    branches of a body, the parts of a `split`.
+    """
 
     values: tuple[Value, ...]
+    is_list: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         shapes = [str(v.type) for v in self.values]
@@ -65,7 +70,7 @@ def joined(flows: Sequence[MaybeFlow]) -> MaybeFlow:
     """Several flows as one, in order; poison if one of them is."""
     if any(isinstance(f, Poison) for f in flows):
         return POISON
-    return Flow(tuple(v for f in flows for v in values_of(f)))
+    return Flow(tuple(v for f in flows for v in values_of(f)), is_list=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from netdsl.elaborate.arithmetic import (
     binary,
     bounded,
     compared,
+    is_open,
     unary,
     weigh,
 )
 from netdsl.elaborate.builtins import BUILTINS, call_builtin
 from netdsl.elaborate.environment import (
     POISON,
-    Binding,
     Broken,
     Environment,
     Family,
@@ -41,33 +41,29 @@ from netdsl.elaborate.environment import (
     Poison,
     Ratio,
     SharedLayer,
-    Sort,
     describe,
 )
 from netdsl.elaborate.formulas import formula_of
-from netdsl.elaborate.lookups import attribute, item, part
+from netdsl.elaborate.meanings import Meanings
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.resolve import dotted_names, layer_value
-from netdsl.elaborate.suggest import CONSTANTS, did_you_mean, function_help
+from netdsl.elaborate.resolve import layer_value
+from netdsl.elaborate.suggest import did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
-from netdsl.ir.sequences import is_list
-from netdsl.ops import registry
+from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
 
 MAX_STEPS = 2_000_000
 MAX_CALLS = 100
 
-EXPRESSED: tuple[Sort, Sort] = ("numbers", "values")
-"""The kinds of names that an expression may hold, those first that it mostly means."""
 _LOOKUPS = (ast.NameExpr, ast.Attribute, ast.Index, ast.Conditional)
 """Expressions that hand on a list: they cost one step, where making one costs its items."""
 
 
 @dataclass
-class Evaluator:
+class Evaluator(Meanings):
     """Evaluates expressions; errors go to the sink and raise `Broken`."""
 
     graph: Builder
@@ -83,10 +79,10 @@ class Evaluator:
             ast.SizeLiteral: lambda e, _: e.parts,
             ast.ListExpr: lambda e, env: bounded([self.plain(i, env) for i in e.items]),
             ast.TupleExpr: lambda e, env: tuple(self.number(i, env) for i in e.items),
-            ast.NameExpr: self._name,
-            ast.Attribute: self._attribute,
-            ast.Index: self._index,
-            ast.Slice: self._slice,
+            ast.NameExpr: self.name,
+            ast.Attribute: self.attribute,
+            ast.Index: self.index,
+            ast.Slice: self.slice,
             ast.CallExpr: self._call,
             ast.Unary: lambda e, env: unary(e.operator, self.evaluate(e.operand, env)),
             ast.Binary: self._binary,
@@ -128,8 +124,7 @@ class Evaluator:
 
     def plain(self, expr: ast.Expr, environment: Environment) -> object:
         """The value with ratios made exact: `H / 4` requires that 4 divides H."""
-        value = self.evaluate(expr, environment)
-        return self._exact(value, expr.span) if isinstance(value, Ratio) else value
+        return self._exact(self.evaluate(expr, environment), expr.span)
 
     def number(self, expr: ast.Expr, environment: Environment) -> object:
         """A plain value that is a number (a part of a size)."""
@@ -179,12 +174,12 @@ class Evaluator:
             self.graph.need(held, expr.span, message)
         return bool(holds)
 
-    def error(self, code: str, message: str, span: Span, help: str = "") -> None:
-        """Record an error and give up on the expression."""
-        self.sink.error(code, message, span, help=help or ())
-        raise Broken
+    def _exact(self, value: object, span: Span) -> object:
+        if is_tuple(value):
+            return tuple(self._exact(part, span) for part in value)
+        return self._divided(value, span) if isinstance(value, Ratio) else value
 
-    def _exact(self, ratio: Ratio, span: Span) -> Size:
+    def _divided(self, ratio: Ratio, span: Span) -> Size:
         condition = divides(ratio.denominator, ratio.numerator)
         if condition is False:
             self.error("bad-expression", f"{ratio} is never a whole number", span)
@@ -194,122 +189,6 @@ class Evaluator:
             )
         return floor_div(ratio.numerator, ratio.denominator)
 
-    def head(self, expr: ast.Expr, environment: Environment) -> object:
-        """What a name, or an item of it, means where a value is wanted: the value before a number.
-
-        Raises `Broken` for what can't be (reported), as `evaluate` does.
-        """
-        try:
-            match expr:
-                case ast.NameExpr():
-                    return self._name(expr, environment, ("values", "numbers"))
-                case ast.Index(base):
-                    return self._item_of(self.head(base, environment), expr, environment)
-                case ast.Slice(base):
-                    return self._part_of(self.head(base, environment), expr, environment)
-                case _:
-                    return self.plain(expr, environment)
-        except Wrong as wrong:
-            self.sink.error(wrong.code, str(wrong), expr.span, help=wrong.help or ())
-            raise Broken from None
-
-    def are_at_hand(self, flow: Flow, expr: ast.Expr, environment: Environment) -> bool:
-        """Whether values are items of the `each` around, if any; reports those that are whole."""
-        if all(v.type.items == environment.items for v in flow.values if v.type.batched):
-            return True
-        text = expr.span.text
-        self.sink.error(
-            "outside-each",
-            f"`{text}` is a whole, and `each` works on its items",
-            expr.span,
-            help=f"let it flow in: `(a, {text}) -> each {{ ... in[1] ... }}`",
-        )
-        return False
-
-    def one_meaning(self, expr: ast.Expr, environment: Environment) -> None:
-        """Refuses a name where a number and a value are both taken, and it is the name of both."""
-        if not isinstance(expr, ast.NameExpr):
-            return
-        number = environment.lookup("numbers", expr.name)
-        value = environment.lookup("values", expr.name)
-        if number is not None and value is not None:
-            lines = number.span.line, value.span.line
-            self.error(
-                "ambiguous-name",
-                f"`{expr.name}` is a number (line {lines[0]}) and a value (line {lines[1]})",
-                expr.span,
-                "give one of them another name",
-            )
-
-    def _name(
-        self,
-        expr: ast.NameExpr,
-        environment: Environment,
-        sorts: tuple[Sort, Sort] = EXPRESSED,
-    ) -> object:
-        for sort in sorts:
-            binding = environment.lookup(sort, expr.name)
-            if binding is not None:
-                return self._meaning(expr, binding)
-        if expr.name == "in":
-            self.error(
-                "unknown-name",
-                "nothing flows in here: `in` is the value that enters a block or a branch",
-                expr.span,
-            )
-        unit, layer = environment.unit, environment.lookup("layers", expr.name)
-        if layer is not None or expr.name in unit.visible or expr.name in registry():
-            self.error("bad-expression", f"`{expr.name}` is a layer, not a value", expr.span)
-        self.error(
-            "unknown-name",
-            f"nothing here is called `{expr.name}`",
-            expr.span,
-            CONSTANTS.get(expr.name, "")
-            or did_you_mean(expr.name, environment.visible(*EXPRESSED)),
-        )
-        raise AssertionError
-
-    def _meaning(self, expr: ast.NameExpr, binding: Binding) -> object:
-        if isinstance(binding.value, Poison):
-            raise Broken
-        if binding.rival is not None:
-            lines = sorted((binding.span.line, binding.rival.line))
-            self.error(
-                "ambiguous-name",
-                f"`{expr.name}` is a value (line {lines[0]}) and a label (line {lines[1]})",
-                expr.span,
-                f'a label in quotes names the layer only: `"{expr.name}": ...`',
-            )
-        return binding.value
-
-    def _attribute(self, expr: ast.Attribute, environment: Environment) -> object:
-        names = dotted_names(expr) or ()
-        weight = environment.lookup("values", ".".join(name.text for name in names))
-        if weight is not None:
-            return weight.value
-        return attribute(self.head(expr.base, environment), expr.name.text)
-
-    def _index(self, expr: ast.Index, environment: Environment) -> object:
-        self.one_meaning(expr.base, environment)
-        return self._item_of(self.evaluate(expr.base, environment), expr, environment)
-
-    def _slice(self, expr: ast.Slice, environment: Environment) -> object:
-        self.one_meaning(expr.base, environment)
-        return self._part_of(self.evaluate(expr.base, environment), expr, environment)
-
-    def _item_of(self, base: object, expr: ast.Index, environment: Environment) -> object:
-        index = self.plain(expr.index, environment)
-        value = item(base, index, expr.base.span.text)
-        if value is POISON:
-            raise Broken
-        return value
-
-    def _part_of(self, base: object, expr: ast.Slice, environment: Environment) -> object:
-        ends = (
-            None if end is None else self.plain(end, environment) for end in (expr.start, expr.stop)
-        )
-        return part(base, *ends)
-
     def _binary(self, expr: ast.Binary, environment: Environment) -> object:
         left = self.evaluate(expr.left, environment)
         if expr.operator == "and" and left is False:
@@ -318,6 +197,15 @@ class Evaluator:
             return True
         right = self.evaluate(expr.right, environment)
         self._operands(left, right)
+        if expr.operator == "*" and is_open(left) and is_open(right):  # each is divided by itself
+            left, right = (
+                self._exact(side, operand.span)
+                for side, operand in ((left, expr.left), (right, expr.right))
+            )
+        if expr.operator == "**" and is_open(left):
+            left = self._exact(left, expr.left.span)
+        if expr.operator == "/":
+            _check_product(expr, left)
         return binary(expr.operator, left, right)
 
     def _compare(self, expr: ast.Compare, environment: Environment) -> object:
@@ -515,3 +403,23 @@ class Evaluator:
             return POISON
         bound.references.append(flow.values[0])
         return FromValue(inputs_before + len(bound.references) - 1)
+
+
+def _check_product(expr: ast.Binary, left: object) -> None:
+    """Refuses `H / 7 * W / 7`, where the second 7 divides the whole product."""
+    match expr.left:
+        case ast.Binary("*", ast.Binary("/", first, over), second):
+            pass
+        case _:
+            return
+    if not isinstance(left, Dim) or left.is_linear:
+        return
+    each = (
+        f"({one.span.text} / {divisor.span.text})"
+        for one, divisor in ((first, over), (second, expr.right))
+    )
+    raise Wrong(
+        f"this divides the whole product by {expr.right.span.text}, not its last factor",
+        "bad-expression",
+        f"write `{' * '.join(each)}`",
+    )

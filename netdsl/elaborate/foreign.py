@@ -42,25 +42,29 @@ WRITTEN = {
     "`upsample(2, mode=bilinear, align_corners=true)`",
     "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`, which "
     "does not smooth before it shrinks, as torchvision's does",
-    "depthtospace": "write `channel_shuffle(4) -> pixel_shuffle(2)` for the order of channels in "
-    "TensorFlow and ONNX (DCR), `pixel_shuffle(2)` for that in PyTorch (CRD)",
-    "spacetodepth": "write `pixel_unshuffle(2) -> channel_shuffle(C)`, where C channels come in, "
-    "for the order of channels in TensorFlow and ONNX, `pixel_unshuffle(2)` for that in PyTorch",
+    "depthtospace": "`use std.depth (DepthToSpace)` brings `DepthToSpace`, in the order of "
+    "channels in TensorFlow and ONNX (DCR); `pixel_shuffle(2)` has that in PyTorch (CRD)",
+    "spacetodepth": "`use std.depth (SpaceToDepth)` brings `SpaceToDepth`, in the order of "
+    "channels in TensorFlow and ONNX; `pixel_unshuffle(2)` has that in PyTorch",
     "focus": "write `permute([0, 2, 1]) -> pixel_unshuffle(2) -> permute([0, 2, 1]) -> "
     "channel_shuffle(C)`, where C channels come in",
-    "reorg reorgold": f"{NOT_YET}: `pixel_unshuffle(2)` gives that shape, in another order of "
-    "channels",
+    "reorg reorgold": "`use std.depth (Reorg)` brings `Reorg`, in YOLOv2's order of channels; "
+    "`SpaceToDepth` beside it has the order of later forks of Darknet",
     "depthwiseconv dwconv depthwise": "write `conv(C, 3, groups=C)`, where C channels come in",
     "separableconv separable": "write `conv(C, 3, groups=C, bias=false) -> conv(64, 1)`, where C "
     "channels come in",
     "pointwiseconv pwconv pointwise conv1x1": "write `conv(64, 1)`",
-    "conv2dsame": "write `conv(64, 3, padding=same)`, with stride 1",
+    "conv2dsame": "write `conv(64, 3, stride=2, padding=same_upper)`",
+    "maxpool2dsame": "write `maxpool(3, stride=2, padding=same_upper)`",
+    "avgpool2dsame": "write `avgpool(3, stride=2, padding=same_upper)`",
     "constantpad": "write `pad(1, value=0.5)`",
     "reflectionpad reflectpad": "write `pad(1, mode=reflect)`",
     "replicationpad replicatepad": "write `pad(1, mode=replicate)`",
     "circularpad": "write `pad(1, mode=circular)`",
     "cropping crop2d": "write `crop((H - 2, W - 2), offset=1)`: the size that is left, and where "
     "it begins",
+    "narrow": "write `slice(1, 2, 5)` for the 3 cells from the third on: the axis without the "
+    "batch, and where it begins and ends",
     "squeeze unsqueeze expanddims unflatten": "write `reshape([1, C, H, W])`: the whole new shape, "
     "without the batch",
     "transpose swapaxes movedim t": "write `permute([0, 2, 1])`: the axes in their new order, "

@@ -67,6 +67,7 @@ otherwise, as `Upsample` or `nn.upsample`.
 
 ANY_LAYER = {
     "dim": ("axis", COUNTED),
+    "auto_pad": ("padding", "ONNX's `SAME_UPPER` is `padding=same_upper`"),
     "keep_prob": ("p", "`p` is the share that is dropped: 1 - `keep_prob`"),
     "depth_radius": (
         "size",

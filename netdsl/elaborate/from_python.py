@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import cast
 
 from netdsl.diagnostics import Sink, Source, Span
@@ -15,6 +16,9 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Value
 from netdsl.syntax import ast, parse
 from netdsl.syntax.walk import moved
+
+STAND_INS = count()
+"""Numbers for names that no file can hold."""
 
 
 def expression_of(text: str, what: str, span: Span, sink: Sink) -> ast.Expr:
@@ -73,7 +77,7 @@ def stand_in(value: object, environment: Environment, span: Span, sink: Sink) ->
     check_bounds(value, span, sink)
     if isinstance(value, str) and value.isidentifier():
         return ast.NameExpr(value, span)
-    name = f"#{len(environment.numbers) + len(environment.values)}"
+    name = f"#{next(STAND_INS)}"
     if isinstance(value, Value):
         environment.values[name] = Binding(Flow((value,)), span)
     else:

@@ -60,7 +60,7 @@ def part(base: object, start: object, stop: object) -> object:
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
             raise Wrong(f"the ends of a slice are whole numbers, not {describe(bound)}")
     if isinstance(base, Flow):
-        return Flow(base.values[start:stop])  # type: ignore[misc]
+        return Flow(base.values[start:stop], is_list=True)  # type: ignore[misc]
     if not isinstance(base, list | tuple | str):
         raise Wrong(f"{describe(base)} can't be sliced")
     return base[start:stop]  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -11,6 +12,7 @@ from netdsl.elaborate.environment import (
     POISON,
     Binding,
     Broken,
+    Environment,
     Flow,
     MaybeFlow,
     Poison,
@@ -18,8 +20,13 @@ from netdsl.elaborate.environment import (
 )
 from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
+from netdsl.elaborate.suggest import did_you_mean
+from netdsl.ir.tensor import DTYPES
 from netdsl.ops.base import op_of
-from netdsl.ops.source import Weight
+from netdsl.ops.fills import COMPUTED, FILL, Word
+from netdsl.ops.initial import NEED_STD, WORDS
+from netdsl.ops.params import Mismatch, choice
+from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
 from netdsl.syntax import ast
 
 
@@ -105,42 +112,84 @@ def misplaced(
 
 
 def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
-    """A parameter: a node without inputs, whose path is its key."""
+    """A table: a node without inputs, whose path is its key."""
     environment = place.environment
     label = label_text(state, statement.label, place)
     flow: MaybeFlow = POISON
     try:
         shape = [state.evaluator.size(item, environment) for item in statement.shape.items]
-        fill = 0.0
-        if statement.fill is not None:
-            filled = state.evaluator.number(statement.fill, environment)
-            if not isinstance(filled, int | float):
-                state.evaluator.error("bad-argument", "the fill is a number", statement.fill.span)
-            fill = float(filled)  # type: ignore[arg-type]
+        table = Table(shape, _fill(state, statement, environment), *_words(statement))
         call = Call((), label, statement.span)
-        flow = weight_node(state, shape, statement.shape, fill, call, place)
+        flow = weight_node(state, table, statement, call, place)
     except Broken:
         pass
     note_unused(state, flow, statement)
     declare_weight(state, statement.label, flow, place)
 
 
+def _words(statement: ast.WeightStatement) -> tuple[str, str]:
+    """Whether it is learned, and its element type; whole numbers and truths can't be learned."""
+    dtype = statement.dtype.text if statement.dtype else "float32"
+    kind = FROZEN if dtype in ("int64", "bool") else LEARNED
+    return (statement.kind.text if statement.kind else kind), dtype
+
+
+def _fill(state: State, statement: ast.WeightStatement, environment: Environment) -> object:
+    """A number, a list or a word; a constant has to say what it is."""
+    match statement.fill:
+        case None:
+            if statement.kind and statement.kind.text == CONSTANT:
+                message = "a constant is in no checkpoint: give its numbers"
+                state.evaluator.error("bad-argument", message, statement.span, "`... = 0`")
+            return 0.0
+        case ast.NameExpr(name) if environment.lacks(name) and name in (*WORDS, *COMPUTED):
+            return Word(name)
+        case ast.CallExpr(ast.NameExpr(name), (ast.Argument(_, value),)) if name in NEED_STD:
+            std = state.evaluator.number(value, environment)
+            return Word(name, float(std)) if isinstance(std, int | float) else std
+        case ast.NameExpr(name, span) if environment.lacks(name):
+            words = (*WORDS, *COMPUTED)
+            help = did_you_mean(name, words) or f"there are {', '.join(words)}"
+            message = f"nothing is called `{name}`, and it is no word for a weight"
+            state.evaluator.error("bad-argument", message, span, help)
+            return POISON
+        case fill:
+            return state.evaluator.plain(fill, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a weight is to be: its shape, what fills it, whether it is learned, its type."""
+
+    shape: Sequence[object]
+    fill: object
+    kind: str
+    dtype: str
+
+
 def weight_node(
-    state: State,
-    shape: Sequence[object],
-    written: ast.ListExpr,
-    fill: float,
-    call: Call,
-    place: Place,
+    state: State, table: Table, written: ast.WeightStatement, call: Call, place: Place
 ) -> MaybeFlow:
-    """The node of a weight, whose shape stands at `written`."""
-    for size, item in zip(shape, written.items, strict=True):
+    """The node of a weight."""
+    for size, item in zip(table.shape, written.shape.items, strict=True):
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             state.evaluator.error(
                 "bad-argument",
                 f"a weight has a known size, at least 1, on every axis, and this is {size}",
                 item.span,
             )
+    spans = {"shape": written.shape.span}
+    if written.fill:
+        spans["fill"] = written.fill.span
+    if written.dtype:
+        spans["dtype"] = written.dtype.span
+    try:
+        fill = FILL.convert(table.fill)
+        dtype = choice(*DTYPES).convert(table.dtype)
+    except Mismatch as mismatch:
+        at = "fill" if table.dtype in DTYPES else "dtype"
+        state.evaluator.error("bad-argument", str(mismatch), spans.get(at, call.span))
+        return POISON
     state.count_nodes(1, call.span)
-    bound = Bound(spans={"shape": written.span})
-    return add_node(state, Weight(tuple(shape), fill), bound, call, (), place)  # type: ignore[arg-type]
+    weight = Weight(tuple(table.shape), fill, table.kind, dtype)  # type: ignore[arg-type]
+    return add_node(state, weight, Bound(spans=spans), call, (), place)

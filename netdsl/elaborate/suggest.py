@@ -19,12 +19,16 @@ SAME_PARAMETER = {
     "block_size": "factor", "dilation_rate": "dilation", "num_embeddings": "count",
     "embedding_dim": "features", "epsilon": "eps", "scale_factor": "scale", "output_size": "size",
     "drop_prob": "p", "dropout_ratio": "p", "num_parameters": "count", "local_size": "size",
-    "downscale_factor": "factor", "track_running_stats": "track",
+    "downscale_factor": "factor", "track_running_stats": "track", "keepdim": "keep",
+    "keepdims": "keep", "keep_dims": "keep", "ord": "p", "min": "low", "max": "high",
+    "min_val": "low", "max_val": "high", "min_value": "low", "max_value": "high",
+    "exponent": "number", "elementwise_affine": "affine",
 }  # fmt: skip
 """Other names of parameters that mean the very same."""
 
 LIKE_PARAMETER = {
-    "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "group": "groups",
+    "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "axes": "axis",
+    "dims": "axis", "group": "groups",
     "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
     "num_output": "features",
     "kernel_initializer": "init", "weight_init": "init", "initializer": "init",

@@ -18,6 +18,7 @@ from netdsl.ir.dim import (
     symbols,
 )
 from netdsl.ir.intervals import Ranges, decided
+from netdsl.ir.products import equations, positive_parts
 
 Condition: TypeAlias = Union[Compare, "All", "AnyOf"]
 Truth: TypeAlias = Union[bool, "Condition"]
@@ -45,9 +46,17 @@ class AnyOf(Undecided):
         return " or ".join(str(p) for p in self.parts)
 
 
-def equal(left: Size, right: Size) -> Compare | bool:
-    """Whether two sizes are equal (`==` on sizes means the same object: equal at all sizes)."""
-    return compare("==", left, right)
+def equal(left: Size, right: Size) -> Truth:
+    """Whether two sizes are equal (`==` on sizes means the same object: equal at all sizes).
+
+    Of two products it says that of their factors, where that means the same.
+    """
+    return all_of(*(compare("==", *pair) for pair in equations(left, right)))
+
+
+def positive(size: Size) -> Truth:
+    """Whether a size is at least 1; of a product it says that of its factors."""
+    return all_of(*(compare(">=", part, 1) for part in positive_parts(size)))
 
 
 def divides(divisor: int, size: Size) -> Compare | bool:

@@ -9,12 +9,16 @@ from netdsl.ir.terms import factored, shorter
 
 
 def factors_of(size: Dim) -> list[Size]:
-    """Factors whose product is the size, as `terms.factored` has them."""
+    """Factors whose product is the size, a number first if it is not 1."""
+    if len(size.terms) == 1 and not size.constant:
+        ((monomial, c),) = size.terms
+        return [*([c] if c != 1 else []), *map(_of, monomial)]
     factors = factored(size.polynomial)
     return [_dim(factor) for factor in factors] if len(factors) > 1 else [size]
 
 
-def _product(parts: list[Size]) -> Size:
+def product(parts: list[Size]) -> Size:
+    """The product of sizes."""
     total: Size = 1
     for part in parts:
         total = total * part
@@ -29,7 +33,7 @@ def _dim(terms: Mapping[Monomial, int]) -> Size:
     total: Size = terms.get((), 0)
     for monomial, c in terms.items():
         if monomial:
-            total = total + _product([c, *map(_of, monomial)])
+            total = total + product([c, *map(_of, monomial)])
     return total
 
 
@@ -69,7 +73,7 @@ def renamed(size: Size, names: Mapping[Atom, Dim]) -> Size:
         return size
     total: Size = size.constant
     for monomial, c in size.terms:
-        total = total + _product([c, *(names.get(atom, _of(atom)) for atom in monomial)])
+        total = total + product([c, *(names.get(atom, _of(atom)) for atom in monomial)])
     return total
 
 

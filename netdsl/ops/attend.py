@@ -11,6 +11,7 @@ from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import changed, check_divides, need_float, total
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Indices, Product, Reads, spread
+from netdsl.ops.elementwise import spread_shape
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.masks import (
     Sight,
@@ -22,9 +23,7 @@ from netdsl.ops.masks import (
     placed,
     shares,
 )
-from netdsl.ops.matmul import leading
-from netdsl.ops.merge import common_dtype
-from netdsl.ops.onnx_parts import meeting
+from netdsl.ops.matmul import leading, one_dtype
 from netdsl.ops.params import BOOL, FLOAT, INT, FromValue, optional, param
 from netdsl.ops.recipe import From, In, TorchModule, TorchRecipe
 
@@ -68,13 +67,13 @@ def turned(to: Lowering, x: OnnxValue) -> OnnxValue:
 def scores_of(to: Lowering, q: OnnxValue, k: OnnxValue, scale: float) -> OnnxValue:
     """How well each key fits each query, of heads that are apart."""
     q = to.node("Mul", [q, to.number(scale)])
-    shape = (*meeting(q.shape[:-2], k.shape[:-2]), q.shape[-2], k.shape[-2])
+    shape = (*spread_shape(q.shape[:-2], k.shape[:-2]), q.shape[-2], k.shape[-2])
     return to.node("MatMul", [q, turned(to, k)], shape)
 
 
 def mean_of(to: Lowering, weights: OnnxValue, v: OnnxValue, shape: Shape) -> OnnxValue:
     """The values of each head by these weights, the heads one behind the other again."""
-    front = meeting(weights.shape[:-2], v.shape[:-2])
+    front = spread_shape(weights.shape[:-2], v.shape[:-2])
     mixed = to.node("MatMul", [weights, v], (*front, weights.shape[-2], v.shape[-1]))
     rank = len(mixed.shape)
     together = to.transpose(mixed, *range(rank - 3), rank - 2, rank - 3, rank - 1)
@@ -101,10 +100,6 @@ class Attend(Op):
     arity: ClassVar[tuple[int, int | None]] = (3, 3)
     channels_at: ClassVar[int | None] = -1
     elsewhere: ClassVar[str] = "scaleddotproductattention sdpa"
-    wrong_count: ClassVar[str] = (
-        "`attend` takes q, k, v: `(q, k, v) -> attend(8)`, or `attention(8)` with its own "
-        "projections"
-    )
 
     heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     mask: FromValue | None = mask_param()
@@ -115,6 +110,10 @@ class Attend(Op):
     )  # fmt: skip
     dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
 
+    def miscounted(self, count: int) -> tuple[str, str]:
+        message = f"`attend` takes q, k, v, and {count} value{'s' * (count != 1)} flow here"
+        return message, "`(q, k, v) -> attend(8)`, or `attention(8)` with its own projections"
+
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         for x in inputs[:3]:
             need_float(x, rules, "attend")
@@ -122,7 +121,7 @@ class Attend(Op):
                 rules.refuse(
                     "in", f"`attend` works on [.., T, F], and {x} comes in", code="wrong-rank"
                 )
-        dtype = common_dtype(inputs[:3], "attend", rules)
+        dtype = one_dtype(inputs[:3], "attend", rules)
         q, k, v = (x.shape for x in inputs[:3])
         if not len(q) == len(k) == len(v):
             listed = ", ".join(map(str, inputs[:3]))

@@ -56,15 +56,16 @@ class Attention(Op):
     channels_at: ClassVar[int | None] = -1
     holds: ClassVar[tuple[str, ...]] = ("nn.Linear",)
     elsewhere: ClassVar[str] = "multiheadattention mha"
-    wrong_count: ClassVar[str] = (
-        "`attention` takes `x`, `(q, kv)` or `(q, k, v)`; a mask is given by name: `mask=m`"
-    )
 
     heads: int = param(INT, "number of heads, which divide the features", told="{} heads")
     mask: FromValue | None = mask_param()
     causal: bool = param(BOOL, CAUSAL, False)
     dropout: float = param(FLOAT, "share of the attention dropped in training", 0.0)
     bias: bool = param(BOOL, "whether the projections have biases", True)
+
+    def miscounted(self, count: int) -> tuple[str, str]:
+        message = f"`attention` takes `x`, `(q, kv)` or `(q, k, v)`, and {count} values flow here"
+        return message, "a mask is given by name: `attention(8, mask=m)`"
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         flowing = self._flowing(inputs)

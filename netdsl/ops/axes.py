@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from math import isqrt, prod
 from typing import TypeVar, cast
 
 from netdsl.ir.condition import Truth, any_of
-from netdsl.ir.dim import Dim, Size, maximum, minimum
+from netdsl.ir.dim import Dim, Size, ceil_div, maximum, minimum
 from netdsl.ir.factors import gathered
-from netdsl.ir.tensor import Tensor
+from netdsl.ir.sequences import is_list
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.base import POINTWISE, Rules, Window, Windows
 from netdsl.ops.cells import slid
-from netdsl.ops.params import INT, either, show
+from netdsl.ops.facts import Sliding
+from netdsl.ops.padding import SAME, Cells, extent, two_rules
+from netdsl.ops.params import INT, Kind, Mismatch, either, show
 from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
 T = TypeVar("T")
 
 AXIS = either(INT, "channels")
 """An axis of a shape without the batch: from 0, from -1 backwards, or the word `channels`."""
+
+
+def _axis_or_axes(value: object) -> object:
+    if is_list(value):
+        return tuple(INT.convert(item) for item in value)
+    try:
+        return INT.convert(value)
+    except Mismatch as mismatch:
+        raise Mismatch(f"{mismatch}, nor a list of axes") from None
+
+
+AXES = either(Kind("int | [int]", _axis_or_axes), "channels")
+"""An axis, or a list of axes."""
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 MAX_ELEMENTS = 2**40
@@ -80,6 +97,22 @@ def at_least(parts: Iterable[int | float], least: int, rules: Rules, at: str) ->
             rules.refuse(at, f"{at} must be at least {least}, not {part}", code="bad-argument")
 
 
+def check_padding(windows: Sliding, rank: int, rules: Rules) -> None:
+    """Refuses padding below 0, for another number of axes, or a word that the stride rules out."""
+    if not isinstance(windows.padding, str):
+        at_least(per_axis(windows.padding, rank, rules, "padding"), 0, rules, "padding")
+        return
+    settings = windows.settings_along(rank)
+    if windows.padding == SAME and any(stride != 1 for _, stride, _ in settings):
+        kernel, _, dilation = settings[0]
+        rules.refuse(
+            "padding",
+            "padding=same goes with stride 1 only",
+            code="bad-argument",
+            help=two_rules(kernel, dilation),
+        )
+
+
 def need_float(x: Tensor, rules: Rules, what: str) -> None:
     """Refuses integer tensors where PyTorch computes with floats only."""
     if not x.is_float:
@@ -94,6 +127,20 @@ def axis_index(axis: int | str, rank: int, rules: Rules, at: str = "axis") -> in
             at, f"axis {number} is outside: the shape has {rank} axes", code="bad-argument"
         )
     return number % rank
+
+
+def axis_indices(
+    axes: int | str | Sequence[int | str], rank: int, rules: Rules, at: str = "axis"
+) -> tuple[int, ...]:
+    """An axis, or several, counted from 0; refuses one that is not there, or there twice."""
+    listed = (axes,) if isinstance(axes, int | str) else axes
+    if not listed:
+        rules.refuse(at, "one axis is needed at least", code="bad-argument")
+    indices = tuple(axis_index(axis, rank, rules, at) for axis in listed)
+    twice = next((axis for axis in indices if indices.count(axis) > 1), None)
+    if twice is not None:
+        rules.refuse(at, f"axis {twice} is named twice", code="bad-argument")
+    return indices
 
 
 def check_divides(number: int, at: str, count: int, what: str, rules: Rules) -> None:
@@ -139,7 +186,7 @@ def along(x: Tensor, axis: int, seen: Window | None = None) -> Windows:
     return tuple(seen if i == axis else POINTWISE for i in range(1, x.rank))
 
 
-def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation: int) -> Size:
+def links(size: Size, room: Size, kernel: int, stride: int, before: Size, dilation: int) -> Size:
     """How many pairs of a window and a cell in it lie within the map, along an axis.
 
     Window i holds the cells `i*stride - before + t*dilation`; the last window is number
@@ -149,11 +196,24 @@ def links(size: Size, room: int, kernel: int, stride: int, before: int, dilation
     every = (size + room) // stride + 1
     for cell in range(kernel):
         reach = before - cell * dilation
-        first = max(0, -(-reach // stride))
-        last = (size + min(room, reach - 1)) // stride
+        first = maximum(0, ceil_div(reach, stride))
+        last = (size + minimum(room, reach - 1)) // stride
         count = last - first + 1
         pairs = pairs + (count if count == every else maximum(0, count))
     return gathered(pairs)
+
+
+def padded_links(size: Size, around: Cells, kernel: int, stride: int, dilation: int) -> Size:
+    """The same where ceil(size/stride) windows fit with so many cells before and after.
+
+    Short padding is seen by the first window or the last one only.
+    """
+    before, after = around
+    if dilation == 1 and kernel // 2 <= stride:
+        return ceil_div(size, stride) * kernel - gathered(before + after)
+    return links(
+        size, before + after - dilation * (kernel - 1) - 1, kernel, stride, before, dilation
+    )
 
 
 def links_of_copies(
@@ -176,6 +236,23 @@ def links_of_copies(
         return None
     one = (frozenset((i,)) for i in range(windows))
     return sum(len(slid(i, size, kernel, stride, before, dilation, mode)) for i in one)
+
+
+def sliding_windows(windows: Sliding, spatial: Shape) -> list[Window]:
+    """What windows that slide see along each axis.
+
+    Padding in words begins where the size says; at open sizes that is known to a cell or so.
+    """
+    seen: list[Window] = []
+    settings = windows.settings_along(len(spatial))
+    for (before, _), (k, s, d) in zip(windows.around(spatial), settings, strict=True):
+        span = d * (k - 1) + 1
+        if isinstance(before, int):
+            seen.append(Window(span, Fraction(s), Fraction(-before), d))
+            continue
+        fewest, most = extent(k, s, d, str(windows.padding))
+        seen.append(Window(span + most - fewest, Fraction(s), Fraction(-most), is_loose=True))
+    return seen
 
 
 def by_examples(size: Size, counts: Sequence[int]) -> Size:

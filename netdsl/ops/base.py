@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
@@ -28,7 +28,7 @@ from netdsl.ops.facts import (
     stride_words,
 )
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import FromValue, Kind, Same, show
+from netdsl.ops.params import FromValue, Kind, Same
 from netdsl.ops.recipe import TorchRecipe
 from netdsl.ops.refusal import Refusal
 
@@ -127,12 +127,12 @@ class Op:
     changes_items: ClassVar[bool] = False
     """Whether it gives items of what comes in, or joins items."""
     takes_weights: ClassVar[bool] = False
-    """Whether it takes tables (weights and what is computed from them, which have no batch axis)
+    """Whether it takes tables (weights, and what is computed from them: there is no batch axis)
     itself; else they run as a batch of one, or spread over the samples they meet."""
     over_batch: ClassVar[bool] = False
     """Whether it computes with all samples together, so that a table can't enter."""
-    wrong_count: ClassVar[str] = ""
-    """What to write where another number of values comes in than it takes."""
+    gives_several: ClassVar[bool] = False
+    """Whether its settings decide how many results it has."""
     wrong_names: ClassVar[str] = ""
     """What to write where another number of names is given to its results."""
     elsewhere: ClassVar[str] = ""
@@ -178,6 +178,18 @@ class Op:
                 setattr(cls, fact, value)
         if "name" in stated and "title" not in stated:
             cls.title = cls.name.replace("_", " ")
+
+    def inputs_taken(self) -> tuple[int, int | None]:
+        """Fewest and most inputs with these settings."""
+        return self.arity
+
+    def miscounted(self, count: int) -> tuple[str, str] | None:
+        """Where another number of values comes in: what to say, and what to do, if it knows."""
+        return None
+
+    def alone(self) -> tuple[str, str] | None:
+        """Why one value can't come in that was not written as a list of values, and what to do."""
+        return None
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         """The results' types. Never called with a wrong number of inputs.
@@ -271,6 +283,10 @@ class Op:
         sliding = self.sliding()
         return 1 if sliding is None else sliding.stride
 
+    def shown_sign(self) -> str:
+        """The sign that stands for this call by itself."""
+        return self.sign
+
     def size_inputs(self) -> frozenset[int]:
         """Numbers of the inputs of which the size alone is read."""
         return frozenset(
@@ -279,9 +295,17 @@ class Op:
             if isinstance(value := getattr(self, name), FromValue) and not kind.reads_value
         )
 
+    def table_inputs(self) -> frozenset[int]:
+        """Numbers of the inputs that are tables in place of weights of its own."""
+        return frozenset(
+            value.index
+            for name, kind in value_parameters(type(self))
+            if isinstance(value := getattr(self, name), FromValue) and kind.is_table
+        )
+
     def takes_table(self, index: int) -> bool:
-        """Whether it takes a table itself as input number `index`."""
-        return self.takes_weights
+        """Whether it takes a table itself as input number `index`, also beside samples."""
+        return self.takes_weights or index in self.table_inputs()
 
     def named_inputs(self) -> int:
         """How many inputs are given by name: the last ones."""
@@ -346,7 +370,7 @@ class Op:
         count = windows.channels
         return (
             "" if count is None else f"{count} filter{'s' * (count != 1)}",
-            f"pad {by(windows.padding)}" * windows.is_padded,
+            windows.padding_words,
             windows.padding_mode * (windows.padding_mode != "zeros"),
             f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
             f"{windows.groups} groups" * (windows.groups != 1),
@@ -369,7 +393,7 @@ class Op:
             self.gives or self.title * (self.family != "convolution"),
             kernel + stride_words(windows.stride),
             "transposed" * (self.zoom > 0),
-            f"pad {by(windows.padding)}" * windows.is_padded,
+            windows.padding_words,
             f"dilation {by(windows.dilation)}" * (windows.dilation != 1),
             "depthwise" if apart else f"groups {windows.groups}" * (windows.groups > 1),
             "ceil" * windows.ceil_mode,
@@ -397,7 +421,11 @@ def elements(tensors: Tensors) -> Size:
 def builtin_layers() -> dict[str, type[Op]]:
     """The ops of this package by name, computed from the subclasses that have been imported."""
     home = __name__.rpartition(".")[0]
-    return {op.name: op for op in _subclasses(Op) if op.name and op.__module__.startswith(home)}
+    return {
+        op.name: op
+        for op in _subclasses(Op)
+        if vars(op).get("name") and op.__module__.startswith(home)
+    }
 
 
 PLUGGED: ContextVar[dict[str, type[Op]] | None] = ContextVar("layers", default=None)
@@ -476,10 +504,3 @@ def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
         same = getattr(op, default.parameter) if isinstance(default, Same) else default
         if parameter.required or value != same:
             yield parameter, value
-
-
-def written(op: Op, text: Callable[[object], str] = show) -> str:
-    """An op as it is written, without what is so by default; `text` writes a value."""
-    parts = [text(v) if p.required else f"{p.name}={text(v)}" for p, v in stated(op)]
-    name = op.name or op.keyword
-    return f"{name}({', '.join(parts)})" if parts else name

@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Size, ceil_div, maximum
 from netdsl.ir.graph import WeightSpec
+from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import (
     MAX_KERNEL,
     at_least,
     axis_name,
     changed,
     check_divides,
+    check_padding,
     check_weight,
+    is_fixed,
     known_channels,
     links,
     links_of_copies,
     need_float,
+    padded_links,
     per_axis,
+    sliding_windows,
     spatial_rank,
     total,
 )
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, fixed, grouped, slid
-from netdsl.ops.facts import Doubt, by, kernel_words, stride_words
+from netdsl.ops.facts import Doubt, Sliding, by, kernel_words, stride_words
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
+from netdsl.ops.padding import LOWER, OF_PADDING, PADDING, ROUNDED, SAME, Cells
 from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
-from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+from netdsl.ops.recipe import From, TorchModule, TorchRecipe, TorchValue
 
 Parts = tuple[int, ...]
 LARGE_KERNEL = 12
 """From here on a kernel may well be meant as a number of channels."""
 
 
-def size_formula(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> str:
+def size_formula(size: Size, kernel: int, stride: int, padding: Size, dilation: int) -> str:
     """How the size of a result is worked out, with the numbers in it; `padding` is both sides'."""
-    added = f"2*{padding // 2}" if padding % 2 == 0 else str(padding)
+    is_even = isinstance(padding, int) and padding % 2 == 0
+    added = f"2*{padding // 2}" if is_even else str(padding)
     span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     result = (size + padding - dilation * (kernel - 1) - 1) // stride + 1
     return f"floor(({size} + {added} - {span})/{stride}) + 1 = {result}"
-
-
-def _same_with_stride(kernel: Parts, stride: Parts, dilation: Parts) -> str:
-    """What the others mean by "same" with a stride, for maps of axes that the stride divides."""
-    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    advice = f"with a stride the padding is a number, as in PyTorch: `padding={spans[0] // 2}`"
-    added = {max(span - s, 0) for span, s in zip(spans, stride, strict=True)}
-    if len(added) > 1 or len(kernel) != 2:
-        return advice
-    (cells,) = added
-    sides = [f"{at}={cells // 2}" for at in ("left", "top") if cells // 2]
-    sides += [f"{at}={cells - cells // 2}" for at in ("right", "bottom") if cells]
-    way = f"`pad({', '.join(sides)})` before it" if sides else "`padding=0`"
-    return f"{advice}; TensorFlow's and Keras's is, where the stride divides the size, {way}"
 
 
 class Filters(Op):
@@ -122,6 +114,7 @@ class Conv(Filters):
         conv(64, 7, stride=2, padding=3): [3, 224, 224] -> [64, 112, 112]
         conv(1, 3x3): [3, 6, 6] -> [1, 4, 4]
         conv(8, 3, padding=same): [4, 9] -> [8, 9]
+        conv(8, 3, stride=2, padding=same_upper): [4, 9, W] -> [8, 5, floor((W + 1)/2)]
         conv(6, 3, groups=3, dilation=2): [3, 9, 9, 9] -> [6, 5, 5, 5]
     """
 
@@ -132,9 +125,7 @@ class Conv(Filters):
     channels: int = param(INT, "number of filters, the channels of the result")
     kernel: int | Parts = param(SIZE, "size of a filter")
     stride: int | Parts = param(SIZE, "step from one window to the next", 1)
-    padding: int | Parts | str = param(
-        either(SIZE, "same", "valid"), "cells added on each side; `same` keeps the size", 0
-    )
+    padding: int | Parts | str = param(either(PADDING, "valid"), OF_PADDING, 0)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
     bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
@@ -154,27 +145,29 @@ class Conv(Filters):
         check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
-        before, after = self._padding(rank, rules)
+        check_padding(self._windows(), rank, rules)
         check_weight((self.channels, channels // self.groups, *kernel), rules, "channels")
         sizes: list[Size] = []
-        for axis, size in enumerate(x.spatial):
-            name = axis_name(rank, axis)
-            self._check_padding_mode(size, before[axis], after[axis], name, rules)
-            padded = size + before[axis] + after[axis]
+        for axis, (size, (before, after)) in enumerate(
+            zip(x.spatial, self._around(x), strict=True)
+        ):
+            name, step = axis_name(rank, axis), stride[axis]
+            self._check_padding_mode(size, before, after, name, rules)
+            if self.padding in ROUNDED:
+                sizes.append(ceil_div(size, step))
+                continue
+            padded = size + before + after
             span = dilation[axis] * (kernel[axis] - 1) + 1
+            formula = size_formula(size, kernel[axis], step, before + after, dilation[axis])
             rules.require(
                 padded >= span,
                 "kernel",
                 f"the window spans {span} cells, and the padded {name} is {padded}",
-                notes=(
-                    size_formula(
-                        size, kernel[axis], stride[axis], before[axis] + after[axis], dilation[axis]
-                    ),
-                ),
+                notes=(formula,),
                 help=f"a smaller kernel, `padding={span // 2}`, or a larger map: fewer steps with "
                 "a stride before it",
             )
-            sizes.append((padded - span) // stride[axis] + 1)
+            sizes.append((padded - span) // step + 1)
         return (x.with_shape(self.channels, *sizes),)
 
     def _settings(self, rank: int, rules: Rules) -> tuple[Parts, Parts, Parts]:
@@ -185,30 +178,19 @@ class Conv(Filters):
             settings.append(parts)
         return settings[0], settings[1], settings[2]
 
-    def _padding(self, rank: int, rules: Rules) -> tuple[Parts, Parts]:
+    def _windows(self) -> Sliding:
+        windows = self.sliding()
+        assert windows is not None
+        return windows
+
+    def _around(self, x: Tensor) -> list[Cells]:
         """Cells added before and after, an axis each."""
-        if self.padding == "valid":
-            return (0,) * rank, (0,) * rank
-        if self.padding != "same":
-            parts = per_axis(self.padding, rank, rules, "padding")
-            at_least(parts, 0, rules, "padding")  # type: ignore[arg-type]
-            return parts, parts  # type: ignore[return-value]
-        kernel, stride, dilation = self._settings(rank, rules)
-        if any(s != 1 for s in stride):
-            rules.refuse(
-                "padding",
-                "padding=same goes with stride 1 only",
-                code="bad-argument",
-                help=_same_with_stride(kernel, stride, dilation),
-            )
-        added = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-        before = tuple(n // 2 for n in added)
-        return before, tuple(n - b for n, b in zip(added, before, strict=True))
+        return self._windows().around(x.spatial)
 
     def _check_padding_mode(
-        self, size: Size, before: int, after: int, name: str, rules: Rules
+        self, size: Size, before: Size, after: Size, name: str, rules: Rules
     ) -> None:
-        most = max(before, after)
+        most = maximum(before, after)
         if self.padding_mode == "reflect":
             rules.require(
                 size > most, "padding", f"reflection by {most} needs a {name} above it, not {size}"
@@ -233,45 +215,48 @@ class Conv(Filters):
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """Padding of zeros links nothing; a cell that is read again in a copy counts once."""
-        rules, (x,) = Rules(), inputs
-        kernel, stride, dilation = self._settings(x.rank - 1, rules)
-        padding = self._padding(x.rank - 1, rules)
+        (x,) = inputs
+        kernel, stride, dilation = self._settings(x.rank - 1, Rules())
         if max(kernel) > MAX_KERNEL:
             return None
         assert isinstance(x.channels, int)
         pairs: Size = self.channels * (x.channels // self.groups)
-        for n, k, s, d, p, q in zip(x.spatial, kernel, stride, dilation, *padding, strict=True):
-            along = (
-                links(n, p + q - d * (k - 1) - 1, k, s, p, d)
-                if self.padding_mode == "zeros"
-                else links_of_copies(n, k, s, p, q, d, self.padding_mode)
-            )
+        settings = zip(x.spatial, kernel, stride, dilation, self._around(x), strict=True)
+        for n, k, s, d, (p, q) in settings:
+            along: Size | None = None
+            if self.padding_mode == "zeros" and self.padding in ROUNDED:
+                along = padded_links(n, (p, q), k, s, d)
+            elif self.padding_mode == "zeros":
+                along = links(n, p + q - d * (k - 1) - 1, k, s, p, d)
+            elif isinstance(p, int) and isinstance(q, int):
+                along = links_of_copies(n, k, s, p, q, d, self.padding_mode)
             if along is None:
                 return None
             pairs = pairs * along
         return pairs
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        rules, rank = Rules(), inputs[0].rank - 1
-        kernel, stride, dilation = self._settings(rank, rules)
-        before, after = self._padding(rank, rules)
+        """Copied cells lie at the other border, or at the same one in another order."""
+        (x,) = inputs
         wraps, mirrors = (self.padding_mode == mode for mode in ("circular", "reflect"))
-        return tuple(
-            UNKNOWN
-            if wraps and p + q and not (d == 1 and k > p > 0)
-            else Window(
-                d * (k - 1) + 1, Fraction(s), Fraction(-p), d,
-                wraps=wraps and p > 0, mirrors=mirrors and p + q > 0,
-            )
-            for k, s, d, p, q in zip(kernel, stride, dilation, before, after, strict=True)
-        )  # fmt: skip
+        seen: list[Window] = []
+        around = zip(self._around(x), sliding_windows(self._windows(), x.spatial), strict=True)
+        for axis, ((before, after), window) in enumerate(around):
+            is_padded = before != 0 or after != 0
+            k, _, d = self._windows().settings_along(x.rank - 1)[axis]
+            if is_padded and (
+                (wraps and not (isinstance(before, int) and d == 1 and k > before > 0))
+                or (mirrors and window.is_loose)
+            ):
+                seen.append(UNKNOWN)
+                continue
+            seen.append(replace(window, wraps=wraps and before != 0, mirrors=mirrors and is_padded))
+        return tuple(seen)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = fixed(inputs[0].shape)
-        settings = (
-            *self._settings(len(sizes) - 1, Rules()),
-            self._padding(len(sizes) - 1, Rules())[0],
-        )
+        before = fixed([cells for cells, _ in self._around(inputs[0])])
+        settings = (*self._settings(len(sizes) - 1, Rules()), before)
         axes = (
             slid(cells, size, k, s, p, d, self.padding_mode)
             for cells, size, k, s, d, p in zip(wanted[1:], sizes[1:], *settings, strict=True)
@@ -280,30 +265,44 @@ class Conv(Filters):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         (x,) = inputs
+        own, padding = f"nn.Conv{x.rank - 1}d", self._torch_padding(x.rank - 1)
+        is_own = padding is not None
+        word = {"padding": (padding, 0)} if is_own else {"lower": (self.padding == LOWER, False)}
         return TorchModule(
-            f"nn.Conv{x.rank - 1}d",
+            own if is_own else own.replace("nn.", "Same"),
             (From(x.channels, "in.channels"), From(self.channels, "channels")),
             (
                 ("kernel_size", From(self.kernel, "kernel")),
                 *changed(
                     stride=(From(self.stride, "stride"), 1),
-                    padding=(From(self.padding, "padding"), 0),
+                    **word,
                     dilation=(From(self.dilation, "dilation"), 1),
                     groups=(From(self.groups, "groups"), 1),
                     bias=(From(self.bias, "bias"), True),
                     padding_mode=(From(self.padding_mode, "padding_mode"), "zeros"),
                 ),
             ),
+            helper="" if is_own else "same",
+            extends="" if is_own else own,
         )
+
+    def _torch_padding(self, rank: int) -> TorchValue:
+        """What says the padding to PyTorch's own module; None where nothing does."""
+        windows = self._windows()
+        if self.padding not in ROUNDED:
+            return From(self.padding, "padding")
+        if self.padding != LOWER and self._settings(rank, Rules())[1] == (1,) * rank:
+            return SAME
+        return windows.equal_cells(rank)
 
     def onnx(self, to: Lowering) -> OnnxValue:
         (x,) = to.inputs
-        rules, rank = Rules(), to.tensors[0].rank - 1
-        kernel, stride, dilation = self._settings(rank, rules)
-        before, after = self._padding(rank, rules)
-        if self.padding_mode != "zeros":
-            x = padded(to, x, list(zip(before, after, strict=True)), self.padding_mode)
-            before = after = (0,) * rank
+        kernel, stride, dilation = self._settings(to.tensors[0].rank - 1, Rules())
+        around = self._around(to.tensors[0])
+        if self.padding_mode != "zeros" or not is_fixed(n for pair in around for n in pair):
+            mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+            x = padded(to, x, around, mode)
+            around = [(0, 0)] * len(around)
         weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
         return to.node(
             "Conv",
@@ -312,6 +311,6 @@ class Conv(Filters):
             kernel_shape=list(kernel),
             strides=list(stride),
             dilations=list(dilation),
-            pads=[*before, *after],
+            pads=[*fixed([before for before, _ in around]), *fixed([after for _, after in around])],
             group=self.groups,
         )

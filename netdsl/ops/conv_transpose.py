@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
+from netdsl.ir.condition import all_of, positive
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import (
@@ -29,10 +30,21 @@ from netdsl.ops.conv import Filters
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
-from netdsl.ops.params import BOOL, INT, SIZE, param
-from netdsl.ops.recipe import From, TorchModule, TorchRecipe
+from netdsl.ops.params import BOOL, INT, SIZE, SIZE_OR_VALUE, FromValue, optional, param
+from netdsl.ops.recipe import Code, From, In, TorchModule, TorchRecipe, TorchValue, keywords
+from netdsl.ops.sides import target_size
 
 Parts = tuple[int, ...]
+
+
+def _least(size: Size, at: dict[str, int]) -> Size:
+    """The size of a result to which nothing is added."""
+    span = at["dilation"] * (at["kernel"] - 1) + 1
+    return (size - 1) * at["stride"] - 2 * at["padding"] + span
+
+
+def _from_to(least: Size, stride: int) -> str:
+    return f"{least}" if stride == 1 else f"{least} to {least + (stride - 1)}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class ConvTranspose(Filters):
         conv_transpose(64, 2, stride=2): [128, 14, 14] -> [64, 28, 28]
         conv_transpose(3, 4, stride=2, padding=1): [8, 16] -> [3, 32]
         conv_transpose(4, 3, stride=2, padding=1, output_padding=1): [6, 5, 5, 5] -> [4, 10, 10, 10]
+        conv_transpose(4, 3, stride=2, padding=1, size=(9, 10)): [6, 5, 5] -> [4, 9, 10]
     """
 
     name: ClassVar[str] = "conv_transpose"
@@ -64,11 +77,17 @@ class ConvTranspose(Filters):
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
     bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
+    size: object = param(
+        optional(SIZE_OR_VALUE),
+        "size of the result, in place of `output_padding`, or a value whose size it is",
+        None,
+        told="to {}",
+    )
     init: str = init_param()
     std: float | None = std_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
+        x = inputs[0]
         need_float(x, rules, "conv_transpose")
         rank = spatial_rank(x, rules, "conv_transpose")
         channels = known_channels(x, rules, "conv_transpose")
@@ -76,20 +95,46 @@ class ConvTranspose(Filters):
         check_init(self.init, self.std, rules)
         check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
-        settings = {
-            at: per_axis(getattr(self, at), rank, rules, at)
-            for at in ("kernel", "stride", "padding", "output_padding", "dilation")
-        }
-        for at, parts in settings.items():
-            at_least(parts, 0 if "padding" in at else 1, rules, at)
-        check_weight((channels, self.channels, *settings["kernel"]), rules, "channels")
-        sizes = [
-            self._axis(
-                size, axis_name(rank, axis), {a: p[axis] for a, p in settings.items()}, rules
+        along = self._along(rank, rules)
+        kernel = (own["kernel"] for own in along)
+        check_weight((channels, self.channels, *kernel), rules, "channels")
+        names = [axis_name(rank, axis) for axis in range(rank)]
+        if self.size is None:
+            least = map(self._axis, x.spatial, names, along, (rules,) * rank)
+            return (x.with_shape(self.channels, *least),)
+        if any(own["output_padding"] for own in along):
+            rules.refuse(
+                "output_padding",
+                "the size of the result says what `output_padding` would",
+                code="bad-argument",
+                help="leave one of both out",
             )
-            for axis, size in enumerate(x.spatial)
-        ]
-        return (x.with_shape(self.channels, *sizes),)
+        wanted = target_size(self.size, inputs, rank, rules)
+        for size, target, name, at in zip(x.spatial, wanted, names, along, strict=True):
+            self._check_target(size, target, name, at, rules)
+        return (x.with_shape(self.channels, *wanted),)
+
+    def _along(self, rank: int, rules: Rules | None = None) -> list[dict[str, int]]:
+        """The settings of each axis, by name."""
+        settings: dict[str, Parts] = {}
+        for at in "kernel", "stride", "padding", "output_padding", "dilation":
+            parts = per_axis(getattr(self, at), rank, rules or Rules(), at)
+            at_least(parts, 0 if "padding" in at else 1, rules or Rules(), at)
+            settings[at] = parts
+        return [{at: parts[axis] for at, parts in settings.items()} for axis in range(rank)]
+
+    def _check_target(
+        self, size: Size, target: Size, name: str, at: dict[str, int], rules: Rules
+    ) -> None:
+        """The sizes that the stride makes one of: those that convolve back to the map's."""
+        least = _least(size, at)
+        rules.require(positive(target), "size", f"a {name} of {target} can't be")
+        rules.require(
+            all_of(target >= least, target <= least + (at["stride"] - 1)),
+            "size",
+            f"a {name} of {size} becomes {_from_to(least, at['stride'])}, not {target}",
+            help="a convolution with the same kernel, stride and padding makes it of the target",
+        )
 
     def _axis(self, size: Size, name: str, at: dict[str, int], rules: Rules) -> Size:
         stride, dilation, added = at["stride"], at["dilation"], at["output_padding"]
@@ -100,8 +145,7 @@ class ConvTranspose(Filters):
                 f"{max(stride, dilation)}",
                 code="bad-argument",
             )
-        span = dilation * (at["kernel"] - 1) + 1
-        result = (size - 1) * stride - 2 * at["padding"] + span + added
+        result = _least(size, at) + added
         rules.require(
             result >= 1,
             "padding",
@@ -110,11 +154,11 @@ class ConvTranspose(Filters):
         return result
 
     def larger_by(self, cells: int) -> str:
-        fits = isinstance(self.stride, int) and 0 < cells < self.stride
+        fits = self.size is None and isinstance(self.stride, int) and 0 < cells < self.stride
         return f"output_padding={cells}" if fits else ""
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        (x,) = inputs
+        x = inputs[0]
         assert isinstance(x.channels, int)
         kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
         inside = self.channels // self.groups
@@ -128,7 +172,7 @@ class ConvTranspose(Filters):
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """What is painted outside of the result links nothing."""
-        (x,) = inputs
+        x = inputs[0]
         kernel, stride, padding, dilation = (
             per_axis(getattr(self, at), x.rank - 1, Rules(), at)
             for at in ("kernel", "stride", "padding", "dilation")
@@ -168,7 +212,8 @@ class ConvTranspose(Filters):
         return [(0, (grouped(wanted[0], self.channels, sizes[0], self.groups), *axes))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        (x,) = inputs
+        x = inputs[0]
+        sized = {} if self.size is None else self._sized(x.rank - 1)
         return TorchModule(
             f"nn.ConvTranspose{x.rank - 1}d",
             (From(x.channels, "in.channels"), From(self.channels, "channels")),
@@ -183,7 +228,16 @@ class ConvTranspose(Filters):
                     dilation=(From(self.dilation, "dilation"), 1),
                 ),
             ),
+            **sized,
         )
+
+    def _sized(self, rank: int) -> dict[str, Any]:
+        """How the module is called with the size of its result."""
+        if isinstance(self.size, FromValue):
+            size: TorchValue = Code(f"{{{self.size.index}}}.shape[-{rank}:]")
+        else:
+            size = list(cast("tuple[Size, ...]", per_axis(self.size, rank, Rules(), "size")))
+        return {"inputs": (In(0),), "input_kwargs": keywords(output_size=size)}
 
     def onnx(self, to: Lowering) -> OnnxValue:
         rank = to.tensors[0].rank - 1
@@ -191,6 +245,8 @@ class ConvTranspose(Filters):
             list(per_axis(getattr(self, at), rank, Rules(), at))
             for at in ("kernel", "stride", "padding", "output_padding", "dilation")
         )
+        if self.size is not None:
+            return self._onnx_sized(to)
         x, weight = to.inputs[0], to.weight("weight")
         bias = [to.weight("bias")] if self.bias else []
         settings = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
@@ -223,3 +279,32 @@ class ConvTranspose(Filters):
             return whole
         shape = (self.channels, *(1 for _ in rest))
         return to.node("Add", [whole, to.reshape(bias[0], shape)])
+
+    def _onnx_sized(self, to: Lowering) -> OnnxValue:
+        """The largest result that the stride makes, then cut; where its size is known, that one."""
+        spatial, wanted = to.tensors[0].spatial, to.result()[2:]
+        along = self._along(len(spatial))
+        added: list[int] = []
+        for size, target, at in zip(spatial, wanted, along, strict=True):
+            apart = target - _least(size, at)
+            added.append(apart if isinstance(apart, int) else at["stride"] - 1)
+        sizes = [_least(size, at) + n for size, at, n in zip(spatial, along, added, strict=True)]
+        weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
+        settings = {f"{at}s": [own[at] for own in along] for at in ("stride", "dilation")}
+        padding = [own["padding"] for own in along]
+        # cells that are added are less taken off, as far as something is
+        whole = to.node(
+            "ConvTranspose",
+            [to.inputs[0], *weights],
+            (*to.result()[:2], *sizes),
+            None,
+            **settings,
+            kernel_shape=[own["kernel"] for own in along],
+            pads=[*padding, *(max(p - n, 0) for p, n in zip(padding, added, strict=True))],
+            output_padding=[max(n - p, 0) for p, n in zip(padding, added, strict=True)],
+            group=self.groups,
+        )
+        if whole.shape == to.result():
+            return whole
+        axes = range(2, len(whole.shape))
+        return to.cut(whole, axes, to.ints(*(0 for _ in axes)), to.sizes(wanted), to.result())

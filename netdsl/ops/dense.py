@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.ir.condition import divides, equal
+from netdsl.ir.condition import divides, equal, positive
 from netdsl.ir.dim import Dim, Size, floor_div
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Tensor
@@ -15,8 +15,9 @@ from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
 from netdsl.ops.facts import TIMES, SizeText, Storage, Work
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import BOOL, INT, INTS, SHAPE, param
+from netdsl.ops.params import INT, INTS, SHAPE, FromValue, param
 from netdsl.ops.recipe import Code, From, In, TorchCall, TorchModule, TorchRecipe
+from netdsl.ops.tied import bias_param, check_tables, own_or_tables, tables, weight_param
 
 WAYS_OUT = (
     "fix the size of the input, or bring the map to a fixed size first: `global_avgpool`, "
@@ -54,12 +55,13 @@ class Linear(Op):
     elsewhere: ClassVar[str] = "linear dense fc fullyconnected innerproduct connected conn"
 
     features: int = param(INT, "size of the last axis of the result")
-    bias: bool = param(BOOL, "whether each feature has a bias", True, told=None)
+    bias: bool | FromValue = bias_param("whether each feature has a bias")
     init: str = init_param()
     std: float | None = std_param()
+    weight: FromValue | None = weight_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
+        x = inputs[0]
         need_float(x, rules, "linear")
         if not x.rank:
             rules.refuse("in", f"`linear` needs an axis, and {x} has none", code="wrong-rank")
@@ -74,11 +76,15 @@ class Linear(Op):
                 help=WAYS_OUT,
             )
         check_weight((self.features, size), rules, "features")
+        shape = (self.features, size)
+        check_tables(self, self.bias, inputs, shape, self.features, rules)
         return (x.with_shape(*x.shape[:-1], self.features),)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         size = inputs[0].shape[-1]
         assert isinstance(size, int)
+        if self.weight is not None:
+            return ()
         weight = WeightSpec("weight", (self.features, size), "uniform", fan_in=size)
         bias = WeightSpec("bias", (self.features,), "uniform", fan_in=size)
         return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
@@ -109,16 +115,17 @@ class Linear(Op):
         return [(0, replaced(wanted, axis, whole(inputs[0].shape)[axis]))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        if self.weight is not None:
+            return TorchCall("F.linear", (In(0), *tables(self, self.bias)))
         args = (From(inputs[0].shape[-1], "in.features"), From(self.features, "features"))
         return TorchModule("nn.Linear", args, changed(bias=(From(self.bias, "bias"), True)))
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        (x,) = to.inputs
-        weight = to.weight("weight")
+        x = to.inputs[0]
+        weight, *bias = own_or_tables(self, self.bias, to)
         if to.tensors[0].rank == 1:
-            bias = [to.weight("bias")] if self.bias else []
             return to.node("Gemm", [x, weight, *bias], to.result(), transB=1)
-        return matmul(to, x, weight, to.weight("bias") if self.bias else None)
+        return matmul(to, x, weight, bias[0] if bias else None)
 
 
 class Flatten(Op):
@@ -181,14 +188,15 @@ class Reshape(Op):
         if len(self.shape) - len(sizes) > 1:
             rules.refuse("shape", "only one axis can be -1", code="bad-argument")
         for size in sizes:
-            rules.require(size >= 1, "shape", f"an axis of {size} can't be", code="bad-argument")
+            rules.require(
+                positive(size), "shape", f"an axis of {size} can't be", code="bad-argument"
+            )
         held = total(sizes)
         if len(sizes) == len(self.shape):
             rules.require(
                 equal(count, held),
                 "shape",
                 f"{x} holds {count} numbers, the new shape {held}",
-                help=self._blocks(x),
             )
             return (x.with_shape(*self.shape),)
         rest = self._rest(x, count, held, rules)
@@ -206,18 +214,6 @@ class Reshape(Op):
 
     def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"to {TIMES.join(map(size, outputs[0].shape))}",)
-
-    def _blocks(self, x: Tensor) -> str:
-        """What to write where open axes are cut into blocks: [C, H / 2, 2, W / 2, 2]."""
-        match self.shape:
-            case (int(channels), Dim(), int(rows), Dim(), int(columns)) if rows == columns:
-                return (
-                    f"to move blocks of {rows}x{rows} cells into the channels write "
-                    f"`pixel_unshuffle({rows})`; with `channel_shuffle({channels})` behind it they "
-                    "come in the order that `permute([2, 4, 0, 1, 3])` would give"
-                )
-            case _:
-                return ""
 
     def _rest(self, x: Tensor, count: Size, held: Size, rules: Rules) -> Size:
         if isinstance(held, Dim):
@@ -318,9 +314,10 @@ class Embedding(Op):
     features: int = param(INT, "size of a vector", told="{} features")
     init: str = init_param()
     std: float | None = std_param()
+    weight: FromValue | None = weight_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
+        x = inputs[0]
         if x.dtype not in ("int64", "int32"):
             rules.refuse(
                 "in",
@@ -332,9 +329,12 @@ class Embedding(Op):
         at_least((self.features,), 1, rules, "features")
         check_init(self.init, self.std, rules)
         check_weight((self.count, self.features), rules, "count")
+        check_tables(self, False, inputs, (self.count, self.features), 0, rules)
         return (Tensor((*x.shape, self.features), "float32", x.batched),)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
+        if self.weight is not None:
+            return ()
         weight = WeightSpec("weight", (self.count, self.features), "normal", std=1.0)
         return asked((weight,), self.init, self.std)
 
@@ -348,8 +348,11 @@ class Embedding(Op):
         return [(0, wanted[:-1])]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        if self.weight is not None:
+            return TorchCall("F.embedding", (In(0), *tables(self)))
         args = (From(self.count, "count"), From(self.features, "features"))
         return TorchModule("nn.Embedding", args)
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        return to.node("Gather", [to.weight("weight"), *to.inputs], to.result(), axis=0)
+        (weight,) = own_or_tables(self, False, to)
+        return to.node("Gather", [weight, to.inputs[0]], to.result(), weight.dtype, axis=0)

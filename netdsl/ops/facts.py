@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.sequences import is_tuple
+from netdsl.ops.padding import Cells, same_cells, steady_cells
 from netdsl.ops.params import FromValue, show
 
 TIMES = "×"
@@ -57,6 +58,7 @@ FAMILIES: Mapping[str, Mapping[str, object]] = {
     "resampling": {"channels_at": 0, "zoom": 1},
     "size": {"channels_at": 0, "work": Work.SELECTS},
     "merging": {"in_place": True},
+    "reductions": {"in_place": False},
     "norms": {"in_place": True, "leads": True},
     "activations": {"in_place": True},
     "dense": {},
@@ -90,6 +92,36 @@ class Sliding:
     def is_padded(self) -> bool:
         """Whether cells are added around the map."""
         return self.padding != "valid" and _several(self.padding) != {0}
+
+    @property
+    def padding_words(self) -> str:
+        """`pad 1`, `pad same upper`; empty without padding."""
+        return f"pad {by(self.padding).replace('_', ' ')}" * self.is_padded
+
+    def settings_along(self, rank: int) -> list[tuple[int, int, int]]:
+        """Kernel, stride and dilation of each axis."""
+        parts = (self.kernel, self.stride, self.dilation)
+        spread = (part if isinstance(part, tuple) else (part,) * rank for part in parts)
+        return list(zip(*spread, strict=True))
+
+    def around(self, spatial: Sequence[Size]) -> list[Cells]:
+        """Cells added before and after each axis of a map."""
+        padding = 0 if self.padding == "valid" else self.padding
+        if not isinstance(padding, str):
+            parts = padding if isinstance(padding, tuple) else (padding,) * len(spatial)
+            return [(n, n) for n in parts]
+        settings = self.settings_along(len(spatial))
+        return [
+            same_cells(size, *own, padding) for size, own in zip(spatial, settings, strict=True)
+        ]
+
+    def equal_cells(self, rank: int) -> Parts | None:
+        """What padding in words adds on each side, where it is the same number at all sizes."""
+        cells = [steady_cells(*own, str(self.padding)) for own in self.settings_along(rank)]
+        equal = tuple(pair[0] for pair in cells if pair is not None and pair[0] == pair[1])
+        if len(equal) < rank:
+            return None
+        return equal[0] if len(set(equal)) == 1 else equal
 
 
 def _several(size: object) -> set[object]:

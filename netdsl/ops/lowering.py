@@ -20,7 +20,7 @@ UNKNOWN = -1
 WHOLE = ("int64", "int32", "int16", "bool")
 LACKING = {
     **dict.fromkeys(("Add", "Sub", "Mul"), ("bool",)),
-    **dict.fromkeys(("Max", "Min"), ("bool", "int16")),
+    **dict.fromkeys(("Max", "Min", "ReduceMax", "ReduceMin", "ArgMax"), ("bool", "int16")),
     **dict.fromkeys(("AveragePool", "Erf", "InstanceNormalization", "LRN", "Resize"), ("float64",)),
     "DepthToSpace": WHOLE,
     "Pad": ("int16",),
@@ -159,6 +159,10 @@ class Lowering:
         self.nodes.append(OnnxNode(op, names, [value.name for value in values], attributes))
         self.values += values
         return values
+
+    def cast(self, x: OnnxValue, dtype: str) -> OnnxValue:
+        """`x` in another element type."""
+        return x if x.dtype == dtype else self.node("Cast", [x], dtype=dtype, to=dtype)
 
     def ints(self, *numbers: int) -> OnnxValue:
         """A constant list of whole numbers."""

@@ -16,8 +16,9 @@ from netdsl.ir.dim import Size, floor_div, minimum
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.base import Rules
 from netdsl.ops.cells import Indices, Product, Reads, fixed, spread
+from netdsl.ops.elementwise import spread_shape
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import meeting, numbered
+from netdsl.ops.onnx_parts import numbered
 from netdsl.ops.params import VALUE, optional, param
 from netdsl.ops.recipe import Code, In, TorchValue
 
@@ -177,7 +178,9 @@ def shares(to: Lowering, scores: OnnxValue, mask: OnnxValue | None, causal: bool
         scores = to.node("Add", [scores, mask])
     elif mask is not None:
         sees = (
-            mask if sees is None else to.node("And", [sees, mask], meeting(sees.shape, mask.shape))
+            mask
+            if sees is None
+            else to.node("And", [sees, mask], spread_shape(sees.shape, mask.shape))
         )
     if sees is not None:
         scores = to.node("Where", [sees, scores, to.number(-inf)], scores.shape, scores.dtype)

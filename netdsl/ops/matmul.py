@@ -12,8 +12,16 @@ from netdsl.ops.axes import need_float, total
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Product, Reads, spread, whole
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.merge import check_ranks, common_dtype, sample_shapes
+from netdsl.ops.merge import check_ranks, sample_shapes
 from netdsl.ops.recipe import In, TorchCall, TorchRecipe
+
+
+def one_dtype(inputs: Tensors, what: str, rules: Rules) -> str:
+    """The element type that all have: products are of one, also in PyTorch."""
+    kinds = sorted({tensor.dtype for tensor in inputs})
+    if len(kinds) > 1:
+        rules.refuse("in", f"`{what}` can't mix {' and '.join(kinds)}", code="wrong-dtype")
+    return kinds[0]
 
 
 def leading(shapes: Sequence[Shape], what: str, rules: Rules) -> Shape:
@@ -51,7 +59,7 @@ class MatMul(Op):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         for tensor in inputs:
             need_float(tensor, rules, "matmul")
-        dtype = common_dtype(inputs, "matmul", rules)
+        dtype = one_dtype(inputs, "matmul", rules)
         shapes = sample_shapes(inputs, rules)
         rank = check_ranks(shapes, "matmul", rules)
         if rank < 2 or any(tensor.rank < 2 for tensor in inputs):

@@ -8,11 +8,8 @@ from typing import ClassVar
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import (
-    AXIS,
     MAX_KERNEL,
-    along,
     at_least,
-    axis_index,
     changed,
     check_divides,
     known_channels,
@@ -294,78 +291,6 @@ class InstanceNorm(_Norm):
         assert isinstance(channels, int)
         weights = affine_values(to, channels, self.affine)
         return to.node("InstanceNormalization", [*to.inputs, *weights], epsilon=self.eps)
-
-
-@dataclass(frozen=True)
-class LayerNorm(_Norm):
-    """Normalises along one axis, the last by default.
-
-    layernorm: [196, 768] -> [196, 768]
-    layernorm(axis=channels): [96, 56, 56] -> [96, 56, 56]
-    """
-
-    name: ClassVar[str] = "layernorm"
-    title: ClassVar[str] = "layer norm"
-    elsewhere: ClassVar[str] = "layernormalization layernorm ln"
-
-    axis: int | str = param(AXIS, "the axis that is normalised", -1)
-    eps: float = param(FLOAT, "added to the variance", 1e-5)
-
-    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
-        need_float(x, rules, "layernorm")
-        if not x.rank:
-            rules.refuse("in", f"`layernorm` needs an axis, and {x} has none", code="wrong-rank")
-        size = x.shape[axis_index(self.axis, x.rank, rules)]
-        if not isinstance(size, int):
-            rules.refuse(
-                "axis",
-                f"the weights of `layernorm` need a known size, and that axis is {size}",
-                code="needs-fixed-size",
-                help="normalise the channels: `layernorm(axis=channels)`",
-            )
-        return inputs
-
-    def _size(self, inputs: Tensors) -> int:
-        size = inputs[0].shape[axis_index(self.axis, inputs[0].rank, Rules())]
-        assert isinstance(size, int)
-        return size
-
-    def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        return affine(self._size(inputs))
-
-    def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return elements(inputs) * self._size(inputs)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        return along(inputs[0], axis_index(self.axis, inputs[0].rank, Rules()))
-
-    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
-        """All of the axis; a single number less its mean is 0, whatever it is."""
-        axis, size = axis_index(self.axis, inputs[0].rank, Rules()), self._size(inputs)
-        return [(0, replaced(wanted, axis, range(size)))] if size > 1 else []
-
-    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        rank, size = inputs[0].rank, self._size(inputs)
-        axis = axis_index(self.axis, rank, Rules())
-        eps = changed(eps=(From(self.eps, "eps"), 1e-5))
-        field = "in.channels" if axis == 0 else "in.features"
-        if axis == rank - 1:
-            return TorchModule("nn.LayerNorm", (From(size, field),), eps)
-        args = (From(size, field),)
-        return TorchModule("AxisLayerNorm", args, (*keywords(axis=axis + 1), *eps), helper="norms")
-
-    def onnx(self, to: Lowering) -> OnnxValue:
-        (x,) = to.inputs
-        weights = to.weight("weight"), to.weight("bias")
-        axis, last = to.axis(axis_index(self.axis, to.tensors[0].rank, Rules())), len(x.shape) - 1
-        if axis == last:
-            return to.node("LayerNormalization", [x, *weights], axis=-1, epsilon=self.eps)
-        order = [i for i in range(last + 1) if i != axis] + [axis]
-        normed = to.node(
-            "LayerNormalization", [to.transpose(x, *order), *weights], axis=-1, epsilon=self.eps
-        )
-        return to.transpose(normed, *(order.index(i) for i in range(last + 1)))
 
 
 @dataclass(frozen=True)

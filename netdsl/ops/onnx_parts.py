@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from netdsl.ir.dim import Size, ceil_div, floor_div
+from netdsl.ir.dim import Dim, Size, ceil_div, floor_div
 from netdsl.ir.tensor import Shape
 from netdsl.ops.lowering import UNKNOWN, Lowering, OnnxConstant, OnnxValue
 
@@ -118,14 +119,20 @@ def rolled(to: Lowering, x: OnnxValue, axis: int, start: OnnxValue) -> OnnxValue
     return to.node("Concat", [behind, before], x.shape, axis=axis)
 
 
-def meeting(a: Shape, b: Shape) -> Shape:
-    """The shape in which two shapes meet, aligned from the right; an axis of 1 spreads."""
-    rank = max(len(a), len(b))
-    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
-    return tuple(n if isinstance(m, int) and m == 1 else m for m, n in pairs)
-
-
 def numbered(to: Lowering, size: Size) -> OnnxValue:
     """The whole numbers from 0 up to a size, which is left out."""
     end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
     return to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
+
+
+def number_value(to: Lowering, number: object, dtype: str) -> OnnxValue:
+    """A number of the file as a value: one for all, or one a channel of the first result."""
+    result = to.results[0]
+    if isinstance(number, tuple):
+        numbers = cast("tuple[float, ...]", number)
+        return to.floats(numbers, (len(numbers), *(1 for _ in result.spatial)), dtype)
+    if isinstance(number, Dim):
+        size = to.cast(to.size_of(number), dtype)
+        return size if to.result() else to.node("Squeeze", [size], ())
+    assert isinstance(number, int | float)
+    return to.number(number, dtype)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from netdsl.ir.decimals import decimal
 from netdsl.ir.dim import Dim
@@ -43,7 +43,8 @@ class Kind:
     """`name` is shown in messages and docs; `convert` gives the form kept or raises `Mismatch`.
 
     `words` are the bare option words it takes; `takes_value` lets a value of the network stand for
-    it: with its size, or where `reads_value` is True with its data.
+    it: with its size, or where `reads_value` is True with its data. `is_table`: it can be a table
+    only, which has no batch axis.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Kind:
     words: tuple[str, ...] = ()
     takes_value: bool = False
     reads_value: bool = False
+    is_table: bool = False
 
 
 REQUIRED = object()
@@ -140,6 +142,27 @@ def _fraction(value: object) -> Fraction:
     return Fraction(repr(_real(value))) if isinstance(value, float) else Fraction(_whole(value))
 
 
+Number: TypeAlias = "int | float | Dim"
+
+
+def _number(value: object) -> Number:
+    """A number as it is: whole, with a point, or an open size."""
+    if isinstance(value, Dim):
+        return value
+    if isinstance(value, Fraction):
+        value = int(value) if value.denominator == 1 else float(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else _real(value)
+
+
+def _number_or_list(value: object) -> object:
+    if not is_list(value):
+        return _number(value)
+    numbers = tuple(_number(item) for item in value)
+    if any(isinstance(number, Dim) for number in numbers):
+        raise Mismatch("a list holds known numbers, and one of these depends on the input's size")
+    return numbers
+
+
 def _scale(value: object) -> Fraction | tuple[Fraction, ...]:
     if is_tuple(value):
         return tuple(_fraction(part) for part in value)
@@ -161,13 +184,18 @@ BOOL = Kind("bool", _truth)
 TEXT = Kind("string", _text)
 SIZE = Kind("size", _size)
 SCALE = Kind("scale", _scale)
+NUMBER = Kind("number", _number)
+NUMBERS = Kind("number | [number]", _number_or_list)
 INTS = Kind("[int]", _list_of(_whole))
 FLOATS = Kind("[float]", _list_of(_real))
 SHAPE = Kind("shape", _list_of(_symbolic))
+SYMBOLIC = Kind("int", _symbolic)
+"""A whole number, or a size of the input."""
 SYMBOLIC_SIZE = Kind("size", _symbolic_size)
 SIZE_OR_VALUE = Kind("size or value", _symbolic_size, takes_value=True)
 VALUE = Kind("value", _value, takes_value=True, reads_value=True)
-BOOL_OR_VALUE = Kind("bool or value", _truth_or_value, takes_value=True, reads_value=True)
+TABLE = replace(VALUE, is_table=True)
+BOOL_OR_TABLE = replace(TABLE, name="bool or value", convert=_truth_or_value)
 
 
 def choice(*words: str) -> Kind:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
-from netdsl.ir.condition import divides
-from netdsl.ir.dim import Dim, Size, ceil_div
+from netdsl.ir.condition import divides, equal
+from netdsl.ir.dim import Size, ceil_div
 from netdsl.ir.sequences import is_list
 from netdsl.ops.axes import (
     AXIS,
@@ -19,12 +19,16 @@ from netdsl.ops.axes import (
     known_channels,
     total,
 )
-from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
+from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced
 from netdsl.ops.facts import Storage, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import INT, Kind, Mismatch, param
+from netdsl.ops.params import INT, SYMBOLIC, Kind, Mismatch, either, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
+from netdsl.ops.sides import cut
+
+BEYOND = 2**31 - 1
+"""No axis has so many cells."""
 
 
 class Identity(Op):
@@ -55,7 +59,7 @@ class Identity(Op):
 
 def _count_or_sizes(value: object) -> object:
     if is_list(value):
-        return tuple(INT.convert(item) for item in value)
+        return tuple(SYMBOLIC.convert(item) for item in value)
     try:
         return INT.convert(value)
     except Mismatch as mismatch:
@@ -84,11 +88,13 @@ class Split(_Cutting):
 
     split(2): [64, 8, 8] -> [32, 8, 8], [32, 8, 8]
     split([1, 3], axis=-1): [8, 4] -> [8, 1], [8, 3]
+    split([T - 1, 1], axis=0): [T, 8] -> [T - 1, 8], [1, 8]
     """
 
     name: ClassVar[str] = "split"
+    gives_several: ClassVar[bool] = True
 
-    parts: int | tuple[int, ...] = param(
+    parts: int | tuple[Size, ...] = param(
         COUNT_OR_SIZES, "number of parts, or their sizes", told="parts: {}"
     )
     axis: int | str = param(AXIS, "the axis that is cut", "channels", tries=("channels", 0, -1, 1))
@@ -101,13 +107,18 @@ class Split(_Cutting):
 
     def _sizes(self, size: Size, rules: Rules) -> list[Size]:
         if isinstance(self.parts, tuple):
-            at_least(self.parts, 1, rules, "parts")
-            if isinstance(size, Dim) or sum(self.parts) != size:
-                rules.refuse(
-                    "parts",
-                    f"the parts add up to {sum(self.parts)}, and the axis is {size}",
-                    code="bad-argument",
+            whole: Size = 0
+            for part in self.parts:
+                rules.require(
+                    part >= 1, "parts", f"a part is at least 1, not {part}", code="bad-argument"
                 )
+                whole = whole + part
+            rules.require(
+                equal(whole, size),
+                "parts",
+                f"the parts add up to {whole}, and the axis is {size}",
+                code="bad-argument",
+            )
             return list(self.parts)
         at_least((self.parts,), 1, rules, "parts")
         if self.parts > 10_000:
@@ -135,6 +146,8 @@ class Split(_Cutting):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
+        if len(outputs) == 1:  # where PyTorch gives a tuple
+            return TorchCall("", (In(0),))
         if isinstance(self.parts, tuple):
             sizes = From(list(self.parts), "parts")
             return TorchCall(".split", (In(0), sizes), keywords(dim=axis))
@@ -147,7 +160,7 @@ class Split(_Cutting):
         sizes = [shape[axis] for shape in shapes]
         if len(sizes) == 1:
             return (x,)
-        if is_fixed(sizes):
+        if isinstance(self.parts, tuple) or is_fixed(sizes):
             return to.split("Split", [x, to.sizes(sizes)], shapes, axis=axis)
         return to.split("Split", [x], shapes, axis=axis, num_outputs=len(sizes))
 
@@ -157,20 +170,28 @@ class Slice(_Cutting):
     """The cells `start`, `start + step`, ... below `stop` of an axis; negative ends count back.
 
     slice(channels, 0, 16): [64, 8, 8] -> [16, 8, 8]
+    slice(0, 1): [197, 768] -> [196, 768]
     slice(-1, 0, -1, step=2): [8, 9] -> [8, 4]
+    slice(1, 0, T - 2): [8, T] -> [8, T - 2]
     """
 
     name: ClassVar[str] = "slice"
 
     axis: int | str = param(AXIS, "the axis that is cut")
-    start: int = param(INT, "the first cell kept", told="from {}")
-    stop: int = param(INT, "the cell after the last one kept", told="to {}")
+    start: Size = param(SYMBOLIC, "the first cell kept", 0, told="from {}")
+    stop: Size | str = param(
+        either(SYMBOLIC, "end"), "the cell after the last one kept", "end", told="to {}"
+    )
     step: int = param(INT, "distance from one kept cell to the next", 1)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         axis = axis_index(self.axis, x.rank, rules)
         at_least((self.step,), 1, rules, "step")
+        if isinstance(self.stop, int) and self.stop >= BEYOND:
+            rules.refuse(
+                "stop", f"no axis has a cell {self.stop}", code="bad-argument", help="write `end`"
+            )
         size = x.shape[axis]
         first, end = self._ends(size)
         rules.require(first >= 0, "start", f"cell {self.start} is outside of an axis of {size}")
@@ -183,8 +204,10 @@ class Slice(_Cutting):
         return super().storage(inputs, outputs) if self.step == 1 else Storage.STRIDED
 
     def _ends(self, size: Size) -> tuple[Size, Size]:
-        first = self.start if self.start >= 0 else size + self.start
-        return first, self.stop if self.stop >= 0 else size + self.stop
+        """The cells of the axis that the ends mean; what is open counts from the first one."""
+        stop = size if isinstance(self.stop, str) else self.stop
+        first, end = (size + n if isinstance(n, int) and n < 0 else n for n in (self.start, stop))
+        return first, end
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
@@ -192,9 +215,9 @@ class Slice(_Cutting):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
         first, _ = self._ends(inputs[0].shape[axis])
-        fixed_first = isinstance(first, int)
-        window = Window(1, Fraction(self.step), Fraction(first)) if fixed_first else UNKNOWN
-        return tuple(window if i == axis else POINTWISE for i, _ in enumerate(inputs[0].spatial, 1))
+        window = cut(first)
+        seen = window if window == UNKNOWN else replace(window, stride=Fraction(self.step))
+        return tuple(seen if i == axis else POINTWISE for i, _ in enumerate(inputs[0].spatial, 1))
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
@@ -203,14 +226,16 @@ class Slice(_Cutting):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         axis = axis_index(self.axis, inputs[0].rank, Rules())
-        cut = (self.start, self.stop) if self.step == 1 else (self.start, self.stop, self.step)
-        return TorchCall("[]", (In(0), *((None,) * axis), cut))
+        stop = None if isinstance(self.stop, str) else self.stop
+        cells = (self.start, stop) if self.step == 1 else (self.start, stop, self.step)
+        return TorchCall("[]", (In(0), *((None,) * axis), cells))
 
     def onnx(self, to: Lowering) -> OnnxValue:
         (x,) = to.inputs
         axis = to.axis(axis_index(self.axis, to.tensors[0].rank, Rules()))
-        ends = [to.ints(n) for n in (self.start, self.stop, axis, self.step)]
-        return to.node("Slice", [x, *ends], to.result())
+        stop = BEYOND if isinstance(self.stop, str) else self.stop
+        ends = [to.sizes([self.start]), to.sizes([stop])]
+        return to.node("Slice", [x, *ends, to.ints(axis), to.ints(self.step)], to.result())
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import prod
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Size, ceil_div, minimum
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import (
     MAX_KERNEL,
     at_least,
     axis_name,
     changed,
+    check_padding,
+    is_fixed,
     links,
     need_float,
+    padded_links,
     per_axis,
+    sliding_windows,
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Window, Windows, written
+from netdsl.ops.base import Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Product, Reads, fixed, slid
 from netdsl.ops.facts import Sliding
-from netdsl.ops.lowering import Lowering, OnnxValue
+from netdsl.ops.lowering import Lowering, OnnxAttribute, OnnxValue
 from netdsl.ops.onnx_parts import padded
+from netdsl.ops.padding import LOWER, OF_PADDING, PADDING, Cells
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
-from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe
+from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, TorchValue
+from netdsl.ops.spelling import written
 
 Parts = tuple[int, ...]
 
@@ -66,7 +72,7 @@ class _Pool(Op):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
         sizes = self._sizes(inputs, rules)
-        if self.holds_window and x.rank == 4:
+        if self.holds_window and x.rank == 4 and not isinstance(self._windows().padding, str):
             _check_volume(x.spatial, self._parts(3, rules)["kernel"], rules)
         return (x.with_shape(x.channels, *sizes),)
 
@@ -76,11 +82,12 @@ class _Pool(Op):
         return windows
 
     def _parts(self, rank: int, rules: Rules) -> dict[str, Parts]:
-        """What the windows are made of, an axis each."""
+        """What the windows are made of, an axis each; without padding in words."""
         windows = self._windows()
-        own = windows.kernel, windows.stride, windows.padding, windows.dilation
+        padding = 0 if isinstance(windows.padding, str) else windows.padding
+        own = windows.kernel, windows.stride, padding, windows.dilation
         named = zip(("kernel", "stride", "padding", "dilation"), own, strict=True)
-        return {at: cast(Parts, per_axis(value, rank, rules, at)) for at, value in named}
+        return {at: per_axis(value, rank, rules, at) for at, value in named}
 
     def _sizes(self, inputs: Tensors, rules: Rules) -> list[Size]:
         (x,) = inputs
@@ -89,6 +96,8 @@ class _Pool(Op):
         parts = self._parts(rank, rules)
         for at, values in parts.items():
             at_least(values, 0 if at == "padding" else 1, rules, at)
+        if isinstance(self._windows().padding, str):
+            return self._sizes_of_words(x, rules)
         sizes: list[Size] = []
         for axis, size in enumerate(x.spatial):
             k, s, p, d = (values[axis] for values in parts.values())
@@ -110,6 +119,17 @@ class _Pool(Op):
             sizes.append(result)
         return sizes
 
+    def _sizes_of_words(self, x: Tensor, rules: Rules) -> list[Size]:
+        """Those of `padding=same` and its kin, which any size fits."""
+        windows = self._windows()
+        if windows.ceil_mode:
+            rules.refuse(
+                "ceil_mode", "padding in words leaves no partial window", code="bad-argument"
+            )
+        check_padding(windows, x.rank - 1, rules)
+        strides = (stride for _, stride, _ in windows.settings_along(x.rank - 1))
+        return [ceil_div(size, stride) for size, stride in zip(x.spatial, strides, strict=True)]
+
     def _more_padding(self) -> str:
         """How more cells are put around the map than the pool itself can."""
         if not getattr(self, "count_include_pad", True):
@@ -120,30 +140,33 @@ class _Pool(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells of each window that lie in the map; padding has no values."""
         (x,) = inputs
-        parts = self._parts(x.rank - 1, Rules()).values()
-        ceil = self._windows().ceil_mode
-        if max(next(iter(parts))) > MAX_KERNEL:
+        windows = self._windows()
+        settings = windows.settings_along(x.rank - 1)
+        if max(kernel for kernel, _, _ in settings) > MAX_KERNEL:
             return None
         along: list[Size] = []
-        for n, k, s, p, d in zip(x.spatial, *parts, strict=True):
-            along.append(links(n, _room(k, s, p, d, ceil), k, s, p, d))
+        around = windows.around(x.spatial)
+        for n, (k, s, d), (p, q) in zip(x.spatial, settings, around, strict=True):
+            if isinstance(p, int) and not isinstance(windows.padding, str):
+                along.append(links(n, _room(k, s, p, d, windows.ceil_mode), k, s, p, d))
+            else:
+                along.append(padded_links(n, (p, q), k, s, d))
         return total(along) * x.channels
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         (x,) = inputs
-        parts = self._parts(x.rank - 1, Rules()).values()
+        settings = self._windows().settings_along(x.rank - 1)
+        before = fixed([cells for cells, _ in self._windows().around(x.spatial)])
         axes = (
             slid(cells, size, k, s, p, d)
-            for cells, size, k, s, p, d in zip(wanted[1:], fixed(x.spatial), *parts, strict=True)
+            for cells, size, (k, s, d), p in zip(
+                wanted[1:], fixed(x.spatial), settings, before, strict=True
+            )
         )
         return [(0, (wanted[0], *axes))]
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
-        parts = self._parts(inputs[0].rank - 1, Rules()).values()
-        return tuple(
-            Window(d * (k - 1) + 1, Fraction(s), Fraction(-p), d)
-            for k, s, p, d in zip(*parts, strict=True)
-        )
+        return tuple(sliding_windows(self._windows(), inputs[0].spatial))
 
     def _recipe(self, rank: int, module: str, call: str, settings: Keywords) -> TorchModule:
         args = (From(self._windows().kernel, "kernel"),)
@@ -155,32 +178,57 @@ class _Pool(Op):
         windows = self._windows()
         return changed(stride=(From(windows.stride, "stride"), windows.kernel))
 
+    def _torch_padding(self, rank: int) -> TorchValue:
+        """What says the padding to PyTorch's own module; None where it can't pad so."""
+        windows = self._windows()
+        if not isinstance(windows.padding, str):
+            return From(windows.padding, "padding")
+        is_spread = any(dilation > 1 for _, _, dilation in windows.settings_along(rank))
+        if is_spread or (self.holds_window and rank == 3):
+            return None
+        return windows.equal_cells(rank)
+
+    def _helper(self, target: str, **settings: tuple[TorchValue, object]) -> TorchModule:
+        """A module of ours, which pads as the word says."""
+        windows = self._windows()
+        args = (From(windows.kernel, "kernel"), From(windows.stride, "stride"))
+        lower = changed(lower=(windows.padding == LOWER, False))
+        return TorchModule(target, args, changed(**settings) + lower, helper="same")
+
+    def _around(self, spatial: Shape) -> list[Cells]:
+        """Cells before and after each axis; a partial window of ceil mode is padding at the end."""
+        windows = self._windows()
+        around = windows.around(spatial)
+        if not windows.ceil_mode:
+            return around
+        axes = zip(windows.settings_along(len(spatial)), around, strict=True)
+        return [(p, minimum(p + s - 1, d * (k - 1))) for (k, s, d), (p, _) in axes]
+
     def _slide(self, to: Lowering, op: str, x: OnnxValue, *, is_padded: bool = False) -> OnnxValue:
         """A sliding pool; `is_padded` where its padding is in `x` already.
 
-        The last, partial window of ceil mode is padding at the end, which every runtime and
-        ONNX's own shape inference read alike.
+        Every runtime, and ONNX's own shape inference, reads explicit padding alike.
         """
-        rank = len(x.shape) - 2
-        kernel, stride, before, dilation = self._parts(rank, Rules()).values()
-        after = before
-        if self._windows().ceil_mode:
-            pairs = zip(kernel, stride, before, dilation, strict=True)
-            after = tuple(min(p + s - 1, d * (k - 1)) for k, s, p, d in pairs)
+        windows, spatial = self._windows(), to.tensors[0].spatial
+        kernel, stride, dilation = zip(*windows.settings_along(len(spatial)), strict=True)
+        around = self._around(spatial)
         if is_padded:
-            after = tuple(a - b for a, b in zip(after, before, strict=True))
-            before = (0,) * rank
-        if not all(n < k for n, k in zip(after, kernel, strict=True)):  # the runtimes want that
-            x = padded(to, x, list(zip(before, after, strict=True)), value=float("-inf"))
-            before = after = (0,) * rank
-        attributes: dict[str, list[int]] = {
-            "kernel_shape": list(kernel),
-            "strides": list(stride),
-            "pads": [*before, *after],
-        }
+            inside = windows.around(spatial)
+            around = [(0, q - p) for (_, q), (_, p) in zip(around, inside, strict=True)]
+        how: dict[str, OnnxAttribute] = {}
+        if all(_is_within(pair, k) for pair, k in zip(around, kernel, strict=True)):
+            how["pads"] = [*fixed([p for p, _ in around]), *fixed([q for _, q in around])]
+        else:  # the runtimes want less padding than a window
+            x = padded(to, x, around, value=float("-inf"))
         if any(d != 1 for d in dilation):
-            attributes["dilations"] = list(dilation)
-        return to.node(op, [x], to.result(), None, **attributes)
+            how["dilations"] = list(dilation)
+        shape = (*x.shape[:2], *to.result()[2:])
+        return to.node(op, [x], shape, None, kernel_shape=list(kernel), strides=list(stride), **how)
+
+
+def _is_within(around: Cells, kernel: int) -> bool:
+    """Whether less is added on either side than a window."""
+    return all(isinstance(cells, int) and cells < kernel for cells in around)
 
 
 @dataclass(frozen=True)
@@ -200,17 +248,21 @@ class MaxPool(_Pool):
 
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
-    padding: int | Parts = param(SIZE, "cells of minus infinity on each side", 0)
+    padding: int | Parts | str = param(PADDING, OF_PADDING, 0)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank - 1
+        padding, dilation = self._torch_padding(rank), (From(self.dilation, "dilation"), 1)
+        if padding is None:
+            return self._helper("SameMaxPool", dilation=dilation)
         settings = self._stride() + changed(
-            padding=(From(self.padding, "padding"), 0),
-            dilation=(From(self.dilation, "dilation"), 1),
+            padding=(padding, 0),
+            dilation=dilation,
             ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
         )
-        return self._recipe(inputs[0].rank - 1, "MaxPool", "max_pool", settings)
+        return self._recipe(rank, "MaxPool", "max_pool", settings)
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return self._slide(to, "MaxPool", to.inputs[0])
@@ -232,25 +284,42 @@ class AvgPool(_Pool):
 
     kernel: int | Parts = param(SIZE, "size of a window")
     stride: int | Parts = param(SIZE, "step from one window to the next", Same("kernel"))
-    padding: int | Parts = param(SIZE, "cells of zero on each side", 0)
+    padding: int | Parts | str = param(PADDING, OF_PADDING, 0)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
     count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True, told=None)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        rank = inputs[0].rank - 1
+        counted = (From(self.count_include_pad, "count_include_pad"), True)
+        padding = self._torch_padding(rank)
+        if padding is None:
+            return self._helper("SameAvgPool", count_include_pad=counted)
         settings = self._stride() + changed(
-            padding=(From(self.padding, "padding"), 0),
+            padding=(padding, 0),
             ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
-            count_include_pad=(From(self.count_include_pad, "count_include_pad"), True),
+            count_include_pad=counted,
         )
-        return self._recipe(inputs[0].rank - 1, "AvgPool", "avg_pool", settings)
+        return self._recipe(rank, "AvgPool", "avg_pool", settings)
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        """What ceil mode adds beyond the padding never counts, so padding that counts is apart."""
+        """What ceil mode adds beyond the padding never counts, so padding that counts is apart.
+
+        Of padding that the size decides the same holds; the share of it that lies within the map
+        is taken out of the means.
+        """
         (x,) = to.inputs
+        spatial = to.tensors[0].spatial
+        around = self._windows().around(spatial)
+        is_open = not is_fixed(n for pair in around for n in pair)
+        if not self.count_include_pad and not is_open:
+            return self._slide(to, "AveragePool", x)
+        means = self._slide(to, "AveragePool", padded(to, x, around), is_padded=True)
         if self.count_include_pad:
-            padding = per_axis(self.padding, to.tensors[0].rank - 1, Rules(), "padding")
-            x = padded(to, x, [(n, n) for n in padding])
-        return self._slide(to, "AveragePool", x, is_padded=self.count_include_pad)
+            return means
+        one = to.floats([1.0], (1,) * len(x.shape))
+        inside = to.node("Expand", [one, to.sizes((1, 1, *spatial))], (1, 1, *spatial))
+        shares = self._slide(to, "AveragePool", padded(to, inside, around), is_padded=True)
+        return to.node("Div", [means, shares])
 
 
 def _check_volume(spatial: tuple[Size, ...], kernel: Parts, rules: Rules) -> None:

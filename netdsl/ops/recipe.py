@@ -75,9 +75,9 @@ class TorchCall:
 
     `target` is `F.relu`, `torch.cat`; a method where it begins with a dot (`.flatten`, on the first
     of `args`); an operator where it is one of `+ - *` (between all inputs in order); `[]` cuts:
-    each further argument is a pair (start, stop), or a triple with a step, for an axis from 1 on,
-    and None leaves the axis whole. An empty target is the input itself. `item` picks a part of the
-    result.
+    each further argument is a pair (start, stop), or a triple with a step, for an axis from 1 on;
+    a stop of None is the end, and None in place of a pair leaves the axis whole. An empty target
+    is the input itself. `item` picks a part of the result.
     """
 
     target: str
@@ -95,7 +95,8 @@ class TorchModule:
     state (`F.relu(x)`). `inputs` and `input_kwargs` are what the module is called with; `item`
     picks a part of what it gives. Where `helper` names a file in backends/torch/helpers, or is the
     path of a Python file, the class `target` comes from it, and is printed into the source word
-    for word with all of the file that it uses.
+    for word with all of the file that it uses; `extends` is the module of torch that it extends,
+    if any.
     """
 
     target: str
@@ -106,14 +107,27 @@ class TorchModule:
     input_kwargs: Keywords = ()
     item: int | None = None
     helper: str = ""
+    extends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TorchWeight:
-    """A trainable tensor: `nn.Parameter(torch.full(shape, fill))`."""
+    """A table: `nn.Parameter(torch.full(shape, fill))`, or a buffer where it is not learned.
+
+    `fill` is a number, a list for the last axes, or a word: `identity`, `bilinear` and
+    `relative_position` are written out, with others it is drawn later.
+    """
 
     shape: From
-    fill: From
+    fill: From | str
+    dtype: str = "float32"
+    is_learned: bool = True
+    is_stored: bool = True
+
+    @property
+    def helper(self) -> tuple[str, str] | None:
+        """The file and name of the helper that makes its numbers."""
+        return ("fills", str(self.fill)) if self.fill in ("bilinear", "relative_position") else None
 
 
 TorchRecipe: TypeAlias = TorchModule | TorchCall | TorchWeight

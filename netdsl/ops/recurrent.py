@@ -38,7 +38,6 @@ class _Recurrent(Op):
     channels_at: ClassVar[int | None] = -1
     joins_axes: ClassVar[bool] = True
     leads: ClassVar[bool] = True
-    wrong_count: ClassVar[str] = "one value flows in; a start state is given by name: `start=h`"
     wrong_names: ClassVar[str] = "one value: `states=true` gives the states too"
     module: ClassVar[str] = ""
     """PyTorch's name, and that of ONNX's operator."""
@@ -59,6 +58,10 @@ class _Recurrent(Op):
     )  # fmt: skip
 
     # --- shapes and weights
+
+    def miscounted(self, count: int) -> tuple[str, str]:
+        message = f"`{self.name}` takes one value, and {count} flow here"
+        return message, "a start state is given by name: `start=h`"
 
     @property
     def directions(self) -> int:

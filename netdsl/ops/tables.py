@@ -59,6 +59,6 @@ def as_tables(tensors: Tensors) -> Tensors:
 
 
 def _read(op: Op, inputs: Tensors) -> list[int]:
-    """Numbers of the inputs whose data is read."""
-    sizes = op.size_inputs()
-    return [n for n in range(len(inputs)) if n not in sizes]
+    """Numbers of the inputs whose data flows through."""
+    others = op.size_inputs() | op.table_inputs()
+    return [n for n in range(len(inputs)) if n not in others]

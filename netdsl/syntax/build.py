@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
-from lark import Token, Transformer
+from lark import Token
 
-from netdsl.diagnostics import Source, Span
 from netdsl.syntax import ast
+from netdsl.syntax.build_expressions import Child, ExpressionBuilder, pad
 from netdsl.syntax.pieces import (
     BadSyntax,
     Declaration,
     is_parameter,
-    number,
     split_part,
     type_name,
     unquoted,
 )
 
-MAX_DEPTH = 250
-NAMES = ("NAME", "WHERE", "WEIGHT")
-"""What may stand as the name of a layer."""
 WEIGHT_KINDS = ("frozen", "constant")
-
-Child: TypeAlias = Any
-"""What the parser hands over, untyped: a token, a node, or None."""
 T = TypeVar("T")
-E = TypeVar("E", bound=ast.Expr | ast.Body | ast.If)
 
 
-class Builder(Transformer[Token, object]):
-    """Called by the parser at each reduction, so that no parse tree is ever made.
-
-    Children are tokens (all are kept, for spans), nodes, and None for what was left out.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.source = Source("", "")
-        self._depths: dict[Child, int] = {}
-        self._closed: list[Token] = []
-
-    def begin(self, source: Source) -> None:
-        """Start on the definitions of another text."""
-        self.source = source
-        self._depths.clear()
+class Builder(ExpressionBuilder):
+    """Called by the parser at each reduction, so that no parse tree is ever made."""
 
     # --- definitions -----------------------------------------------------------------------
 
@@ -109,7 +87,7 @@ class Builder(Transformer[Token, object]):
         return _of(children, Declaration)
 
     def declaration(self, children: list[Child]) -> Declaration:
-        name, colon, annotation, equal, default = _pad(children, 5)
+        name, colon, annotation, equal, default = pad(children, 5)
         if colon is None:
             annotation = None
         if equal is None:
@@ -187,7 +165,7 @@ class Builder(Transformer[Token, object]):
         )
 
     def output(self, children: list[Child]) -> ast.OutputStatement:
-        _, name, _, chain, when, mode = _pad(children, 6)
+        _, name, _, chain, when, mode = pad(children, 6)
         if isinstance(mode, Token) and mode.value != "training":
             raise BadSyntax(
                 "syntax-error",
@@ -225,7 +203,7 @@ class Builder(Transformer[Token, object]):
         return tuple(names)
 
     def weight(self, children: list[Child]) -> ast.WeightStatement:
-        _, label, first, second, shape, _, fill = _pad(children, 7)
+        _, label, first, second, shape, _, fill = pad(children, 7)
         words = [self._name(word) for word in (first, second) if word is not None]
         kind = words.pop(0) if words and words[0].text in WEIGHT_KINDS else None
         if len(words) > 1:
@@ -316,18 +294,6 @@ class Builder(Transformer[Token, object]):
             inline is not None,
         )
 
-    def arguments(self, children: list[Child]) -> tuple[ast.Argument, ...]:
-        self._closed = [c for c in children if isinstance(c, Token)][-1:]
-        return _of(children, ast.Argument)
-
-    def argument(self, children: list[Child]) -> ast.Argument:
-        name, _, value = _pad(children, 3) if len(children) == 3 else (None, None, children[-1])
-        return ast.Argument(
-            self._name(name) if name else None,
-            value,
-            self._span(children),
-        )
-
     def group(self, children: list[Child]) -> ast.Group:
         return ast.Group(None, children[0], self._span(children))
 
@@ -344,7 +310,7 @@ class Builder(Transformer[Token, object]):
         return ast.For(None, targets, iterable, body, self._span(children))
 
     def _if(self, children: list[Child]) -> ast.If:
-        _, condition, then, _, otherwise = _pad(children, 5)
+        _, condition, then, _, otherwise = pad(children, 5)
         if isinstance(otherwise, ast.If):
             chain = ast.Chain(None, (otherwise,), otherwise.span)
             statement = ast.ChainStatement(chain, otherwise.span)
@@ -382,135 +348,6 @@ class Builder(Transformer[Token, object]):
             case _:
                 return ast.TupleSource(chains, span)
 
-    # --- expressions -----------------------------------------------------------------------
-
-    def conditional(self, children: list[Child]) -> ast.Conditional:
-        then, _, condition, _, otherwise = children
-        expression = ast.Conditional(condition, then, otherwise, self._span(children))
-        return self._deeper(expression, children)
-
-    def binary(self, children: list[Child]) -> ast.Binary:
-        left, operator, right = children
-        expression = ast.Binary(operator.value, left, right, self._span(children))
-        return self._deeper(expression, children)
-
-    def unary(self, children: list[Child]) -> ast.Unary:
-        operator, operand = children
-        expression = ast.Unary(operator.value, operand, self._span(children))
-        return self._deeper(expression, children)
-
-    def compare(self, children: list[Child]) -> ast.Compare:
-        operators = tuple(c.value for c in children if isinstance(c, Token))
-        operands = tuple(c for c in children if not isinstance(c, Token))
-        expression = ast.Compare(operands, operators, self._span(children))
-        return self._deeper(expression, children)
-
-    def range_of(self, children: list[Child]) -> ast.Range:
-        return ast.Range(children[0], children[2], self._span(children))
-
-    def attribute(self, children: list[Child]) -> ast.Attribute:
-        expression = ast.Attribute(children[0], self._name(children[2]), self._span(children))
-        return self._deeper(expression, children)
-
-    def index(self, children: list[Child]) -> ast.Index | ast.Slice:
-        base, _, subscript, _ = children
-        return self._deeper(self._subscripted(base, subscript, self._span(children)), children)
-
-    def subscript(self, children: list[Child]) -> Child:
-        if len(children) == 1:
-            return children[0]
-        return tuple(None if isinstance(c, Token) else c for c in (children[0], children[1]))
-
-    def _subscripted(self, base: ast.Expr, subscript: Child, span: Span) -> ast.Index | ast.Slice:
-        if isinstance(subscript, tuple):
-            return ast.Slice(base, subscript[0], subscript[1], span)
-        if isinstance(subscript, ast.Range):
-            return ast.Slice(base, subscript.start, subscript.stop, span)
-        return ast.Index(base, subscript, span)
-
-    def call(self, children: list[Child]) -> ast.CallExpr:
-        callee, arguments = children
-        span = self._span([callee, *self._closed])
-        if not isinstance(callee, ast.NameExpr | ast.Attribute):
-            raise BadSyntax("syntax-error", "only a name can be called", span)
-        return self._deeper(ast.CallExpr(callee, arguments, span), [callee, *arguments])
-
-    def literal(self, children: list[Child]) -> ast.Expr:
-        (token,) = children
-        assert isinstance(token, Token)
-        span = self._at(token)
-        match token.type:
-            case "NUMBER":
-                return ast.Number(number(token.value, span), span)
-            case "SIZE":
-                parts = tuple(number(part, span) for part in token.value.split("x"))
-                return ast.SizeLiteral(parts, span)
-            case "STRING":
-                return ast.Text(unquoted(token), span)
-            case _:
-                return ast.Truth(token.type == "TRUE", span)
-
-    def name(self, children: list[Child]) -> ast.NameExpr:
-        (token,) = children
-        assert isinstance(token, Token)
-        return ast.NameExpr(token.value, self._at(token))
-
-    def list(self, children: list[Child]) -> ast.ListExpr:
-        items = tuple(c for c in children if c is not None and not isinstance(c, Token))
-        return self._deeper(ast.ListExpr(items, self._span(children)), children)
-
-    def parenthesised(self, children: list[Child]) -> ast.Expr:
-        items = tuple(c for c in children if c is not None and not isinstance(c, Token))
-        if len(items) == 1:
-            return items[0]
-        return self._deeper(ast.TupleExpr(items, self._span(children)), children)
-
-    # --- helpers ---------------------------------------------------------------------------
-
-    def _at(self, token: Child) -> Span:
-        assert isinstance(token, Token)
-        assert token.start_pos is not None
-        assert token.end_pos is not None
-        return Span(self.source, token.start_pos, token.end_pos)
-
-    def _span(self, children: Sequence[Child]) -> Span:
-        """From the first child to the last."""
-        spans = [
-            self._at(c) if isinstance(c, Token) else c.span
-            for c in children
-            if isinstance(c, Token) or hasattr(c, "span")
-        ]
-        ends = max(s.end for s in spans)
-        return Span(self.source, spans[0].start, ends)
-
-    def _name(self, token: Child) -> ast.Name:
-        assert isinstance(token, Token)
-        return ast.Name(token.value, self._at(token))
-
-    def _names(self, children: Sequence[Child]) -> tuple[ast.Name, ...]:
-        return tuple(self._name(c) for c in children if isinstance(c, Token) and c.type in NAMES)
-
-    def _deeper(self, node: E, children: Sequence[Child]) -> E:
-        """Bounds the depth of a tree, so that whoever walks it may recurse."""
-        depth = 1 + max((self._depth(c) for c in children), default=0)
-        if depth > MAX_DEPTH:
-            raise BadSyntax(
-                "too-deep",
-                f"this is nested more than {MAX_DEPTH} deep",
-                node.span,
-            )
-        self._depths[node] = depth
-        return node
-
-    def _depth(self, child: Child) -> int:
-        if isinstance(child, ast.Argument):
-            child = child.value
-        return self._depths.get(child, 0)
-
 
 def _of(children: Sequence[Child], kind: type[T]) -> tuple[T, ...]:
     return tuple(c for c in children if isinstance(c, kind))
-
-
-def _pad(children: Sequence[Child], length: int) -> list[Child]:
-    return [*children, *[None] * (length - len(children))]

@@ -16,6 +16,10 @@ WORDS = {
     "SEP": "the end of the line", "$END": "the end of the definition", "IN": "`in`",
     "LABEL_COLON": "`:`", "LABEL_MARK": "a label",
 }  # fmt: skip
+OPERATORS = {
+    "PLUS": "add", "MINUS": "sub", "STAR": "mul", "SLASH": "div", "POWER": "pow", "FLOOR_DIV": "",
+}  # fmt: skip
+"""Operators of expressions, and the layers that do the same with values."""
 KEYWORDS = WORDS_OF_LANGUAGE - {"NAME"}
 
 
@@ -129,6 +133,21 @@ def _number_after_stage(
     return True
 
 
+def _number_in_chain(
+    token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
+) -> bool:
+    starts = before is not None and before.type in ("MINUS", "PLUS")
+    if token.type != "NUMBER" or "REPEAT" not in expected or starts:
+        return False
+    sink.error(
+        "syntax-error",
+        f"a number is no value: it goes in parentheses, `mul({token.value})`",
+        span,
+        help="1 - x is `x -> mul(-1) -> add(1)`, 1 / x is `x -> reciprocal`",
+    )
+    return True
+
+
 def _missing_comma(
     token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
 ) -> bool:
@@ -175,17 +194,21 @@ def _equal_for_arrow(
     return True
 
 
-def _minus_for_arrow(
+def _operator_for_arrow(
     token: Token, before: Token | None, expected: set[str], span: Span, sink: Sink
 ) -> bool:
-    if token.type not in ("MINUS", "SLASH", "FLOOR_DIV", "PLUS") or "ARROW" not in expected:
+    if token.type not in OPERATORS or "ARROW" not in expected:
         return False
     is_comment = token.type == "FLOOR_DIV"
+    layer = OPERATORS[token.type]
     sink.error(
         "syntax-error" if is_comment else "missing-arrow",
         f"`{token.value}` can't stand in a chain",
         span,
-        help="a comment begins with `#`" if is_comment else "an arrow is written `->`",
+        help="a comment begins with `#`"
+        if is_comment
+        else f"an arrow is written `->`; values meet in layers, `(a, b) -> {layer}`, and so do a "
+        f"value and a number, `a -> {layer}(2)`",
     )
     return True
 
@@ -270,11 +293,12 @@ _MISTAKES = (
     _empty_body,
     _shorthand_argument,
     _keyword,
+    _number_in_chain,
     _dangling_arrow,
     _number_after_stage,
     _comma_between_stages,
     _equal_for_arrow,
-    _minus_for_arrow,
+    _operator_for_arrow,
     _called_as_function,
     _missing_arrow,
     _python_colon,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import netdsl
@@ -25,6 +26,8 @@ SLIM = {
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""
 LARGEST_RUN = 4e9
+LARGEST_SIZE = 200
+RANDOM_PAIRS = 500
 
 
 def example(name: str) -> Path:
@@ -59,10 +62,10 @@ def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) ->
     found = []
     for item in network.inputs:
         shape = (batch, *(evaluate(d, sizes) for d in item.shape))
-        if item.dtype.startswith("float"):
-            found.append(torch.randn(shape))
-        else:
-            found.append(torch.randint(0, 2, shape).to(getattr(torch, item.dtype)))
+        numbers = (
+            torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, 2, shape)
+        )
+        found.append(numbers.to(getattr(torch, item.dtype)))
     return found
 
 
@@ -87,3 +90,27 @@ def norm_constants(module: Any) -> dict[str, tuple[float, float | None]]:
             momentum = getattr(part, "momentum", None)
             found[path] = part.eps, momentum and round(momentum, 12)
     return found
+
+
+def sizes_to_try(network: netdsl.Network) -> list[tuple[int, int]]:
+    """Each axis of a picture at every size while the other stays at a legal one, and random pairs."""
+    legal = network.sizes.nearest(H=96, W=96).closest
+    assert legal is not None
+    every, draw = range(1, LARGEST_SIZE + 1), Random(network.graph.name)
+    return [
+        *((size, legal["W"]) for size in every),
+        *((legal["H"], size) for size in every),
+        *((draw.choice(every), draw.choice(every)) for _ in range(RANDOM_PAIRS)),
+    ]
+
+
+def runs(model: Any, height: int, width: int) -> bool:
+    """Whether a model on the meta device takes a picture of this size."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            model(torch.empty(1, 3, height, width, device="meta"))
+    except (RuntimeError, ValueError, AssertionError):
+        return False
+    return True

@@ -16,17 +16,28 @@ if find_spec("torchvision") is None:
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from tests.examples import example, network  # noqa: E402
+from tests.examples.test_detection import NAME as RETINANET  # noqa: E402
+from tests.examples.test_detection import build as build_retinanet  # noqa: E402
+from tests.examples.test_timm import MODELS as TIMM  # noqa: E402
+from tests.examples.test_timm import build  # noqa: E402
 from tests.examples.test_torchvision import EXTRA, MODELS  # noqa: E402
 from tests.examples.test_vision import MODELS as VISION  # noqa: E402
 from tests.examples.test_vision import NO_WEIGHTS, SEGMENTS  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
-SIZES = {"vit_b_16": ((224, 224),), "inception_v3": ((299, 299), (97, 130))}
+SIZES = {
+    "vit_b_16": ((224, 224),),
+    "inception_v3": ((299, 299), (97, 130)),
+    "hrnet_w18": ((224, 224), (93, 126)),
+}
 
 
 def theirs(name: str) -> Any:
-    """torchvision's network without storage for its weights."""
+    """torchvision's or timm's network without storage for its weights."""
     models = torchvision_models()
+    if name in TIMM or name == RETINANET:
+        with torch.device("meta"):
+            return build(name) if name in TIMM else build_retinanet()
     # RegNet works out its widths with tensors, which need numbers while it is built
     with torch.device("cpu" if name.startswith("regnet") else "meta"):
         if name in SEGMENTS:
@@ -37,7 +48,7 @@ def theirs(name: str) -> Any:
 
 
 @pytest.mark.one_in(5)
-@pytest.mark.parametrize("name", [*MODELS, *VISION])
+@pytest.mark.parametrize("name", [*MODELS, *VISION, *TIMM, RETINANET])
 def test_multiply_adds_are_those_that_pytorch_counts(name: str) -> None:
     """PyTorch counts a multiply-add as two operations, in convolutions and matrix products."""
     model, symbols = theirs(name), network(name).sizes.symbols

@@ -68,6 +68,7 @@ def test_every_example_says_where_it_comes_from(name: str) -> None:
 # what no example uses, in a use of its own
 OTHER_BLOCKS = """
 use std.conv
+use std.depth
 use std.fpn (PAN)
 use std.se
 use std.segment (PyramidPooling)
@@ -79,6 +80,7 @@ net Rest {
     output y = (low, x -> DoubleConv(4)) -> UpTransposed(6) -> PyramidPooling([1, 2]) -> [12, H, W]
     (fine, coarse) = (y, low) -> PAN(8)
     output z = (fine, coarse -> upsample(2)) -> concat
+    output u = z -> SpaceToDepth -> DepthToSpace -> Reorg
 }
 """
 
@@ -112,14 +114,23 @@ def test_the_rest_of_the_library() -> None:
     assert str(netdsl.loads(OTHER_BLOCKS).sizes) == "H and W multiples of 2"
 
 
-# the blocks that test_units.py compares with PyTorch
+# the blocks that test_units.py and test_public_units.py compare with PyTorch
 UNITS = """
+use std.efficientnet
 use std.gan
+use std.ghost
+use std.mobile
 use std.preact
 use std.yolo
 
 net Units {
     input x: [8, H, W]
     output y = x -> C3(8) -> C2f(8) -> YoloSPP(8) -> SPPF(8) -> PreActBlock(8) -> DcganStage(8)
+    output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
+    (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
+        -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    output small = a
+    output medium = b
+    output large = c
 }
 """

@@ -11,23 +11,29 @@ from typing import Any
 import pytest
 
 import netdsl
+from tests.examples import norm_constants, restless
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
 
-def conv(cin: int, cout: int, kernel: int = 1, act: Any = nn.SiLU) -> Any:
+def conv(cin: int, cout: int, kernel: int = 1, act: Any = nn.SiLU, stride: int = 1) -> Any:
     unit = nn.Sequential()
-    unit.add_module("conv", nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=False))
+    unit.add_module("conv", nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False))
     unit.add_module("bn", nn.BatchNorm2d(cout, eps=1e-3, momentum=0.03))
     unit.add_module("act", act())
     return unit
 
 
-class Neck(nn.Module):
-    def __init__(self, channels: int, first: int, shortcut: bool) -> None:
+class Bottleneck(nn.Module):
+    """Two convolutions; from as many channels as go out, if not said otherwise."""
+
+    def __init__(
+        self, channels: int, first: int, shortcut: bool, hidden: int = 0, cin: int = 0
+    ) -> None:
         super().__init__()
-        self.cv1, self.cv2 = conv(channels, channels, first), conv(channels, channels, 3)
+        inner = hidden or channels
+        self.cv1, self.cv2 = conv(cin or channels, inner, first), conv(inner, channels, 3)
         self.shortcut = shortcut
 
     def forward(self, x: Any) -> Any:
@@ -40,7 +46,7 @@ class C3(nn.Module):
         super().__init__()
         half = cout // 2
         self.cv1, self.cv2, self.cv3 = conv(cin, half), conv(cin, half), conv(2 * half, cout)
-        self.m = nn.Sequential(*(Neck(half, 1, shortcut) for _ in range(n)))
+        self.m = nn.Sequential(*(Bottleneck(half, 1, shortcut) for _ in range(n)))
 
     def forward(self, x: Any) -> Any:
         return self.cv3(torch.cat((self.m(self.cv1(x)), self.cv2(x)), 1))
@@ -51,7 +57,7 @@ class C2f(nn.Module):
         super().__init__()
         half = cout // 2
         self.cv1, self.cv2 = conv(cin, 2 * half), conv((2 + n) * half, cout)
-        self.m = nn.ModuleList(Neck(half, 3, shortcut) for _ in range(n))
+        self.m = nn.ModuleList(Bottleneck(half, 3, shortcut) for _ in range(n))
 
     def forward(self, x: Any) -> Any:
         kept = list(self.cv1(x).chunk(2, 1))
@@ -119,3 +125,115 @@ def test_units_are_equal(stage: str) -> None:
         ours.eval()
     kept = {f"unit.{k}": v for k, v in theirs.state_dict().items()}
     torch.testing.assert_close(dict(ours.state_dict()), kept)
+
+
+class Join:
+    """In a table: several layers' results joined along the channels."""
+
+    def __init__(self, *others: int) -> None:
+        self.others = others
+
+
+class Table(nn.Module):
+    """Layers as a published configuration lists them, numbered from `start` on.
+
+    A layer takes what the one before gives, or that of the number before it.
+    """
+
+    def __init__(
+        self, start: int, inputs: tuple[int, ...], rows: list[Any], outputs: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.start, self.inputs, self.outputs, self.rows = start, inputs, outputs, rows
+        for number, row in enumerate(rows, start):
+            layer = row[1] if isinstance(row, tuple) else row
+            if isinstance(layer, nn.Module):
+                self.add_module(str(number), layer)
+
+    def forward(self, *maps: Any) -> list[Any]:
+        results = dict(zip(self.inputs, maps, strict=True))
+        for number, row in enumerate(self.rows, self.start):
+            source, layer = row if isinstance(row, tuple) else (number - 1, row)
+            x = results[source]
+            if isinstance(layer, Join):
+                results[number] = torch.cat([x, *(results[other] for other in layer.others)], 1)
+            else:
+                results[number] = layer(x)
+        return [results[number] for number in self.outputs]
+
+
+def double() -> Any:
+    return nn.Upsample(scale_factor=2)
+
+
+A, B, C = 4, 8, 16
+"""The channels of the three maps that come to a neck, the finest first."""
+
+
+def yolov3(kernel: int) -> Table:
+    def pair(channels: int, cin: int = 0) -> Any:
+        return Bottleneck(channels, kernel, False, channels // 2, cin)
+
+    rows = [
+        pair(C), conv(C, B), conv(B, C, 3), conv(C, B), conv(B, C, 3),
+        (14, conv(B, A)), double(), Join(8), pair(B, A + B), pair(B), conv(B, A), conv(A, B, 3),
+        (21, conv(A, A // 2)), double(), Join(6), pair(A, A // 2 + A), nn.Sequential(pair(A), pair(A)),
+    ]  # fmt: skip
+    return Table(11, (6, 8, 10), rows, (27, 22, 15))
+
+
+def yolov5(n: int) -> Table:
+    rows = [
+        conv(C, B), double(), Join(6), C3(2 * B, B, n, False),
+        conv(B, A), double(), Join(4), C3(2 * A, A, n, False),
+        conv(A, A, 3, stride=2), Join(14), C3(2 * A, B, n, False),
+        conv(B, B, 3, stride=2), Join(10), C3(2 * B, C, n, False),
+    ]  # fmt: skip
+    return Table(10, (4, 6, 9), rows, (17, 20, 23))
+
+
+def yolov8(n: int) -> Table:
+    rows = [
+        double(), Join(6), C2f(C + B, B, n),
+        double(), Join(4), C2f(B + A, A, n),
+        conv(A, A, 3, stride=2), Join(12), C2f(A + B, B, n),
+        conv(B, B, 3, stride=2), Join(9), C2f(B + C, C, n),
+    ]  # fmt: skip
+    return Table(10, (4, 6, 9), rows, (15, 18, 21))
+
+
+NECKS: dict[str, Callable[[], Any]] = {
+    "YoloV3Neck": lambda: yolov3(1),
+    "YoloV3Neck(kernel=3)": lambda: yolov3(3),
+    "YoloV5Neck(depth=2)": lambda: yolov5(2),
+    "YoloV8Neck(depth=1)": lambda: yolov8(1),
+}
+
+
+@pytest.mark.parametrize("stage", NECKS)
+def test_necks_are_equal(stage: str) -> None:
+    torch.manual_seed(0)
+    theirs = restless(NECKS[stage]())
+    network = netdsl.loads(
+        f"""
+        use std.yolo
+        net Neck {{
+            input coarse: [{C}, H, W]
+            input middle: [{B}, 2 * H, 2 * W]
+            input fine: [{A}, 4 * H, 4 * W]
+            (a, b, c) = (fine, middle, coarse) -> unit: {stage}
+            output small = a
+            output medium = b
+            output large = c
+        }}
+        """
+    )
+    assert str(network.sizes) == "any H, any W"
+    ours = network.torch(seed=1).eval()
+    ours.unit.load_state_dict(theirs.state_dict(), strict=True)
+    assert norm_constants(ours.unit) == norm_constants(theirs)
+    for height, width in ((3, 4), (1, 2)):
+        maps = [torch.randn(2, c, height * n, width * n) for c, n in ((C, 1), (B, 2), (A, 4))]
+        with torch.no_grad():
+            for found, expected in zip(ours(*maps), theirs(*maps[::-1]), strict=True):
+                torch.testing.assert_close(found, expected)

@@ -28,6 +28,11 @@ FOLDS = {
     "+": torch.add,
     "-": torch.sub,
     "*": torch.mul,
+    "/": torch.div,
+    "**": torch.pow,
+    ">": torch.gt,
+    "<": torch.lt,
+    "==": torch.eq,
     "torch.maximum": torch.maximum,
     "torch.minimum": torch.minimum,
 }
@@ -60,11 +65,11 @@ def _invoke(module: nn.Module, recipe: TorchModule, xs: tuple[Any, ...]) -> Any:
 
 
 def _call(recipe: TorchCall, xs: tuple[Any, ...]) -> Any:
-    if recipe.target in FOLDS:
-        return reduce(FOLDS[recipe.target], xs)
-    if recipe.target == "mean":
-        return reduce(torch.add, xs) / len(xs)
     args = [_value(a, xs) for a in recipe.args]
+    if recipe.target in FOLDS:
+        return reduce(FOLDS[recipe.target], args)
+    if recipe.target == "mean":
+        return reduce(torch.add, args) / len(args)
     if recipe.target == "":
         return args[0]
     if recipe.target == "[]":
@@ -73,8 +78,8 @@ def _call(recipe: TorchCall, xs: tuple[Any, ...]) -> Any:
     kwargs = {k: _value(v, xs) for k, v in recipe.kwargs}
     if recipe.target.startswith("."):
         return getattr(args[0], recipe.target[1:])(*args[1:], **kwargs)
-    home, name = recipe.target.split(".")
-    return getattr({"F": F, "torch": torch}[home], name)(*args, **kwargs)
+    home, *names = recipe.target.split(".")
+    return reduce(getattr, names, {"F": F, "torch": torch}[home])(*args, **kwargs)
 
 
 def _pick(result: Any, item: int | None) -> Any:
@@ -93,7 +98,7 @@ def _value(value: Any, xs: tuple[Any, ...]) -> Any:
             return xs[index].shape[axis] * times // over + plus
         case Code(text):
             named = {f"x{i}": x for i, x in enumerate(xs)}
-            return eval(text.format(*named), {}, named)
+            return eval(text.format(*named), {"torch": torch}, named)
         case tuple():
             return tuple(_value(v, xs) for v in value)
         case list():

@@ -8,15 +8,24 @@ from random import Random
 
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
+from netdsl.ops.comparison import Where
+from netdsl.ops.elementwise import Elementwise
+from netdsl.ops.merge import Concat
 from netdsl.ops.params import FromValue, Same
+from netdsl.ops.pointwise import Pointwise
+from netdsl.ops.reduce import CumSum, Reduction
 from tests.ops.related import RELATED, flowing_types, named_type
 
 COUNTS = [1, 1, 2, 2, 3, 4, 6, 8, 0, -1, 5]
 SMALL = [1, 1, 1, 2, 2, 3, 0, -1, 4]
 RANKS = [2, 3, 3, 3, 4, 1]
+PROMOTING = (Concat, CumSum, Elementwise, Pointwise, Reduction)
+"""Layers that take all element types, and make one of several."""
+MIXED = ["float32"] * 7 + ["int64", "bool", "int32", "uint8", "float64", "float16"]
 OWN: dict[str, list[object]] = {
     "p": [0.0, 0.3, 0.5, 1.0, 1.5, -0.1],
-    "padding": [0, 0, 1, 1, 2, 3, "same", "valid", (1, 0), (0, 1, 2), -1],
+    "padding": [0, 0, 1, 1, 2, 3, "same", "valid", (1, 0), (0, 1, 2), -1, "same_upper",
+                "same_lower"],
     "stride": [1, 1, 2, 2, 3, (2, 1), (1, 2, 3), 0],
     "kernel": [1, 2, 3, 3, 5, (3, 2), (3, 1, 2), 0, 9],
     "dilation": [1, 1, 1, 2, 3, (1, 2), 0],
@@ -34,7 +43,7 @@ OWN: dict[str, list[object]] = {
               Fraction(0), Fraction(11, 10), Fraction(1, 9)],
     "levels": [(1, 2, 4), (1,), (3, 2, 1), (6,), (), (0,)],
     "start": [0, 0, 1, 2, -1, -3],
-    "stop": [1, 2, 3, 5, -1, 9, 0],
+    "stop": [1, 2, 3, 5, -1, 9, 0, "end"],
     "step": [1, 1, 2, 0],
     "features": [1, 4, 8, 0],
     "channels": [1, 2, 4, 6, 8, 12, 0],
@@ -59,9 +68,15 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
         values[parameter.name] = _setting(op, parameter, values, random)
     if "size" in values and values.get("scale") is not None and random.random() < 0.9:
         values["size"] = None  # a factor or a size
+    if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
+        values["output_padding"] = 0
     made = op(**values)
     flowing = flowing_types(made, random) if op.name in RELATED else _inputs(made, random)
-    named = [name for name, kind in value_parameters(op) if kind.reads_value and values[name]]
+    named = [
+        name
+        for name, kind in value_parameters(op)
+        if kind.reads_value and isinstance(values[name], FromValue)
+    ]
     values |= {name: FromValue(len(flowing) + number) for number, name in enumerate(named)}
     given = tuple(named_type(made, name, flowing, random) for name in named)
     return op(**values), (*flowing, *given)
@@ -77,6 +92,8 @@ def _setting(
         return before[default.parameter] if isinstance(default, Same) else default
     if parameter.tries:
         return random.choice(parameter.tries)
+    if parameter.kind.is_table:  # which are given elsewhere (test_weights.py)
+        return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
     if parameter.kind.reads_value:
         return FromValue(0)  # which input it is, the number of the others decides
     choices = OWN.get(parameter.name)
@@ -99,11 +116,11 @@ def _setting(
 
 
 def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
-    least, most = op.arity
+    least, most = op.inputs_taken()
     count = least if most == least else random.choice([1, 2, 2, 3])
     row = re.search(r": (\w+ )?\[([^\]]*)\]", type(op).__doc__ or "")  # the first example's input
     counts = row is not None and row[1] is not None
-    dtype = "int64" if counts and random.random() < 0.8 else "float32"
+    dtypes = _dtypes(op, count, "int64" if counts else "", random)
     rank = random.choice(RANKS)
     tokens = op.channels_at == -1 and not op.matrix and not counts
     if row is not None and tokens and random.random() < 0.8:
@@ -120,8 +137,34 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         )
     if op.size_inputs():
         same = random.random() < 0.8
-        shapes.append(_shape(rank if same else random.choice(RANKS), random))
-    return tuple(Tensor(shape, dtype) for shape in shapes)
+        aimed = _aimed(op, first, random) if random.random() < 0.8 else None
+        shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
+        dtypes.append(dtypes[-1])
+    return tuple(map(Tensor, shapes, dtypes))
+
+
+def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
+    """An element type for each input; where types are mixed by the layer, any, and floats often."""
+    if isinstance(op, Where) and random.random() < 0.9:
+        return ["bool", *(random.choice(MIXED) for _ in range(count - 1))]
+    if isinstance(op, PROMOTING):
+        return [random.choice(MIXED) for _ in range(count)]
+    return [usual if usual and random.random() < 0.8 else "float32"] * count
+
+
+def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | None:
+    """The shape of a value whose size a layer that enlarges by a stride may well give."""
+    if op.zoom < 1 or not hasattr(op, "stride"):
+        return None
+    sizes: list[int] = []
+    for axis, size in enumerate(shape[1:]):
+        kernel, stride, padding, dilation = (
+            part[axis % len(part)] if isinstance(part, tuple) else part
+            for part in (op.kernel, op.stride, op.padding, getattr(op, "dilation", 1))  # type: ignore[attr-defined]
+        )
+        least = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
+        sizes.append(max(least + random.randrange(max(stride, 1)), 1))
+    return (random.choice([1, 4]), *sizes)
 
 
 def _shape(rank: int, random: Random) -> tuple[int, ...]:

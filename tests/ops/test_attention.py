@@ -310,7 +310,7 @@ def test_matmul(inputs, flow, formula):
 # --- refusals ------------------------------------------------------------------------------
 
 REFUSED = {
-    "(x, x) -> attend(4)": "`attend` takes q, k, v: `(q, k, v) -> attend(8)`, or `attention(8)`",
+    "(x, x) -> attend(4)": "`(q, k, v) -> attend(8)`, or `attention(8)`",
     "(x, x, x, x) -> attention(4)": "`attention` takes `x`, `(q, kv)` or `(q, k, v)`",
     "(x, x, x) -> attend(5)": "5 heads do not divide the 12 features",
     "(x, x, x) -> attend(4, mask=n)": "`mask` is bool or float, and int64 [T] comes in",

@@ -24,6 +24,7 @@ from tests.ops.factors import oracle  # noqa: E402
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 CASES = 400
+WITH_NUMBER = "add", "sub", "mul", "div", "pow", "greater", "less", "equal", "where"
 STRICTER = {
     # a share is checked when it drops; a mask may add axes; keys and values may differ in number
     "attention": {"dropout", "mask", "in"},
@@ -47,7 +48,8 @@ STRICTER = {
     "drop_path": {"p"},  # checked when it drops
     "window_attention": {"shift", "in", "heads", "window"},
     "prelu": {"count"},
-    "layernorm": {"in"},
+    "layernorm": {"in", "axis"},  # the recipe takes one axis, or counts the last ones
+    "rmsnorm": {"in", "axis"},
     "batchnorm": {"in"},
     "global_avgpool": {"in"},  # a mean over no axes is one over all
     "global_maxpool": {"in"},
@@ -57,18 +59,25 @@ STRICTER = {
     "celu": {"alpha"},
     "channel_shuffle": {"in"},
     "channel_dropout": {"in"},
+    # a list spreads an axis of 1 and any last axis; numbers that a type does not hold wrap round
+    **{name: {"number"} for name in WITH_NUMBER},
+    "where": {"number", "in"},  # PyTorch warns of conditions of uint8
+    "clamp": {"low", "high"},
+    "mean": {"in"},  # of several, that all are floats
+    "norm": {"p"},
 }
 """Where a rule refuses, on purpose, what PyTorch lets through; by op, the fields at fault."""
 
 
 NEED_FEATURES = {
-    "attend", "attention", "gru", "layernorm", "linear", "lstm", "rnn", "window_attention",
+    "attend", "attention", "gru", "layernorm", "linear", "lstm", "rmsnorm", "rnn",
+    "window_attention",
 }  # fmt: skip
 """Layers that need a known last axis."""
 
 
-def torch_shapes(op, inputs, outputs):
-    """The shapes PyTorch gives for one sample, or None if it refuses."""
+def torch_types(op, inputs, outputs):
+    """The shapes and element types PyTorch gives for one sample, or None if it refuses."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
@@ -77,7 +86,7 @@ def torch_shapes(op, inputs, outputs):
         except Exception:
             return None
     parts = result if isinstance(result, tuple | list) else [result]
-    return [tuple(part.shape[1:]) for part in parts]
+    return [(tuple(part.shape[1:]), str(part.dtype)[6:]) for part in parts]
 
 
 def our_answer(op, inputs):
@@ -94,19 +103,20 @@ def is_stricter(name, op, refusal):
     """Whether a rule refuses on purpose what PyTorch lets through."""
     at = refusal.at.split("[")[0]
     crops = name == "conv" and at == "padding" and op.padding_mode != "zeros"  # below 0
+    crops |= "pool" in name and isinstance(getattr(op, "padding", 0), str)  # it has no such words
     return crops or at in STRICTER.get(name, ()) or refusal.code == "wrong-rank"
 
 
 def check_setting(name, op, inputs):
-    """Our answer must be PyTorch's: the same shapes, or both refuse. Returns what ours was."""
+    """Our answer must be PyTorch's: the same types, or both refuse. Returns what ours was."""
     answer = our_answer(op, inputs)
     if isinstance(answer, Refusal):
         if not is_stricter(name, op, answer):
             guess = tuple(Tensor(t.shape) for t in inputs[:1])
-            assert torch_shapes(op, inputs, guess) is None, (op, inputs, answer.message)
+            assert torch_types(op, inputs, guess) is None, (op, inputs, answer.message)
         return f"refused at {answer.at}"
-    shapes = [tuple(t.shape) for t in answer]
-    assert torch_shapes(op, inputs, answer) == shapes, (op, inputs)
+    types = [(tuple(t.shape), t.dtype) for t in answer]
+    assert torch_types(op, inputs, answer) == types, (op, inputs)
     check_numbers(op, inputs, answer)
     return "accepted"
 

@@ -20,6 +20,8 @@ torch = pytest.importorskip("torch")
 from tests.ops.realise import make_module, realise  # noqa: E402
 
 CASES = 25
+WHOLE = ("embedding", "equal")
+"""Layers that are tried with the numbers 0 and 1."""
 PLACES = 5
 CELLS = 24
 TOLD = 1e-9
@@ -72,18 +74,29 @@ def live(op, inputs, outputs):
     return realise(recipe, module)
 
 
-def numbers(tensor):
-    """Random numbers; a mask hides nothing, so that all it could hide is read."""
-    shape = (1, *tensor.shape)
-    if tensor.dtype == "bool":
-        return torch.ones(shape, dtype=torch.bool)
-    if not tensor.is_float:
-        return torch.randint(0, 2, shape)
-    return torch.rand(shape, dtype=torch.float64) + 0.2
+def numbers_of(op):
+    """The numbers that an op computes with: with some, a value has an effect at one of them only."""
+    number = getattr(op, "number", None)
+    return [] if number is None else list(number) if isinstance(number, tuple) else [number]
+
+
+def random_tensors(op, inputs):
+    """Inputs in double precision; whole numbers where it matters which are equal."""
+    tensors = [torch.rand((1, *t.shape), dtype=torch.float64) + 0.2 for t in inputs]
+    if op.name in WHOLE:
+        tensors = [torch.randint(0, 2, t.shape).to(t.dtype) for t in tensors]
+    if op.name == "embedding":
+        tensors = [t.long() for t in tensors]
+    if getattr(op, "mask", None) and inputs[-1].dtype == "bool":  # hides nothing yet
+        tensors[-1] = torch.ones_like(tensors[-1], dtype=torch.bool)
+    return [x > 0.7 if t.dtype == "bool" and op.name == "where" and not i else x
+            for i, (x, t) in enumerate(zip(tensors, inputs, strict=True))]  # fmt: skip
 
 
 def changed(function, op, tensors, number, cell, result):
     """Which numbers of the result another number at a cell gives another value."""
+
+    tensor = tensors[number]
 
     def run(value):
         given = [t.clone() for t in tensors]
@@ -93,7 +106,8 @@ def changed(function, op, tensors, number, cell, result):
 
     with torch.no_grad():
         base = run(tensors[number][(0, *cell)])
-        others = [0, 1] if not tensors[number].is_floating_point() else [30.0, -30.0, 3.0]
+        others = [0, 1] if op.name in WHOLE or tensor.dtype == torch.bool else [30.0, -30.0, 3.0]
+        others += numbers_of(op)
         felt = torch.zeros(base.shape, dtype=torch.bool)
         for value in others:
             felt |= ~torch.isclose(base, run(value), rtol=TOLD, atol=TOLD)
@@ -106,7 +120,8 @@ def test_a_number_is_read_if_and_only_if_it_matters(name):
     linked = apart = 0
     for op, inputs, outputs, random in legal_cases(name, CASES):
         function = live(op, inputs, outputs)
-        tensors = [numbers(t) for t in inputs]
+        tensors = random_tensors(op, inputs)
+        bases = [tensors, [~tensors[0], *tensors[1:]]] if name == "where" else [tensors]
         with torch.no_grad():
             made = function(*tensors)
         if not all(
@@ -120,7 +135,7 @@ def test_a_number_is_read_if_and_only_if_it_matters(name):
             mine = [p for found in reads.values() for n, p in found if n == number and all(p)]
             shape = fixed(given.shape)
             for cell in {*positions(shape, random, CELLS), *some_of(mine, random, CELLS)}:
-                felt = changed(function, op, tensors, number, cell, result)
+                felt = sum(changed(function, op, base, number, cell, result) for base in bases)
                 for at, found in reads.items():
                     said = is_in([p for n, p in found if n == number], cell)
                     assert said == bool(felt[at]), (op, inputs, number, cell, at)
@@ -159,7 +174,7 @@ def test_several_numbers_read_what_each_reads(name):
     assert checked >= 5
 
 
-WEIGHT_OF_ZERO = {"upsample", "softmax", "log_softmax", "layernorm", "lrn"}
+WEIGHT_OF_ZERO = {"upsample", "softmax", "log_softmax", "layernorm", "lrn", "argmax"}
 """`connections` counts what is read with weight 0 too."""
 
 

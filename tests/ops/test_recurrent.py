@@ -179,7 +179,10 @@ REFUSED = {
     "map -> lstm(4)": ("`lstm` goes along [T, F], and [5, 1, T] comes in", "`max(axis=1)"),
     "map -> permute([1, 0, 2]) -> flatten -> gru(4)": ("`gru` goes along [T, F]", "`reshape([1"),
     "map -> reshape([5, T]) -> rnn(4)": ("needs a known F", "`permute([1, 0])`"),
-    "(x, x) -> lstm(4)": ("takes 1 value", "a start state is given by name: `start=h`"),
+    "(x, x) -> lstm(4)": (
+        "takes one value, and 2 flow here",
+        "a start state is given by name: `start=h`",
+    ),
     "x -> lstm(4, start=h)": ("`start_cell` is not given", "start=h, start_cell=c"),
     "x -> lstm(4, start_cell=h)": ("`start` is not given", "start=h, start_cell=c"),
     "x -> gru(4, layers=2, start=h)": ("here [2, 4], and [1, 4] comes in", ""),

@@ -46,18 +46,28 @@ class ShapeNames:
         return f" {TIMES} ".join(factor(self.size(size)) for size in sizes)
 
     def legend(self) -> list[str]:
-        """`H1 = floor((H + 1)/2), W1 likewise`, one line a formula, in order of use."""
+        """`H1 = floor((H + 1)/2), W1 likewise`, one line a formula, in order of use.
+
+        A formula that holds others is written with their names: `n2 = 9*H1*W1`.
+        """
         lines: dict[int, list[str]] = {}
         for text, name in self._names.items():
             number = self._patterns[self._pattern(text)]
             if number in lines:
                 lines[number].append(name)
             else:
-                lines[number] = [f"{name} = {text}"]
+                lines[number] = [f"{name} = {self._with_names(text)}"]
         return [
             first + (f", {' and '.join(rest)} likewise" if rest else "")
             for first, *rest in lines.values()
         ]
+
+    def _with_names(self, formula: str) -> str:
+        """A formula with the names of the roundings in it."""
+        for text, name in sorted(self._names.items(), key=lambda entry: -len(entry[0])):
+            if text != formula and _is_rounding(text):
+                formula = formula.replace(text, name)
+        return formula
 
     def _pattern(self, text: str) -> str:
         """The formula with its only symbol left out; itself where there are several."""
@@ -84,6 +94,16 @@ def factor(text: str) -> str:
         if not depth and at and character in "+-":
             return f"({text})"
     return text
+
+
+def _is_rounding(text: str) -> bool:
+    """Whether a formula is one `floor(...)`, which stands by itself wherever it is."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if not depth and "(" in text[:at]:
+            return text.startswith("floor(") and at == len(text) - 1
+    return False
 
 
 def _words(text: str) -> list[str]:

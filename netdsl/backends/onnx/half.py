@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from netdsl.backends.onnx.model import Model
@@ -23,8 +24,10 @@ def to_half(model: Model) -> None:
         replace(s, dtype=HALF) if s.dtype == FULL and s.name not in single else s
         for s in model.stored
     ]
+    model.nodes = list(_narrowed(model, full))
     before = [_cast_input(model, value) for value in model.inputs if value.dtype == FULL]
-    after = [_cast_output(model, value) for value in model.outputs if value.dtype == FULL]
+    half = [v for v in model.outputs if v.dtype == FULL and v.name not in full]
+    after = [_cast_output(model, value) for value in half]
     model.nodes = [*before, *model.nodes, *after]
 
 
@@ -61,6 +64,23 @@ def _full_values(model: Model) -> set[str]:
         if single and all(name in full for name in single):
             full.update(node.outputs)
     return full
+
+
+def _narrowed(model: Model, full: set[str]) -> Iterator[OnnxNode]:
+    """The nodes; where what stays float32 meets numbers of float16, it is cast before."""
+    single = {v.name: v for v in (*model.values, *model.outputs) if v.dtype == FULL}
+    narrow: set[str] = set()
+    for node in model.nodes:
+        meets = not full.intersection(node.outputs) and node.op != "Cast"
+        for index, name in enumerate(node.inputs):
+            if not meets or name not in full or name not in single:
+                continue
+            node.inputs[index] = f"{name}/{HALF}"
+            if name not in narrow:
+                narrow.add(name)
+                model.values.append(replace(single[name], name=f"{name}/{HALF}", dtype=HALF))
+                yield OnnxNode("Cast", [name], [f"{name}/{HALF}"], {"to": HALF})
+        yield node
 
 
 def _renamed(names: list[str], old: str, new: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
-from netdsl.backends.weights.checkpoint import Rename
+from netdsl.backends.weights.renaming import Rename
 from netdsl.ops.initial import PYTORCH
 
 OPSET = 18

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isqrt, prod
+from typing import cast
 
 from netdsl.backends.torch.formulas import python_text
 from netdsl.backends.torch.layout import Bracket, Expr, Hole, Joined, call, flat, literal
@@ -12,6 +14,7 @@ from netdsl.backends.torch.sizes import At, size_text
 from netdsl.ir.dim import Dim
 from netdsl.ir.formula import Formula
 from netdsl.ir.graph import Node
+from netdsl.ir.sequences import is_sequence
 from netdsl.ops.recipe import (
     Code,
     From,
@@ -26,13 +29,21 @@ from netdsl.ops.recipe import (
     TorchWeight,
 )
 
+LEVELS = {"**": 3, "*": 2, "/": 2, "+": 1, "-": 1, ">": 0, "<": 0, "==": 0}
+"""How tight each operator binds."""
 FOLDED = {"torch.maximum": "amax", "torch.minimum": "amin"}
-OPERATORS = {"+": "torch.add", "-": "torch.sub", "*": "torch.mul"}
+OPERATORS = {
+    "+": "torch.add", "-": "torch.sub", "*": "torch.mul", "/": "torch.div", "**": "torch.pow",
+    ">": "torch.gt", "<": "torch.lt", "==": "torch.eq",
+}  # fmt: skip
 MERGES = {*FOLDED, *OPERATORS, "mean"}
+WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "bool": bool}
 MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66
 """How long a sum is at most that is divided on its line."""
+SIMPLE = re.compile(r"\w+(\.shape\[-?\d+\])?")
+"""A size that is a number, or an axis of a tensor."""
 ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
@@ -57,7 +68,8 @@ class Speaker:
     def constructor(self, recipe: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
         if isinstance(recipe, TorchWeight):
-            return self._parameter(recipe)
+            tensor = self._table(recipe)
+            return call("nn.Parameter", tensor) if recipe.is_learned else tensor
         args = [self._value(arg) for arg in recipe.args]
         keys, values = self._keywords(recipe.kwargs)
         return Bracket(recipe.target, (*args, *values), ("",) * len(args) + keys)
@@ -72,7 +84,8 @@ class Speaker:
     def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
         if recipe.target in MERGES:
-            return self._merge(recipe.target)
+            numbers = [self._number(arg) for arg in recipe.args if not isinstance(arg, In)]
+            return self._merge(recipe.target, numbers)
         if recipe.target == "":
             return self.inputs[0]
         if recipe.target == "[]":
@@ -85,18 +98,26 @@ class Speaker:
         expr = Bracket(head, (*args, *values), ("",) * len(args) + keys)
         return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
 
-    def _merge(self, target: str) -> Expr:
+    def _merge(self, target: str, numbers: Sequence[Expr]) -> Expr:
         """Two values by a function or operator, many by one call on a list of them."""
         count = len(self.inputs)
-        if count == 1:
+        if count == 1 and not numbers:
             return self.inputs[0]
         if target in FOLDED:
-            return call(target, *self.inputs) if count == 2 else self._stacked(FOLDED[target])
+            return self._folded(target)
         if target != "mean":
-            return self._operator(target)
+            return self._operator(target, numbers)
         if count > MOST_TERMS or len(flat(total := self._operator("+"))) > LONGEST_SUM:
             return self._stacked("mean")
         return Joined(("(", total, f") / {count}"))
+
+    def _folded(self, target: str) -> Expr:
+        """`torch.maximum(a, b)`; of many that are of one type, `torch.stack([a, b, c]).amax(0)`."""
+        if len(self.inputs) == 2:
+            return call(target, *self.inputs)
+        if len({value.type.dtype for value in self.node.inputs}) > 1:
+            return call("functools.reduce", target, self.listed())
+        return self._stacked(FOLDED[target])
 
     def _stacked(self, method: str) -> Expr:
         """`torch.stack([a, b, c]).amax(0)`; what spreads is spread before.
@@ -116,16 +137,22 @@ class Speaker:
         """All inputs as one list or tuple."""
         return self.together or Bracket("", tuple(self.inputs), brackets="[]")
 
-    def _operator(self, sign: str) -> Expr:
+    def _operator(self, sign: str, numbers: Sequence[Expr] = ()) -> Expr:
         """`a + b`; of many, `functools.reduce(torch.add, [a, b])`: in the same order."""
+        values = [_term(value, sign) for value in self.inputs]
         if len(self.inputs) > MOST_TERMS:
-            return call("functools.reduce", OPERATORS[sign], self.listed())
-        pieces: list[Expr] = []
-        for index, value in enumerate(self.inputs):
-            needs_brackets = isinstance(value, Joined) and not _is_access(value)
-            pieces += [f" {sign} "] if index else []
-            pieces.append(Joined(("(", value, ")")) if needs_brackets else value)
-        return Joined(tuple(pieces)) if len(pieces) > 1 else pieces[0]
+            values = [call("functools.reduce", OPERATORS[sign], self.listed())]
+        first, *others = (*values, *numbers)
+        is_tight = sign == "**" and all(map(_is_simple, (first, *others)))
+        between = sign if is_tight else f" {sign} "
+        pieces = (piece for other in others for piece in (between, other))
+        return Joined((first, *pieces)) if others else first
+
+    def _number(self, number: TorchValue) -> Expr:
+        """A number as something an operator may stand before."""
+        value = self._value(number)
+        is_formula = isinstance(value, str) and not SIMPLE.fullmatch(value)
+        return Joined(("(", value, ")")) if is_formula else value
 
     def _cut(self, recipe: TorchCall) -> Expr:
         """`x[:, :, 1:5]`: the batch and each None are whole axes."""
@@ -138,17 +165,42 @@ class Speaker:
 
     def _slice(self, cut: object) -> str:
         assert isinstance(cut, tuple)
-        texts = [size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
+        texts = ["" if n is None else size_text(n, self.at_hand) for n in cut]  # type: ignore[arg-type]
         texts[0] = "" if texts[0] == "0" else texts[0]
         plain = all(t.lstrip("-").isdigit() or not t for t in texts)
         return ":".join(texts) if plain else " : ".join(texts).strip()
 
-    def _parameter(self, recipe: TorchWeight) -> Expr:
-        shape = self._value(recipe.shape)
-        fill = recipe.fill.value
-        if fill in (0.0, 1.0):
-            return call("nn.Parameter", call("torch.zeros" if fill == 0 else "torch.ones", shape))
-        return call("nn.Parameter", call("torch.full", shape, self._value(recipe.fill)))
+    def _table(self, recipe: TorchWeight) -> Expr:
+        """`torch.zeros(shape)`, `torch.tensor([1.0, 2.0]).repeat(8).reshape(shape)`."""
+        shape, fill = self._value(recipe.shape), recipe.fill
+        kind = {} if recipe.dtype == "float32" else {"dtype": f"torch.{recipe.dtype}"}
+        sizes = recipe.shape.value
+        assert isinstance(sizes, tuple)
+        if isinstance(fill, str):
+            return self._worded(fill, shape, len(sizes), prod(sizes))
+        if fill.value in (0.0, 1.0):
+            return call("torch.zeros" if fill.value == 0 else "torch.ones", shape, **kind)
+        number = WHOLE.get(recipe.dtype, float)
+        if not isinstance(fill.value, list):
+            whole = number(cast(float, fill.value))
+            return call("torch.full", shape, self._value(From(whole, fill.field)), **kind)
+        numbers: list[TorchValue] = [number(one) for one in cast("list[float]", fill.value)]
+        count = prod(sizes) // len(numbers)
+        tensor = call("torch.tensor", self._value(numbers), **kind)
+        if count > 1:
+            tensor = call(Joined((tensor, ".repeat")), Hole(count, None, "times"))
+        return call(Joined((tensor, ".reshape")), shape)
+
+    def _worded(self, fill: str, shape: Expr, rank: int, count: int) -> Expr:
+        if fill == "identity":
+            return call("torch.eye", Hole(isqrt(count), None, "size"))
+        if fill == "bilinear":
+            return call("bilinear", shape)
+        if fill != "relative_position":
+            return call("torch.empty", shape)
+        tokens = isqrt(count)
+        index = call("relative_position", Hole(tokens, None, "tokens"))
+        return index if rank == 2 else Joined((index, ".flatten()"))
 
     def _keywords(self, pairs: Keywords) -> tuple[tuple[str, ...], tuple[Expr, ...]]:
         written = [(k, v) for k, v in pairs if not self._is_left_out(v)]
@@ -192,10 +244,9 @@ class Speaker:
                 return literal(value)
 
     def _from(self, value: object, field: str) -> Expr:
-        if isinstance(value, tuple) and any(isinstance(part, Dim) for part in value):
-            return self._value(value)
-        if isinstance(value, Dim):
-            return self._value(value)
+        parts = value if is_sequence(value) else (value,)
+        if any(isinstance(part, Dim) for part in parts):
+            return self._value(value)  # type: ignore[arg-type]
         argument = self.node.layer.arguments.get(field)
         formula = argument.formula if argument else None
         formula = self.channels if field in ARGUMENT_NAMES else formula
@@ -215,9 +266,24 @@ class Speaker:
         return Joined(tuple(parts))
 
 
+def _term(expr: Expr, sign: str) -> Expr:
+    """The expression as a term of an operator: in brackets unless it binds tighter."""
+    if isinstance(expr, Joined):
+        signs = {str(piece).strip() for piece in expr.pieces[1::2]}
+        inner = signs.pop() if len(signs) == 1 else ""
+        if inner in LEVELS and LEVELS[inner] > LEVELS[sign]:
+            return expr
+    return operand(expr)
+
+
 def operand(expr: Expr) -> Expr:
     """The expression as something a dot or bracket may follow."""
     return Joined(("(", expr, ")")) if isinstance(expr, Joined) and not _is_access(expr) else expr
+
+
+def _is_simple(expr: Expr) -> bool:
+    """Whether it is a name or a number, around which ruff writes `**` without blanks."""
+    return isinstance(expr, Hole) or (isinstance(expr, str) and expr.isidentifier())
 
 
 def _is_access(expr: Joined) -> bool:

@@ -10,7 +10,7 @@ from netdsl.backends.torch.calls import Speaker
 from netdsl.backends.torch.forward import Forward, Line
 from netdsl.backends.torch.initial import Initial
 from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, flat, literal
-from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, is_weight, recipe_of
+from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, recipe_of, weight_of
 from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
@@ -24,13 +24,13 @@ class Attribute:
     """`self.name = value`, or `add_module`/`register_parameter` where the name is no identifier.
 
     `holder` is the module it goes into (`self` or another one), `label` what a label begins with
-    that is written here.
+    that is written here, `weight` the table that it is, if it is one.
     """
 
     holder: Expr
     name: str
     value: Expr
-    is_weight: bool
+    weight: TorchWeight | None
     label: str
 
 
@@ -55,10 +55,17 @@ class Instance:
 
     def skeleton(self) -> str:
         """Equal for instances that can share a class: everything but the literals."""
-        attributes = [f"{flat(a.holder)}.{a.name}={flat(a.value)}" for a in self.attributes]
+        attributes = [
+            f"{flat(a.holder)}.{a.name}={flat(a.value)}{_kept(a.weight)}" for a in self.attributes
+        ]
         body = [f"{line.targets}={flat(line.value)}{line.training_only}" for line in self.lines]
         init = list(map(flat, self.initial))
         return "\n".join([str(self.arguments), *attributes, *init, *body, *map(flat, self.results)])
+
+
+def _kept(weight: TorchWeight | None) -> str:
+    """How a table is kept, which tells classes apart."""
+    return "" if weight is None else f" {weight.is_learned} {weight.is_stored}"
 
 
 @dataclass(eq=False)
@@ -141,18 +148,20 @@ class Collector:
         value = self.module(part) if isinstance(part, Scope) else self._leaf(part)
         path = part.path if isinstance(part, Scope) else self.holders.place(part)
         for container, holding in self.holders.needed(instance.scope.path, path):
-            instance.add(container, self._at(instance, container, holding, False))
-        instance.add(path, self._at(instance, path, value, is_weight(part)))
+            instance.add(container, self._at(instance, container, holding, None))
+        instance.add(path, self._at(instance, path, value, weight_of(part)))
         access[key] = self.holders.reach(instance.scope.path, path)
         instance.initial += self._initial(part, access[key], value)
 
-    def _at(self, instance: Instance, path: str, value: Expr, is_weight: bool) -> Attribute:
+    def _at(
+        self, instance: Instance, path: str, value: Expr, weight: TorchWeight | None
+    ) -> Attribute:
         """What is made at a path below an instance."""
         above, _, name = path.rpartition(".")
         maker = instance.scope.path
         holder = "self" if above == maker else self.holders.reach(maker, above)
         label = path[len(maker) :].lstrip(".").split(".")[0]
-        return Attribute(holder, name, value, is_weight, label)
+        return Attribute(holder, name, value, weight, label)
 
     def _initial(self, part: Member, access: Expr, value: Expr) -> Iterator[Expr]:
         """How the weights of a member are initialised; a class of its own does it for its parts."""
@@ -170,6 +179,8 @@ class Collector:
         assert isinstance(recipe, TorchModule | TorchWeight)
         if isinstance(recipe, TorchModule) and recipe.helper:
             self.helpers.add((recipe.helper, recipe.target))
+        if isinstance(recipe, TorchWeight) and recipe.helper:
+            self.helpers.add(recipe.helper)
         channels = entering_channels(node)
         return Speaker(node, ["x"] * len(node.inputs), (), channels).constructor(recipe)
 

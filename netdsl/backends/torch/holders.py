@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from netdsl.backends.torch.layout import Bracket, Expr, Joined, call, literal
-from netdsl.backends.torch.members import Member, is_attribute, is_weight
+from netdsl.backends.torch.members import Member, is_attribute, weight_of
 from netdsl.backends.torch.python_names import is_plain
 from netdsl.backends.torch.reserved import why_taken
 from netdsl.ir.graph import Graph, Node
@@ -46,7 +46,7 @@ class Holders:
     def _note_object(self, holder: str, below: str, member: Member) -> None:
         """A container of weights, or of parts that `nn.ModuleDict` has no room for."""
         in_the_way = below.rpartition(".")[2] in DICT_ATTRIBUTES
-        if in_the_way or (below == member.path and is_weight(member)):
+        if in_the_way or (below == member.path and weight_of(member)):
             self._objects.add(holder)
 
     def place(self, node: Node) -> str:

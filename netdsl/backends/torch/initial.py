@@ -29,7 +29,7 @@ class WeightInit:
         keywords = [(name, literal(value)) for name, value in settings]
         keywords += [("std", literal(self.std))] if self.word in NEED_STD else []
         keys = ("", *(name for name, _ in keywords))
-        weight = Joined((module, f".{self.key}"))
+        weight = Joined((module, f".{self.key}")) if self.key else module
         return Bracket(function, (weight, *(text for _, text in keywords)), keys)
 
 
@@ -50,7 +50,7 @@ class Initial:
                 continue
             recipe = recipe_of(layer.calls[0])
             if isinstance(recipe, TorchModule):
-                kinds.setdefault(recipe.target, []).append(layer)
+                kinds.setdefault(recipe.extends or recipe.target, []).append(layer)
                 op = cast(Op, layer.op)
                 held.update(op.holds)
                 knows_all = knows_all and (is_ours(type(op)) or not recipe.helper)

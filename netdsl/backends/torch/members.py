@@ -29,9 +29,10 @@ def is_attribute(member: Member) -> bool:
     return not (is_stateless(recipe) and _is_unlabelled(member))
 
 
-def is_weight(member: Member) -> bool:
-    """Whether it is a parameter, and no module."""
-    return isinstance(member, Node) and isinstance(recipe_of(member), TorchWeight)
+def weight_of(member: Member) -> TorchWeight | None:
+    """The table that it is; None for modules."""
+    recipe = recipe_of(member) if isinstance(member, Node) else None
+    return recipe if isinstance(recipe, TorchWeight) else None
 
 
 def is_stateless(recipe: object) -> bool:

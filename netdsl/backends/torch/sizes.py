@@ -22,7 +22,18 @@ def size_text(size: Size, at_hand: Sequence[At]) -> str:
 
     Raises `NotAtHand` if it depends on a size that none of them has.
     """
-    return _write(size, at_hand)[0]
+    text, _ = _write(size, at_hand)
+    return text[1:-1] if _is_enclosed(text) else text
+
+
+def _is_enclosed(text: str) -> bool:
+    """Whether its first bracket is closed by its last letter."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return letter == ")" and place == len(text) - 1
+    return False
 
 
 def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:

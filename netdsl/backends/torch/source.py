@@ -170,14 +170,21 @@ def _attributes(module_class: ModuleClass) -> Iterator[str]:
     texts = iter(module_class.texts)
     for attribute in module_class.instances[0].attributes:
         value = fill(attribute.value, lambda _: next(texts))
-        yield from _assign(attribute.holder, attribute.name, value, attribute.is_weight)
+        yield from _assign(attribute, value)
 
 
-def _assign(holder: Expr, name: str, value: Expr, is_weight: bool) -> list[str]:
-    if holder == "self" and is_plain(name):
-        return lines(value, 8, f"self.{name} = ")
-    method = "register_parameter" if is_weight else "add_module"
-    return lines(Bracket(Joined((holder, f".{method}")), (literal(name), value)), 8)
+def _assign(attribute: Attribute, value: Expr) -> list[str]:
+    holder, weight = attribute.holder, attribute.weight
+    is_buffer = weight is not None and not weight.is_learned
+    if holder == "self" and is_plain(attribute.name) and not is_buffer:
+        return lines(value, 8, f"self.{attribute.name} = ")
+    parts: tuple[Expr, ...] = (literal(attribute.name), value)
+    method, keys = "add_module", ("", "")
+    if weight is not None:
+        method = "register_buffer" if is_buffer else "register_parameter"
+    if weight is not None and not weight.is_stored:
+        parts, keys = (*parts, "False"), (*keys, "persistent")
+    return lines(Bracket(Joined((holder, f".{method}")), parts, keys), 8)
 
 
 def _forward(instance: Instance, net: Graph | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from netdsl.backends.weights.renaming import Rename, new_names
 from netdsl.backends.weights.safetensors import Tensors
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-Rename = tuple[str, str]
 DEEPEST = 8
 AS_STATE = "save `module.state_dict()`: what runs code when it is read is refused"
 TRUSTED = (
@@ -47,13 +47,13 @@ class Checkpoint:
     held: Mapping[str, Held]
     read: Callable[[str], Array]
 
-    def renamed(self, rule: Rename | None) -> Checkpoint:
-        """Only the keys that begin with the old part of a rule, with the new one in its place."""
-        if rule is None:
+    def renamed(self, rules: Rename | None) -> Checkpoint:
+        """The keys that fit one of the rules, under their new names."""
+        if not rules:
             return self
-        old, new = rule
-        held = {new + k.removeprefix(old): v for k, v in self.held.items() if k.startswith(old)}
-        return Checkpoint(self.name, held, lambda key: self.read(old + key.removeprefix(new)))
+        names = new_names(self.held, rules)
+        held = {name: self.held[key] for name, key in names.items()}
+        return Checkpoint(self.name, held, lambda name: self.read(names[name]))
 
 
 def opened(source: object) -> Checkpoint:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from netdsl.backends.weights.checkpoint import Checkpoint, Rename
+from netdsl.backends.weights.checkpoint import Checkpoint
+from netdsl.backends.weights.renaming import Rename, is_fitted, rule_text
 from netdsl.diagnostics import Diagnostic, Severity, Span
 from netdsl.ir.graph import Graph, WeightSpec
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
+Prefix = tuple[str, str]
 OPTIONAL = "num_batches_tracked"
 """A counter that no computation reads; checkpoints from before PyTorch 0.4.1 lack it."""
 SHOWN = 6
@@ -34,22 +36,24 @@ class Wanted:
 def fit(graph: Graph, checkpoint: Checkpoint, rename: Rename | None = None) -> list[Diagnostic]:
     """What is wrong with these weights for this network; nothing if they load by name, strictly.
 
-    `rename` (old, new): only the keys that begin with `old` are read, `new` stands in its place.
-    Weights of another precision are a warning, as they are converted.
+    With `rename` only the keys that fit one of its rules are read. Weights of another precision
+    are a warning, as they are converted.
     """
     wanted = wanted_weights(graph)
+    unused = [old for old in rename or () if old and not is_fitted(old, checkpoint.held)]
+    if unused:
+        return [_fits_nothing(checkpoint, old) for old in unused]
     taken = checkpoint.renamed(rename)
-    if rename is not None and not taken.held:
-        return [_nothing_renamed(checkpoint, rename)]
     if wanted and not taken.held:
         return [Diagnostic("bad-weights", f"{taken.name} holds no tensors", None)]
-    rules = _rules(wanted.keys(), taken.held.keys()) if rename is None else []
-    if rules:
-        rest = _problems(graph, wanted, taken.renamed(rules[0]))
-        return [_renamed(graph, taken, rules), *(d for d in rest if d.is_error)]
-    if wanted and taken.held and not wanted.keys() & taken.held.keys():
+    prefixes = [] if rename else _rules(wanted.keys(), taken.held.keys())
+    if prefixes:
+        rest = _problems(graph, wanted, taken.renamed(dict(prefixes[:1])))
+        return [_renamed(graph, taken, prefixes), *(d for d in rest if d.is_error)]
+    left_out = list(_left_out(wanted, checkpoint, taken))
+    if wanted and taken.held and not left_out and not wanted.keys() & taken.held.keys():
         return [_stranger(graph, wanted, taken)]
-    return _problems(graph, wanted, taken)
+    return [*left_out, *_problems(graph, wanted, taken)]
 
 
 def wanted_weights(graph: Graph) -> dict[str, Wanted]:
@@ -168,28 +172,42 @@ def _stranger(graph: Graph, wanted: Mapping[str, Wanted], taken: Checkpoint) -> 
     )
 
 
-def _renamed(graph: Graph, taken: Checkpoint, rules: Sequence[Rename]) -> Diagnostic:
+def _renamed(graph: Graph, taken: Checkpoint, rules: Sequence[Prefix]) -> Diagnostic:
     (old, new), *others = rules
     if old:
         clash = f"the weights of {taken.name} begin with `{old:.80}`, and those of the net do not"
     else:
         clash = f"the weights of the net begin with `{new:.80}`, and those of {taken.name} do not"
-    help = f"`--rename {old}={new}`, in Python `rename=({old!r}, {new!r})`"
-    also = [f"as many fit by `--rename {a}={b}`: a second copy" for a, b in others[:MOST_NEAR]]
+    help = f"`{rule_text(old, new)}`, in Python `rename={ {old: new} }`"
+    also = [f"as many fit by `{rule_text(*other)}`: a second copy" for other in others[:MOST_NEAR]]
     return Diagnostic("renamed-weights", clash, graph.root.span, notes=tuple(also), help=(help,))
 
 
-def _nothing_renamed(checkpoint: Checkpoint, rule: Rename) -> Diagnostic:
-    message = f"no key of {checkpoint.name} begins with `{rule[0]:.80}`"
+def _fits_nothing(checkpoint: Checkpoint, old: str) -> Diagnostic:
+    message = f"no key of {checkpoint.name} begins with `{old:.80}`"
     return Diagnostic(
         "renamed-weights", message, None, notes=(f"it holds {_keys(list(checkpoint.held))}",)
     )
 
 
+def _left_out(
+    wanted: Mapping[str, Wanted], checkpoint: Checkpoint, taken: Checkpoint
+) -> Iterator[Diagnostic]:
+    """Keys that would fit as they are, and that no rule reads."""
+    keys = [key for key in wanted if key in checkpoint.held and key not in taken.held]
+    if keys:
+        yield Diagnostic(
+            "renamed-weights",
+            f"{_keys(keys)} of {checkpoint.name} {_is(keys)} in the net, and read by no rule",
+            None,
+            help=(f"`{rule_text('', '')}` behind the other rules reads the rest as it is",),
+        )
+
+
 # --- guesses ---------------------------------------------------------------------------------
 
 
-def _rules(wanted: Iterable[str], held: Iterable[str]) -> list[Rename]:
+def _rules(wanted: Iterable[str], held: Iterable[str]) -> list[Prefix]:
     """Prefixes to take off or to put on, if that makes more keys fit, and half of the net's.
 
     Those of the most hits: two where a checkpoint holds averaged weights beside the last ones.

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from netdsl.backends.weights.checkpoint import Rename, opened
+from netdsl.backends.weights.checkpoint import opened
 from netdsl.backends.weights.fit import fit, wanted_weights
 from netdsl.backends.weights.initial import drawn
 from netdsl.backends.weights.narrow import narrowed
+from netdsl.backends.weights.renaming import Rename
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Graph, WeightSpec
 from netdsl.ops.initial import PYTORCH, initial, policy

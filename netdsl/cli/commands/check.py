@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -28,7 +28,7 @@ def command(
     form: str,
     fix: bool,
     weights: str | None,
-    rename: tuple[str, str] | None,
+    rename: Mapping[str, str] | None,
     chosen: Chosen,
 ) -> None:
     """Check files: syntax, names, every shape, every size.

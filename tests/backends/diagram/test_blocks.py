@@ -217,6 +217,28 @@ def test_long_formulas_get_names_and_a_legend() -> None:
     assert names.legend()[0] == "H1 = floor((H + 1)/2), W1 likewise"
 
 
+def test_a_formula_in_the_legend_holds_the_names_of_others() -> None:
+    rows = "reshape([5, H * W]) -> permute([1, 0])"
+    graph = netdsl.loads(
+        f"""
+        block Rows : [C, H, W] -> [H * W, C] {{ {rows} }}
+        net A {{
+            input x: [5, H, W]
+            half = x -> maxpool(2, ceil_mode=true)
+            output y = (x -> Rows, half -> Rows) -> concat(axis=0)
+        }}
+        """
+    ).graph
+    names = ShapeNames(graph.symbols)
+    for node in graph.nodes():
+        names.shape(node.output.type.shape)
+    assert names.legend() == [
+        "H1 = floor((H + 1)/2), W1 likewise",
+        "n2 = H1*W1",
+        "n3 = H*W + H1*W1",
+    ]
+
+
 def test_light_colours_differ_so_that_dark_ones_can_take_their_places() -> None:
     light, dark = theme("light").colours, theme("dark").colours
     assert len(set(light.values())) == len(light)

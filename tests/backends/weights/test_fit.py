@@ -120,9 +120,9 @@ def test_a_prefix_is_found_and_taken_off(
     torch.save({prefix + key: value for key, value in state.items()}, tmp_path / "a.pt")
     (found,) = network.check_weights(tmp_path / "a.pt")
     assert found.code == "renamed-weights"
-    assert found.help == (f"`--rename {prefix}=`, in Python `rename=({prefix!r}, '')`",)
-    assert network.check_weights(tmp_path / "a.pt", rename=(prefix, "")) == ()
-    loaded = network.torch(weights=tmp_path / "a.pt", rename=(prefix, ""))
+    assert found.help == (f"`--rename {prefix}=`, in Python `rename={ {prefix: ''} }`",)
+    assert network.check_weights(tmp_path / "a.pt", rename={prefix: ""}) == ()
+    loaded = network.torch(weights=tmp_path / "a.pt", rename={prefix: ""})
     assert torch.equal(loaded.state_dict()["fc.weight"], state["fc.weight"])
 
 
@@ -131,7 +131,7 @@ def test_a_table_in_a_table(network: netdsl.Network, state: dict[str, Any]) -> N
     saved = {"epoch": 7, "state_dict": below, "optimizer": {"state": {0: {"m": torch.zeros(3)}}}}
     (found,) = network.check_weights(saved)
     assert "`--rename state_dict.module.=`" in found.help[0]
-    assert network.check_weights(saved, rename=("state_dict.module.", "")) == ()
+    assert network.check_weights(saved, rename={"state_dict.module.": ""}) == ()
 
 
 def test_averaged_weights_beside_the_last_ones(
@@ -142,7 +142,7 @@ def test_averaged_weights_beside_the_last_ones(
     (found,) = network.check_weights(both)
     assert found.help[0].startswith("`--rename model.=`")
     assert found.notes == ("as many fit by `--rename model_ema.module.=`: a second copy",)
-    assert not network.check_weights(both, rename=("model_ema.module.", ""))
+    assert not network.check_weights(both, rename={"model_ema.module.": ""})
 
 
 def test_a_prefix_of_the_network(state: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ def test_a_prefix_of_the_network(state: dict[str, Any]) -> None:
     )
     (found,) = larger.check_weights(state)
     assert "`--rename =backbone.`" in found.help[0]
-    loaded = larger.torch(weights=state, rename=("", "backbone.")).state_dict()
+    loaded = larger.torch(weights=state, rename={"": "backbone."}).state_dict()
     assert torch.equal(loaded["backbone.fc.bias"], state["fc.bias"])
 
 
@@ -166,7 +166,7 @@ def test_a_prefix_that_explains_all_but_one(network: netdsl.Network, state: dict
 
 
 def test_a_rule_that_takes_nothing(network: netdsl.Network, state: dict[str, Any]) -> None:
-    assert said(network, state, rename=("backbone.", "")) == [("renamed-weights", "")]
+    assert said(network, state, rename={"backbone.": ""}) == [("renamed-weights", "")]
 
 
 def test_another_network(network: netdsl.Network) -> None:

@@ -98,7 +98,7 @@ def _words(parts: Sequence[Unit]) -> list[str]:
 
 
 def _is_skipped(node: Node) -> bool:
-    return op_of(node).sign == "+" or op_of(node).work is Work.PASSES
+    return op_of(node).shown_sign() == "+" or op_of(node).work is Work.PASSES
 
 
 def _is_minor(part: Unit) -> bool:
@@ -138,7 +138,7 @@ def _skip(unit: Unit) -> tuple[str, set[Node]]:
     """The kind of the block's skip (`identity`, `1×1 projection`) and the nodes on it."""
     producers = {value: node for node in unit.nodes for value in node.outputs}
     own = (node for part in unit.parts if not part.is_block for node in part.covered())
-    sums = [node for node in own if op_of(node).sign == "+" and len(node.inputs) == 2]
+    sums = [node for node in own if op_of(node).shown_sign() == "+" and len(node.inputs) == 2]
     if not sums:
         return "", set()
     branches = [_behind(value, producers) for value in sums[-1].inputs]

@@ -76,8 +76,8 @@ def leaf_of(
         is_flat = options.direction == "down"
         width, height = (long, STRIP_WIDTH) if is_flat else (STRIP_WIDTH, long)
         return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
-    if op.sign and len(unit.layers) == 1:
-        return Leaf(unit, kind, Label(op.sign), 22, 22, form="circle")
+    if op.shown_sign() and len(unit.layers) == 1:
+        return Leaf(unit, kind, Label(op.shown_sign()), 22, 22, form="circle")
     label = layer_label(unit, usual_tail, names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:

@@ -75,11 +75,9 @@ def setting_of(node: Node) -> Setting:
     windows = op_of(node).sliding()
     assert windows is not None
     stride, dilation, kernel = map(_pair, (windows.stride, windows.dilation, windows.kernel))
-    if windows.padding == "same":
-        around = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-    else:
-        around = tuple(2 * n for n in _pair(windows.padding if windows.is_padded else 0))
-    before = tuple(n // 2 for n in around)
+    around = windows.around(inputs[1:])
+    before = tuple(first for first, _ in around)
+    around = tuple(first + last for first, last in around)
     return Setting(inputs, outputs, kernel, stride, _pair(before), dilation, _pair(around))
 
 

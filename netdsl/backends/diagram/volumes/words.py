@@ -159,7 +159,7 @@ def _census(nodes: Sequence[Node]) -> str:
 def adds(step: Step) -> bool:
     """Whether a block's last merge is a sum."""
     merge = _last_merge(step)
-    return merge is not None and merge.sign == "+"
+    return merge is not None and merge.shown_sign() == "+"
 
 
 def _last_merge(step: Step) -> Op | None:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class AxisLayerNorm(nn.LayerNorm):
     """Layer normalisation over one axis that need not be the last."""
 
-    def __init__(self, size: int, axis: int, eps: float = 1e-5) -> None:
-        super().__init__(size, eps=eps)
+    def __init__(self, size: int, axis: int, **settings) -> None:
+        super().__init__(size, **settings)
         self.axis = axis
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.transpose(self.axis, -1)
-        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        x = super().forward(x.transpose(self.axis, -1))
+        return x.transpose(self.axis, -1)
+
+
+class AxisRMSNorm(nn.RMSNorm):
+    """`nn.RMSNorm` over one axis that need not be the last."""
+
+    def __init__(self, size: int, axis: int, **settings) -> None:
+        super().__init__(size, **settings)
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x.transpose(self.axis, -1))
         return x.transpose(self.axis, -1)
 
 

@@ -1,0 +1,83 @@
+"""The examples against timm: weights load, outputs are equal bit by bit, the same sizes are taken."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.examples import network, norm_constants, restless, runs, sizes_to_try
+from tests.sampling import some
+
+torch = pytest.importorskip("torch")
+if find_spec("torchvision") is None:
+    pytest.skip("torchvision is not installed", allow_module_level=True)
+
+from tests.torchvision_models import torchvision_models  # noqa: E402
+
+
+class Facts(NamedTuple):
+    """timm's name, its number of parameters, the sizes that it takes, two of them to try."""
+
+    model: str
+    parameters: int
+    contract: str
+    sizes: tuple[tuple[int, int], ...] = ((64, 96), (61, 94))
+
+
+MODELS = {
+    "hrnet_w18": Facts("hrnet_w18", 21_299_004, "H and W mod 32 in {29, 30, 31, 0}, at least 29"),
+    "repvgg_a0": Facts("repvgg_a0", 9_108_968, "any H, any W"),
+    "efficientnet_lite0": Facts("efficientnet_lite0", 4_652_008, "any H, any W"),
+}
+OTHER_ORDER = ("repvgg_a0",)
+"""Those with timm's keys in another order, because sums are written in the order they are added in."""
+
+
+def build(name: str) -> Any:
+    """timm's model, behind torchvision, which it imports."""
+    torchvision_models()
+    timm = pytest.importorskip("timm")
+    return timm.create_model(MODELS[name].model).eval()
+
+
+@cache
+def pair(name: str) -> tuple[Any, Any]:
+    """timm's model with numbers in place of zeros and ones, and ours with the same weights."""
+    torch.manual_seed(0)
+    theirs, ours = restless(build(name)), network(name).torch(seed=1)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    return theirs, ours.eval()
+
+
+@pytest.mark.one_in(2)
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_load_and_outputs_are_equal(name: str) -> None:
+    theirs, ours = pair(name)
+    keys = [list(model.state_dict()) for model in (ours, theirs)]
+    assert keys[0] == keys[1] or name in OTHER_ORDER
+    assert norm_constants(ours) == norm_constants(theirs)
+    for size in MODELS[name].sizes:
+        image = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            assert torch.equal(ours(image), theirs(image))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters(name: str) -> None:
+    with torch.device("meta"):
+        theirs = build(name)
+    count = sum(parameter.numel() for parameter in theirs.parameters())
+    assert network(name).summary().parameters == count == MODELS[name].parameters
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_are_those_that_timm_takes(name: str) -> None:
+    contract = network(name).sizes
+    assert str(contract) == MODELS[name].contract
+    with torch.device("meta"):
+        model = build(name)
+    for height, width in some(sizes_to_try(network(name)), 37):
+        assert contract.accepts(H=height, W=width) == runs(model, height, width)

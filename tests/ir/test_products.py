@@ -1,0 +1,118 @@
+"""Equations of products of sizes, and factors that divide by themselves, against whole numbers."""
+
+from __future__ import annotations
+
+from itertools import product
+from random import Random
+
+import pytest
+
+import netdsl
+from netdsl.ir.condition import equal, holds, is_linear_condition, positive
+from netdsl.ir.dim import Dim, Size, evaluate, floor_div, is_linear, symbol
+
+POINTS = [{"H": h, "W": w} for h, w in product((*range(1, 15), 96, 97), (*range(1, 9), 30, 31))]
+
+
+def factor(name: str, draw: Random) -> Size:
+    """A symbol, a part of it, or a sum with it."""
+    size = symbol(name)
+    over, plus = draw.choice([1, 1, 2, 3, 4]), draw.choice([0, 0, 0, 1, 2, -1, -2])
+    return floor_div(size + plus, over) * draw.choice([1, 1, over]) + draw.choice([0, 0, 0, 1, -1])
+
+
+def pair_of_products(draw: Random) -> tuple[Size, Size]:
+    """Two products over the same symbols, often of sizes and of what is left of them in parts."""
+    number = draw.choice([1, 2, 6])
+    left: Size = number
+    right: Size = number * draw.choice([1, 1, 1, 2, 3])
+    for name in "HWH"[: draw.choice([2, 2, 3])]:
+        over = draw.choice([1, 2, 2, 3])
+        size = symbol(name) if draw.random() < 0.7 else factor(name, draw)
+        part = floor_div(size + draw.choice([0, 0, over - 1]), over)
+        own = part * over if draw.random() < 0.8 else factor(name, draw)
+        left, right = left * size, right * own
+    return (left, right) if draw.random() < 0.5 else (right, left)
+
+
+def test_an_equation_of_products_means_the_same_in_parts() -> None:
+    draw, parted = Random("products"), 0
+    for _ in range(3000):
+        left, right = pair_of_products(draw)
+        condition = equal(left, right)
+        parted += not is_linear(left - right) and is_linear_condition(condition)
+        for point in POINTS:
+            same = evaluate(left, point) == evaluate(right, point)
+            assert holds(condition, point) == same, (left, right, point, condition)
+    assert parted > 300
+
+
+def test_a_product_is_positive_where_its_factors_are() -> None:
+    draw, parted = Random("positive"), 0
+    for _ in range(1000):
+        size = factor("H", draw) * factor("W", draw) * draw.choice([1, 1, 2, -1])
+        condition = positive(size)
+        parted += isinstance(size, Dim) and is_linear_condition(condition)
+        for point in POINTS:
+            assert holds(condition, point) == (evaluate(size, point) >= 1), (size, point)
+    assert parted > 100
+
+
+# --- in the language -------------------------------------------------------------------------
+
+
+def sizes(stages: str, shape: str = "[8, H, W]") -> str:
+    return str(netdsl.loads(f"net A {{ input x: {shape}\n output y = x -> {stages} }}").sizes)
+
+
+@pytest.mark.parametrize(
+    ("stages", "wanted"),
+    [
+        ("reshape([8 * 4, (H / 2) * (W / 2)])", "H and W multiples of 2"),
+        ("reshape([8 * 6, (W / 3) * (H / 2)])", "H a multiple of 2, W a multiple of 3"),
+        ("reshape([8, H / 2, 2, W / 2, 2])", "H and W multiples of 2"),
+        ("reshape([8, (H / 2) * 2, W])", "any H, any W"),  # a known number: 2H/2
+        ("reshape([2 * 8, (H / 2 + W - W / 1) * W])", "H a multiple of 2, any W"),
+        ("reshape([16, H * W / 2])", None),
+        ("reshape([8, 4, ((H, W) / 2)[0] * ((H, W) / 2)[1]])", "H and W multiples of 2"),
+        ("conv(5, 4, stride=4) -> reshape([5, (H / 4) * (W / 4)]) -> permute([1, 0]) "
+         "-> reshape([H / 4, W / 4, 5])", "H and W multiples of 4"),
+    ],
+)  # fmt: skip
+def test_a_factor_is_divided_by_itself(stages: str, wanted: str | None) -> None:
+    if wanted is not None:
+        assert sizes(stages) == wanted
+        return
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        sizes(stages)
+    assert {d.code for d in caught.value.diagnostics} == {"undecided-size"}
+
+
+def test_a_square_is_a_product() -> None:
+    assert sizes("reshape([32, (H / 2) ** 2])", "[8, H, H]") == "H a multiple of 2"
+
+
+@pytest.mark.parametrize(
+    "stage", ["reshape([8, H / 7 * W / 7, 49])", "reshape([8, H / 7 * W / 6])"]
+)
+def test_a_product_divided_as_a_whole_is_refused(stage: str) -> None:
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        sizes(stage)
+    (diagnostic,) = caught.value.diagnostics
+    last = stage.partition("W / ")[2][0]
+    assert diagnostic.help == (f"write `(H / 7) * (W / {last})`",)
+
+
+def test_sums_and_known_factors_are_rounded_at_the_end() -> None:
+    """3 * (H / 2) and (H + 1) / 2 need no exact division before `floor`."""
+    for call, wanted in (
+        ("floor(3 * (H / 2))", lambda h: 3 * h // 2),
+        ("floor(H / 2 + H / 3)", lambda h: 5 * h // 6),
+        ("ceil((H + 1) / 2 * 3)", lambda h: -(-3 * (h + 1) // 2)),
+    ):
+        text = f"net A {{ input x: [8, H, W]\n output y = x -> pad(top={call}) }}"
+        network = netdsl.loads(text)
+        assert str(network.sizes) == "any H, any W"
+        for h in range(1, 20):
+            shape = network.sizes.dims.at({"H": h, "W": 5})["y"]
+            assert shape == f"8x{h + wanted(h)}x5", (call, h)
