@@ -60,8 +60,8 @@ def accepted(name: str, random: Random) -> tuple[Op, tuple[Tensor, ...], tuple[T
             axes = axis_indices(op.axis, inputs[0].rank, Rules())
             if prod(inputs[0].shape[axis] for axis in axes) == 1:
                 continue  # the result is always the same
-        if any(t.dtype == "bool" for t in inputs):
-            continue  # there is no gradient
+        if getattr(op, "mask", None) and inputs[-1].dtype == "bool":
+            continue  # which has no gradient
         if sum(prod(t.shape) for t in outputs) <= LARGEST:
             return op, inputs, outputs
 
