@@ -13,6 +13,9 @@ from functools import cache
 from netdsl.ops.base import registry
 
 NOT_YET = "there is no layer for this yet"
+ONE_STEP = "one step is no layer by itself: `lstm(64)`, `gru(64)` and `rnn(64)` go along [T, F]"
+STEPS = "all steps come out, [T, hidden]; `states=true` gives the last states too"
+MASKS = "a mask says what may be looked at, where `nn.MultiheadAttention` takes what is hidden"
 
 DIFFERS = {
     "batchnormalization": "Keras's has `batchnorm(eps=0.001, momentum=0.01)`",
@@ -27,6 +30,11 @@ DIFFERS = {
     "leakyrelu": "Keras's has the slope 0.3: `leaky_relu(0.3)`",
     "hardsigmoid": "this is PyTorch's, (x + 3) / 6 between 0 and 1; ONNX's own is 0.2 x + 0.5",
     "softmax": "`softmax` goes over the channels, `softmax(axis=-1)` over the last axis",
+    "lstm": STEPS,
+    "gru": STEPS,
+    "rnn": STEPS,
+    "simplernn": STEPS,
+    "multiheadattention": MASKS,
     "logsoftmax": "`log_softmax` goes over the channels, `log_softmax(axis=-1)` over the last axis",
 }
 """What to mind where one name has several meanings."""
@@ -121,10 +129,23 @@ WRITTEN = {
     "`SqueezeExcitation`",
     "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
     "mlp": "write `linear(256) -> gelu -> linear(64)`",
-    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`; there is none without "
-    "weights yet",
-    "transformer transformerencoder transformerencoderlayer": f"{NOT_YET}: `EncoderBlock` of "
-    "std.transformer normalises first, as vision transformers do",
+    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`, with projections; "
+    "`(q, k, v) -> attend(8)` has no weights",
+    "multiheadattentionforward flexattention": "`attention(8, mask=m)` has projections of its own, "
+    "`(q, k, v) -> attend(8, mask=m)` has no weights; a mask says what may be looked at, or is "
+    "added to the scores",
+    "groupqueryattention": "an axis in front for each group, which is 1 in keys and values: "
+    "`(q, k, v) -> attend(1)` with [G, N, T, D], [G, 1, T, D] and [G, 1, T, D]",
+    "transformer transformerencoder transformerdecoder": "layers in a row: "
+    "`use std.transformer (TransformerEncoderLayer, TransformerDecoderLayer)` brings them, with "
+    "PyTorch's keys",
+    "dot": "of matrices: `(a, b) -> matmul`, [T, K] and [K, S]",
+    "einsum einsumdense": "a product over an axis is `(a, b) -> matmul`, over the last axis with "
+    "learned numbers `linear(64)`; `permute` and `reshape` bring axes to their places",
+    "baddbmm": "write `(a, b) -> matmul`, and `add` behind it",
+    "bidirectional": "write `lstm(64, bidirectional=true)`",
+    "recurrent rnnbase": "by its own name: `lstm(64)`, `gru(64)` or `rnn(64)`",
+    "timedistributed": "its body runs on every item of axis 0: `each { ... }`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "div divide truediv": f"{NOT_YET}; `normalize` divides by numbers, one for each channel",
     "gemm": "write `linear(64)`, where one of the two is a weight",
@@ -135,40 +156,37 @@ MISSING = """
 abs absval accuracy acos acosh activityregularization acts adagrad adain adam
 adaptivelogsoftmaxwithloss additiveattention affinegrid all alphadropout and any arange argmax
 argmin argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
-baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
-bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cbam cdist cecamodule ceil centercroppad col2im compress
-concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv cos
-cosh cosinesimilarity crelu crnn crosscorrelation crossmaplrn2d cumprod cumsum dataparallel
-deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
-dynamicquantizelinear eca ecamodule einsum einsumdense embeddingbag equal erf evonorm exp expand
-eyelike featurealphadropout featurevectorizer film filter flexattention flip floor fold
+bernoulli binarizer binarycrossentropy bitcast bitshift bitwiseand bitwisenot bitwiseor bitwisexor
+blackmanwindow blurpool bnll broadcastto cast castlike castmap categorymapper causalconvwithstate
+cbam cdist cecamodule ceil centercroppad col2im compress concatfromsequence condconv constant
+constantofshape convinteger convlstm convtbc coordconv cos cosh cosinesimilarity crelu crnn
+crosscorrelation crossmaplrn2d cumprod cumsum dataparallel deformconv dequantizelinear det
+detection dft dictvectorizer diff dropblock dynamicquantizelinear eca ecamodule embeddingbag equal
+erf evonorm exp expand eyelike featurealphadropout featurevectorizer film filter flip floor fold
 fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo gem
 gempool ghost globalcontext globallppool globalresponsenorm gradient greater greaterorequal
-gridsample grn groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
-hardmish hardshrink im2col imagedecoder implicitadd implicitmul imputer indexselect involution
-iseg isinf isnan kan l1 l2norm labelencoder layerdrop less lessorequal lhtan linearattention
-linearclassifier linearregressor local localavgpool locallyconnected log log1p logaddexp loggy
-logit logsigmoid logsumexp loop lpnormalization lstm mamba maskedfill masking matmul matmulinteger
-maxout maxroipool maxunpool meanvariancenormalization median melspectrogram melweightmatrix
-minibatchstddev mixedconv mm mod momentum multiheadattentionforward multinomial multiscaleroialign
-mvn narrow ne neg negative netvlad noise nonlocal nonmaxsuppression nonzero normalizer not onehot
-onehotencoder optional optionalgetelement optionalhaselement or pairwisedistance patchdropout
-pdist plse posembed positionalencoding pow power prod psroialign psroipool python qlinearconv
-qlinearmatmul quantizelinear quickgelu ramp randomnormal randomnormallike randomuniform
-randomuniformlike range reciprocal recurrent reducel1 reducel2 reducelogsum reducelogsumexp
-reducemin reduceprod reducesum reducesumsquare reduction regexfullmatch region relie relusquared
-remainder repeatvector reversesequence rmsnorm rmsnormalization rnn rnnbase roialign roipool roll
-rope rotaryembedding round rrelu rsqrt sam scalechannels scaledconv scaleddotproductattention
-scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd select
-selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink sign silence simplernn sin sinh softmin sort spade spectralnorm
+gridsample grn groupedmm gumbelsoftmax hammingwindow hannwindow hardmax hardmish hardshrink im2col
+imagedecoder implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1 l2norm
+labelencoder layerdrop less lessorequal lhtan linearattention linearclassifier linearregressor
+local localavgpool locallyconnected log log1p logaddexp loggy logit logsigmoid logsumexp loop
+lpnormalization mamba maskedfill masking matmulinteger maxout maxroipool maxunpool
+meanvariancenormalization median melspectrogram melweightmatrix minibatchstddev mixedconv mod
+momentum multinomial multiscaleroialign mvn narrow ne neg negative netvlad noise nonlocal
+nonmaxsuppression nonzero normalizer not onehot onehotencoder optional optionalgetelement
+optionalhaselement or pairwisedistance patchdropout pdist plse posembed positionalencoding pow
+power prod psroialign psroipool python qlinearconv qlinearmatmul quantizelinear quickgelu ramp
+randomnormal randomnormallike randomuniform randomuniformlike range reciprocal reducel1 reducel2
+reducelogsum reducelogsumexp reducemin reduceprod reducesum reducesumsquare reduction
+regexfullmatch region relie relusquared remainder repeatvector reversesequence rmsnorm
+rmsnormalization roialign roipool roll rope rotaryembedding round rrelu rsqrt sam scalechannels
+scaledconv scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd
+select selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
+sequencelength sequencemap shrink sign silence sin sinh softmin sort spade spectralnorm
 spectralnormalization splitattn splittosequence sqrt stackedrnncells stair std stdconv stft
 stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor tan
-tensorscatter tfidfvectorizer threshold thresholdedrelu tile timedistributed topk
-transformerdecoder transformerdecoderlayer treeensemble treeensembleclassifier
-treeensembleregressor tril trilu triu unfold unique unitnormalization unpool unpooling var
-weightnorm where xor yolo zeroslike zipmap
+tensorscatter tfidfvectorizer threshold thresholdedrelu tile topk treeensemble
+treeensembleclassifier treeensembleregressor tril trilu triu unfold unique unitnormalization unpool
+unpooling var weightnorm where xor yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 
@@ -177,9 +195,9 @@ ENDINGS = {
     "entropy": "a loss is no part of a net, which ends in the values that the loss takes",
     "withlogits": "a loss is no part of a net, which ends in the values that the loss takes",
     "kldiv": "a loss is no part of a net, which ends in the values that the loss takes",
-    "rnncells": NOT_YET,
-    "cell": NOT_YET,
-    "cellbase": NOT_YET,
+    "rnncells": ONE_STEP,
+    "cell": ONE_STEP,
+    "cellbase": ONE_STEP,
     "withindices": NOT_YET,
 }
 """Kinds of names that only their ends tell."""
