@@ -29,6 +29,12 @@ DIFFERS = {
     "averagepooling": "Keras's leaves padding out of the mean: `count_include_pad=false`",
     "leakyrelu": "Keras's has the slope 0.3: `leaky_relu(0.3)`",
     "hardsigmoid": "this is PyTorch's, (x + 3) / 6 between 0 and 1; ONNX's own is 0.2 x + 0.5",
+    **dict.fromkeys(
+        ("reducemean", "reducemax", "reducemin", "reducesum"),
+        "axes are counted without the batch, and named: `axis=[1, 2]`; ONNX's stay: `keep=true`",
+    ),
+    "div": "of whole numbers it gives floats, and ONNX's whole numbers",
+    "rmsnormalization": "Keras's has `rmsnorm(eps=1e-6)`, ONNX's `rmsnorm(eps=1e-5)`",
     "softmax": "`softmax` goes over the channels, `softmax(axis=-1)` over the last axis",
     "lstm": STEPS,
     "gru": STEPS,
@@ -83,30 +89,60 @@ WRITTEN = {
     "unbind": "`split(3)` cuts into parts, each of which keeps the axis",
     "glu": "write `split(2, axis=-1) -> mul { in[0] ; in[1] -> sigmoid }`",
     "geglu": "write `split(2, axis=-1) -> mul { in[0] ; in[1] -> gelu }`",
+    "square": "write `pow(2)`",
+    "neg negative": "write `mul(-1)`",
+    "not": "of truth values write `equal(0)`",
+    "and": "of truth values write `(a, b) -> min`",
+    "or": "of truth values write `(a, b) -> max`",
+    "xor ne": "write `(a, b) -> equal -> equal(0)`",
+    "greaterorequal": "write `(a, b) -> less -> equal(0)`",
+    "lessorequal": "write `(a, b) -> greater -> equal(0)`",
+    "all": "of truth values write `min(axis=0)`",
+    "any": "of truth values write `max(axis=0)`",
+    "maskedfill": "write `(a -> equal(0), b) -> where(-1e9)`, where the mask `a` says what "
+    "is filled",
+    "argmin": "write `mul(-1) -> argmax(axis=0)`",
+    "reducel1": "write `norm(axis=0, p=1)`",
+    "reducel2": "write `norm(axis=0)`",
+    "reducesumsquare": "write `pow(2) -> sum(axis=0)`",
+    "reducelogsum": "write `sum(axis=0) -> log`",
+    "reducelogsumexp logsumexp": "write `sub { identity ; log_softmax } -> mean(axis=0)`",
+    "reduction": "by its own name: `sum(axis=0)`, `mean(axis=0)`, `norm(axis=0)`",
+    "var": "write `sub { identity ; mean(axis=0, keep=true) } -> pow(2) -> mean(axis=0)`, which is "
+    "PyTorch's with `correction=0`",
+    "std": "write `sub { identity ; mean(axis=0, keep=true) } -> pow(2) -> mean(axis=0) -> sqrt`, "
+    "which is PyTorch's with `correction=0`",
+    "power": "write `mul(2) -> add(1) -> pow(3)`: Caffe's scale, shift and power",
+    "tan": "write `div { sin ; cos }`",
+    "softmin": "write `mul(-1) -> softmax`",
+    "logsigmoid": "write `mul(-1) -> softplus -> mul(-1)`",
+    "relusquared": "write `relu -> pow(2)`",
+    "quickgelu": "write `mul { identity ; mul(1.702) -> sigmoid }`",
+    "crelu": "write `concat { identity ; mul(-1) } -> relu`",
+    "hardshrink": "write `where(0) { abs -> greater(0.5) ; identity }`, where lambda is 0.5",
+    "threshold": "write `where(0.2) { greater(0.1) ; identity }`, where 0.2 takes the place of "
+    "what is not above 0.1",
+    "thresholdedrelu": "write `where(0) { greater(1) ; identity }`",
+    "gem gempool": "write `clamp(low=1e-6) -> pow(3) -> mean(axis=[1, 2]) -> pow(1 / 3)`",
+    "maxout": "write `reshape([C / 2, 2, H, W]) -> max(axis=1)`",
+    "scalechannels sam": "write `(a, b) -> mul`",
     "swiglu": "a product of branches: `mul { linear(64) -> silu ; linear(64) }`",
-    "square": "write `mul { identity ; identity }`",
     "tanhshrink": "write `sub { identity ; tanh }`",
     "softshrink": "write `sub { identity ; hardtanh(-0.5, 0.5) }`, where lambda is 0.5",
-    "clamp clip": "`hardtanh(0, 6)` keeps values from 0 to 6",
     "gelutanh": "write `gelu(approximate=tanh)`",
     "leaky": "write `leaky_relu(0.1)`",
     "layernorm2d": "write `layernorm(axis=channels)`; ConvNeXt's has `eps=1e-6` as well",
     "groupnorm1": "write `groupnorm(1)`",
-    "norm normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
+    "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
     "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
     "training",
     "eltwise elementwise": "write `add`, `mul` or `max`",
-    "sum": "`add` adds up several values; there is no layer that sums along an axis yet",
-    "reducemean": f"{NOT_YET}: the mean over rows and columns is `adaptive_avgpool(1)`; that over "
-    "channels `permute([1, 2, 0]) -> avgpool((1, C)) -> permute([2, 0, 1])`",
-    "reducemax amax": f"{NOT_YET}: the maximum over rows and columns is `adaptive_maxpool(1)`; "
-    "that over channels `permute([1, 2, 0]) -> maxpool((1, C)) -> permute([2, 0, 1])`",
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
     "route": "values have names: `(a, b) -> concat`",
     "scale layerscale affine scalelayer": "a parameter for each channel: "
-    "`weight gamma: [C, 1, 1] = 1`, then `(x, gamma) -> mul`",
+    "`weight gamma: [C, 1, 1] = 1`, then `(x, gamma) -> mul`; a fixed number: `mul(0.1)`",
     "bias": "a parameter for each channel: `weight beta: [C, 1, 1] = 0`, then `(x, beta) -> add`",
     "parameter parameterlist parameterdict": "write `weight w: [64] = 0`",
     "input inputlayer data placeholder": "a line of the net: `input x: [3, 224, 224]`",
@@ -119,7 +155,8 @@ WRITTEN = {
     "textvectorization": "what is done to the data before the network is no part of it",
     "lambda function custom": "what no block can express is a custom layer, a Python class: "
     "docs/plugins.md",
-    "rescaling normalization": "write `normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`: a mean and a "
+    "rescaling": "write `mul(2) -> add(-1)`: Keras's scale and offset",
+    "normalization": "write `normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`: a mean and a "
     "deviation for each channel",
     "shape size": "sizes are numbers in expressions: `x.height`, `x.channels`, `x.shape[0]`",
     "convbn convbnrelu convbnact convnormact": "`use std.conv (ConvBN)` brings `ConvBN`",
@@ -127,6 +164,15 @@ WRITTEN = {
     "`ConvNormActivation`",
     "squeezeexcite semodule se selayer seblock": "`use std.se (SqueezeExcitation)` brings "
     "`SqueezeExcitation`",
+    "cbam cbammodule": "`use std.gates (Cbam)` brings `Cbam`",
+    "eca ecamodule": "`use std.gates (EfficientChannelAttention)` brings it",
+    "coordattn": "`use std.gates (CoordinateAttention)` brings it",
+    "globalcontext": "`use std.gates (GlobalContext)` brings `GlobalContext`",
+    "globalresponsenorm grn": "`use std.norms (GlobalResponseNorm)` brings it, with the channels "
+    "last, and `MapResponseNorm` for maps",
+    "l2norm unitnormalization lpnormalization": "`use std.norms (L2Norm)` brings `L2Norm`, along "
+    "axis 0 unless another is given",
+    "rmsnorm2d": "write `rmsnorm(axis=channels, eps=1e-6)`",
     "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
     "mlp": "write `linear(256) -> gelu -> linear(64)`",
     "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`, with projections; "
@@ -147,46 +193,38 @@ WRITTEN = {
     "recurrent rnnbase": "by its own name: `lstm(64)`, `gru(64)` or `rnn(64)`",
     "timedistributed": "its body runs on every item of axis 0: `each { ... }`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
-    "div divide truediv": f"{NOT_YET}; `normalize` divides by numbers, one for each channel",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
 """What is written differently, or is not there and has something near it."""
 
 MISSING = """
-abs absval accuracy acos acosh activityregularization acts adagrad adain adam
-adaptivelogsoftmaxwithloss additiveattention affinegrid all alphadropout and any arange argmax
-argmin argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
-bernoulli binarizer binarycrossentropy bitcast bitshift bitwiseand bitwisenot bitwiseor bitwisexor
-blackmanwindow blurpool bnll broadcastto cast castlike castmap categorymapper causalconvwithstate
-cbam cdist cecamodule ceil centercroppad col2im compress concatfromsequence condconv constant
-constantofshape convinteger convlstm convtbc coordconv cos cosh cosinesimilarity crelu crnn
-crosscorrelation crossmaplrn2d cumprod cumsum dataparallel deformconv dequantizelinear det
-detection dft dictvectorizer diff dropblock dynamicquantizelinear eca ecamodule embeddingbag equal
-erf evonorm exp expand eyelike featurealphadropout featurevectorizer film filter flip floor fold
-fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo gem
-gempool ghost globalcontext globallppool globalresponsenorm gradient greater greaterorequal
-gridsample grn groupedmm gumbelsoftmax hammingwindow hannwindow hardmax hardmish hardshrink im2col
-imagedecoder implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1 l2norm
-labelencoder layerdrop less lessorequal lhtan linearattention linearclassifier linearregressor
-local localavgpool locallyconnected log log1p logaddexp loggy logit logsigmoid logsumexp loop
-lpnormalization mamba maskedfill masking matmulinteger maxout maxroipool maxunpool
+accuracy acos acosh activityregularization acts adagrad adain adam adaptivelogsoftmaxwithloss
+additiveattention affinegrid alphadropout arange argsort arrayfeatureextractor asin asinh atan
+atanh attentionpool attentionpoollatent bernoulli binarizer binarycrossentropy bitcast bitshift
+bitwiseand bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bnll broadcastto cast castlike
+castmap categorymapper causalconvwithstate cdist cecamodule ceil centercroppad col2im compress
+concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv cosh
+cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel deformconv
+dequantizelinear det detection dft dictvectorizer diff dropblock dynamicquantizelinear embeddingbag
+evonorm expand eyelike featurealphadropout featurevectorizer film filter flip floor fold
+fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo ghost
+globallppool gradient gridsample groupedmm gumbelsoftmax hammingwindow hannwindow hardmax hardmish
+im2col imagedecoder implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1
+labelencoder layerdrop lhtan linearattention linearclassifier linearregressor local localavgpool
+locallyconnected log1p logaddexp loggy logit loop mamba masking matmulinteger maxroipool maxunpool
 meanvariancenormalization median melspectrogram melweightmatrix minibatchstddev mixedconv mod
-momentum multinomial multiscaleroialign mvn narrow ne neg negative netvlad noise nonlocal
-nonmaxsuppression nonzero normalizer not onehot onehotencoder optional optionalgetelement
-optionalhaselement or pairwisedistance patchdropout pdist plse posembed positionalencoding pow
-power prod psroialign psroipool python qlinearconv qlinearmatmul quantizelinear quickgelu ramp
-randomnormal randomnormallike randomuniform randomuniformlike range reciprocal reducel1 reducel2
-reducelogsum reducelogsumexp reducemin reduceprod reducesum reducesumsquare reduction
-regexfullmatch region relie relusquared remainder repeatvector reversesequence rmsnorm
-rmsnormalization roialign roipool roll rope rotaryembedding round rrelu rsqrt sam scalechannels
-scaledconv scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd
-select selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink sign silence sin sinh softmin sort spade spectralnorm
-spectralnormalization splitattn splittosequence sqrt stackedrnncells stair std stdconv stft
-stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor tan
-tensorscatter tfidfvectorizer threshold thresholdedrelu tile topk treeensemble
-treeensembleclassifier treeensembleregressor tril trilu triu unfold unique unitnormalization unpool
-unpooling var weightnorm where xor yolo zeroslike zipmap
+momentum multinomial multiscaleroialign mvn narrow netvlad noise nonlocal nonmaxsuppression nonzero
+normalizer onehot onehotencoder optional optionalgetelement optionalhaselement pairwisedistance
+patchdropout pdist plse posembed positionalencoding prod psroialign psroipool python qlinearconv
+qlinearmatmul quantizelinear ramp randomnormal randomnormallike randomuniform randomuniformlike
+range reduceprod regexfullmatch region relie remainder repeatvector reversesequence roialign
+roipool roll rope rotaryembedding round rrelu scaledconv scaledgroupedmm scaledmm scaledstdconv
+scaler scan scatter scatterelements scatternd select selectivekernel sequenceat sequenceconstruct
+sequenceempty sequenceerase sequenceinsert sequencelength sequencemap shrink silence sinh sort
+spade spectralnorm spectralnormalization splitattn splittosequence stackedrnncells stair stdconv
+stft stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
+tensorscatter tfidfvectorizer tile topk treeensemble treeensembleclassifier treeensembleregressor
+tril trilu triu unfold unique unpool unpooling weightnorm yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 

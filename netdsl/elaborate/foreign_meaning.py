@@ -19,6 +19,10 @@ FACTOR = "Keras' `size` is a factor, here `scale`: `upsample(3)`"
 SIZE_FIRST = "PyTorch's first argument is the size; here it is the factor"
 COME_IN = "the input channels are not written here"
 HIDING = "PyTorch's masks hide what is true; here true may be looked at"
+MASKS = {
+    "attn_mask": f"{HIDING}: `mask=m`, of [T, S] or [heads, T, S]",
+    "key_padding_mask": f"{HIDING}: `mask=m`, of [S]",
+}
 ONNX_KERNEL = "ONNX's `kernel_shape` is `kernel`, and its stride is 1 where none is given"
 
 OTHER_MEANING = {
@@ -39,16 +43,17 @@ OTHER_MEANING = {
         "axis": "the channels are normalised; leave `axis` out",
         "0": "Keras' first argument is the axis, which is left out here",
     },
-    "layernorm": {
-        "0": "PyTorch's first argument is the shape that is normalised, here `axis` is one axis",
+    "layernorm rmsnorm": {
+        "0": "PyTorch's first argument is the shape that is normalised, here it is the axis: "
+        "`axis=-1`, or `axis=[-2, -1]`",
     },
     "multiheadattention": {
         "1": "the width of what comes in is not written here, nor that of a head: "
         "`attention(heads)`",
-        "attn_mask": f"{HIDING}: `mask=m`, of [T, S] or [heads, T, S]",
-        "key_padding_mask": f"{HIDING}: `mask=m`, of [S]",
+        **MASKS,
         "key_dim": "the heads have equal parts of what comes in",
     },
+    "attention": MASKS,
     "scaleddotproductattention": {
         "attn_mask": "it is called `mask`, and means the same",
         "is_causal": "it is called `causal`",
@@ -63,6 +68,7 @@ OTHER_MEANING = {
     "maxpool averagepool": {"kernel_shape": ONNX_KERNEL},
     "concat concatenate softmax logsoftmax layernormalization split": {"axis": AXIS},
     "chunk": {"dim": COUNTED},
+    "clamp clip": {"0": "the first number is the least result, the second the greatest"},
     "permute": {
         "0": "PyTorch counts the batch, and Keras counts from 1; here the channels are axis 0",
         "dims": "PyTorch counts the batch, and Keras counts from 1; here the channels are axis 0, "
@@ -92,7 +98,8 @@ ANY_LAYER = {
     "moving_average_fraction": ("momentum", "`momentum` is 1 minus that"),
     "pad": ("padding", "`padding` counts cells; Darknet's `pad=1` means `padding=kernel // 2`"),
     "target_shape": ("shape", "it is called `shape`, and the channels come first"),
-    "normalized_shape": ("axis", "one axis is normalised here, named by `axis`"),
+    "normalized_shape": ("axis", "the axis is named here: `axis=-1`, or `axis=[-2, -1]`"),
+    "axes": ("axis", AXIS),
     "shared_axes": ("count", "`prelu` has one slope, or one for each channel: `count`"),
 }
 """Arguments that mean otherwise in every layer that has the parameter of ours beside them."""

@@ -11,7 +11,8 @@ BOUNDS = {"max": "low", "min": "high"}
 def without_name(op: str, argument: ast.Expr) -> tuple[str, str]:
     """What to say of `max(0)`, and what to write, where a layer takes an axis by its name alone."""
     number = argument.span.text
-    is_axis = not (isinstance(argument, ast.Number) and isinstance(argument.value, float))
+    plain = argument.operand if isinstance(argument, ast.Unary) else argument
+    is_axis = not (isinstance(plain, ast.Number) and isinstance(plain.value, float))
     ways = [f"for an axis write `{op}(axis={number})`"] if is_axis or op not in BOUNDS else []
     ways += [f"for a bound `clamp({BOUNDS[op]}={number})`"] if op in BOUNDS else []
     return f"`{op}` takes no number", ", ".join(ways)

@@ -12,10 +12,12 @@ from netdsl.ir.dim import Size, ceil_div, maximum, minimum
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import (
+    AXES,
     AXIS,
     along,
     at_least,
     axis_index,
+    axis_indices,
     axis_name,
     changed,
     check_divides,
@@ -49,6 +51,8 @@ from netdsl.ops.params import (
     FLOATS,
     INT,
     INTS,
+    NUMBER,
+    NUMBERS,
     SCALE,
     SHAPE,
     SIZE,
@@ -83,15 +87,16 @@ for _module in iter_modules(__path__):
 
 # fmt: off
 __all__ = [
-    "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "POINTWISE", "SCALE", "SHAPE", "SIZE",
-    "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Bins", "Code", "Doubt", "From", "FromValue", "In", "Ins",
-    "Kind", "Lowering", "Mismatch", "OnnxValue", "Op", "PluginError", "Product", "Reads",
-    "Refusal", "Rules", "Same", "Setting", "Shape", "Size", "SizeOf", "Sliding", "Storage",
-    "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe", "WeightSpec", "Window",
-    "Windows", "Work", "all_of", "along", "any_of", "at_least", "axis_index", "axis_name",
-    "ceil_div", "changed", "check_divides", "check_weight", "choice", "divides", "either",
-    "elements", "equal", "fixed", "grouped", "is_fixed", "keywords", "known_channels", "links",
-    "maximum", "minimum", "need_float", "optional", "padded", "param", "per_axis", "registry",
-    "replaced", "reshaped", "slid", "spatial_rank", "total", "whole",
+    "AXES", "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "NUMBER", "NUMBERS", "POINTWISE",
+    "SCALE", "SHAPE", "SIZE", "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Bins", "Code", "Doubt", "From",
+    "FromValue", "In", "Ins", "Kind", "Lowering", "Mismatch", "OnnxValue", "Op", "PluginError",
+    "Product", "Reads", "Refusal", "Rules", "Same", "Setting", "Shape", "Size", "SizeOf",
+    "Sliding", "Storage", "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe",
+    "WeightSpec", "Window", "Windows", "Work", "all_of", "along", "any_of", "at_least",
+    "axis_index", "axis_indices", "axis_name", "ceil_div", "changed", "check_divides",
+    "check_weight", "choice", "divides", "either", "elements", "equal", "fixed", "grouped",
+    "is_fixed", "keywords", "known_channels", "links", "maximum", "minimum", "need_float",
+    "optional", "padded", "param", "per_axis", "registry", "replaced", "reshaped", "slid",
+    "spatial_rank", "total", "whole",
 ]
 # fmt: on

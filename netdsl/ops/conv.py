@@ -35,8 +35,9 @@ from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.padding import LOWER, OF_PADDING, PADDING, ROUNDED, SAME, Cells
-from netdsl.ops.params import BOOL, INT, SIZE, choice, either, param
-from netdsl.ops.recipe import From, TorchModule, TorchRecipe, TorchValue
+from netdsl.ops.params import INT, SIZE, FromValue, choice, either, param
+from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, TorchValue
+from netdsl.ops.tied import bias_param, check_tables, own_or_tables, tables, weight_param
 
 Parts = tuple[int, ...]
 LARGE_KERNEL = 12
@@ -128,15 +129,16 @@ class Conv(Filters):
     padding: int | Parts | str = param(either(PADDING, "valid"), OF_PADDING, 0)
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
+    bias: bool | FromValue = bias_param("whether each filter has a bias")
     padding_mode: str = param(
         choice("zeros", "reflect", "replicate", "circular"), "what the padding holds", "zeros"
     )
     init: str = init_param()
     std: float | None = std_param()
+    weight: FromValue | None = weight_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
-        (x,) = inputs
+        x = inputs[0]
         need_float(x, rules, "conv")
         rank = spatial_rank(x, rules, "conv")
         channels = known_channels(x, rules, "conv")
@@ -146,7 +148,10 @@ class Conv(Filters):
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         kernel, stride, dilation = self._settings(rank, rules)
         check_padding(self._windows(), rank, rules)
-        check_weight((self.channels, channels // self.groups, *kernel), rules, "channels")
+        shape = (self.channels, channels // self.groups, *kernel)
+        check_weight(shape, rules, "channels")
+        check_tables(self, self.bias, inputs, shape, self.channels, rules)
+        self._check_padding_of_table(rank, rules)
         sizes: list[Size] = []
         for axis, (size, (before, after)) in enumerate(
             zip(x.spatial, self._around(x), strict=True)
@@ -169,6 +174,17 @@ class Conv(Filters):
             )
             sizes.append((padded - span) // step + 1)
         return (x.with_shape(self.channels, *sizes),)
+
+    def _check_padding_of_table(self, rank: int, rules: Rules) -> None:
+        """With a table there is no module that pads: PyTorch's function adds equal zeros."""
+        is_plain = self.padding_mode == "zeros" and self._torch_padding(rank) is not None
+        if self.weight is not None and not is_plain:
+            rules.refuse(
+                "padding_mode" if self.padding_mode != "zeros" else "padding",
+                "with `weight=` the padding is zeros, equally many on both sides",
+                code="bad-argument",
+                help="pad before it: `pad(1, mode=reflect) -> conv(..., weight=w)`",
+            )
 
     def _settings(self, rank: int, rules: Rules) -> tuple[Parts, Parts, Parts]:
         settings: list[Parts] = []
@@ -201,21 +217,26 @@ class Conv(Filters):
             )
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        (x,) = inputs
-        assert isinstance(x.channels, int)
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
-        inside = x.channels // self.groups
-        fan_in = inside * prod(kernel)
-        weight = WeightSpec("weight", (self.channels, inside, *kernel), "uniform", fan_in=fan_in)
+        if self.weight is not None:
+            return ()
+        shape = self._shape(inputs[0])
+        fan_in = prod(shape[1:])
+        weight = WeightSpec("weight", shape, "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
         return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """The shape of the weight."""
+        assert isinstance(x.channels, int)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
+        return (self.channels, x.channels // self.groups, *kernel)
+
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return total(outputs[0].shape) * (self.weights(inputs)[0].fan_in)
+        return total(outputs[0].shape) * prod(self._shape(inputs[0])[1:])
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """Padding of zeros links nothing; a cell that is read again in a copy counts once."""
-        (x,) = inputs
+        x = inputs[0]
         kernel, stride, dilation = self._settings(x.rank - 1, Rules())
         if max(kernel) > MAX_KERNEL:
             return None
@@ -237,7 +258,7 @@ class Conv(Filters):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """Copied cells lie at the other border, or at the same one in another order."""
-        (x,) = inputs
+        x = inputs[0]
         wraps, mirrors = (self.padding_mode == mode for mode in ("circular", "reflect"))
         seen: list[Window] = []
         around = zip(self._around(x), sliding_windows(self._windows(), x.spatial), strict=True)
@@ -264,9 +285,11 @@ class Conv(Filters):
         return [(0, (grouped(wanted[0], self.channels, sizes[0], self.groups), *axes))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        (x,) = inputs
+        x = inputs[0]
         own, padding = f"nn.Conv{x.rank - 1}d", self._torch_padding(x.rank - 1)
         is_own = padding is not None
+        if self.weight is not None:
+            return self._function(x.rank - 1, padding)
         word = {"padding": (padding, 0)} if is_own else {"lower": (self.padding == LOWER, False)}
         return TorchModule(
             own if is_own else own.replace("nn.", "Same"),
@@ -286,6 +309,16 @@ class Conv(Filters):
             extends="" if is_own else own,
         )
 
+    def _function(self, rank: int, padding: TorchValue) -> TorchCall:
+        """The same with weights that are tables."""
+        settings = changed(
+            stride=(From(self.stride, "stride"), 1),
+            padding=(padding, 0),
+            dilation=(From(self.dilation, "dilation"), 1),
+            groups=(From(self.groups, "groups"), 1),
+        )
+        return TorchCall(f"F.conv{rank}d", (In(0), *tables(self, self.bias)), settings)
+
     def _torch_padding(self, rank: int) -> TorchValue:
         """What says the padding to PyTorch's own module; None where nothing does."""
         windows = self._windows()
@@ -296,14 +329,14 @@ class Conv(Filters):
         return windows.equal_cells(rank)
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        (x,) = to.inputs
+        x = to.inputs[0]
         kernel, stride, dilation = self._settings(to.tensors[0].rank - 1, Rules())
         around = self._around(to.tensors[0])
         if self.padding_mode != "zeros" or not is_fixed(n for pair in around for n in pair):
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
             x = padded(to, x, around, mode)
             around = [(0, 0)] * len(around)
-        weights = [to.weight("weight"), *([to.weight("bias")] if self.bias else [])]
+        weights = own_or_tables(self, self.bias, to)
         return to.node(
             "Conv",
             [x, *weights],

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 from netdsl.ir.condition import all_of, positive
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
+from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import (
     MAX_KERNEL,
     at_least,
@@ -30,9 +31,19 @@ from netdsl.ops.conv import Filters
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
-from netdsl.ops.params import BOOL, INT, SIZE, SIZE_OR_VALUE, FromValue, optional, param
-from netdsl.ops.recipe import Code, From, In, TorchModule, TorchRecipe, TorchValue, keywords
+from netdsl.ops.params import INT, SIZE, SIZE_OR_VALUE, FromValue, optional, param
+from netdsl.ops.recipe import (
+    Code,
+    From,
+    In,
+    TorchCall,
+    TorchModule,
+    TorchRecipe,
+    TorchValue,
+    keywords,
+)
 from netdsl.ops.sides import target_size
+from netdsl.ops.tied import bias_param, check_tables, own_or_tables, tables, weight_param
 
 Parts = tuple[int, ...]
 
@@ -75,7 +86,7 @@ class ConvTranspose(Filters):
     padding: int | Parts = param(SIZE, "cells taken off on each side", 0)
     output_padding: int | Parts = param(SIZE, "cells added on the far side of the result", 0)
     groups: int = param(INT, "groups of channels that are convolved apart", 1)
-    bias: bool = param(BOOL, "whether each filter has a bias", True, told=None)
+    bias: bool | FromValue = bias_param("whether each filter has a bias")
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     size: object = param(
         optional(SIZE_OR_VALUE),
@@ -85,6 +96,7 @@ class ConvTranspose(Filters):
     )
     init: str = init_param()
     std: float | None = std_param()
+    weight: FromValue | None = weight_param()
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         x = inputs[0]
@@ -96,12 +108,19 @@ class ConvTranspose(Filters):
         check_divides(self.groups, "groups", channels, "input channels", rules)
         check_divides(self.groups, "groups", self.channels, "filters", rules)
         along = self._along(rank, rules)
-        kernel = (own["kernel"] for own in along)
-        check_weight((channels, self.channels, *kernel), rules, "channels")
+        check_weight(self._shape(x), rules, "channels")
+        check_tables(self, self.bias, inputs, self._shape(x), self.channels, rules)
         names = [axis_name(rank, axis) for axis in range(rank)]
         if self.size is None:
             least = map(self._axis, x.spatial, names, along, (rules,) * rank)
             return (x.with_shape(self.channels, *least),)
+        if self.weight is not None:
+            rules.refuse(
+                "size",
+                "with `weight=` the size of the result follows from the settings",
+                code="bad-argument",
+                help="`output_padding` adds cells, `crop` and `center_crop` take some off",
+            )
         if any(own["output_padding"] for own in along):
             rules.refuse(
                 "output_padding",
@@ -158,17 +177,22 @@ class ConvTranspose(Filters):
         return f"output_padding={cells}" if fits else ""
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
-        x = inputs[0]
-        assert isinstance(x.channels, int)
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
-        inside = self.channels // self.groups
-        fan_in = inside * prod(kernel)
-        weight = WeightSpec("weight", (x.channels, inside, *kernel), "uniform", fan_in=fan_in)
+        if self.weight is not None:
+            return ()
+        shape = self._shape(inputs[0])
+        fan_in = prod(shape[1:])
+        weight = WeightSpec("weight", shape, "uniform", fan_in=fan_in)
         bias = WeightSpec("bias", (self.channels,), "uniform", fan_in=fan_in)
         return asked((weight, bias) if self.bias else (weight,), self.init, self.std)
 
     def macs(self, inputs: Tensors, outputs: Tensors) -> Size:
-        return total(inputs[0].shape) * self.weights(inputs)[0].fan_in
+        return total(inputs[0].shape) * prod(self._shape(inputs[0])[1:])
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """The shape of the weight."""
+        assert isinstance(x.channels, int)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * (x.rank - 1)
+        return (x.channels, self.channels // self.groups, *kernel)
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """What is painted outside of the result links nothing."""
@@ -213,6 +237,8 @@ class ConvTranspose(Filters):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         x = inputs[0]
+        if self.weight is not None:
+            return self._function(x.rank - 1)
         sized = {} if self.size is None else self._sized(x.rank - 1)
         return TorchModule(
             f"nn.ConvTranspose{x.rank - 1}d",
@@ -231,6 +257,17 @@ class ConvTranspose(Filters):
             **sized,
         )
 
+    def _function(self, rank: int) -> TorchCall:
+        """The same with weights that are tables."""
+        settings = changed(
+            stride=(From(self.stride, "stride"), 1),
+            padding=(From(self.padding, "padding"), 0),
+            output_padding=(From(self.output_padding, "output_padding"), 0),
+            groups=(From(self.groups, "groups"), 1),
+            dilation=(From(self.dilation, "dilation"), 1),
+        )
+        return TorchCall(f"F.conv_transpose{rank}d", (In(0), *tables(self, self.bias)), settings)
+
     def _sized(self, rank: int) -> dict[str, Any]:
         """How the module is called with the size of its result."""
         if isinstance(self.size, FromValue):
@@ -247,8 +284,8 @@ class ConvTranspose(Filters):
         )
         if self.size is not None:
             return self._onnx_sized(to)
-        x, weight = to.inputs[0], to.weight("weight")
-        bias = [to.weight("bias")] if self.bias else []
+        x = to.inputs[0]
+        weight, *bias = own_or_tables(self, self.bias, to)
         settings = {"kernel_shape": kernel, "strides": stride, "dilations": dilation}
         if all(n < s for n, s in zip(added, stride, strict=True)):
             return to.node(

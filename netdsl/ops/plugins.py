@@ -225,7 +225,8 @@ FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("title", "gives", "sign", "elsewhere", "wrong_names"), (_is_text, "a text")),
     **dict.fromkeys(("matrices", "biases", "holds"), (are_texts, "a tuple of texts")),
     **dict.fromkeys(
-        ("in_place", "leads", "matrix", "takes_mean", "joins_axes"), (_is_truth, "True or False")
+        ("in_place", "leads", "matrix", "takes_mean", "joins_axes", "gives_several"),
+        (_is_truth, "True or False"),
     ),
 }
 """The facts that are class variables, and what each can be."""

@@ -43,80 +43,113 @@ def noise(*shape: int) -> Any:
     return torch.randn(*shape) - 0.5
 
 
-# --- reductions along an axis ----------------------------------------------------------------
+# --- numbers, and axes -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("call", "over_channels", "over_map"),
+    ("call", "along", "bounded"),
     [
-        ("mean(axis=0)", lambda x: x.mean(1, True), lambda x: x.mean((2, 3), True)),
-        ("max(dim=0)", lambda x: x.amax(1, True), lambda x: x.amax((2, 3), True)),
+        ("max(0)", lambda x: x.amax(1), lambda x: x.clamp(min=0)),
+        ("min(1)", lambda x: x.amin(2), lambda x: x.clamp(max=1)),
+        ("max(-0.5)", None, lambda x: x.clamp(min=-0.5)),
+        ("mean(2)", lambda x: x.mean(3), None),
+        ("sum(0)", lambda x: x.sum(1), None),
+        ("norm(1)", lambda x: x.norm(dim=2), None),
+        ("mean([1, 2])", lambda x: x.mean((2, 3)), None),
+        ("mean", lambda x: x.mean(1), None),
     ],
 )
-def test_along_an_axis(call: str, over_channels: Any, over_map: Any) -> None:
-    named, x = ways(call), noise(2, 8, 7, 9)
-    channels = next(way for way in named if "permute" in way).replace("C", "8")
-    whole = next(way for way in named if "adaptive" in way)
-    assert torch.allclose(run(stage(channels), x), over_channels(x), atol=1e-6)
-    assert torch.allclose(run(stage(whole), x), over_map(x), atol=1e-6)
+def test_a_number_where_an_axis_or_a_bound_is_meant(call: str, along: Any, bounded: Any) -> None:
+    named, x = [way.replace("...", "0") for way in ways(call)], noise(2, 8, 7, 9)
+    axes = [way for way in named if "axis" in way]
+    bounds = [way for way in named if "clamp" in way]
+    for found, wanted in (axes, along), (bounds, bounded):
+        assert bool(found) == (wanted is not None)
+        for way in found:
+            assert torch.allclose(run(stage(way), x), wanted(x), atol=1e-6)
+
+
+def test_a_number_is_no_value() -> None:
+    """What the help says of 1 - x and 1 / x, and how the number goes into a layer."""
+    text = "net A {\n input x: [8, H, W]\n output y = (x, 0.1) -> mul\n}"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text)
+    (said,) = caught.value.diagnostics
+    (way,) = CODE.findall(said.message)
+    less, over = CODE.findall(said.help[0])
+    x = noise(2, 8, 3, 4)
+    assert torch.equal(run(stage(way), x), x * 0.1)
+    for chain, wanted in (less, 1 - x), (over, 1 / x):
+        assert torch.allclose(run(stage(chain.removeprefix("x -> ")), x), wanted)
+
+
+@pytest.mark.parametrize(
+    ("sign", "function"),
+    [("+", torch.add), ("*", torch.mul), ("/", torch.div), ("**", torch.pow), ("-", torch.sub)],
+)
+def test_operators_between_values(sign: str, function: Any) -> None:
+    text = f"net A {{\n input a: [8]\n input b: [8]\n output y = a {sign} b\n}}"
+    both, one = [code for text in helps(text) for code in CODE.findall(text) if code != "->"]
+    a, b = noise(2, 8).abs(), noise(2, 8)
+    module = netdsl.loads(text.replace(f"a {sign} b", both)).torch()
+    assert torch.equal(module(a, b), function(a, b))
+    assert torch.equal(run(stage(one.removeprefix("a -> "), "[8]"), a), function(a, 2))
+
+
+def test_a_value_divided_by_a_size() -> None:
+    (way,) = ways("mul(1 / x.width)")
+    x = noise(2, 8, 3, 5)
+    assert torch.equal(run(stage(way.removeprefix("x -> ")), x), x / 5)
+
+
+# --- cases from public reports ---------------------------------------------------------------
 
 
 def test_spatial_attention_at_any_size() -> None:
-    """CBAM's gate, written with what the help says."""
+    """CBAM's gate: the mean and the maximum over the channels."""
     text = """
     block Spatial(kernel: int = 7) : [C, H, W] -> [C, H, W] {
         mul {
             identity
-            { concat { MEAN ; MAX } -> conv: conv(1, kernel, padding=kernel // 2, bias=false) -> sigmoid }
+            {
+                concat { mean(axis=channels, keep=true) ; max(axis=channels, keep=true) }
+                    -> conv: conv(1, kernel, padding=kernel // 2, bias=false) -> sigmoid
+            }
         }
     }
-    net Cbam { input image: [16, H, W]
+    net Cbam {
+        input image: [16, H, W]
         output y = image -> s: Spatial
     }
     """
-    for name in "mean", "max":
-        way = next(way for way in ways(f"{name}(axis=channels)") if "permute" in way)
-        text = text.replace(name.upper(), way)
     weight, x = noise(1, 2, 7, 7), noise(2, 16, 11, 14)
     pooled = torch.cat([x.mean(1, True), x.amax(1, True)], 1)
     wanted = x * torch.sigmoid(F.conv2d(pooled, weight, padding=3))
-    key = next(iter(netdsl.loads(text).torch().state_dict()))
-    assert torch.allclose(run(text, x, {key: weight}), wanted, atol=1e-6)
+    assert torch.allclose(run(text, x, {"s.conv.weight": weight}), wanted, atol=1e-6)
+    assert str(netdsl.loads(text).sizes) == "any H, any W"
 
 
-# --- numbers ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("call", "function"),
-    [
-        ("mul(0.1)", lambda x: x * 0.1),
-        ("mul(-3)", lambda x: x * -3),
-        ("add(1)", lambda x: x + 1),
-        ("add(-2.5)", lambda x: x - 2.5),
-        ("sub(0.5)", lambda x: x - 0.5),
-        ("max(0)", lambda x: x.clamp(min=0)),
-        ("max(0.25)", lambda x: x.clamp(min=0.25)),
-        ("min(-0.25)", lambda x: x.clamp(max=-0.25)),
-    ],
-)
-@pytest.mark.parametrize("channels", [1, 64, 513])
-def test_a_number_for_a_merge(call: str, function: Any, channels: int) -> None:
-    named = ways(call, f"[{channels}, H, W]")
-    way = next(way for way in named if re.match("normalize|hardtanh|relu", way))
-    fn = next((code for code in named if code.startswith("fn ")), "")
-    text = f"{fn}\n" + stage(way.replace("C", str(channels)), f"[{channels}, H, W]")
-    x = noise(2, channels, 3, 5)
-    assert torch.allclose(run(text, x), function(x), atol=1e-6)
-    assert not netdsl.loads(text).torch().state_dict()
-
-
-def test_a_number_that_is_learned() -> None:
-    _, line, chain = ways("mul(0.1)")[-3:]
-    text = f"net A {{\n input x: [8, H, W]\n {line}\n output y = {chain}\n}}"
-    x = noise(2, 8, 3, 4)
-    assert torch.allclose(run(text, x), 0.1 * x)
-    assert list(netdsl.loads(text).torch().state_dict()) == ["s"]
+def test_a_branch_times_a_constant() -> None:
+    """EDSR: x + 0.1 * f(x), with nothing learned in 0.1."""
+    text = """
+    net Edsr {
+        input x: [64, H, W]
+        output y = add {
+            x
+            x -> conv1: conv(64, 3, padding=1) -> relu -> conv2: conv(64, 3, padding=1) -> mul(0.1)
+        }
+    }
+    """
+    network = netdsl.loads(text)
+    assert network.summary().parameters == 73_856
+    module = network.torch(seed=0)
+    assert set(module.state_dict()) == {
+        f"conv{i}.{key}" for i in (1, 2) for key in ("weight", "bias")
+    }
+    x = noise(2, 64, 5, 7)
+    with torch.no_grad():
+        wanted = x + 0.1 * module.conv2(F.relu(module.conv1(x)))
+        assert torch.allclose(module(x), wanted, atol=1e-6)
 
 
 # --- sizes of the input for known numbers ----------------------------------------------------
@@ -250,11 +283,11 @@ def test_no_parameter_is_offered_twice(call: str) -> None:
 
 @pytest.mark.parametrize(
     ("chain", "word"),
-    [("(x, x) -> attention(2)", "concat"), ("(x, x) -> upsample(2)", "concat"), ("(x, x, x) -> sub", "several")],
+    [("(x, x) -> attend(2)", "concat"), ("(x, x, x, x) -> attention(2)", "concat"), ("(x, x) -> upsample(2)", "concat"), ("(x, x, x) -> sub", "several")],
 )  # fmt: skip
 def test_several_values_are_not_joined_where_they_stay_apart(chain: str, word: str) -> None:
     (said,) = helps(
-        f"net A {{\n input x: [8, 8{', 8' * ('attention' not in chain)}]\n output y = {chain}\n}}"
+        f"net A {{\n input x: [8, 8{', 8' * ('att' not in chain)}]\n output y = {chain}\n}}"
     )
     assert word not in said
 

@@ -199,6 +199,38 @@ net Tied(words: int = 50, width: int = 6) {
     assert table.grad is not None
 
 
+CONVOLUTIONS = """
+net Convolutions {
+    input x: [4, H, W]
+    weight filt: frozen [4, 1, 3, 3] = [1, 2, 1, 2, 4, 2, 1, 2, 1]
+    weight v: [6, 4, 3, 3] = normal(0.1)
+    weight g: [6, 1, 1, 1] = 1
+    weight b: [6]
+    weight up: [6, 2, 4, 4]
+    w = (div { v ; v -> norm(axis=[1, 2, 3], keep=true) }, g) -> mul
+    y = x -> conv(4, 3, groups=4, padding=1, bias=false, weight=filt)
+        -> conv(6, 3, padding=2, stride=2, dilation=2, weight=w, bias=b)
+    output z = y
+        -> conv_transpose(12, 4, 2, padding=1, output_padding=1, groups=6, bias=false, weight=up)
+    output s = x -> conv(6, 3, weight=w, bias=b, padding=same)
+}
+"""
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 9, 8), (3, 4, 5, 12)])
+def test_convolutions_with_tables(shape):
+    """Blurring and weight-normalised kernels: PyTorch's functions, written by hand."""
+    x = torch.randn(shape)
+    m, (z, s) = run(CONVOLUTIONS, x)
+    w = m.v / m.v.flatten(1).norm(dim=1)[:, None, None, None] * m.g
+    y = F.conv2d(x, m.filt, padding=1, groups=4)
+    y = F.conv2d(y, w, m.b, stride=2, padding=2, dilation=2)
+    wanted = F.conv_transpose2d(y, m.up, stride=2, padding=1, output_padding=1, groups=6)
+    torch.testing.assert_close(z, wanted)
+    torch.testing.assert_close(s, F.conv2d(x, w, m.b, padding=1))
+    assert set(m.state_dict()) == {"filt", "v", "g", "b", "up"}
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -223,6 +255,19 @@ net Tied(words: int = 50, width: int = 6) {
             "bad-argument 5:36",
         ),
         ("output y = x -> linear(8, weight=x, bias=false)", "bad-argument 4:38"),
+        (
+            "weight w: [8, 3, 3, 3]\n    output y = x -> conv(8, 3, bias=false, weight=w, padding=1, "
+            "padding_mode=reflect)",
+            "bad-argument 5:78",
+        ),
+        (
+            "weight w: [8, 3, 1, 1]\n    output y = x -> conv(8, 3, bias=false, weight=w)",
+            "shape-mismatch 5:51",
+        ),
+        (
+            "weight w: [8, 3, 3, 3]\n    output y = x -> conv(8, 3, bias=false, weight=w, init=normal)",
+            "bad-argument 5:59",
+        ),
         ("weight w: [3, 8, 8]\n    output y = w -> conv(8, 3)", "weight-without-batch 5:5"),
         (
             "weight w: [3, 32, 32]\n    output y = (x, w -> batchnorm) -> add",

@@ -118,8 +118,10 @@ def test_the_rest_of_the_library() -> None:
 UNITS = """
 use std.efficientnet
 use std.gan
+use std.gates
 use std.ghost
 use std.mobile
+use std.norms
 use std.preact
 use std.yolo
 
@@ -132,5 +134,8 @@ net Units {
     output small = a
     output medium = b
     output large = c
+    output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalResponseNorm -> Glu
 }
 """

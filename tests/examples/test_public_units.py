@@ -76,8 +76,8 @@ def assert_equal(
 def unit(stage: str) -> Any:
     """A stage of the library by itself, on 8 channels, as the part `unit` of a module."""
     files = (
-        "efficientnet", "gan", "ghost", "hourglass", "mobile", "preact", "repvgg", "se", "segment",
-        "yolo",
+        "efficientnet", "gan", "gates", "ghost", "hourglass", "mobile", "norms", "preact", "repvgg",
+        "se", "segment", "yolo",
     )  # fmt: skip
     uses = "".join(f"use std.{name}\n" for name in files)
     text = f"{uses}net Unit {{ input x: [8, H, W] ; output y = x -> unit: {stage} }}"
@@ -168,6 +168,16 @@ UNITS: dict[str, tuple[str, Callable[[Any], Any], dict[str, str]]] = {
     "GhostBottleneck(11, 12, gated=true)": (
         GHOST, lambda m: m.GhostBottleneck(8, 11, 12, mode="attn"), {}
     ),
+    "Cbam(3)": ("timm.layers.cbam", lambda m: m.CbamModule(8, rd_channels=3), {}),
+    "Cbam(2, 3)": (
+        "timm.layers.cbam", lambda m: m.CbamModule(8, rd_channels=2, spatial_kernel_size=3), {}
+    ),
+    "ChannelGate(2, act=silu)": (
+        "timm.layers.cbam", lambda m: m.ChannelAttn(8, rd_channels=2, act_layer=nn.SiLU), {}
+    ),
+    "EfficientChannelAttention(5)": ("timm.layers", lambda m: m.EcaModule(kernel_size=5), {}),
+    "CoordinateAttention(3)": ("timm.layers.coord_attn", lambda m: m.CoordAttn(8, rd_channels=3), {}),
+    "GlobalContext(3)": ("timm.layers", lambda m: m.GlobalContext(8, rd_channels=3), {}),
 }  # fmt: skip
 
 
