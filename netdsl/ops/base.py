@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import ClassVar, NoReturn, cast
+from typing import ClassVar, cast
 
-from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Needed, Node, WeightSpec
+from netdsl.ir.graph import Node, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
 from netdsl.ops.facts import (
@@ -30,52 +29,9 @@ from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
 from netdsl.ops.params import FromValue, Same
 from netdsl.ops.recipe import TorchRecipe
-from netdsl.ops.refusal import Refusal
+from netdsl.ops.refusal import Rules
 
 Tensors = tuple[Tensor, ...]
-
-
-@dataclass(slots=True)
-class Rules:
-    """Handed to a shape rule: it states what it requires and refuses what can't be."""
-
-    needed: list[Needed] = field(default_factory=list[Needed])
-
-    def require(
-        self,
-        truth: Truth,
-        at: str,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        notes: tuple[str, ...] = (),
-        help: str = "",
-        training_only: bool = False,
-        unless_batch: int = 0,
-    ) -> None:
-        """Proved: nothing. Refuted: a `Refusal`. True for some sizes: into the size contract.
-
-        `message` says what is required and why, with the values (`kernel 7 is larger than the
-        padded height H + 2`). What only training needs refuses no network; with `unless_batch`,
-        batches of that many samples do not need it.
-        """
-        if truth is True:
-            return
-        if truth is False and not training_only:
-            raise Refusal(at, message, code=code, notes=notes, help=help)
-        self.needed.append(Needed(truth, at, message, code, training_only, unless_batch, help))
-
-    def refuse(
-        self,
-        at: str,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        notes: tuple[str, ...] = (),
-        help: str = "",
-    ) -> NoReturn:
-        """This can't be, whatever the sizes."""
-        raise Refusal(at, message, code=code, notes=notes, help=help)
 
 
 @dataclass(frozen=True, slots=True)
