@@ -210,10 +210,14 @@ HEAD = """# Which published networks can be written
 How many networks the layers cover, judged by the types of the modules in a model and, for timm, also
 by the operations that its inference runs. Made by `pytest tests/test_coverage.py --bless` from
 tests/data, which has these names and nothing else. It says that the layers exist, not that the file
-has been written; what the type of a module does not show (a norm over several axes, a constant in
-an expression) is not considered. A module that is expressed by a chain of layers (a layer scale is
+has been written; what the type of a module does not show (a place at which a size is needed, an index
+that is computed) is not considered. A module that is expressed by a chain of layers (a layer scale is
 `mul` with a `weight`, TensorFlow's padding is `pad` and `conv`) counts as covered; its weights may
 be stored in another form.
+
+What the language can't express at all: statistics of its own that a layer keeps beside
+`batchnorm` (EvoNorm-B0), noise in training only (make it an input), lookups that differ from sample
+to sample, the k largest of several, and the suppression of boxes that overlap.
 """
 TORCHVISION = """## torchvision's classification models
 
