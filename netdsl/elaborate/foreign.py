@@ -37,6 +37,12 @@ DIFFERS = {
 }
 """What to mind where one name has several meanings."""
 
+BOXES = "detectors end at decoded boxes and scores"
+BY_VALUES = (
+    "how many numbers there are would depend on the values, and sizes are known before the first "
+    f"run: {BOXES}"
+)
+
 WRITTEN = {
     "globalaveragepool": "`adaptive_avgpool(1)` keeps the axes, [C, 1, 1]; `global_avgpool` gives "
     "[C]",
@@ -127,8 +133,14 @@ WRITTEN = {
     "groupnorm1": "write `groupnorm(1)`",
     "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
-    "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
-    "training",
+    "frozenbatchnorm": "`use std.norms (FrozenBatchNorm)` brings `FrozenBatchNorm`",
+    "blurpool": "`use std.kernels (BlurPool)` brings `BlurPool`",
+    "stdconv wsconv": "`use std.kernels (StdConv)` brings `StdConv`, a convolution with "
+    "standardised weights",
+    "scaledstdconv": "`use std.kernels (ScaledStdConv)` brings `ScaledStdConv`",
+    "weightnorm weightnormconv": "`use std.kernels (WeightNormConv)` brings `WeightNormConv`, a "
+    "convolution with normalised weights",
+    "modulatedconv styledconv": "`use std.kernels (ModulatedConv)` brings `ModulatedConv`",
     "eltwise elementwise": "write `add`, `mul` or `max`",
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
@@ -171,6 +183,11 @@ WRITTEN = {
     "weights yet",
     "transformer transformerencoder transformerencoderlayer": f"{NOT_YET}: `EncoderBlock` of "
     "std.transformer normalises first, as vision transformers do",
+    "nms softnms batchednms multiclassnms matrixnms nonmaxsuppression nonmaximumsuppression "
+    "combinednonmaxsuppression nonzero argwhere unique uniqueconsecutive booleanmask maskedselect "
+    "compress filterdetections postprocess detectionoutput": BY_VALUES,
+    "topk sort argsort": f"{BOXES}; the greatest number is `max(axis=0)`, its place "
+    "`argmax(axis=0)`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
@@ -179,10 +196,10 @@ WRITTEN = {
 MISSING = """
 accuracy acos acosh activityregularization acts adagrad adain adam
 adaptivelogsoftmaxwithloss additiveattention affinegrid alphadropout arange
-argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
+arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
 baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
-bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cdist cecamodule ceil centercroppad col2im compress
+bitwisenot bitwiseor bitwisexor blackmanwindow bmm bnll broadcastto cast castlike castmap
+categorymapper causalconvwithstate cdist cecamodule ceil centercroppad col2im
 concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv
 cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
 deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
@@ -197,7 +214,7 @@ linearclassifier linearregressor local localavgpool locallyconnected log1p logad
 logit loop lstm mamba masking matmul matmulinteger
 maxroipool maxunpool meanvariancenormalization median melspectrogram melweightmatrix
 minibatchstddev mixedconv mm mod momentum multiheadattentionforward multinomial multiscaleroialign
-mvn narrow netvlad noise nonlocal nonmaxsuppression nonzero normalizer onehot
+mvn narrow netvlad noise nonlocal normalizer onehot
 onehotencoder optional optionalgetelement optionalhaselement pairwisedistance patchdropout
 pdist plse posembed positionalencoding prod psroialign psroipool python qlinearconv
 qlinearmatmul quantizelinear ramp randomnormal randomnormallike randomuniform
@@ -205,15 +222,15 @@ randomuniformlike range recurrent
 reduceprod regexfullmatch region relie
 remainder repeatvector reversesequence rnn rnnbase roialign roipool roll
 rope rotaryembedding round rrelu scaledconv scaleddotproductattention
-scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd select
+scaledgroupedmm scaledmm scaler scan scatter scatterelements scatternd select
 selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink silence simplernn sinh sort spade spectralnorm
-spectralnormalization splitattn splittosequence stackedrnncells stair stdconv stft
+sequencelength sequencemap shrink silence simplernn sinh spade spectralnorm
+spectralnormalization splitattn splittosequence stackedrnncells stair stft
 stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
-tensorscatter tfidfvectorizer tile timedistributed topk
+tensorscatter tfidfvectorizer tile timedistributed
 transformerdecoder transformerdecoderlayer treeensemble treeensembleclassifier
-treeensembleregressor tril trilu triu unfold unique unpool unpooling
-weightnorm yolo zeroslike zipmap
+treeensembleregressor tril trilu triu unfold unpool unpooling
+yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 
