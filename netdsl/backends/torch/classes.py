@@ -212,10 +212,11 @@ class Collector:
         scope = instance.scope
         graph, is_net = self.outline.graph, scope.kind is Kind.NET
         taken = tuple(i.value for i in graph.inputs) if is_net else inputs_of(scope)
-        input_names = tuple(i.name for i in graph.inputs) if is_net else scope.input_names
+        ports = [(i.value, i.name) for i in graph.inputs] if is_net else _named_inputs(scope)
+        input_names = dict(reversed(ports))
         names: list[str] = []
-        for index in range(len(taken)):
-            own = input_names[index] if index < len(input_names) else ""
+        for index, value in enumerate(taken):
+            own = input_names.get(value, "")
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(variable(own or single, {*self.taken, *names}))
         outputs = tuple(o.value for o in graph.outputs)
@@ -224,6 +225,11 @@ class Collector:
         forward = Forward(self.outline, access, names_given, self.taken, self.training_only)
         instance.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         instance.arguments, instance.lines = tuple(names), forward.lines
+
+
+def _named_inputs(scope: Scope) -> list[tuple[Value, str]]:
+    """The values that flow into a block, as it calls them."""
+    return list(zip(scope.inputs, scope.input_names, strict=False))
 
 
 def _holders_first(parts: Sequence[Member]) -> list[Member]:
