@@ -13,8 +13,7 @@ from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import Op
 from netdsl.ops.refusal import Refusal
-from netdsl.ops.rule import by_rule
-from netdsl.ops.tables import types_of
+from netdsl.ops.rule import Rulebook
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -24,11 +23,7 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
     """
     for value in _values(graph):
-        shape, items = (
-            tuple(substitute(size, sizes) for size in part)
-            for part in (value.type.shape, value.type.items)
-        )
-        value.type = replace(value.type, shape=shape, items=items)
+        value.type = value.type.substituted(sizes)
     for layer in graph.layers():
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():
@@ -49,10 +44,11 @@ def is_legal(graph: Graph) -> bool:
 
     So do the calls of a shared layer, which must still be alike.
     """
+    rule = Rulebook()
     for node in graph.inference_nodes():
-        inputs, outputs = types_of(node)
+        inputs, outputs = (tuple(v.type for v in vs) for vs in (node.inputs, node.outputs))
         try:
-            judged = by_rule(node.op, inputs)
+            judged = rule(node.op, inputs)
         except Refusal:
             return False
         if judged.types != outputs:

@@ -10,6 +10,7 @@ import pytest
 import netdsl
 from tests import examples
 from tests.examples import example, random_inputs, restless
+from tests.torchvision_models import torchvision_models
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -152,6 +153,37 @@ def unet_plus_plus(s: State, x: Any) -> Any:
     return sum(masks) / 4
 
 
+def segnet(s: State, x: Any) -> Any:
+    """Figure 2 of the paper: each place of a maximum takes the value that comes back, all else 0."""
+    pooled = []
+    number = 0
+    for depth in (2, 2, 3, 3, 3):
+        for _ in range(depth):
+            x = s.conv(f"features.{number}", x, padding=1)
+            x = F.relu(s.norm(f"features.{number + 1}", x))
+            number += 3
+        shape = x.shape
+        x, places = F.max_pool2d(x, 2, return_indices=True)
+        pooled.append((shape, places))
+        number += 1
+    for level in range(5, 0, -1):
+        (*_, height, width), places = pooled[level - 1]
+        spread = x.new_zeros(*x.shape[:2], height * width)
+        x = spread.scatter(2, places.flatten(2), x.flatten(2)).unflatten(2, (height, width))
+        for i in range(1, 2 if level == 1 else 3 if level == 2 else 4):
+            path = f"decoder{level}"
+            x = F.relu(s.norm(f"{path}.batchnorm{i}", s.conv(f"{path}.conv{i}", x, padding=1)))
+    return s.conv("classifier", x, padding=1)
+
+
+def test_the_encoder_of_segnet_is_that_of_torchvision() -> None:
+    ours = netdsl.load(example("segnet")).torch().state_dict()
+    theirs = torchvision_models().vgg16_bn(weights=None).features.state_dict()
+    assert {f"features.{k}": v.shape for k, v in theirs.items()} == {
+        k: v.shape for k, v in ours.items() if k.startswith("features.")
+    }
+
+
 CASES: dict[str, tuple[Callable[..., Any], dict[str, Any], list[dict[str, int]]]] = {
     "alexnet_paper": (alexnet, {"classes": 4}, [{}]),
     "cgan_generator": (generator, {}, [{}]),
@@ -159,6 +191,7 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, Any], list[dict[str, int]]]
     "siamese": (siamese, {}, [{}]),
     "audio_1d": (sound, {}, [{"L": 1024}, {"L": 4111}]),
     "autoencoder": (autoencoder, {}, [{}]),
+    "segnet": (segnet, {"width": 4}, [{"H": 32, "W": 64}, {"H": 53, "W": 47}]),
     "unet3d": (unet3d, {"width": 4}, [{"D": 8, "H": 8, "W": 8}, {"D": 17, "H": 10, "W": 24}]),
     "unet_plus_plus": (unet_plus_plus, {"width": 4}, [{"H": 16, "W": 16}, {"H": 35, "W": 50}]),
 }
