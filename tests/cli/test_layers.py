@@ -113,7 +113,7 @@ def test_the_list_has_families_in_order_and_fits() -> None:
         ("cnov", "did you mean `conv`?"),
         ("Conv2d", "did you mean `conv`?"),
         ("rope", "there is no layer for this yet"),
-        ("SpaceToDepth", "`pixel_unshuffle(2) -> channel_shuffle(C)`"),
+        ("space_to_depth", "`use std.depth (SpaceToDepth)`"),
         ("botleneck", "did you mean `Bottleneck`"),
         ("qqqqqq", "`netdsl layers` lists all"),
     ],
