@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from typing import ClassVar, NoReturn, cast
@@ -24,11 +24,11 @@ from netdsl.ops.facts import (
     Work,
     by,
     kernel_words,
-    setting_words,
     stride_words,
 )
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import FromValue, Kind, Same
+from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
+from netdsl.ops.params import FromValue, Same
 from netdsl.ops.recipe import TorchRecipe
 from netdsl.ops.refusal import Refusal
 
@@ -133,8 +133,8 @@ class Op:
     """Whether it computes with all samples together, so that a table can't enter."""
     gives_several: ClassVar[bool] = False
     """Whether its settings decide how many results it has."""
-    one_value: ClassVar[str] = ""
-    """Why only one value can come in, where one may expect more."""
+    wrong_names: ClassVar[str] = ""
+    """What to write where another number of names is given to its results."""
     elsewhere: ClassVar[str] = ""
     """What the very same is called in other frameworks: small letters, without `_`, `1d`, `2d`."""
 
@@ -221,6 +221,10 @@ class Op:
         """What one output position sees of each input, an axis each; None: all of it."""
         return tuple(POINTWISE for _ in inputs[0].spatial)
 
+    def windows_into(self, inputs: Tensors, outputs: Tensors, index: int) -> Windows | None:
+        """The same of input number `index`, where not all are seen alike."""
+        return self.windows(inputs, outputs)
+
     def reads(
         self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0
     ) -> Reads | None:
@@ -298,6 +302,10 @@ class Op:
             for name, kind in value_parameters(type(self))
             if isinstance(value := getattr(self, name), FromValue) and kind.is_table
         )
+
+    def takes_table(self, index: int) -> bool:
+        """Whether it takes a table itself as input number `index`, also beside samples."""
+        return self.takes_weights or index in self.table_inputs()
 
     def named_inputs(self) -> int:
         """How many inputs are given by name: the last ones."""
@@ -433,60 +441,6 @@ def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
     for child in base.__subclasses__():
         yield child
         yield from _subclasses(child)
-
-
-@dataclass(frozen=True, slots=True)
-class OpParameter:
-    """A formal parameter of an op; `named` ones are given by name only.
-
-    `told` and `tries` are as in `param`.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    required: bool
-    default: object
-    named: bool = False
-    told: str | None = ""
-    tries: tuple[object, ...] = ()
-
-    def told_of(self, value: object) -> str:
-        """The parameter and a value of it in plain words; empty where it is not told."""
-        if self.told is None:
-            return ""
-        template = self.told or f"{self.name.replace('_', ' ')} {{}}"
-        return setting_words(value, template, "[" in self.kind.name)
-
-
-@cache
-def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
-    """The parameters of an op in order, read from its fields."""
-    listed: list[OpParameter] = []
-    for spec in fields(op):
-        default = spec.default
-        if spec.default_factory is not MISSING:
-            default = spec.default_factory()
-        required = default is MISSING
-        listed.append(
-            OpParameter(
-                spec.name,
-                spec.metadata["kind"],
-                spec.metadata["doc"],
-                required,
-                None if required else default,
-                spec.metadata.get("named", False),
-                spec.metadata.get("told", ""),
-                spec.metadata.get("tries", ()),
-            )
-        )
-    return tuple(listed)
-
-
-@cache
-def value_parameters(op: type[Op]) -> tuple[tuple[str, Kind], ...]:
-    """Names and kinds of the parameters that a value may stand for."""
-    return tuple((part.name, part.kind) for part in parameters(op) if part.kind.takes_value)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:
