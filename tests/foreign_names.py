@@ -80,6 +80,8 @@ SAME_THING = {
     "max": "Maximum ReduceMax",
     "min": "Minimum ReduceMin",
     "attention": "MultiHeadAttention",
+    "attend": "scaled_dot_product_attention",
+    "rnn": "SimpleRNN",
     "mul": "Multiply",
     "sub": "Subtract",
     "pad": "ZeroPadding1D ZeroPadding2D ZeroPadding3D",
@@ -88,6 +90,7 @@ SAME_THING = {
     "sigmoid": "logistic",
     "add": "shortcut",
     "leaky_relu": "lrelu",
+    "fold": "Col2Im",
     "pixel_shuffle": "subpixel",
 }
 """What another name is offered for, sorted: the same thing by the docs of both."""

@@ -18,7 +18,8 @@ from netdsl.elaborate.program import Block, std_names
 from netdsl.elaborate.suggest import asked, leave_out, near, nearest
 from netdsl.elaborate.unknown import Guess, guess_layer, is_framework
 from netdsl.ops import registry
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast
 
@@ -61,6 +62,25 @@ def resolve_layer(
     elif not environment.unit.is_lacking:
         _unknown(name, environment, sink, arguments)
     return POISON
+
+
+def layer_named(name: str, environment: Environment) -> Callee | None:
+    """The layer of a name, if there is one."""
+    binding = environment.lookup("layers", name)
+    if binding is not None:
+        return None if isinstance(binding.value, Poison) else binding.value  # type: ignore[return-value]
+    defined = environment.unit.visible.get(name)
+    return defined if isinstance(defined, Block) else registry().get(name)
+
+
+def is_whole_layer(name: str, environment: Environment) -> bool:
+    """Whether a name is that of a layer that needs no arguments."""
+    layer = layer_named(name, environment)
+    if isinstance(layer, Block):
+        return all(p.default is not None for p in layer.definition.parameters)
+    if isinstance(layer, type):
+        return not any(p.required for p in parameters(layer))
+    return layer is not None
 
 
 def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerValue | Poison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -22,11 +22,15 @@ from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ir.tensor import DTYPES
+from netdsl.ops.base import op_of
 from netdsl.ops.fills import COMPUTED, FILL, Word
 from netdsl.ops.initial import NEED_STD, WORDS
 from netdsl.ops.params import Mismatch, choice
 from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
 from netdsl.syntax import ast
+
+NOBODY = "_"
+"""The name of what is never used: several things may have it."""
 
 
 def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None:
@@ -38,17 +42,21 @@ def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None
 def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place: Place) -> None:
     """Give what came out of a chain its name, or its names."""
     targets = statement.targets
+    if isinstance(flow, Flow) and all(target.text.startswith("_") for target in targets):
+        state.graph.used.update(flow.values)
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
         note_unused(state, flow, statement)
         return
     flows: list[MaybeFlow] = [POISON] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
+        count = len(flow.values)
         state.error(
             place,
             "wrong-inputs",
-            f"{len(targets)} names stand for {len(flow.values)} values",
+            f"{len(targets)} names stand for {count} value{'s' * (count != 1)}",
             statement.span,
+            help=_help_of_maker(flow),
         )
     elif isinstance(flow, Flow):
         flows = [Flow((value,)) for value in flow.values]
@@ -57,10 +65,22 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
     note_unused(state, flow, statement)
 
 
+def _help_of_maker(flow: Flow) -> str:
+    """How the layer that gives these values gives others, if they come from one."""
+    makers = {value.producer for value in flow.values}
+    maker = makers.pop() if len(makers) == 1 else None
+    return "" if maker is None else op_of(maker).wrong_names
+
+
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
-        state.graph.name_value(place.site, value, name.text)
+        if name.text != NOBODY:
+            state.graph.name_value(place.site, value, name.text)
+    before = place.environment.values.get(name.text) if name.text == NOBODY else None
+    if before is not None:
+        place.environment.values[NOBODY] = replace(before, rival=name.span)
+        return
     declare(state, "values", name, Binding(flow, name.span), place.environment)
 
 

@@ -1,4 +1,4 @@
-"""Parts of ONNX lowerings that several ops share: padding, bands of cells, rolled axes."""
+"""Parts of ONNX lowerings that several ops share: padding, bands of cells, rolled axes, numbers."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def _wrapped(to: Lowering, x: OnnxValue, amounts: Sequence[tuple[Size, Size]]) -
             shape = replaced(x.shape, axis, size + before + after)
             x = to.node("Concat", parts, shape, axis=axis)
     return x
+
+
+def counted(to: Lowering, size: Size) -> OnnxValue:
+    """The whole numbers from 0 up to a size."""
+    end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
+    ends = [to.number(0, "int64"), end, to.number(1, "int64")]
+    return to.node("Range", ends, (size,), "int64")
 
 
 def part(to: Lowering, x: OnnxValue, axis: int, start: Size, end: Size) -> OnnxValue:
@@ -117,6 +124,12 @@ def rolled(to: Lowering, x: OnnxValue, axis: int, start: OnnxValue) -> OnnxValue
     behind = to.cut(x, [axis], start, far, shape)
     before = to.cut(x, [axis], to.ints(0), start, shape)
     return to.node("Concat", [behind, before], x.shape, axis=axis)
+
+
+def numbered(to: Lowering, size: Size) -> OnnxValue:
+    """The whole numbers from 0 up to a size, which is left out."""
+    end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
+    return to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
 
 
 def number_value(to: Lowering, number: object, dtype: str) -> OnnxValue:

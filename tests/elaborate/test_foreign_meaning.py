@@ -8,7 +8,7 @@ import netdsl
 from netdsl.elaborate.foreign import names
 from netdsl.elaborate.foreign_meaning import ANY_LAYER, OTHER_MEANING
 from netdsl.ops import registry
-from netdsl.ops.base import parameters
+from netdsl.ops.op_parameters import parameters
 
 OTHERWISE = {
     "UpSampling2D(size=(3, 3))": "a factor, here `scale`",
@@ -35,6 +35,9 @@ OTHERWISE = {
     "conv(8, 3, padding=SAME)": "Keras's is `padding=same_upper`",
     "maxpool(3, padding=SAME_LOWER)": "an odd cell in front",
     "Conv2dSame(8, 3)": "padding=same_upper)`",
+    "nn.Unfold(3, 2)": "the dilation; here it is the stride",
+    "Fold((8, 8), 3)": "the size; here it is the kernel",
+    "im2col(3)": "`unfold(3)`",
     "narrow(1, 2, 3)": "`slice(1, 2, 5)`",
     "Reshape(target_shape=[3, 64])": "the channels come first",
     "LocalResponseNorm(depth_radius=5)": "`2 * depth_radius + 1`",
@@ -64,6 +67,12 @@ OTHERWISE = {
     "ReduceMean(axes=[1])": "are `axis=channels`",
     "mean(axes=[1, 2])": "are `axis=channels`",
     "MultiheadAttention(512, 8)": "`attention(heads)`",
+    "MultiheadAttention(8, attn_mask=x)": "PyTorch's masks hide what is true",
+    "attention(8, key_padding_mask=x)": "PyTorch's masks hide what is true",
+    "scaled_dot_product_attention(attn_mask=x)": "means the same",
+    "LSTM(64, 128)": "`lstm(hidden)`",
+    "lstm(4, return_sequences=true)": "`slice(0, -1)`",
+    "gru(4, initial_state=x)": "`start=h`",
     "MaxPool(kernel_shape=2)": "stride is 1",
     "AveragePool(kernel_shape=2)": "stride is 1",
     "Concat(axis=1)": "are `axis=channels`",
@@ -92,6 +101,8 @@ SAME = {
     "UpSampling2D(3, interpolation=bilinear)": ["mode"],
     "Upsample(scale_factor=1.5)": ["scale"],
     "DropPath(drop_prob=0.2)": ["p"],
+    "nn.LSTM(hidden_size=4, num_layers=2)": ["hidden", "layers"],
+    "SimpleRNN(units=4)": ["hidden"],
 }
 """Arguments that are only called otherwise, and what they are called here."""
 

@@ -88,6 +88,7 @@ class Forward:
     ) -> list[Expr]:
         """Write the lines; what comes back are the results as expressions."""
         self.inputs = list(arguments)
+        parts = self._needed(parts, results)
         for name, value in arguments:
             self._hold(value, name)
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe_of(p)) for p in parts)
@@ -108,6 +109,16 @@ class Forward:
         if last and len(exprs) == 1 and last.targets == (exprs[0],) and not last.training_only:
             return [self.lines.pop().value]
         return exprs
+
+    def _needed(self, parts: Sequence[Member], results: Sequence[Value]) -> list[Member]:
+        """The parts that the results depend on; others are there for their weights alone."""
+        wanted = set(results)
+        needed: list[Member] = []
+        for part in reversed(parts):
+            if not wanted.isdisjoint(outputs_of(part, self.outline)):
+                needed.append(part)
+                wanted.update(inputs_of(part))
+        return needed[::-1]
 
     def _find_together(self, parts: Sequence[Member]) -> None:
         """Calls whose results, if they are many, go all to one call that takes a list."""
