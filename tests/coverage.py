@@ -20,7 +20,8 @@ DATA = ROOT / "tests" / "data"
 # how each type of module is written: the layers it takes
 WRITTEN: dict[str, str] = {
     "AdaptiveAvgPool2d": "adaptive_avgpool", "AvgPool2d": "avgpool", "BatchNorm1d": "batchnorm",
-    "BatchNorm2d": "batchnorm", "BatchNormAct2d": "batchnorm relu", "ConstantPad2d": "pad",
+    "BatchNorm2d": "batchnorm", "BatchNormAct2d": "batchnorm relu", "BlurPool2d": "pad conv",
+    "ConstantPad2d": "pad",
     "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "pad conv", "Dropout": "dropout",
     "DropPath": "drop_path", "FastAdaptiveAvgPool": "global_avgpool", "Flatten": "flatten",
     "GELU": "gelu", "GammaAct": "relu normalize", "GroupNorm1": "groupnorm",
@@ -31,9 +32,15 @@ WRITTEN: dict[str, str] = {
     "LearnableAffineBlock": "mul add", "Linear": "linear", "MaxPool2d": "maxpool",
     "MultiheadAttention": "attention", "NonDynamicallyQuantizableLinear": "attention",
     "Permute": "permute", "RadixSoftmax": "reshape permute softmax", "ReLU": "relu",
-    "ReLU6": "relu6", "Scale": "mul", "SelectSeq": "identity", "Sequential": "identity",
-    "ShiftedWindowAttention": "window_attention", "SiLU": "silu", "Sigmoid": "sigmoid",
-    "SpaceToDepth": "pixel_unshuffle", "StarReLU": "relu mul add", "StochasticDepth": "drop_path",
+    "ReLU6": "relu6", "Scale": "mul", "ScaledStdConv2d": "layernorm mul conv",
+    "ScaledStdConv2dSame": "layernorm mul conv", "SelectSeq": "identity", "Sequential": "identity",
+    "ShiftedWindowAttention": "window_attention",
+    "ShiftedWindowAttentionV2": "window_attention",
+    "RelativePositionalMultiHeadAttention": "linear attend embedding",
+    "WindowPartition": "reshape permute", "WindowDepartition": "reshape permute",
+    "PartitionAttentionLayer": "reshape permute", "SiLU": "silu", "Sigmoid": "sigmoid",
+    "SpaceToDepth": "pixel_unshuffle", "StarReLU": "relu mul add",
+    "StdConv2d": "layernorm conv", "StochasticDepth": "drop_path",
     "SwapAxes": "permute", "Tanh": "tanh", "Upsample": "upsample", "ModuleList": "identity",
     "EvoNorm2dS0": "sigmoid reshape mean sub pow add sqrt div mul",
     "EvoNorm2dS0a": "sigmoid reshape mean sub pow add sqrt div mul",
@@ -47,17 +54,8 @@ WRITTEN: dict[str, str] = {
 
 # what has no form yet: the layer that would give it one
 LACKING = {
-    "BlurPool2d": "convolution with fixed weights (blur pool)",
     "CondConv2d": "convolution with weights mixed for each sample (CondConv)",
     "EfficientAdditiveAttention": "additive attention",
-    "RelativePositionalMultiHeadAttention": "attention with relative positions within windows or grids",
-    "WindowPartition": "attention with relative positions within windows or grids",
-    "WindowDepartition": "attention with relative positions within windows or grids",
-    "PartitionAttentionLayer": "attention with relative positions within windows or grids",
-    "ScaledStdConv2d": "convolution with standardised weights",
-    "ScaledStdConv2dSame": "convolution with standardised weights",
-    "ShiftedWindowAttentionV2": "window attention by cosines (Swin v2)",
-    "StdConv2d": "convolution with standardised weights",
 }  # fmt: skip
 
 # operations of PyTorch that the layers above explain, or that move numbers alone
