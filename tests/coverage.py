@@ -22,7 +22,7 @@ WRITTEN: dict[str, str] = {
     "AdaptiveAvgPool2d": "adaptive_avgpool", "AvgPool2d": "avgpool", "BatchNorm1d": "batchnorm",
     "BatchNorm2d": "batchnorm", "BatchNormAct2d": "batchnorm relu", "BlurPool2d": "pad conv",
     "ConstantPad2d": "pad",
-    "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "pad conv", "Dropout": "dropout",
+    "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "conv", "Dropout": "dropout",
     "DropPath": "drop_path", "FastAdaptiveAvgPool": "global_avgpool", "Flatten": "flatten",
     "GELU": "gelu", "GammaAct": "relu normalize", "GroupNorm1": "groupnorm",
     "GroupNorm1NoBias": "groupnorm mul", "GroupNormAct": "groupnorm relu",
@@ -208,10 +208,9 @@ HEAD = """# Which published networks can be written
 How many networks the layers cover, judged by the types of the modules in a model and, for timm, also
 by the operations that its inference runs. Made by `pytest tests/test_coverage.py --bless` from
 tests/data, which has these names and nothing else. It says that the layers exist, not that the file
-has been written; what the type of a module does not show (a place at which a size is needed, an index
-that is computed) is not considered. A module that is expressed by a chain of layers (a layer scale is
-`mul` with a `weight`, TensorFlow's padding is `pad` and `conv`) counts as covered; its weights may
-be stored in another form.
+has been written; what the type of a module does not show (a norm over several axes, a constant in
+an expression) is not considered. A module that is expressed by a chain of layers (a layer scale is
+`mul` with a `weight`) counts as covered; its weights may be stored in another form.
 
 What the language can't express at all: statistics of its own that a layer keeps beside
 `batchnorm` (EvoNorm-B0), noise in training only (make it an input), lookups that differ from sample

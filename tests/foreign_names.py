@@ -91,6 +91,7 @@ SAME_THING = {
     "add": "shortcut",
     "leaky_relu": "lrelu",
     "fold": "Col2Im",
+    "max_unpool": "max_unpool1d max_unpool2d max_unpool3d",
     "pixel_shuffle": "subpixel",
 }
 """What another name is offered for, sorted: the same thing by the docs of both."""

@@ -27,6 +27,7 @@ DIFFERS = {
     "instancenormalization": "ONNX's has weights: `instancenorm(affine=true)`",
     "averagepool": "ONNX's leaves padding out of the mean: `count_include_pad=false`",
     "averagepooling": "Keras's leaves padding out of the mean: `count_include_pad=false`",
+    "maxunpool": "places are counted in each map, as PyTorch's are; ONNX's go on through all maps",
     "leakyrelu": "Keras's has the slope 0.3: `leaky_relu(0.3)`",
     "hardsigmoid": "this is PyTorch's, (x + 3) / 6 between 0 and 1; ONNX's own is 0.2 x + 0.5",
     **dict.fromkeys(
@@ -84,6 +85,7 @@ WRITTEN = {
     "cropping crop2d": "write `crop((H - 2, W - 2), offset=1)`: the size that is left, and where "
     "it begins",
     "im2col": "write `unfold(3)`, which numbers the windows along one axis; Caffe's along two",
+    "unpool unpooling": "`max_unpool` takes the places that `maxpool(2, indices=true)` gives",
     "narrow": "write `slice(1, 2, 5)` for the 3 cells from the third on: the axis without the "
     "batch, and where it begins and ends",
     "squeeze unsqueeze expanddims unflatten": "write `reshape([1, C, H, W])`: the whole new shape, "
@@ -229,19 +231,19 @@ gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsampl
 gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder implicitadd implicitmul imputer
 indexselect involution iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
 linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy logit
-loop mamba masking matmulinteger maxroipool maxunpool meanvariancenormalization median
-melspectrogram melweightmatrix minibatchstddev mixedconv mod momentum multinomial multiscaleroialign
-mvn netvlad noise nonlocal normalizer onehot onehotencoder optional optionalgetelement
-optionalhaselement pairwisedistance patchdropout pdist plse posembed positionalencoding prod
-psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp randomnormal
-randomnormallike randomuniform randomuniformlike range reduceprod regexfullmatch region relie
-remainder repeatvector reversesequence roialign roipool roll rope rotaryembedding round rrelu
-scaledconv scaledgroupedmm scaledmm scaler scan scatter scatterelements scatternd select
-selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink silence sinh spade spectralnorm spectralnormalization splitattn
-splittosequence stackedrnncells stair stft stftspectrogram stn stringconcat stringnormalizer
-stringsplit svmclassifier svmregressor tensorscatter tfidfvectorizer tile treeensemble
-treeensembleclassifier treeensembleregressor tril trilu triu unpool unpooling yolo zeroslike zipmap
+loop mamba masking matmulinteger maxroipool meanvariancenormalization median melspectrogram
+melweightmatrix minibatchstddev mixedconv mod momentum multinomial multiscaleroialign mvn netvlad
+noise nonlocal normalizer onehot onehotencoder optional optionalgetelement optionalhaselement
+pairwisedistance patchdropout pdist plse posembed positionalencoding prod psroialign psroipool
+python qlinearconv qlinearmatmul quantizelinear ramp randomnormal randomnormallike randomuniform
+randomuniformlike range reduceprod regexfullmatch region relie remainder repeatvector
+reversesequence roialign roipool roll rope rotaryembedding round rrelu scaledconv scaledgroupedmm
+scaledmm scaler scan scatter scatterelements scatternd select selectivekernel sequenceat
+sequenceconstruct sequenceempty sequenceerase sequenceinsert sequencelength sequencemap shrink
+silence sinh spade spectralnorm spectralnormalization splitattn splittosequence stackedrnncells
+stair stft stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
+tensorscatter tfidfvectorizer tile treeensemble treeensembleclassifier treeensembleregressor tril
+trilu triu yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 
@@ -253,7 +255,8 @@ ENDINGS = {
     "rnncells": ONE_STEP,
     "cell": ONE_STEP,
     "cellbase": ONE_STEP,
-    "withindices": NOT_YET,
+    "withindices": "`maxpool(2, indices=true)` gives the places as a second result; an adaptive or "
+    "fractional pool has none",
 }
 """Kinds of names that only their ends tell."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import pytest
@@ -132,7 +133,9 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "ConvTranspose": ("(6, 3)", (4, 6, 3)), 
     "GroupNorm": ("(2)", (2, 4)), "InstanceNorm": ("", (4,)), "LPPool": ("(2, 2)", (2, 2)),
     "LayerNorm": ("", (8,)), "RMSNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
-    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)), "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
+    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)),
+    "MaxUnpool": ("(2, places=at)", (2,)),
+    "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
     "LogSoftmax": ("", (1,)), "Softmax": ("", (1,)), "Softmax2d": ("", ()), "SyncBatchNorm": ("", (4,)),
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
     "ZeroPad": ("(1)", (1,)), "Embedding": ("(9, 5)", (9, 5)),
@@ -166,16 +169,20 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     }.get(name, SHAPES[rank])
     dtype = "int64 " if name == "Embedding" else ""
     stage = f"label: {guess_layer(name, (), OURS).layer}{ours}"
-    text = f"net A {{ input x: {dtype}{list(shape)}\n output y = x -> {stage} }}"
+    second = f"input at: int64 {list(shape)}\n" if kind == "MaxUnpool" else ""
+    text = f"net A {{ input x: {dtype}{list(shape)}\n {second} output y = x -> {stage} }}"
     torch.manual_seed(0)
     module = getattr(nn, name)(*theirs).eval()
     state = {f"label.{key}": value for key, value in module.state_dict().items()}
     made = netdsl.loads(text).torch(weights=state).eval() if state else netdsl.loads(text).torch()
     x = torch.randn(2, *shape) if not dtype else torch.randint(9, (2, *shape))
+    count = prod(shape[1:])
+    places = torch.stack([torch.randperm(count) for _ in range(2 * shape[0])]).reshape(2, *shape)
+    values = (x, places) if second else (x,)
     with torch.no_grad():
-        wanted = module(x, x, x)[0] if name == "MultiheadAttention" else module(x)
+        wanted = module(x, x, x)[0] if name == "MultiheadAttention" else module(*values)
         wanted = wanted[0] if isinstance(wanted, tuple) else wanted  # of all steps, and states
-        assert torch.allclose(made.eval()(x), wanted, atol=1e-6), name
+        assert torch.allclose(made.eval()(*values), wanted, atol=1e-6), name
 
 
 # --- written otherwise -----------------------------------------------------------------------
