@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from typing import ClassVar, cast
@@ -23,11 +23,11 @@ from netdsl.ops.facts import (
     Work,
     by,
     kernel_words,
-    setting_words,
     stride_words,
 )
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import FromValue, Kind, Same
+from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
+from netdsl.ops.params import FromValue, Same
 from netdsl.ops.recipe import TorchRecipe
 from netdsl.ops.refusal import Rules
 
@@ -397,60 +397,6 @@ def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
     for child in base.__subclasses__():
         yield child
         yield from _subclasses(child)
-
-
-@dataclass(frozen=True, slots=True)
-class OpParameter:
-    """A formal parameter of an op; `named` ones are given by name only.
-
-    `told` and `tries` are as in `param`.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    required: bool
-    default: object
-    named: bool = False
-    told: str | None = ""
-    tries: tuple[object, ...] = ()
-
-    def told_of(self, value: object) -> str:
-        """The parameter and a value of it in plain words; empty where it is not told."""
-        if self.told is None:
-            return ""
-        template = self.told or f"{self.name.replace('_', ' ')} {{}}"
-        return setting_words(value, template, "[" in self.kind.name)
-
-
-@cache
-def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
-    """The parameters of an op in order, read from its fields."""
-    listed: list[OpParameter] = []
-    for spec in fields(op):
-        default = spec.default
-        if spec.default_factory is not MISSING:
-            default = spec.default_factory()
-        required = default is MISSING
-        listed.append(
-            OpParameter(
-                spec.name,
-                spec.metadata["kind"],
-                spec.metadata["doc"],
-                required,
-                None if required else default,
-                spec.metadata.get("named", False),
-                spec.metadata.get("told", ""),
-                spec.metadata.get("tries", ()),
-            )
-        )
-    return tuple(listed)
-
-
-@cache
-def value_parameters(op: type[Op]) -> tuple[tuple[str, Kind], ...]:
-    """Names and kinds of the parameters that a value may stand for."""
-    return tuple((part.name, part.kind) for part in parameters(op) if part.kind.takes_value)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:

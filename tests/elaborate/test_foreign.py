@@ -104,7 +104,7 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "ConvTranspose": ("(6, 3)", (4, 6, 3)), 
     "GroupNorm": ("(2)", (2, 4)), "InstanceNorm": ("", (4,)), "LPPool": ("(2, 2)", (2, 2)),
     "LayerNorm": ("", (8,)), "RMSNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
-    "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
+    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)), "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
     "LogSoftmax": ("", (1,)), "Softmax": ("", (1,)), "Softmax2d": ("", ()), "SyncBatchNorm": ("", (4,)),
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
     "ZeroPad": ("(1)", (1,)), "Embedding": ("(9, 5)", (9, 5)),
@@ -134,6 +134,7 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     shape: tuple[int, ...] = {
         "Embedding": (7,),
         **dict.fromkeys(("MultiheadAttention", "LSTM", "GRU", "RNN"), (5, 8)),
+        "Fold": (16, 77),
     }.get(name, SHAPES[rank])
     dtype = "int64 " if name == "Embedding" else ""
     stage = f"label: {guess_layer(name, (), OURS).layer}{ours}"

@@ -8,7 +8,7 @@ import netdsl
 from netdsl.elaborate.foreign import names
 from netdsl.elaborate.foreign_meaning import ANY_LAYER, OTHER_MEANING
 from netdsl.ops import registry
-from netdsl.ops.base import parameters
+from netdsl.ops.op_parameters import parameters
 
 OTHERWISE = {
     "UpSampling2D(size=(3, 3))": "a factor, here `scale`",
@@ -35,6 +35,9 @@ OTHERWISE = {
     "conv(8, 3, padding=SAME)": "Keras's is `padding=same_upper`",
     "maxpool(3, padding=SAME_LOWER)": "an odd cell in front",
     "Conv2dSame(8, 3)": "padding=same_upper)`",
+    "nn.Unfold(3, 2)": "the dilation; here it is the stride",
+    "Fold((8, 8), 3)": "the size; here it is the kernel",
+    "im2col(3)": "`unfold(3)`",
     "narrow(1, 2, 3)": "`slice(1, 2, 5)`",
     "Reshape(target_shape=[3, 64])": "the channels come first",
     "LocalResponseNorm(depth_radius=5)": "`2 * depth_radius + 1`",

@@ -23,6 +23,8 @@ SLIM = {
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
+    "pnasnet": {"width": 16},
+    "segnet": {"width": 8},
     "swin_t": {"width": 24},
     "swin_v2_t": {"width": 24},
     "unet3d": {"width": 4},

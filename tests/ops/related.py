@@ -27,6 +27,10 @@ def named_type(op: Any, name: str, flowing: tuple[Tensor, ...], random: Random) 
     if name == "mask":
         dtype = random.choice(["bool", "bool", "bool", "float32", "float32", "int64"])
         return Tensor(mask_shape(op, flowing, random), dtype)
+    if name == "places":
+        other = tuple(random.choice([1, 2, 3, 4]) for _ in flowing[0].shape)
+        shape = flowing[0].shape if random.random() < 0.9 else other
+        return Tensor(shape, "int64" if random.random() < 0.95 else "float32")
     state = op.layers * (1 + op.bidirectional), op.hidden
     rank = random.choice([2] * 10 + [1, 3])
     return Tensor(tuple(spoiled((*state, 1)[:rank], random)), "float32")

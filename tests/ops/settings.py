@@ -7,10 +7,11 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
+from netdsl.ops.base import Op
 from netdsl.ops.comparison import Where
 from netdsl.ops.elementwise import Elementwise
 from netdsl.ops.merge import Concat
+from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
 from netdsl.ops.params import FromValue, Same
 from netdsl.ops.pointwise import Pointwise
 from netdsl.ops.reduce import CumSum, Reduction
@@ -72,13 +73,17 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
         values["output_padding"] = 0
     made = op(**values)
     flowing = flowing_types(made, random) if op.name in RELATED else _inputs(made, random)
-    named = [
-        name
-        for name, kind in value_parameters(op)
-        if kind.reads_value and isinstance(values[name], FromValue)
+    named = [part for part in value_parameters(op) if isinstance(values[part[0]], FromValue)]
+    given = [
+        named_type(made, name, flowing, random)
+        if kind.reads_value
+        else _sizing(made, flowing[0], random)
+        for name, kind in named
     ]
-    values |= {name: FromValue(len(flowing) + number) for number, name in enumerate(named)}
-    given = tuple(named_type(made, name, flowing, random) for name in named)
+    if op.name == "fold" and random.random() < 0.9:
+        flowing, given = _columns(made, random)
+    for number, (name, _) in enumerate(named, len(flowing)):  # they come last, in their order
+        values[name] = FromValue(number)
     return op(**values), (*flowing, *given)
 
 
@@ -135,12 +140,15 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    if op.size_inputs():
-        same = random.random() < 0.8
-        aimed = _aimed(op, first, random) if random.random() < 0.8 else None
-        shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
-        dtypes.append(dtypes[-1])
     return tuple(map(Tensor, shapes, dtypes))
+
+
+def _sizing(op: Op, first: Tensor, random: Random) -> Tensor:
+    """A value whose size is asked."""
+    same = random.random() < 0.8
+    aimed = _aimed(op, first.shape, random) if random.random() < 0.8 else None
+    shape = aimed or _shape(first.rank if same else random.choice(RANKS), random)
+    return Tensor(shape, first.dtype)
 
 
 def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
@@ -152,6 +160,29 @@ def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
     return [usual if usual and random.random() < 0.8 else "float32"] * count
 
 
+def _columns(op: Op, random: Random) -> tuple[tuple[Tensor], list[Tensor]]:
+    """Columns of a map as `fold` may well take them, and the map where its size is a value's."""
+    size = op.size  # type: ignore[attr-defined]
+    named = isinstance(size, FromValue)
+    spatial = [random.randint(1, 7) for _ in range(2)] if named else _each(size, 2)
+    cells = count = 1
+    for axis, n in enumerate(spatial):
+        kernel, stride, padding, dilation = (
+            _each(getattr(op, at), 2)[axis] for at in ("kernel", "stride", "padding", "dilation")
+        )
+        cells *= kernel
+        count *= max((n + 2 * padding - dilation * (kernel - 1) - 1) // max(stride, 1) + 1, 1)
+    channels = random.choice([1, 2, 3]) * max(cells, 1) + (random.random() < 0.1)
+    columns = Tensor((channels, count + (random.random() < 0.1)))
+    return (columns,), [Tensor((2, *spatial))] if named else []
+
+
+def _each(setting: object, rank: int) -> list[int]:
+    """A part for each axis, however many are given."""
+    parts = setting if isinstance(setting, tuple) else (setting,)
+    return [parts[axis % len(parts)] for axis in range(rank)]
+
+
 def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | None:
     """The shape of a value whose size a layer that enlarges by a stride may well give."""
     if op.zoom < 1 or not hasattr(op, "stride"):
@@ -159,8 +190,8 @@ def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | 
     sizes: list[int] = []
     for axis, size in enumerate(shape[1:]):
         kernel, stride, padding, dilation = (
-            part[axis % len(part)] if isinstance(part, tuple) else part
-            for part in (op.kernel, op.stride, op.padding, getattr(op, "dilation", 1))  # type: ignore[attr-defined]
+            _each(getattr(op, at, 1), axis + 1)[axis]
+            for at in ("kernel", "stride", "padding", "dilation")
         )
         least = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
         sizes.append(max(least + random.randrange(max(stride, 1)), 1))
