@@ -45,6 +45,12 @@ DIFFERS = {
 }
 """What to mind where one name has several meanings."""
 
+BOXES = "detectors end at decoded boxes and scores"
+BY_VALUES = (
+    "how many numbers there are would depend on the values, and sizes are known before the first "
+    f"run: {BOXES}"
+)
+
 WRITTEN = {
     "globalaveragepool": "`adaptive_avgpool(1)` keeps the axes, [C, 1, 1]; `global_avgpool` gives "
     "[C]",
@@ -136,8 +142,14 @@ WRITTEN = {
     "groupnorm1": "write `groupnorm(1)`",
     "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
-    "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
-    "training",
+    "frozenbatchnorm": "`use std.norms (FrozenBatchNorm)` brings `FrozenBatchNorm`",
+    "blurpool": "`use std.kernels (BlurPool)` brings `BlurPool`",
+    "stdconv wsconv": "`use std.kernels (StdConv)` brings `StdConv`, a convolution with "
+    "standardised weights",
+    "scaledstdconv": "`use std.kernels (ScaledStdConv)` brings `ScaledStdConv`",
+    "weightnorm weightnormconv": "`use std.kernels (WeightNormConv)` brings `WeightNormConv`, a "
+    "convolution with normalised weights",
+    "modulatedconv styledconv": "`use std.kernels (ModulatedConv)` brings `ModulatedConv`",
     "eltwise elementwise": "write `add`, `mul` or `max`",
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
@@ -193,6 +205,11 @@ WRITTEN = {
     "bidirectional": "write `lstm(64, bidirectional=true)`",
     "recurrent rnnbase": "by its own name: `lstm(64)`, `gru(64)` or `rnn(64)`",
     "timedistributed": "its body runs on every item of axis 0: `each { ... }`",
+    "nms softnms batchednms multiclassnms matrixnms nonmaxsuppression nonmaximumsuppression "
+    "combinednonmaxsuppression nonzero argwhere unique uniqueconsecutive booleanmask maskedselect "
+    "compress filterdetections postprocess detectionoutput": BY_VALUES,
+    "topk sort argsort": f"{BOXES}; the greatest number is `max(axis=0)`, its place "
+    "`argmax(axis=0)`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
@@ -200,32 +217,31 @@ WRITTEN = {
 
 MISSING = """
 accuracy acos acosh activityregularization acts adagrad adain adam adaptivelogsoftmaxwithloss
-additiveattention affinegrid alphadropout arange argsort arrayfeatureextractor asin asinh atan atanh
+additiveattention affinegrid alphadropout arange arrayfeatureextractor asin asinh atan atanh
 attentionpool attentionpoollatent bernoulli binarizer binarycrossentropy bitcast bitshift bitwiseand
-bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cdist cecamodule ceil centercroppad compress concatfromsequence
-condconv constant constantofshape convinteger convlstm convtbc coordconv cosh cosinesimilarity crnn
-crosscorrelation crossmaplrn2d cumprod dataparallel deformconv dequantizelinear det detection dft
-dictvectorizer diff dropblock dynamicquantizelinear embeddingbag evonorm expand eyelike
-featurealphadropout featurevectorizer film filter flip floor fractionalmaxpool gather gatherelements
-gathernd gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
+bitwisenot bitwiseor bitwisexor blackmanwindow bnll broadcastto cast castlike castmap categorymapper
+causalconvwithstate cdist cecamodule ceil centercroppad concatfromsequence condconv constant
+constantofshape convinteger convlstm convtbc coordconv cosh cosinesimilarity crnn crosscorrelation
+crossmaplrn2d cumprod dataparallel deformconv dequantizelinear det detection dft dictvectorizer diff
+dropblock dynamicquantizelinear embeddingbag evonorm expand eyelike featurealphadropout
+featurevectorizer film filter flip floor fractionalmaxpool gather gatherelements gathernd
+gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
 gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder implicitadd implicitmul imputer
 indexselect involution iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
 linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy logit
 loop mamba masking matmulinteger maxroipool maxunpool meanvariancenormalization median
 melspectrogram melweightmatrix minibatchstddev mixedconv mod momentum multinomial multiscaleroialign
-mvn netvlad noise nonlocal nonmaxsuppression nonzero normalizer onehot onehotencoder optional
-optionalgetelement optionalhaselement pairwisedistance patchdropout pdist plse posembed
-positionalencoding prod psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp
-randomnormal randomnormallike randomuniform randomuniformlike range reduceprod regexfullmatch region
-relie remainder repeatvector reversesequence roialign roipool roll rope rotaryembedding round rrelu
-scaledconv scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd
-select selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink silence sinh sort spade spectralnorm spectralnormalization
-splitattn splittosequence stackedrnncells stair stdconv stft stftspectrogram stn stringconcat
-stringnormalizer stringsplit svmclassifier svmregressor tensorscatter tfidfvectorizer tile topk
-treeensemble treeensembleclassifier treeensembleregressor tril trilu triu unique unpool unpooling
-weightnorm yolo zeroslike zipmap
+mvn netvlad noise nonlocal normalizer onehot onehotencoder optional optionalgetelement
+optionalhaselement pairwisedistance patchdropout pdist plse posembed positionalencoding prod
+psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp randomnormal
+randomnormallike randomuniform randomuniformlike range reduceprod regexfullmatch region relie
+remainder repeatvector reversesequence roialign roipool roll rope rotaryembedding round rrelu
+scaledconv scaledgroupedmm scaledmm scaler scan scatter scatterelements scatternd select
+selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
+sequencelength sequencemap shrink silence sinh spade spectralnorm spectralnormalization splitattn
+splittosequence stackedrnncells stair stft stftspectrogram stn stringconcat stringnormalizer
+stringsplit svmclassifier svmregressor tensorscatter tfidfvectorizer tile treeensemble
+treeensembleclassifier treeensembleregressor tril trilu triu unpool unpooling yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 

@@ -190,7 +190,7 @@ class Reshape(Op):
             rules.refuse("shape", "only one axis can be -1", code="bad-argument")
         for size in sizes:
             rules.require(
-                positive(size), "shape", f"an axis of {size} can't be", code="bad-argument"
+                positive(size, x.shape), "shape", f"an axis of {size} can't be", code="bad-argument"
             )
         held = total(sizes)
         if len(sizes) == len(self.shape):

@@ -230,10 +230,11 @@ class Collector:
         scope = instance.scope
         graph, is_net = self.outline.graph, scope.kind is Kind.NET
         taken = tuple(i.value for i in graph.inputs) if is_net else inputs_of(scope)
-        input_names = tuple(i.name for i in graph.inputs) if is_net else scope.input_names
+        ports = [(i.value, i.name) for i in graph.inputs] if is_net else _named_inputs(scope)
+        input_names = dict(reversed(ports))
         names: list[str] = []
-        for index in range(len(taken)):
-            own = input_names[index] if index < len(input_names) else ""
+        for index, value in enumerate(taken):
+            own = input_names.get(value, "")
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(variable(own or single, {*self.taken, *names}))
         outputs = tuple(o.value for o in graph.outputs)
@@ -251,6 +252,11 @@ def _named_after(scope: Scope) -> Scope:
     last = scope.children[-1] if scope.children else None
     joins = scope.kind is Kind.FORK and isinstance(last, Scope) and last.kind is Kind.BLOCK
     return last if joins and isinstance(last, Scope) and not last.label else scope
+
+
+def _named_inputs(scope: Scope) -> list[tuple[Value, str]]:
+    """The values that flow into a block, as it calls them."""
+    return list(zip(scope.inputs, scope.input_names, strict=False))
 
 
 def _holders_first(parts: Sequence[Member]) -> list[Member]:
