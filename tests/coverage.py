@@ -196,10 +196,10 @@ def _section(title: str, written: str, models: Mapping[str, set[str]]) -> str:
     ]
     order = sorted(every, key=lambda layer: (-alone[layer], -every[layer], layer))
     rows += [f"| {layer} | {alone[layer]} | {every[layer]} |" for layer in order]
-    text.append("\n".join(rows))
+    text += ["\n".join(rows)] if every else []
     text.append("Covered: " + ", ".join(f"`{m}`" for m in whole) + ".")
-    left = (f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing)
-    text.append("Not covered: " + ", ".join(left) + ".")
+    left = [f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing]
+    text += [f"Not covered: {', '.join(left)}."] if left else []
     return "\n\n".join(text) + "\n"
 
 

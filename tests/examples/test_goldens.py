@@ -85,12 +85,29 @@ net Rest {
 """
 
 
+TOKENS = """
+use std.maxvit
+use std.mobilevit
+use std.vit
+
+net Tokens {
+    input map: [8, 14, 14]
+    input tokens: [17, 12]
+    input windows: [9, 4, 12]
+    output y = map -> MobileViTBlock(12, 1, heads=3) -> WindowPartition(2) -> GridPartition(2)
+    output z = tokens -> BeitBlock(3, 4) -> ViTBlock(3, scale=0.1)
+    output w = windows -> PartitionLayers(3, 2)
+}
+"""
+
+
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
     networks = (
         *map(network, NAMES),
         netdsl.loads(OTHER_BLOCKS),
         netdsl.loads(UNITS),
+        netdsl.loads(TOKENS),
     )
     return {
         scope.definition: scope.doc

@@ -79,8 +79,7 @@ class Speaker:
         """`self.conv1(x)`."""
         args = self.inputs if recipe.inputs is None else [self._value(arg) for arg in recipe.inputs]
         keys, values = self._keywords(recipe.input_kwargs)
-        expr = Bracket(module, (*args, *values), ("",) * len(args) + keys)
-        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
+        return Bracket(module, (*args, *values), ("",) * len(args) + keys, tail=_picked(recipe))
 
     def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
@@ -96,8 +95,7 @@ class Speaker:
         head: Expr = recipe.target
         if recipe.target.startswith("."):
             head = Joined((operand(args.pop(0)), recipe.target))
-        expr = Bracket(head, (*args, *values), ("",) * len(args) + keys)
-        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
+        return Bracket(head, (*args, *values), ("",) * len(args) + keys, tail=_picked(recipe))
 
     def _merge(self, target: str, numbers: Sequence[Expr]) -> Expr:
         """Two values by a function or operator, many by one call on a list of them."""
@@ -277,6 +275,11 @@ def _term(expr: Expr, sign: str) -> Expr:
         if inner in LEVELS and LEVELS[inner] > LEVELS[sign]:
             return expr
     return operand(expr)
+
+
+def _picked(recipe: TorchModule | TorchCall) -> str:
+    """The part of the result that is taken, behind the call."""
+    return "" if recipe.item is None else f"[{recipe.item}]"
 
 
 def operand(expr: Expr) -> Expr:

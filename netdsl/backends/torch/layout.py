@@ -148,7 +148,7 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
     inside = ", ".join(_items(expr))
     on_one_line = not _breaks(expr) and indent + 4 + len(inside) <= WIDTH
-    if on_one_line and not _sole_tuple(expr) and not expr.tail:
+    if on_one_line and not _sole_tuple(expr) and not expr.tail.startswith("."):
         return [head, f"{margin}    {inside}", close]
     result = [head]
     for key, item in zip(_keys(expr), expr.items, strict=True):
