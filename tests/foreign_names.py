@@ -80,6 +80,8 @@ SAME_THING = {
     "max": "Maximum ReduceMax",
     "min": "Minimum ReduceMin",
     "attention": "MultiHeadAttention",
+    "attend": "scaled_dot_product_attention",
+    "rnn": "SimpleRNN",
     "mul": "Multiply",
     "sub": "Subtract",
     "pad": "ZeroPadding1D ZeroPadding2D ZeroPadding3D",

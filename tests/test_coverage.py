@@ -40,8 +40,11 @@ COMPARED = (
     "efficientnet_b0",
     "regnet_y_400mf",
     "convnext_tiny",
+    "vit_b_16",
+    "swin_t",
+    "swin_v2_t",
 )  # fmt: skip
-"""Examples that tests/examples/test_torchvision.py compares."""
+"""Examples that tests/examples/test_torchvision.py and test_vision.py compare."""
 COMPARED_WITH_TIMM = (
     "hrnet_w18", "repvgg_a0", "efficientnet_lite0", "inception_resnet_v2", "pnasnet5large",
 )  # fmt: skip
@@ -73,17 +76,19 @@ def test_the_examples_that_are_written_lack_nothing() -> None:
     if find_spec("torchvision"):
         from tests.examples.test_timm import MODELS as OF_TIMM
         from tests.examples.test_torchvision import MODELS
+        from tests.examples.test_vision import MODELS as VISION
+        from tests.examples.test_vision import SEGMENTS
 
-        assert set(COMPARED) == set(MODELS)
+        assert set(COMPARED) == {*MODELS, *VISION} - {*SEGMENTS}
         assert set(COMPARED_WITH_TIMM) == {facts.model for facts in OF_TIMM.values()}
 
 
 def test_what_is_missing_is_found() -> None:
-    assert lacks(["Conv2d", "BlurPool2d", "LSTM"]) == {
-        "convolution with fixed weights (blur pool)", "module `LSTM`",
+    assert lacks(["Conv2d", "CondConv2d", "LSTM"]) == {
+        "convolution with weights mixed for each sample (CondConv)", "module `LSTM`",
     }  # fmt: skip
-    assert lacks(["Conv2d", "aten.cumsum.default"]) == {"operation `cumsum`"}
-    assert lacks(["Conv2d", "aten.sum.dim_IntList"]) == {"sum over an axis"}
+    assert lacks(["Conv2d", "aten.sort.default"]) == {"operation `sort`"}
+    assert lacks(["Conv2d", "aten.sum.dim_IntList", "GlobalResponseNorm"]) == set()
     assert lacks(["Conv2d", "ReLU", "aten.relu_.default"]) == set()
     assert "bmm" not in EXPLAINED
 

@@ -13,6 +13,9 @@ from functools import cache
 from netdsl.ops.base import registry
 
 NOT_YET = "there is no layer for this yet"
+ONE_STEP = "one step is no layer by itself: `lstm(64)`, `gru(64)` and `rnn(64)` go along [T, F]"
+STEPS = "all steps come out, [T, hidden]; `states=true` gives the last states too"
+MASKS = "a mask says what may be looked at, where `nn.MultiheadAttention` takes what is hidden"
 
 DIFFERS = {
     "batchnormalization": "Keras's has `batchnorm(eps=0.001, momentum=0.01)`",
@@ -34,9 +37,20 @@ DIFFERS = {
     "div": "of whole numbers it gives floats, and ONNX's whole numbers",
     "rmsnormalization": "Keras's has `rmsnorm(eps=1e-6)`, ONNX's `rmsnorm(eps=1e-5)`",
     "softmax": "`softmax` goes over the channels, `softmax(axis=-1)` over the last axis",
+    "lstm": STEPS,
+    "gru": STEPS,
+    "rnn": STEPS,
+    "simplernn": STEPS,
+    "multiheadattention": MASKS,
     "logsoftmax": "`log_softmax` goes over the channels, `log_softmax(axis=-1)` over the last axis",
 }
 """What to mind where one name has several meanings."""
+
+BOXES = "detectors end at decoded boxes and scores"
+BY_VALUES = (
+    "how many numbers there are would depend on the values, and sizes are known before the first "
+    f"run: {BOXES}"
+)
 
 WRITTEN = {
     "globalaveragepool": "`adaptive_avgpool(1)` keeps the axes, [C, 1, 1]; `global_avgpool` gives "
@@ -130,8 +144,14 @@ WRITTEN = {
     "groupnorm1": "write `groupnorm(1)`",
     "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
-    "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
-    "training",
+    "frozenbatchnorm": "`use std.norms (FrozenBatchNorm)` brings `FrozenBatchNorm`",
+    "blurpool": "`use std.kernels (BlurPool)` brings `BlurPool`",
+    "stdconv wsconv": "`use std.kernels (StdConv)` brings `StdConv`, a convolution with "
+    "standardised weights",
+    "scaledstdconv": "`use std.kernels (ScaledStdConv)` brings `ScaledStdConv`",
+    "weightnorm weightnormconv": "`use std.kernels (WeightNormConv)` brings `WeightNormConv`, a "
+    "convolution with normalised weights",
+    "modulatedconv styledconv": "`use std.kernels (ModulatedConv)` brings `ModulatedConv`",
     "eltwise elementwise": "write `add`, `mul` or `max`",
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
@@ -170,10 +190,28 @@ WRITTEN = {
     "rmsnorm2d": "write `rmsnorm(axis=channels, eps=1e-6)`",
     "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
     "mlp": "write `linear(256) -> gelu -> linear(64)`",
-    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`; there is none without "
-    "weights yet",
-    "transformer transformerencoder transformerencoderlayer": f"{NOT_YET}: `EncoderBlock` of "
-    "std.transformer normalises first, as vision transformers do",
+    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`, with projections; "
+    "`(q, k, v) -> attend(8)` has no weights",
+    "multiheadattentionforward flexattention": "`attention(8, mask=m)` has projections of its own, "
+    "`(q, k, v) -> attend(8, mask=m)` has no weights; a mask says what may be looked at, or is "
+    "added to the scores",
+    "groupqueryattention": "an axis in front for each group, which is 1 in keys and values: "
+    "`(q, k, v) -> attend(1)` with [G, N, T, D], [G, 1, T, D] and [G, 1, T, D]",
+    "transformer transformerencoder transformerdecoder": "layers in a row: "
+    "`use std.transformer (TransformerEncoderLayer, TransformerDecoderLayer)` brings them, with "
+    "PyTorch's keys",
+    "dot": "of matrices: `(a, b) -> matmul`, [T, K] and [K, S]",
+    "einsum einsumdense": "a product over an axis is `(a, b) -> matmul`, over the last axis with "
+    "learned numbers `linear(64)`; `permute` and `reshape` bring axes to their places",
+    "baddbmm": "write `(a, b) -> matmul`, and `add` behind it",
+    "bidirectional": "write `lstm(64, bidirectional=true)`",
+    "recurrent rnnbase": "by its own name: `lstm(64)`, `gru(64)` or `rnn(64)`",
+    "timedistributed": "its body runs on every item of axis 0: `each { ... }`",
+    "nms softnms batchednms multiclassnms matrixnms nonmaxsuppression nonmaximumsuppression "
+    "combinednonmaxsuppression nonzero argwhere unique uniqueconsecutive booleanmask maskedselect "
+    "compress filterdetections postprocess detectionoutput": BY_VALUES,
+    "topk sort argsort": f"{BOXES}; the greatest number is `max(axis=0)`, its place "
+    "`argmax(axis=0)`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
@@ -181,35 +219,31 @@ WRITTEN = {
 
 MISSING = """
 accuracy acos acosh activityregularization acts adagrad adain adam adaptivelogsoftmaxwithloss
-additiveattention affinegrid alphadropout arange argsort arrayfeatureextractor asin asinh atan atanh
-attentionpool attentionpoollatent baddbmm bernoulli bidirectional binarizer binarycrossentropy
-bitcast bitshift bitwiseand bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll
-broadcastto cast castlike castmap categorymapper causalconvwithstate cdist cecamodule ceil
-centercroppad compress concatfromsequence condconv constant constantofshape convinteger convlstm
-convtbc coordconv cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
-deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
-dynamicquantizelinear einsum einsumdense embeddingbag evonorm expand eyelike featurealphadropout
-featurevectorizer film filter flexattention flip floor fractionalmaxpool gather gatherelements
-gathernd gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
-groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder
-implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1 labelencoder
-layerdrop lhtan linearattention linearclassifier linearregressor local localavgpool locallyconnected
-log1p logaddexp loggy logit loop lstm mamba masking matmul matmulinteger maxroipool
-meanvariancenormalization median melspectrogram melweightmatrix minibatchstddev mixedconv mm mod
-momentum multiheadattentionforward multinomial multiscaleroialign mvn netvlad noise nonlocal
-nonmaxsuppression nonzero normalizer onehot onehotencoder optional optionalgetelement
-optionalhaselement pairwisedistance patchdropout pdist plse posembed positionalencoding prod
-psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp randomnormal
-randomnormallike randomuniform randomuniformlike range recurrent reduceprod regexfullmatch region
-relie remainder repeatvector reversesequence rnn rnnbase roialign roipool roll rope rotaryembedding
-round rrelu scaledconv scaleddotproductattention scaledgroupedmm scaledmm scaledstdconv scaler scan
-scatter scatterelements scatternd select selectivekernel sequenceat sequenceconstruct sequenceempty
-sequenceerase sequenceinsert sequencelength sequencemap shrink silence simplernn sinh sort spade
-spectralnorm spectralnormalization splitattn splittosequence stackedrnncells stair stdconv stft
-stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
-tensorscatter tfidfvectorizer tile timedistributed topk transformerdecoder transformerdecoderlayer
-treeensemble treeensembleclassifier treeensembleregressor tril trilu triu unique
-weightnorm yolo zeroslike zipmap
+additiveattention affinegrid alphadropout arange arrayfeatureextractor asin asinh atan atanh
+attentionpool attentionpoollatent bernoulli binarizer binarycrossentropy bitcast bitshift bitwiseand
+bitwisenot bitwiseor bitwisexor blackmanwindow bnll broadcastto cast castlike castmap categorymapper
+causalconvwithstate cdist cecamodule ceil centercroppad concatfromsequence condconv constant
+constantofshape convinteger convlstm convtbc coordconv cosh cosinesimilarity crnn crosscorrelation
+crossmaplrn2d cumprod dataparallel deformconv dequantizelinear det detection dft dictvectorizer diff
+dropblock dynamicquantizelinear embeddingbag evonorm expand eyelike featurealphadropout
+featurevectorizer film filter flip floor fractionalmaxpool gather gatherelements gathernd
+gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
+gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder implicitadd implicitmul imputer
+indexselect involution iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
+linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy logit
+loop mamba masking matmulinteger maxroipool meanvariancenormalization median melspectrogram
+melweightmatrix minibatchstddev mixedconv mod momentum multinomial multiscaleroialign mvn netvlad
+noise nonlocal normalizer onehot onehotencoder optional optionalgetelement optionalhaselement
+pairwisedistance patchdropout pdist plse posembed positionalencoding prod psroialign psroipool
+python qlinearconv qlinearmatmul quantizelinear ramp randomnormal randomnormallike randomuniform
+randomuniformlike range reduceprod regexfullmatch region relie remainder repeatvector
+reversesequence roialign roipool roll rope rotaryembedding round rrelu scaledconv scaledgroupedmm
+scaledmm scaler scan scatter scatterelements scatternd select selectivekernel sequenceat
+sequenceconstruct sequenceempty sequenceerase sequenceinsert sequencelength sequencemap shrink
+silence sinh spade spectralnorm spectralnormalization splitattn splittosequence stackedrnncells
+stair stft stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
+tensorscatter tfidfvectorizer tile treeensemble treeensembleclassifier treeensembleregressor tril
+trilu triu yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""
 
@@ -218,9 +252,9 @@ ENDINGS = {
     "entropy": "a loss is no part of a net, which ends in the values that the loss takes",
     "withlogits": "a loss is no part of a net, which ends in the values that the loss takes",
     "kldiv": "a loss is no part of a net, which ends in the values that the loss takes",
-    "rnncells": NOT_YET,
-    "cell": NOT_YET,
-    "cellbase": NOT_YET,
+    "rnncells": ONE_STEP,
+    "cell": ONE_STEP,
+    "cellbase": ONE_STEP,
     "withindices": "`maxpool(2, indices=true)` gives the places as a second result; an adaptive or "
     "fractional pool has none",
 }

@@ -18,7 +18,8 @@ from netdsl.elaborate.program import Block, std_names
 from netdsl.elaborate.suggest import asked, leave_out, near, nearest
 from netdsl.elaborate.unknown import Guess, guess_layer, is_framework
 from netdsl.ops import registry
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast
 
@@ -56,7 +57,9 @@ def resolve_layer(
     is_value = value is not None and not isinstance(value.value, Poison)
     if value is not None and not is_value:
         return POISON
-    if is_value or defined is not None:
+    if value is None and defined is None and environment.lookup("numbers", name.text):
+        _number(name, sink)
+    elif is_value or defined is not None:
         _not_a_layer(name, sink, is_value=is_value)
     elif not environment.unit.is_lacking:
         _unknown(name, environment, sink, arguments)
@@ -154,6 +157,16 @@ def _from_alias(
         help=asked(near(name.text, blocks)) or f"it has {', '.join(sorted(blocks)) or 'none'}",
     )
     return POISON
+
+
+def _number(name: ast.Name, sink: Sink) -> None:
+    sink.error(
+        "unknown-layer",
+        f"`{name.text}` is a number, and a number is no value: it goes in parentheses, "
+        f"`mul({name.text})`",
+        name.span,
+        help=f"{name.text} - x is `x -> mul(-1) -> add({name.text})`",
+    )
 
 
 def _not_a_layer(name: ast.Name, sink: Sink, *, is_value: bool) -> None:

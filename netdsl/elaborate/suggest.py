@@ -20,7 +20,8 @@ SAME_PARAMETER = {
     "embedding_dim": "features", "epsilon": "eps", "scale_factor": "scale", "output_size": "size",
     "drop_prob": "p", "dropout_ratio": "p", "num_parameters": "count", "local_size": "size",
     "downscale_factor": "factor", "track_running_stats": "track",
-    "return_indices": "indices", "keepdim": "keep",
+    "hidden_size": "hidden", "num_layers": "layers", "is_causal": "causal",
+    "nonlinearity": "mode", "return_indices": "indices", "keepdim": "keep",
     "keepdims": "keep", "keep_dims": "keep", "ord": "p", "min": "low", "max": "high",
     "min_val": "low", "max_val": "high", "min_value": "low", "max_value": "high",
     "exponent": "number", "elementwise_affine": "affine",
@@ -31,7 +32,7 @@ LIKE_PARAMETER = {
     "size": "kernel", "pad": "padding", "alpha": "slope", "dim": "axis", "axes": "axis",
     "dims": "axis", "group": "groups",
     "rate": "p", "prob": "p", "factor": "scale", "interpolation": "mode", "n": "channels",
-    "num_output": "features",
+    "num_output": "features", "units": "hidden", "attention_mask": "mask", "dropout_p": "dropout",
     "kernel_initializer": "init", "weight_init": "init", "initializer": "init",
 }  # fmt: skip
 """Names of parameters that mean nearly the same, or count otherwise."""
@@ -63,6 +64,9 @@ LEAVE_OUT = {
     "input_dim": WORKED_OUT, "embed_dim": WORKED_OUT, "num_channels": WORKED_OUT,
     "inplace": "it does not change what is computed",
     "activation": "an activation is a stage: `-> relu`",
+    "batch_first": "the batch is always the first axis", "input_size": WORKED_OUT,
+    "kdim": WORKED_OUT, "vdim": WORKED_OUT, "key_dim": WORKED_OUT,
+    "need_weights": "the weights of the attention are no result",
     "data_format": "channels come first", "dtype": "the `input` line of the net gives it",
     "device": "the module is moved as any other: `module.to(device)`",
     "name": "a stage is named by a label: `name: conv(...)`",

@@ -113,7 +113,8 @@ def test_the_list_has_families_in_order_and_fits() -> None:
         ("cnov", "did you mean `conv`?"),
         ("Conv2d", "did you mean `conv`?"),
         ("rope", "there is no layer for this yet"),
-        ("space_to_depth", "`use std.depth (SpaceToDepth)` brings"),
+        ("Square", "write `pow(2)`"),
+        ("space_to_depth", "`use std.depth (SpaceToDepth)`"),
         ("botleneck", "did you mean `Bottleneck`"),
         ("qqqqqq", "`netdsl layers` lists all"),
     ],
@@ -130,7 +131,9 @@ def test_a_wrong_row_is_found() -> None:
 
 
 def test_the_page_in_the_docs_is_current(request: pytest.FixtureRequest) -> None:
-    made = run("--all").output
+    result = run("--all")
+    assert result.exit_code == 0, result.output
+    made = result.output
     path = ROOT / "docs" / "layers.md"
     if request.config.getoption("--bless"):
         path.write_text(made, encoding="utf-8")

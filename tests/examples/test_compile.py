@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 
 @pytest.mark.one_in(7)
 @pytest.mark.parametrize("name", NAMES)
-def test_compiles_without_a_break(name: str) -> None:
+def test_compiles_without_a_break(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch._dynamo.config, "allow_rnn", True)  # PyTorch's own wish for LSTMs
     network = slim(name)
     xs = random_inputs(network, network.sizes.smallest() or {}, 2)
     model = network.torch(seed=0).eval()

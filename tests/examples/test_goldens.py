@@ -85,12 +85,29 @@ net Rest {
 """
 
 
+TOKENS = """
+use std.maxvit
+use std.mobilevit
+use std.vit
+
+net Tokens {
+    input map: [8, 14, 14]
+    input tokens: [17, 12]
+    input windows: [9, 4, 12]
+    output y = map -> MobileViTBlock(12, 1, heads=3) -> WindowPartition(2) -> GridPartition(2)
+    output z = tokens -> BeitBlock(3, 4) -> ViTBlock(3, scale=0.1)
+    output w = windows -> PartitionLayers(3, 2)
+}
+"""
+
+
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
     networks = (
         *map(network, NAMES),
         netdsl.loads(OTHER_BLOCKS),
         netdsl.loads(UNITS),
+        netdsl.loads(TOKENS),
     )
     return {
         scope.definition: scope.doc
@@ -114,12 +131,13 @@ def test_the_rest_of_the_library() -> None:
     assert str(netdsl.loads(OTHER_BLOCKS).sizes) == "H and W multiples of 2"
 
 
-# the blocks that test_units.py and test_public_units.py compare with PyTorch
+# the blocks that test_units.py, test_public_units.py and test_table_units.py compare with PyTorch
 UNITS = """
 use std.efficientnet
 use std.gan
 use std.gates
 use std.ghost
+use std.kernels
 use std.mobile
 use std.nasnet
 use std.norms
@@ -139,7 +157,11 @@ net Units {
     output medium = b
     output large = c
     output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
-        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> FilterResponseNorm -> EvoNormS0(2)
+        -> permute([1, 2, 0])
         -> GlobalResponseNorm -> Glu
+    kernels = x -> BlurPool -> StdConv(8, 3) -> ScaledStdConv(8, 3) -> WeightNormConv(8, 3)
+    output modulated = (kernels, kernels -> global_avgpool) -> ModulatedConv(8) -> FrozenBatchNorm
+        -> permute([1, 2, 0]) -> LayerScale
 }
 """

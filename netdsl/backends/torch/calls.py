@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import isqrt, prod
 from typing import cast
@@ -78,8 +79,7 @@ class Speaker:
         """`self.conv1(x)`."""
         args = self.inputs if recipe.inputs is None else [self._value(arg) for arg in recipe.inputs]
         keys, values = self._keywords(recipe.input_kwargs)
-        expr = Bracket(module, (*args, *values), ("",) * len(args) + keys)
-        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
+        return Bracket(module, (*args, *values), ("",) * len(args) + keys, tail=_picked(recipe))
 
     def function(self, recipe: TorchCall) -> Expr:
         """`F.relu(x)`, `x + y`, `torch.cat([x, y], dim=1)`, `x.flatten(1)`."""
@@ -95,8 +95,7 @@ class Speaker:
         head: Expr = recipe.target
         if recipe.target.startswith("."):
             head = Joined((operand(args.pop(0)), recipe.target))
-        expr = Bracket(head, (*args, *values), ("",) * len(args) + keys)
-        return expr if recipe.item is None else Joined((expr, f"[{recipe.item}]"))
+        return Bracket(head, (*args, *values), ("",) * len(args) + keys, tail=_picked(recipe))
 
     def _merge(self, target: str, numbers: Sequence[Expr]) -> Expr:
         """Two values by a function or operator, many by one call on a list of them."""
@@ -278,6 +277,11 @@ def _term(expr: Expr, sign: str) -> Expr:
     return operand(expr)
 
 
+def _picked(recipe: TorchModule | TorchCall) -> str:
+    """The part of the result that is taken, behind the call."""
+    return "" if recipe.item is None else f"[{recipe.item}]"
+
+
 def operand(expr: Expr) -> Expr:
     """The expression as something a dot or bracket may follow."""
     return Joined(("(", expr, ")")) if isinstance(expr, Joined) and not _is_access(expr) else expr
@@ -312,14 +316,15 @@ def needs_names(node: Node, recipe: object) -> set[int]:
             indices |= {i for i in range(len(node.inputs)) if f"{{{i}}}" in part.text}
         if isinstance(part, Dim):
             indices |= set(range(len(node.inputs)))
-    if isinstance(recipe, TorchModule) and recipe.inputs is not None:
-        indices.add(0)
+    if isinstance(recipe, TorchModule):
+        taken = Counter(v.index for v in recipe.inputs or () if isinstance(v, In))
+        indices |= {index for index, times in taken.items() if times > 1}
     return indices
 
 
-def uses_sizes(recipe: object) -> bool:
-    """Whether a recipe uses symbolic sizes, which are read off the tensors at hand."""
-    return any(isinstance(part, Dim) for part in _walk(recipe))
+def sizes_in(recipe: object) -> list[Dim]:
+    """The symbolic sizes in a recipe, which are read off the tensors at hand."""
+    return [part for part in _walk(recipe) if isinstance(part, Dim)]
 
 
 def _walk(recipe: object) -> list[object]:
