@@ -22,6 +22,7 @@ LACKING = {
     **dict.fromkeys(("Add", "Sub", "Mul"), ("bool",)),
     **dict.fromkeys(("Max", "Min", "ReduceMax", "ReduceMin", "ArgMax"), ("bool", "int16")),
     **dict.fromkeys(("AveragePool", "Erf", "InstanceNormalization", "LRN", "Resize"), ("float64",)),
+    "Col2Im": ("float64",),
     "DepthToSpace": WHOLE,
     "Pad": ("int16",),
 }
