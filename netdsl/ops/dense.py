@@ -176,6 +176,7 @@ class Reshape(Op):
     name: ClassVar[str] = "reshape"
     family: ClassVar[str] = "dense"
     work: ClassVar[Work] = Work.MOVES
+    takes_weights: ClassVar[bool] = True
     joins_axes: ClassVar[bool] = True
     elsewhere: ClassVar[str] = "view"
 
@@ -238,7 +239,8 @@ class Reshape(Op):
         return renamed(inputs, outputs, wanted)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        return TorchCall(".reshape", (In(0), Code("{0}.shape[0]"), *self.shape))
+        batch = (Code("{0}.shape[0]"),) if inputs[0].batched else ()
+        return TorchCall(".reshape", (In(0), *batch, *self.shape))
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.reshape(to.inputs[0], to.result())
@@ -254,6 +256,7 @@ class Permute(Op):
     name: ClassVar[str] = "permute"
     family: ClassVar[str] = "dense"
     work: ClassVar[Work] = Work.MOVES
+    takes_weights: ClassVar[bool] = True
 
     axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
 
@@ -289,13 +292,15 @@ class Permute(Op):
         return [(0, tuple(wanted[axes.index(a)] for a in range(len(axes))))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        rank = inputs[0].rank
-        axes = tuple(axis_index(a, rank, Rules()) + 1 for a in self.axes)
-        return TorchCall(".permute", (In(0), 0, *axes))
+        return TorchCall(".permute", (In(0), *self._order(inputs[0])))
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        axes = (axis_index(a, to.tensors[0].rank, Rules()) + 1 for a in self.axes)
-        return to.transpose(to.inputs[0], 0, *axes)
+        return to.transpose(to.inputs[0], *self._order(to.tensors[0]))
+
+    def _order(self, x: Tensor) -> tuple[int, ...]:
+        """The axes in their new order, the batch included."""
+        axes = (axis_index(axis, x.rank, Rules()) for axis in self.axes)
+        return (0, *(axis + 1 for axis in axes)) if x.batched else tuple(axes)
 
 
 @dataclass(frozen=True)
