@@ -81,7 +81,6 @@ SAME_THING = {
     "min": "Minimum ReduceMin",
     "attention": "MultiHeadAttention",
     "attend": "scaled_dot_product_attention",
-    "matmul": "MatMul bmm mm",
     "rnn": "SimpleRNN",
     "mul": "Multiply",
     "sub": "Subtract",

@@ -175,8 +175,8 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     family: ClassVar[str] = "dense"
-    work: ClassVar[Work] = Work.MOVES
     takes_weights: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
     joins_axes: ClassVar[bool] = True
     elsewhere: ClassVar[str] = "view"
 
@@ -255,8 +255,8 @@ class Permute(Op):
 
     name: ClassVar[str] = "permute"
     family: ClassVar[str] = "dense"
-    work: ClassVar[Work] = Work.MOVES
     takes_weights: ClassVar[bool] = True
+    work: ClassVar[Work] = Work.MOVES
 
     axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
 
@@ -312,6 +312,7 @@ class Embedding(Op):
 
     name: ClassVar[str] = "embedding"
     family: ClassVar[str] = "dense"
+    takes_weights: ClassVar[bool] = True
     channels_at: ClassVar[int | None] = -1
     elsewhere: ClassVar[str] = "embedding embed"
 

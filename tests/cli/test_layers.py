@@ -114,6 +114,7 @@ def test_the_list_has_families_in_order_and_fits() -> None:
         ("Conv2d", "did you mean `conv`?"),
         ("rope", "there is no layer for this yet"),
         ("Square", "write `pow(2)`"),
+        ("space_to_depth", "`use std.depth (SpaceToDepth)`"),
         ("botleneck", "did you mean `Bottleneck`"),
         ("qqqqqq", "`netdsl layers` lists all"),
     ],

@@ -144,7 +144,8 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 MODULES = [
     name for name in torch_names()
-    if name[0].isupper() and not name.startswith("Lazy") and guess_layer(name, (), OURS).layer
+    if name[0].isupper() and not name.startswith("Lazy")
+    and guess_layer(name, (), OURS).layer in registry()
 ]  # fmt: skip
 
 

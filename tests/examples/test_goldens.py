@@ -140,7 +140,8 @@ net Units {
     output medium = b
     output large = c
     output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
-        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> FilterResponseNorm -> EvoNormS0(2)
+        -> permute([1, 2, 0])
         -> GlobalResponseNorm -> Glu
     kernels = x -> BlurPool -> StdConv(8, 3) -> ScaledStdConv(8, 3) -> WeightNormConv(8, 3)
     output modulated = (kernels, kernels -> global_avgpool) -> ModulatedConv(8) -> FrozenBatchNorm

@@ -134,8 +134,9 @@ class Collector:
             self._attribute(instance, part, access)
         numbers = {p: self._numbers(instance, p, parts) for p in parts if isinstance(p, Node)}
         self._forward(instance, parts, access, numbers)
-        key = (block_name(scope.definition or scope.label or scope.kind.value), instance.skeleton())
-        owner = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
+        named = _named_after(scope)
+        key = (block_name(named.definition or scope.label or scope.kind.value), instance.skeleton())
+        owner = self.classes.setdefault(key, ModuleClass(key[0], named.doc, len(self.classes)))
         owner.instances.append(instance)
         return Built(owner.number, len(owner.instances) - 1)
 
@@ -244,6 +245,13 @@ class Collector:
         )
         instance.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         instance.arguments, instance.lines = tuple(names), forward.lines
+
+
+def _named_after(scope: Scope) -> Scope:
+    """The block that a scope is a use of: of a fork, the one that its branches flow into."""
+    last = scope.children[-1] if scope.children else None
+    joins = scope.kind is Kind.FORK and isinstance(last, Scope) and last.kind is Kind.BLOCK
+    return last if joins and isinstance(last, Scope) and not last.label else scope
 
 
 def _named_inputs(scope: Scope) -> list[tuple[Value, str]]:
