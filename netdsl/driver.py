@@ -20,7 +20,7 @@ from netdsl.lints.silence import check_directives, spoken
 from netdsl.network import Network
 from netdsl.ops.base import registry
 from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
-from netdsl.ops.rule import by_rule
+from netdsl.ops.rule import Rulebook
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
 
 CHECKS = (check_labels,)
@@ -158,7 +158,7 @@ def check_for_backends(graph: Graph, sink: Sink) -> None:
 def verified(graph: Graph | None) -> None:
     """Verify what was built or changed, where that is asked for."""
     if VERIFY_IR and graph is not None:
-        verify(graph, by_rule)
+        verify(graph, Rulebook())
 
 
 def _for_inference(

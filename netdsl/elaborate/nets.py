@@ -26,7 +26,7 @@ from netdsl.ir.builder import Builder
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph
 from netdsl.ir.tensor import DTYPES, Tensor
-from netdsl.ops.rule import by_rule
+from netdsl.ops.rule import Rulebook
 from netdsl.syntax import ast
 from netdsl.syntax.recursion import deep_recursion
 
@@ -128,7 +128,7 @@ class NetElaborator:
     ) -> None:
         self.definition, self.sizes = definition, sizes
         name = definition.name.text
-        self.graph = Builder(name, by_rule, sink, definition.span, definition.doc)
+        self.graph = Builder(name, Rulebook(), sink, definition.span, definition.doc)
         self.state = State(self.graph, max_nodes)
         self.environment = Environment(unit, labels=True)
         self.place = Place(self.environment, self.graph.site)

@@ -12,7 +12,7 @@ from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.answers import check_answers
 from netdsl.ops.axes import total
 from netdsl.ops.base import Op, Rules, Tensors
-from netdsl.ops.plugins import check_types
+from netdsl.ops.plugins import check_types, is_ours
 from netdsl.ops.tables import as_samples, as_tables, is_batch_of_one, needs_batch
 
 MAX_SIZE = 2**40
@@ -36,8 +36,29 @@ def by_rule(op: OpLike, inputs: Tensors) -> Judged:
     _check_sizes(results, rules)
     if items:
         results = tuple(replace(r, items=items) if r.batched else r for r in results)
-    needed = [_of_items(condition, items) for condition in rules.needed]
+    needed = tuple(_of_items(condition, items) for condition in rules.needed)
     return Judged(as_tables(results) if gives_tables else results, weights, needed)
+
+
+class Rulebook:
+    """`by_rule`, which remembers its answers: deep networks ask the same of many layers.
+
+    The key has the op as it is written, since 1, 1.0 and True are equal and mean different things.
+    Ops of plug-ins are asked anew.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, type, Tensors], Judged] = {}
+
+    def __call__(self, op: OpLike, inputs: Tensors) -> Judged:
+        """What the rule says. Raises `Refusal`."""
+        if not is_ours(type(op)):
+            return by_rule(op, inputs)
+        key = (repr(op), type(op), inputs)
+        judged = self._answers.get(key)
+        if judged is None:
+            judged = self._answers[key] = by_rule(op, inputs)
+        return judged
 
 
 def _common_items(op: Op, inputs: Tensors, rules: Rules) -> Shape:

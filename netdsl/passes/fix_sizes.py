@@ -13,8 +13,7 @@ from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import Op
 from netdsl.ops.refusal import Refusal
-from netdsl.ops.rule import by_rule
-from netdsl.ops.tables import types_of
+from netdsl.ops.rule import Rulebook
 
 
 def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
@@ -49,10 +48,11 @@ def is_legal(graph: Graph) -> bool:
 
     So do the calls of a shared layer, which must still be alike.
     """
+    rule = Rulebook()
     for node in graph.inference_nodes():
-        inputs, outputs = types_of(node)
+        inputs, outputs = (tuple(v.type for v in vs) for vs in (node.inputs, node.outputs))
         try:
-            judged = by_rule(node.op, inputs)
+            judged = rule(node.op, inputs)
         except Refusal:
             return False
         if judged.types != outputs:
