@@ -33,7 +33,8 @@ class Row:
 
     `neurons` are the values of its result, `connections` how many values they read (see
     `Op.connections`; None: not known; those of a block are the sum of its layers'). `parameters`
-    are 0 in later calls of a shared layer. `fields` is what a neuron sees of each input,
+    are 0 in later calls of a shared layer. What `is_unused` has weights, and no output depends on
+    it. `fields` is what a neuron sees of each input,
     `alive` the bytes of all values that exist while it runs.
     """
 
@@ -47,8 +48,16 @@ class Row:
     fields: Mapping[str, Field]
     alive: Size
     training_only: bool
+    is_unused: bool = False
     shapes: tuple[Tensor, ...] = ()
     """Those of `output`; none where the layer does not fit."""
+
+    @property
+    def remark(self) -> str:
+        """When it runs, where that is not always; behind a space."""
+        if self.is_unused:
+            return " (unused)"
+        return " (training)" if self.training_only else ""
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -104,7 +113,7 @@ class Summary:
         """The rows as texts, under `TITLES`; zeros are blank. Formulas by their names."""
         return [
             (
-                f"{row.path} (training)" if row.training_only else row.path,
+                row.path + row.remark,
                 row.layer,
                 row.shown(names),
                 shortly(row.neurons, names),
@@ -235,7 +244,7 @@ class _Writer:
     """Writes the rows of a network."""
 
     def __init__(self, graph: Graph) -> None:
-        self.running = graph.inference_nodes()
+        self.running, self.live = graph.inference_nodes(), graph.live_nodes
         self.fields = ReceptiveFields(graph)
         self.memory = memory(graph)
 
@@ -244,7 +253,18 @@ class _Writer:
         fields, neurons = self.fields.of(value), _neurons((value,))
         shapes = (value.type,)
         return Row(
-            item.name, "input", str(value.type), neurons, None, 0, 0, fields, 0, False, shapes
+            item.name,
+            "input",
+            str(value.type),
+            neurons,
+            None,
+            0,
+            0,
+            fields,
+            0,
+            False,
+            False,
+            shapes,
         )
 
     def row(self, part: Child) -> Row:
@@ -265,6 +285,7 @@ class _Writer:
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             self.running.isdisjoint(nodes),
+            self.live.isdisjoint(nodes),
             _types(outputs) if fits else (),
         )
 

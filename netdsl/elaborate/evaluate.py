@@ -46,7 +46,7 @@ from netdsl.elaborate.environment import (
 from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.meanings import Meanings
 from netdsl.elaborate.program import Function
-from netdsl.elaborate.resolve import layer_value
+from netdsl.elaborate.resolve import layer_named, layer_value
 from netdsl.elaborate.suggest import did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
@@ -77,7 +77,7 @@ class Evaluator(Meanings):
             ast.Text: lambda e, _: bounded(e.value),
             ast.Truth: lambda e, _: e.value,
             ast.SizeLiteral: lambda e, _: e.parts,
-            ast.ListExpr: lambda e, env: bounded([self.plain(i, env) for i in e.items]),
+            ast.ListExpr: lambda e, env: bounded([self._listed(i, env) for i in e.items]),
             ast.TupleExpr: lambda e, env: tuple(self.number(i, env) for i in e.items),
             ast.NameExpr: self.name,
             ast.Attribute: self.attribute,
@@ -188,6 +188,22 @@ class Evaluator(Meanings):
                 condition, span, f"{ratio.denominator} has to divide {ratio.numerator} exactly"
             )
         return floor_div(ratio.numerator, ratio.denominator)
+
+    def _listed(self, expr: ast.Expr, environment: Environment) -> object:
+        """An item of a list, which may be a layer: `[5, 40, relu]`."""
+        callee = expr.callee if isinstance(expr, ast.CallExpr) else expr
+        if isinstance(callee, ast.NameExpr):
+            name, is_call = callee.name, callee is not expr
+            is_number = (
+                self._is_function(name, environment) if is_call else not environment.lacks(name)
+            )
+            if not is_number and layer_named(name, environment) is not None:
+                return layer_value(expr, environment, self.sink)
+        return self.plain(expr, environment)
+
+    @staticmethod
+    def _is_function(name: str, environment: Environment) -> bool:
+        return name in BUILTINS or isinstance(environment.unit.visible.get(name), Function)
 
     def _binary(self, expr: ast.Binary, environment: Environment) -> object:
         left = self.evaluate(expr.left, environment)

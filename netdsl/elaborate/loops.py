@@ -13,6 +13,7 @@ from netdsl.elaborate.environment import (
     Environment,
     Family,
     Flow,
+    LayerValue,
     MaybeFlow,
     Poison,
     Sort,
@@ -93,5 +94,6 @@ def _bind_targets(
         )
         return False
     for target, part in zip(targets, parts, strict=True):
-        declare(state, sort, target, Binding(part, target.span), environment)
+        kind: Sort = "layers" if isinstance(part, LayerValue) else sort
+        declare(state, kind, target, Binding(part, target.span), environment)
     return True

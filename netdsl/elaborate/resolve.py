@@ -63,6 +63,25 @@ def resolve_layer(
     return POISON
 
 
+def layer_named(name: str, environment: Environment) -> Callee | None:
+    """The layer of a name, if there is one."""
+    binding = environment.lookup("layers", name)
+    if binding is not None:
+        return None if isinstance(binding.value, Poison) else binding.value  # type: ignore[return-value]
+    defined = environment.unit.visible.get(name)
+    return defined if isinstance(defined, Block) else registry().get(name)
+
+
+def is_whole_layer(name: str, environment: Environment) -> bool:
+    """Whether a name is that of a layer that needs no arguments."""
+    layer = layer_named(name, environment)
+    if isinstance(layer, Block):
+        return all(p.default is not None for p in layer.definition.parameters)
+    if isinstance(layer, type):
+        return not any(p.required for p in parameters(layer))
+    return layer is not None
+
+
 def layer_value(expr: ast.Expr, environment: Environment, sink: Sink) -> LayerValue | Poison:
     """The layer given for a `layer` parameter: `relu`, `leaky_relu(0.1)`, `blocks.Unit`."""
     callee = expr.callee if isinstance(expr, ast.CallExpr) else expr

@@ -91,7 +91,7 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
 def run_chain(state: State, chain: ast.Chain, place: Place) -> MaybeFlow:
     """What comes out of a chain; poison where something in it is wrong."""
     stages = chain.stages
-    named = None if chain.head else bare_value(stages[0], place.environment)
+    named = None if chain.head else bare_value(stages[0], place.environment, state.sink)
     if chain.head is not None:
         flow = _source(state, chain.head, place)
     elif named is not None:

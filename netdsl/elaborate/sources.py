@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netdsl.diagnostics import Sink
 from netdsl.elaborate.environment import (
     POISON,
     Broken,
@@ -11,20 +12,32 @@ from netdsl.elaborate.environment import (
     Poison,
     describe,
 )
-from netdsl.elaborate.resolve import resolve_layer
+from netdsl.elaborate.resolve import is_whole_layer, resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.syntax import ast
 
 
-def bare_value(first: ast.Stage, environment: Environment) -> ast.NameExpr | None:
-    """The name that a chain begins with, if it is a value's here."""
+def bare_value(first: ast.Stage, environment: Environment, sink: Sink) -> ast.NameExpr | None:
+    """The name that a chain begins with, if it is a value's here; warns where a layer has it too.
+
+    It does where the layer could stand there as it is written, and something flows in.
+    """
     match first:
         case ast.LayerStage(None, names, None, None, is_inline=False):
             named = ".".join(name.text for name in names)
-            is_value = environment.lookup("values", named) is not None
-            return ast.NameExpr(named, names[0].span.to(names[-1].span)) if is_value else None
         case _:
             return None
+    if environment.lookup("values", named) is None:
+        return None
+    span = names[0].span.to(names[-1].span)
+    if environment.incoming is not None and is_whole_layer(named, environment):
+        sink.warn(
+            "layer-or-value",
+            f"`{named}` is a value here, and there is a layer of that name",
+            span,
+            help=f"`{named}()` is the layer; the value is meant where another name says so",
+        )
+    return ast.NameExpr(named, span)
 
 
 def value_of(state: State, expr: ast.Expr, environment: Environment) -> MaybeFlow:

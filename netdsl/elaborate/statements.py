@@ -28,6 +28,9 @@ from netdsl.ops.params import Mismatch, choice
 from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
 from netdsl.syntax import ast
 
+NOBODY = "_"
+"""The name of what is never used: many things may have it."""
+
 
 def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None:
     """Remember a result that something has to use by the end."""
@@ -38,6 +41,8 @@ def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None
 def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place: Place) -> None:
     """Give what came out of a chain its name, or its names."""
     targets = statement.targets
+    if isinstance(flow, Flow) and all(target.text.startswith("_") for target in targets):
+        state.graph.used.update(flow.values)
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
         note_unused(state, flow, statement)
@@ -60,7 +65,10 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:
     if isinstance(flow, Flow) and len(flow.values) == 1:
         (value,) = flow.values
-        state.graph.name_value(place.site, value, name.text)
+        if name.text != NOBODY:
+            state.graph.name_value(place.site, value, name.text)
+    if name.text == NOBODY:
+        return
     declare(state, "values", name, Binding(flow, name.span), place.environment)
 
 

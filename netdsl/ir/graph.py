@@ -403,10 +403,18 @@ class Graph:
         """The nodes that an output at inference depends on: of a member of the net maybe a part."""
         return self._needed(lambda node: [node])
 
-    def _needed(self, together: Callable[[Node], Sequence[Node]]) -> Set[Node]:
-        """What the outputs at inference depend on, where some nodes run `together` with one."""
+    @cached_property
+    def live_nodes(self) -> Set[Node]:
+        """The nodes that any output depends on; others are there for their weights alone."""
+        return self._needed(lambda node: [node], self.outputs)
+
+    def _needed(
+        self, together: Callable[[Node], Sequence[Node]], outputs: Sequence[Output] | None = None
+    ) -> Set[Node]:
+        """What outputs (those at inference) depend on, where some nodes run `together` with one."""
         needed: set[Node] = set()
-        stack = [output.value.producer for output in self.inference_outputs]
+        wanted = self.inference_outputs if outputs is None else outputs
+        stack = [output.value.producer for output in wanted]
         while stack:
             node = stack.pop()
             if node is not None and node not in needed:

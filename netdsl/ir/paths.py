@@ -60,7 +60,10 @@ class Naming:
         for place, entry in enumerate(self.entries):
             label = entry.label
             if not label:
-                label = str(place) if self.numbered else _next(entry.base, counters, firsts)
+                is_free = str(place) not in firsts or _has_weights(entry.target)
+                label = (
+                    str(place) if self.numbered and is_free else _next(entry.base, counters, firsts)
+                )
             if self.numbered and not entry.label and label in taken:
                 _twice(label, entry, taken[label], sink)
             entry.target.label = label
@@ -78,6 +81,12 @@ class Naming:
         if entry.label in taken:
             _twice(entry.label, entry, taken[entry.label], sink)
         taken.setdefault(entry.label, entry)
+
+
+def _has_weights(part: Node | Scope) -> bool:
+    """Whether a stage has a key below its name; one without leaves its place to a label."""
+    nodes = (part,) if isinstance(part, Node) else part.nodes()
+    return any(node.layer.weights for node in nodes)
 
 
 def _next(base: str, counters: Counter[str], taken: set[str]) -> str:

@@ -11,7 +11,7 @@ from netdsl.lints.subject import Subject
 
 LINTS: list[Callable[[Subject, Sink], None]] = []
 """The function of each file that has its file's name, in the order of the names."""
-WARNINGS = {"hides-layer", "unknown-warning"}
+WARNINGS = {"hides-layer", "layer-or-value", "unknown-warning"}
 """The codes of all warnings; a lint's code is its name with dashes."""
 
 for _module in iter_modules(__path__):

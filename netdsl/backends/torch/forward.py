@@ -20,7 +20,7 @@ from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tables import meets_samples, with_batch, without_batch
-from netdsl.backends.torch.tree import Outline, inputs_of, key_of, outputs_of
+from netdsl.backends.torch.tree import Outline, inputs_of, key_of, nodes_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
@@ -86,6 +86,8 @@ class Forward:
     ) -> list[Expr]:
         """Write the lines; what comes back are the results as expressions."""
         self.inputs = list(arguments)
+        live = self.outline.graph.live_nodes
+        parts = [part for part in parts if not live.isdisjoint(nodes_of(part))]
         for name, value in arguments:
             self._hold(value, name)
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe_of(p)) for p in parts)

@@ -1,0 +1,229 @@
+"""Names: numbers, values and layers live apart; labels, inline blocks, what is never used."""
+
+from __future__ import annotations
+
+import pytest
+
+import netdsl
+from tests.elaborate.compile_text import build, errors_of, graph_of, keys, net, paths
+
+torch = pytest.importorskip("torch")
+
+
+def codes(text: str) -> list[str]:
+    """All that is said of a text, warnings too."""
+    _, diagnostics = build(text)
+    return [d.code for d in diagnostics]
+
+
+# --- three kinds of names -----------------------------------------------------------------
+
+
+def test_one_word_may_name_a_number_a_value_and_a_layer():
+    text = """
+block Block(conv: int, relu: layer = tanh) {
+    add { conv: conv(conv, 1) -> relu ; identity }
+}
+net N(dropout: float = 0.25, linear: int = 4) {
+    input softmax: [3, 8, 8]
+    let conv = 3
+    x = softmax -> Block(conv) -> global_avgpool
+    add = x -> mlp: { linear(linear) -> dropout: dropout(dropout) }
+    output y = (add, add) -> add
+}
+"""
+    graph = graph_of(text)
+    assert paths(graph) == [
+        "block1.conv", "block1.tanh1", "block1.identity1", "block1.add1", "global_avgpool1",
+        "mlp.0", "mlp.dropout", "add1",
+    ]  # fmt: skip
+    module = netdsl.loads(text).torch().eval()
+    x = torch.randn(2, 3, 8, 8)
+    y = (module.block1.conv(x).tanh() + x).mean((2, 3))
+    torch.testing.assert_close(module(x), 2 * module.mlp[0](y))
+
+
+def test_the_place_decides():
+    """`.channels` is of the value, `linear(x)` takes the number, a chain begins with the value."""
+    graph = graph_of(
+        "net N {\n input x: [5, 9]\n let x = 7\n output y = x -> linear(x) -> linear(x.channels)\n}"
+    )
+    assert [str(n.output.type) for n in graph.nodes()] == ["[5, 7]", "[5, 5]"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "output y = x -> upsample(size=x)",
+        "output y = x -> relu\n    let n = len(x)",
+        "output y = x -> for m in x { relu }",
+        "output y = x -> linear(x[0])",
+    ],
+)
+def test_where_both_would_do_a_name_of_both_is_refused(lines):
+    text = net(f"    let x = 8\n    {lines}")
+    assert [e.split()[0] for e in errors_of(text)] == ["ambiguous-name"]
+
+
+def test_a_label_may_repeat_a_value_further_out():
+    text = """
+block B (x, skip) {
+    y = x -> body: {
+        skip: conv(4, 1)
+        (skip, in) -> concat
+    }
+    (y, skip) -> concat
+}
+net N { input x: [4, 5, 5] ; output y = (x, x) -> B }
+"""
+    module = netdsl.loads(text).torch().eval()
+    x = torch.randn(1, 4, 5, 5)
+    inner = module.b1.body.skip(x)
+    torch.testing.assert_close(module(x), torch.cat([inner, x, x], 1))
+
+
+def test_a_label_that_repeats_a_value_of_its_body_is_neither_where_it_is_used():
+    block = "block B (x, skip) {{\n    y = x -> {label}: conv(4, 1)\n    (y, skip) -> add\n}}\n"
+    use = "net N { input x: [4, 5, 5] ; output y = (x, x) -> B }"
+    assert errors_of(block.format(label="skip") + use) == ["ambiguous-name 3:9"]
+    assert keys(graph_of(block.format(label='"skip"') + use)) == ["b1.skip.weight", "b1.skip.bias"]
+
+
+def test_a_value_goes_before_a_layer_at_a_head_with_a_warning():
+    block = "block B {\n    relu: relu\n    add { relu{call} -> conv(3, 1) ; conv(3, 1) }\n}\n"
+    use = "net N { input x: [3, 5, 5] ; output y = x -> B }"
+    assert codes(block.replace("{call}", "") + use) == ["layer-or-value"]
+    assert codes(block.replace("relu{call} ->", "(relu) ->") + use) == ["layer-or-value"]
+    assert codes(block.replace("relu: relu", "act: relu").replace("relu{call}", "act") + use) == []
+
+
+# --- labels -------------------------------------------------------------------------------
+
+
+def test_strings_with_numbers_and_places_left_to_labels():
+    text = net(
+        '    y = x -> for i in 0..3 { "block3-"[i + 1]: conv(4, 1) }\n'
+        "    output z = y -> tail: { permute([1, 2, 0]) -> 1: layernorm -> permute([2, 0, 1]) "
+        "-> 0: conv(2, 1) }"
+    )
+    graph = graph_of(text)
+    assert [key for key in keys(graph) if key.endswith("weight")] == [
+        "block3-1.weight", "block3-2.weight", "block3-3.weight", "tail.1.weight", "tail.0.weight",
+    ]  # fmt: skip
+    netdsl.loads(text).torch()
+
+
+def test_shared_layers_under_any_path():
+    text = net(
+        "    layer head = heads.0: linear(4)\n    a = x -> head\n"
+        "    output y = (a, x -> relu -> head) -> add"
+    )
+    assert keys(graph_of(text)) == ["heads.0.weight", "heads.0.bias"]
+    module = netdsl.loads(text).torch().eval()
+    x = torch.randn(2, 3, 32, 32)
+    head = module.get_submodule("heads.0")
+    torch.testing.assert_close(module(x), head(x) + head(x.relu()))
+
+
+# --- inline blocks ------------------------------------------------------------------------
+
+INLINE = """
+block Pair(width: int) (a, b) {
+    (a -> left: conv(width, 1), b -> right: conv(width, 1)) -> add -> relu
+}
+block Cell(width: int) {
+    pre: conv(width, 1)
+    (pre, in) -> inline Pair(2 * width) -> conv(width, 1)
+}
+net N { input x: [3, 6, 6] ; y = x -> cell: Cell(4) ; output z = y -> more: Cell(5) }
+"""
+
+
+def test_stages_of_an_inline_block_are_those_of_the_scope_around():
+    graph = graph_of(INLINE)
+    assert paths(graph)[:6] == [
+        "cell.pre", "cell.left", "cell.right", "cell.add1", "cell.relu1", "cell.conv1",
+    ]  # fmt: skip
+    module = netdsl.loads(INLINE).torch().eval()
+    x = torch.randn(1, 3, 6, 6)
+    y = x
+    for cell in module.cell, module.more:
+        y = cell.conv1((cell.left(cell.pre(y)) + cell.right(y)).relu())
+    torch.testing.assert_close(module(x), y)
+    assert module.more.left.out_channels == 10
+    assert netdsl.loads(INLINE).torch_source().count("class Cell") == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("x -> inline relu", "bad-argument 4:21"),
+        ("x -> a: inline B", "bad-label 4:21"),
+    ],
+)
+def test_what_can_not_be_inline(stage, expected):
+    assert errors_of(net(f"    output y = {stage}", before="block B { relu }"))[0].startswith(
+        expected.split()[0]
+    )
+    assert (
+        "syntax-error"
+        in errors_of(
+            net("    layer f = inline B\n    output y = x -> f", before="block B { relu }")
+        )[0]
+    )
+
+
+# --- what is never used, and lists of layers ------------------------------------------------
+
+
+def test_weights_that_nothing_uses_are_there_and_do_not_run():
+    text = """
+net N {
+    input x: [6]
+    weight dead: [4]
+    _ = dead
+    _ = x -> old: { linear(9) -> relu -> head: linear(3) }
+    _ = x -> older: batchnorm
+    output y = x -> fc: linear(2)
+}
+"""
+    network = netdsl.loads(text)
+    module = network.torch()
+    assert set(module.state_dict()) >= {"dead", "old.0.weight", "old.head.bias", "older.weight"}
+    calls: list[str] = []
+    for name, part in module.named_modules():
+        part.register_forward_hook(lambda *_, name=name: calls.append(name))
+    module.train()(torch.randn(1, 6))  # a batch of one: batchnorm would refuse it
+    assert calls == ["fc", ""]
+    stored = {tensor.name for tensor in network.onnx(module).graph.initializer}
+    assert stored == {"fc.weight", "fc.bias"}
+    rows = {row.path: row.remark for row in network.summary().rows}
+    assert rows["older"] == rows["old.head"] == " (unused)"
+    assert rows["fc"] == ""
+
+
+def test_layers_in_lists():
+    text = """
+net N {
+    input x: [3, 9, 9]
+    let table = [[4, relu], [5, hardswish], [6, leaky_relu(0.3)], [7, Act]]
+    output y = x -> for (n, act) in table { conv(n, 1) -> act }
+}
+block Act { tanh }
+"""
+    module = netdsl.loads(text).torch().eval()
+    x = torch.randn(2, 3, 9, 9)
+    f = torch.nn.functional
+    y = f.relu(module.conv1(x))
+    y = f.leaky_relu(module.conv3(f.hardswish(module.conv2(y))), 0.3)
+    torch.testing.assert_close(module(x), module.conv4(y).tanh())
+
+
+def test_for_goes_over_values():
+    text = net(
+        "    output y = (x, x -> relu, x -> tanh) -> Join",
+        before="""
+block Join { (for m in in { m -> conv(2, 1) }) -> concat }
+""",
+    )
+    assert [str(n.output.type) for n in graph_of(text).nodes()][-1] == "[6, 32, 32]"
