@@ -24,7 +24,7 @@ from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast, parse
 
 ROW = re.compile(
-    r"^\s*(?P<stage>[A-Za-z_0-9]+(?:\(.*?\))?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$"
+    r"^\s*(?P<stage>[A-Za-z_0-9]+(?:\(.*?\))?(?: -> .*\})?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$"
 )
 SHAPE = re.compile(r"(?:[a-z]+[0-9]* )?\[[^\]]*\]")
 TIED = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
@@ -34,7 +34,11 @@ NARROW = 30
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row of a doc: `conv(8, 3): [3, 8, 8] -> [8, 6, 6]`."""
+    """A row of a doc: `conv(8, 3): [3, 8, 8] -> [8, 6, 6]`.
+
+    What comes in is called `x` in it, so that a table may meet it: `positions -> add { x ; in }`;
+    of several values, `x0`, `x1`, ..., those that it names do not flow.
+    """
 
     stage: str
     inputs: tuple[str, ...]
@@ -47,8 +51,14 @@ class Example:
     def network(self) -> Network:
         """A network of this stage alone. Raises `DiagnosticError` where the row is wrong."""
         count = len(self.inputs)
-        lines = [f"    input x{i}: {shape}" for i, shape in enumerate(self.inputs)]
-        source = "x0" if count == 1 else f"({', '.join(f'x{i}' for i in range(count))})"
+        called = ["x"] if count == 1 else [f"x{i}" for i in range(count)]
+        lines = [
+            f"    input {name}: {shape}" for name, shape in zip(called, self.inputs, strict=True)
+        ]
+        flowing = [
+            name for name in called if count == 1 or not re.search(rf"\b{name}\b", self.stage)
+        ]
+        source = f"({', '.join(flowing)})" if len(flowing) > 1 else flowing[0]
         names = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
         lines.append(f"    ({', '.join(names)}) = {source} -> {self.stage}")
         lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(names)]

@@ -88,6 +88,7 @@ SAME_THING = {
     "sigmoid": "logistic",
     "add": "shortcut",
     "leaky_relu": "lrelu",
+    "fold": "Col2Im",
     "pixel_shuffle": "subpixel",
 }
 """What another name is offered for, sorted: the same thing by the docs of both."""

@@ -72,7 +72,8 @@ class _Writer:
     def __init__(self, random: Random, symbolic: bool, naming: Random) -> None:
         self.random, self.symbolic, self.naming = random, symbolic, naming
         self.odd_values = naming.sample(VALUES, len(VALUES))
-        self.odd_labels = naming.sample(LABELS, len(LABELS))
+        labels = [f"10{label}" if label.isdigit() else label for label in LABELS]
+        self.odd_labels = naming.sample(labels, len(labels))  # no number of an unlabelled stage
         self.rank = random.choice([1, 2, 2, 2, 3])
         self.width = random.randint(2, 4)
         self.deep = random.random() < 0.5
@@ -266,16 +267,28 @@ class _Writer:
                 "maxpool(3, stride=1, padding=1)", f"channel_shuffle({groups})", "identity",
                 "avgpool(3, stride=1, padding=1)", f"conv({c}, 3, padding=1, groups={groups})",
                 "{ upsample(2) -> avgpool(2) }", "instancenorm", "hardswish",
-                "AtLeast"]  # fmt: skip
+                "AtLeast", *self.arithmetic(c)]  # fmt: skip
         change = [f"conv({self.count(n)}, 1)", f"conv({n}, 3, padding=same, dilation=2)",
                   f"conv({self.count(n)}, 5, padding=2, bias=false)",
                   f"{{ pad(1) -> conv({n}, 3) }}", f"Same({n}, {self.random.randint(1, 4)}, 1)",
+                  f"{{ max(axis=0, keep=true) -> conv({n}, 1) }}",
                   f"{{ conv_transpose({n}, 2, stride=2) -> maxpool(2) }}"]  # fmt: skip
         if c > 1:
             same.append(f"{{ split([1, {c - 1}]) -> concat }}")
         if self.random.random() < 0.6:
             return self.random.choice(same), flow
         return self.random.choice(change), replace(flow, channels=n)
+
+    def arithmetic(self, channels: int) -> list[str]:
+        """Stages that compute with numbers, or with what is reduced; none jumps."""
+        numbers = [self.random.choice([1, 0.5, -2, 3]) for _ in range(channels)]
+        axes = list(range(1, self.rank + 1))
+        return ["mul(0.5)", "{ add(1) -> div(3) }", "{ sub(0.1) -> abs }", f"mul({numbers})", "sin",
+                "{ clamp(-1, high=2) -> pow(2) }", "where { greater(0) ; identity ; mul(0.1) }",
+                "sub { identity ; mean(axis=channels, keep=true) }", "rmsnorm(axis=channels)",
+                f"mul {{ identity ; mean(axis={axes}, keep=true) -> sigmoid }}",
+                "div { identity ; norm(axis=0, keep=true) -> add(1) }", "{ tanh -> cumsum(axis=0) }",
+                "min { identity ; sum(axis=0, keep=true) }"]  # fmt: skip
 
     def resize(self, flow: Flow, depth: int, labels: bool) -> Made:
         """A stage that makes another size; sizes stay between an eighth and twice the input's."""

@@ -42,7 +42,9 @@ COMPARED = (
     "convnext_tiny",
 )  # fmt: skip
 """Examples that tests/examples/test_torchvision.py compares."""
-COMPARED_WITH_TIMM = ("hrnet_w18", "repvgg_a0", "efficientnet_lite0")
+COMPARED_WITH_TIMM = (
+    "hrnet_w18", "repvgg_a0", "efficientnet_lite0", "inception_resnet_v2", "pnasnet5large",
+)  # fmt: skip
 """Models of timm that tests/examples/test_timm.py compares examples with."""
 
 

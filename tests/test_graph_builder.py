@@ -159,6 +159,7 @@ def rebuilt(read: Network) -> Network:
     net = GraphBuilder(graph.name, graph.doc)
     meant: dict[Value, Value] = {}
     where = graph.where_span.text.split(", ") if graph.where_span else []
+    where += [str(r.condition) for r in graph.requirements if "/" in r.span.text and not r.node]
     for item in graph.inputs:
         is_last = item is graph.inputs[-1]
         value = net.input(

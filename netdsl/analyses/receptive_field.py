@@ -114,14 +114,19 @@ def _of_channels(node: Node, axes: tuple[Rule, ...]) -> Rule:
 
 
 def _link(node: Node, index: int) -> Windows | None:
-    """What an output position sees of input `index`; an axis of 1 that spreads is seen whole."""
+    """What an output position sees of input `index`; an axis of 1 that spreads is seen whole.
+
+    Where the number of axes changes, places along those that stay are told by other axes.
+    """
     inputs, outputs = types_of(node)
     windows = op_of(node).windows(inputs, outputs)
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
         return (UNKNOWN,) * len(before.spatial)
-    if windows is None or before.rank != after.rank or len(windows) != len(before.spatial):
+    if windows is None or len(windows) != len(before.spatial):
         return None
+    if before.rank != after.rank:
+        return tuple(None if window is None else UNKNOWN for window in windows)
     return tuple(
         None if _spreads(n, m) else w
         for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)

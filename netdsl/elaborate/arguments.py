@@ -202,7 +202,7 @@ def converted(formal: Formal, value: object, span: Span, sink: Sink) -> object:
             "bad-argument",
             f"`{formal.name}` takes {formal.kind.name}: {_mismatch(mismatch, value)}",
             span,
-            help=otherwise.open_size(formal.owner, formal.name)
+            help=otherwise.open_size(formal.owner, formal.name, value)
             if _is_open(value)
             else formal.usage,
         )

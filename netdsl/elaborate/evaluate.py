@@ -398,6 +398,9 @@ class Evaluator(Meanings):
                     expr.span,
                     help or did_you_mean(expr.name, words) or f"it takes {formal.kind.name}",
                 )
+        ways = otherwise.none_in_size(formal.owner, getattr(expr, "items", ()))
+        if ways:
+            self.error("bad-argument", "`none` is no size", expr.span, *ways)
         return self.plain(expr, environment)
 
     def _reference(

@@ -69,6 +69,7 @@ WRITTEN = {
     "circularpad": "write `pad(1, mode=circular)`",
     "cropping crop2d": "write `crop((H - 2, W - 2), offset=1)`: the size that is left, and where "
     "it begins",
+    "im2col": "write `unfold(3)`, which numbers the windows along one axis; Caffe's along two",
     "narrow": "write `slice(1, 2, 5)` for the 3 cells from the third on: the axis without the "
     "batch, and where it begins and ends",
     "squeeze unsqueeze expanddims unflatten": "write `reshape([1, C, H, W])`: the whole new shape, "
@@ -177,42 +178,35 @@ WRITTEN = {
 """What is written differently, or is not there and has something near it."""
 
 MISSING = """
-accuracy acos acosh activityregularization acts adagrad adain adam
-adaptivelogsoftmaxwithloss additiveattention affinegrid alphadropout arange
-argsort arrayfeatureextractor asin asinh atan atanh attentionpool attentionpoollatent
-baddbmm bernoulli bidirectional binarizer binarycrossentropy bitcast bitshift bitwiseand
-bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll broadcastto cast castlike castmap
-categorymapper causalconvwithstate cdist cecamodule ceil centercroppad col2im compress
-concatfromsequence condconv constant constantofshape convinteger convlstm convtbc coordconv
-cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
+accuracy acos acosh activityregularization acts adagrad adain adam adaptivelogsoftmaxwithloss
+additiveattention affinegrid alphadropout arange argsort arrayfeatureextractor asin asinh atan atanh
+attentionpool attentionpoollatent baddbmm bernoulli bidirectional binarizer binarycrossentropy
+bitcast bitshift bitwiseand bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll
+broadcastto cast castlike castmap categorymapper causalconvwithstate cdist cecamodule ceil
+centercroppad compress concatfromsequence condconv constant constantofshape convinteger convlstm
+convtbc coordconv cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
 deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
-dynamicquantizelinear einsum einsumdense embeddingbag evonorm expand
-eyelike featurealphadropout featurevectorizer film filter flexattention flip floor fold
-fractionalmaxpool gather gatherelements gathernd gaussiandropout gaussiannoise gaussianyolo
-ghost globallppool gradient
-gridsample groupedmm groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax
-hardmish im2col imagedecoder implicitadd implicitmul imputer indexselect involution
-iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
-linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy
-logit loop lstm mamba masking matmul matmulinteger
-maxroipool maxunpool meanvariancenormalization median melspectrogram melweightmatrix
-minibatchstddev mixedconv mm mod momentum multiheadattentionforward multinomial multiscaleroialign
-mvn narrow netvlad noise nonlocal nonmaxsuppression nonzero normalizer onehot
-onehotencoder optional optionalgetelement optionalhaselement pairwisedistance patchdropout
-pdist plse posembed positionalencoding prod psroialign psroipool python qlinearconv
-qlinearmatmul quantizelinear ramp randomnormal randomnormallike randomuniform
-randomuniformlike range recurrent
-reduceprod regexfullmatch region relie
-remainder repeatvector reversesequence rnn rnnbase roialign roipool roll
-rope rotaryembedding round rrelu scaledconv scaleddotproductattention
-scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd select
-selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
-sequencelength sequencemap shrink silence simplernn sinh sort spade spectralnorm
-spectralnormalization splitattn splittosequence stackedrnncells stair stdconv stft
+dynamicquantizelinear einsum einsumdense embeddingbag evonorm expand eyelike featurealphadropout
+featurevectorizer film filter flexattention flip floor fractionalmaxpool gather gatherelements
+gathernd gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
+groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder
+implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1 labelencoder
+layerdrop lhtan linearattention linearclassifier linearregressor local localavgpool locallyconnected
+log1p logaddexp loggy logit loop lstm mamba masking matmul matmulinteger maxroipool maxunpool
+meanvariancenormalization median melspectrogram melweightmatrix minibatchstddev mixedconv mm mod
+momentum multiheadattentionforward multinomial multiscaleroialign mvn netvlad noise nonlocal
+nonmaxsuppression nonzero normalizer onehot onehotencoder optional optionalgetelement
+optionalhaselement pairwisedistance patchdropout pdist plse posembed positionalencoding prod
+psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp randomnormal
+randomnormallike randomuniform randomuniformlike range recurrent reduceprod regexfullmatch region
+relie remainder repeatvector reversesequence rnn rnnbase roialign roipool roll rope rotaryembedding
+round rrelu scaledconv scaleddotproductattention scaledgroupedmm scaledmm scaledstdconv scaler scan
+scatter scatterelements scatternd select selectivekernel sequenceat sequenceconstruct sequenceempty
+sequenceerase sequenceinsert sequencelength sequencemap shrink silence simplernn sinh sort spade
+spectralnorm spectralnormalization splitattn splittosequence stackedrnncells stair stdconv stft
 stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
-tensorscatter tfidfvectorizer tile timedistributed topk
-transformerdecoder transformerdecoderlayer treeensemble treeensembleclassifier
-treeensembleregressor tril trilu triu unfold unique unpool unpooling
+tensorscatter tfidfvectorizer tile timedistributed topk transformerdecoder transformerdecoderlayer
+treeensemble treeensembleclassifier treeensembleregressor tril trilu triu unique unpool unpooling
 weightnorm yolo zeroslike zipmap
 """
 """What no layer is yet, and no short chain of layers either."""

@@ -24,6 +24,8 @@ OTHER_MEANING = {
     "upsampling": {"size": FACTOR},
     "upsample": {"0": SIZE_FIRST, "stride": "Darknet's `stride` is the factor, here `scale`"},
     "interpolate upsamplingnearest upsamplenearest upsamplingbilinear": {"0": SIZE_FIRST},
+    "unfold": {"1": "PyTorch's second argument is the dilation; here it is the stride"},
+    "fold": {"0": "PyTorch's first argument is the size; here it is the kernel: `fold(3, size=x)`"},
     "conv": {"2": f"{COME_IN}, as they are in PyTorch: `conv(channels, kernel, stride)`"},
     "convtranspose": {
         "2": f"{COME_IN}, as they are in PyTorch: `conv_transpose(channels, kernel, stride)`",

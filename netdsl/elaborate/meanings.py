@@ -128,7 +128,7 @@ class Meanings:
             lines = sorted((binding.span.line, binding.rival.line))
             self.error(
                 "ambiguous-name",
-                f"`{expr.name}` is a value (line {lines[0]}) and a label (line {lines[1]})",
+                f"`{expr.name}` is the name of two values (lines {lines[0]} and {lines[1]})",
                 expr.span,
                 f'a label in quotes names the layer only: `"{expr.name}": ...`',
             )

@@ -236,9 +236,9 @@ class NetElaborator:
             self.state.error(
                 self.place,
                 "weight-without-batch",
-                "a learned weight is the same for every sample and can't be an output",
+                "a table is the same for every sample, and can't be an output",
                 statement.span,
-                help="it is in `state_dict()`; an output depends on an input",
+                help="let it meet a value: `(x, table) -> concat`; weights are in `state_dict()`",
             )
             return
         training = statement.when_training

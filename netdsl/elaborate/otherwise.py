@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from netdsl.ir.dim import Dim
+from netdsl.ir.sequences import is_tuple
 from netdsl.ops.padding import WORDS
 from netdsl.syntax import ast
 
+BINS = "how many bins there are along an axis is a known number"
 BOUNDS = {"max": "low", "min": "high"}
+REDUCTIONS = {"avg": "mean", "max": "max"}
+"""The layer that reduces whole axes as a kind of pool does."""
 
 
 def without_name(op: str, argument: ast.Expr) -> tuple[str, str]:
@@ -23,13 +30,43 @@ def value_for(op: str, parameter: str) -> str:
     return f"two values meet by flowing in: `(a, b) -> {op}`" if parameter == "number" else ""
 
 
-def open_size(op: str, parameter: str) -> tuple[str, ...]:
+def open_size(op: str, parameter: str, value: object) -> tuple[str, ...]:
     """What to write where a size of the input is given for a known number."""
     if op == "split":
         return ("how many parts there are is known; their sizes may be open: `split([H - 2, 2])`",)
-    if parameter == "kernel" and op in ("avgpool", "maxpool"):
-        return (f"a window as large as the map is `adaptive_{op}(1)`",)
-    return ()
+    kind = _kind_of_pool(op)
+    if not kind or parameter not in ("kernel", "size"):
+        return ()
+    if not is_tuple(value):
+        is_window = parameter == "kernel"
+        return (f"a window as large as the map is `adaptive_{kind}pool(1)`" if is_window else BINS,)
+    is_open = [isinstance(part, Dim) for part in value]
+    is_whole = is_open if parameter == "kernel" else [part == 1 for part in value]
+    return _reduced(kind, is_whole)
+
+
+def none_in_size(op: str, parts: Sequence[ast.Expr]) -> tuple[str, ...]:
+    """What to write where PyTorch has `None` for an axis that is left as it is; often nothing."""
+    names = [part.name if isinstance(part, ast.NameExpr) else "" for part in parts]
+    kind = _kind_of_pool(op)
+    if not kind or not {"none", "None"} & set(names):
+        return ()
+    return _reduced(kind, [isinstance(p, ast.Number) and p.value == 1 for p in parts])
+
+
+def _kind_of_pool(op: str) -> str:
+    """`avg` or `max`."""
+    kind = op.removeprefix("adaptive_").removesuffix("pool")
+    return kind if kind in REDUCTIONS else ""
+
+
+def _reduced(kind: str, is_whole: Sequence[bool]) -> tuple[str, ...]:
+    """How axes are reduced whole, counted from the last."""
+    axes = [number - len(is_whole) for number, reduced in enumerate(is_whole) if reduced]
+    if not axes:
+        return (BINS,)
+    axis, what = (axes[0], "a whole axis is") if len(axes) == 1 else (axes, "whole axes are")
+    return (f"{what} reduced by `{REDUCTIONS[kind]}(axis={axis}, keep=true)`",)
 
 
 def word(op: str, parameter: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -29,7 +29,7 @@ from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
 from netdsl.syntax import ast
 
 NOBODY = "_"
-"""The name of what is never used: many things may have it."""
+"""The name of what is never used: several things may have it."""
 
 
 def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None:
@@ -67,7 +67,9 @@ def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> 
         (value,) = flow.values
         if name.text != NOBODY:
             state.graph.name_value(place.site, value, name.text)
-    if name.text == NOBODY:
+    before = place.environment.values.get(name.text) if name.text == NOBODY else None
+    if before is not None:
+        place.environment.values[NOBODY] = replace(before, rival=name.span)
         return
     declare(state, "values", name, Binding(flow, name.span), place.environment)
 

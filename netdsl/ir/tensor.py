@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from netdsl.ir.dim import Size
+from netdsl.ir.dim import Size, substitute
 
 Shape: TypeAlias = tuple[Size, ...]
 
@@ -26,12 +27,14 @@ class Tensor:
     (axis 0) of a map is a known number. `batched` is False only for a learned `weight` and what
     is computed from weights alone: its shape is as stored, with no batch axis in front.
     `items` are the axes that `each` has taken it out of, outer first: they are in the batch.
+    `numbered` are, of places, the axes of the map whose cells they number.
     """
 
     shape: Shape
     dtype: str = "float32"
     batched: bool = True
     items: Shape = ()
+    numbered: Shape = ()
 
     @property
     def rank(self) -> int:
@@ -52,8 +55,16 @@ class Tensor:
         return self.dtype.startswith(("float", "bfloat"))
 
     def with_shape(self, *shape: Size) -> Tensor:
-        """The same element type with another shape."""
+        """The same element type with another shape, of the same items."""
         return Tensor(shape, self.dtype, self.batched, self.items)
+
+    def substituted(self, sizes: Mapping[str, Size]) -> Tensor:
+        """The same with other sizes in place of some symbols."""
+        shape, items, numbered = (
+            tuple(substitute(size, sizes) for size in part)
+            for part in (self.shape, self.items, self.numbered)
+        )
+        return Tensor(shape, self.dtype, self.batched, items, numbered)
 
     def __str__(self) -> str:
         kind = "" if self.dtype == "float32" else f"{self.dtype} "

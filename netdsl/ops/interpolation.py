@@ -11,7 +11,7 @@ from netdsl.ir.tensor import Shape
 from netdsl.ops.cells import single
 from netdsl.ops.factor import SMALL_MAP, copied, torch_size
 from netdsl.ops.lowering import UNKNOWN, Lowering, OnnxValue
-from netdsl.ops.onnx_parts import padded, replaced
+from netdsl.ops.onnx_parts import counted, padded, replaced
 
 CUBIC = -0.75
 """PyTorch's coefficient of cubic interpolation."""
@@ -139,9 +139,7 @@ class _Axis:
         self.before, self.after = to.size_of(x.shape[axis]), to.size_of(size)
         self.is_fixed = isinstance(x.shape[axis], int) and isinstance(size, int)
         self.stays = x.shape[axis] == size
-        end = to.node("Squeeze", [self.after, to.ints(0)], ())
-        numbers = [to.number(0, "int64"), end, to.number(1, "int64")]
-        self.counted = to.node("Range", numbers, (size,), "int64")
+        self.counted = counted(to, size)
         self.last = to.node("Sub", [self.before, to.ints(1)])
 
     # --- nearest -------------------------------------------------------------------------

@@ -136,10 +136,10 @@ class Lowering:
         op: str,
         inputs: Sequence[OnnxValue | None],
         shapes: Sequence[Shape | None],
-        dtype: str | None = None,
+        dtype: str | Sequence[str] | None = None,
         **attributes: OnnxAttribute,
     ) -> tuple[OnnxValue, ...]:
-        """A node with a result for each shape."""
+        """A node with a result for each shape; of one type, or of a type each."""
         first = next((value for value in inputs if value is not None), None)
         assert first is not None
         if is_lacking(op, first.dtype):
@@ -147,13 +147,10 @@ class Lowering:
                 f"the runtimes have no {op} for {first.dtype}",
                 help="another element type: float32, int64 or int32",
             )
+        kinds = [dtype or first.dtype] * len(shapes) if isinstance(dtype, str | None) else dtype
         values = tuple(
-            OnnxValue(
-                self._fresh(op),
-                first.shape if shape is None else shape,
-                dtype or first.dtype,
-            )
-            for shape in shapes
+            OnnxValue(self._fresh(op), first.shape if shape is None else shape, kind)
+            for shape, kind in zip(shapes, kinds, strict=True)
         )
         names = [value.name if value is not None else "" for value in inputs]
         self.nodes.append(OnnxNode(op, names, [value.name for value in values], attributes))

@@ -53,6 +53,13 @@ def _wrapped(to: Lowering, x: OnnxValue, amounts: Sequence[tuple[Size, Size]]) -
     return x
 
 
+def counted(to: Lowering, size: Size) -> OnnxValue:
+    """The whole numbers from 0 up to a size."""
+    end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
+    ends = [to.number(0, "int64"), end, to.number(1, "int64")]
+    return to.node("Range", ends, (size,), "int64")
+
+
 def part(to: Lowering, x: OnnxValue, axis: int, start: Size, end: Size) -> OnnxValue:
     """The cells from `start` up to `end` of one axis."""
     shape = replaced(x.shape, axis, end - start)

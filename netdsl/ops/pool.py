@@ -24,7 +24,7 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Windows
-from netdsl.ops.cells import Product, Reads, fixed, slid
+from netdsl.ops.cells import Indices, Product, Reads, fixed, replaced, slid
 from netdsl.ops.facts import Sliding
 from netdsl.ops.lowering import Lowering, OnnxAttribute, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -205,7 +205,14 @@ class _Pool(Op):
         return [(p, minimum(p + s - 1, d * (k - 1))) for (k, s, d), (p, _) in axes]
 
     def _slide(self, to: Lowering, op: str, x: OnnxValue, *, is_padded: bool = False) -> OnnxValue:
-        """A sliding pool; `is_padded` where its padding is in `x` already.
+        """A sliding pool; `is_padded` where its padding is in `x` already."""
+        x, how = self._set_up(to, x, is_padded=is_padded)
+        return to.node(op, [x], (*x.shape[:2], *to.result()[2:]), None, **how)
+
+    def _set_up(
+        self, to: Lowering, x: OnnxValue, *, is_padded: bool = False
+    ) -> tuple[OnnxValue, dict[str, OnnxAttribute]]:
+        """The map as a pool of ONNX takes it, and the settings of the pool.
 
         Every runtime, and ONNX's own shape inference, reads explicit padding alike.
         """
@@ -215,15 +222,17 @@ class _Pool(Op):
         if is_padded:
             inside = windows.around(spatial)
             around = [(0, q - p) for (_, q), (_, p) in zip(around, inside, strict=True)]
-        how: dict[str, OnnxAttribute] = {}
+        how: dict[str, OnnxAttribute] = {
+            "kernel_shape": list(kernel),
+            "strides": list(stride),
+        }
         if all(_is_within(pair, k) for pair, k in zip(around, kernel, strict=True)):
             how["pads"] = [*fixed([p for p, _ in around]), *fixed([q for _, q in around])]
         else:  # the runtimes want less padding than a window
             x = padded(to, x, around, value=float("-inf"))
         if any(d != 1 for d in dilation):
             how["dilations"] = list(dilation)
-        shape = (*x.shape[:2], *to.result()[2:])
-        return to.node(op, [x], shape, None, kernel_shape=list(kernel), strides=list(stride), **how)
+        return x, how
 
 
 def _is_within(around: Cells, kernel: int) -> bool:
@@ -235,9 +244,13 @@ def _is_within(around: Cells, kernel: int) -> bool:
 class MaxPool(_Pool):
     """The largest value of each window.
 
-    maxpool(2): [64, 28, 28] -> [64, 14, 14]
-    maxpool(3, stride=2, ceil_mode=true): [64, 112, 112] -> [64, 56, 56]
-    maxpool(3, stride=1, padding=1): [8, 9] -> [8, 9]
+    With `indices=true` a second result tells where each lies: the number of its cell in the map,
+    counted along the last axis first, as PyTorch's `return_indices` has it. `max_unpool` takes it.
+
+        maxpool(2): [64, 28, 28] -> [64, 14, 14]
+        maxpool(3, stride=2, ceil_mode=true): [64, 112, 112] -> [64, 56, 56]
+        maxpool(3, stride=1, padding=1): [8, 9] -> [8, 9]
+        maxpool(2, indices=true): [64, 28, 28] -> [64, 14, 14], int64 [64, 14, 14]
     """
 
     name: ClassVar[str] = "maxpool"
@@ -252,6 +265,79 @@ class MaxPool(_Pool):
     dilation: int | Parts = param(SIZE, "distance between the cells of a window", 1)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
 
+    indices: bool = param(BOOL, "whether the places of the maxima are a second result", False)
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        results = super().infer(inputs, rules)
+        if not self.indices:
+            return results
+        if isinstance(self.padding, str):
+            rules.refuse(
+                "indices",
+                "places are counted in a map that is padded by numbers",
+                code="bad-argument",
+                help="pad by a number: `padding=1`",
+            )
+        for size, (_, s, p, d) in zip(
+            inputs[0].spatial, self._steps(inputs[0].rank - 1), strict=True
+        ):
+            first = max(((i * s - p) % d for i in range(-(-p // s))), default=0)
+            rules.require(
+                size > first,
+                "indices",
+                f"a window that lies in the padding alone has no largest cell: an axis of {size} "
+                f"has none of every {d}th cell from {first} on",
+            )
+        places = replace(results[0], dtype="int64", numbered=inputs[0].spatial)
+        return (*results, places)
+
+    def _steps(self, rank: int) -> list[tuple[int, int, int, int]]:
+        """Kernel, stride, padding and dilation of each axis."""
+        k, s, p, d = self._parts(rank, Rules()).values()
+        return list(zip(k, s, p, d, strict=True))
+
+    def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
+        """What a maximum reads, its place reads too, but where a window holds a single cell."""
+        pairs = super().connections(inputs, outputs)
+        if pairs is None or not self.indices:
+            return pairs
+        along = [self._single(inputs, outputs, axis) for axis in range(inputs[0].rank - 1)]
+        known = [count for count in along if count is not None]
+        if 0 in known:
+            return pairs * 2
+        singles = total(known) * inputs[0].channels
+        return pairs * 2 - singles if len(known) == len(along) else None
+
+    def _single(self, inputs: Tensors, outputs: Tensors, axis: int) -> Size | None:
+        """How many windows along an axis hold one cell of the map; None: not known."""
+        size, count = inputs[0].spatial[axis], outputs[0].spatial[axis]
+        kernel, *_ = self._windows().settings_along(inputs[0].rank - 1)[axis]
+        (before, after) = self._around(inputs[0].spatial)[axis]
+        if kernel == 1 or (before == 0 and after == 0):
+            return count if kernel == 1 else 0
+        if not isinstance(size, int) or not isinstance(count, int):
+            return None
+        return sum(len(self._cells(i, inputs, axis)) == 1 for i in range(count))
+
+    def _cells(self, place: int, inputs: Tensors, axis: int) -> Indices:
+        """The cells of the map in one window, along an axis."""
+        k, s, d = self._windows().settings_along(inputs[0].rank - 1)[axis]
+        (before, size) = fixed((self._around(inputs[0].spatial)[axis][0], inputs[0].spatial[axis]))
+        return slid(frozenset((place,)), size, k, s, before, d)
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        """Where the maximum of one cell lies depends on nothing."""
+        if result == 0:
+            return super().reads(inputs, outputs, wanted)
+        pieces: Reads = []
+        for axis in range(1, len(wanted)):
+            several = frozenset(
+                i for i in wanted[axis] if len(self._cells(i, inputs, axis - 1)) > 1
+            )
+            pieces += super().reads(inputs, outputs, replaced(wanted, axis, several))
+            wanted = replaced(wanted, axis, wanted[axis] - several)
+        return [(number, cells) for number, cells in pieces if all(cells)]
+
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1
         padding, dilation = self._torch_padding(rank), (From(self.dilation, "dilation"), 1)
@@ -261,11 +347,36 @@ class MaxPool(_Pool):
             padding=(padding, 0),
             dilation=dilation,
             ceil_mode=(From(self.ceil_mode, "ceil_mode"), False),
+            return_indices=(From(self.indices, "indices"), False),
         )
         return self._recipe(rank, "MaxPool", "max_pool", settings)
 
-    def onnx(self, to: Lowering) -> OnnxValue:
-        return self._slide(to, "MaxPool", to.inputs[0])
+    def onnx(self, to: Lowering) -> OnnxValue | tuple[OnnxValue, ...]:
+        """ONNX counts places through all samples and channels, and in what is padded apart."""
+        if not self.indices:
+            return self._slide(to, "MaxPool", to.inputs[0])
+        x, how = self._set_up(to, to.inputs[0])
+        shape = to.result()
+        largest, places = to.split("MaxPool", [x], [shape] * 2, [x.dtype, "int64"], **how)
+        places = to.node("Mod", [places, to.sizes([total(x.shape[2:])])])
+        return largest, self._in_map(to, places, x.shape[2:])
+
+    def _in_map(self, to: Lowering, places: OnnxValue, padded_sizes: Shape) -> OnnxValue:
+        """Places in a map that was padded, as those in the map itself."""
+        spatial = to.tensors[0].spatial
+        if padded_sizes == spatial:
+            return places
+        total_places, scale = None, 1
+        axes = zip(padded_sizes, spatial, self._around(spatial), strict=True)
+        for wide, size, (before, _) in reversed(list(axes)):
+            cell = to.node("Mod", [places, to.sizes([wide])])
+            places = to.node("Div", [places, to.sizes([wide])])
+            cell = to.node("Sub", [cell, to.sizes([before])])
+            cell = to.node("Mul", [cell, to.sizes([scale])])
+            total_places = cell if total_places is None else to.node("Add", [total_places, cell])
+            scale = scale * size
+        assert total_places is not None
+        return total_places
 
 
 @dataclass(frozen=True)

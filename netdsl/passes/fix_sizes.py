@@ -23,11 +23,7 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     heads for training that can't run at these sizes stay, with sizes below 1 in them.
     """
     for value in _values(graph):
-        shape, items = (
-            tuple(substitute(size, sizes) for size in part)
-            for part in (value.type.shape, value.type.items)
-        )
-        value.type = replace(value.type, shape=shape, items=items)
+        value.type = value.type.substituted(sizes)
     for layer in graph.layers():
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():

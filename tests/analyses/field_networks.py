@@ -68,6 +68,8 @@ class Irregular(Lines):
             "slice(1, 1, -1)", "slice(-1, 0, -1, step=2)", f"center_crop({pick([5, 6])})",
             f"upsample({pick(['2', '3', '1.5', '0.7'])}, mode={smooth}{corners})",
             "mul { identity ; adaptive_avgpool(1) -> conv(4, 1) -> sigmoid }",
+            "mul { identity ; mean(axis=[0, 2], keep=true) }", "add { identity ; max(axis=0, keep=true) }",
+            "cumsum(axis=1)", "{ mul([1, 2, 3, 4]) -> add(1) }",
             "relu",
         ])  # fmt: skip
 
@@ -91,6 +93,9 @@ class Moving(Lines):
                 "concat { identity ; conv(2, 3x1, padding=(1, 0)) } -> conv(2, 1)",
                 f"add {{ identity ; avgpool(2, ceil_mode=true) -> upsample(size={value}) }}",
                 f"add {{ identity ; conv(2, 3, stride=2, padding=1) -> upsample(size={value}) }}",
+                "div { identity ; norm(axis=0, keep=true) -> add(1) }",
+                "add { identity ; mean(axis=2, keep=true) }",
+                "add { identity ; sum(axis=[0, 1], keep=true) }",
             ]
         )
 

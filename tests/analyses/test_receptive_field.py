@@ -140,10 +140,28 @@ def field_of(text: str) -> tuple:
         ("concat(axis=1) { identity ; identity }", [(1, None, None), (1, 1, 0)]),
         ("split(2, axis=2) -> add", [(1, 1, 0), (33, None, None)]),
         ("mul { identity ; adaptive_avgpool(1) -> conv(3, 1) }", [None, None]),
+        ("conv(4, 3) -> mean(axis=0, keep=true)", [(3, 1, 0)] * 2),
+        ("conv(4, 3) -> max(axis=1, keep=true)", [None, (3, 1, 0)]),
+        ("mean(axis=[1, 2])", [None, None]),
+        ("add { identity ; mean(axis=-1, keep=true) }", [(1, 1, 0), None]),
     ],
 )
 def test_by_hand(chain: str, axes: list) -> None:
     assert field_of(f"net A {{ input x: [3, 64, 64] ; output y = x -> {chain} }}") == tuple(axes)
+
+
+def test_an_axis_that_goes_leaves_the_others_elsewhere() -> None:
+    """The rows of [C, H, W] are an axis of [C, H] too, of which no rule of maps tells."""
+    for chain, alls in (
+        ("mean(axis=2)", [False, True]),
+        ("max(axis=0)", [False, False]),
+        ("sum(axis=[1, 2])", [True, True]),
+        ("conv(4, 3) -> mean(axis=1) -> conv(2, 3)", [True, False]),
+    ):
+        network = netdsl.loads(f"net A {{ input x: [3, H, W] ; output y = x -> {chain} }}")
+        (field,) = ReceptiveFields(network.graph).of(network.outputs[0].value).values()
+        assert [entry is None for entry in field] == alls
+        assert all(entry is None or entry.size is None for entry in field)
 
 
 def chain_field(*layers: tuple[int, int]) -> int:

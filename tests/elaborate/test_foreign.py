@@ -104,7 +104,7 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "ConvTranspose": ("(6, 3)", (4, 6, 3)), 
     "GroupNorm": ("(2)", (2, 4)), "InstanceNorm": ("", (4,)), "LPPool": ("(2, 2)", (2, 2)),
     "LayerNorm": ("", (8,)), "RMSNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
-    "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
+    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)), "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
     "LogSoftmax": ("", (1,)), "Softmax": ("", (1,)), "Softmax2d": ("", ()), "SyncBatchNorm": ("", (4,)),
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
     "ZeroPad": ("(1)", (1,)), "Embedding": ("(9, 5)", (9, 5)),
@@ -128,9 +128,11 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     rank = int(name[-2]) if name.endswith(("1d", "2d", "3d")) else 2
     kind = name if name in GIVEN else name.removesuffix(f"{rank}d")
     ours, theirs = GIVEN.get(kind, ("", ()))
-    shape: tuple[int, ...] = {"Embedding": (7,), "MultiheadAttention": (5, 8)}.get(
-        name, SHAPES[rank]
-    )
+    shape: tuple[int, ...] = {
+        "Embedding": (7,),
+        "MultiheadAttention": (5, 8),
+        "Fold": (16, 77),
+    }.get(name, SHAPES[rank])
     dtype = "int64 " if name == "Embedding" else ""
     stage = f"label: {guess_layer(name, (), OURS).layer}{ours}"
     text = f"net A {{ input x: {dtype}{list(shape)}\n output y = x -> {stage} }}"

@@ -70,7 +70,7 @@ def test_a_label_may_repeat_a_value_further_out():
 block B (x, skip) {
     y = x -> body: {
         skip: conv(4, 1)
-        (skip, in) -> concat
+        (skip, x) -> concat
     }
     (y, skip) -> concat
 }

@@ -167,6 +167,30 @@ def test_a_window_as_large_as_the_map() -> None:
         assert torch.allclose(run(stage(way), x := noise(2, 8, 9, 5)), function(x, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("call", "function"),
+    [
+        ("avgpool((x.height, 1))", lambda x: x.mean(2, True)),
+        ("maxpool((1, W))", lambda x: x.amax(3, True)),
+        ("maxpool((H, W))", lambda x: x.amax((2, 3), True)),
+        ("adaptive_avgpool((x.height, 1))", lambda x: x.mean(3, True)),
+        ("adaptive_maxpool((1, W))", lambda x: x.amax(2, True)),
+        ("adaptive_avgpool((none, 1))", lambda x: x.mean(3, True)),
+        ("adaptive_maxpool((1, None))", lambda x: x.amax(2, True)),
+    ],
+)
+def test_a_whole_axis(call: str, function: Any) -> None:
+    (way,) = ways(call)
+    assert torch.allclose(run(stage(way), x := noise(2, 8, 9, 5)), function(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call", ["adaptive_avgpool(H)", "adaptive_maxpool((none, 7))", "adaptive_avgpool((H, 3))"]
+)
+def test_bins_are_counted(call: str) -> None:
+    assert helps(stage(call)) == ["how many bins there are along an axis is a known number"]
+
+
 # --- what needs no way out -------------------------------------------------------------------
 
 

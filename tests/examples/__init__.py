@@ -20,6 +20,8 @@ OPEN = [name for name in NAMES if name not in FIXED]
 """Those whose sizes are given, and those with size symbols."""
 SLIM = {
     "hrnet_w18": {"width": 4, "depth": 1},
+    "pnasnet": {"width": 16},
+    "segnet": {"width": 8},
     "swin_t": {"width": 24},
     "unet3d": {"width": 4},
     "vit_b_16": {"depth": 2, "features": 48},

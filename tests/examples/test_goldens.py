@@ -121,6 +121,7 @@ use std.gan
 use std.gates
 use std.ghost
 use std.mobile
+use std.nasnet
 use std.norms
 use std.preact
 use std.yolo
@@ -131,6 +132,9 @@ net Units {
     output z = x -> GhostBottleneck(12, 8, squeeze=4) -> EdgeResidual(8) -> FusedMBConv(8)
     (a, b, c) = (x -> upsample(4), x -> upsample(2), x)
         -> YoloV3Neck -> five: YoloV5Neck -> eight: YoloV8Neck
+    stem = add { x -> NASNetStem(8) ; (x, x) -> ReductionSums(8) }
+    (before, last) = (stem, (x, stem) -> NASNetReduction(4, halve=true)) -> NASNetCell(4, halve=true)
+    output cells = last
     output small = a
     output medium = b
     output large = c

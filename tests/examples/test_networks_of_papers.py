@@ -10,6 +10,7 @@ import pytest
 import netdsl
 from tests import examples
 from tests.examples import example, random_inputs, restless
+from tests.torchvision_models import torchvision_models
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -72,6 +73,20 @@ def generator(s: State, noise: Any, label: Any) -> Any:
     x = s.linear("project", x).view(len(x), -1, 7, 7)
     x = s.up("up1", F.relu(s.norm("bn1", x)), stride=2, padding=1)
     return torch.tanh(s.up("up2", F.relu(s.norm("bn2", x)), stride=2, padding=1))
+
+
+def vae(s: State, image: Any, noise: Any) -> tuple[Any, ...]:
+    """Appendix C.2 and equation 10: the code is the mean and, by its deviation, noise."""
+    x = image
+    for i in range(3):
+        x = s.conv(f"encoder.{i}.conv", x, stride=2, padding=1)
+        x = F.relu(s.norm(f"encoder.{i}.bn", x))
+    mean, log_variance = s.conv("encoder.3", x).tensor_split(2, 1)
+    x = mean + torch.sqrt(torch.exp(log_variance)) * noise
+    for i in range(3):
+        x = s.up(f"decoder.{i}.conv", x, stride=2, padding=1)
+        x = F.relu(s.norm(f"decoder.{i}.bn", x))
+    return torch.sigmoid(s.conv("decoder.3", x, padding=1)), mean, log_variance
 
 
 def siamese(s: State, *pair: Any) -> Any:
@@ -138,12 +153,45 @@ def unet_plus_plus(s: State, x: Any) -> Any:
     return sum(masks) / 4
 
 
+def segnet(s: State, x: Any) -> Any:
+    """Figure 2 of the paper: each place of a maximum takes the value that comes back, all else 0."""
+    pooled = []
+    number = 0
+    for depth in (2, 2, 3, 3, 3):
+        for _ in range(depth):
+            x = s.conv(f"features.{number}", x, padding=1)
+            x = F.relu(s.norm(f"features.{number + 1}", x))
+            number += 3
+        shape = x.shape
+        x, places = F.max_pool2d(x, 2, return_indices=True)
+        pooled.append((shape, places))
+        number += 1
+    for level in range(5, 0, -1):
+        (*_, height, width), places = pooled[level - 1]
+        spread = x.new_zeros(*x.shape[:2], height * width)
+        x = spread.scatter(2, places.flatten(2), x.flatten(2)).unflatten(2, (height, width))
+        for i in range(1, 2 if level == 1 else 3 if level == 2 else 4):
+            path = f"decoder{level}"
+            x = F.relu(s.norm(f"{path}.batchnorm{i}", s.conv(f"{path}.conv{i}", x, padding=1)))
+    return s.conv("classifier", x, padding=1)
+
+
+def test_the_encoder_of_segnet_is_that_of_torchvision() -> None:
+    ours = netdsl.load(example("segnet")).torch().state_dict()
+    theirs = torchvision_models().vgg16_bn(weights=None).features.state_dict()
+    assert {f"features.{k}": v.shape for k, v in theirs.items()} == {
+        k: v.shape for k, v in ours.items() if k.startswith("features.")
+    }
+
+
 CASES: dict[str, tuple[Callable[..., Any], dict[str, Any], list[dict[str, int]]]] = {
     "alexnet_paper": (alexnet, {"classes": 4}, [{}]),
     "cgan_generator": (generator, {}, [{}]),
+    "vae": (vae, {"width": 4}, [{"H": 8, "W": 16}, {"H": 40, "W": 24}]),
     "siamese": (siamese, {}, [{}]),
     "audio_1d": (sound, {}, [{"L": 1024}, {"L": 4111}]),
     "autoencoder": (autoencoder, {}, [{}]),
+    "segnet": (segnet, {"width": 4}, [{"H": 32, "W": 64}, {"H": 53, "W": 47}]),
     "unet3d": (unet3d, {"width": 4}, [{"D": 8, "H": 8, "W": 8}, {"D": 17, "H": 10, "W": 24}]),
     "unet_plus_plus": (unet_plus_plus, {"width": 4}, [{"H": 16, "W": 16}, {"H": 35, "W": 50}]),
 }
@@ -230,6 +278,7 @@ def test_parameters_and_multiply_adds(name: str) -> None:
 
 
 CONTRACTS = {
+    "vae": "H and W multiples of 8",
     "audio_1d": "any L >= 1024",
     "unet_plus_plus": "any H >= 16, any W >= 16",
     "unet3d": "any D >= 8, any H >= 8, any W >= 8",

@@ -53,16 +53,20 @@ def close(found: Any, expected: Any) -> None:
 
 
 def assert_equal(
-    ours: Any, theirs: Any, names: dict[str, str], sizes: tuple[tuple[int, int], ...] = SIZES
+    ours: Any,
+    theirs: Any,
+    names: dict[str, str],
+    sizes: tuple[tuple[int, int], ...] = SIZES,
+    channels: int = 8,
 ) -> None:
     """At inference; in training with the gradients of the input and what is kept of the batch."""
     ours.unit.load_state_dict(renamed(theirs.state_dict(), names), strict=True)
     assert constants(ours) == constants(theirs)
     for size in sizes:
-        x = torch.randn(2, 8, *size)
+        x = torch.randn(2, channels, *size)
         with torch.no_grad():
             close(ours.eval()(x), theirs.eval()(x))
-    x = torch.randn(4, 8, *sizes[0])
+    x = torch.randn(4, channels, *sizes[0])
     inputs = x.clone().requires_grad_(), x.clone().requires_grad_()
     outs = [model.train()(x) for model, x in zip((ours, theirs), inputs, strict=True)]
     for out in outs:
@@ -76,8 +80,8 @@ def assert_equal(
 def unit(stage: str) -> Any:
     """A stage of the library by itself, on 8 channels, as the part `unit` of a module."""
     files = (
-        "efficientnet", "gan", "gates", "ghost", "hourglass", "mobile", "norms", "preact", "repvgg",
-        "se", "segment", "yolo",
+        "efficientnet", "gan", "gates", "ghost", "hourglass", "mobile", "nasnet", "norms", "preact",
+        "repvgg", "se", "segment", "yolo",
     )  # fmt: skip
     uses = "".join(f"use std.{name}\n" for name in files)
     text = f"{uses}net Unit {{ input x: [8, H, W] ; output y = x -> unit: {stage} }}"
@@ -91,7 +95,7 @@ POOLS = {
     for part, place in (("conv", 1), ("bn", 2))
 }
 EFFICIENT, GHOST = "timm.models._efficientnet_blocks", "timm.models.ghostnet"
-FUSED = "torchvision.models.efficientnet"
+FUSED, SEARCHED = "torchvision.models.efficientnet", "timm.models.pnasnet"
 
 
 def fused(module: Any, expand: int, kernel: int, stride: int, channels: int) -> Any:
@@ -156,6 +160,13 @@ UNITS: dict[str, tuple[str, Callable[[Any], Any], dict[str, str]]] = {
     "FusedMBConv(8, kernel=5)": (FUSED, lambda m: fused(m, 4, 5, 1, 8), {}),
     "FusedMBConv(12, stride=2, expand=2)": (FUSED, lambda m: fused(m, 2, 3, 2, 12), {}),
     "FusedMBConv(8, expand=1)": (FUSED, lambda m: fused(m, 1, 3, 1, 8), {}),
+    "Separables(6, 5, stride=2)": (
+        SEARCHED, lambda m: m.BranchSeparables(8, 6, 5, 2, stem_cell=True, padding="same"), {}
+    ),
+    "ReluConv(6, stride=2)": (SEARCHED, lambda m: m.ActConvBn(8, 6, 1, 2, padding="same"), {}),
+    "FactorizedReduction(6)": (
+        SEARCHED, lambda m: m.FactorizedReduction(8, 6, padding="same"), {}
+    ),
     "GhostModule(12)": (GHOST, lambda m: m.GhostModule(8, 12), {}),
     "GhostModule(11, ratio=3, act=identity)": (
         GHOST, lambda m: m.GhostModule(8, 11, ratio=3, act_layer=nn.Identity), {}

@@ -67,6 +67,10 @@ SPEAKS = {
         net("upsample(1 / 3)", image="[3, H, W]"),
     ],
     "hides-layer": [net("relu", before="block relu { tanh }")],
+    "layer-or-value": [
+        net("B", before="block B { relu: relu ; add { relu -> tanh ; tanh } }"),
+        net("B", before="block B { Act: relu ; add { Act -> tanh ; tanh } }\nblock Act { tanh }"),
+    ],
     "unknown-warning": [net("relu") + "# allow: unused-nme"],
 }
 SPEAKS["unused-name"][5] = (
@@ -130,6 +134,11 @@ SILENT = {
         net("upsample(size=115x115)", image="[3, 50, 50]"),
     ],
     "hides-layer": [net("relu", before="block Relu { tanh }")],
+    "layer-or-value": [
+        net("B", before="block B { act: relu ; add { act -> tanh ; tanh } }"),
+        net("B", before="block B { conv: conv(3, 1) ; add { conv -> tanh ; tanh } }"),
+        net("B", before="block B { relu: relu ; add { relu() -> tanh ; in -> tanh } }"),
+    ],
     "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, OpParameter, parameters
+from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
 from netdsl.ops.comparison import Where
 from netdsl.ops.elementwise import Elementwise
 from netdsl.ops.merge import Concat
@@ -66,6 +66,11 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
         values["size"] = None
     if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
         values["output_padding"] = 0
+    number = 1
+    for name, _ in value_parameters(op):  # inputs given by name come last, in their order
+        if isinstance(values[name], FromValue):
+            values[name] = FromValue(number)
+            number += 1
     made = op(**values)
     return made, _inputs(made, random)
 
@@ -76,6 +81,8 @@ def _setting(
     default = parameter.default
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
+    if parameter.kind.reads_value and parameter.required:
+        return FromValue(1)
     if parameter.kind.reads_value:  # tables are given elsewhere (test_tables.py)
         return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
     if parameter.tries:
@@ -110,6 +117,8 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     if row is not None and tokens and random.random() < 0.8:
         rank = row[2].count(",") + 1
     first = _shape(rank, random)
+    if op.name == "fold" and random.random() < 0.9:
+        return _columns(op, random)
     shapes = [first]
     for _ in range(count - 1):
         other = list(first)
@@ -119,11 +128,17 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    if op.size_inputs():
+    for name, kind in value_parameters(type(op)):
+        if not isinstance(getattr(op, name), FromValue):
+            continue
+        if kind.reads_value:  # places
+            shapes.append(first if random.random() < 0.9 else _shape(rank, random))
+            dtypes.append("int64" if random.random() < 0.95 else "float32")
+            continue
         same = random.random() < 0.8
         aimed = _aimed(op, first, random) if random.random() < 0.8 else None
         shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
-        dtypes.append(dtypes[-1])
+        dtypes.append(dtypes[0])
     return tuple(map(Tensor, shapes, dtypes))
 
 
@@ -136,6 +151,29 @@ def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
     return [usual if usual and random.random() < 0.8 else "float32"] * count
 
 
+def _columns(op: Op, random: Random) -> tuple[Tensor, ...]:
+    """Columns of a map as `fold` may well take them, and the map where its size is a value's."""
+    size = op.size  # type: ignore[attr-defined]
+    named = isinstance(size, FromValue)
+    spatial = [random.randint(1, 7) for _ in range(2)] if named else _each(size, 2)
+    cells = count = 1
+    for axis, n in enumerate(spatial):
+        kernel, stride, padding, dilation = (
+            _each(getattr(op, at), 2)[axis] for at in ("kernel", "stride", "padding", "dilation")
+        )
+        cells *= kernel
+        count *= max((n + 2 * padding - dilation * (kernel - 1) - 1) // max(stride, 1) + 1, 1)
+    channels = random.choice([1, 2, 3]) * max(cells, 1) + (random.random() < 0.1)
+    columns = Tensor((channels, count + (random.random() < 0.1)))
+    return (columns, *([Tensor((2, *spatial))] if named else []))
+
+
+def _each(setting: object, rank: int) -> list[int]:
+    """A part for each axis, however many are given."""
+    parts = setting if isinstance(setting, tuple) else (setting,)
+    return [parts[axis % len(parts)] for axis in range(rank)]
+
+
 def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | None:
     """The shape of a value whose size a layer that enlarges by a stride may well give."""
     if op.zoom < 1 or not hasattr(op, "stride"):
@@ -143,8 +181,8 @@ def _aimed(op: Op, shape: tuple[int, ...], random: Random) -> tuple[int, ...] | 
     sizes: list[int] = []
     for axis, size in enumerate(shape[1:]):
         kernel, stride, padding, dilation = (
-            part[axis % len(part)] if isinstance(part, tuple) else part
-            for part in (op.kernel, op.stride, op.padding, getattr(op, "dilation", 1))  # type: ignore[attr-defined]
+            _each(getattr(op, at, 1), axis + 1)[axis]
+            for at in ("kernel", "stride", "padding", "dilation")
         )
         least = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
         sizes.append(max(least + random.randrange(max(stride, 1)), 1))

@@ -110,9 +110,9 @@ TYPES = ["float32", "int64", "int32", "uint8", "bool"]
 
 
 def tensor(shape: tuple[int, ...], dtype: str) -> Any:
-    """Small numbers of a type, in which the same come up again and again."""
-    least = 0 if dtype in ("uint8", "bool") else -4
-    numbers = torch.randint(least, 2 if dtype == "bool" else 9, shape)
+    """Small numbers of a type, in which the same come up again; of uint8 all, whose sums run over."""
+    least, most = {"bool": (0, 2), "uint8": (0, 256)}.get(dtype, (-4, 9))
+    numbers = torch.randint(least, most, shape)
     return (numbers / 2 if dtype == "float32" else numbers).to(getattr(torch, dtype))
 
 

@@ -62,6 +62,8 @@ STRICTER = {
     "clamp": {"low", "high"},
     "mean": {"in"},  # of several, that all are floats
     "norm": {"p"},
+    "max_unpool": {"size", "padding", "stride", "kernel"},  # nothing checks the numbers below 1
+    "maxpool": {"indices"},  # places of windows in the padding alone
 }
 """Where a rule refuses, on purpose, what PyTorch lets through; by op, the fields at fault."""
 
@@ -76,7 +78,11 @@ def torch_types(op, inputs, outputs):
         except Exception:
             return None
     parts = result if isinstance(result, tuple | list) else [result]
-    return [(tuple(part.shape[1:]), str(part.dtype)[6:]) for part in parts]
+    are_samples = [*(t.batched for t in outputs), *(True for _ in parts)]
+    return [
+        (tuple(part.shape)[is_sample:], str(part.dtype)[6:])
+        for part, is_sample in zip(parts, are_samples, strict=False)
+    ]
 
 
 def our_answer(op, inputs):

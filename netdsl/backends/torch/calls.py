@@ -41,15 +41,15 @@ MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66
 """How long a sum is at most that is divided on its line."""
-SIMPLE = re.compile(r"\w+(\.shape\[-?\d+\])?")
-"""A size that is a number, or an axis of a tensor."""
+SIMPLE = re.compile(r"[\w.]+(\[-?\d+\])?")
+"""A size that is a number, an axis of a tensor, or an attribute."""
 ARGUMENT_NAMES = {"in.channels": "in_channels", "in.features": "in_features"}
 
 
 class Speaker:
     """Writes the recipes of one node, whose inputs are the variables given.
 
-    `together` is an expression that has all of them, in order.
+    `together` is an expression that has all of them, in order; `numbers` are those for fields.
     """
 
     def __init__(
@@ -59,10 +59,11 @@ class Speaker:
         at_hand: Sequence[At],
         channels: Formula | None = None,
         together: Expr | None = None,
+        numbers: Mapping[str, Expr] | None = None,
     ) -> None:
         self.node, self.inputs, self.at_hand = node, list(inputs), at_hand
         self.channels = channels
-        self.together = together
+        self.together, self.numbers = together, numbers or {}
 
     def constructor(self, recipe: TorchModule | TorchWeight) -> Expr:
         """`nn.Conv2d(3, 64, kernel_size=7)`, `nn.Parameter(torch.zeros(1, 64))`."""
@@ -246,6 +247,8 @@ class Speaker:
         parts = value if is_sequence(value) else (value,)
         if any(isinstance(part, Dim) for part in parts):
             return self._value(value)  # type: ignore[arg-type]
+        if field in self.numbers:
+            return self.numbers[field]
         argument = self.node.layer.arguments.get(field)
         formula = argument.formula if argument else None
         formula = self.channels if field in ARGUMENT_NAMES else formula
@@ -282,7 +285,8 @@ def operand(expr: Expr) -> Expr:
 
 def _is_simple(expr: Expr) -> bool:
     """Whether it is a name or a number, around which ruff writes `**` without blanks."""
-    return isinstance(expr, Hole) or (isinstance(expr, str) and expr.isidentifier())
+    names = expr.split(".") if isinstance(expr, str) else []
+    return isinstance(expr, Hole) or (bool(names) and all(map(str.isidentifier, names)))
 
 
 def _is_access(expr: Joined) -> bool:

@@ -13,6 +13,7 @@ from netdsl.backends.torch.layout import Bracket, Built, Expr, Joined, call, fla
 from netdsl.backends.torch.members import Member, ModuleKey, is_attribute, recipe_of, weight_of
 from netdsl.backends.torch.python_names import block_name, variable
 from netdsl.backends.torch.tree import Outline, inputs_of, is_sequential, key_of, outputs_of
+from netdsl.backends.torch.varying import Varying
 from netdsl.ir.formula import IN_CHANNELS, Formula, total
 from netdsl.ir.graph import Kind, Node, Scope, Value
 from netdsl.ops.base import op_of
@@ -122,6 +123,7 @@ class Collector:
         self.holders, self.taken = outline.holders, taken
         self.classes: dict[tuple[str, str], ModuleClass] = {}
         self.helpers: set[tuple[str, str]] = set()
+        self.varying = Varying(outline.graph)
 
     def instance(self, scope: Scope) -> Built:
         """Makes the instance of a scope, and its class unless it is among those found so far."""
@@ -130,7 +132,8 @@ class Collector:
         parts = list(scope.members())
         for part in _holders_first(parts):
             self._attribute(instance, part, access)
-        self._forward(instance, parts, access)
+        numbers = {p: self._numbers(instance, p, parts) for p in parts if isinstance(p, Node)}
+        self._forward(instance, parts, access, numbers)
         key = (block_name(scope.definition or scope.label or scope.kind.value), instance.skeleton())
         owner = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
         owner.instances.append(instance)
@@ -152,6 +155,16 @@ class Collector:
         instance.add(path, self._at(instance, path, value, weight_of(part)))
         access[key] = self.holders.reach(instance.scope.path, path)
         instance.initial += self._initial(part, access[key], value)
+
+    def _numbers(
+        self, instance: Instance, node: Node, members: Sequence[Member]
+    ) -> dict[str, Expr]:
+        """What `forward` calls the numbers of a node that differ between instances."""
+        numbers: dict[str, Expr] = {}
+        for field_name, (name, value) in self.varying.attributes(node, members).items():
+            instance.add(f"{node.path}.{field_name}", Attribute("self", name, value, None, name))
+            numbers[field_name] = f"self.{name}"
+        return numbers
 
     def _at(
         self, instance: Instance, path: str, value: Expr, weight: TorchWeight | None
@@ -207,7 +220,11 @@ class Collector:
         return self._leaf(part)
 
     def _forward(
-        self, instance: Instance, parts: Sequence[Member], access: dict[ModuleKey, Expr]
+        self,
+        instance: Instance,
+        parts: Sequence[Member],
+        access: dict[ModuleKey, Expr],
+        numbers: dict[Node, dict[str, Expr]],
     ) -> None:
         scope = instance.scope
         graph, is_net = self.outline.graph, scope.kind is Kind.NET
@@ -221,7 +238,9 @@ class Collector:
         outputs = tuple(o.value for o in graph.outputs)
         results = outputs if is_net else outputs_of(scope, self.outline)
         names_given = scope.home().names
-        forward = Forward(self.outline, access, names_given, self.taken, self.training_only)
+        forward = Forward(
+            self.outline, access, names_given, self.taken, numbers, self.training_only
+        )
         instance.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         instance.arguments, instance.lines = tuple(names), forward.lines
 

@@ -20,7 +20,7 @@ from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
 from netdsl.backends.torch.python_names import variable
 from netdsl.backends.torch.sizes import At, NotAtHand
 from netdsl.backends.torch.tables import meets_samples, with_batch, without_batch
-from netdsl.backends.torch.tree import Outline, inputs_of, key_of, nodes_of, outputs_of
+from netdsl.backends.torch.tree import Outline, inputs_of, key_of, outputs_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.recipe import TorchCall, TorchModule, TorchWeight
@@ -56,13 +56,15 @@ class _Pending:
 class Forward:
     """Writes the forward of one class; `access` gives the attribute of a member by its key.
 
-    `assigned` are the names that values have in the file, `taken` those of the source itself.
+    `assigned` are the names that values have in the file, `taken` those of the source itself;
+    `numbers` are the attributes that hold settings of calls, by field.
     """
 
     outline: Outline
     access: dict[ModuleKey, Expr]
     assigned: dict[Value, str]
     taken: Collection[str]
+    numbers: dict[Node, dict[str, Expr]] = field(default_factory=dict)
     training_only: set[Member] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     names: dict[Value, str] = field(default_factory=dict)
@@ -86,8 +88,7 @@ class Forward:
     ) -> list[Expr]:
         """Write the lines; what comes back are the results as expressions."""
         self.inputs = list(arguments)
-        live = self.outline.graph.live_nodes
-        parts = [part for part in parts if not live.isdisjoint(nodes_of(part))]
+        parts = self._needed(parts, results)
         for name, value in arguments:
             self._hold(value, name)
         self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe_of(p)) for p in parts)
@@ -108,6 +109,16 @@ class Forward:
         if last and len(exprs) == 1 and last.targets == (exprs[0],) and not last.training_only:
             return [self.lines.pop().value]
         return exprs
+
+    def _needed(self, parts: Sequence[Member], results: Sequence[Value]) -> list[Member]:
+        """The parts that the results depend on; others are there for their weights alone."""
+        wanted = set(results)
+        needed: list[Member] = []
+        for part in reversed(parts):
+            if not wanted.isdisjoint(outputs_of(part, self.outline)):
+                needed.append(part)
+                wanted.update(inputs_of(part))
+        return needed[::-1]
 
     def _find_together(self, parts: Sequence[Member]) -> None:
         """Calls whose results, if they are many, go all to one call that takes a list."""
@@ -156,7 +167,11 @@ class Forward:
         if maker is not None and self.together.get(maker) is node:
             assert isinstance(recipe, TorchCall)
             return Speaker(
-                node, ["x"] * len(node.inputs), (), None, self._use(node.inputs[0])
+                node,
+                ["x"] * len(node.inputs),
+                (),
+                together=self._use(node.inputs[0]),
+                numbers=self.numbers.get(node, {}),
             ).function(recipe)
         args = [self._use(v) for v in node.inputs]
         here: list[At] = [
@@ -165,7 +180,8 @@ class Forward:
             if isinstance(arg, str) and arg.isidentifier()
         ]
         held = [(name, v) for name, v in self.inputs if self.names.get(v) == name]
-        speaker = Speaker(node, with_batch(node, args), [*here, *held])
+        numbers = self.numbers.get(node, {})
+        speaker = Speaker(node, with_batch(node, args), [*here, *held], numbers=numbers)
         try:
             return without_batch(node, self._call(node, recipe, speaker))
         except NotAtHand as size:

@@ -54,6 +54,14 @@ LAYERS: dict[str, tuple[list[list[int]], Function]] = {
     "relu": ([MAP, VECTOR], lambda x: x.relu()),
     "concat(axis=-1)": ([MAP, SEQUENCE, VECTOR], lambda x: x),
     "dropout": ([MAP, VECTOR], lambda x: x),
+    "mul(0.5)": ([MAP, VECTOR], lambda x: x * 0.5),
+    "mul([1, 2, 3, 4])": ([MAP, VOLUME], lambda x: x * _channels(x, 1, 2, 3, 4)),
+    "mean(axis=-1)": ([MAP, SEQUENCE, VECTOR], lambda x: x.mean(-1)),
+    "max(axis=0, keep=true)": ([SEQUENCE, MAP], lambda x: x.amax(1, keepdim=True)),
+    "norm(axis=[0, 1])": ([SEQUENCE, MAP], lambda x: (x * x).sum((1, 2)).sqrt()),
+    "cumsum(axis=-1)": ([MAP, VECTOR], lambda x: x.cumsum(-1)),
+    "layernorm(affine=false)": ([MAP, [3, 8]], lambda x: F.layer_norm(x, x.shape[-1:])),
+    "rmsnorm(axis=0, affine=false)": ([MAP, [4, 5]], lambda x: x / (x.pow(2).mean(1, True) + 2**-23).sqrt()),
     "channel_dropout": ([MAP, SEQUENCE], lambda x: x),
 }  # fmt: skip
 
@@ -61,6 +69,10 @@ LAYERS: dict[str, tuple[list[list[int]], Function]] = {
 def _pool(one: Function, two: Function, x: Any) -> Any:
     pool: Any = {1: one, 2: two}[x.ndim - 2]
     return pool(x, 2)
+
+
+def _channels(x: Any, *numbers: float) -> Any:
+    return torch.tensor(numbers).view(-1, *(1 for _ in x.shape[2:]))
 
 
 def _pow_pool(x: Any) -> Any:
@@ -271,3 +283,45 @@ net A {
     for found in run_both(text, [a, b]):
         assert max(map(apart, found, expected)) < 1e-5
     assert type(module.b2) is type(module.b3) is not type(module.b1)
+
+
+# --- numbers that differ between the uses of a block -------------------------------------------
+
+NUMBERS = """
+block Scaled(alpha: float, c: int = 4) {
+    add { identity ; conv(c, 3, padding=1) -> mul(alpha / 2) } -> clamp(-alpha, high=3 * alpha)
+        -> scale: { down: mul(alpha) -> shift: add(0.5) } -> "odd name": sub(alpha) -> pow(2)
+}
+net Numbers {
+    input x: [4, H, W]
+    output y = x -> Scaled(0.1) -> a: Scaled(0.25) -> Scaled(2) -> b: { Scaled(0.1) -> Scaled(4) }
+}
+"""
+
+
+def test_blocks_whose_numbers_differ_are_one_class() -> None:
+    """All but those under a name that Python would not take."""
+    text = NUMBERS.replace('"odd name": sub(alpha) -> ', "")
+    source = netdsl.loads(text).torch_source()
+    assert source.count("class Scaled") == 1
+    assert "self.mul1 = alpha / 2" in source
+    assert "conv1(x) * self.mul1" in source
+    assert "clamp(min=self.clamp1_low, max=self.clamp1_high)" in source
+    assert "+ 0.5" in source  # the same everywhere
+    assert "** 2" in source
+
+
+@pytest.mark.parametrize("text", [NUMBERS, NUMBERS.replace("scale: { down", "conv1.f: { down")])
+def test_each_use_computes_with_its_own_numbers(text: str) -> None:
+    network = netdsl.loads(text)
+    module: Any = network.torch(seed=0).eval()
+    x = torch.randn(2, 4, 5, 6)
+    convs = [part for part in module.modules() if isinstance(part, torch.nn.Conv2d)]
+    wanted = x
+    with torch.no_grad():
+        for alpha, conv in zip((0.1, 0.25, 2.0, 0.1, 4.0), convs, strict=True):
+            wanted = (wanted + conv(wanted) * (alpha / 2)).clamp(-alpha, 3 * alpha)
+            wanted = (wanted * alpha + 0.5 - alpha) ** 2
+        torch.testing.assert_close(module(x), wanted)
+    (ours,) = session(network.onnx(module).SerializeToString()).run(None, {"x": x.numpy()})
+    assert apart(wanted.numpy(), ours) < 1e-5
