@@ -119,7 +119,7 @@ def _link(node: Node, index: int) -> Windows | None:
     Where the number of axes changes, places along those that stay are told by other axes.
     """
     inputs, outputs = types_of(node)
-    windows = op_of(node).windows(inputs, outputs)
+    windows = op_of(node).windows_into(inputs, outputs, index)
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
         return (UNKNOWN,) * len(before.spatial)

@@ -135,8 +135,6 @@ def _inputs_help(op: Op, *, too_many: bool) -> str:
     """How a layer gets as many values as it takes; never by joining what is to stay apart."""
     if not too_many:
         return f"give it several: `(a, b) -> {op.name}`, or a body: `{op.name} {{ ... ; ... }}`"
-    if op.one_value:
-        return f"in `{op.name}` {op.one_value}"
     if any(p.kind.takes_value and not p.kind.reads_value for p in parameters(type(op))):
         return f"where the other value is to give its size: `x -> {op.name}(size=other)`"
     if op.inputs_taken()[1] != 1:

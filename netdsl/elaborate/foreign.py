@@ -13,6 +13,9 @@ from functools import cache
 from netdsl.ops.base import registry
 
 NOT_YET = "there is no layer for this yet"
+ONE_STEP = "one step is no layer by itself: `lstm(64)`, `gru(64)` and `rnn(64)` go along [T, F]"
+STEPS = "all steps come out, [T, hidden]; `states=true` gives the last states too"
+MASKS = "a mask says what may be looked at, where `nn.MultiheadAttention` takes what is hidden"
 
 DIFFERS = {
     "batchnormalization": "Keras's has `batchnorm(eps=0.001, momentum=0.01)`",
@@ -33,6 +36,11 @@ DIFFERS = {
     "div": "of whole numbers it gives floats, and ONNX's whole numbers",
     "rmsnormalization": "Keras's has `rmsnorm(eps=1e-6)`, ONNX's `rmsnorm(eps=1e-5)`",
     "softmax": "`softmax` goes over the channels, `softmax(axis=-1)` over the last axis",
+    "lstm": STEPS,
+    "gru": STEPS,
+    "rnn": STEPS,
+    "simplernn": STEPS,
+    "multiheadattention": MASKS,
     "logsoftmax": "`log_softmax` goes over the channels, `log_softmax(axis=-1)` over the last axis",
 }
 """What to mind where one name has several meanings."""
@@ -168,10 +176,23 @@ WRITTEN = {
     "rmsnorm2d": "write `rmsnorm(axis=channels, eps=1e-6)`",
     "featurepyramidnetwork": "`use std.fpn (FPN)` brings `FPN`",
     "mlp": "write `linear(256) -> gelu -> linear(64)`",
-    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`; there is none without "
-    "weights yet",
-    "transformer transformerencoder transformerencoderlayer": f"{NOT_YET}: `EncoderBlock` of "
-    "std.transformer normalises first, as vision transformers do",
+    "attention": "`attention(8)` is PyTorch's `nn.MultiheadAttention`, with projections; "
+    "`(q, k, v) -> attend(8)` has no weights",
+    "multiheadattentionforward flexattention": "`attention(8, mask=m)` has projections of its own, "
+    "`(q, k, v) -> attend(8, mask=m)` has no weights; a mask says what may be looked at, or is "
+    "added to the scores",
+    "groupqueryattention": "an axis in front for each group, which is 1 in keys and values: "
+    "`(q, k, v) -> attend(1)` with [G, N, T, D], [G, 1, T, D] and [G, 1, T, D]",
+    "transformer transformerencoder transformerdecoder": "layers in a row: "
+    "`use std.transformer (TransformerEncoderLayer, TransformerDecoderLayer)` brings them, with "
+    "PyTorch's keys",
+    "dot": "of matrices: `(a, b) -> matmul`, [T, K] and [K, S]",
+    "einsum einsumdense": "a product over an axis is `(a, b) -> matmul`, over the last axis with "
+    "learned numbers `linear(64)`; `permute` and `reshape` bring axes to their places",
+    "baddbmm": "write `(a, b) -> matmul`, and `add` behind it",
+    "bidirectional": "write `lstm(64, bidirectional=true)`",
+    "recurrent rnnbase": "by its own name: `lstm(64)`, `gru(64)` or `rnn(64)`",
+    "timedistributed": "its body runs on every item of axis 0: `each { ... }`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }
@@ -180,32 +201,29 @@ WRITTEN = {
 MISSING = """
 accuracy acos acosh activityregularization acts adagrad adain adam adaptivelogsoftmaxwithloss
 additiveattention affinegrid alphadropout arange argsort arrayfeatureextractor asin asinh atan atanh
-attentionpool attentionpoollatent baddbmm bernoulli bidirectional binarizer binarycrossentropy
-bitcast bitshift bitwiseand bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bmm bnll
-broadcastto cast castlike castmap categorymapper causalconvwithstate cdist cecamodule ceil
-centercroppad compress concatfromsequence condconv constant constantofshape convinteger convlstm
-convtbc coordconv cosh cosinesimilarity crnn crosscorrelation crossmaplrn2d cumprod dataparallel
-deformconv dequantizelinear det detection dft dictvectorizer diff dot dropblock
-dynamicquantizelinear einsum einsumdense embeddingbag evonorm expand eyelike featurealphadropout
-featurevectorizer film filter flexattention flip floor fractionalmaxpool gather gatherelements
+attentionpool attentionpoollatent bernoulli binarizer binarycrossentropy bitcast bitshift bitwiseand
+bitwisenot bitwiseor bitwisexor blackmanwindow blurpool bnll broadcastto cast castlike castmap
+categorymapper causalconvwithstate cdist cecamodule ceil centercroppad compress concatfromsequence
+condconv constant constantofshape convinteger convlstm convtbc coordconv cosh cosinesimilarity crnn
+crosscorrelation crossmaplrn2d cumprod dataparallel deformconv dequantizelinear det detection dft
+dictvectorizer diff dropblock dynamicquantizelinear embeddingbag evonorm expand eyelike
+featurealphadropout featurevectorizer film filter flip floor fractionalmaxpool gather gatherelements
 gathernd gaussiandropout gaussiannoise gaussianyolo ghost globallppool gradient gridsample groupedmm
-groupqueryattention gru gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder
-implicitadd implicitmul imputer indexselect involution iseg isinf isnan kan l1 labelencoder
-layerdrop lhtan linearattention linearclassifier linearregressor local localavgpool locallyconnected
-log1p logaddexp loggy logit loop lstm mamba masking matmul matmulinteger maxroipool maxunpool
-meanvariancenormalization median melspectrogram melweightmatrix minibatchstddev mixedconv mm mod
-momentum multiheadattentionforward multinomial multiscaleroialign mvn netvlad noise nonlocal
-nonmaxsuppression nonzero normalizer onehot onehotencoder optional optionalgetelement
-optionalhaselement pairwisedistance patchdropout pdist plse posembed positionalencoding prod
-psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp randomnormal
-randomnormallike randomuniform randomuniformlike range recurrent reduceprod regexfullmatch region
-relie remainder repeatvector reversesequence rnn rnnbase roialign roipool roll rope rotaryembedding
-round rrelu scaledconv scaleddotproductattention scaledgroupedmm scaledmm scaledstdconv scaler scan
-scatter scatterelements scatternd select selectivekernel sequenceat sequenceconstruct sequenceempty
-sequenceerase sequenceinsert sequencelength sequencemap shrink silence simplernn sinh sort spade
-spectralnorm spectralnormalization splitattn splittosequence stackedrnncells stair stdconv stft
-stftspectrogram stn stringconcat stringnormalizer stringsplit svmclassifier svmregressor
-tensorscatter tfidfvectorizer tile timedistributed topk transformerdecoder transformerdecoderlayer
+gumbelsoftmax hammingwindow hannwindow hardmax hardmish imagedecoder implicitadd implicitmul imputer
+indexselect involution iseg isinf isnan kan l1 labelencoder layerdrop lhtan linearattention
+linearclassifier linearregressor local localavgpool locallyconnected log1p logaddexp loggy logit
+loop mamba masking matmulinteger maxroipool maxunpool meanvariancenormalization median
+melspectrogram melweightmatrix minibatchstddev mixedconv mod momentum multinomial multiscaleroialign
+mvn netvlad noise nonlocal nonmaxsuppression nonzero normalizer onehot onehotencoder optional
+optionalgetelement optionalhaselement pairwisedistance patchdropout pdist plse posembed
+positionalencoding prod psroialign psroipool python qlinearconv qlinearmatmul quantizelinear ramp
+randomnormal randomnormallike randomuniform randomuniformlike range reduceprod regexfullmatch region
+relie remainder repeatvector reversesequence roialign roipool roll rope rotaryembedding round rrelu
+scaledconv scaledgroupedmm scaledmm scaledstdconv scaler scan scatter scatterelements scatternd
+select selectivekernel sequenceat sequenceconstruct sequenceempty sequenceerase sequenceinsert
+sequencelength sequencemap shrink silence sinh sort spade spectralnorm spectralnormalization
+splitattn splittosequence stackedrnncells stair stdconv stft stftspectrogram stn stringconcat
+stringnormalizer stringsplit svmclassifier svmregressor tensorscatter tfidfvectorizer tile topk
 treeensemble treeensembleclassifier treeensembleregressor tril trilu triu unique unpool unpooling
 weightnorm yolo zeroslike zipmap
 """
@@ -216,9 +234,9 @@ ENDINGS = {
     "entropy": "a loss is no part of a net, which ends in the values that the loss takes",
     "withlogits": "a loss is no part of a net, which ends in the values that the loss takes",
     "kldiv": "a loss is no part of a net, which ends in the values that the loss takes",
-    "rnncells": NOT_YET,
-    "cell": NOT_YET,
-    "cellbase": NOT_YET,
+    "rnncells": ONE_STEP,
+    "cell": ONE_STEP,
+    "cellbase": ONE_STEP,
     "withindices": NOT_YET,
 }
 """Kinds of names that only their ends tell."""

@@ -18,6 +18,7 @@ AXIS = (
 FACTOR = "Keras' `size` is a factor, here `scale`: `upsample(3)`"
 SIZE_FIRST = "PyTorch's first argument is the size; here it is the factor"
 COME_IN = "the input channels are not written here"
+HIDING = "PyTorch's masks hide what is true; here true may be looked at"
 ONNX_KERNEL = "ONNX's `kernel_shape` is `kernel`, and its stride is 1 where none is given"
 
 OTHER_MEANING = {
@@ -47,6 +48,20 @@ OTHER_MEANING = {
     "multiheadattention": {
         "1": "the width of what comes in is not written here, nor that of a head: "
         "`attention(heads)`",
+        "attn_mask": f"{HIDING}: `mask=m`, of [T, S] or [heads, T, S]",
+        "key_padding_mask": f"{HIDING}: `mask=m`, of [S]",
+        "key_dim": "the heads have equal parts of what comes in",
+    },
+    "scaleddotproductattention": {
+        "attn_mask": "it is called `mask`, and means the same",
+        "is_causal": "it is called `causal`",
+    },
+    "lstm gru rnn simplernn": {
+        "1": "what comes in is not written here, as it is in PyTorch: `lstm(hidden)`",
+        "return_sequences": "all steps come out; the last is `slice(0, -1)`",
+        "return_state": "`states=true` gives the last states too",
+        "initial_state": "`start=h`, and of `lstm` `start_cell=c`",
+        "proj_size": "a stage behind: `linear(64)`",
     },
     "maxpool averagepool": {"kernel_shape": ONNX_KERNEL},
     "concat concatenate softmax logsoftmax layernormalization split": {"axis": AXIS},

@@ -22,6 +22,7 @@ from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ir.tensor import DTYPES
+from netdsl.ops.base import op_of
 from netdsl.ops.fills import COMPUTED, FILL, Word
 from netdsl.ops.initial import NEED_STD, WORDS
 from netdsl.ops.params import Mismatch, choice
@@ -49,17 +50,26 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         return
     flows: list[MaybeFlow] = [POISON] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
+        count = len(flow.values)
         state.error(
             place,
             "wrong-inputs",
-            f"{len(targets)} names stand for {len(flow.values)} values",
+            f"{len(targets)} names stand for {count} value{'s' * (count != 1)}",
             statement.span,
+            help=_help_of_maker(flow),
         )
     elif isinstance(flow, Flow):
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
     note_unused(state, flow, statement)
+
+
+def _help_of_maker(flow: Flow) -> str:
+    """How the layer that gives these values gives others, if they come from one."""
+    makers = {value.producer for value in flow.values}
+    maker = makers.pop() if len(makers) == 1 else None
+    return "" if maker is None else op_of(maker).wrong_names
 
 
 def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> None:

@@ -133,8 +133,8 @@ class Op:
     """Whether it computes with all samples together, so that a table can't enter."""
     gives_several: ClassVar[bool] = False
     """Whether its settings decide how many results it has."""
-    one_value: ClassVar[str] = ""
-    """Why only one value can come in, where one may expect more."""
+    wrong_names: ClassVar[str] = ""
+    """What to write where another number of names is given to its results."""
     elsewhere: ClassVar[str] = ""
     """What the very same is called in other frameworks: small letters, without `_`, `1d`, `2d`."""
 
@@ -221,6 +221,10 @@ class Op:
         """What one output position sees of each input, an axis each; None: all of it."""
         return tuple(POINTWISE for _ in inputs[0].spatial)
 
+    def windows_into(self, inputs: Tensors, outputs: Tensors, index: int) -> Windows | None:
+        """The same of input number `index`, where not all are seen alike."""
+        return self.windows(inputs, outputs)
+
     def reads(
         self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0
     ) -> Reads | None:
@@ -298,6 +302,10 @@ class Op:
             for name, kind in value_parameters(type(self))
             if isinstance(value := getattr(self, name), FromValue) and kind.is_table
         )
+
+    def takes_table(self, index: int) -> bool:
+        """Whether it takes a table itself as input number `index`, also beside samples."""
+        return self.takes_weights or index in self.table_inputs()
 
     def named_inputs(self) -> int:
         """How many inputs are given by name: the last ones."""

@@ -62,6 +62,7 @@ FAMILIES: Mapping[str, Mapping[str, object]] = {
     "norms": {"in_place": True, "leads": True},
     "activations": {"in_place": True},
     "dense": {},
+    "recurrent": {},
     "regularising": {"in_place": True, "work": Work.DROPS},
     "plumbing": {"work": Work.MOVES},
 }

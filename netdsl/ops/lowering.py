@@ -10,7 +10,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.refusal import Refusal
 
-OnnxAttribute: TypeAlias = int | float | str | list[int] | list[float]
+OnnxAttribute: TypeAlias = int | float | str | list[int] | list[float] | list[str]
 
 
 UNKNOWN = -1

@@ -1,4 +1,4 @@
-"""Parts of ONNX lowerings that several ops share: padding, bands of cells, rolled axes."""
+"""Parts of ONNX lowerings that several ops share: padding, bands of cells, rolled axes, numbers."""
 
 from __future__ import annotations
 
@@ -124,6 +124,12 @@ def rolled(to: Lowering, x: OnnxValue, axis: int, start: OnnxValue) -> OnnxValue
     behind = to.cut(x, [axis], start, far, shape)
     before = to.cut(x, [axis], to.ints(0), start, shape)
     return to.node("Concat", [behind, before], x.shape, axis=axis)
+
+
+def numbered(to: Lowering, size: Size) -> OnnxValue:
+    """The whole numbers from 0 up to a size, which is left out."""
+    end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
+    return to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
 
 
 def number_value(to: Lowering, number: object, dtype: str) -> OnnxValue:

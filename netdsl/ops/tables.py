@@ -1,6 +1,6 @@
 """Tables, which have no batch axis, in layers that need one: as a batch of one, or for all samples.
 
-A layer that `takes_weights` does that itself, and is asked with the types as they are.
+What a layer takes as a table (`Op.takes_table`) it is asked with as it is.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdsl.ir.graph import Node
+from netdsl.ir.tensor import Tensor
 from netdsl.ops.base import Op, Tensors, op_of
 
 
@@ -15,7 +16,7 @@ def types_of(node: Node) -> tuple[Tensors, Tensors]:
     """What goes into a node, and what comes out, as its op sees it."""
     inputs, outputs = (tuple(v.type for v in values) for values in (node.inputs, node.outputs))
     if needs_batch(op_of(node), inputs):
-        return as_samples(op_of(node), inputs), tuple(replace(x, batched=True) for x in outputs)
+        return as_samples(op_of(node), inputs), tuple(map(_batched, outputs))
     return inputs, outputs
 
 
@@ -24,7 +25,7 @@ def table_inputs(node: Node) -> list[int]:
     op, inputs = op_of(node), tuple(value.type for value in node.inputs)
     if not needs_batch(op, inputs):
         return []
-    return [n for n in _read(op, inputs) if not inputs[n].batched]
+    return [n for n in _read(op, inputs) if not inputs[n].batched and not op.takes_table(n)]
 
 
 def gives_tables(node: Node) -> bool:
@@ -35,7 +36,7 @@ def gives_tables(node: Node) -> bool:
 
 def needs_batch(op: Op, inputs: Tensors) -> bool:
     """Whether a table comes in where the layer works on batches."""
-    return not op.takes_weights and any(not inputs[n].batched for n in _read(op, inputs))
+    return any(not inputs[n].batched and not op.takes_table(n) for n in _read(op, inputs))
 
 
 def is_batch_of_one(op: Op, inputs: Tensors) -> bool:
@@ -44,9 +45,12 @@ def is_batch_of_one(op: Op, inputs: Tensors) -> bool:
 
 
 def as_samples(op: Op, inputs: Tensors) -> Tensors:
-    """The types with a batch axis in front, but of the tables that stand for weights."""
-    tables = op.table_inputs()
-    return tuple(x if n in tables else replace(x, batched=True) for n, x in enumerate(inputs))
+    """What comes in with a batch axis in front, but for the tables that the layer takes."""
+    return tuple(x if op.takes_table(n) else _batched(x) for n, x in enumerate(inputs))
+
+
+def _batched(tensor: Tensor) -> Tensor:
+    return replace(tensor, batched=True)
 
 
 def as_tables(tensors: Tensors) -> Tensors:

@@ -77,7 +77,7 @@ def test_names_in_no_list_are_not_taken_for_others() -> None:
     assert taken == same
 
 
-@pytest.mark.parametrize("name", ["rope", "blurpool", "max_unpool", "LSTM", "AlphaDropout"])
+@pytest.mark.parametrize("name", ["rope", "blurpool", "max_unpool", "mamba", "AlphaDropout"])
 def test_what_is_not_there_is_said_plainly(name: str) -> None:
     assert helps(name) == [NOT_YET]
 
@@ -109,6 +109,8 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
     "ZeroPad": ("(1)", (1,)), "Embedding": ("(9, 5)", (9, 5)),
     "MultiheadAttention": ("(2)", (8, 2, 0.0, True, False, False, None, None, True)),
+    "LSTM": ("(5)", (8, 5, 1, True, True)), "GRU": ("(5)", (8, 5, 1, True, True)),
+    "RNN": ("(5)", (8, 5, 1, "tanh", True, True)),
 }  # fmt: skip
 """Arguments of netdsl's layer and of the module of torch."""
 
@@ -130,7 +132,7 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     ours, theirs = GIVEN.get(kind, ("", ()))
     shape: tuple[int, ...] = {
         "Embedding": (7,),
-        "MultiheadAttention": (5, 8),
+        **dict.fromkeys(("MultiheadAttention", "LSTM", "GRU", "RNN"), (5, 8)),
         "Fold": (16, 77),
     }.get(name, SHAPES[rank])
     dtype = "int64 " if name == "Embedding" else ""
@@ -143,6 +145,7 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     x = torch.randn(2, *shape) if not dtype else torch.randint(9, (2, *shape))
     with torch.no_grad():
         wanted = module(x, x, x)[0] if name == "MultiheadAttention" else module(x)
+        wanted = wanted[0] if isinstance(wanted, tuple) else wanted  # of all steps, and states
         assert torch.allclose(made.eval()(x), wanted, atol=1e-6), name
 
 
@@ -246,8 +249,9 @@ def recipes() -> list[str]:
 def test_every_way_named_compiles(way: str) -> None:
     """Ways that begin with values of their own find them in `a`, `b`, `x` and the weights."""
     head, shape = "[C, H, W]", "[8, 8, 8]"
-    if way == "attention(8)":
+    if re.search(r"\b(attention|attend|lstm|gru|rnn|matmul)\b", way):
         head, shape = "[T, F]", "[8, 8]"
+        way = way.replace("(q, k, v)", "(x, a, b)").replace("mask=m", "mask=x")
     elif "reshape([1, C])" in way:
         head, shape = "[C]", "[8]"
     elif "normalize" in way or way == "split(3)":

@@ -67,6 +67,12 @@ OTHERWISE = {
     "ReduceMean(axes=[1])": "are `axis=channels`",
     "mean(axes=[1, 2])": "are `axis=channels`",
     "MultiheadAttention(512, 8)": "`attention(heads)`",
+    "MultiheadAttention(8, attn_mask=x)": "PyTorch's masks hide what is true",
+    "attention(8, key_padding_mask=x)": "PyTorch's masks hide what is true",
+    "scaled_dot_product_attention(attn_mask=x)": "means the same",
+    "LSTM(64, 128)": "`lstm(hidden)`",
+    "lstm(4, return_sequences=true)": "`slice(0, -1)`",
+    "gru(4, initial_state=x)": "`start=h`",
     "MaxPool(kernel_shape=2)": "stride is 1",
     "AveragePool(kernel_shape=2)": "stride is 1",
     "Concat(axis=1)": "are `axis=channels`",
@@ -95,6 +101,8 @@ SAME = {
     "UpSampling2D(3, interpolation=bilinear)": ["mode"],
     "Upsample(scale_factor=1.5)": ["scale"],
     "DropPath(drop_prob=0.2)": ["p"],
+    "nn.LSTM(hidden_size=4, num_layers=2)": ["hidden", "layers"],
+    "SimpleRNN(units=4)": ["hidden"],
 }
 """Arguments that are only called otherwise, and what they are called here."""
 

@@ -14,6 +14,7 @@ from netdsl.ops.merge import Concat
 from netdsl.ops.params import FromValue, Same
 from netdsl.ops.pointwise import Pointwise
 from netdsl.ops.reduce import CumSum, Reduction
+from tests.ops.related import RELATED, flowing_types, named_type
 
 COUNTS = [1, 1, 2, 2, 3, 4, 6, 8, 0, -1, 5]
 SMALL = [1, 1, 1, 2, 2, 3, 0, -1, 4]
@@ -54,6 +55,9 @@ OWN: dict[str, list[object]] = {
     "amount": [0, 0, 1, 2, (1, 0), (1, 2, 3), -1],
     "offset": [0, 0, 1, (1, 0), -1],
     "count": [1, 1, 2, 4, 8, 0],
+    "hidden": [1, 2, 2, 3, 4, 0],
+    "layers": [1, 1, 2, 2, 3, 0],
+    "dropout": [0.0, 0.0, 0.3, 1.0, 1.5, -0.1],
 }  # fmt: skip
 
 
@@ -62,31 +66,40 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
     values: dict[str, object] = {}
     for parameter in parameters(op):
         values[parameter.name] = _setting(op, parameter, values, random)
-    if values.get("scale") is not None and random.random() < 0.9:  # a factor or a size
-        values["size"] = None
+    if "size" in values and values.get("scale") is not None and random.random() < 0.9:
+        values["size"] = None  # a factor or a size
     if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
         values["output_padding"] = 0
-    number = 1
-    for name, _ in value_parameters(op):  # inputs given by name come last, in their order
-        if isinstance(values[name], FromValue):
-            values[name] = FromValue(number)
-            number += 1
     made = op(**values)
-    return made, _inputs(made, random)
+    flowing = flowing_types(made, random) if op.name in RELATED else _inputs(made, random)
+    named = [part for part in value_parameters(op) if isinstance(values[part[0]], FromValue)]
+    given = [
+        named_type(made, name, flowing, random)
+        if kind.reads_value
+        else _sizing(made, flowing[0], random)
+        for name, kind in named
+    ]
+    if op.name == "fold" and random.random() < 0.9:
+        flowing, given = _columns(made, random)
+    for number, (name, _) in enumerate(named, len(flowing)):  # they come last, in their order
+        values[name] = FromValue(number)
+    return op(**values), (*flowing, *given)
 
 
 def _setting(
     op: type[Op], parameter: OpParameter, before: dict[str, object], random: Random
 ) -> object:
     default = parameter.default
+    if parameter.name == "start_cell" and random.random() < 0.85:
+        return before["start"]  # both are given, or none
     if not parameter.required and random.random() < 0.55:
         return before[default.parameter] if isinstance(default, Same) else default
-    if parameter.kind.reads_value and parameter.required:
-        return FromValue(1)
-    if parameter.kind.reads_value:  # tables are given elsewhere (test_tables.py)
-        return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
     if parameter.tries:
         return random.choice(parameter.tries)
+    if parameter.kind.is_table:  # which are given elsewhere (test_weights.py)
+        return random.random() < 0.5 if parameter.kind.name.startswith("bool") else default
+    if parameter.kind.reads_value:
+        return FromValue(0)  # which input it is, the number of the others decides
     choices = OWN.get(parameter.name)
     if parameter.kind.words and parameter.name not in OWN:
         return random.choice(parameter.kind.words)
@@ -117,8 +130,6 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     if row is not None and tokens and random.random() < 0.8:
         rank = row[2].count(",") + 1
     first = _shape(rank, random)
-    if op.name == "fold" and random.random() < 0.9:
-        return _columns(op, random)
     shapes = [first]
     for _ in range(count - 1):
         other = list(first)
@@ -128,18 +139,15 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
         shapes.append(
             tuple(other) if random.random() < 0.95 else _shape(random.choice(RANKS), random)
         )
-    for name, kind in value_parameters(type(op)):
-        if not isinstance(getattr(op, name), FromValue):
-            continue
-        if kind.reads_value:  # places
-            shapes.append(first if random.random() < 0.9 else _shape(rank, random))
-            dtypes.append("int64" if random.random() < 0.95 else "float32")
-            continue
-        same = random.random() < 0.8
-        aimed = _aimed(op, first, random) if random.random() < 0.8 else None
-        shapes.append(aimed or _shape(rank if same else random.choice(RANKS), random))
-        dtypes.append(dtypes[0])
     return tuple(map(Tensor, shapes, dtypes))
+
+
+def _sizing(op: Op, first: Tensor, random: Random) -> Tensor:
+    """A value whose size is asked."""
+    same = random.random() < 0.8
+    aimed = _aimed(op, first.shape, random) if random.random() < 0.8 else None
+    shape = aimed or _shape(first.rank if same else random.choice(RANKS), random)
+    return Tensor(shape, first.dtype)
 
 
 def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
@@ -151,7 +159,7 @@ def _dtypes(op: Op, count: int, usual: str, random: Random) -> list[str]:
     return [usual if usual and random.random() < 0.8 else "float32"] * count
 
 
-def _columns(op: Op, random: Random) -> tuple[Tensor, ...]:
+def _columns(op: Op, random: Random) -> tuple[tuple[Tensor], list[Tensor]]:
     """Columns of a map as `fold` may well take them, and the map where its size is a value's."""
     size = op.size  # type: ignore[attr-defined]
     named = isinstance(size, FromValue)
@@ -165,7 +173,7 @@ def _columns(op: Op, random: Random) -> tuple[Tensor, ...]:
         count *= max((n + 2 * padding - dilation * (kernel - 1) - 1) // max(stride, 1) + 1, 1)
     channels = random.choice([1, 2, 3]) * max(cells, 1) + (random.random() < 0.1)
     columns = Tensor((channels, count + (random.random() < 0.1)))
-    return (columns, *([Tensor((2, *spatial))] if named else []))
+    return (columns,), [Tensor((2, *spatial))] if named else []
 
 
 def _each(setting: object, rank: int) -> list[int]:

@@ -87,6 +87,8 @@ def random_tensors(op, inputs):
         tensors = [torch.randint(0, 2, t.shape).to(t.dtype) for t in tensors]
     if op.name == "embedding":
         tensors = [t.long() for t in tensors]
+    if getattr(op, "mask", None) and inputs[-1].dtype == "bool":  # hides nothing yet
+        tensors[-1] = torch.ones_like(tensors[-1], dtype=torch.bool)
     return [x > 0.7 if t.dtype == "bool" and op.name == "where" and not i else x
             for i, (x, t) in enumerate(zip(tensors, inputs, strict=True))]  # fmt: skip
 

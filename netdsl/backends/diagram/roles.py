@@ -9,7 +9,8 @@ from netdsl.ops.facts import Work
 
 ROLES = {
     "convolution": "conv", "pooling": "pool", "pyramid": "pool", "resampling": "up",
-    "reductions": "pool", "dense": "dense", "merging": "merge", "activations": "act",
+    "reductions": "pool", "dense": "dense", "recurrent": "dense", "merging": "merge",
+    "activations": "act",
     "regularising": "act", "norms": "norm", "plumbing": "norm", "": "io",
 }  # fmt: skip
 """By family. Plumbing that computes normalises."""

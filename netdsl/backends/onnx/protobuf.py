@@ -17,7 +17,7 @@ DTYPES = {
 }  # fmt: skip
 IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 11}
 """The version of the format that goes with each opset."""
-FLOAT, INT, STRING, FLOATS, INTS = 1, 2, 3, 6, 7
+FLOAT, INT, STRING, FLOATS, INTS, STRINGS = 1, 2, 3, 6, 7, 8
 """AttributeProto.AttributeType."""
 EXTERNAL = 1
 SMALL = [bytes([number]) for number in range(128)]
@@ -81,6 +81,8 @@ def attribute(name: str, value: OnnxAttribute) -> bytes:
             content, kind = text(4, value), STRING
         case [float(), *_]:
             content, kind = b"".join(fixed(7, number) for number in value), FLOATS
+        case [str(), *_]:
+            content, kind = b"".join(text(9, str(word)) for word in value), STRINGS
         case _:
             content, kind = b"".join(integer(8, int(number)) for number in value), INTS
     return text(1, name) + content + integer(20, kind)

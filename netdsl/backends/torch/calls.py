@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import isqrt, prod
 from typing import cast
@@ -312,8 +313,9 @@ def needs_names(node: Node, recipe: object) -> set[int]:
             indices |= {i for i in range(len(node.inputs)) if f"{{{i}}}" in part.text}
         if isinstance(part, Dim):
             indices |= set(range(len(node.inputs)))
-    if isinstance(recipe, TorchModule) and recipe.inputs is not None:
-        indices.add(0)
+    if isinstance(recipe, TorchModule):
+        taken = Counter(v.index for v in recipe.inputs or () if isinstance(v, In))
+        indices |= {index for index, times in taken.items() if times > 1}
     return indices
 
 

@@ -32,6 +32,8 @@ def drawn(spec: WeightSpec, seed: int) -> Array:
             return np.array(spec.numbers, spec.dtype).reshape(shape)
         case "relative_position":
             return _relative_position(round(prod(shape) ** 0.25))
+        case "relative_coords":
+            return _relative_coords((shape[1] + 1) // 2)
         case "trunc_normal":
             return _cut_normal(random, shape, spec.std)
         case "uniform":
@@ -69,3 +71,12 @@ def _relative_position(window: int) -> Array:
     at = np.stack(np.meshgrid(*[np.arange(window)] * 2, indexing="ij")).reshape(2, -1)
     apart = at[:, :, None] - at[:, None, :] + window - 1
     return (apart[0] * (2 * window - 1) + apart[1]).reshape(-1)
+
+
+def _relative_coords(window: int) -> Array:
+    """Rows and columns apart, on a logarithmic scale: 1 is a whole window."""
+    import numpy as np
+
+    steps = np.arange(1 - window, window, dtype=np.float32) / np.float32(window - 1) * np.float32(8)
+    steps = np.sign(steps) * np.log2(np.abs(steps) + np.float32(1)) / np.float32(3)
+    return np.stack(np.meshgrid(steps, steps, indexing="ij"), -1)[None]

@@ -36,7 +36,10 @@ from tests.sampling import FULL  # noqa: E402
 
 CASES = 1000 if FULL else int(os.environ.get("NETDSL_CASES", 40))
 SPAN = Span(Source("layer", "layer"), 0, 5)
-FEATURES_LAST = {"attention", "window_attention", "linear", "layernorm", "rmsnorm"}
+FEATURES_LAST = {
+    "attend", "attention", "gru", "layernorm", "linear", "lstm", "rmsnorm", "rnn",
+    "window_attention",
+}  # fmt: skip
 CLOSE = {"lppool": 1e-4}  # roots of small sums
 HALF = 2e-2
 """How close numbers of float16 come: PyTorch computes with others in between."""
@@ -84,6 +87,15 @@ def opened(op: Op, tensor: Tensor) -> Tensor:
         size if axis == kept or not isinstance(size, int) else symbol(f"S{size}")
         for axis, size in enumerate(tensor.shape)
     ]
+    return tensor.with_shape(*sizes)
+
+
+def opened_mask(op: Op, tensor: Tensor) -> Tensor:
+    """Queries and keys of a mask become symbols, but for an axis of 1; a start state stays."""
+    if not hasattr(op, "mask"):
+        return tensor
+    first = tensor.rank - 2
+    sizes = (symbol(f"S{n}") if i >= first and n != 1 else n for i, n in enumerate(tensor.shape))
     return tensor.with_shape(*sizes)
 
 
@@ -163,7 +175,10 @@ def test_open_sizes(name: str) -> None:
         op, inputs = random_case(registry()[name], draw)
         if is_singular(op):
             continue
-        network = one_layer(op, tuple(opened(op, t) for t in inputs))
+        given = len(inputs) - op.named_inputs()
+        named = {n for n in range(given, len(inputs)) if n not in op.size_inputs()}
+        opening = (opened_mask if n in named else opened for n in range(len(inputs)))
+        network = one_layer(op, tuple(f(op, t) for f, t in zip(opening, inputs, strict=True)))
         if network is None:
             continue
         symbols = network.graph.symbols
