@@ -211,6 +211,18 @@ def video(m: Any, frames: Tensor) -> Tensor:
     return m.fc(torch.stack(rows, 1).mean(1))
 
 
+def crnn(m: Any, image: Tensor) -> Tensor:
+    y = F.max_pool2d(m.cnn(image).relu(), 2)
+    return m.fc(m.rnn(y.amax(2).transpose(1, 2))[0])
+
+
+def translation(m: Any, source: Tensor, target: Tensor) -> Tensor:
+    encoder, decoder = (torch.nn.LSTM(6, 8, batch_first=True) for _ in range(2))
+    encoder.load_state_dict(m.encoder.state_dict())
+    decoder.load_state_dict(m.decoder.state_dict())
+    return m.fc(decoder(target, encoder(source)[1])[0])
+
+
 def pairs(m: Any, frames: Tensor, masks: Tensor) -> Tensor:
     both = zip(frames.unbind(1), masks.unbind(1), strict=True)
     return torch.stack([m.conv(frame * mask).mean((2, 3)) for frame, mask in both], 1)
@@ -354,6 +366,17 @@ def back(m: Any, x: Tensor) -> Tensor:
     return up(m.down(x), output_size=x.shape[2:])
 
 
+def unpooled(m: Any, x: Tensor) -> Tensor:
+    small, places = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(m.conv(small), places, 2, output_size=x.shape[2:])
+
+
+def columns(m: Any, x: Tensor) -> tuple[Tensor, ...]:
+    even = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+    more = [0, x.shape[3] % 2, 0, x.shape[2] % 2]
+    return F.unfold(x, 3, padding=1), F.pad(even, more)
+
+
 def super_resolution(m: Any, x: Tensor) -> Tensor:
     return F.pixel_shuffle(m.conv(x), 2)
 
@@ -396,6 +419,53 @@ def map(m: Any, image: Tensor) -> Tensor:
     return m.norm(cells.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+def waves(steps: int, width: int) -> Tensor:
+    """The angle of each position and each pair of features."""
+    numbers = torch.arange(width // 2, dtype=torch.float64)
+    return (torch.arange(steps)[:, None] / 10000 ** (2 * numbers / width)).float()
+
+
+def sinusoidal(m: Any, tokens: Tensor) -> Tensor:
+    angle = waves(tokens.shape[1], 8)
+    assert not m.state_dict()
+    return tokens + torch.cat([angle.sin(), angle.cos()], -1)
+
+
+def rope(m: Any, x: Tensor) -> Tensor:
+    """By complex numbers: each pair is turned by its angle."""
+
+    def turned(y: Tensor) -> Tensor:
+        pairs = torch.complex(*y.chunk(2, -1)) * torch.polar(torch.ones(()), waves(y.shape[1], 8))
+        return torch.cat([pairs.real, pairs.imag], -1)
+
+    q, k, v = m.qkv(x).chunk(3, -1)
+    return F.scaled_dot_product_attention(turned(q), turned(k), v)
+
+
+def coordinates(m: Any, x: Tensor) -> Tensor:
+    rows, columns = (torch.arange(size) / 100 for size in x.shape[2:])
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).expand(len(x), -1, -1, -1)
+    return m.conv(torch.cat([x, grid], 1))
+
+
+def crossed(m: Any, x: Tensor, memory: Tensor) -> Tensor:
+    return x + m.attn(x, memory, memory)[0]
+
+
+def own_projections(m: Any, x: Tensor) -> Tensor:
+    q, k, v = m.attn.qkv(x).unflatten(-1, (3, 4, 4)).permute(2, 0, 3, 1, 4)
+    return m.attn.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+def causal(m: Any, x: Tensor, visible: Tensor) -> Tensor:
+    first, second = (torch.nn.MultiheadAttention(16, 4, batch_first=True) for _ in range(2))
+    first.load_state_dict(m.first.state_dict())
+    second.load_state_dict(m.second.state_dict())
+    later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
+    y = first(x, x, x, attn_mask=later)[0]
+    return second(y, y, y, key_padding_mask=~visible)[0]
+
+
 def relative_bias(m: Any, scores: Tensor) -> Tensor:
     cells = [(i, j) for i in range(4) for j in range(4)]
     rows = [[(a - c + 3) * 7 + b - d + 3 for c, d in cells] for a, b in cells]
@@ -427,6 +497,13 @@ def rows(m: Any, fine: Tensor, coarse: Tensor) -> Tensor:
 
     maps = [(x, m.head(x)) for x in (fine, coarse)]
     return torch.cat([permute_and_flatten(y, len(x), 3, 5, *x.shape[2:]) for x, y in maps], 1)
+
+
+def distances(m: Any, map: Tensor) -> Tensor:
+    before, after = m.reg(map).exp().chunk(2, 1)
+    rows, columns = (torch.arange(size) * 8 + 4.0 for size in map.shape[2:])
+    centre = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    return torch.cat([centre - before, centre + after], 1).flatten(2).transpose(1, 2)
 
 
 def decode(m: Any, deltas: Tensor, anchors: Tensor) -> Tensor:
