@@ -17,8 +17,9 @@ from netdsl.elaborate.program import std_files
 from netdsl.elaborate.unknown import guess_layer
 from netdsl.network import Network
 from netdsl.ops import registry
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
 from netdsl.ops.facts import FAMILIES
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.params import Same, show
 from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast, parse

@@ -43,14 +43,14 @@ class Recurrent(Op):
     """
 
     name: ClassVar[str] = "elman"
-    family: ClassVar[str] = "recurrent"
+    family: ClassVar[str] = "stateful"
     title: ClassVar[str] = "Elman network"
     channels_at: ClassVar[int | None] = -1
     leads: ClassVar[bool] = True
     drawn_as: ClassVar[str] = "linear"
     matrices: ClassVar[tuple[str, ...]] = ("into", "along")
     biases: ClassVar[tuple[str, ...]] = ("offset",)
-    elsewhere: ClassVar[str] = "simplernn elmannetwork"
+    elsewhere: ClassVar[str] = "elmannetwork"
 
     features: int = param(INT, "size of the state", told="{} units")
     back: bool = param(BOOL, "whether it runs from the last token to the first", False)
@@ -171,7 +171,7 @@ def colours(graph: Graph, level: str) -> set[str]:
 def check_blocks(graph: Graph) -> None:
     found = texts(graph, "blocks", expand=("none",))
     assert {"Elman network", "24 units · back", "first", "+ wave"} <= set(found)
-    assert "recurrent" in found  # its family, in the legend
+    assert "stateful" in found  # its family, in the legend
     assert "2 × Elman network" in found  # what the closed block does
     assert "12" in found
     assert any("shapes are length × channels" in text for text in found)
@@ -186,7 +186,7 @@ def check_volumes(graph: Graph) -> None:
     found = texts(graph, "volumes")
     assert "Elman network · 24 units · back + wave" in " ".join(found)
     assert "12 × 24 ch" in found
-    assert "recurrent" in found
+    assert "stateful" in found
     assert "288 neurons" in found
     numbers = numbers_for(graph)
     study = Study(steps_of(graph, numbers), numbers, ChannelAxes(graph))
@@ -246,7 +246,7 @@ def test_docs_and_names_of_other_frameworks(network: netdsl.Network, tmp_path: P
         page = layer_text("elman")
     assert "elman(features, back=false)" in page
     assert "[12, 16] -> [12, 24] # 984 parameters, 11,520 multiply-adds" in " ".join(page.split())
-    text = "net A { input x: [3, 4] ; output y = x -> nn.SimpleRNN(4) }"
+    text = "net A { input x: [3, 4] ; output y = x -> nn.ElmanNetwork(4) }"
     with pytest.raises(netdsl.DiagnosticError) as raised:
         netdsl.loads(text, plugins=[tmp_path / "own.py"])
     assert "`elman(" in " ".join(raised.value.diagnostics[0].help)

@@ -18,7 +18,8 @@ from netdsl.elaborate.environment import POISON, Environment
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.elaborate.written import Written, expression
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.params import TEXT, Same
 from netdsl.syntax import ast
 

@@ -19,7 +19,8 @@ from netdsl.elaborate.sharing import Shared, has_weights
 from netdsl.elaborate.state import Place, State
 from netdsl.ir.formula import IN_CHANNELS, Formula
 from netdsl.ir.graph import Value
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.refusal import Refusal
 
 

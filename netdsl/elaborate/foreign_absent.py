@@ -4,15 +4,20 @@ from __future__ import annotations
 
 NOT_YET = "there is no layer for this yet"
 
-_DATA = "which cells are read depends on numbers that flow, and no layer here does that: it goes "
-_DATA += "behind the net, or is a custom layer (docs/plugins.md)"
-_RANDOM = "random numbers are an input of the net; `dropout`, `channel_dropout` and `drop_path` "
-_RANDOM += "are the random layers"
+_DATA = (
+    "which cells are read depends on numbers that flow, and no layer here does that: it goes "
+    "behind the net, or is a custom layer (docs/plugins.md)"
+)
+_RANDOM = (
+    "random numbers are an input of the net; `dropout`, `channel_dropout` and `drop_path` are the "
+    "random layers"
+)
 _QUANTISED = "whole numbers in place of floats are made behind the export, by ONNX Runtime's tools"
 _FOURIER = (
     "there is no transform of Fourier's; over a known length it is `linear` or `conv` with a "
+    "`constant` table"
 )
-_FOURIER += "`constant` table"
+_LOSS = "a loss is no part of a net, which ends in the values that the loss takes"
 _CLASSICAL = "it belongs to models of another kind than networks"
 _TEXTS = "there are no texts in a net: `int64` numbers come in"
 _LISTS = "several values are written side by side, `(a, b)`; how many is known before it runs"
@@ -24,8 +29,7 @@ _LOOP = "a loop runs a known number of times: `repeat 4 { ... }`; over the items
 
 ABSENT = {
     "accuracy": "a measure is no part of a net: it is computed from the outputs",
-    "activityregularization cost l1": "a loss is no part of a net, which ends in the values that the "
-    "loss takes",
+    "activityregularization cost l1": _LOSS,
     "adagrad adam momentum gradient": _STEPS,
     "dataparallel": "how a module is spread over devices is no part of a net",
     "python": "what no block can express is a custom layer, a Python class: docs/plugins.md",

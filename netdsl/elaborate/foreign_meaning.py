@@ -19,6 +19,10 @@ FACTOR = "Keras' `size` is a factor, here `scale`: `upsample(3)`"
 SIZE_FIRST = "PyTorch's first argument is the size; here it is the factor"
 COME_IN = "the input channels are not written here"
 HIDING = "PyTorch's masks hide what is true; here true may be looked at"
+MASKS = {
+    "attn_mask": f"{HIDING}: `mask=m`, of [T, S] or [heads, T, S]",
+    "key_padding_mask": f"{HIDING}: `mask=m`, of [S]",
+}
 ONNX_KERNEL = "ONNX's `kernel_shape` is `kernel`, and its stride is 1 where none is given"
 
 OTHER_MEANING = {
@@ -48,10 +52,10 @@ OTHER_MEANING = {
     "multiheadattention": {
         "1": "the width of what comes in is not written here, nor that of a head: "
         "`attention(heads)`",
-        "attn_mask": f"{HIDING}: `mask=m`, of [T, S] or [heads, T, S]",
-        "key_padding_mask": f"{HIDING}: `mask=m`, of [S]",
+        **MASKS,
         "key_dim": "the heads have equal parts of what comes in",
     },
+    "attention": MASKS,
     "scaleddotproductattention": {
         "attn_mask": "it is called `mask`, and means the same",
         "is_causal": "it is called `causal`",

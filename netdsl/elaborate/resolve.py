@@ -18,7 +18,8 @@ from netdsl.elaborate.program import Block, std_names
 from netdsl.elaborate.suggest import asked, leave_out, near, nearest
 from netdsl.elaborate.unknown import Guess, guess_layer, is_framework
 from netdsl.ops import registry
-from netdsl.ops.base import Op, parameters
+from netdsl.ops.base import Op
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.plugins import installed, installed_names
 from netdsl.syntax import ast
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import ClassVar, NoReturn, cast
+from typing import ClassVar, cast
 
-from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Needed, Node, WeightSpec
+from netdsl.ir.graph import Node, WeightSpec
 from netdsl.ir.tensor import Tensor
 from netdsl.ops.cells import Product, Reads
 from netdsl.ops.facts import (
@@ -24,58 +23,15 @@ from netdsl.ops.facts import (
     Work,
     by,
     kernel_words,
-    setting_words,
     stride_words,
 )
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.params import FromValue, Kind, Same
+from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
+from netdsl.ops.params import FromValue, Same
 from netdsl.ops.recipe import TorchRecipe
-from netdsl.ops.refusal import Refusal
+from netdsl.ops.refusal import Rules
 
 Tensors = tuple[Tensor, ...]
-
-
-@dataclass(slots=True)
-class Rules:
-    """Handed to a shape rule: it states what it requires and refuses what can't be."""
-
-    needed: list[Needed] = field(default_factory=list[Needed])
-
-    def require(
-        self,
-        truth: Truth,
-        at: str,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        notes: tuple[str, ...] = (),
-        help: str = "",
-        training_only: bool = False,
-        unless_batch: int = 0,
-    ) -> None:
-        """Proved: nothing. Refuted: a `Refusal`. True for some sizes: into the size contract.
-
-        `message` says what is required and why, with the values (`kernel 7 is larger than the
-        padded height H + 2`). What only training needs refuses no network; with `unless_batch`,
-        batches of that many samples do not need it.
-        """
-        if truth is True:
-            return
-        if truth is False and not training_only:
-            raise Refusal(at, message, code=code, notes=notes, help=help)
-        self.needed.append(Needed(truth, at, message, code, training_only, unless_batch, help))
-
-    def refuse(
-        self,
-        at: str,
-        message: str,
-        *,
-        code: str = "shape-mismatch",
-        notes: tuple[str, ...] = (),
-        help: str = "",
-    ) -> NoReturn:
-        """This can't be, whatever the sizes."""
-        raise Refusal(at, message, code=code, notes=notes, help=help)
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,60 +397,6 @@ def _subclasses(base: type[Op]) -> Iterator[type[Op]]:
     for child in base.__subclasses__():
         yield child
         yield from _subclasses(child)
-
-
-@dataclass(frozen=True, slots=True)
-class OpParameter:
-    """A formal parameter of an op; `named` ones are given by name only.
-
-    `told` and `tries` are as in `param`.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    required: bool
-    default: object
-    named: bool = False
-    told: str | None = ""
-    tries: tuple[object, ...] = ()
-
-    def told_of(self, value: object) -> str:
-        """The parameter and a value of it in plain words; empty where it is not told."""
-        if self.told is None:
-            return ""
-        template = self.told or f"{self.name.replace('_', ' ')} {{}}"
-        return setting_words(value, template, "[" in self.kind.name)
-
-
-@cache
-def parameters(op: type[Op]) -> tuple[OpParameter, ...]:
-    """The parameters of an op in order, read from its fields."""
-    listed: list[OpParameter] = []
-    for spec in fields(op):
-        default = spec.default
-        if spec.default_factory is not MISSING:
-            default = spec.default_factory()
-        required = default is MISSING
-        listed.append(
-            OpParameter(
-                spec.name,
-                spec.metadata["kind"],
-                spec.metadata["doc"],
-                required,
-                None if required else default,
-                spec.metadata.get("named", False),
-                spec.metadata.get("told", ""),
-                spec.metadata.get("tries", ()),
-            )
-        )
-    return tuple(listed)
-
-
-@cache
-def value_parameters(op: type[Op]) -> tuple[tuple[str, Kind], ...]:
-    """Names and kinds of the parameters that a value may stand for."""
-    return tuple((part.name, part.kind) for part in parameters(op) if part.kind.takes_value)
 
 
 def stated(op: Op) -> Iterator[tuple[OpParameter, object]]:

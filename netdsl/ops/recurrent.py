@@ -305,7 +305,7 @@ class Rnn(_Recurrent):
     name: ClassVar[str] = "rnn"
     title: ClassVar[str] = "RNN"
     module: ClassVar[str] = "RNN"
-    elsewhere: ClassVar[str] = "rnn simplernn elman"
+    elsewhere: ClassVar[str] = "rnn simplernn"
 
     mode: str = param(choice("tanh", "relu"), "the activation of each step", "tanh")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netdsl.ir.sequences import is_tuple
-from netdsl.ops.base import Op, OpParameter, stated
+from netdsl.ops.base import Op, stated
+from netdsl.ops.op_parameters import OpParameter
 from netdsl.ops.params import NUMBERS, SHAPE, show
 
 

@@ -112,8 +112,8 @@ def test_the_list_has_families_in_order_and_fits() -> None:
     [
         ("cnov", "did you mean `conv`?"),
         ("Conv2d", "did you mean `conv`?"),
-        ("rope", "there is no layer for this yet"),
-        ("SpaceToDepth", "`pixel_unshuffle(2) -> channel_shuffle(C)`"),
+        ("mamba", "there is no layer for this yet"),
+        ("reorg", "`use std.depth (Reorg)` brings `Reorg`"),
         ("botleneck", "did you mean `Bottleneck`"),
         ("qqqqqq", "`netdsl layers` lists all"),
     ],

@@ -8,7 +8,7 @@ import netdsl
 from netdsl.elaborate.foreign import names
 from netdsl.elaborate.foreign_meaning import ANY_LAYER, OTHER_MEANING
 from netdsl.ops import registry
-from netdsl.ops.base import parameters
+from netdsl.ops.op_parameters import parameters
 
 OTHERWISE = {
     "UpSampling2D(size=(3, 3))": "a factor, here `scale`",

@@ -333,11 +333,11 @@ def test_no_parameter_is_offered_twice(call: str) -> None:
 
 @pytest.mark.parametrize(
     ("chain", "word"),
-    [("(x, x) -> attention(2)", "concat"), ("(x, x) -> upsample(2)", "concat"), ("(x, x, x) -> sub", "several")],
+    [("(x, x) -> attend(2)", "concat"), ("(x, x, x, x) -> attention(2)", "concat"), ("(x, x) -> upsample(2)", "concat"), ("(x, x, x) -> sub", "several")],
 )  # fmt: skip
 def test_several_values_are_not_joined_where_they_stay_apart(chain: str, word: str) -> None:
     (said,) = helps(
-        f"net A {{\n input x: [8, 8{', 8' * ('attention' not in chain)}]\n output y = {chain}\n}}"
+        f"net A {{\n input x: [8, 8{', 8' * ('att' not in chain)}]\n output y = {chain}\n}}"
     )
     assert word not in said
 

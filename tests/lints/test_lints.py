@@ -137,7 +137,6 @@ SILENT = {
     "layer-or-value": [
         net("B", before="block B { act: relu ; add { act -> tanh ; tanh } }"),
         net("B", before="block B { conv: conv(3, 1) ; add { conv -> tanh ; tanh } }"),
-        net("B", before="block B { relu: relu ; add { relu() -> tanh ; in -> tanh } }"),
     ],
     "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
 }  # fmt: skip

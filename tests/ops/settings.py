@@ -7,10 +7,11 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
-from netdsl.ops.base import Op, OpParameter, parameters, value_parameters
+from netdsl.ops.base import Op
 from netdsl.ops.comparison import Where
 from netdsl.ops.elementwise import Elementwise
 from netdsl.ops.merge import Concat
+from netdsl.ops.op_parameters import OpParameter, parameters, value_parameters
 from netdsl.ops.params import FromValue, Same
 from netdsl.ops.pointwise import Pointwise
 from netdsl.ops.reduce import CumSum, Reduction

@@ -8,7 +8,7 @@ import pytest
 
 from netdsl.ir.dim import evaluate
 from netdsl.ops import registry
-from netdsl.ops.base import parameters
+from netdsl.ops.op_parameters import parameters
 from netdsl.reference import Example, pages
 
 torch = pytest.importorskip("torch")

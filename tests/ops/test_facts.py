@@ -137,7 +137,7 @@ KINDS = {
     Work.PASSES: "identity",
     Work.DROPS: "dropout channel_dropout drop_path",
     Work.MOVES: "flatten reshape permute concat channel_shuffle pixel_shuffle pixel_unshuffle",
-    Work.SELECTS: "split slice pad crop center_crop",
+    Work.SELECTS: "split slice pad crop center_crop unfold max_unpool",
 }
 
 

@@ -9,7 +9,8 @@ from netdsl.backends.torch.layout import Hole
 from netdsl.backends.torch.members import Member, is_attribute, recipe_of
 from netdsl.backends.torch.python_names import is_plain
 from netdsl.ir.graph import Graph, Node
-from netdsl.ops.base import op_of, parameters
+from netdsl.ops.base import op_of
+from netdsl.ops.op_parameters import parameters
 from netdsl.ops.params import FLOAT, NUMBER, NUMBERS
 from netdsl.ops.recipe import From, Setting, TorchCall
 

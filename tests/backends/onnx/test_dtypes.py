@@ -10,7 +10,7 @@ import pytest
 import netdsl
 from netdsl.ir.tensor import DTYPES
 from netdsl.ops import registry
-from netdsl.ops.base import parameters
+from netdsl.ops.op_parameters import parameters
 from tests.ops.settings import random_case
 
 torch = pytest.importorskip("torch")
