@@ -107,7 +107,9 @@ class _Writer:
         return self.random.choice(
             ["relu", "batchnorm", "leaky_relu(0.2)", "silu", "dropout(0.1)", "identity", "hardswish",
              "softmax", "layernorm(axis=channels)", "lrn(3)", "tanh", "prelu", "Gate",
-             "pad(1, mode=replicate)", "permute([0, 2, 1])", "gelu", "elu(0.5)"]
+             "pad(1, mode=replicate)", "permute([0, 2, 1])", "gelu", "elu(0.5)", "mul(0.5)",
+             "add(1)", "clamp(-1, 1)", "rmsnorm(axis=0)", "max(axis=0, keep=true)", "sin",
+             "mean(axis=[1, 2], keep=true)"]
         )  # fmt: skip
 
     def pool(self, depth: int) -> str:

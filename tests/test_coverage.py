@@ -79,11 +79,11 @@ def test_the_examples_that_are_written_lack_nothing() -> None:
 
 
 def test_what_is_missing_is_found() -> None:
-    assert lacks(["Conv2d", "BlurPool2d", "LSTM"]) == {
-        "convolution with fixed weights (blur pool)", "module `LSTM`",
+    assert lacks(["Conv2d", "CondConv2d", "LSTM"]) == {
+        "convolution with weights mixed for each sample (CondConv)", "module `LSTM`",
     }  # fmt: skip
-    assert lacks(["Conv2d", "aten.cumsum.default"]) == {"operation `cumsum`"}
-    assert lacks(["Conv2d", "aten.sum.dim_IntList"]) == {"sum over an axis"}
+    assert lacks(["Conv2d", "aten.sort.default"]) == {"operation `sort`"}
+    assert lacks(["Conv2d", "aten.sum.dim_IntList", "GlobalResponseNorm"]) == set()
     assert lacks(["Conv2d", "ReLU", "aten.relu_.default"]) == set()
     assert "bmm" not in EXPLAINED
 

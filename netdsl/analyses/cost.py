@@ -206,7 +206,7 @@ def summarise(graph: Graph, depth: int | None = None) -> Summary:
     running = graph.inference_nodes()
     writer = _Writer(graph)
     rows = [writer.row(part) for part in _parts(graph.root, depth)]
-    weighted = [node for node in running if _multiplies(_macs(node))]
+    weighted = [node for node in running if _multiplies(macs(node))]
     return Summary(
         graph.name,
         tuple(map(writer.input_row, graph.inputs)),
@@ -228,7 +228,7 @@ def inference_parameters(graph: Graph) -> int:
 
 def multiply_adds(graph: Graph) -> Size:
     """Those of one inference."""
-    return _sum(map(_macs, graph.inference_nodes()))
+    return _sum(map(macs, graph.inference_nodes()))
 
 
 def _parts(scope: Scope, depth: int | None) -> Iterator[Child]:
@@ -281,7 +281,7 @@ class _Writer:
             _neurons(outputs) if fits else 0,
             _sum_known(map(self.connections, nodes)) if fits else 0,
             sum(count_parameters(n.layer) for n in nodes if n.layer.calls[0] is n),
-            _sum(map(_macs, nodes)) if fits else 0,
+            _sum(map(macs, nodes)) if fits else 0,
             self.fields.of(outputs[0]) if outputs and fits else {},
             max(numbers) if len(numbers) == len(alive) and numbers else alive[0] if alive else 0,
             self.running.isdisjoint(nodes),
@@ -294,7 +294,8 @@ class _Writer:
         return None if one is None else one * _times(node)
 
 
-def _macs(node: Node) -> Size:
+def macs(node: Node) -> Size:
+    """Multiply-adds of a layer for one sample, all items of an `each` together."""
     return op_of(node).macs(_types(node.inputs), _types(node.outputs)) * _times(node)
 
 

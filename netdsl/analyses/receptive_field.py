@@ -180,6 +180,8 @@ def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
         return "bins" if keeps or (covers and window == BINS) else "unknown"
     if axis.wraps and (window.is_loose or 0 not in cells(window, 0)):
         return "unknown"
+    if window.wraps and not _sees_the_map(axis.at(0)):
+        return "unknown"
     before = len(axis.ends)
     step, over = window.stride.numerator, window.stride.denominator
     period = over * before // gcd(step, over * before)
@@ -189,6 +191,11 @@ def _compose(axis: Rule, window: Window | None, covers: bool) -> Rule:
     shift = int(window.stride * period * axis.stride)
     is_loose = axis.is_loose or window.is_loose
     return Axis(ends, shift, is_loose, axis.wraps or window.wraps, axis.is_mixed)
+
+
+def _sees_the_map(ends: Ends) -> bool:
+    """Whether a first cell, which others see a copy of, is no padding itself."""
+    return ends is not None and ends[1] >= 0
 
 
 def cells(window: Window, position: int) -> range:

@@ -46,6 +46,12 @@ DIFFERS = {
 }
 """What to mind where one name has several meanings."""
 
+BOXES = "detectors end at decoded boxes and scores"
+BY_VALUES = (
+    "how many numbers there are would depend on the values, and sizes are known before the first "
+    f"run: {BOXES}"
+)
+
 WRITTEN = {
     "globalaveragepool": "`adaptive_avgpool(1)` keeps the axes, [C, 1, 1]; `global_avgpool` gives "
     "[C]",
@@ -145,8 +151,14 @@ WRITTEN = {
     "groupnorm1": "write `groupnorm(1)`",
     "normlayer": "by its own name: `batchnorm`, `groupnorm(8)`, `layernorm`, ...",
     "activation act nonlinearity": "by its own name: `relu`, `gelu`, ...",
-    "frozenbatchnorm": "`batchnorm` computes the same at inference; none yet stays as it is in "
-    "training",
+    "frozenbatchnorm": "`use std.norms (FrozenBatchNorm)` brings `FrozenBatchNorm`",
+    "blurpool": "`use std.kernels (BlurPool)` brings `BlurPool`",
+    "stdconv wsconv": "`use std.kernels (StdConv)` brings `StdConv`, a convolution with "
+    "standardised weights",
+    "scaledstdconv": "`use std.kernels (ScaledStdConv)` brings `ScaledStdConv`",
+    "weightnorm weightnormconv": "`use std.kernels (WeightNormConv)` brings `WeightNormConv`, a "
+    "convolution with normalised weights",
+    "modulatedconv styledconv": "`use std.kernels (ModulatedConv)` brings `ModulatedConv`",
     "eltwise elementwise": "write `add`, `mul` or `max`",
     "merge": "`concat` joins along the channels, `add` adds",
     "residual skip": "write `add { identity ; conv(C, 3, padding=1) }`",
@@ -324,12 +336,9 @@ WRITTEN = {
     "masking": "a mask is an input: `(a, b) -> mul`, or `mask=m` of `attention` and `attend`",
     "gather gatherelements gathernd indexselect take takealongdim": "rows of a table by their "
     "numbers are `embedding(100, 64)`; which cells of a value are read can't depend on numbers",
-    "blurpool": f"a frozen kernel: {HOWTO}, blur pooling",
     "condconv": f"every kernel runs, and the results are mixed: {HOWTO}, weights for each sample",
     "mixedconv": "write `split(2)`, a convolution for each part, and `concat`",
-    "weightnorm": f"a kernel that is computed: {HOWTO}, weight normalisation",
-    "stdconv scaledconv scaledstdconv": f"a kernel that is computed: {HOWTO}, weight "
-    "standardisation",
+    "scaledconv": f"a kernel that is computed: {HOWTO}, weight standardisation",
     "crosscorrelation involution local locallyconnected": "windows as columns, `unfold(3)`, then "
     "a product with the weights of each place and a sum",
     "posembed positionalencoding": f"a learned table, or one of sines: {HOWTO}, learned positions",
@@ -345,6 +354,11 @@ WRITTEN = {
     "detection iseg region yolo gaussianyolo": "what the last convolution gives is the output; "
     f"boxes: {HOWTO}, box decoding",
     "layerdrop": "write `drop_path(0.1)`, which drops samples by themselves",
+    "nms softnms batchednms multiclassnms matrixnms nonmaxsuppression nonmaximumsuppression "
+    "combinednonmaxsuppression nonzero argwhere unique uniqueconsecutive booleanmask maskedselect "
+    "compress filterdetections postprocess detectionoutput": BY_VALUES,
+    "topk sort argsort": f"{BOXES}; the greatest number is `max(axis=0)`, its place "
+    "`argmax(axis=0)`",
     "bilinear": f"{NOT_YET}; a map is enlarged by `upsample(2, mode=bilinear)`",
     "gemm": "write `linear(64)`, where one of the two is a weight",
 }

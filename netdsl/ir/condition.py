@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, Union
 
@@ -54,9 +54,12 @@ def equal(left: Size, right: Size) -> Truth:
     return all_of(*(compare("==", *pair) for pair in equations(left, right)))
 
 
-def positive(size: Size) -> Truth:
-    """Whether a size is at least 1; of a product it says that of its factors."""
-    return all_of(*(compare(">=", part, 1) for part in positive_parts(size)))
+def positive(size: Size, axes: Sequence[Size] = ()) -> Truth:
+    """Whether a size is at least 1; of a product it says that of its factors.
+
+    `axes` are those of a value that is there: they are at least 1.
+    """
+    return all_of(*(compare(">=", part, 1) for part in positive_parts(size, axes)))
 
 
 def divides(divisor: int, size: Size) -> Compare | bool:

@@ -5,6 +5,7 @@ The solver judges sums, not products, so an equation of products is taken apart 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 
@@ -37,12 +38,13 @@ def equations(left: Size, right: Size) -> list[Pair]:
     ]
 
 
-def positive_parts(size: Size) -> list[Size]:
-    """Sizes that are all at least 1 if and only if `size` is."""
+def positive_parts(size: Size, axes: Sequence[Size] = ()) -> list[Size]:
+    """Sizes that are all at least 1 if and only if `size` is, where the axes of a value are."""
     if is_linear(size) or not isinstance(size, Dim):
         return [size]
     factors = factors_of(size)
-    lows = [bounds(factor, {})[0] for factor in factors]
+    counted = {part for axis in axes if isinstance(axis, Dim) for part in (axis, *factors_of(axis))}
+    lows = [1 if factor in counted else bounds(factor, {})[0] for factor in factors]
     return factors if all(low is not None and low >= 0 for low in lows) else [size]
 
 

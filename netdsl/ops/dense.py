@@ -175,6 +175,7 @@ class Reshape(Op):
 
     name: ClassVar[str] = "reshape"
     family: ClassVar[str] = "dense"
+    takes_weights: ClassVar[bool] = True
     work: ClassVar[Work] = Work.MOVES
     joins_axes: ClassVar[bool] = True
     elsewhere: ClassVar[str] = "view"
@@ -189,7 +190,7 @@ class Reshape(Op):
             rules.refuse("shape", "only one axis can be -1", code="bad-argument")
         for size in sizes:
             rules.require(
-                positive(size), "shape", f"an axis of {size} can't be", code="bad-argument"
+                positive(size, x.shape), "shape", f"an axis of {size} can't be", code="bad-argument"
             )
         held = total(sizes)
         if len(sizes) == len(self.shape):
@@ -238,7 +239,8 @@ class Reshape(Op):
         return renamed(inputs, outputs, wanted)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        return TorchCall(".reshape", (In(0), Code("{0}.shape[0]"), *self.shape))
+        batch = (Code("{0}.shape[0]"),) if inputs[0].batched else ()
+        return TorchCall(".reshape", (In(0), *batch, *self.shape))
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.reshape(to.inputs[0], to.result())
@@ -253,6 +255,7 @@ class Permute(Op):
 
     name: ClassVar[str] = "permute"
     family: ClassVar[str] = "dense"
+    takes_weights: ClassVar[bool] = True
     work: ClassVar[Work] = Work.MOVES
 
     axes: tuple[int, ...] = param(INTS, "which axis comes where, without the batch")
@@ -290,12 +293,14 @@ class Permute(Op):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank
-        axes = tuple(axis_index(a, rank, Rules()) + 1 for a in self.axes)
-        return TorchCall(".permute", (In(0), 0, *axes))
+        axes = tuple(axis_index(a, rank, Rules()) for a in self.axes)
+        if inputs[0].batched:
+            axes = (0, *(axis + 1 for axis in axes))
+        return TorchCall(".permute", (In(0), *axes))
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        axes = (axis_index(a, to.tensors[0].rank, Rules()) + 1 for a in self.axes)
-        return to.transpose(to.inputs[0], 0, *axes)
+        axes = [to.axis(axis_index(a, to.tensors[0].rank, Rules())) for a in self.axes]
+        return to.transpose(to.inputs[0], *([0] if to.tensors[0].batched else []), *axes)
 
 
 @dataclass(frozen=True)
@@ -307,6 +312,7 @@ class Embedding(Op):
 
     name: ClassVar[str] = "embedding"
     family: ClassVar[str] = "dense"
+    takes_weights: ClassVar[bool] = True
     channels_at: ClassVar[int | None] = -1
     elsewhere: ClassVar[str] = "embedding embed"
 

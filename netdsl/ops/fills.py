@@ -70,7 +70,7 @@ def check_fill(fill: Fill, shape: Shape, dtype: str, rules: Rules) -> None:
 def _is_of(number: float, dtype: str) -> bool:
     if dtype == "bool":
         return number in (0.0, 1.0)
-    return dtype.startswith(("float", "bfloat")) or number.is_integer()
+    return dtype.startswith(("float", "bfloat")) or number % 1 == 0
 
 
 def _check_length(count: int, shape: Shape, rules: Rules) -> None:

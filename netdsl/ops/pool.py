@@ -336,7 +336,7 @@ class MaxPool(_Pool):
             )
             pieces += super().reads(inputs, outputs, replaced(wanted, axis, several))
             wanted = replaced(wanted, axis, wanted[axis] - several)
-        return [(number, cells) for number, cells in pieces if all(cells)]
+        return pieces
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1

@@ -49,6 +49,7 @@ class _Columns(Op):
 
     family: ClassVar[str] = "plumbing"
     channels_at: ClassVar[int | None] = 0
+    joins_axes: ClassVar[bool] = True
 
     def _steps(self, rules: Rules) -> list[Steps]:
         """The settings along rows and columns."""

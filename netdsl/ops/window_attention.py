@@ -106,7 +106,8 @@ class WindowAttention(Op):
         assert isinstance(size, int)
         w = self.window
         cells = ceil_div(height, w) * w * (ceil_div(width, w) * w)
-        return cells * (4 * size * size + 2 * w * w * size)
+        bias = (2 * w - 1) ** 2 * HIDDEN * (2 + self.heads) if self.cosine else 0
+        return cells * (4 * size * size + 2 * w * w * size) + bias
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """Each value depends on the cells of its window that there are and that meet it."""

@@ -48,6 +48,8 @@ class Irregular(Lines):
         return pick([
             f"conv(4, {kernel}, stride={pick([1, 1, 2, 3])}, padding={pick([0, 1, kernel // 2])}, "
             f"padding_mode={mode}, groups={pick([1, 2, 4])}, dilation={pick([1, 1, 2])})",
+            f"conv(4, {kernel}, stride={pick([1, 1, 2])}, padding={pick(['same_upper', 'same_lower'])}, "
+            f"padding_mode={mode})",
             f"avgpool({kernel}, stride={pick([1, 2])}, ceil_mode={pick(['true', 'false'])})",
             f"conv_transpose(4, {kernel}, stride={pick([1, 2, 3])}, groups={pick([1, 2])})",
             f"add {{ identity ; {inner} -> upsample(size={value}, mode={smooth}{corners}) }}",
@@ -117,6 +119,9 @@ class Moving(Lines):
             "conv_transpose(2, 3, stride=2, padding=1, output_padding=1)",
             f"upsample({pick(['2', '3', '2x1', '1.5', '0.7', *places])})",
             "relu", "batchnorm", "lrn(2)",
+            f"conv(2, {kernel}, stride={pick([1, 2, 3])}, padding={pick(['same_upper', 'same_lower'])}, "
+            f"dilation={pick([1, 1, 2])})",
+            f"avgpool({kernel}, stride={pick([1, 2, 3])}, padding=same_upper)",
             "pad(left=2, bottom=1)",
             "slice(1, 1, -1)", "slice(-1, 2, -2, step=2)", "conv(8, 1) -> pixel_shuffle(2)",
             "pixel_unshuffle(1)",

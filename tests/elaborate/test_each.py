@@ -150,3 +150,12 @@ def test_names_made_inside_end_with_the_braces():
     with pytest.raises(DiagnosticError) as caught:
         netdsl.loads(net("    z = x -> each { inner: relu }\n    output y = (z, inner) -> add"))
     assert re.search("no layer or value `inner`", caught.value.diagnostics[0].message)
+
+
+def test_pictures_count_all_items(tmp_path):
+    network = netdsl.loads(VIDEO, sizes={"T": 5, "H": 9, "W": 8})
+    blocks, volumes = (tmp_path / f"{name}.svg" for name in ("blocks", "volumes"))
+    network.draw(blocks)
+    network.draw(volumes, level="volumes")
+    assert f"{(5 * 7 * 6 * 4 * 27 + 5 * 4 * 4) / 1000:.1f} k multiply-adds" in blocks.read_text("utf-8")
+    assert "5 × 168 neurons" in volumes.read_text("utf-8")

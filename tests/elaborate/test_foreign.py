@@ -89,7 +89,7 @@ def test_names_in_no_list_are_not_taken_for_others() -> None:
     assert taken == same
 
 
-@pytest.mark.parametrize("name", ["mamba", "AlphaDropout", "NonMaxSuppression", "Floor", "fliplr"])
+@pytest.mark.parametrize("name", ["mamba", "AlphaDropout", "GridSample", "Floor", "fliplr"])
 def test_what_is_not_there_is_said_plainly(name: str) -> None:
     (said,) = helps(name)
     assert said == ABSENT[next(words for words in ABSENT if plain(name) in words.split())]
@@ -106,9 +106,37 @@ def test_a_plain_no_has_a_reason() -> None:
 def test_pages_named_have_what_they_are_named_for() -> None:
     headings = re.findall(r"^### (.*)$", HOWTO.read_text(encoding="utf-8"), re.MULTILINE)
     pointers = [text.split("docs/howto.md, ")[1] for text in WRITTEN.values() if "howto" in text]
-    assert len(pointers) > 8
+    assert len(pointers) > 5
     for pointer in pointers:
         assert any(heading.startswith(pointer) for heading in headings), pointer
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("nms", "(0.5)"),
+        ("batched_nms", ""),
+        ("NonMaxSuppression", ""),
+        ("nonzero", ""),
+        ("unique", ""),
+        ("boolean_mask", ""),
+        ("masked_select", ""),
+    ],
+)
+def test_sizes_that_would_depend_on_values(name: str, call: str) -> None:
+    """They are outside the language; the message says where a detector ends."""
+    (text,) = helps(name, call)
+    assert "depend on the values" in text
+    assert "detectors end at decoded boxes and scores" in text
+
+
+@pytest.mark.parametrize("name", ["topk", "TopK", "sort", "argsort"])
+def test_the_greatest_alone(name: str) -> None:
+    (text,) = helps(name, "(5)")
+    assert text.startswith("detectors end at decoded boxes and scores")
+    for stage in "max(axis=0)", "argmax(axis=0)":
+        assert f"`{stage}`" in text
+        netdsl.loads(f"net A {{ input x: [4, 8, 8]\n output y = x -> {stage} }}")
 
 
 def test_no_name_is_missing_that_is_there() -> None:

@@ -20,9 +20,13 @@ OPEN = [name for name in NAMES if name not in FIXED]
 """Those whose sizes are given, and those with size symbols."""
 SLIM = {
     "hrnet_w18": {"width": 4, "depth": 1},
+    "bert": {"words": 30, "width": 24, "depth": 2},
+    "crnn": {"hidden": 16},
+    "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
     "segnet": {"width": 8},
     "swin_t": {"width": 24},
+    "swin_v2_t": {"width": 24},
     "unet3d": {"width": 4},
     "vit_b_16": {"depth": 2, "features": 48},
 }

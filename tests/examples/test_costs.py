@@ -37,7 +37,7 @@ def theirs(name: str) -> Any:
     models = torchvision_models()
     if name in TIMM or name == RETINANET:
         with torch.device("meta"):
-            return build(name) if name in TIMM else build_retinanet()
+            return build(TIMM[name].model) if name in TIMM else build_retinanet()
     # RegNet works out its widths with tensors, which need numbers while it is built
     with torch.device("cpu" if name.startswith("regnet") else "meta"):
         if name in SEGMENTS:

@@ -47,7 +47,12 @@ class Judge:
 
     def _run(self, module: Any, sizes: dict[str, int], device: str) -> list[tuple[int, ...]]:
         inputs = [
-            torch.zeros(1, *(evaluate(d, sizes) for d in item.shape), device=device)
+            torch.zeros(
+                1,
+                *(evaluate(d, sizes) for d in item.shape),
+                device=device,
+                dtype=getattr(torch, item.dtype),
+            )
             for item in self.network.inputs
         ]
         with torch.no_grad():

@@ -114,12 +114,13 @@ def test_the_rest_of_the_library() -> None:
     assert str(netdsl.loads(OTHER_BLOCKS).sizes) == "H and W multiples of 2"
 
 
-# the blocks that test_units.py and test_public_units.py compare with PyTorch
+# the blocks that test_units.py, test_public_units.py and test_table_units.py compare with PyTorch
 UNITS = """
 use std.efficientnet
 use std.gan
 use std.gates
 use std.ghost
+use std.kernels
 use std.mobile
 use std.nasnet
 use std.norms
@@ -139,7 +140,11 @@ net Units {
     output medium = b
     output large = c
     output gates = x -> Cbam(2) -> EfficientChannelAttention -> CoordinateAttention(2)
-        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> permute([1, 2, 0])
+        -> GlobalContext(2) -> ScaledL2Norm -> MapResponseNorm -> FilterResponseNorm -> EvoNormS0(2)
+        -> permute([1, 2, 0])
         -> GlobalResponseNorm -> Glu
+    kernels = x -> BlurPool -> StdConv(8, 3) -> ScaledStdConv(8, 3) -> WeightNormConv(8, 3)
+    output modulated = (kernels, kernels -> global_avgpool) -> ModulatedConv(8) -> FrozenBatchNorm
+        -> permute([1, 2, 0]) -> LayerScale
 }
 """

@@ -59,28 +59,41 @@ def test_the_scale_of_ssd() -> None:
     check(network, module, x, wanted)
 
 
-@pytest.mark.parametrize(
-    ("stage", "shape", "last"),
-    [("GlobalResponseNorm", "[H, W, 8]", True), ("MapResponseNorm", "[8, H, W]", False)],
-)
-def test_global_response_norms_are_those_of_timm(stage: str, shape: str, last: bool) -> None:
+OF_TIMM: dict[str, tuple[str, str, tuple[Any, ...], dict[str, Any]]] = {
+    "GlobalResponseNorm": ("[H, W, 8]", "layers.grn.GlobalResponseNorm", (8,), {}),
+    "MapResponseNorm": ("[8, H, W]", "layers.grn.GlobalResponseNorm", (8,), {"channels_last": False}),
+    "FilterResponseNorm": ("[8, H, W]", "layers.filter_response_norm.FilterResponseNormTlu2d", (8,), {}),
+    "EvoNormS0(4)": ("[8, H, W]", "layers.evo_norm.EvoNorm2dS0", (8,), {"groups": 4}),
+    "rmsnorm(axis=channels, eps=1e-6)": ("[8, H, W]", "layers.norm.RmsNorm2d", (8,), {}),
+    "layernorm(axis=channels, bias=false, eps=1e-6)": (
+        "[8, H, W]", "models.metaformer.LayerNorm2dNoBias", (8,), {},
+    ),
+}  # fmt: skip
+"""Stage: what comes in, timm's module, its arguments."""
+
+
+@pytest.mark.parametrize("stage", OF_TIMM)
+def test_norms_of_timm(stage: str) -> None:
     torchvision_models()
-    timm = pytest.importorskip("timm.layers.grn")
-    theirs = timm.GlobalResponseNorm(8, channels_last=last)
+    shape, place, arguments, settings = OF_TIMM[stage]
+    file, _, name = place.rpartition(".")
+    theirs = getattr(pytest.importorskip(f"timm.{file}"), name)(*arguments, **settings)
     for weight in theirs.parameters():
         nn.init.normal_(weight)
     network = unit(stage, shape)
     module: Any = network.torch(
         weights={f"unit.{key}": value for key, value in theirs.state_dict().items()}
     )
-    for size in (5, 6), (1, 1):
-        x = torch.randn(2, *size, 8) if last else torch.randn(2, 8, *size)
+    for size in (5, 6), (2, 1):
+        x = torch.randn(
+            2, *(8 if n == "8" else size["HW".index(n)] for n in shape[1:-1].split(", "))
+        )
         given = [x.clone().requires_grad_() for _ in range(2)]
         found, wanted = module(given[0]), theirs(given[1])
-        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
         for result in found, wanted:
             (result * torch.linspace(-1, 1, x.shape[-1])).sum().backward()
-        torch.testing.assert_close(given[0].grad, given[1].grad)
+        torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-5)
         check(network, module, x, wanted.detach())
 
 

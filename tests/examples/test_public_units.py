@@ -151,6 +151,27 @@ UNITS: dict[str, tuple[str, Callable[[Any], Any], dict[str, str]]] = {
         EFFICIENT,
         lambda m: m.InvertedResidual(8, 12, 5, stride=2, exp_ratio=6, act_layer=nn.ReLU6), {},
     ),
+    "DepthwiseSeparable(6, stride=2, tensorflow=true)": (
+        EFFICIENT,
+        lambda m: m.DepthwiseSeparableConv(
+            8, 6, stride=2, act_layer=nn.SiLU, pad_type="same"
+        ),
+        {},
+    ),
+    "InvertedBottleneck(12, kernel=5, stride=2, tensorflow=true)": (
+        EFFICIENT,
+        lambda m: m.InvertedResidual(
+            8, 12, 5, stride=2, exp_ratio=6, act_layer=nn.SiLU, pad_type="same"
+        ),
+        {},
+    ),
+    "EdgeResidual(10, stride=2, tensorflow=true)": (
+        EFFICIENT,
+        lambda m: m.EdgeResidual(
+            8, 10, stride=2, exp_ratio=4, act_layer=nn.SiLU, pad_type="same"
+        ),
+        {},
+    ),
     "EdgeResidual(8)": (
         EFFICIENT, lambda m: m.EdgeResidual(8, 8, exp_ratio=4, act_layer=nn.SiLU), {}
     ),

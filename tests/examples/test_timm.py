@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.examples import network, norm_constants, restless, runs, sizes_to_try
+import netdsl
+from tests.examples import example, network, norm_constants, restless, runs, sizes_to_try
 from tests.sampling import some
 
 torch = pytest.importorskip("torch")
@@ -43,17 +44,17 @@ OTHER_ORDER = ("pnasnet", "repvgg_a0")
 
 
 def build(name: str) -> Any:
-    """timm's model, behind torchvision, which it imports."""
+    """A model of timm's, behind torchvision, which it imports."""
     torchvision_models()
     timm = pytest.importorskip("timm")
-    return timm.create_model(MODELS[name].model).eval()
+    return timm.create_model(name).eval()
 
 
 @cache
 def pair(name: str) -> tuple[Any, Any]:
     """timm's model with numbers in place of zeros and ones, and ours with the same weights."""
     torch.manual_seed(0)
-    theirs, ours = restless(build(name)), network(name).torch(seed=1)
+    theirs, ours = restless(build(MODELS[name].model)), network(name).torch(seed=1)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     return theirs, ours.eval()
 
@@ -71,10 +72,25 @@ def test_weights_load_and_outputs_are_equal(name: str) -> None:
             assert torch.equal(ours(image), theirs(image))
 
 
+def test_efficientnet_lite0_of_tensorflow() -> None:
+    """The same with other places of windows and other constants."""
+    torch.manual_seed(0)
+    theirs = restless(build("tf_efficientnet_lite0"))
+    other = netdsl.load(example("efficientnet_lite0"), params={"tensorflow": True})
+    assert str(other.sizes) == "any H, any W"
+    ours = other.torch(seed=1).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    assert norm_constants(ours) == norm_constants(theirs)
+    for size in ((64, 96), (61, 94), (1, 2), (33, 16)):
+        image = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            assert torch.equal(ours(image), theirs(image))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters(name: str) -> None:
     with torch.device("meta"):
-        theirs = build(name)
+        theirs = build(MODELS[name].model)
     count = sum(parameter.numel() for parameter in theirs.parameters())
     assert network(name).summary().parameters == count == MODELS[name].parameters
 
@@ -84,6 +100,6 @@ def test_sizes_are_those_that_timm_takes(name: str) -> None:
     contract = network(name).sizes
     assert str(contract) == MODELS[name].contract
     with torch.device("meta"):
-        model = build(name)
+        model = build(MODELS[name].model)
     for height, width in some(sizes_to_try(network(name)), 37):
         assert contract.accepts(H=height, W=width) == runs(model, height, width)

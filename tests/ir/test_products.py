@@ -77,6 +77,9 @@ def sizes(stages: str, shape: str = "[8, H, W]") -> str:
         ("reshape([8, 4, ((H, W) / 2)[0] * ((H, W) / 2)[1]])", "H and W multiples of 2"),
         ("conv(5, 4, stride=4) -> reshape([5, (H / 4) * (W / 4)]) -> permute([1, 0]) "
          "-> reshape([H / 4, W / 4, 5])", "H and W multiples of 4"),
+        # below 0 by the formula, and never where there is a map
+        ("conv(5, 4, stride=2) -> reshape([5, ((H - 2) // 2) * ((W - 2) // 2)])",
+         "any H >= 4, any W >= 4"),
     ],
 )  # fmt: skip
 def test_a_factor_is_divided_by_itself(stages: str, wanted: str | None) -> None:

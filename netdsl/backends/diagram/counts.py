@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.analyses.cost import count_parameters
+from netdsl.analyses.cost import count_parameters, macs
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Node
-from netdsl.ops.base import op_of
 from netdsl.ops.tables import types_of
 
 
@@ -22,5 +21,5 @@ def macs_of(nodes: Sequence[Node]) -> Size:
     for node in nodes:
         types = types_of(node)
         if not any(isinstance(n, int) and n < 1 for side in types for t in side for n in t.shape):
-            total = total + op_of(node).macs(*types)
+            total = total + macs(node)
     return total

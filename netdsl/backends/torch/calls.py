@@ -319,9 +319,9 @@ def needs_names(node: Node, recipe: object) -> set[int]:
     return indices
 
 
-def uses_sizes(recipe: object) -> bool:
-    """Whether a recipe uses symbolic sizes, which are read off the tensors at hand."""
-    return any(isinstance(part, Dim) for part in _walk(recipe))
+def sizes_in(recipe: object) -> list[Dim]:
+    """The symbolic sizes in a recipe, which are read off the tensors at hand."""
+    return [part for part in _walk(recipe) if isinstance(part, Dim)]
 
 
 def _walk(recipe: object) -> list[object]:

@@ -134,8 +134,9 @@ class Collector:
             self._attribute(instance, part, access)
         numbers = {p: self._numbers(instance, p, parts) for p in parts if isinstance(p, Node)}
         self._forward(instance, parts, access, numbers)
-        key = (block_name(scope.definition or scope.label or scope.kind.value), instance.skeleton())
-        owner = self.classes.setdefault(key, ModuleClass(key[0], scope.doc, len(self.classes)))
+        named = _named_after(scope)
+        key = (block_name(named.definition or scope.label or scope.kind.value), instance.skeleton())
+        owner = self.classes.setdefault(key, ModuleClass(key[0], named.doc, len(self.classes)))
         owner.instances.append(instance)
         return Built(owner.number, len(owner.instances) - 1)
 
@@ -229,10 +230,11 @@ class Collector:
         scope = instance.scope
         graph, is_net = self.outline.graph, scope.kind is Kind.NET
         taken = tuple(i.value for i in graph.inputs) if is_net else inputs_of(scope)
-        input_names = tuple(i.name for i in graph.inputs) if is_net else scope.input_names
+        ports = [(i.value, i.name) for i in graph.inputs] if is_net else _named_inputs(scope)
+        input_names = dict(reversed(ports))
         names: list[str] = []
-        for index in range(len(taken)):
-            own = input_names[index] if index < len(input_names) else ""
+        for index, value in enumerate(taken):
+            own = input_names.get(value, "")
             single = "x" if len(taken) == 1 else f"x{index + 1}"
             names.append(variable(own or single, {*self.taken, *names}))
         outputs = tuple(o.value for o in graph.outputs)
@@ -243,6 +245,18 @@ class Collector:
         )
         instance.results = forward.run(parts, list(zip(names, taken, strict=True)), results)
         instance.arguments, instance.lines = tuple(names), forward.lines
+
+
+def _named_after(scope: Scope) -> Scope:
+    """The block that a scope is a use of: of a fork, the one that its branches flow into."""
+    last = scope.children[-1] if scope.children else None
+    joins = scope.kind is Kind.FORK and isinstance(last, Scope) and last.kind is Kind.BLOCK
+    return last if joins and isinstance(last, Scope) and not last.label else scope
+
+
+def _named_inputs(scope: Scope) -> list[tuple[Value, str]]:
+    """The values that flow into a block, as it calls them."""
+    return list(zip(scope.inputs, scope.input_names, strict=False))
 
 
 def _holders_first(parts: Sequence[Member]) -> list[Member]:

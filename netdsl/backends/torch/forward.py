@@ -12,8 +12,8 @@ from netdsl.backends.torch.calls import (
     OPERATORS,
     Speaker,
     needs_names,
+    sizes_in,
     takes_list,
-    uses_sizes,
 )
 from netdsl.backends.torch.layout import WIDTH, Bracket, Expr, fill, flat, literal
 from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
@@ -91,7 +91,7 @@ class Forward:
         parts = self._needed(parts, results)
         for name, value in arguments:
             self._hold(value, name)
-        self._keep_inputs = any(isinstance(p, Node) and uses_sizes(recipe_of(p)) for p in parts)
+        self._keep_inputs = any(isinstance(p, Node) and sizes_in(recipe_of(p)) for p in parts)
         for part in parts:
             for value in inputs_of(part):
                 self.remaining[value] = self.remaining.get(value, 0) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -140,6 +140,11 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     if not isinstance(expr, Bracket) or not expr.items:
         return [one]
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
+    first, calls = _chain(expr)
+    if len(calls) > 1:
+        return [*lines(first, indent, before), *_below(calls, margin, after)]
+    if calls and len(head) > WIDTH:
+        return lines(first, indent, before, f"{calls[0]}{after}")
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
     inside = ", ".join(_items(expr))
     on_one_line = not _breaks(expr) and indent + 4 + len(inside) <= WIDTH
@@ -149,6 +154,23 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     for key, item in zip(_keys(expr), expr.items, strict=True):
         result += lines(item, indent + 4, f"{key}=" if key else "", ",")
     return [*result, close]
+
+
+def _chain(expr: Bracket) -> tuple[Bracket, list[str]]:
+    """`f(x).g(y).h(z)`: the first call, and the texts of those that follow."""
+    calls: list[str] = []
+    while isinstance(expr.head, Joined):
+        first, *names = expr.head.pieces
+        if not isinstance(first, Bracket):
+            break
+        calls.append(flat(Bracket(Joined(tuple(names)), expr.items, expr.keys, expr.brackets)))
+        expr = first
+    return expr, calls[::-1]
+
+
+def _below(calls: Sequence[str], margin: str, after: str) -> list[str]:
+    """A call a line."""
+    return [f"{margin}{text}{after if text is calls[-1] else ''}" for text in calls]
 
 
 def _terms(expr: Joined) -> list[tuple[str, Expr]]:

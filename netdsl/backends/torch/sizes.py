@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div
 from netdsl.ir.graph import Value
@@ -24,6 +24,15 @@ def size_text(size: Size, at_hand: Sequence[At]) -> str:
     """
     text, _ = _write(size, at_hand)
     return text[1:-1] if _is_enclosed(text) else text
+
+
+def is_at_hand(size: Size, values: Collection[Value]) -> bool:
+    """Whether a size can be read off these values."""
+    try:
+        size_text(size, [("x", value) for value in values])
+    except NotAtHand:
+        return False
+    return True
 
 
 def _is_enclosed(text: str) -> bool:

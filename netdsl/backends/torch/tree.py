@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from netdsl.backends.torch.calls import sizes_in
 from netdsl.backends.torch.holders import Holders
 from netdsl.backends.torch.members import Member, ModuleKey, recipe_of
+from netdsl.backends.torch.sizes import is_at_hand
+from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph, Kind, Node, Scope, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.recipe import TorchModule
@@ -32,7 +35,32 @@ def inputs_of(member: Member) -> tuple[Value, ...]:
                 seen.add(value)
                 outside.append(value)
     used = {v for node in member.nodes() for v in node.inputs} | set(member.outputs)
+    unused = [v for v in member.inputs if v not in used]
+    if unused:
+        used |= _read_for_sizes(member, unused, [v for v in outside if v in used])
     return tuple(v for v in outside if v in used)
+
+
+def _read_for_sizes(scope: Scope, unused: list[Value], taken: list[Value]) -> set[Value]:
+    """Which values flow into a scope for their sizes alone: those that no other value there has."""
+    read: set[Value] = set()
+    for part in scope.members():
+        if isinstance(part, Scope):
+            read.update(inputs_of(part))
+            continue
+        for size in sizes_in(recipe_of(part)):
+            read |= _needed_for(size, unused, [*taken, *part.inputs])
+    return read & set(unused)
+
+
+def _needed_for(size: Size, unused: list[Value], at_hand: list[Value]) -> set[Value]:
+    """As few of the unused values as give a size, beside those at hand."""
+    needed = list(unused)
+    for value in unused:
+        others = [v for v in needed if v is not value]
+        if is_at_hand(size, [*at_hand, *others]):
+            needed = others
+    return set(needed) if is_at_hand(size, [*at_hand, *needed]) else set()
 
 
 def _in_place_of(call: Scope, pattern: Scope) -> tuple[Value, ...]:

@@ -61,3 +61,27 @@ def test_a_size_that_no_value_at_hand_has_is_an_error() -> None:
     (diagnostic,) = raised.value.diagnostics
     assert diagnostic.code == "size-not-at-hand"
     assert diagnostic.span is not None
+
+
+HANDED = """
+# Only the sizes of the second and third value are read, here and in the block within.
+block Shares (x, unused_one, other) { x -> mul(other.width) -> add(other.height * x.width) }
+block Around (x, other) { (x, other -> relu, other) -> inner: Shares }
+net A {
+    input x: [3, H, W]
+    input other: [5, P, Q]
+    output y = FLOW
+}
+"""
+
+
+@pytest.mark.parametrize("flow", ["(x, x, other) -> Shares", "(x, other) -> Around"])
+def test_a_value_handed_to_a_block_for_its_size(flow: str) -> None:
+    """What the message advises: the block takes it though nothing of it flows."""
+    network = netdsl.loads(HANDED.replace("FLOW", flow), allow=["unused-name"])
+    module = network.torch(seed=0).eval()
+    for height, width, rows, columns in (4, 6, 7, 9), (1, 2, 3, 5):
+        x = torch.randn(2, 3, height, width)
+        wanted = x * columns + rows * width
+        torch.testing.assert_close(module(x, torch.zeros(2, 5, rows, columns)), wanted)
+    assert "unused_one" not in network.torch_source()

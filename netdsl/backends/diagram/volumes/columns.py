@@ -153,7 +153,8 @@ class Study:
         shape = self.shape(step)
         channels = " ch" if self.is_last(step) else ""
         yield Line(_shape_text(shape) + channels, looks.shape, "ink")
-        yield Line(counted(step, shape) if looks.has_counts else "", looks.soft, "soft")
+        items = self.numbers.items(step.output)
+        yield Line(counted(step, shape, items) if looks.has_counts else "", looks.soft, "soft")
         colour = "ink" if role in ("io", "block") else f"{role}.line"
         for text in says(step, self.numbers):
             for piece in wrapped(text, looks.says, looks.half):

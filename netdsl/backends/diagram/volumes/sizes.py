@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.diagram.options import DrawError
@@ -24,6 +25,10 @@ class Numbers:
 
     def shape(self, value: Value) -> tuple[int, ...]:
         return tuple(evaluate(size, self.sizes) for size in value.type.shape)
+
+    def items(self, value: Value) -> int:
+        """How many of it there are in a sample: one for each item of an `each`."""
+        return prod(evaluate(size, self.sizes) for size in value.type.items)
 
     def tensor(self, value: Value) -> Tensor:
         """The static type with numbers in it."""

@@ -23,13 +23,17 @@ def times(numbers: Sequence[object]) -> str:
     return " × ".join(map(str, numbers))
 
 
-def counted(step: Step, shape: tuple[int, ...]) -> str:
-    """`290,400 neurons`; what only moves numbers has values and no neurons."""
+def counted(step: Step, shape: tuple[int, ...], items: int = 1) -> str:
+    """`290,400 neurons`; what only moves numbers has values and no neurons.
+
+    Of an item of `each` they are counted for all `items`: `3 × 48 neurons`.
+    """
     number = prod(shape)
     last = step.join or step.node
     moves = last is not None and op_of(last).work is not Work.COMPUTES
     what = "value" if step.is_input or moves else "neuron"
     text = f"{number:,} {what}{'s' * (number != 1)}"
+    text = text if items == 1 else f"{items:,} × {text}"
     return f"{text} each" if step.count > 1 else text
 
 
