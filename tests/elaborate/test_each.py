@@ -157,5 +157,7 @@ def test_pictures_count_all_items(tmp_path):
     blocks, volumes = (tmp_path / f"{name}.svg" for name in ("blocks", "volumes"))
     network.draw(blocks)
     network.draw(volumes, level="volumes")
-    assert f"{(5 * 7 * 6 * 4 * 27 + 5 * 4 * 4) / 1000:.1f} k multiply-adds" in blocks.read_text("utf-8")
+    assert f"{(5 * 7 * 6 * 4 * 27 + 5 * 4 * 4) / 1000:.1f} k multiply-adds" in blocks.read_text(
+        "utf-8"
+    )
     assert "5 × 168 neurons" in volumes.read_text("utf-8")
