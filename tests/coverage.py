@@ -247,9 +247,7 @@ that is computed) is not considered. A module that is expressed by a chain of la
 `mul` with a `weight`, TensorFlow's padding is `pad` and `conv`) counts as covered; its weights may
 be stored in another form.
 
-What the language can't express at all: statistics of its own that a layer keeps beside
-`batchnorm` (EvoNorm-B0), noise in training only (make it an input), lookups that differ from sample
-to sample, the k largest of several, and the suppression of boxes that overlap.
+[What cannot be written](#what-cannot-be-written) stands at the end.
 """
 TORCHVISION = """## torchvision's classification models
 
@@ -262,9 +260,9 @@ From {tool}; those with five convolutions or more, and neither a product of two 
 TRANSFORMERS = """## timm's transformers, mixers and recurrent networks
 
 From {tool}; those that the table above leaves out."""
-BY_OPERATIONS = """These are judged by the operations alone that inference runs (`bmm` is `matmul`, a lookup in a table of
+BY_OPERATIONS = """Covered is a model if there is a layer for each operation that its inference runs (`bmm` is `matmul`, a lookup in a table of
 relative positions is `embedding` with `weight=`, a shift of windows is `window_attention`, or `slice` and
-`concat`): each has a layer that computes it. Whether an index that is looked up is known beforehand,
+`concat`). Whether an index that is looked up is known beforehand,
 the names of operations do not show."""
 UNWRITABLE = """## What cannot be written
 
