@@ -368,7 +368,7 @@ def back(m: Any, x: Tensor) -> Tensor:
 
 def unpooled(m: Any, x: Tensor) -> Tensor:
     small, places = F.max_pool2d(x, 2, return_indices=True)
-    return F.max_unpool2d(m.conv(small), places, 2, output_size=x.shape[2:])
+    return F.max_unpool2d(m.conv(small), places, [2, 2], output_size=x.shape[2:])
 
 
 def columns(m: Any, x: Tensor) -> tuple[Tensor, ...]:

@@ -20,7 +20,7 @@ from tests.torchvision_models import torchvision_models  # noqa: E402
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "howto.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```net\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 TEXTS = {re.findall(r"^net (\w+)", block, re.MULTILINE)[0]: block for block in BLOCKS}
-SIZES = (5, 7, 8, 11, 14, 16, 21)
+SIZES: tuple[int, ...] = (5, 7, 8, 11, 14, 16, 21)
 
 
 def snake(name: str) -> str:
