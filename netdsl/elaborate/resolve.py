@@ -59,7 +59,9 @@ def resolve_layer(
     is_value = value is not None and not isinstance(value.value, Poison)
     if value is not None and not is_value:
         return POISON
-    if is_value or defined is not None:
+    if value is None and defined is None and environment.lookup("numbers", name.text):
+        _number(name, sink)
+    elif is_value or defined is not None:
         _not_a_layer(name, sink, label, is_value=is_value)
     elif not environment.unit.is_lacking:
         _unknown(name, environment, sink, arguments)
@@ -157,6 +159,16 @@ def _from_alias(
         help=asked(near(name.text, blocks)) or f"it has {', '.join(sorted(blocks)) or 'none'}",
     )
     return POISON
+
+
+def _number(name: ast.Name, sink: Sink) -> None:
+    sink.error(
+        "unknown-layer",
+        f"`{name.text}` is a number, and a number is no value: it goes in parentheses, "
+        f"`mul({name.text})`",
+        name.span,
+        help=f"{name.text} - x is `x -> mul(-1) -> add({name.text})`",
+    )
 
 
 def _not_a_layer(name: ast.Name, sink: Sink, label: ast.Label | None, *, is_value: bool) -> None:

@@ -131,7 +131,9 @@ def test_a_wrong_row_is_found() -> None:
 
 
 def test_the_page_in_the_docs_is_current(request: pytest.FixtureRequest) -> None:
-    made = run("--all").output
+    result = run("--all")
+    assert result.exit_code == 0, result.output
+    made = result.output
     path = ROOT / "docs" / "layers.md"
     if request.config.getoption("--bless"):
         path.write_text(made, encoding="utf-8")

@@ -349,3 +349,15 @@ def test_functions_of_other_languages(name: str, way: str) -> None:
     (said,) = helps(stage(f"conv({name}, 1)"))
     assert "did you mean" not in said
     assert way in said
+
+
+def test_a_number_by_name_is_no_value_either() -> None:
+    text = "net A(alpha: float = 0.25) {\n input x: [8, H, W]\n output y = (x, alpha) -> mul\n}"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text)
+    (said,) = caught.value.diagnostics
+    _, way = CODE.findall(said.message)
+    (less,) = CODE.findall(said.help[0])
+    x = noise(2, 8, 3, 4)
+    assert torch.equal(run(text.replace("(x, alpha) -> mul", f"x -> {way}"), x), x * 0.25)
+    assert torch.equal(run(text.replace("(x, alpha) -> mul", less), x), 0.25 - x)
