@@ -344,8 +344,8 @@ WRITTEN = {
     "a product with the weights of each place and a sum",
     "posembed positionalencoding": f"a learned table, or one of sines: {HOWTO}, learned positions",
     "rope rotaryembedding": f"sines and cosines of `positions`: {HOWTO}, rotary positions",
-    "unpool unpooling maxunpoolwithindices": "`max_unpool(2, places=p)` takes the places that "
-    "`maxpool(2, indices=true)` gives as its second result",
+    "unpool unpooling maxunpoolwithindices": "`max_unpool` takes the places that "
+    "`maxpool(2, indices=true)` gives",
     "stackedrnncells": "write `lstm(64, layers=2)`",
     "cecamodule": "as `EfficientChannelAttention` of std.gates, with `padding_mode=circular`",
     "ghost": "`use std.ghost (GhostModule)` brings `GhostModule`",

@@ -38,7 +38,7 @@ OTHERWISE = {
     "nn.Unfold(3, 2)": "the dilation; here it is the stride",
     "Fold((8, 8), 3)": "the size; here it is the kernel",
     "MaxUnpool": "ONNX's go on through all maps",
-    "unpooling(2)": "`maxpool(2, indices=true)` gives as its second result",
+    "unpooling(2)": "the places that `maxpool(2, indices=true)` gives",
     "max_pool2d_with_indices(2)": "gives the places as a second result",
     "im2col(3)": "`unfold(3)`",
     "narrow(1, 2, 3)": "`slice(1, 2, 5)`",
