@@ -12,6 +12,7 @@ import netdsl
 from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neurons.columns import Column, study
+from netdsl.backends.diagram.neurons.filter_parts import setting_of
 from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
 from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
@@ -147,6 +148,34 @@ def test_the_links_of_one_convolution_are_those_of_pytorch() -> None:
     }
     assert links_in(picture) == expected
     assert len(expected) == 54
+
+
+@pytest.mark.parametrize("word", ["same", "same_upper", "same_lower"])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 1), (3, 1), (3, 2), (2, 3), (4, 2)])
+def test_padding_in_words_of_one_convolution(kernel: int, stride: int, word: str) -> None:
+    """The links that are drawn, and the weight that lies on each."""
+    if word == "same" and stride > 1:
+        pytest.skip("two rules")
+    call = f"conv: conv(1, {kernel}, stride={stride}, padding={word}, bias=false)"
+    net = netdsl.loads(f"net A {{ input x: [1, 5, 6]\n output y = x -> {call} }}")
+    (node,) = net.graph.nodes()
+    last = tuple(n - 1 for n in node.output.type.shape)
+    chosen = [(0, 0, 0), (0, last[1], last[2])]
+    names = tuple(f"conv[{','.join(map(str, index))}]" for index in chosen)
+    picture = picture_of(net.graph, Options(level="neurons", neurons=names))
+    module = net.torch()
+    weights = torch.arange(1.0, kernel**2 + 1).reshape(1, 1, kernel, kernel)
+    module.load_state_dict({"conv.weight": weights})
+    given = torch.rand(1, 1, 5, 6, requires_grad=True)
+    made, expected = module(given), set()
+    setting = setting_of(node)
+    for index in chosen:
+        (gradient,) = torch.autograd.grad(made[(0, *index)], given, retain_graph=True)
+        for place in gradient[0].nonzero().tolist():
+            expected.add((f"pixel {','.join(map(str, place))}", ",".join(map(str, index))))
+            weight = setting.weight_between(index, tuple(place))
+            assert weight + 1 == float(gradient[(0, *place)])
+    assert links_in(picture) == expected
 
 
 @pytest.mark.parametrize(
