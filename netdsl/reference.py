@@ -286,9 +286,11 @@ def _layer(op: type[Op]) -> Page:
 
 
 def signature(op: type[Op]) -> str:
-    """`conv(channels, kernel, stride=1)`."""
-    parts = [p.name if p.required else f"{p.name}={_default(p.default, False)}"
-             for p in parameters(op)]  # fmt: skip
+    """`conv(channels, kernel, stride=1)`; what is given by name only is `places=...`."""
+    parts = [
+        f"{p.name}={_default(p.default, False)}" if not p.required else p.name + "=..." * p.named
+        for p in parameters(op)
+    ]
     return f"{op.name}({', '.join(parts)})" if parts else op.name
 
 

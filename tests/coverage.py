@@ -22,7 +22,7 @@ WRITTEN: dict[str, str] = {
     "AdaptiveAvgPool2d": "adaptive_avgpool", "AvgPool2d": "avgpool", "BatchNorm1d": "batchnorm",
     "BatchNorm2d": "batchnorm", "BatchNormAct2d": "batchnorm relu", "BlurPool2d": "pad conv",
     "ConstantPad2d": "pad",
-    "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "pad conv", "Dropout": "dropout",
+    "Conv1d": "conv", "Conv2d": "conv", "Conv2dSame": "conv", "Dropout": "dropout",
     "DropPath": "drop_path", "FastAdaptiveAvgPool": "global_avgpool", "Flatten": "flatten",
     "GELU": "gelu", "GammaAct": "relu normalize", "GroupNorm1": "groupnorm",
     "GroupNorm1NoBias": "groupnorm mul", "GroupNormAct": "groupnorm relu",
@@ -45,6 +45,8 @@ WRITTEN: dict[str, str] = {
     "EvoNorm2dS0": "sigmoid reshape mean sub pow add sqrt div mul",
     "EvoNorm2dS0a": "sigmoid reshape mean sub pow add sqrt div mul",
     "FilterResponseNormTlu2d": "pow mean add rsqrt mul max",
+    "CondConv2d": "linear sigmoid split conv mul add",
+    "EfficientAdditiveAttention": "linear norm clamp div mul sum add",
     "GlobalResponseNorm": "norm mean add div mul", "LayerNorm2dNoBias": "layernorm",
     "SimpleNorm2d": "mean sub pow sum div add rsqrt mul",
     # learned tensors of their own, which `weight` lines hold
@@ -53,10 +55,7 @@ WRITTEN: dict[str, str] = {
 }  # fmt: skip
 
 # what has no form yet: the layer that would give it one
-LACKING = {
-    "CondConv2d": "convolution with weights mixed for each sample (CondConv)",
-    "EfficientAdditiveAttention": "additive attention",
-}  # fmt: skip
+LACKING: dict[str, str] = {}
 
 # operations of PyTorch that the layers above explain, or that move numbers alone
 EXPLAINED = frozenset(
@@ -76,6 +75,7 @@ EXPLAINED = frozenset(
         "avg_pool2d",
         "cat",
         "clamp",
+        "clamp_min",
         "clone",
         "constant_pad_nd",
         "convolution",
@@ -138,6 +138,33 @@ EXPLAINED = frozenset(
 )
 
 
+# operations of transformers besides, and the layers that compute them
+OPERATIONS: dict[str, str] = {
+    "_adaptive_avg_pool2d": "adaptive_avgpool", "_safe_softmax": "attend", "_to_copy": "mul",
+    "arange": "positions", "bitwise_not": "equal", "bmm": "matmul",
+    "col2im": "fold", "div_": "div", "im2col": "unfold", "index": "embedding", "max": "max",
+    "neg": "mul", "repeat": "concat", "roll": "slice concat", "rsub": "mul add",
+    "select": "slice reshape", "sigmoid_": "sigmoid", "squeeze": "reshape", "tanh": "tanh",
+    "tanh_": "tanh", "unbind": "split", "unfold": "unfold", "unsafe_split": "lstm",
+    "unsqueeze": "reshape", "upsample_bicubic2d": "upsample", "upsample_bilinear2d": "upsample",
+    "upsample_linear1d": "upsample", "zeros": "mul",
+}  # fmt: skip
+
+# what they are that no layer computes
+UNWRITTEN = {
+    "_upsample_bicubic2d_aa": "interpolation that smooths (antialias)",
+    "_upsample_bilinear2d_aa": "interpolation that smooths (antialias)",
+    "copy_": "numbers written into a part of a value",
+}
+
+
+def lacks_operations(facts: Iterable[str]) -> set[str]:
+    """The operations of a network that no layer of the language computes."""
+    operations = {fact.split(".")[1] for fact in facts if fact.startswith("aten.")}
+    left = operations - EXPLAINED - OPERATIONS.keys()
+    return {UNWRITTEN.get(name, f"operation `{name}`") for name in left}
+
+
 def lacks(facts: Iterable[str]) -> set[str]:
     """The layers that a network of these modules and operations needs, and the language has not."""
     known = set(facts)
@@ -182,7 +209,10 @@ def page(written: Mapping[str, Iterable[str]]) -> str:
         sentence = f"Written, and compared with {name} {compared}: {names}."
         lacking = {model: lacks(facts) for model, facts in models.items()}
         parts.append(_section(title.format(tool=tool), sentence, lacking))
-    return "\n".join(parts)
+    tool, models = read("timm_transformers")
+    lacking = {model: lacks_operations(facts) for model, facts in models.items()}
+    parts.append(_section(TRANSFORMERS.format(tool=tool), BY_OPERATIONS, lacking))
+    return "\n".join([*parts, UNWRITABLE])
 
 
 def _section(title: str, written: str, models: Mapping[str, set[str]]) -> str:
@@ -194,12 +224,16 @@ def _section(title: str, written: str, models: Mapping[str, set[str]]) -> str:
         "| what is missing | models that lack only this | models that lack it |",
         "|---|--:|--:|",
     ]
+    if not every:
+        rows = []
     order = sorted(every, key=lambda layer: (-alone[layer], -every[layer], layer))
     rows += [f"| {layer} | {alone[layer]} | {every[layer]} |" for layer in order]
-    text += ["\n".join(rows)] if every else []
+    if rows:
+        text.append("\n".join(rows))
     text.append("Covered: " + ", ".join(f"`{m}`" for m in whole) + ".")
-    left = [f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing]
-    text += [f"Not covered: {', '.join(left)}."] if left else []
+    left = (f"`{m}` ({', '.join(sorted(missing))})" for m, missing in models.items() if missing)
+    if every:
+        text.append("Not covered: " + ", ".join(left) + ".")
     return "\n\n".join(text) + "\n"
 
 
@@ -208,14 +242,11 @@ HEAD = """# Which published networks can be written
 How many networks the layers cover, judged by the types of the modules in a model and, for timm, also
 by the operations that its inference runs. Made by `pytest tests/test_coverage.py --bless` from
 tests/data, which has these names and nothing else. It says that the layers exist, not that the file
-has been written; what the type of a module does not show (a place at which a size is needed, an index
-that is computed) is not considered. A module that is expressed by a chain of layers (a layer scale is
-`mul` with a `weight`, TensorFlow's padding is `pad` and `conv`) counts as covered; its weights may
-be stored in another form.
+has been written; what the type of a module does not show (a norm over several axes, a constant in
+an expression) is not considered. A module that is expressed by a chain of layers (a layer scale is
+`mul` with a `weight`) counts as covered; its weights may be stored in another form.
 
-What the language can't express at all: statistics of its own that a layer keeps beside
-`batchnorm` (EvoNorm-B0), noise in training only (make it an input), lookups that differ from sample
-to sample, the k largest of several, and the suppression of boxes that overlap.
+[What cannot be written](#what-cannot-be-written) stands at the end.
 """
 TORCHVISION = """## torchvision's classification models
 
@@ -223,6 +254,29 @@ From {tool}."""
 TIMM = """## timm's convolutional networks
 
 From {tool}; those with five convolutions or more, and neither a product of two activations (attention) nor a recurrence."""
+
+
+TRANSFORMERS = """## timm's transformers, mixers and recurrent networks
+
+From {tool}; those that the table above leaves out."""
+BY_OPERATIONS = """Covered is a model if there is a layer for each operation that its inference runs (`bmm` is `matmul`, a lookup in a table of
+relative positions is `embedding` with `weight=`, a shift of windows is `window_attention`, or `slice` and
+`concat`). Whether an index that is looked up is known beforehand,
+the names of operations do not show."""
+UNWRITABLE = """## What cannot be written
+
+- Running statistics of one's own: EvoNorm-B0, batch renormalisation. `batchnorm` has its own; a
+  `frozen` table does not change.
+- Noise in training only, but for `dropout`, `channel_dropout` and `drop_path`. Noise that is an input
+  can be written.
+- Lookups that differ by sample: `grid_sample`, deformable convolution, RoIAlign, `gather` with
+  computed numbers. Rows of a table are looked up by `embedding`.
+- Results whose size, or order, depends on the numbers: non-maximum suppression, top-k, sorting,
+  `nonzero`. A network ends in boxes and scores; the rest is called behind it.
+- Numbers written into a part of a value, rounding, bits, and loops that end when a number says so.
+
+What a custom layer ([a Python class](plugins.md)) can compute, it can add to these.
+"""
 
 
 # --- where the facts come from -------------------------------------------------------------
@@ -244,6 +298,17 @@ def of_timm(table: Path) -> None:
         if convolutional(entry)
     }
     write("timm", f"timm {data['_meta']['timm']} at inference", models)
+
+
+def of_timm_transformers(table: Path) -> None:
+    """The operations of the other models of a table of timm's."""
+    data = json.loads(table.read_text(encoding="utf-8"))
+    models = {
+        name: list(entry["aten"])
+        for name, entry in data["nets"].items()
+        if not convolutional(entry)
+    }
+    write("timm_transformers", f"timm {data['_meta']['timm']} at inference", models)
 
 
 def torchvision_facts(name: str) -> list[str]:
@@ -294,4 +359,8 @@ def installed() -> str:
 
 
 if __name__ == "__main__":
-    of_timm(Path(sys.argv[2])) if sys.argv[1] == "timm" else of_torchvision()
+    if sys.argv[1] == "timm":
+        of_timm(Path(sys.argv[2]))
+        of_timm_transformers(Path(sys.argv[2]))
+    else:
+        of_torchvision()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 
 def words(text: str) -> list[str]:
@@ -52,14 +53,14 @@ rotary_embedding weight_norm spectral_norm adain film stn mamba maxout unpool su
 """)
 
 SAME_THING = {
-    "conv": "Conv1D Conv2D Conv3D Convolution conv1d conv2d conv3d convolutional",
+    "conv": "Conv1D Conv2D Conv3D Convolution conv1d conv2d conv3d convolution convolutional",
     "conv_transpose": "Conv1DTranspose Conv2DTranspose Conv3DTranspose Deconvolution conv_transpose1d conv_transpose2d conv_transpose3d deconvolutional upconv",
     "avgpool": "AveragePool AveragePooling1D AveragePooling2D AveragePooling3D avg_pool1d avg_pool2d avg_pool3d",
     "maxpool": "MaxPooling1D MaxPooling2D MaxPooling3D max_pool1d max_pool2d max_pool3d",
     "lppool": "lp_pool1d lp_pool2d lp_pool3d",
     "adaptive_maxpool": "AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
     "adaptive_avgpool": "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d",
-    "channel_dropout": "SpatialDropout1D SpatialDropout2D SpatialDropout3D dropout1d dropout2d dropout3d",
+    "channel_dropout": "SpatialDropout1D SpatialDropout2D SpatialDropout3D dropout1d dropout2d dropout3d feature_dropout",
     "lrn": "local_response_norm",
     "channel_shuffle": "native_channel_shuffle",
     "upsample": "UpSampling1D UpSampling2D UpSampling3D interpolate upsample_nearest",
@@ -70,20 +71,21 @@ SAME_THING = {
     "silu": "Swish swish",
     "mean": "Average ReduceMean",
     "sum": "ReduceSum",
-    "clamp": "Clip",
-    "abs": "AbsVal",
+    "clamp": "Clip clip",
+    "abs": "AbsVal absolute",
     "rmsnorm": "RMSNormalization",
-    "concat": "Concatenate",
+    "concat": "Concatenate cat concatenate",
     "linear": "Dense InnerProduct connected",
     "global_avgpool": "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D",
     "global_maxpool": "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D",
-    "max": "Maximum ReduceMax",
-    "min": "Minimum ReduceMin",
+    "max": "Maximum ReduceMax amax maximum",
+    "min": "Minimum ReduceMin amin minimum",
     "attention": "MultiHeadAttention",
     "attend": "scaled_dot_product_attention",
+    "matmul": "bmm mm",
     "rnn": "SimpleRNN",
-    "mul": "Multiply",
-    "sub": "Subtract",
+    "mul": "Multiply multiply",
+    "sub": "Subtract subtract",
     "pad": "ZeroPadding1D ZeroPadding2D ZeroPadding3D",
     "embedding": "Embed",
     "hardtanh": "hardtan",
@@ -91,6 +93,11 @@ SAME_THING = {
     "add": "shortcut",
     "leaky_relu": "lrelu",
     "fold": "Col2Im",
+    "less": "lt",
+    "greater": "gt",
+    "equal": "eq",
+    "div": "divide",
+    "max_unpool": "max_unpool1d max_unpool2d max_unpool3d",
     "pixel_shuffle": "subpixel",
 }
 """What another name is offered for, sorted: the same thing by the docs of both."""
@@ -109,6 +116,20 @@ def torch_names() -> list[str]:
         and "torch_function" not in n and n not in ("boolean_dispatch", "assert_int_or_pair")
     ]  # fmt: skip
     return modules + functions
+
+
+def torch_functions() -> list[str]:
+    """The functions of values that `torch` itself has, but those that a name marks as inner ones."""
+    import torch
+
+    inner = re.compile(
+        r"^_|_$|_copy$|^(cudnn|mkldnn|miopen|fbgemm|quantized|sym|q|sparse|native|choose|fake|"
+        r"fused|get|set|is|result|promote|can|cartesian|rnn|batch_norm|unsafe|resolve|from|hash|as_strided)_|"
+        r"^(combinations|frombuffer|int_repr|lu_unpack|slice_inverse|empty_(permuted|quantized|strided)|"
+        r"(ds|hs|sa|s|ss)(mm|pmm|ddmm|paddmm))$"
+    )
+    names = (n for n in dir(torch._C._VariableFunctions) if not inner.search(n))
+    return [n for n in names if callable(getattr(torch, n, None))]
 
 
 def onnx_names() -> list[str]:

@@ -98,6 +98,7 @@ class _Writer:
     def conv(self, depth: int) -> str:
         kernel = self.random.choice(["1", "3", "3", "5", "3x1", "1x5"])
         pad = self.random.choice(["0", "1", "2"]) if kernel in ("3", "5") else "0"
+        pad = self.random.choice([pad, pad, "same_upper", "same_lower"])
         stride = self.random.choice(["1", "1", "2", "1x2"])
         dilation = self.random.choice(["1", "1", "2"])
         return (f"conv({self.number(1, 8)}, {kernel}, stride={stride}, padding={pad}, "
@@ -109,7 +110,7 @@ class _Writer:
              "softmax", "layernorm(axis=channels)", "lrn(3)", "tanh", "prelu", "Gate",
              "pad(1, mode=replicate)", "permute([0, 2, 1])", "gelu", "elu(0.5)", "mul(0.5)",
              "add(1)", "clamp(-1, 1)", "rmsnorm(axis=0)", "max(axis=0, keep=true)", "sin",
-             "mean(axis=[1, 2], keep=true)"]
+             "mean(axis=[1, 2], keep=true)", "slice(1)", "slice(-1, 0, end, step=2)"]
         )  # fmt: skip
 
     def pool(self, depth: int) -> str:
@@ -117,6 +118,8 @@ class _Writer:
         kernel = self.number(1, 3)
         padding = self.number(0, kernel // 2)
         ceil = self.random.choice(["true", "false"])
+        if self.random.random() < 0.2:
+            return f"{kind}({kernel}, stride={self.number(1, 3)}, padding=same_upper)"
         return f"{kind}({kernel}, stride={self.number(1, 3)}, padding={padding}, ceil_mode={ceil})"
 
     def grow(self, depth: int) -> str:

@@ -1,4 +1,4 @@
-"""Random networks of labels that meet, and what docs/language.md, section 5, says of their paths.
+"""Random networks of labels that meet, and what docs/language.md, section 7, says of their paths.
 
 Each network is a chain of `conv(3, 1)` and activations on three channels, grouped, repeated,
 forked and put into blocks under labels with dots, drawn from so few words that they meet often:

@@ -59,6 +59,11 @@ block AtLeast {{
     pad(right=more) -> lrn(3) -> crop({whole})
 }}
 
+# The places of the cells beside them.
+block WithPlaces(n: int) {{
+    concat {{ identity ; positions -> mul(0.1) }} -> conv: conv(n, 1)
+}}
+
 # One number a channel.
 block Gate {{
     let n = in.channels

@@ -294,6 +294,7 @@ class _Writer:
                 "AtLeast", *self.arithmetic(c)]  # fmt: skip
         change = [f"conv({self.count(n)}, 1)", f"conv({n}, 3, padding=same, dilation=2)",
                   f"conv({self.count(n)}, 5, padding=2, bias=false)",
+                  f"WithPlaces({n})", f"conv({n}, {n}, padding=same_lower)",
                   f"{{ pad(1) -> conv({n}, 3) }}", f"Same({n}, {self.random.randint(1, 4)}, 1)",
                   f"{{ max(axis=0, keep=true) -> conv({n}, 1) }}",
                   f"{{ conv_transpose({n}, 2, stride=2) -> maxpool(2) }}"]  # fmt: skip
@@ -322,6 +323,10 @@ class _Writer:
             k, s = self.random.randint(1, 5), self.random.randint(2, 3)
             options += [(f"conv({n}, 3, stride=2, padding=1)", n, (least + 1) // 2, 1),
                         (f"Same({n}, {k}, {s})", n, -(-least // s), s - 1),
+                        (f"conv({n}, {k}, stride={s}, padding=same_upper)", n, -(-least // s), s - 1),
+                        (f"maxpool({k}, stride={s}, padding=same_lower)", c, -(-least // s), s - 1),
+                        (f"avgpool({k}, stride={s}, padding=same_upper, count_include_pad=false)",
+                         c, -(-least // s), s - 1),
                         (f"{{ Same({n}, {k}, 1) -> Same({n}, 3, 2) }}", n, (least + 1) // 2, 1),
                         ("maxpool(2)", c, least // 2, 1), (f"conv({n}, 3)", n, least - 2, 0),
                         ("maxpool(3, stride=2, ceil_mode=true)", c, least // 2, 1),

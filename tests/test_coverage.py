@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
+import netdsl
 from netdsl.ops import registry
 from tests.coverage import (
     EXPLAINED,
     LACKING,
+    OPERATIONS,
+    UNWRITTEN,
     WRITTEN,
     installed,
     lacks,
+    lacks_operations,
     page,
     read,
     torchvision_facts,
     torchvision_names,
 )
+from tests.torchvision_models import torchvision_models
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPARED = (
@@ -65,7 +70,8 @@ def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
 
 
 def test_the_layers_named_are_there() -> None:
-    assert {layer for text in WRITTEN.values() for layer in text.split()} <= set(registry())
+    texts = [*WRITTEN.values(), *OPERATIONS.values()]
+    assert {layer for text in texts for layer in text.split()} <= set(registry())
     assert not WRITTEN.keys() & LACKING.keys()
 
 
@@ -84,13 +90,14 @@ def test_the_examples_that_are_written_lack_nothing() -> None:
 
 
 def test_what_is_missing_is_found() -> None:
-    assert lacks(["Conv2d", "CondConv2d", "LSTM"]) == {
-        "convolution with weights mixed for each sample (CondConv)", "module `LSTM`",
-    }  # fmt: skip
+    assert lacks(["Conv2d", "CondConv2d", "LSTM"]) == {"module `LSTM`"}
     assert lacks(["Conv2d", "aten.sort.default"]) == {"operation `sort`"}
     assert lacks(["Conv2d", "aten.sum.dim_IntList", "GlobalResponseNorm"]) == set()
     assert lacks(["Conv2d", "ReLU", "aten.relu_.default"]) == set()
     assert "bmm" not in EXPLAINED
+    assert lacks_operations(["aten.bmm.default", "Linear"]) == set()
+    assert lacks_operations(["aten.grid_sampler_2d.default"]) == {"operation `grid_sampler_2d`"}
+    assert not set(OPERATIONS) & set(UNWRITTEN)
 
 
 @pytest.mark.one_in(2)
@@ -108,3 +115,53 @@ def test_all_models_of_torchvision_are_counted() -> None:
     if read("torchvision")[0] != installed():
         pytest.skip("another torchvision")
     assert set(read("torchvision")[1]) == set(torchvision_names())
+
+
+ADDITIVE = """
+block Unit(axis: int) { div { identity ; norm(axis=axis, keep=true) -> clamp(low=1e-12) } }
+
+net Additive {
+    input x: [16, H, W]
+    weight w_g: [8, 1]
+    tokens = x -> reshape([16, H * W]) -> permute([1, 0])
+    query = tokens -> to_query: linear(8) -> Unit(-1)
+    key = tokens -> to_key: linear(8) -> Unit(-1)
+    attn = (query, w_g) -> matmul -> mul(8 ** -0.5) -> Unit(0)
+    pooled = (attn, query) -> mul -> sum(axis=0, keep=true)
+    mixed = add { (pooled, key) -> mul -> proj: linear(8) ; query } -> final: linear(8)
+    output y = mixed -> permute([1, 0]) -> reshape([8, H, W])
+}
+"""
+CONDITIONAL = """
+net Conditional(experts: int = 3) {
+    input x: [4, H, W]
+    input routing: [experts]
+    weight weight: [experts, 8 * 4 * 3 * 3]
+    kernel = weight -> split(experts, axis=0)
+    share = routing -> reshape([experts, 1, 1]) -> split(experts)
+    output y = add { for i in 0..experts { mul { (x, kernel[i]) -> Kernel ; share[i] } } }
+}
+block Kernel (x, row) { w = row -> reshape([8, 4, 3, 3]) ; x -> conv(8, 3, padding=1, bias=false, weight=w) }
+"""
+
+
+@needs_torchvision
+def test_what_counts_as_covered_by_chains_is_written_so() -> None:
+    """Two modules of timm that no one layer is, with their weights by name."""
+    torch = pytest.importorskip("torch")
+    torchvision_models()
+    pytest.importorskip("timm")
+    from timm.layers import CondConv2d
+    from timm.models.swiftformer import EfficientAdditiveAttention
+
+    torch.manual_seed(0)
+    x = torch.randn(2, 16, 5, 7)
+    additive = EfficientAdditiveAttention(16, 8)
+    conditional = CondConv2d(4, 8, 3, padding=1, num_experts=3)
+    shares = torch.rand(2, 3)
+    with torch.no_grad():
+        module = netdsl.loads(ADDITIVE).torch(weights=additive).eval()
+        torch.testing.assert_close(module(x), additive(x))
+        module = netdsl.loads(CONDITIONAL).torch(weights=conditional).eval()
+        wanted = conditional(x[:, :4], shares)
+        torch.testing.assert_close(module(x[:, :4], shares), wanted, atol=1e-5, rtol=1e-4)

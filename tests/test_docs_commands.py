@@ -66,7 +66,7 @@ def test_onnx(clone: Path) -> None:
     assert (clone / "googlenet.onnx").stat().st_size > 1 << 20
 
 
-@pytest.mark.parametrize("name", ["docs/plugins.md", "docs/summary.md"])
+@pytest.mark.parametrize("name", ["docs/howto.md", "docs/plugins.md", "docs/summary.md"])
 def test_pages_with_examples(name: str, clone: Path) -> None:
     pytest.importorskip("onnxruntime")
     lines = commands(text(name))

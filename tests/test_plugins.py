@@ -150,6 +150,54 @@ def test_the_page_shows_the_files_as_they_are() -> None:
             assert f"\n{file.read_text()}```\n" in page, file.name
 
 
+REMAINDER = FOLDER / "remainder.py"
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (5, 7)])
+def test_a_layer_of_two_inputs(sizes: tuple[int, int]) -> None:
+    torch = pytest.importorskip("torch")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    text = (
+        "net A {\n input x: [3, H, W]\n input y: [3, H, W]\n"
+        " output z = remainder { x -> conv: conv(3, 1) ; y -> exp }\n}"
+    )
+    network = netdsl.loads(text, plugins=[str(REMAINDER)])
+    assert str(network.sizes) == "any H, any W"
+    module = network.torch(seed=0).eval()
+    x, y = torch.randn(2, 2, 3, *sizes)
+    with torch.no_grad():
+        wanted = torch.fmod(module.conv(x), y.exp())
+        assert torch.equal(module(x, y), wanted)
+    session = onnxruntime.InferenceSession(network.onnx(module).SerializeToString())
+    (ours,) = session.run(None, {"x": x.numpy(), "y": y.numpy()})
+    torch.testing.assert_close(torch.from_numpy(ours), wanted)
+    row = next(row for row in network.summary().rows if row.path == "remainder1")
+    assert str(row.connections) == "6*H*W"  # both values of each place
+
+
+@pytest.mark.parametrize(
+    ("chain", "code"),
+    [
+        ("x -> remainder", "wrong-inputs"),
+        ("(x, y, x) -> remainder", "wrong-inputs"),
+        ("(x, y -> global_avgpool) -> remainder", "wrong-rank"),
+        ("(x, y -> maxpool(2)) -> remainder", "shape-mismatch"),
+        ("(x, y -> greater(0)) -> remainder", "wrong-dtype"),
+    ],
+)
+def test_what_a_layer_of_two_inputs_refuses(chain: str, code: str) -> None:
+    text = f"net A {{\n input x: [3, 8, 8]\n input y: [3, 8, 8]\n output z = {chain}\n}}"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text, plugins=[str(REMAINDER)])
+    assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+def test_its_examples_hold() -> None:
+    with plugged([str(REMAINDER)]):
+        networks = [example.network() for example in pages()["remainder"].examples]
+    assert [str(network.outputs[0].value.type) for network in networks] == ["[8, 6, 6]", "[T]"]
+
+
 def test_the_public_names_are_there_and_documented() -> None:
     page = (ROOT / "docs" / "plugins.md").read_text()
     for name in ops.__all__:

@@ -105,11 +105,7 @@ class Meanings:
             if binding is not None:
                 return self._meaning(expr, binding)
         if expr.name == "in":
-            self.error(
-                "unknown-name",
-                "nothing flows in here: `in` is the value that enters a block or a branch",
-                expr.span,
-            )
+            self._no_incoming(expr, environment)
         unit, layer = environment.unit, environment.lookup("layers", expr.name)
         if layer is not None or expr.name in unit.visible or expr.name in registry():
             self.error("bad-expression", f"`{expr.name}` is a layer, not a value", expr.span)
@@ -119,6 +115,23 @@ class Meanings:
             expr.span,
             CONSTANTS.get(expr.name, "")
             or did_you_mean(expr.name, environment.visible(*EXPRESSED)),
+        )
+
+    def _no_incoming(self, expr: ast.NameExpr, environment: Environment) -> Never:
+        """Report `in` where it names nothing: in a net, and in its groups and loops."""
+        if environment.incoming is None:
+            self.error(
+                "unknown-name",
+                "nothing flows in here: `in` is the value that enters a block or a branch",
+                expr.span,
+                "name a value",
+            )
+        self.error(
+            "unknown-name",
+            "`in` is the value that enters a block or a branch, and these braces are neither",
+            expr.span,
+            "a chain without a source starts from what flows: `add { identity ; relu }`; "
+            "for sizes of it, `in.channels`, make the braces a block",
         )
 
     def _meaning(self, expr: ast.NameExpr, binding: Binding) -> object:

@@ -31,10 +31,12 @@ def resolve_layer(
     environment: Environment,
     sink: Sink,
     arguments: Sequence[ast.Argument] = (),
+    label: ast.Label | None = None,
 ) -> Callee | Poison:
     """The layer that a (dotted) name means here; reports an unknown one.
 
-    `arguments` are those it is called with, which help to guess what was meant.
+    `arguments` are those it is called with, which help to guess what was meant; `label` stands
+    before it.
     """
     name = names[0]
     if len(names) > 1:
@@ -57,8 +59,10 @@ def resolve_layer(
     is_value = value is not None and not isinstance(value.value, Poison)
     if value is not None and not is_value:
         return POISON
-    if is_value or defined is not None:
-        _not_a_layer(name, sink, is_value=is_value)
+    if value is None and defined is None and environment.lookup("numbers", name.text):
+        _number(name, sink)
+    elif is_value or defined is not None:
+        _not_a_layer(name, sink, label, is_value=is_value)
     elif not environment.unit.is_lacking:
         _unknown(name, environment, sink, arguments)
     return POISON
@@ -157,7 +161,26 @@ def _from_alias(
     return POISON
 
 
-def _not_a_layer(name: ast.Name, sink: Sink, *, is_value: bool) -> None:
+def _number(name: ast.Name, sink: Sink) -> None:
+    sink.error(
+        "unknown-layer",
+        f"`{name.text}` is a number, and a number is no value: it goes in parentheses, "
+        f"`mul({name.text})`",
+        name.span,
+        help=f"{name.text} - x is `x -> mul(-1) -> add({name.text})`",
+    )
+
+
+def _not_a_layer(name: ast.Name, sink: Sink, label: ast.Label | None, *, is_value: bool) -> None:
+    if is_value and label is not None:
+        before = label.span.text.rstrip(": ")
+        sink.error(
+            "unknown-layer",
+            f"a label stands before a layer, and `{name.text}` is a value",
+            label.span.to(name.span),
+            help=f"begin with the value: `{name.text} -> {before}: relu`",
+        )
+        return
     if is_value:
         sink.error(
             "unknown-layer",

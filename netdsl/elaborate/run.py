@@ -250,8 +250,9 @@ def _unlabelled(state: State, kind: Kind, body: ast.Body, place: Place) -> Maybe
 
 
 def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -> MaybeFlow:
-    callee = resolve_layer(stage.callee, place.environment, state.sink, stage.arguments or ())
-    arguments = tuple((a, place.environment) for a in stage.arguments or ())
+    written = stage.arguments or ()
+    callee = resolve_layer(stage.callee, place.environment, state.sink, written, stage.label)
+    arguments = tuple((a, place.environment) for a in written)
     label = label_text(state, stage.label, place)
     call = Call(arguments, label, stage.span, is_inline=stage.is_inline)
     if stage.branches is None:

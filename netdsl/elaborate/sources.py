@@ -65,7 +65,7 @@ def has_own_sources(first: ast.Stage) -> bool:
 def misses_source(state: State, first: ast.Stage, place: Place) -> None:
     """Report a chain that nothing flows into, unless its layer is unknown, which says more."""
     if isinstance(first, ast.LayerStage):
-        callee = resolve_layer(first.callee, place.environment, state.sink)
+        callee = resolve_layer(first.callee, place.environment, state.sink, label=first.label)
         if isinstance(callee, Poison):
             return
     state.error(

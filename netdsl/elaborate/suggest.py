@@ -21,7 +21,7 @@ SAME_PARAMETER = {
     "drop_prob": "p", "dropout_ratio": "p", "num_parameters": "count", "local_size": "size",
     "downscale_factor": "factor", "track_running_stats": "track",
     "hidden_size": "hidden", "num_layers": "layers", "is_causal": "causal",
-    "nonlinearity": "mode", "keepdim": "keep",
+    "nonlinearity": "mode", "return_indices": "indices", "keepdim": "keep",
     "keepdims": "keep", "keep_dims": "keep", "ord": "p", "min": "low", "max": "high",
     "min_val": "low", "max_val": "high", "min_value": "low", "max_value": "high",
     "exponent": "number", "elementwise_affine": "affine",
@@ -70,7 +70,6 @@ LEAVE_OUT = {
     "data_format": "channels come first", "dtype": "the `input` line of the net gives it",
     "device": "the module is moved as any other: `module.to(device)`",
     "name": "a stage is named by a label: `name: conv(...)`",
-    "return_indices": "a stage has no hidden results",
 }  # fmt: skip
 """Parameters of other frameworks that a layer here does without, and why."""
 

@@ -300,15 +300,15 @@ class Permute(Op):
         return [(0, tuple(wanted[axes.index(a)] for a in range(len(axes))))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        rank = inputs[0].rank
-        axes = tuple(axis_index(a, rank, Rules()) for a in self.axes)
-        if inputs[0].batched:
-            axes = (0, *(axis + 1 for axis in axes))
-        return TorchCall(".permute", (In(0), *axes))
+        return TorchCall(".permute", (In(0), *self._order(inputs[0])))
 
     def onnx(self, to: Lowering) -> OnnxValue:
-        axes = [to.axis(axis_index(a, to.tensors[0].rank, Rules())) for a in self.axes]
-        return to.transpose(to.inputs[0], *([0] if to.tensors[0].batched else []), *axes)
+        return to.transpose(to.inputs[0], *self._order(to.tensors[0]))
+
+    def _order(self, x: Tensor) -> tuple[int, ...]:
+        """The axes in their new order, the batch included."""
+        axes = (axis_index(axis, x.rank, Rules()) for axis in self.axes)
+        return (0, *(axis + 1 for axis in axes)) if x.batched else tuple(axes)
 
 
 @dataclass(frozen=True)

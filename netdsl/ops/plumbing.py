@@ -74,6 +74,7 @@ class _Cutting(Op):
 
     family: ClassVar[str] = "plumbing"
     work: ClassVar[Work] = Work.SELECTS
+    takes_weights: ClassVar[bool] = True
 
     def cut_axis(self, rank: int) -> int | None:
         return axis_index(self.axis, rank, Rules())  # type: ignore[attr-defined]
@@ -145,7 +146,7 @@ class Split(_Cutting):
         return [(0, replaced(wanted, axis, (before + i for i in wanted[axis])))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        axis = axis_index(self.axis, inputs[0].rank, Rules()) + 1
+        axis = axis_index(self.axis, inputs[0].rank, Rules()) + inputs[0].batched
         if len(outputs) == 1:  # where PyTorch gives a tuple
             return TorchCall("", (In(0),))
         if isinstance(self.parts, tuple):
@@ -225,7 +226,7 @@ class Slice(_Cutting):
         return [(0, replaced(wanted, axis, (first + i * self.step for i in wanted[axis])))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        axis = axis_index(self.axis, inputs[0].rank, Rules())
+        axis = axis_index(self.axis, inputs[0].rank, Rules()) + inputs[0].batched
         stop = None if isinstance(self.stop, str) else self.stop
         cells = (self.start, stop) if self.step == 1 else (self.start, stop, self.step)
         return TorchCall("[]", (In(0), *((None,) * axis), cells))

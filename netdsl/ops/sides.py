@@ -297,7 +297,7 @@ def narrowed(sizes: list[Size], offsets: list[Size]) -> TorchRecipe:
     cuts: list[TorchValue] = [None]
     for size, offset in zip(sizes, offsets, strict=True):
         cuts.append((offset, offset + size))
-    return TorchCall("[]", (In(0), *cuts))
+    return TorchCall("[]", (In(0), None, *cuts))
 
 
 def kept_cells(to: Lowering, offsets: list[Size]) -> OnnxValue:

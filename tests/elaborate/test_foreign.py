@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import netdsl
-from netdsl.elaborate.foreign import NOT_YET, WRITTEN, names, plain
+from netdsl.elaborate.foreign import WRITTEN, names, plain
+from netdsl.elaborate.foreign_absent import ABSENT, NOT_YET
 from netdsl.elaborate.program import std_names
 from netdsl.elaborate.unknown import guess_layer
 from netdsl.ops import registry
@@ -22,6 +25,7 @@ from tests.foreign_names import (
     SAME_THING,
     onnx_names,
     timm_names,
+    torch_functions,
     torch_names,
 )
 from tests.torchvision_models import torchvision_models
@@ -29,6 +33,7 @@ from tests.torchvision_models import torchvision_models
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
+HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto.md"
 OURS = {*registry(), *(name for name in std_names() if name[0].isupper())}
 CODE = re.compile(r"`([^`]+)`")
 
@@ -44,7 +49,15 @@ def helps(name: str, call: str = "") -> list[str]:
 
 @pytest.mark.parametrize(
     "listed",
-    [torch_names, onnx_names, lambda: KERAS, lambda: CAFFE, lambda: DARKNET, lambda: COMMON],
+    [
+        torch_names,
+        torch_functions,
+        onnx_names,
+        lambda: KERAS,
+        lambda: CAFFE,
+        lambda: DARKNET,
+        lambda: COMMON,
+    ],
 )
 def test_every_name_has_an_answer(listed: Callable[[], list[str]]) -> None:
     """It is ours, or known; and what is known as another thing is no slip of ours."""
@@ -59,7 +72,7 @@ def test_every_name_has_an_answer(listed: Callable[[], list[str]]) -> None:
 
 def test_only_the_same_thing_is_suggested() -> None:
     """All names of the lists for which a layer of ours is offered, but those of the same letters."""
-    functions = [name for name in torch_names() if name[0].islower()]
+    functions = [name for name in (*torch_names(), *torch_functions()) if name[0].islower()]
     taken: dict[str, list[str]] = {}
     for name in dict.fromkeys([*functions, *onnx_names(), *KERAS, *CAFFE, *DARKNET, *COMMON]):
         layer = "" if name in OURS else guess_layer(name, (), OURS).layer
@@ -77,9 +90,26 @@ def test_names_in_no_list_are_not_taken_for_others() -> None:
     assert taken == same
 
 
-@pytest.mark.parametrize("name", ["rope", "adain", "GridSample", "mamba", "AlphaDropout"])
+@pytest.mark.parametrize("name", ["mamba", "AlphaDropout", "GridSample", "Floor", "fliplr"])
 def test_what_is_not_there_is_said_plainly(name: str) -> None:
-    assert helps(name) == [NOT_YET]
+    (said,) = helps(name)
+    assert said == ABSENT[next(words for words in ABSENT if plain(name) in words.split())]
+    assert "did you mean" not in said
+
+
+def test_a_plain_no_has_a_reason() -> None:
+    """Nothing but the names of no one's layer is answered with three words."""
+    assert [listed for listed, text in ABSENT.items() if text == NOT_YET] == [
+        "acts crossmaplrn2d imagedecoder kan localavgpool"
+    ]
+
+
+def test_pages_named_have_what_they_are_named_for() -> None:
+    headings = re.findall(r"^### (.*)$", HOWTO.read_text(encoding="utf-8"), re.MULTILINE)
+    pointers = [text.split("docs/howto.md, ")[1] for text in WRITTEN.values() if "howto" in text]
+    assert len(pointers) > 5
+    for pointer in pointers:
+        assert any(heading.startswith(pointer) for heading in headings), pointer
 
 
 @pytest.mark.parametrize(
@@ -119,7 +149,7 @@ def test_no_name_is_missing_that_is_there() -> None:
     }
     assert not here & lacking
     assert {found.layer for found in names().values() if found.layer} <= set(registry())
-    words = " ".join(WRITTEN).split()
+    words = " ".join([*WRITTEN, *ABSENT]).split()
     assert len(words) == len(set(words))
 
 
@@ -132,7 +162,9 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "ConvTranspose": ("(6, 3)", (4, 6, 3)), 
     "GroupNorm": ("(2)", (2, 4)), "InstanceNorm": ("", (4,)), "LPPool": ("(2, 2)", (2, 2)),
     "LayerNorm": ("", (8,)), "RMSNorm": ("", (8,)), "Linear": ("(5)", (8, 5)), "LocalResponseNorm": ("(3)", (3,)),
-    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)), "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
+    "Fold": ("(2, size=(12, 8))", ((12, 8), 2)), "Unfold": ("(2)", (2,)),
+    "MaxUnpool": ("(2, places=at)", (2,)),
+    "MaxPool": ("(2)", (2,)), "PixelShuffle": ("(2)", (2,)), "PixelUnshuffle": ("(2)", (2,)),
     "LogSoftmax": ("", (1,)), "Softmax": ("", (1,)), "Softmax2d": ("", ()), "SyncBatchNorm": ("", (4,)),
     "Upsample": ("(2)", (None, 2)), "UpsamplingNearest2d": ("(2)", (None, 2)),
     "ZeroPad": ("(1)", (1,)), "Embedding": ("(9, 5)", (9, 5)),
@@ -144,9 +176,10 @@ GIVEN: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 MODULES = [
     name for name in torch_names()
-    if name[0].isupper() and not name.startswith("Lazy")
+    if name[0].isupper() and not name.startswith(("Lazy", "MaxUnpool"))
     and guess_layer(name, (), OURS).layer in registry()
 ]  # fmt: skip
+"""`MaxUnpool2d` takes places beside a value: tests/ops/test_unpool.py compares it."""
 
 
 def test_all_kinds_of_modules_are_compared() -> None:
@@ -166,16 +199,20 @@ def test_the_layer_suggested_is_the_same_function(name: str) -> None:
     }.get(name, SHAPES[rank])
     dtype = "int64 " if name == "Embedding" else ""
     stage = f"label: {guess_layer(name, (), OURS).layer}{ours}"
-    text = f"net A {{ input x: {dtype}{list(shape)}\n output y = x -> {stage} }}"
+    second = f"input at: int64 {list(shape)}\n" if kind == "MaxUnpool" else ""
+    text = f"net A {{ input x: {dtype}{list(shape)}\n {second} output y = x -> {stage} }}"
     torch.manual_seed(0)
     module = getattr(nn, name)(*theirs).eval()
     state = {f"label.{key}": value for key, value in module.state_dict().items()}
     made = netdsl.loads(text).torch(weights=state).eval() if state else netdsl.loads(text).torch()
     x = torch.randn(2, *shape) if not dtype else torch.randint(9, (2, *shape))
+    count = prod(shape[1:])
+    places = torch.stack([torch.randperm(count) for _ in range(2 * shape[0])]).reshape(2, *shape)
+    values = (x, places) if second else (x,)
     with torch.no_grad():
-        wanted = module(x, x, x)[0] if name == "MultiheadAttention" else module(x)
+        wanted = module(x, x, x)[0] if name == "MultiheadAttention" else module(*values)
         wanted = wanted[0] if isinstance(wanted, tuple) else wanted  # of all steps, and states
-        assert torch.allclose(made.eval()(x), wanted, atol=1e-6), name
+        assert torch.allclose(made.eval()(*values), wanted, atol=1e-6), name
 
 
 # --- written otherwise -----------------------------------------------------------------------
@@ -198,6 +235,31 @@ def focus(x: Any) -> Any:
     parts = x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]
     return torch.cat(parts, 1)
 
+
+def lhtan(x: Any) -> Any:
+    """Darknet's, word for word."""
+    return torch.where(x < 0, 0.001 * x, torch.where(x > 1, 0.001 * (x - 1) + 1, x))
+
+
+def plse(x: Any) -> Any:
+    """Darknet's, word for word."""
+    middle = 0.125 * x + 0.5
+    return torch.where(x < -4, 0.01 * (x + 4), torch.where(x > 4, 0.01 * (x - 4) + 1, middle))
+
+
+WITHIN: dict[str, Callable[[Any], Any]] = {
+    "atanh": torch.tanh, "acosh": lambda x: 1.1 + x.abs(), "logit": torch.sigmoid,
+    **dict.fromkeys(["log1p", "log2", "log10", "prod", "cumprod"], lambda x: 0.1 + x.abs()),
+    "plse": lambda x: 5 * x, "count_nonzero": torch.relu,
+    **dict.fromkeys(
+        ["isnan", "nan_to_num"], lambda x: torch.where(x > 0, float("nan"), x)
+    ),
+    **dict.fromkeys(
+        ["isinf", "isfinite", "isposinf", "isneginf"],
+        lambda x: torch.where(x > 1, float("inf"), torch.where(x < -1, -float("inf"), x * 2e38)),
+    ),
+}  # fmt: skip
+"""Where a function is compared, if not everywhere."""
 
 WAYS: list[tuple[str, Callable[[Any], Any]]] = [
     ("GlobalAveragePool", onnx_operator("GlobalAveragePool")),
@@ -232,6 +294,28 @@ WAYS: list[tuple[str, Callable[[Any], Any]]] = [
     ("gem", lambda x: F.avg_pool2d(x.clamp(min=1e-6).pow(3), x.shape[2:]).pow(1 / 3).flatten(1)),
     ("maxout", lambda x: x.reshape(2, 2, 2, 12, 8).amax(2)),
     ("chunk", lambda x: x.chunk(2, 1)[0]),
+    ("asinh", torch.asinh), ("cosh", torch.cosh), ("sinh", torch.sinh), ("expm1", torch.expm1),
+    ("atanh", torch.atanh), ("acosh", torch.acosh), ("log1p", torch.log1p), ("log2", torch.log2),
+    ("log10", torch.log10), ("exp2", torch.exp2), ("logit", torch.logit), ("erfc", torch.erfc),
+    ("rsub", lambda x: torch.rsub(x, 2)), ("deg2rad", torch.deg2rad), ("rad2deg", torch.rad2deg),
+    ("heaviside", lambda x: torch.heaviside(x, torch.zeros(()))), ("signbit", torch.signbit),
+    ("sgn", torch.sgn), ("relie", lambda x: torch.where(x > 0, x, 0.01 * x)),
+    ("ramp", lambda x: x * (x > 0) + 0.1 * x), ("loggy", lambda x: 2 / (1 + torch.exp(-x)) - 1),
+    ("lhtan", lhtan), ("plse", plse), ("bnll", lambda x: torch.log(1 + x.exp())),
+    ("hardmish", lambda x: torch.where(x > 0, x, torch.where(x > -2, x * x / 2 + x, 0))),
+    ("Shrink", onnx_operator("Shrink", lambd=0.5)), ("Hardmax", onnx_operator("Hardmax", axis=1)),
+    ("cast", lambda x: x.float()), ("isnan", torch.isnan), ("isinf", torch.isinf),
+    ("isfinite", torch.isfinite), ("isposinf", torch.isposinf), ("isneginf", torch.isneginf),
+    ("nan_to_num", lambda x: torch.where(x.isnan(), 0, x)),
+    ("prod", lambda x: x.prod(1)), ("cumprod", lambda x: x.cumprod(1)),
+    ("logcumsumexp", lambda x: x.logcumsumexp(1)), ("diff", lambda x: x.diff(dim=2)),
+    ("GlobalLpPool", lambda x: F.lp_pool2d(x, 2, x.shape[2:])),
+    ("select", lambda x: x.select(2, 2)), ("tile", lambda x: x.repeat(1, 1, 2, 1)),
+    ("roll", lambda x: x.roll(-2, 2)), ("count_nonzero", lambda x: x.count_nonzero(1)),
+    ("frobenius_norm", lambda x: torch.linalg.matrix_norm(x)),
+    ("trapezoid", lambda x: torch.trapezoid(x, dim=2)), ("zeros_like", torch.zeros_like),
+    ("ones_like", torch.ones_like), ("clamp_min", lambda x: x.clamp_min(0)),
+    ("clamp_max", lambda x: x.clamp_max(1)), ("float_power", lambda x: x**3),
     ("Rescaling", lambda x: 2 * x - 1), ("Normalization", lambda x: (x - 0.5) / 0.5),
 ]  # fmt: skip
 
@@ -250,7 +334,29 @@ def test_the_way_named_gives_the_value(name: str, function: Callable[[Any], Any]
     way = CODE.findall(helps(name)[0])[0]
     torch.manual_seed(0)
     x = torch.randn(2, 3 if name == "Normalization" else 4, 12, 8)
-    assert torch.allclose(run(way, x), function(x), atol=1e-6), way
+    x = WITHIN.get(name, lambda x: x)(x)
+    torch.testing.assert_close(run(way, x), function(x), atol=1e-6, rtol=2e-5, msg=way)
+
+
+TWO_VALUES: list[tuple[str, Callable[..., Any]]] = [
+    ("logaddexp", torch.logaddexp), ("hypot", torch.hypot), ("inner", lambda a, b: (a * b).sum(1)),
+    ("fmax", torch.fmax), ("fmin", torch.fmin), ("isclose", lambda a, b: (a - b).abs() < 1e-5),
+    ("dist", lambda a, b: (a - b).square().sum(1).sqrt()), ("hstack", lambda a, b: torch.cat([a, b], 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "function"), TWO_VALUES, ids=[name for name, _ in TWO_VALUES])
+def test_the_way_named_for_two_values(name: str, function: Callable[..., Any]) -> None:
+    way = CODE.findall(helps(name)[0])[0]
+    text = (
+        f"block Way (a, b) {{ {way} }}\n"
+        "net A { input x: [4, 5, 3]\n input y: [4, 5, 3]\n z = (x, y) -> Way\n"
+        " output u = z -> identity }"
+    )
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 2, 4, 5, 3)
+    b[:, :2] = a[:, :2]
+    torch.testing.assert_close(netdsl.loads(text).torch().eval()(a, b), function(a, b))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +374,7 @@ def test_the_other_way_named_too(name: str, second: Callable[..., Any]) -> None:
 def recipes() -> list[str]:
     """All that the table tells to write, but lines of a net and parts of calls."""
     codes = [code for text in WRITTEN.values() for code in CODE.findall(text)]
-    lines = ("weight ", "input ", "output ", "use ", "...", "{ ...")
+    lines = ("weight ", "input ", "output ", "use ", "...", "{ ...", "max_unpool(2, places=places)")
     stages = [c for c in codes if not c.startswith(lines) and re.search(r"\w\(|\w }", c)]
     assert len(stages) > 40
     return list(dict.fromkeys(stages))
@@ -280,14 +386,27 @@ def test_every_way_named_compiles(way: str) -> None:
     head, shape = "[C, H, W]", "[8, 8, 8]"
     if re.search(r"\b(attention|attend|lstm|gru|rnn|matmul)\b", way):
         head, shape = "[T, F]", "[8, 8]"
-        way = way.replace("(q, k, v)", "(x, a, b)").replace("mask=m", "mask=x")
+        way = "(x, x, x) -> attend(1)" if way == "attend(1)" else way
+        way = (
+            way.replace("(q, k, v)", "(x, a, b)")
+            .replace("(q, x)", "(a, x)")
+            .replace("mask=m", "mask=x")
+        )
+    elif way == "permute([1, 0])":
+        head, shape = "[C, L]", "[8, 8]"
+    elif "embedding" in way:
+        head, shape = "[T]", "int64 [8]"
     elif "reshape([1, C])" in way:
         head, shape = "[C]", "[8]"
     elif "normalize" in way or way == "split(3)":
         shape = "[3, 8, 8]"
     learned = [name for name in ("gamma", "beta") if re.search(rf"\b{name}\b", way)]
     lines = [*(f"weight {name}: [C, 1, 1]" for name in learned)]
-    lines.append(way if way.startswith("(") else f"x -> {way}")
+    if " = " in way:
+        rest = "x" if way.startswith("_") else "p -> max_unpool(2, places=places)"
+        lines += [way, rest]
+    else:
+        lines.append(way if way.startswith("(") else f"x -> {way}")
     netdsl.loads(
         f"block Way (x: {head}, a: {head}, b: {head}) {{\n" + "\n".join(lines) + "\n}\n"
         f"net A {{ input i: {shape}\n z = (i, i, i) -> Way\n output o = z[0] -> identity }}"

@@ -282,6 +282,32 @@ def test_there_is_no_infinity() -> None:
     assert torch.equal(run(text, x), wanted)
 
 
+# --- labels, and what flows --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line", ["left: a -> conv(2, 1)", "x -> left: a -> conv(2, 1)", "left.0: a -> conv(2, 1)"]
+)
+def test_a_label_before_a_value(line: str) -> None:
+    text = f"net A {{\n input x: [8, H, W]\n a = x -> relu\n output y = {line}\n}}"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text)
+    (said,) = caught.value.diagnostics
+    assert said.message == "a label stands before a layer, and `a` is a value"
+    (way,) = CODE.findall(said.help[0])
+    x = noise(2, 8, 3, 5)
+    assert torch.equal(run(text.replace(line, way), x), x.relu())
+
+
+@pytest.mark.parametrize("loop", ["repeat 2", "for i in 0..2"])
+def test_in_is_no_name_in_the_braces_of_a_loop(loop: str) -> None:
+    wrong = stage(f"{loop} {{ (in, in -> relu) -> add }}")
+    way = CODE.findall(helps(wrong)[0])[0]
+    x = noise(2, 8, 3, 5)
+    once = x + x.relu()
+    assert torch.equal(run(stage(f"{loop} {{ {way} }}"), x), once + once.relu())
+
+
 # --- arguments -------------------------------------------------------------------------------
 
 
@@ -323,3 +349,15 @@ def test_functions_of_other_languages(name: str, way: str) -> None:
     (said,) = helps(stage(f"conv({name}, 1)"))
     assert "did you mean" not in said
     assert way in said
+
+
+def test_a_number_by_name_is_no_value_either() -> None:
+    text = "net A(alpha: float = 0.25) {\n input x: [8, H, W]\n output y = (x, alpha) -> mul\n}"
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(text)
+    (said,) = caught.value.diagnostics
+    _, way = CODE.findall(said.message)
+    (less,) = CODE.findall(said.help[0])
+    x = noise(2, 8, 3, 4)
+    assert torch.equal(run(text.replace("(x, alpha) -> mul", f"x -> {way}"), x), x * 0.25)
+    assert torch.equal(run(text.replace("(x, alpha) -> mul", less), x), 0.25 - x)

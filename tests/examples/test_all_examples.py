@@ -22,11 +22,13 @@ CONTRACTS = {
     "hourglass": "H and W mod 64 in {63, 0, 1, 2}, at least 63",
     "mobilenet_v2": "any H, any W",
     "sppnet": "any H >= 21, any W >= 21",
+    "ssd300_vgg16": "any H >= 268, any W >= 268",
     "squeezenet1_1": "any H >= 17, any W >= 17",
     "unet": "any H >= 16, any W >= 16",
     "unet16": "H and W multiples of 16",
     "vgg16": "any H >= 32, any W >= 32",
     "yolov3_spp": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
+    "yolov8n": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
 }
 
 

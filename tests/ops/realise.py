@@ -74,7 +74,7 @@ def _call(recipe: TorchCall, xs: tuple[Any, ...]) -> Any:
         return args[0]
     if recipe.target == "[]":
         cuts = [slice(None) if c is None else slice(*c) for c in args[1:]]
-        return args[0][(slice(None), *cuts)]
+        return args[0][tuple(cuts)]
     kwargs = {k: _value(v, xs) for k, v in recipe.kwargs}
     if recipe.target.startswith("."):
         return getattr(args[0], recipe.target[1:])(*args[1:], **kwargs)

@@ -154,10 +154,8 @@ class Speaker:
         return Joined(("(", value, ")")) if is_formula else value
 
     def _cut(self, recipe: TorchCall) -> Expr:
-        """`x[:, :, 1:5]`: the batch and each None are whole axes."""
-        cuts = [":"]
-        for cut in recipe.args[1:]:
-            cuts.append(":" if cut is None else self._slice(cut))
+        """`x[:, :, 1:5]`: each None is a whole axis."""
+        cuts = [":" if cut is None else self._slice(cut) for cut in recipe.args[1:]]
         while len(cuts) > 1 and cuts[-1] == ":":
             cuts.pop()
         return Joined((operand(self.inputs[0]), f"[{', '.join(cuts)}]"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 
-from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div
+from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div, is_linear
+from netdsl.ir.factors import product
 from netdsl.ir.graph import Value
 
 MAX_DIVISOR = 64
@@ -49,7 +51,7 @@ def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
     """The text, and whether it is a sum (which a product puts in parentheses)."""
     if isinstance(size, int):
         return str(size), size < 0
-    near = _by_axis(size, at_hand)
+    near = _by_axis(size, at_hand) or _by_axes(size, at_hand)
     if near is not None:
         return near
     try:
@@ -105,6 +107,29 @@ def _by_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
                 return text, False
             shifted = shifted or (f"{text} {'+' if apart > 0 else '-'} {abs(apart)}", True)
     return shifted
+
+
+def _by_axes(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
+    """A number times axes of one tensor in a row: `2 * x.shape[-2] * x.shape[-1]`."""
+    if is_linear(size):
+        return None
+    for name, value in at_hand:
+        axes = [(n, axis) for n, axis in enumerate(value.type.shape) if isinstance(axis, Dim)]
+        for first, last in combinations(range(len(axes) + 1), 2):
+            there = product([axis for _, axis in axes[first:last]])
+            times = _times(size, there) if last - first > 1 else 0
+            if times:
+                texts = [f"{name}.shape[{n - value.type.rank}]" for n, _ in axes[first:last]]
+                return " * ".join([str(times)] * (times != 1) + texts), times < 0
+    return None
+
+
+def _times(size: Dim, part: Size) -> int:
+    """The number by which a part is to be multiplied to give the size; 0 if there is none."""
+    if not isinstance(part, Dim) or not part.terms or not size.terms:
+        return 0
+    times = size.terms[0][1] // part.terms[0][1]
+    return times if size == part * times else 0
 
 
 def _by_division(size: Dim, divisor: int, at_hand: Sequence[At]) -> str | None:
