@@ -93,7 +93,7 @@ class _Writer:
         for _ in range(self.random.randint(3, 7)):
             self.random.choice([self.chain, self.chain, self.join, self.pair, self.shared,
                                 self.scale, self.merge, self.many, self.shared_at_ranks,
-                                self.shared_join, self.weight_between])()  # fmt: skip
+                                self.shared_join, self.weight_between, self.steps])()  # fmt: skip
         self.outputs()
         body = "\n".join(f"    {line}" for line in self.lines)
         head = f"net Legal(width: int = {self.width}, deep: bool = {str(self.deep).lower()})"
@@ -235,6 +235,30 @@ class _Writer:
         vector = f"u{self.number()}"
         self.lines.append(f"{vector} = ({', '.join(values)}) -> {op} -> flatten")
         self.vectors.append(vector)
+
+    def steps(self) -> None:
+        """Attention or recurrence along a map of one axis, or along the cells of a small one."""
+        name, _ = self.pick()
+        pooled = "" if self.rank == 1 else f" -> adaptive_avgpool({SMALL}) -> reshape([4, -1])"
+        tokens, mask, last = (f"{letter}{self.number()}" for letter in "tmu")
+        self.lines.append(f"{tokens} = {name} -> conv(4, 1){pooled} -> permute([1, 0])")
+        tail = self.random.choice(["", ", causal=true", f", mask={mask}"])
+        texts = [f"{tokens} -> attention(2{tail})", f"({tokens}, {tokens} -> tanh) -> attention(1{tail})",
+                 f"{tokens} -> {{ linear(12) -> split(3, axis=-1) -> attend(2{tail}) }}",
+                 f"{tokens} -> lstm(3, bidirectional=true)", f"{tokens} -> gru(2, layers=2)",
+                 f"{tokens} -> each {{ linear(2) }} -> rnn(3)",
+                 f"({tokens}, {tokens} -> permute([1, 0])) -> matmul -> softmax(axis=-1) -> lstm(2)"
+                 if self.rank > 1 else f"{tokens} -> rnn(2, mode=relu)"]  # fmt: skip
+        if self.random.random() < 0.25:
+            states = [f"{letter}{self.number()}" for letter in "yhc"]
+            self.lines.append(f"({', '.join(states)}) = {tokens} -> lstm(2, states=true)")
+            y, h, c = states
+            texts = [f"({y}, {tokens} -> lstm(2, start={h}, start_cell={c})) -> add"]
+        text = self.random.choice(texts)
+        if mask in text:
+            self.lines.append(f"{mask} = {tokens} -> mean(axis=-1)")
+        self.lines.append(f"{last} = {text} -> mean(axis=0)")
+        self.vectors.append(last)
 
     def scale(self) -> None:
         name, flow = self.pick()

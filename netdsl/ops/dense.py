@@ -205,7 +205,15 @@ class Reshape(Op):
         return (x.with_shape(*filled),)
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
-        return Storage.RESHAPED
+        """Where axes are cut alone, or those of 1 go, no element moves, wherever they lie."""
+        before, after = ([n for n in x.shape if n != 1] for x in (inputs[0], outputs[0]))
+        for size in before:
+            part: Size = 1
+            while part != size and after:
+                part = part * after.pop(0)
+            if part != size:
+                return Storage.RESHAPED
+        return Storage.VIEW
 
     def axis_origins(self, inputs: Tensors, outputs: Tensors) -> tuple[int | None, ...]:
         """An axis stays itself where as many elements lie before it, and it is as long."""

@@ -24,7 +24,9 @@ class _EndOfEach(Op):
     takes_weights: ClassVar[bool] = True
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
-        return Storage.RESHAPED
+        """Of one sample all is as it lies, unless items of items come into the batch."""
+        is_nested = len(outputs[0].items) > len(inputs[0].items) > 0
+        return Storage.RESHAPED if is_nested else Storage.VIEW
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)

@@ -12,6 +12,7 @@ from netdsl.analyses.memory import memory
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.lints import WARNINGS
 from netdsl.ops.recipe import TorchModule, TorchWeight
+from netdsl.ops.tables import gives_tables, table_inputs, types_of
 from tests import examples
 from tests.examples import NAMES, example
 from tests.legal_networks import legal_network
@@ -37,6 +38,12 @@ def at_some_size(name: str) -> netdsl.Network:
     return netdsl.load(example(name), sizes=near)
 
 
+def with_batch(node: Node, values: list[Any]) -> list[Any]:
+    """A batch of one, the only size here, in front of tables that a layer takes as samples."""
+    tables = table_inputs(node)
+    return [value[None] if n in tables else value for n, value in enumerate(values)]
+
+
 def held_step_by_step(graph: Graph) -> dict[Node, int]:
     """Bytes of the storages of all values that are needed yet, after each layer has run.
 
@@ -54,15 +61,15 @@ def held_step_by_step(graph: Graph) -> dict[Node, int]:
             live[item.value] = torch.zeros(1, *item.shape, dtype=getattr(torch, item.dtype))
     found: dict[Node, int] = {}
     for index, node in enumerate(nodes):
-        types = [tuple(v.type for v in values) for values in (node.inputs, node.outputs)]
-        recipe = node.op.torch(*types)  # type: ignore[attr-defined]
+        recipe = node.op.torch(*types_of(node))  # type: ignore[attr-defined]
         if isinstance(recipe, TorchWeight):
             made: Any = torch.zeros(recipe.shape.value)  # type: ignore[arg-type]
             weights.append(made)
         else:
             module = make_module(recipe) if isinstance(recipe, TorchModule) else None
-            made = realise(recipe, module)(*(live[v] for v in node.inputs))
+            made = realise(recipe, module)(*with_batch(node, [live[v] for v in node.inputs]))
         results = list(made) if isinstance(made, tuple | list) else [made]
+        results = [r[0] for r in results] if gives_tables(node) else results
         live |= dict(zip(node.outputs, results, strict=True))
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in live.values()}
         own = {weight.untyped_storage().data_ptr() for weight in weights}

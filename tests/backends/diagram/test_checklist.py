@@ -308,8 +308,8 @@ def test_a_skip_stays_inside_its_block(name: str) -> None:
 # ---- 9, 10: a page in print ----
 
 LONG = {
-    "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18",
-    "lraspp_mobilenet_v3_large", "swin_t",
+    "bert", "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18", "llama",
+    "lraspp_mobilenet_v3_large", "swin_t", "swin_v2_t",
     "unet_plus_plus", "yolov3_spp",
 }  # fmt: skip
 """Networks of so many units that letters of 6 points make them more than twice as high as wide."""

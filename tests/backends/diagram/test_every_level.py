@@ -20,7 +20,7 @@ ASKED = {
     "operators": Options(level="ops"),
     "down": Options(direction="down"),
 }
-STRUCK = {("hrnet_w18", "operators")}
+STRUCK = {("hrnet_w18", "operators"), ("swin_v2_t", "operators")}
 """Pictures in which a text has a line through it, since there is no free place near."""
 
 

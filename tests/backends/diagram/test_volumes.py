@@ -130,7 +130,7 @@ def test_every_layer_is_in_one_volume(name: str) -> None:
     assert uncovered(graph, picture) == Counter()
 
 
-CHANNELS_LAST = ("tokens", "swin_t", "mtcnn_rnet", "mtcnn_onet")
+CHANNELS_LAST = ("tokens", "swin_t", "swin_v2_t", "mtcnn_rnet", "mtcnn_onet")
 """Examples of which a map has its channels behind."""
 
 

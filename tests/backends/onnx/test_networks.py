@@ -142,6 +142,16 @@ def test_half_precision(name: str) -> None:
         assert difference(running, network, module, sizes, 2) < 1e-2
 
 
+@pytest.mark.parametrize("name", ["bert", "crnn", "llama", "swin_v2_t"])
+def test_half_precision_of_attention_and_recurrence(name: str) -> None:
+    """Masks of minus infinity, and cosines of cells that are all zero in the padding."""
+    network = slim(name)
+    module = network.torch(seed=0).eval()
+    running = session(network.onnx(module, half=True).SerializeToString())
+    for sizes in points(network, 3, Random(name), affordable(network, 100)):
+        assert difference(running, network, module, sizes, 2) < 3e-2
+
+
 @pytest.mark.in_turn("name")
 @pytest.mark.parametrize("opset", [18, 19, 20, 21, 22, 23, 24])
 @pytest.mark.parametrize("name", sorted(OPSETS))

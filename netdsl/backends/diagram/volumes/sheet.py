@@ -52,6 +52,7 @@ class Sheet:
 
     def picture(self) -> Picture:
         rows, routes = self._placed()
+        self._take_least_zoom(rows)
         items = [*self._rows(rows, routes), *routes.draw()]
         width = max(row.right for row in rows)
         marks = legend(
@@ -65,6 +66,14 @@ class Sheet:
         lines = heading(self.graph, self.study, self.columns, rows)
         notes = small_print(width) if self.options.width is None else ()
         return framed(title, lines, items, legend=marks, notes=notes)
+
+    def _take_least_zoom(self, rows: Sequence[Row]) -> None:
+        """Where all rows of maps are enlarged, the least enlarged ones are at the one scale."""
+        enlarged = [row for row in rows if any(c.form.axes.is_map for c in row.columns)]
+        least = min((row.zoom for row in enlarged), default=1)
+        for row in enlarged:
+            row.zoom //= least
+        self.scales = self.scales.zoomed(least)
 
     def _placed(self) -> tuple[list[Row], Routes]:
         """Rows that leave room for the routes beside them."""

@@ -63,7 +63,7 @@ class WindowAttention(nn.Module):
         x = x.transpose(2, 3).reshape(batch, rows, columns, features)
         if sum(shift):
             x = torch.roll(x, shift, (1, 2))
-        return x[:, :height, :width, :].contiguous()
+        return x[:, :height, :width].clone()
 
     def tiles(self, x: Tensor) -> Tensor:
         """[N, H, W, C] to [N * windows, window * window, C]."""
