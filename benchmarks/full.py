@@ -108,7 +108,7 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
         "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
-        "graph_builder_mistakes", "hostile", "hostile_names", "language_docs", "legal_networks",
+        "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
         "mistakes", "odd_texts", "packaging",
         "plugin_answers", "plugin_facts", "plugin_faults", "plugins", "python_pages", "readme",
         "sampling", "tiers", "tutorial",

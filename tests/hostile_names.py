@@ -186,10 +186,10 @@ PLACES: dict[str, Place] = {
         is_label=True,
     ),
     "layer": Place(
-        _net("layer $ = conv(3, 1)\noutput result = image -> $ -> relu -> $"), ("$",), is_label=True,
+        _net("layer $ = conv(3, 1)\noutput result = image -> $ -> softsign -> $"), ("$",), is_label=True,
     ),
     "shared block": Place(
-        _net("layer $ = Unit\noutput result = image -> $ -> relu -> $", UNIT), ("$.c",), is_label=True,
+        _net("layer $ = Unit\noutput result = image -> $ -> softsign -> $", UNIT), ("$.c",), is_label=True,
     ),
     "label": _labels("$: conv(3, 1) -> relu", "$"),
     "label of a group": _labels("$: { conv(3, 1) -> relu } -> zz: conv(3, 1)", "$.0", "zz"),

@@ -139,12 +139,24 @@ class Reader:
         for place, part in enumerate(places):
             if part.is_labelled:
                 continue
+            if numbered and (str(place) not in firsts or self._has_weights(part)):
+                part.name = str(place)
+                continue
             base = part.kind.split("(")[0].lower()
-            while not numbered and f"{base}{counters[base] + 1}" in firsts:
+            while f"{base}{counters[base] + 1}" in firsts:
                 counters[base] += 1
             counters[base] += 1
-            part.name = str(place) if numbered else f"{base}{counters[base]}"
+            part.name = f"{base}{counters[base]}"
         return program
+
+    def _has_weights(self, part: Part) -> bool:
+        """Whether it is a convolution, or holds one: else a label may take its place."""
+        within = [leaf for leaf in self.parts if leaf.kind == "conv(3, 1)"]
+        while within:
+            if any(leaf is part for leaf in within):
+                return True
+            within = [leaf.inside for leaf in within if leaf.inside is not None]
+        return False
 
     def _chain(self, stages: list[Stage], inside: Part | None, places: list[Part]) -> list:
         program: list = []

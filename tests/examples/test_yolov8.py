@@ -68,10 +68,10 @@ class Detect(nn.Module):
         middles, strides = [], []
         for stride, x in zip((8, 16, 32), maps, strict=True):
             rows, columns = x.shape[-2:]
-            xs, ys = torch.arange(columns).add(0.5), torch.arange(rows).add(0.5)
+            xs, ys = (torch.arange(n, device=x.device).add(0.5) for n in (columns, rows))
             grid = torch.meshgrid(ys, xs, indexing="ij")
             middles.append(torch.stack(grid[::-1]).view(2, -1))
-            strides.append(torch.full((1, rows * columns), float(stride)))
+            strides.append(torch.full((1, rows * columns), float(stride), device=x.device))
         middle, stride = torch.cat(middles, 1), torch.cat(strides, 1)
         boxes = torch.cat([own(x).flatten(2) for own, x in zip(self.cv2, maps, strict=True)], 2)
         scores = torch.cat([own(x).flatten(2) for own, x in zip(self.cv3, maps, strict=True)], 2)
