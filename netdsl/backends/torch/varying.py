@@ -38,6 +38,8 @@ class Varying:
         """
         fields = self._numbers[node]
         varying = [field for field in fields if _place(node, field) in self._several]
+        if not varying:
+            return {}
         names = {
             field: node.label if len(fields) == 1 else f"{node.label}_{field}" for field in varying
         }
