@@ -43,6 +43,7 @@ class OpLike(Protocol):
     """What the graph asks of an op; the classes are in netdsl/ops."""
 
     name: ClassVar[str]
+    keyword: ClassVar[str]
     family: ClassVar[str]
 
     def settings(self) -> Iterator[tuple[Any, object]]:

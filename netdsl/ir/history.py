@@ -52,7 +52,7 @@ def _step(node: Node, around: set[Scope]) -> tuple[str, Value | None]:
             block = scope
     if block is not None:
         return block.definition, block.inputs[0]
-    name = next((v.name for v in node.outputs if v.name), "") or node.op.name or "weight"
+    name = next((v.name for v in node.outputs if v.name), "") or node.op.name or node.op.keyword
     stride = node.op.shown_stride()
     if stride != 1:
         shown = "x".join(map(str, stride)) if isinstance(stride, tuple) else stride  # type: ignore[arg-type]

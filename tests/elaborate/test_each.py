@@ -161,3 +161,9 @@ def test_pictures_count_all_items(tmp_path):
         "utf-8"
     )
     assert "5 × 168 neurons" in volumes.read_text("utf-8")
+
+
+def test_the_way_of_a_value_names_each():
+    with pytest.raises(DiagnosticError) as caught:
+        netdsl.loads("net N { input x: [T, 3]; output y = x -> each { lstm(4) } }")
+    assert caught.value.diagnostics[0].notes == ("it comes from x [T, 3] -> each [3]",)
