@@ -27,11 +27,13 @@ VIEWS = {
 ABOVE_VIEWS = ("draw.py",)
 LONGEST_FUNCTION = 55
 ONLY_IN = {
-    "torch": "backends",
-    "onnx": "backends",
-    "islpy": "ir/solver.py",
-    "lark": "syntax",
-    "keyword": "backends/torch",
+    "torch": ("backends", "importers/torch"),
+    "onnx": ("backends", "importers/onnx"),
+    "onnx_ir": ("importers/onnx",),
+    "yaml": ("importers/ultralytics", "build"),
+    "islpy": ("ir/solver.py",),
+    "lark": ("syntax",),
+    "keyword": ("backends/torch",),
 }
 
 
