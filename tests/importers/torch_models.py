@@ -57,7 +57,7 @@ def import_of(make: Callable[[], nn.Module], name: str = "Net", **inputs: Any) -
     return imported(answer(make, name, question, Span(Source(name, name), 0, len(name))))
 
 
-def with_statistics(module: nn.Module, example: Callable[[int], Any]) -> nn.Module:
+def with_statistics(module: nn.Module, example: Callable[[int, Mapping[str, int]], Any]) -> nn.Module:
     """The module after one pass in training, so that statistics are not 0 and 1."""
     torch.manual_seed(1)
     for one in module.modules():
@@ -65,7 +65,10 @@ def with_statistics(module: nn.Module, example: Callable[[int], Any]) -> nn.Modu
             one.momentum_before = one.momentum
             one.momentum = 1.0
     with torch.no_grad():
-        module.train()(example(2))
+        try:
+            module.train()(example(2, {}))
+        except RuntimeError:
+            module.train()(example(2, {"H": 299, "W": 320}))
         for name, one in module.named_parameters():
             if one.ndim == 1 and one.numel() > 1:
                 one.add_(torch.randn_like(one) * 0.05)
@@ -98,7 +101,7 @@ def compare(
     chosen = [dict(zip(symbols, size, strict=False)) for size in sizes] if symbols else [{}] * 3
     if symbols:
         chosen = [_accepted(network, size) for size in chosen]
-    module = with_statistics(module, lambda batch: _example(network, chosen[-1], batch, 7))
+    module = with_statistics(module, lambda batch, size: _example(network, size or chosen[-1], batch, 7))
     ours.load_state_dict(module.state_dict(), strict=True)
     ours.eval()
     worst = 0.0

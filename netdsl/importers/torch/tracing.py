@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from netdsl.importers.torch.events import Constant, Frame, Line, Op, Ref, Run, Sized, Stored, mapped
@@ -129,7 +130,7 @@ class Tracer(TorchFunctionMode):
             return self.sizes((args[0],), {}).numel()
         told = mapped((args, kwargs), self.told) if name not in UNWRITTEN else None
         with torch._C.DisableTorchFunction():
-            result = func(*args, **kwargs)
+            result = normed(*args, **kwargs) if name == "batch_norm" else func(*args, **kwargs)
         if told is None:
             return result
         return self.write(name, told, result)
@@ -242,6 +243,7 @@ def _hooks(path: str, whole: bool, tracer: Tracer) -> tuple[Callable[..., Any], 
             tracer.enter(path, module, args, kwargs)
             return
         if tracer.silent == 0:
+            tracer.enter(path, module, args, kwargs)
             written.append(mapped((args, kwargs), tracer.told))
         tracer.silent += 1
 
@@ -252,7 +254,6 @@ def _hooks(path: str, whole: bool, tracer: Tracer) -> tuple[Callable[..., Any], 
         tracer.silent -= 1
         if tracer.silent:
             return None
-        tracer.enter(path, module, args, kwargs)
         result = tracer.write(f"module {path}", written.pop(), result)
         tracer.leave(result)
         return result
@@ -283,6 +284,22 @@ def _bound(module: nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
         else:
             named[name] = one
     return named
+
+
+def normed(input: torch.Tensor, *rest: Any, **keywords: Any) -> torch.Tensor:
+    """What a batch norm gives, without the statistics, which take long on "meta" and are none.
+
+    It refuses what `F.batch_norm` refuses.
+    """
+    training = keywords.get("training", rest[4] if len(rest) > 4 else False)
+    mean = keywords.get("running_mean", rest[0] if rest else None)
+    if not input.is_meta or input.ndim < 2:
+        return F.batch_norm(input, *rest, **keywords)
+    if mean is not None and input.shape[1] != mean.numel():
+        raise RuntimeError(f"{mean.numel()} channels are normalised, and {input.shape[1]} come in")
+    if training and input.numel() <= input.shape[1]:
+        raise ValueError("training needs more than one value a channel")
+    return torch.empty_like(input)
 
 
 def function_name(func: Any) -> str:

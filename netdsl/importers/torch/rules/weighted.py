@@ -137,7 +137,8 @@ def batch_norm(
         to.used |= {one.key for one in weights.values()} | ({counter} if tracks else set())
     if (weight is None) != (bias is None):
         raise Refusal("it has a weight or a bias alone")
-    if tracks and training is not False and not isinstance(training, Modes):
+    is_inference = to.op is not None and not to.op.in_training_only
+    if tracks and is_inference and training is not False and not isinstance(training, Modes):
         raise Refusal("it takes the statistics of the batch in inference too")
     if momentum is None or isinstance(momentum, Modes):
         raise Refusal("it keeps the mean of all batches (`momentum=None`)", "give it a momentum")
