@@ -6,6 +6,7 @@ from collections import Counter
 
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.merge import Concat
+from netdsl.ops.plumbing import Identity
 
 
 def difference(one: Graph, other: Graph) -> str:
@@ -42,6 +43,9 @@ class _Terms:
         """What a node computes: its layer, its weights by their path, what flows in."""
         path = node.path if node.layer.weights else ""
         flow = [self.terms[value] for value in node.inputs]
+        if isinstance(node.op, Identity):
+            self.terms[node.output] = flow[0]
+            return flow[0]
         if isinstance(node.op, Concat):
             flow = [part for term in flow for part in self.parts.get((node.op, term), (term,))]
         term = self.of((node.op, path, tuple(flow)))
