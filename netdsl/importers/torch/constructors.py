@@ -70,9 +70,7 @@ def _copied(one: Any) -> object:
         return tuple(parts) if all(isinstance(part, int | float) for part in parts) else _NOTHING
     if isinstance(one, nn.Module):
         return type(one).__name__
-    name = getattr(one, "__name__", None) or getattr(
-        getattr(one, "func", None), "__name__", None
-    )
+    name = getattr(one, "__name__", None) or getattr(getattr(one, "func", None), "__name__", None)
     return name if callable(one) and isinstance(name, str) else _NOTHING
 
 
@@ -83,4 +81,6 @@ def _configured(one: Any) -> Mapping[str, object]:
     if callable(one):
         return {}
     parts = {name: _copied(part) for name, part in vars(one).items() if not name.startswith("_")}
-    return {name: part for name, part in parts.items() if isinstance(part, bool | int | float | str)}
+    return {
+        name: part for name, part in parts.items() if isinstance(part, bool | int | float | str)
+    }

@@ -100,7 +100,9 @@ def _guessed(module: nn.Module) -> Iterator[Taken]:
 
 
 def _families(inputs: tuple[Taken, ...]) -> Iterator[Trial]:
-    symbols = list(dict.fromkeys(size for one in inputs for size in one.shape if isinstance(size, str)))
+    symbols = list(
+        dict.fromkeys(size for one in inputs for size in one.shape if isinstance(size, str))
+    )
     if not symbols:
         yield Trial(inputs, ({},))
         return
@@ -109,7 +111,10 @@ def _families(inputs: tuple[Taken, ...]) -> Iterator[Trial]:
         yield Trial(inputs, runs)
         yield Trial(inputs, tuple({"T": size} for size in (320, 384, 256)))
     elif len(symbols) == 3:
-        for family in ((32, 40, 48), (33, 41, 51), (37, 48, 43)), ((32, 64, 96), (64, 96, 128), (96, 64, 64)):
+        for family in (
+            ((32, 40, 48), (33, 41, 51), (37, 48, 43)),
+            ((32, 64, 96), (64, 96, 128), (96, 64, 64)),
+        ):
             yield Trial(inputs, tuple(_sized(symbols, one) for one in family))
     else:
         for family in (ODD, EVEN):

@@ -55,6 +55,7 @@ class Lowering:
         self.frames: dict[int, Frame] = {id(self.root): agreed.frame}
         self.ways = _ways(agreed.frame)
         self.taken = _taken(agreed.frame)
+        self.named: list[Call] = []
         first = next(iter(agreed.inputs.values()))
         self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
 
@@ -104,9 +105,7 @@ class Lowering:
             kind, fill = self.made.begins(weight.key)
             value = Value(shape=weight.shape, dtype=weight.dtype)
             path = tuple(weight.key.split("."))
-            self.root.items.insert(
-                0, Table(value, path, weight.shape, self.span(), kind, fill)
-            )
+            self.root.items.insert(0, Table(value, path, weight.shape, self.span(), kind, fill))
             self.used.add(weight.key)
             self.tables[weight.key] = self.as_table(value, weight.shape)
         return self.tables[weight.key]
@@ -218,7 +217,7 @@ class Lowering:
         return self.lines.span(self.line)
 
     def call(
-        self, layer: str, inputs: Sequence[Value], path: Path = (), **settings: Setting
+        self, layer: str, inputs: Sequence[Value], path: Path = (), /, **settings: Setting
     ) -> Value:
         """A call with one result."""
         return self.calls(layer, inputs, 1, path, **settings)[0]
@@ -229,6 +228,7 @@ class Lowering:
         inputs: Sequence[Value],
         count: int,
         path: Path = (),
+        /,
         **settings: Setting,
     ) -> list[Value]:
         """A call with several results."""
@@ -237,7 +237,7 @@ class Lowering:
         self.here[-1].items.append(call)
         return outputs
 
-    def same(self, layer: str, low: Low, path: Path = (), **settings: Setting) -> Low:
+    def same(self, layer: str, low: Low, path: Path = (), /, **settings: Setting) -> Low:
         """A call that changes no size."""
         return low.with_value(self.call(layer, [low.value], path, **settings))
 
@@ -296,6 +296,7 @@ class Lowering:
         """The one call of a module without weights is named as the module."""
         if len(items) == 1 and isinstance(items[0], Call) and not items[0].path:
             items[0].path = _path(path)
+            self.named.append(items[0])
 
     def lower(self, op: Op) -> None:
         """One op by its rule."""
@@ -358,12 +359,22 @@ class Lowering:
         """The value of a result of the network."""
         low = self.lows.get(number)
         if low is None:
-            raise refused("a result of the network is what the import could not follow", self.span())
+            raise refused(
+                "a result of the network is what the import could not follow", self.span()
+            )
         if low.is_table:
             raise refused("a result of the network is the same for all samples", self.span())
         if not low.is_plain:
             raise refused("a result of the network has not the batch in front", self.span())
         return low.value
+
+    def unname(self) -> None:
+        """Names within layers that have weights are none in the language."""
+        named = set(map(id, self.named))
+        weighted = {call.path for call in self.root.calls() if call.path and id(call) not in named}
+        for call in self.named:
+            if any(call.path[:end] in weighted for end in range(1, len(call.path) + 1)):
+                call.path = ()
 
     def unused(self) -> None:
         """Parameters and buffers that nothing uses are tables that nothing uses."""

@@ -100,7 +100,10 @@ def together(training: Agreed, inference: Agreed) -> tuple[Agreed, Any]:
             *lines,
         )
     merged = Agreed(
-        frame, training.inputs, training.shapes, training.dtypes,
+        frame,
+        training.inputs,
+        training.shapes,
+        training.dtypes,
         [*training.comparisons, *inference.comparisons],
     )
 

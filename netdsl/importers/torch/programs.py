@@ -22,6 +22,7 @@ def program(made: Made, traced: Traced, lines: Lines, name: str) -> Program:
     to.frame(traced.agreed.frame)
     outputs = _outputs(to, traced)
     to.unused()
+    to.unname()
     result = Program(word(name) or "Net", to.root, inputs, outputs, to.root.doc)
     _flows(to, result)
     return result
@@ -142,5 +143,3 @@ def _regions(region: Region) -> Iterator[Region]:
     for item in region.items:
         if isinstance(item, Region):
             yield from _regions(item)
-
-

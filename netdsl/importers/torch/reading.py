@@ -32,9 +32,7 @@ def answer(factory: Callable[[], Any], title: str, question: Question, span: Spa
         except Exception as error:
             raise refused(f"this can't be made: {type(error).__name__}: {error}", span) from error
         lines = Lines(question.source)
-        return replace(
-            _answer(one, title, question.inputs, lines, span), files=lines.files()
-        )
+        return replace(_answer(one, title, question.inputs, lines, span), files=lines.files())
 
 
 def answer_of(module: nn.Module, inputs: Any, keywords: Mapping[str, Any]) -> Answer:
@@ -68,9 +66,7 @@ def _shape(one: Any) -> Shape:
     return tuple(one)
 
 
-def _answer(
-    one: Made, title: str, asked: Mapping[str, Shape], lines: Lines, span: Span
-) -> Answer:
+def _answer(one: Made, title: str, asked: Mapping[str, Shape], lines: Lines, span: Span) -> Answer:
     was = one.module.training
     try:
         traced = traced_alike(one, asked)

@@ -21,7 +21,52 @@ from netdsl.importers.torch.wholes import is_whole
 TORCH = f"{Path(torch.__file__).parent}/"
 HERE = f"{Path(__file__).parent}/"
 UNWRITTEN = frozenset(
-    ["dim", "size", "numel", "__len__", "is_contiguous", "is_floating_point", "is_complex", "dtype", "device", "ndim", "is_cuda", "requires_grad", "grad_fn", "is_nested", "layout", "is_sparse", "is_quantized", "element_size", "stride", "get_device", "is_mps", "is_xpu", "is_meta", "storage_offset", "data_ptr", "grad", "names", "is_leaf", "is_inference", "itemsize", "requires_grad_", "_set_grad_enabled", "is_tensor", "result_type", "is_nested", "is_mkldnn", "nelement", "__format__", "__repr__", "__hash__", "is_grad_enabled", "is_autocast_enabled", "get_autocast_dtype", "is_same_size"]
+    [
+        "dim",
+        "size",
+        "numel",
+        "__len__",
+        "is_contiguous",
+        "is_floating_point",
+        "is_complex",
+        "dtype",
+        "device",
+        "ndim",
+        "is_cuda",
+        "requires_grad",
+        "grad_fn",
+        "is_nested",
+        "layout",
+        "is_sparse",
+        "is_quantized",
+        "element_size",
+        "stride",
+        "get_device",
+        "is_mps",
+        "is_xpu",
+        "is_meta",
+        "storage_offset",
+        "data_ptr",
+        "grad",
+        "names",
+        "is_leaf",
+        "is_inference",
+        "itemsize",
+        "requires_grad_",
+        "_set_grad_enabled",
+        "is_tensor",
+        "result_type",
+        "is_nested",
+        "is_mkldnn",
+        "nelement",
+        "__format__",
+        "__repr__",
+        "__hash__",
+        "is_grad_enabled",
+        "is_autocast_enabled",
+        "get_autocast_dtype",
+        "is_same_size",
+    ]
 )
 """Functions that tell something of tensors and make none."""
 

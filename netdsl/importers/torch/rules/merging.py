@@ -151,12 +151,16 @@ RULES["subtract"] = RULES["sub"]
 
 @rule("__rsub__", "rsub")
 def rsub(to: Lowering, input: Any, other: Any) -> Low:
-    return reverse(to, "sub", input, other) if not is_tensor(other) else RULES["sub"](to, other, input)
+    return (
+        reverse(to, "sub", input, other) if not is_tensor(other) else RULES["sub"](to, other, input)
+    )
 
 
 @rule("__rdiv__", "__rtruediv__")
 def rdiv(to: Lowering, input: Any, other: Any) -> Low:
-    return reverse(to, "div", input, other) if not is_tensor(other) else RULES["div"](to, other, input)
+    return (
+        reverse(to, "div", input, other) if not is_tensor(other) else RULES["div"](to, other, input)
+    )
 
 
 RULES["true_divide"] = RULES["__truediv__"] = RULES["div"]
@@ -220,8 +224,10 @@ def minimum(to: Lowering, input: Any, other: Any) -> Low:
 
 @rule("addcmul")
 def addcmul(to: Lowering, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Low:
-    product = scaled(to, together(to, "mul", [tensor1, tensor2]), value) if value != 1 else (
-        together(to, "mul", [tensor1, tensor2])
+    product = (
+        scaled(to, together(to, "mul", [tensor1, tensor2]), value)
+        if value != 1
+        else (together(to, "mul", [tensor1, tensor2]))
     )
     return together(to, "add", [input, product])
 
@@ -283,7 +289,9 @@ def split(to: Lowering, tensor: Any, split_size_or_sections: Any, dim: int = 0) 
     axis = low.axis(place)
     if isinstance(split_size_or_sections, list | tuple):
         parts = list(split_size_or_sections)
-        return _split(to, low, axis, [to.number(one) for one in parts], [_runs(to, one) for one in parts])
+        return _split(
+            to, low, axis, [to.number(one) for one in parts], [_runs(to, one) for one in parts]
+        )
     size, step = _known(low, place), to.whole(split_size_or_sections)
     parts = [min(step, size - start) for start in range(0, size, step)]
     return _split(to, low, axis, parts, [(one,) * to.runs for one in parts])
@@ -308,9 +316,7 @@ def _split(
     is_even = all(type(one) is int and one == parts[0] for one in parts)
     setting: Setting = len(parts) if is_even else parts
     values = to.calls("split", [low.value], len(parts), parts=setting, axis=axis)
-    return tuple(
-        low.resized(value, axis, size) for value, size in zip(values, sizes, strict=True)
-    )
+    return tuple(low.resized(value, axis, size) for value, size in zip(values, sizes, strict=True))
 
 
 @rule("unbind")
@@ -319,13 +325,17 @@ def unbind(to: Lowering, input: Any, dim: int = 0) -> tuple[Low, ...]:
     place = low.place(to.whole(dim))
     size = _known(low, place)
     squeeze = RULES["squeeze"]
-    return tuple(squeeze(to, one, place) for one in split(to, low, 1, place)) if size > 1 else (
-        squeeze(to, low, place),
+    return (
+        tuple(squeeze(to, one, place) for one in split(to, low, 1, place))
+        if size > 1
+        else (squeeze(to, low, place),)
     )
 
 
 @rule("tensor_split")
-def tensor_split(to: Lowering, input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Low, ...]:
+def tensor_split(
+    to: Lowering, input: Any, indices_or_sections: Any, dim: int = 0
+) -> tuple[Low, ...]:
     low = to.plain(input)
     place = low.place(to.whole(dim))
     size = _known(low, place)

@@ -12,6 +12,7 @@ from netdsl.importers.program import Setting
 from netdsl.importers.torch.lows import ABSENT, BATCH, Low, Refusal
 from netdsl.importers.torch.rules.rule import rule
 from netdsl.importers.torch.rules.weighted import conv as conv_rule
+from netdsl.importers.torch.wholes import is_shifted
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.lowering import Lowering
@@ -41,9 +42,7 @@ def is_layer(module: nn.Module) -> bool:
     if type(module).__module__.startswith("torch.nn.") and not isinstance(
         module, (*SEQUENCES, nn.ModuleDict)
     ):
-        return not any(True for _ in module.children()) or isinstance(
-            module, nn.MultiheadAttention
-        )
+        return not any(True for _ in module.children()) or isinstance(module, nn.MultiheadAttention)
     return False
 
 
@@ -53,7 +52,37 @@ def module(to: Lowering, one: nn.Module, *arguments: Any, **keywords: Any) -> An
     for cls, function in _WHOLE:
         if isinstance(one, cls):
             return function(to, one, *arguments, **keywords)
+    if is_shifted(one):
+        return shifted(to, one, *arguments, **keywords)
     return drop_path(to, one, *arguments, **keywords)
+
+
+def shifted(to: Lowering, one: Any, input: Any) -> Low:
+    """torchvision's attention in windows."""
+    assert to.op is not None
+    low = to.plain(input)
+    sides, steps = set(one.window_size), set(one.shift_size)
+    if (
+        not low.is_plain
+        or len(sides) != 1
+        or len(steps) != 1
+        or one.attention_dropout
+        or one.dropout
+    ):
+        raise Refusal("windows that are not square, or dropouts in them, have no word here")
+    if one.qkv.bias is None or one.proj.bias is None:
+        raise Refusal("windows without biases have no word here")
+    path = tuple(to.op.module.split("."))
+    to.used |= {key for key in to.made.stored if key.startswith(f"{to.op.module}.")}
+    return to.same(
+        "window_attention",
+        low,
+        path,
+        heads=one.num_heads,
+        window=sides.pop(),
+        shift=steps.pop(),
+        cosine=hasattr(one, "logit_scale"),
+    )
 
 
 def identity(to: Lowering, one: nn.Identity, input: Any, *rest: Any) -> Low:
@@ -65,7 +94,9 @@ def dropout(to: Lowering, one: Any, input: Any) -> Low:
     is_plain = isinstance(one, nn.Dropout)
     if not is_plain and isinstance(one, nn.AlphaDropout | nn.FeatureAlphaDropout):
         raise Refusal("the language has no word for it")
-    return to.same("dropout" if is_plain else "channel_dropout", low, p=float(one.p)) if one.p else low
+    return (
+        to.same("dropout" if is_plain else "channel_dropout", low, p=float(one.p)) if one.p else low
+    )
 
 
 def drop_path(to: Lowering, one: nn.Module, input: Any, *rest: Any) -> Low:
@@ -101,16 +132,25 @@ def _drops_samples(one: nn.Module, p: float) -> bool:
 
 
 def multihead(
-    to: Lowering, one: nn.MultiheadAttention, query: Any, key: Any, value: Any,
-    key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
-    average_attn_weights: bool = True, is_causal: bool = False,
+    to: Lowering,
+    one: nn.MultiheadAttention,
+    query: Any,
+    key: Any,
+    value: Any,
+    key_padding_mask: Any = None,
+    need_weights: bool = True,
+    attn_mask: Any = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
 ) -> Any:
     """The layer `attention`; its second result, the weights, can't be used."""
     assert to.op is not None
     if one.bias_k is not None or one.add_zero_attn or key_padding_mask is not None:
         raise Refusal("extra keys, and masks of padding, have no word here")
     if attn_mask is not None:
-        raise Refusal("a mask of a whole module is not read yet", "use scaled_dot_product_attention")
+        raise Refusal(
+            "a mask of a whole module is not read yet", "use scaled_dot_product_attention"
+        )
     lows = [to.plain(part) for part in (query, key, value)]
     batch = 0 if one.batch_first else 1
     for low in lows:
@@ -122,7 +162,9 @@ def multihead(
         if values[0] is values[1]:
             values.pop()
     settings: dict[str, Setting] = {
-        "heads": one.num_heads, "dropout": float(one.dropout), "bias": one.in_proj_bias is not None,
+        "heads": one.num_heads,
+        "dropout": float(one.dropout),
+        "bias": one.in_proj_bias is not None,
     }
     if is_causal:
         settings["causal"] = True
@@ -157,8 +199,11 @@ def recurrent(to: Lowering, one: nn.RNNBase, input: Any, hx: Any = None) -> Any:
         raise Refusal("the states that it begins with are not read yet")
     layer = {"LSTM": "lstm", "GRU": "gru"}.get(type(one).__name__, "rnn")
     settings: dict[str, Setting] = {
-        "hidden": one.hidden_size, "layers": one.num_layers, "bidirectional": one.bidirectional,
-        "bias": bool(one.bias), "dropout": float(one.dropout),
+        "hidden": one.hidden_size,
+        "layers": one.num_layers,
+        "bidirectional": one.bidirectional,
+        "bias": bool(one.bias),
+        "dropout": float(one.dropout),
     }
     if layer == "rnn":
         settings["mode"] = str(getattr(one, "nonlinearity", "tanh"))
@@ -187,4 +232,3 @@ _WHOLE: list[tuple[Any, Any]] = [
     (nn.modules.conv._ConvNd, padded_conv),
     (nn.modules.dropout._DropoutNd, dropout),
 ]
-

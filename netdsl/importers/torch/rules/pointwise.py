@@ -10,10 +10,28 @@ from netdsl.importers.torch.rules.rule import RULES, dropped, rule, without
 if TYPE_CHECKING:
     from netdsl.importers.torch.lowering import Lowering
 
-ALIKE = (
-    "relu6 selu silu mish sigmoid tanh softsign exp log sqrt rsqrt abs sin cos erf sign "
-    "reciprocal hardswish hardsigmoid relu"
-).split()
+ALIKE = [
+    "relu6",
+    "selu",
+    "silu",
+    "mish",
+    "sigmoid",
+    "tanh",
+    "softsign",
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "abs",
+    "sin",
+    "cos",
+    "erf",
+    "sign",
+    "reciprocal",
+    "hardswish",
+    "hardsigmoid",
+    "relu",
+]
 """Functions without arguments that have the same name in the language."""
 
 
@@ -141,9 +159,7 @@ RULES["dropout1d"] = RULES["dropout2d"] = RULES["dropout3d"] = _drop("channel_dr
 RULES["feature_dropout"] = RULES["dropout2d"]
 
 
-@rule(
-    "contiguous", "detach", "clone", "alias", "data"
-)
+@rule("contiguous", "detach", "clone", "alias", "data")
 def unchanged(to: Lowering, input: Any, memory_format: Any = None) -> Low:
     return to.low(input)
 
@@ -165,8 +181,14 @@ def bool_(to: Lowering, input: Any, memory_format: Any = None) -> Low:
 
 @rule("to", "type", "type_as", "_to_copy")
 def to_(
-    to: Lowering, input: Any, *others: Any, dtype: Any = None, device: Any = None,
-    non_blocking: bool = False, copy: bool = False, memory_format: Any = None,
+    to: Lowering,
+    input: Any,
+    *others: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
 ) -> Low:
     assert to.op is not None
     return cast(to, input, to.agreed.dtypes[to.op.outputs[0]])

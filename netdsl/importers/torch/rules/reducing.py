@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from netdsl.importers.torch.lowering import Lowering
 
 
-def reduced(to: Lowering, layer: str, input: Any, dim: Any, keepdim: bool, **settings: Setting) -> Low:
+def reduced(
+    to: Lowering, layer: str, input: Any, dim: Any, keepdim: bool, **settings: Setting
+) -> Low:
     """A layer that reduces along axes."""
     low = to.plain(input)
     if dim is None:
@@ -32,9 +34,7 @@ def less(to: Lowering, low: Low, value: Any, places: list[int], keepdim: bool) -
     """A value without some of its traced axes, or with 1 in their places."""
     axes = {low.axis(place) for place in places}
     if keepdim:
-        sizes = tuple(
-            (1,) * to.runs if axis in axes else one for axis, one in enumerate(low.sizes)
-        )
+        sizes = tuple((1,) * to.runs if axis in axes else one for axis, one in enumerate(low.sizes))
         return Low(value, low.layout, sizes, low.is_table)
     kept = [axis for axis in range(len(low.sizes)) if axis not in axes]
     number = {axis: place for place, axis in enumerate(kept)} | {BATCH: BATCH}
@@ -47,12 +47,16 @@ def less(to: Lowering, low: Low, value: Any, places: list[int], keepdim: bool) -
 
 
 @rule("mean")
-def mean(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Low:
+def mean(
+    to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Low:
     return reduced(to, "mean", input, dim, keepdim)
 
 
 @rule("sum")
-def sum_(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Low:
+def sum_(
+    to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Low:
     return reduced(to, "sum", input, dim, keepdim)
 
 
@@ -93,8 +97,14 @@ def cumsum(to: Lowering, input: Any, dim: Any, *, dtype: Any = None) -> Low:
 
 @rule("norm", "linalg_vector_norm", "vector_norm")
 def norm(
-    to: Lowering, input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False,
-    dtype: Any = None, out: Any = None, ord: Any = None,
+    to: Lowering,
+    input: Any,
+    p: Any = 2,
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+    out: Any = None,
+    ord: Any = None,
 ) -> Low:
     p = ord if ord is not None else p
     if p in ("fro", None):
@@ -114,8 +124,13 @@ def normalize(
 
 @rule("var")
 def var(
-    to: Lowering, input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False,
-    *, correction: Any = None,
+    to: Lowering,
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> Low:
     low = to.plain(input)
     dims = [dim] if isinstance(dim, int) else list(dim or ())
@@ -173,8 +188,15 @@ def matmul(to: Lowering, input: Any, other: Any) -> Low:
 
 @rule("scaled_dot_product_attention")
 def attention(
-    to: Lowering, query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: Any = 0.0,
-    is_causal: bool = False, scale: Any = None, enable_gqa: bool = False,
+    to: Lowering,
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: Any = 0.0,
+    is_causal: bool = False,
+    scale: Any = None,
+    enable_gqa: bool = False,
 ) -> Low:
     from netdsl.importers.torch.rules.rule import dropped
 

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(
-    to: Lowering, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False,
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Low:
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     settings["dilation"] = pair(dilation, len(low.sizes) - 1)
@@ -26,8 +32,14 @@ def max_pool(
 
 @rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
 def max_pool_with_indices(
-    to: Lowering, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False,
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Low, Low]:
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     settings |= {"dilation": pair(dilation, len(low.sizes) - 1), "indices": True}
@@ -52,8 +64,14 @@ def _window(
 
 @rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def avg_pool(
-    to: Lowering, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
 ) -> Low:
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     without("divisor_override", divisor_override)
@@ -63,7 +81,11 @@ def avg_pool(
 
 @rule("lp_pool1d", "lp_pool2d")
 def lp_pool(
-    to: Lowering, input: Any, norm_type: float, kernel_size: Any, stride: Any = None,
+    to: Lowering,
+    input: Any,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
     ceil_mode: bool = False,
 ) -> Low:
     low, settings = _window(to, input, kernel_size, stride, 0, ceil_mode)
@@ -93,8 +115,13 @@ for _axes in ("1d", "2d", "3d"):
 
 @rule("max_unpool1d", "max_unpool2d", "max_unpool3d")
 def max_unpool(
-    to: Lowering, input: Any, indices: Any, kernel_size: Any, stride: Any = None,
-    padding: Any = 0, output_size: Any = None,
+    to: Lowering,
+    input: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Low:
     low, places = to.low(input), to.low(indices)
     count = in_order(low)
@@ -112,8 +139,14 @@ def max_unpool(
 
 @rule("interpolate", "upsample")
 def interpolate(
-    to: Lowering, input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-    align_corners: Any = None, recompute_scale_factor: Any = None, antialias: bool = False,
+    to: Lowering,
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
+    recompute_scale_factor: Any = None,
+    antialias: bool = False,
 ) -> Low:
     low = to.low(input)
     count = in_order(low)
@@ -139,8 +172,10 @@ def _scale(to: Lowering, one: Any) -> Setting:
 def _is_size_of(to: Lowering, low: Low, sides: list[Any]) -> bool:
     """Whether a size is that of a map itself."""
     return all(
-        isinstance(one, Varies) and isinstance(one.source, Of)
-        and to.lows.get(one.source.value) is low and low.layout[one.source.axis] == (place + 1,)
+        isinstance(one, Varies)
+        and isinstance(one.source, Of)
+        and to.lows.get(one.source.value) is low
+        and low.layout[one.source.axis] == (place + 1,)
         for place, one in enumerate(sides)
     )
 
@@ -193,7 +228,10 @@ def unfold(
     settings: dict[str, Setting] = {
         name: pair(one, 2)
         for name, one in (
-            ("kernel", kernel_size), ("stride", stride), ("padding", padding), ("dilation", dilation),
+            ("kernel", kernel_size),
+            ("stride", stride),
+            ("padding", padding),
+            ("dilation", dilation),
         )
     }
     return to.result(to.call("unfold", [low.value], **settings))
@@ -201,15 +239,23 @@ def unfold(
 
 @rule("fold")
 def fold(
-    to: Lowering, input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1,
-    padding: Any = 0, stride: Any = 1,
+    to: Lowering,
+    input: Any,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
 ) -> Low:
     low = to.low(input)
     in_order(low, 1)
     settings: dict[str, Setting] = {
         name: pair(one, 2)
         for name, one in (
-            ("kernel", kernel_size), ("stride", stride), ("padding", padding), ("dilation", dilation),
+            ("kernel", kernel_size),
+            ("stride", stride),
+            ("padding", padding),
+            ("dilation", dilation),
         )
     }
     settings["size"] = sized_as(to, list(pair(output_size, 2)))
@@ -254,7 +300,9 @@ def pad_axes(to: Lowering, low: Low, pairs: list[Any], mode: str, value: Any) ->
     order = [*rest, *reversed(touched)]
     if count != len(touched) + 1 or count > 4:
         raise Refusal("it pads some axes of a value with more axes than a map has")
-    turned = to.call("permute", [low.value], axes=list(order)) if order != sorted(order) else low.value
+    turned = (
+        to.call("permute", [low.value], axes=list(order)) if order != sorted(order) else low.value
+    )
     settings: dict[str, Setting] = {"value": float(value)} if value else {}
     sizes = list(low.sizes)
     chosen = [one for one in pairs if one != (0, 0)]
@@ -268,5 +316,3 @@ def pad_axes(to: Lowering, low: Low, pairs: list[Any], mode: str, value: Any) ->
         place = low.layout.index((axis,))
         sizes[axis] = tuple(shapes[to.op.outputs[0]][place] for shapes in to.agreed.shapes)
     return Low(result, low.layout, tuple(sizes), low.is_table)
-
-

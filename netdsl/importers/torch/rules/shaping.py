@@ -48,7 +48,9 @@ def view_as(to: Lowering, input: Any, other: Any) -> Low:
     target = to.plain(other)
     if low.layout == target.layout and low.sizes == target.sizes:
         return low
-    return reshaped(to, low, [None if one is None else one[0] for one in map(target.size, range(target.rank))])
+    return reshaped(
+        to, low, [None if one is None else one[0] for one in map(target.size, range(target.rank))]
+    )
 
 
 class Same:
@@ -244,8 +246,10 @@ def squeeze(to: Lowering, input: Any, dim: Any = None) -> Low:
         return low
     kept = [axis for axis in range(len(low.sizes)) if axis not in gone]
     shape: list[Setting] = [to.size(low, axis) for axis in kept]
-    value = to.call("reshape", [low.value], shape=shape) if kept else (
-        to.call("sum", [low.value], axis=list[Setting](sorted(gone)))
+    value = (
+        to.call("reshape", [low.value], shape=shape)
+        if kept
+        else (to.call("sum", [low.value], axis=list[Setting](sorted(gone))))
     )
     number = {axis: at for at, axis in enumerate(kept)} | {BATCH: BATCH}
     layout = tuple(
@@ -290,7 +294,9 @@ def spread(to: Lowering, low: Low) -> Low:
     is_first = low.is_table and not low.leads and batch == 0 and len(shapes[0]) == low.rank
     if is_first and all(shape[0] == count for shape, count in zip(shapes, to.batches, strict=True)):
         own = [tuple(shape[place] for shape in shapes) for place in range(1, low.rank)]
-        if low.size(0) == (1,) * to.runs and own == [low.size(place) for place in range(1, low.rank)]:
+        if low.size(0) == (1,) * to.runs and own == [
+            low.size(place) for place in range(1, low.rank)
+        ]:
             layout = ((BATCH,), *((place,) for place in range(low.rank - 1)))
             return Low(low.value, layout, tuple(own), is_table=True, leads=True)
     return tiled(to, low, shapes, batch)
@@ -306,7 +312,11 @@ def tiled(to: Lowering, low: Low, shapes: list[tuple[int, ...]], batch: int | No
         if size is None or size == wanted:
             continue
         times = {one // own for one, own in zip(wanted, size, strict=True)}
-        if len(times) != 1 or max(times) > 64 or any(one % own for one, own in zip(wanted, size, strict=True)):
+        if (
+            len(times) != 1
+            or max(times) > 64
+            or any(one % own for one, own in zip(wanted, size, strict=True))
+        ):
             raise Refusal("it copies a value along an axis as often as the size says")
         axis = low.axis(place)
         value = to.call("concat", [low.value] * times.pop(), axis=axis)
@@ -406,7 +416,11 @@ def _numbers(one: Any, runs: int) -> tuple[Any, ...]:
 def looked_up(to: Lowering, low: Low, parts: list[Any]) -> Low:
     """Rows of a table by the whole numbers of another."""
     first, *rest = parts
-    if not low.is_table or any(one != slice(None) for one in rest) or not isinstance(first, Low | Weight):
+    if (
+        not low.is_table
+        or any(one != slice(None) for one in rest)
+        or not isinstance(first, Low | Weight)
+    ):
         raise Refusal("an index that is a tensor has no word in the language")
     index = to.plain(first)
     count, *row = (sizes[0] for sizes in low.sizes)
@@ -449,5 +463,3 @@ def roll(to: Lowering, input: Any, shifts: Any, dims: Any = None) -> Low:
 
 def sliced_alone(to: Lowering, low: Low, axis: int, start: int, stop: int | str) -> Value:
     return to.call("slice", [low.value], axis=axis, start=start, stop=stop)
-
-

@@ -120,7 +120,8 @@ def batch_norm(
     low = to.low(input)
     in_order(low)
     parts = {"running_mean": running_mean, "running_var": running_var} | {
-        "weight": weight, "bias": bias,
+        "weight": weight,
+        "bias": bias,
     }
     weights = {name: one for name, one in parts.items() if one is not None}
     if not weights and to.op is not None:
@@ -158,7 +159,9 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Low:
     low = to.plain(input)
-    count = len(pair(normalized_shape, 1 if isinstance(normalized_shape, int) else len(normalized_shape)))
+    count = len(
+        pair(normalized_shape, 1 if isinstance(normalized_shape, int) else len(normalized_shape))
+    )
     for back in range(count):
         low.axis(low.rank - 1 - back)
     axis: Setting = -1 if count == 1 else list(range(-count, 0))
@@ -174,7 +177,9 @@ def beside(to: Lowering, weight: Any, bias: Any) -> Path | None:
     """Where the weight and bias of a norm lie; None where they are tables of their own."""
     if weight is None and bias is None:
         return ()
-    is_own = isinstance(weight, Weight) and weight.name == "weight" and len(to.ways[weight.key]) == 1
+    is_own = (
+        isinstance(weight, Weight) and weight.name == "weight" and len(to.ways[weight.key]) == 1
+    )
     if not is_own or not (
         bias is None or (isinstance(bias, Weight) and bias.is_of(weight, "bias"))
     ):
@@ -210,14 +215,21 @@ def rms_norm(
 
 @rule("group_norm")
 def group_norm(
-    to: Lowering, input: Any, num_groups: int, weight: Any = None, bias: Any = None,
-    eps: float = 1e-5, cudnn_enabled: bool = True,
+    to: Lowering,
+    input: Any,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
 ) -> Low:
     low = to.low(input)
     count = in_order(low)
     path = beside(to, weight, bias)
     if path is not None and (weight is None) == (bias is None):
-        return to.same("groupnorm", low, path, groups=num_groups, eps=eps, affine=weight is not None)
+        return to.same(
+            "groupnorm", low, path, groups=num_groups, eps=eps, affine=weight is not None
+        )
     low = to.same("groupnorm", low, groups=num_groups, eps=eps, affine=False)
     return channelwise(to, low, count, weight, bias)
 
@@ -235,8 +247,14 @@ def channelwise(to: Lowering, low: Low, count: int, weight: Any, bias: Any) -> L
 
 @rule("instance_norm")
 def instance_norm(
-    to: Lowering, input: Any, running_mean: Any = None, running_var: Any = None,
-    weight: Any = None, bias: Any = None, use_input_stats: Any = True, momentum: float = 0.1,
+    to: Lowering,
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: Any = True,
+    momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Low:
     low = to.low(input)
@@ -260,8 +278,14 @@ def local_response_norm(
 
 @rule("embedding")
 def embedding(
-    to: Lowering, input: Any, weight: Any, padding_idx: Any = None, max_norm: Any = None,
-    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+    to: Lowering,
+    input: Any,
+    weight: Any,
+    padding_idx: Any = None,
+    max_norm: Any = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Low:
     low = to.plain(input)
     without("max_norm", max_norm)
