@@ -68,7 +68,7 @@ def with_statistics(
             module.train()(example(2, {}))
         except RuntimeError:
             module.train()(example(2, {"H": 299, "W": 320}))
-        for name, one in module.named_parameters():
+        for one in module.parameters():
             if one.ndim == 1 and one.numel() > 1:
                 one.add_(torch.randn_like(one) * 0.05)
     for one in module.modules():

@@ -108,6 +108,7 @@ def _items(known_as: Agreed, items: Sequence[Op | Frame | None], around: Frame) 
         op.line,
         op.module,
         op.outputs,
+        function=op.function,
     )
 
 

@@ -72,6 +72,7 @@ class Op:
     module: str
     outputs: tuple[int, ...] = ()
     in_training_only: bool = False
+    function: Any = None
 
 
 @dataclass(eq=False, slots=True)

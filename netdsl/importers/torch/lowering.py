@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
+
+import torch
 
 from netdsl.diagnostics import Span
 from netdsl.importers.frontend import refused
@@ -37,6 +39,10 @@ from netdsl.importers.torch.lows import BATCH, Absent, Layout, Low, Refusal, Wei
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.rules import RULES, modules
 from netdsl.importers.torch.sized import Arith, Expression, Of
+from netdsl.importers.torch.tables import fill_of
+
+RANDOM = ("rand", "bernoulli", "multinomial", "normal", "poisson")
+"""How the names of functions begin that draw numbers."""
 
 
 class Lowering:
@@ -56,6 +62,8 @@ class Lowering:
         self.ways = _ways(agreed.frame)
         self.taken = _taken(agreed.frame)
         self.named: list[Call] = []
+        self.folded: dict[int, Any] = {}
+        self.known: dict[object, Low] = {}
         first = next(iter(agreed.inputs.values()))
         self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
 
@@ -73,6 +81,8 @@ class Lowering:
     def argument(self, one: Any) -> Any:
         """An argument as the rules take it."""
         if isinstance(one, Ref):
+            if one.number in self.folded:
+                self.lows[one.number] = self.numbers(self.folded.pop(one.number))
             if one.number not in self.lows:
                 raise Refusal("this takes what the import could not follow")
             return self.lows[one.number]
@@ -117,28 +127,57 @@ class Lowering:
 
     def constant(self, tensor: Any) -> Low:
         """A tensor that was made outside `forward`, as a table of numbers."""
-        key = f"constant {id(tensor)}"
-        if key not in self.tables:
-            if tensor.is_meta:
-                raise Refusal(
-                    "this takes a tensor that is neither a parameter nor a buffer",
-                    "make it a buffer: `self.register_buffer(...)`",
-                )
-            self.tables[key] = self.numbers(tensor)
-        return self.tables[key]
+        if tensor.is_meta:
+            raise Refusal(
+                "this takes a tensor that is neither a parameter nor a buffer",
+                "make it a buffer: `self.register_buffer(...)`",
+            )
+        return self.numbers(tensor)
 
     def numbers(self, tensor: Any) -> Low:
         """A table of known numbers."""
         dtype = str(tensor.dtype).removeprefix("torch.")
         if dtype not in ("float32", "int64", "bool"):
             raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
-        value = Value(shape=tuple(tensor.shape), dtype=dtype)
-        fill = cast("list[float]", tensor.flatten().tolist())
-        label = (f"numbers{len(self.tables)}",)
         shape = tuple(tensor.shape)
-        table = Table(value, label, shape, self.span(), "constant", fill)
-        self.root.items.insert(0, table)
-        return self.as_table(value, shape)
+        key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
+        if key not in self.known:
+            value = Value(shape=shape, dtype=dtype)
+            label = (f"numbers{len(self.known)}",)
+            fill = fill_of(tensor)
+            self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
+            self.known[key] = self.as_table(value, shape)
+        return self.known[key]
+
+    def folds(self, op: Op) -> bool:
+        """Works an op out whose operands are all known numbers; whether it was one."""
+        if op.function is None or not op.outputs:
+            return False
+        for one in leaves((op.arguments, op.keywords)):
+            is_open = isinstance(one, Ref) and one.number not in self.folded
+            if is_open or isinstance(one, Varies | Modes):
+                return False
+            if isinstance(one, Stored) and one.key in self.made.keys:
+                return False
+        if op.name.startswith(RANDOM):
+            raise Refusal("random numbers have no word in the language")
+        arguments, keywords = mapped((op.arguments, op.keywords), self.real)
+        with torch.device("cpu"):
+            result = op.function(*arguments, **keywords)
+        refs = [one for one in leaves(op.results) if isinstance(one, Ref)]
+        tensors = [one for one in leaves(result) if isinstance(one, torch.Tensor)]
+        self.folded.update(zip((one.number for one in refs), tensors, strict=True))
+        return True
+
+    def real(self, one: Any) -> Any:
+        """An argument whose numbers are known, on the CPU."""
+        if isinstance(one, Ref):
+            return self.folded[one.number]
+        if isinstance(one, Stored):
+            return self.made.tensor(one.key)
+        if isinstance(one, Constant):
+            return one.tensor.cpu()
+        return torch.device("cpu") if isinstance(one, torch.device) else one
 
     # sizes
 
@@ -306,6 +345,8 @@ class Lowering:
         try:
             if rule is None:
                 raise Refusal(f"the language has no word for `{op.name}`", self.uses(op))
+            if self.folds(op):
+                return
             arguments, keywords = mapped((op.arguments, op.keywords), self.argument)
             if name == "module":
                 arguments = (self.made.modules[op.module], *arguments)

@@ -11,15 +11,19 @@ from torch import nn
 
 from netdsl.importers.torch.constructors import Settings, recorded
 from netdsl.importers.torch.lows import Refusal
+from netdsl.importers.torch.tables import fill_of
 
 if TYPE_CHECKING:
     import numpy
 
 DTYPES = frozenset({"float32", "int64", "bool"})
 
+SHORT = 64
+"""Numbers of a buffer that are written, though a checkpoint has them."""
+
 
 class Made:
-    """A module on the device "meta"; `real` makes the same with numbers, when they are asked for."""
+    """A module on the device "meta"; `real` makes the same with numbers, once they are needed."""
 
     def __init__(
         self,
@@ -67,11 +71,15 @@ class Made:
         dtype = self.stored[key][1]
         if dtype not in DTYPES:
             raise Refusal(f"`{key}` is {dtype}", "the language has float32, int64 and bool")
-        if key not in self.keys:
-            return "constant", self.tensor(key).flatten().tolist()
         if is_learned:
             return "", 0.0
-        return ("" if dtype != "float32" else "frozen"), 0.0
+        if key not in self.keys:
+            return "constant", fill_of(self.tensor(key))
+        try:
+            fill = fill_of(self.tensor(key), SHORT)
+        except Refusal:
+            fill = 0
+        return ("" if dtype != "float32" else "frozen"), fill
 
     def numbers(self) -> Mapping[str, Callable[[], numpy.ndarray]]:
         """The numbers of the checkpoint, each as a function that gives them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from netdsl.importers.torch.agreeing import Agreed, Differ
@@ -29,9 +30,9 @@ class _Walk:
             return self.alone(op)
         self.place += 1
         self.values.update(zip(other.outputs, op.outputs, strict=True))
-        merged = (self.merged(op.arguments, other.arguments), op.keywords)
+        arguments = self.merged(op.arguments, other.arguments)
         keywords = {key: self.merged(one, other.keywords[key]) for key, one in op.keywords.items()}
-        return Op(op.name, merged[0], keywords, op.results, op.line, op.module, op.outputs)
+        return replace(op, arguments=arguments, keywords=keywords)
 
     def is_same(self, op: Op, other: Op) -> bool:
         if (op.name, op.module) != (other.name, other.module):
@@ -54,9 +55,7 @@ class _Walk:
 
     def alone(self, op: Op) -> Op:
         """An op that inference has not: a dropout changes nothing there."""
-        copy = Op(
-            op.name, op.arguments, op.keywords, op.results, op.line, op.module, op.outputs, True
-        )
+        copy = replace(op, in_training_only=True)
         if op.name in DROPS and isinstance(op.arguments[0], Ref):
             self.same_as[op.outputs[0]] = self.plain(op.arguments[0].number)
             copy.in_training_only = False

@@ -22,50 +22,50 @@ TORCH = f"{Path(torch.__file__).parent}/"
 HERE = f"{Path(__file__).parent}/"
 UNWRITTEN = frozenset(
     [
-        "dim",
-        "size",
-        "numel",
-        "__len__",
-        "is_contiguous",
-        "is_floating_point",
-        "is_complex",
-        "dtype",
-        "device",
-        "ndim",
-        "is_cuda",
-        "requires_grad",
-        "grad_fn",
-        "is_nested",
-        "layout",
-        "is_sparse",
-        "is_quantized",
-        "element_size",
-        "stride",
-        "get_device",
-        "is_mps",
-        "is_xpu",
-        "is_meta",
-        "storage_offset",
-        "data_ptr",
-        "grad",
-        "names",
-        "is_leaf",
-        "is_inference",
-        "itemsize",
-        "requires_grad_",
-        "_set_grad_enabled",
-        "is_tensor",
-        "result_type",
-        "is_nested",
-        "is_mkldnn",
-        "nelement",
         "__format__",
-        "__repr__",
         "__hash__",
-        "is_grad_enabled",
-        "is_autocast_enabled",
+        "__len__",
+        "__repr__",
+        "_set_grad_enabled",
+        "data_ptr",
+        "device",
+        "dim",
+        "dtype",
+        "element_size",
         "get_autocast_dtype",
+        "get_device",
+        "grad",
+        "grad_fn",
+        "is_autocast_enabled",
+        "is_complex",
+        "is_contiguous",
+        "is_cuda",
+        "is_floating_point",
+        "is_grad_enabled",
+        "is_inference",
+        "is_leaf",
+        "is_meta",
+        "is_mkldnn",
+        "is_mps",
+        "is_nested",
+        "is_nested",
+        "is_quantized",
         "is_same_size",
+        "is_sparse",
+        "is_tensor",
+        "is_xpu",
+        "itemsize",
+        "layout",
+        "names",
+        "ndim",
+        "nelement",
+        "numel",
+        "requires_grad",
+        "requires_grad_",
+        "result_type",
+        "size",
+        "storage_offset",
+        "stride",
     ]
 )
 """Functions that tell something of tensors and make none."""
@@ -178,7 +178,7 @@ class Tracer(TorchFunctionMode):
             result = normed(*args, **kwargs) if name == "batch_norm" else func(*args, **kwargs)
         if told is None:
             return result
-        return self.write(name, told, result)
+        return self.write(name, told, result, func)
 
     def sizes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What a tensor answers for its shape: numbers that remember."""
@@ -192,7 +192,7 @@ class Tracer(TorchFunctionMode):
         axis = rest[0] if rest else kwargs.get("dim")
         return shape if axis is None else shape[int(axis)]
 
-    def write(self, name: str, told: Any, result: Any) -> Any:
+    def write(self, name: str, told: Any, result: Any, function: Any = None) -> Any:
         """Write an op down; what it returns is a tensor object of its own for each value."""
         arguments, keywords = told
         results: list[int] = []
@@ -217,6 +217,7 @@ class Tracer(TorchFunctionMode):
             told_result = mapped(result, self.told)
         op = Op(name, arguments, keywords, told_result, line_now(), self.frames[-1].path)
         op.outputs = tuple(results)
+        op.function = function
         if results:
             self.frames[-1].items.append(op)
         elif name.endswith("_") or name == "__setitem__":

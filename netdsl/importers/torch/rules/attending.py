@@ -27,7 +27,7 @@ def einsum(to: Lowering, equation: str, *operands: Any) -> Low:
 def _product(
     to: Lowering, equation: str, left: str, right: str, target: str, lows: list[Low]
 ) -> Low:
-    """Axes in all three lead; those of one operand alone are rows and columns; others are summed."""
+    """Axes in all lead; those of one operand alone are rows and columns; others are summed."""
     shared = [one for one in target if one in left and one in right]
     rows = [one for one in target if one in left and one not in right]
     columns = [one for one in target if one in right and one not in left]

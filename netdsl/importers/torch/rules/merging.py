@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Setting, Value
@@ -344,5 +345,5 @@ def tensor_split(
         parts = [base + (number < rest) for number in range(indices_or_sections)]
     else:
         ends = [0, *map(to.whole, indices_or_sections), size]
-        parts = [stop - start for start, stop in zip(ends, ends[1:], strict=False)]
+        parts = [stop - start for start, stop in pairwise(ends)]
     return _split(to, low, low.axis(place), parts, [(one,) * to.runs for one in parts])

@@ -10,28 +10,30 @@ from netdsl.importers.torch.rules.rule import RULES, dropped, rule, without
 if TYPE_CHECKING:
     from netdsl.importers.torch.lowering import Lowering
 
-ALIKE = [
-    "relu6",
-    "selu",
-    "silu",
-    "mish",
-    "sigmoid",
-    "tanh",
-    "softsign",
-    "exp",
-    "log",
-    "sqrt",
-    "rsqrt",
-    "abs",
-    "sin",
-    "cos",
-    "erf",
-    "sign",
-    "reciprocal",
-    "hardswish",
-    "hardsigmoid",
-    "relu",
-]
+ALIKE = frozenset(
+    [
+        "abs",
+        "cos",
+        "erf",
+        "exp",
+        "hardsigmoid",
+        "hardswish",
+        "log",
+        "mish",
+        "reciprocal",
+        "relu",
+        "relu6",
+        "rsqrt",
+        "selu",
+        "sigmoid",
+        "sign",
+        "silu",
+        "sin",
+        "softsign",
+        "sqrt",
+        "tanh",
+    ]
+)
 """Functions without arguments that have the same name in the language."""
 
 
@@ -42,7 +44,7 @@ def _alike(name: str) -> Any:
     return function
 
 
-for _name in ALIKE:
+for _name in sorted(ALIKE):
     RULES[_name] = RULES[f"{_name}_"] = _alike(_name)
 RULES["absolute"] = RULES["abs"]
 RULES["sgn"] = RULES["sign"]

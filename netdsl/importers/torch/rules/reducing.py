@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netdsl.importers.program import Setting
+from netdsl.importers.program import Setting, Value
 from netdsl.importers.torch.lows import ABSENT, BATCH, Low, Refusal
 from netdsl.importers.torch.rules.merging import is_tensor, together
 from netdsl.importers.torch.rules.rule import RULES, rule, without
@@ -170,7 +170,8 @@ def matmul(to: Lowering, input: Any, other: Any) -> Low:
     if left.rank < 2 or right.rank < 2:
         raise Refusal("a vector is no matrix", "write `linear`, or `mul` and `sum`")
     for low in (left, right):
-        low.axis(low.rank - 1), low.axis(low.rank - 2)
+        low.axis(low.rank - 1)
+        low.axis(low.rank - 2)
     rows, columns = left.sizes[-2], right.sizes[-1]
     value = to.call("matmul", [left.value, right.value])
     leader = right if left.is_table or right.rank > left.rank else left
@@ -184,6 +185,16 @@ def matmul(to: Lowering, input: Any, other: Any) -> Low:
     )
     is_table = left.is_table and right.is_table
     return Low(value, leader.layout, (*front, rows, columns), is_table)
+
+
+def spread_mask(to: Lowering, mask: Low) -> Value:
+    """A mask `[.., heads, T, S]` for scores `[.., heads, 1, T, S]`."""
+    count = len(mask.sizes)
+    if count <= 2 or all(size == 1 for axis in mask.sizes[:-2] for size in axis):
+        return mask.value
+    shape: list[Setting] = [to.size(mask, axis) for axis in range(count)]
+    shape.insert(count - 2, 1)
+    return to.call("reshape", [mask.value], shape=shape)
 
 
 @rule("scaled_dot_product_attention")
@@ -208,7 +219,7 @@ def attention(
     if scale is not None:
         settings["scale"] = to.number(scale)
     if attn_mask is not None:
-        settings["mask"] = to.plain(attn_mask).value
+        settings["mask"] = spread_mask(to, to.plain(attn_mask))
     if lows[0].is_table or any(one.layout != lows[0].layout for one in lows if not one.is_table):
         raise Refusal("the batch is in different axes of its operands")
     result = to.call("attend", [one.value for one in lows], **settings)

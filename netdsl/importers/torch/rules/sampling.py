@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netdsl.importers.program import Setting, Value
+from netdsl.importers.program import Number, Setting, Value
 from netdsl.importers.torch.events import Varies
 from netdsl.importers.torch.lows import Low, Refusal
 from netdsl.importers.torch.rules.rule import RULES, in_order, pair, rule, without
@@ -164,7 +164,7 @@ def interpolate(
     return to.result(to.call("upsample", [low.value], **settings))
 
 
-def _scale(to: Lowering, one: Any) -> Setting:
+def _scale(to: Lowering, one: Any) -> Number:
     number = to.number(one)
     return int(number) if isinstance(number, float) and number.is_integer() else number
 

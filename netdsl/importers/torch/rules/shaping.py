@@ -87,7 +87,7 @@ def _target(
     for place in range(len(traced[0])):
         numbers = tuple(shape[place] for shape in traced)
         asked = wanted[place] if len(wanted) == len(traced[0]) else -1
-        if place != batch:
+        if batch is None or place != batch:
             layout.append((len(sizes),))
             sizes.append((_asked(to, low, asked, numbers), numbers))
             continue

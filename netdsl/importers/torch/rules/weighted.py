@@ -177,9 +177,9 @@ def beside(to: Lowering, weight: Any, bias: Any) -> Path | None:
     """Where the weight and bias of a norm lie; None where they are tables of their own."""
     if weight is None and bias is None:
         return ()
-    is_own = (
-        isinstance(weight, Weight) and weight.name == "weight" and len(to.ways[weight.key]) == 1
-    )
+    if not isinstance(weight, Weight):
+        return None
+    is_own = weight.name == "weight" and len(to.ways[weight.key]) == 1
     if not is_own or not (
         bias is None or (isinstance(bias, Weight) and bias.is_of(weight, "bias"))
     ):
@@ -207,7 +207,9 @@ def rms_norm(
         low.axis(low.rank - 1 - back)
     axis: Setting = -1 if count == 1 else list(range(-count, 0))
     path = beside(to, weight, None)
-    settings: dict[str, Setting] = {"axis": axis} | ({} if eps is None else {"eps": eps})
+    settings: dict[str, Setting] = {"axis": axis}
+    if eps is not None:
+        settings["eps"] = eps
     if path is None:
         return scaled(to, to.same("rmsnorm", low, affine=False, **settings), weight, None)
     return to.same("rmsnorm", low, path, affine=weight is not None, **settings)
