@@ -13,8 +13,8 @@ from torch import nn
 from netdsl.importers.frontend import Shape
 
 SPATIAL = {1: ("T",), 2: ("H", "W"), 3: ("D", "H", "W")}
-ODD = ((320, 352), (321, 355), (384, 363))
-EVEN = ((256, 320), (320, 384), (384, 256))
+ODD = ((321, 355), (384, 363))
+EVEN = ((256, 320), (384, 256))
 SINGLE = (224, 32, 28, 256, 64, 299, 384, 128, 240, 192, 227, 512, 448, 96, 48, 16)
 MOST = 40
 """Trials of shapes before the user is asked."""
@@ -59,10 +59,10 @@ def parameter_names(module: nn.Module) -> list[str]:
 def trials(module: nn.Module, asked: Mapping[str, Shape]) -> Iterator[Trial]:
     """The shapes and sizes that a module is tried at, the most open first."""
     if asked:
-        yield from _families(_named(module, asked))
+        yield from _families(module, _named(module, asked))
         return
     for one in _guessed(module):
-        yield from _families((one,))
+        yield from _families(module, (one,))
 
 
 def _named(module: nn.Module, asked: Mapping[str, Shape]) -> tuple[Taken, ...]:
@@ -99,7 +99,7 @@ def _guessed(module: nn.Module) -> Iterator[Taken]:
     yield Taken(name, (3, "H", "W"))
 
 
-def _families(inputs: tuple[Taken, ...]) -> Iterator[Trial]:
+def _families(module: nn.Module, inputs: tuple[Taken, ...]) -> Iterator[Trial]:
     symbols = list(
         dict.fromkeys(size for one in inputs for size in one.shape if isinstance(size, str))
     )
@@ -117,8 +117,11 @@ def _families(inputs: tuple[Taken, ...]) -> Iterator[Trial]:
         ):
             yield Trial(inputs, tuple(_sized(symbols, one) for one in family))
     else:
+        natural = natural_size(module, symbols)
         for family in (ODD, EVEN):
-            yield Trial(inputs, tuple(_sized(symbols, one) for one in family))
+            sizes = [_sized(symbols, one) for one in family]
+            yield Trial(inputs, (natural, *sizes))
+            yield Trial(inputs, ({one: size - 32 for one, size in sizes[0].items()}, *sizes))
     for size in SINGLE:
         yield Trial(inputs, (dict.fromkeys(symbols, size),))
 
@@ -128,11 +131,15 @@ def _sized(symbols: Sequence[str], numbers: Sequence[int]) -> dict[str, int]:
     return dict(zip(symbols, cycle, strict=True))
 
 
-def at_natural_size(module: nn.Module, trial: Trial) -> Trial:
-    """A trial at the one size that a module says it is made for."""
+def natural_size(module: nn.Module, symbols: Sequence[str]) -> Mapping[str, int]:
+    """The size that a module says it is made for."""
     config: Any = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None)
     size = config.get("input_size") if isinstance(config, Mapping) else None
-    symbols = list(trial.sizes[0])
     if size is None or len(size) - 1 != len(symbols):
-        return Trial(trial.inputs, (dict.fromkeys(symbols, SINGLE[0]),))
-    return Trial(trial.inputs, (dict(zip(symbols, size[1:], strict=True)),))
+        return dict.fromkeys(symbols, SINGLE[0])
+    return dict(zip(symbols, size[1:], strict=True))
+
+
+def at_natural_size(module: nn.Module, trial: Trial) -> Trial:
+    """A trial at the one size that a module says it is made for."""
+    return Trial(trial.inputs, (natural_size(module, list(trial.sizes[0])),))

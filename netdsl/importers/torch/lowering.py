@@ -82,7 +82,7 @@ class Lowering:
         """An argument as the rules take it."""
         if isinstance(one, Ref):
             if one.number in self.folded:
-                self.lows[one.number] = self.numbers(self.folded.pop(one.number))
+                return self.spread(one.number)
             if one.number not in self.lows:
                 raise Refusal("this takes what the import could not follow")
             return self.lows[one.number]
@@ -103,6 +103,8 @@ class Lowering:
     def plain(self, one: Any) -> Low:
         """An operand without an axis in front for the batch."""
         low = self.low(one)
+        if low.narrow is not None:
+            raise Refusal("it takes what was spread over an axis", "only merges spread a value")
         if low.leads:
             shape: list[Setting] = [self.size(low, place) for place in range(len(low.sizes))]
             value = self.call("reshape", [low.value], shape=shape)
@@ -155,28 +157,54 @@ class Lowering:
             return False
         for one in leaves((op.arguments, op.keywords)):
             is_open = isinstance(one, Ref) and one.number not in self.folded
-            if is_open or isinstance(one, Varies | Modes):
+            is_open = is_open or (isinstance(one, Varies) and self.runs > 2)
+            if is_open or isinstance(one, Modes):
                 return False
             if isinstance(one, Stored) and one.key in self.made.keys:
                 return False
         if op.name.startswith(RANDOM):
             raise Refusal("random numbers have no word in the language")
-        arguments, keywords = mapped((op.arguments, op.keywords), self.real)
-        with torch.device("cpu"):
-            result = op.function(*arguments, **keywords)
-        refs = [one for one in leaves(op.results) if isinstance(one, Ref)]
-        tensors = [one for one in leaves(result) if isinstance(one, torch.Tensor)]
-        self.folded.update(zip((one.number for one in refs), tensors, strict=True))
+        refs = [one.number for one in leaves(op.results) if isinstance(one, Ref)]
+        results = [self.worked_out(op, run) for run in (0, -1)]
+        self.folded.update(zip(refs, zip(*results, strict=True), strict=True))
         return True
 
-    def real(self, one: Any) -> Any:
+    def worked_out(self, op: Op, run: int) -> list[Any]:
+        """What an op of known numbers gives, in one run."""
+
+        def real(one: Any) -> Any:
+            return self.real(one, run)
+
+        arguments, keywords = mapped((op.arguments, op.keywords), real)
+        with torch.device("cpu"):
+            result = op.function(*arguments, **keywords)
+        if op.name == "__setitem__":
+            result = arguments[0]
+        return [one for one in leaves(result) if isinstance(one, torch.Tensor)]
+
+    def spread(self, number: int) -> Low:
+        """Known numbers as a table: they are the same for all samples, or it is refused."""
+        one, other = self.folded[number]
+        if one.shape == other.shape:
+            if not bool((one == other).all()):
+                raise Refusal("known numbers depend on the size of the batch")
+            return self.numbers(one)
+        axis = self.agreed.batch_axis(number)
+        if axis != 0 or not bool((other == one[:1]).all()):
+            raise Refusal("known numbers depend on the size of the batch")
+        low = self.numbers(one[:1])
+        return Low(low.value, ungrouped(one.ndim - 1), low.sizes[1:], is_table=True, leads=True)
+
+    def real(self, one: Any, run: int) -> Any:
         """An argument whose numbers are known, on the CPU."""
         if isinstance(one, Ref):
-            return self.folded[one.number]
+            return self.folded[one.number][run].clone()
+        if isinstance(one, Varies):
+            return one.numbers[run]
         if isinstance(one, Stored):
-            return self.made.tensor(one.key)
+            return self.made.tensor(one.key).clone()
         if isinstance(one, Constant):
-            return one.tensor.cpu()
+            return one.tensor.cpu().clone()
         return torch.device("cpu") if isinstance(one, torch.device) else one
 
     # sizes
@@ -343,10 +371,10 @@ class Lowering:
         name = op.name.partition(" ")[0]
         rule = RULES.get(name)
         try:
-            if rule is None:
-                raise Refusal(f"the language has no word for `{op.name}`", self.uses(op))
             if self.folds(op):
                 return
+            if rule is None:
+                raise Refusal(f"the language has no word for `{op.name}`", self.uses(op))
             arguments, keywords = mapped((op.arguments, op.keywords), self.argument)
             if name == "module":
                 arguments = (self.made.modules[op.module], *arguments)
@@ -432,12 +460,12 @@ class Lowering:
         for run, shapes in enumerate(self.agreed.shapes):
             shape = shapes[number]
             if len(shape) != low.rank:
-                raise AssertionError(f"{self.op}: {shape} {low}")
+                raise Refusal(f"its result was taken to be {_sizes(low)}, and is {list(shape)}")
             for place, size in enumerate(shape):
                 axes = [axis for axis in low.layout[place] if axis != BATCH]
                 ours = math.prod(low.sizes[axis][run] for axis in axes)
                 if place != batch and ours != size:
-                    raise AssertionError(f"{self.op}: {shape} {low}")
+                    raise Refusal(f"its result was taken to be {_sizes(low)}, and is {list(shape)}")
 
 
 def _ways(frame: Frame) -> dict[str, set[str]]:
@@ -468,3 +496,9 @@ def _path(path: str) -> Path:
 
 def _shown(one: Any) -> str:
     return "one that varies with the size" if isinstance(one, Varies) else repr(one)
+
+
+def _sizes(low: Low) -> list[int | str]:
+    """The traced shape that a value stands for, in the first run."""
+    sizes = [low.size(place) for place in range(low.rank)]
+    return ["batch" if size is None else size[0] for size in sizes]

@@ -25,6 +25,9 @@ class Refusal(Exception):
 class Low:
     """A traced tensor as a value of the language.
 
+    One that is spread has `narrow`, what it was before: the value still has axes of size 1, and
+    only a merge, which spreads it by itself, can take it.
+
     The axes of the value keep their order in the layout. `sizes` are those of its axes, each in
     all runs. A table that leads has an axis of size 1 in front, which the layout leaves out: the
     batch.
@@ -35,6 +38,7 @@ class Low:
     sizes: tuple[tuple[int, ...], ...]
     is_table: bool = False
     leads: bool = False
+    narrow: Low | None = None
 
     @property
     def rank(self) -> int:
@@ -73,7 +77,8 @@ class Low:
 
     def with_value(self, value: Value) -> Low:
         """The same of another value."""
-        return replace(self, value=value)
+        narrow = self.narrow and replace(self.narrow, value=value)
+        return replace(self, value=value, narrow=narrow)
 
     def resized(self, value: Value, axis: int, sizes: tuple[int, ...]) -> Low:
         """The same with another size of one axis."""

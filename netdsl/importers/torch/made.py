@@ -52,6 +52,13 @@ class Made:
             self._module = self._real()
         return self._module
 
+    def fresh(self) -> nn.Module:
+        """A copy of the module, which keeps nothing of runs before."""
+        try:
+            return copy.deepcopy(self.module)
+        except Exception:
+            return self.module
+
     def settings(self, path: str) -> Settings:
         """What the constructor of a module was given."""
         return self.settings_of(self.modules[path])

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from netdsl.importers.torch.agreeing import Agreed, Differ
-from netdsl.importers.torch.events import Frame, Modes, Op, Ref, leaves
+from netdsl.importers.torch.events import Frame, Modes, Op, Ref, leaves, mapped
+from netdsl.importers.torch.sized import Comparison, renumbered
 
 DROPS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
 
@@ -75,6 +76,11 @@ class _Walk:
         )
         return Modes(ours, theirs) if is_plain and ours != theirs else ours
 
+    def comparison(self, one: Comparison) -> Comparison:
+        """A comparison of inference, of the values of training."""
+        left, right = (renumbered(part, self.values) for part in (one.left, one.right))
+        return replace(one, left=left, right=right)
+
     def frame(self, frame: Frame) -> Frame:
         merged = Frame(frame.path, frame.line, frame.arguments, number=frame.number)
         for one in frame.items:
@@ -103,12 +109,10 @@ def together(training: Agreed, inference: Agreed) -> tuple[Agreed, Any]:
         training.inputs,
         training.shapes,
         training.dtypes,
-        [*training.comparisons, *inference.comparisons],
+        [*training.comparisons, *(walk.comparison(one) for one in inference.comparisons)],
     )
 
     def result(one: Any) -> Any:
         return Ref(walk.values[one.number]) if isinstance(one, Ref) else one
-
-    from netdsl.importers.torch.events import mapped
 
     return merged, mapped(cast(Any, inference.frame.results), result)

@@ -17,7 +17,7 @@ from netdsl.importers.torch.agreeing import Differ
 from netdsl.importers.torch.lines import Lines
 from netdsl.importers.torch.made import Made, made
 from netdsl.importers.torch.programs import program
-from netdsl.importers.torch.runs import Failed, traced_alike
+from netdsl.importers.torch.runs import Failed, Traced, closed, traced_alike
 from netdsl.importers.torch.tracing import Untraceable, line_of
 
 
@@ -70,11 +70,26 @@ def _answer(one: Made, title: str, asked: Mapping[str, Shape], lines: Lines, spa
     was = one.module.training
     try:
         traced = traced_alike(one, asked)
+        return _read(one, title, traced, lines)
     except Failed as failed:
         raise _explained(failed, lines, span) from failed.cause
     finally:
         one.module.train(was)
-    return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+
+
+def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
+    """The program of a traced module; at one size, if that is what the language can say."""
+    try:
+        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+    except DiagnosticError as error:
+        if not traced.trial.is_open:
+            raise
+        remark = f"{error.diagnostics[0].message}; so it is read at one size"
+        try:
+            traced = closed(one, traced, remark)
+        except Exception:
+            raise error from None
+        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
 
 
 def _explained(failed: Failed, lines: Lines, span: Span) -> DiagnosticError:

@@ -48,25 +48,25 @@ def traced_at(made: Made, trial: Trial) -> Traced:
 
 def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch: int) -> Any:
     arguments = {one.name: one.example(sizes, batch) for one in inputs}
+    module = made.fresh()
     if len(inputs) == 1:
-        return traced(made.module, tuple(arguments.values()), {})[0]
-    return traced(made.module, (), arguments)[0]
+        return traced(module, tuple(arguments.values()), {})[0]
+    return traced(module, (), arguments)[0]
 
 
 def traced_alike(made: Made, asked: Mapping[str, Shape]) -> Traced:
     """The module at the most open sizes that it takes. Raises `Failed`."""
-    first: Failed | None = None
+    failures: list[Failed] = []
     for trial in _trials(made, asked):
         try:
             result = traced_at(made, trial)
         except Exception as error:
-            first = first or Failed(error, trial)
+            failures.append(Failed(error, trial))
             continue
         if trial.is_open and result.agreed.comparisons:
             return _closed(made, result)
         return result
-    assert first is not None
-    raise first
+    raise next((one for one in failures if not one.tried.is_open), failures[0])
 
 
 def _trials(made: Made, asked: Mapping[str, Shape]) -> Iterator[Trial]:
@@ -83,13 +83,17 @@ def _closed(made: Made, result: Traced) -> Traced:
     """A module that compares sizes, at one size: other sizes may be another network."""
     one = result.agreed.comparisons[0]
     file, line = one.place
-    remark = f"{file}:{line}: it compares sizes here, so it is read at one size"
+    return closed(made, result, f"{file}:{line}: it compares sizes here, so it is read at one size")
+
+
+def closed(made: Made, result: Traced, remark: str) -> Traced:
+    """A module at one size."""
     trial = at_natural_size(made.module, result.trial)
     try:
-        closed = traced_at(made, trial)
+        one = traced_at(made, trial)
     except Exception:
-        closed = traced_at(made, Trial(trial.inputs, (result.trial.sizes[0],)))
-    return Traced(closed.agreed, closed.results, closed.trial, (remark,))
+        one = traced_at(made, Trial(trial.inputs, (result.trial.sizes[0],)))
+    return Traced(one.agreed, one.results, one.trial, (remark,))
 
 
-__all__ = ["Differ", "Failed", "Traced", "Untraceable", "traced_alike"]
+__all__ = ["Differ", "Failed", "Traced", "Untraceable", "closed", "traced_alike"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
@@ -63,6 +63,15 @@ def axes(one: Expression) -> Iterator[Of]:
             yield part
         elif isinstance(part, Arith):
             stack.extend(part.operands)
+
+
+def renumbered(part: Expression, numbers: Mapping[int, int]) -> Expression:
+    """An expression over other numbers of the same values."""
+    if isinstance(part, Of):
+        return Of(numbers[part.value], part.axis)
+    if isinstance(part, Arith):
+        return Arith(part.operator, tuple(renumbered(one, numbers) for one in part.operands))
+    return part
 
 
 def known(part: Expression, sizes: Callable[[Of], int | None]) -> Expression:

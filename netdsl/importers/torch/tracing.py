@@ -14,7 +14,18 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from netdsl.importers.torch.events import Constant, Frame, Line, Op, Ref, Run, Sized, Stored, mapped
+from netdsl.importers.torch.events import (
+    Constant,
+    Frame,
+    Line,
+    Op,
+    Ref,
+    Run,
+    Sized,
+    Stored,
+    leaves,
+    mapped,
+)
 from netdsl.importers.torch.sized import Log, Of, SizedFloat, SizedInt, Sizes, sized
 from netdsl.importers.torch.wholes import is_whole
 
@@ -119,6 +130,7 @@ class Tracer(TorchFunctionMode):
         self.written: dict[int, tuple[torch.Tensor, int]] = {}
         self.alive: list[torch.Tensor] = []
         self.silent = 0
+        self.flowing: set[Any] = set()
         self.frames: list[Frame] = []
         self.calls: dict[str, int] = {}
         self.run: Run | None = None
@@ -178,7 +190,7 @@ class Tracer(TorchFunctionMode):
             result = normed(*args, **kwargs) if name == "batch_norm" else func(*args, **kwargs)
         if told is None:
             return result
-        return self.write(name, told, result, func)
+        return self.write(name, told, result, func, args[0] if args else None)
 
     def sizes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What a tensor answers for its shape: numbers that remember."""
@@ -192,7 +204,9 @@ class Tracer(TorchFunctionMode):
         axis = rest[0] if rest else kwargs.get("dim")
         return shape if axis is None else shape[int(axis)]
 
-    def write(self, name: str, told: Any, result: Any, function: Any = None) -> Any:
+    def write(
+        self, name: str, told: Any, result: Any, function: Any = None, target: Any = None
+    ) -> Any:
         """Write an op down; what it returns is a tensor object of its own for each value."""
         arguments, keywords = told
         results: list[int] = []
@@ -220,8 +234,10 @@ class Tracer(TorchFunctionMode):
         op.function = function
         if results:
             self.frames[-1].items.append(op)
-        elif name.endswith("_") or name == "__setitem__":
-            self.assigned(op)
+            if any(isinstance(one, Stored) or one in self.flowing for one in leaves(told)):
+                self.flowing.update(map(Ref, results))
+        elif name == "__setitem__":
+            self.assigned(op, target)
         return result
 
     def changed(self, tensor: torch.Tensor) -> None:
@@ -229,11 +245,15 @@ class Tracer(TorchFunctionMode):
         number = self.named(tensor)
         self.written[_storage(tensor)] = (tensor, number)
 
-    def assigned(self, op: Op) -> None:
-        """Statements such as `x[:, 0] = y`, which return nothing."""
-        if isinstance(op.arguments[0], Stored):
-            return
-        raise Untraceable("this changes a part of a tensor in place", op.line)
+    def assigned(self, op: Op, tensor: torch.Tensor) -> None:
+        """Statements such as `x[:, 0] = y`: of known numbers they make others."""
+        parts = leaves((op.arguments, op.keywords))
+        if any(isinstance(one, Stored) or one in self.flowing for one in parts):
+            raise Untraceable("this changes a part of a tensor in place", op.line)
+        self.changed(tensor)
+        op.results = Ref(self.numbers[id(tensor)])
+        op.outputs = (op.results.number,)
+        self.frames[-1].items.append(op)
 
     def enter(self, path: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         """A module is called."""
@@ -258,6 +278,7 @@ def traced(
     for name, one in root.arguments.items():
         if isinstance(one, torch.Tensor):
             run.inputs[name] = tracer.named(one)
+            tracer.flowing.add(Ref(run.inputs[name]))
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
     with torch.no_grad(), _hooked(module, tracer), tracer:

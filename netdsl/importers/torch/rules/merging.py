@@ -21,6 +21,7 @@ def is_tensor(one: Any) -> bool:
 def together(to: Lowering, layer: str, operands: list[Any], **settings: Setting) -> Low:
     """A layer of several operands that meet as in torch: axes from the right, 1 is any size."""
     lows = [to.low(one) for one in operands]
+    lows = [one.narrow or one for one in lows]
     if all(one.is_table for one in lows):
         return tables_together(to, layer, lows, **settings)
     leader = max((one for one in lows if not one.is_table), key=lambda one: one.rank)
@@ -236,6 +237,8 @@ def addcmul(to: Lowering, input: Any, tensor1: Any, tensor2: Any, *, value: Any 
 @rule("cat", "concat", "concatenate")
 def cat(to: Lowering, tensors: Any, dim: Any = 0) -> Low:
     lows = [to.low(one) for one in tensors]
+    if any(one.narrow for one in lows):
+        raise Refusal("it joins what was spread over an axis", "only merges spread a value")
     if len(lows) == 1:
         return lows[0]
     if all(one.is_table for one in lows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -306,6 +307,18 @@ def tiled(to: Lowering, low: Low, shapes: list[tuple[int, ...]], batch: int | No
     """Copies along an axis, by joining the value with itself."""
     if batch != low.batch or len(shapes[0]) != low.rank:
         raise Refusal("it copies a value for new axes", "merges copy axes of size 1 by themselves")
+    if low.is_plain or low.is_table:
+        sizes = [low.size(place) for place in range(low.rank)]
+        wider = [
+            place
+            for place, size in enumerate(sizes)
+            if size and size != tuple(shape[place] for shape in shapes)
+        ]
+        if all(max(sizes[place] or (0,)) == 1 for place in wider):
+            spread_sizes = list(low.sizes)
+            for place in wider:
+                spread_sizes[low.axis(place)] = tuple(shape[place] for shape in shapes)
+            return replace(low, sizes=tuple(spread_sizes), narrow=low)
     for place in range(low.rank):
         size = low.size(place)
         wanted = tuple(shape[place] for shape in shapes)
