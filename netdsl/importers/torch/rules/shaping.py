@@ -427,33 +427,37 @@ def _numbers(one: Any, runs: int) -> tuple[Any, ...]:
 
 
 def looked_up(to: Lowering, low: Low, parts: list[Any]) -> Low:
-    """Rows of a table by the whole numbers of another."""
-    first, *rest = parts
-    if (
-        not low.is_table
-        or any(one != slice(None) for one in rest)
-        or not isinstance(first, Low | Weight)
-    ):
+    """Rows of a table by the whole numbers of another, along one axis."""
+    places = [at for at, one in enumerate(parts) if isinstance(one, Low | Weight)]
+    rest = [one for at, one in enumerate(parts) if at not in places]
+    if not low.is_table or len(places) != 1 or any(one != slice(None) for one in rest):
         raise Refusal("an index that is a tensor has no word in the language")
-    index = to.plain(first)
-    count, *row = (sizes[0] for sizes in low.sizes)
+    place, index = places[0], to.plain(parts[places[0]])
     if index.value.dtype != "int64":
         raise Refusal("an index of truth values has no word in the language")
-    features = prod(row)
-    value = low.value
+    if place:
+        low = permute(to, low, [place, *(at for at in range(low.rank) if at != place)])
+    result = rows(to, low, index)
+    if not place:
+        return result
+    found, others = list(range(index.rank)), list(range(index.rank, result.rank))
+    return permute(to, result, [*others[:place], *found, *others[place:]])
+
+
+def rows(to: Lowering, low: Low, index: Low) -> Low:
+    """The rows of a table that an index names."""
+    count, *row = (sizes[0] for sizes in low.sizes)
+    features, value = prod(row), low.value
     if len(row) != 1:
         value = to.call("reshape", [value], shape=[count, features])
     looked = to.call("embedding", [index.value], count=count, features=features, weight=value)
-    sizes = (*index.sizes, (features,) * to.runs)
-    layout = (*index.layout, (len(index.sizes),))
-    result = Low(looked, layout, sizes, index.is_table)
-    if len(row) == 1:
-        return result
-    shape: list[Setting] = [*(to.size(index, axis) for axis in range(len(index.sizes))), *row]
-    own = [(size,) * to.runs for size in row]
-    value = to.call("reshape", [looked], shape=shape)
-    axes = tuple((len(index.sizes) + at,) for at in range(len(row)))
-    return Low(value, (*index.layout, *axes), (*index.sizes, *own), index.is_table)
+    axes = len(index.sizes)
+    if len(row) != 1:
+        shape: list[Setting] = [*(to.size(index, axis) for axis in range(axes)), *row]
+        looked = to.call("reshape", [looked], shape=shape)
+    sizes = (*index.sizes, *((size,) * to.runs for size in row))
+    layout = (*index.layout, *((axes + at,) for at in range(len(row))))
+    return Low(looked, layout, sizes, index.is_table)
 
 
 @rule("roll")
