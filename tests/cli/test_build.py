@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -221,3 +222,18 @@ def test_an_interrupt_leaves_whole_files_alone(project: Path) -> None:
         time.sleep(0.05)  # the processes that made them end on their own
     assert left == []
     assert not (project / "big.onnx").exists()
+
+
+def test_the_page_shows_what_the_example_prints(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (tmp_path / "build").mkdir()
+    (tmp_path / "lenet.net").write_text((root / "examples/lenet.net").read_text())
+    (tmp_path / "build/netdsl.yaml").write_text((root / "examples/build/netdsl.yaml").read_text())
+    page = (root / "docs/build.md").read_text()
+    shown = page.split("--only lenet\n")[1].split("```")[0]
+    result = build(tmp_path / "build", "--only", "lenet")
+    assert result.exit_code == 0, result.output
+    untimed = [re.sub(r"\s+[0-9.]+ s\b|\s+time", "", text) for text in (shown, result.output)]
+    assert [line.split() for line in untimed[0].splitlines()] == [
+        line.split() for line in untimed[1].splitlines()
+    ]
