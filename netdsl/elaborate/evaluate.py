@@ -51,6 +51,7 @@ from netdsl.elaborate.suggest import did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.graph import Value
 from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
@@ -94,6 +95,10 @@ class Evaluator(Meanings):
     @property
     def sink(self) -> Sink:
         return self.graph.sink
+
+    @property
+    def measured(self) -> set[Value]:
+        return self.graph.measured
 
     def evaluate(self, expr: ast.Expr, environment: Environment) -> object:
         """The value of an expression; `Ratio`, conditions and flows may come out."""

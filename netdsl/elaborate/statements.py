@@ -17,6 +17,7 @@ from netdsl.elaborate.environment import (
     MaybeFlow,
     Poison,
     SharedLayer,
+    values_of,
 )
 from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.resolve import resolve_layer
@@ -63,6 +64,8 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
+        if target.text.startswith("_"):
+            state.let_go.update(values_of(part))
     note_unused(state, flow, statement)
 
 
