@@ -112,6 +112,13 @@ def weight_norm(m: Any, x: Tensor) -> Tensor:
     return normed(x)
 
 
+def spectral_norm(m: Any, x: Tensor) -> Tensor:
+    conv = torch.nn.Conv2d(4, 8, 3, padding=1)
+    normed = torch.nn.utils.parametrizations.spectral_norm(conv).eval()
+    normed.load_state_dict(m.state_dict())
+    return normed(x)
+
+
 def standardised(m: Any, x: Tensor) -> Tensor:
     rows = F.batch_norm(m.weight.reshape(1, 8, -1), None, None, training=True, eps=1e-5)
     return F.conv2d(x, rows.reshape(m.weight.shape), m.bias, padding=1)
