@@ -23,11 +23,13 @@ SLIM = {
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
+    "maxvit_t": {"width": 32, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
     "segnet": {"width": 8},
     "swin_t": {"width": 24},
     "swin_v2_t": {"width": 24},
     "unet3d": {"width": 4},
+    "vit_small_patch16_dinov3": {"features": 48, "heads": 3, "depth": 2},
     "vit_b_16": {"depth": 2, "features": 48},
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""

@@ -20,6 +20,7 @@ CONTRACTS = {
     "densenet121": "any H >= 29, any W >= 29",
     "googlenet": "any H >= 15, any W >= 15",
     "hourglass": "H and W mod 64 in {63, 0, 1, 2}, at least 63",
+    "maxvit_t": "H and W mod 224 in {221, 222, 223, 0}, at least 221",
     "mobilenet_v2": "any H, any W",
     "sppnet": "any H >= 21, any W >= 21",
     "ssd300_vgg16": "any H >= 268, any W >= 268",
@@ -27,6 +28,7 @@ CONTRACTS = {
     "unet": "any H >= 16, any W >= 16",
     "unet16": "H and W multiples of 16",
     "vgg16": "any H >= 32, any W >= 32",
+    "vit_small_patch16_dinov3": "H and W multiples of 16",
     "yolov3_spp": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
     "yolov8n": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
 }

@@ -38,6 +38,7 @@ MODELS = {
     "vit_b_16": Facts(86_567_656, 86_567_656, 17_563_828_224, ((224, 224),)),
     "swin_t": Facts(28_288_354, 28_288_354, 4_490_566_656, ((4, 4), (61, 97), (57, 28))),
     "swin_v2_t": Facts(28_351_570, 28_351_570, 5_939_690_496, ((4, 4), (61, 97), (57, 28)), 256),
+    "maxvit_t": Facts(30_919_624, 30_919_624, 5_558_046_720, ((224, 224), (221, 222))),
     "fcn_resnet50": Facts(32_957_013, 35_322_218, 26_484_498_432, ((1, 1), (33, 70))),
     "deeplabv3_resnet50": Facts(39_638_869, 42_004_074, 31_310_548_992, ((1, 1), (33, 70))),
     "lraspp_mobilenet_v3_large": Facts(3_221_538, 3_221_538, 379_281_312, ((1, 1), (33, 70))),
@@ -77,6 +78,22 @@ def test_weights_load_and_outputs_are_equal(name: str) -> None:
         with torch.no_grad():
             expected, found = theirs(name)(x), ours(name)(x)
         assert_close(found, expected["out"] if isinstance(expected, dict) else expected)
+
+
+@pytest.mark.one_in(2)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SEGMENTS])
+def test_gradients_are_equal(name: str) -> None:
+    x = torch.randn(1, 3, *MODELS[name].sizes[-1])
+    gradients = []
+    for model in (ours(name), theirs(name)):
+        model.zero_grad()
+        model(x).square().sum().backward()
+        gradients.append({key: p.grad for key, p in model.named_parameters()})
+        model.zero_grad()
+    assert gradients[0].keys() == gradients[1].keys()
+    for key, expected in gradients[1].items():
+        found = gradients[0][key]
+        assert float((found - expected).abs().max()) <= 1e-3 * float(expected.abs().max()), key
 
 
 @pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50"])
@@ -156,6 +173,52 @@ def test_swin_takes_all_sizes_from_four_on(name: str) -> None:
     for size in (*range(1, 10), 29, 33):
         assert contract.accepts(H=size, W=100) == runs(model, size, 100) == (size >= 4)
         assert contract.accepts(H=100, W=size) == runs(model, 100, size)
+
+
+MAXVIT_SIZES = "H and W mod 224 in {221, 222, 223, 0}, at least 221"
+
+
+def test_maxvit_takes_the_sizes_that_it_can_be_built_for() -> None:
+    """torchvision's is built for one size, and cuts another into wrong windows or none."""
+    contract, build = network("maxvit_t").sizes, torchvision_models().maxvit_t
+    assert str(contract) == MAXVIT_SIZES
+    for size in (*range(217, 229), 112, 336, 444, 445, 448, 449):
+        try:
+            with torch.device("meta"):
+                model = build(weights=None, input_size=(size, size)).eval()
+        except ValueError:
+            model = None
+        taken = model is not None and runs(model, size, size)
+        assert contract.accepts(H=size, W=size) == taken, size
+
+
+@pytest.mark.parametrize("size", [(445, 447), (448, 448)])
+def test_maxvit_at_twice_the_size(size: tuple[int, int]) -> None:
+    """torchvision's class built for it, with fewer channels."""
+    torch.manual_seed(0)
+    expected = torchvision_models().maxvit.MaxVit(
+        (448, 448), 32, 7, [32, 64, 128, 256], [1, 2, 1, 1], 32, 0.2
+    )
+    slim = netdsl.load(example("maxvit_t"), params={"width": 32, "blocks": [1, 2, 1, 1]})
+    found = slim.torch(seed=1)
+    found.load_state_dict(restless(expected).state_dict(), strict=True)
+    x = torch.randn(1, 3, *size)
+    with torch.no_grad():
+        assert_close(found.eval()(x), expected(x))
+
+
+def test_maxvit_drops_samples_as_often() -> None:
+    """The shares grow from 0 to 0.2, block by block."""
+    found, expected = (
+        {
+            path.rpartition(".")[0]: round(module.p, 12)
+            for path, module in model.named_modules()
+            if type(module).__name__ in ("DropPath", "StochasticDepth")
+        }
+        for model in (network("maxvit_t").torch(), theirs("maxvit_t"))
+    )
+    assert found == expected
+    assert len(set(found.values())) == 11
 
 
 @pytest.mark.parametrize("name", [*SEGMENTS, "fpn"])
