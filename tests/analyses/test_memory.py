@@ -63,7 +63,8 @@ def held_step_by_step(graph: Graph) -> dict[Node, int]:
     for index, node in enumerate(nodes):
         recipe = node.op.torch(*types_of(node))  # type: ignore[attr-defined]
         if isinstance(recipe, TorchWeight):
-            made: Any = torch.zeros(recipe.shape.value)  # type: ignore[arg-type]
+            dtype = getattr(torch, node.output.type.dtype)
+            made: Any = torch.zeros(recipe.shape.value, dtype=dtype)  # type: ignore[arg-type]
             weights.append(made)
         else:
             module = make_module(recipe) if isinstance(recipe, TorchModule) else None

@@ -20,7 +20,6 @@ CONTRACTS = {
     "densenet121": "any H >= 29, any W >= 29",
     "googlenet": "any H >= 15, any W >= 15",
     "hourglass": "H and W mod 64 in {63, 0, 1, 2}, at least 63",
-    "maxvit_t": "H and W mod 224 in {221, 222, 223, 0}, at least 221",
     "mobilenet_v2": "any H, any W",
     "sppnet": "any H >= 21, any W >= 21",
     "ssd300_vgg16": "any H >= 268, any W >= 268",
