@@ -122,6 +122,7 @@ PARTS = (
     *shards("examples", 3, "tests/examples"),
     *shards("torch", 2, "tests/backends/torch"),
     *shards("weights", 1, "tests/backends/weights"),
+    *shards("importers", 1, "tests/importers"),
     *shards("onnx", 4, "tests/backends/onnx"),
     *shards("diagram", 4, "tests/backends/diagram"),
     *shards("benchmarks", 1, "tests/benchmarks"),
