@@ -46,7 +46,10 @@ OTHER = [
     ("output z = d", "output w = d"),
     ("output z = d", "output z = c"),
     ("output y = f -> head: conv(4, 1)", "output y = f -> head: conv(4, 1) -> dropout(0.5)"),
-    ("d = x -> side: conv(8, 3, padding=1)", "d = x -> side: conv(8, 3, padding=1)\n    _ = x -> more: conv(1, 1)"),
+    (
+        "d = x -> side: conv(8, 3, padding=1)",
+        "d = x -> side: conv(8, 3, padding=1)\n    _ = x -> more: conv(1, 1)",
+    ),
     ("c = b -> relu", "c = (b, b) -> add -> relu"),
 ]
 
