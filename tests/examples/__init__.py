@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.net"))
 FIXED = {
     "alexnet_paper", "autoencoder", "cgan_generator", "conv27", "googlenet_paper", "lenet",
-    "mtcnn_onet", "mtcnn_rnet", "rgb6", "siamese", "vit_b_16",
+    "maxvit_t", "mtcnn_onet", "mtcnn_rnet", "rgb6", "siamese", "vit_b_16",
 }  # fmt: skip
 OPEN = [name for name in NAMES if name not in FIXED]
 """Those whose sizes are given, and those with size symbols."""
@@ -23,11 +23,13 @@ SLIM = {
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
+    "maxvit_t": {"width": 32, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
     "segnet": {"width": 8},
     "swin_t": {"width": 24},
     "swin_v2_t": {"width": 24},
     "unet3d": {"width": 4},
+    "vit_small_patch16_dinov3": {"features": 48, "heads": 3, "depth": 2},
     "vit_b_16": {"depth": 2, "features": 48},
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""
