@@ -31,11 +31,12 @@ GENERATED = 40
 
 @cache
 def at_some_size(name: str) -> netdsl.Network:
-    network = examples.network(name)
+    network = examples.held(name)
     if not network.sizes.symbols:
         return network
     near = network.sizes.nearest(**{s: SIZES[s] for s in network.sizes.symbols}).closest
-    return netdsl.load(example(name), sizes=near)
+    params = {} if network is examples.network(name) else examples.SLIM[name]
+    return netdsl.load(example(name), sizes=near, params=params)
 
 
 def with_batch(node: Node, values: list[Any]) -> list[Any]:

@@ -22,6 +22,7 @@ SLIM = {
     "hrnet_w18": {"width": 4, "depth": 1},
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
+    "diffusion_unet": {"widths": [16, 16, 32, 32], "heads": 4, "features": 24, "groups": 8},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
     "segnet": {"width": 8},
@@ -32,6 +33,7 @@ SLIM = {
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""
 LARGEST_RUN = 4e9
+MOST_PARAMETERS = 500_000_000
 LARGEST_SIZE = 200
 RANDOM_PAIRS = 500
 
@@ -51,6 +53,12 @@ def network(name: str) -> netdsl.Network:
 def slim(name: str) -> netdsl.Network:
     """The same, with fewer channels where it is a large one."""
     return netdsl.load(example(name), params=SLIM[name]) if name in SLIM else network(name)
+
+
+def held(name: str) -> netdsl.Network:
+    """As it is in its file, unless its weights would fill the memory: then with fewer channels."""
+    found = network(name)
+    return slim(name) if found.parameters > MOST_PARAMETERS else found
 
 
 def affordable(network: netdsl.Network, most: int) -> int:
