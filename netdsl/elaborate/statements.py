@@ -42,11 +42,9 @@ def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None
 def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place: Place) -> None:
     """Give what came out of a chain its name, or its names."""
     targets = statement.targets
-    if isinstance(flow, Flow) and all(target.text.startswith("_") for target in targets):
-        state.graph.used.update(flow.values)
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
-        note_unused(state, flow, statement)
+        note_unused(state, _wanted(state, targets, flow), statement)
         return
     flows: list[MaybeFlow] = [POISON] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
@@ -62,7 +60,20 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
-    note_unused(state, flow, statement)
+    note_unused(state, _wanted(state, targets, flow), statement)
+
+
+def _wanted(state: State, targets: Sequence[ast.Name], flow: MaybeFlow) -> MaybeFlow:
+    """What a later line has to use: a value whose name begins with `_` need not be used."""
+    if not isinstance(flow, Flow):
+        return flow
+    if len(targets) != len(flow.values):
+        dropped = flow.values if all(t.text.startswith("_") for t in targets) else ()
+    else:
+        pairs = zip(targets, flow.values, strict=True)
+        dropped = tuple(value for target, value in pairs if target.text.startswith("_"))
+    state.graph.used.update(dropped)
+    return Flow(tuple(value for value in flow.values if value not in dropped))
 
 
 def _help_of_maker(flow: Flow) -> str:

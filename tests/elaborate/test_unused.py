@@ -104,3 +104,21 @@ def test_a_loop_at_the_head_is_told_its_two_forms() -> None:
     assert "`(for ... { image -> ... })`" in help
     for mended in "x -> for i in 0..3 { relu }", "(for i in 0..3 { x -> relu }) -> add":
         netdsl.loads(net(f"output y = {mended}"))
+
+
+@pytest.mark.parametrize("dropped", range(3))
+def test_one_of_several_results_may_be_dropped(dropped: int) -> None:
+    """Whichever it is, the lines of the block that make it alone are no fault of its user."""
+    block = (
+        "block Steps {\n    a = relu\n    b = a -> conv(4, 1)\n    c = b -> tanh\n    (a, b, c)\n}"
+    )
+    names = [f"_{n}" if i == dropped else n for i, n in enumerate("pqr")]
+    kept = " ; ".join(n for n in names if n[0] != "_")
+    text = f"({', '.join(names)}) = x -> Steps\n    output y = add {{ {kept} }}"
+    assert netdsl.loads(net(text, block)).warnings == ()
+
+
+def test_what_stands_beside_a_dropped_result_is_not_dropped() -> None:
+    diagnostic = said(net("(a, _b) = x -> split(2)\n    output y = x -> relu"))
+    assert (diagnostic.code, diagnostic.message) == ("unused-result", "nothing uses `a` or `_b`")
+    assert netdsl.loads(net("(_a, _b) = x -> split(2)\n    output y = x -> relu")).warnings == ()

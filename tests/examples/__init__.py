@@ -55,10 +55,12 @@ def slim(name: str) -> netdsl.Network:
     return netdsl.load(example(name), params=SLIM[name]) if name in SLIM else network(name)
 
 
-def held(name: str) -> netdsl.Network:
-    """As it is in its file, unless its weights would fill the memory: then with fewer channels."""
-    found = network(name)
-    return slim(name) if found.parameters > MOST_PARAMETERS else found
+def held(name: str, sizes: dict[str, int] | None = None) -> netdsl.Network:
+    """As it is in its file, at some size; with fewer channels if all its weights would take too long."""
+    params = SLIM[name] if network(name).parameters > MOST_PARAMETERS else {}
+    if sizes is None:
+        return slim(name) if params else network(name)
+    return netdsl.load(example(name), params=params, sizes=sizes)
 
 
 def affordable(network: netdsl.Network, most: int) -> int:
