@@ -76,15 +76,19 @@ class Unit:
 
 
 def load_program(
-    source: Source, path: Path | None, roots: tuple[Path, ...], sink: Sink
+    source: Source,
+    path: Path | None,
+    roots: tuple[Path, ...],
+    sink: Sink,
+    tree: ast.File | None = None,
 ) -> Unit | None:
     """Parse a file and all that it uses, and resolve the names each makes visible.
 
     `path` is where the text came from (None: no file, then `use "./x.net"` is an error);
-    quoted paths must stay below its folder or below one of `roots`. None if the file itself
-    does not parse; errors go to the sink.
+    quoted paths must stay below its folder or below one of `roots`. `tree` is that of the file,
+    where there is one already. None if the file itself does not parse; errors go to the sink.
     """
-    return _Loader(sink, path, roots).load(source, path)
+    return _Loader(sink, path, roots).load(source, path, tree)
 
 
 class _Loader:
@@ -94,9 +98,9 @@ class _Loader:
         self.roots = tuple(folder.resolve() for folder in folders)
         self.units: dict[Path | str, Unit | None] = {}
 
-    def load(self, source: Source, path: Path | None) -> Unit | None:
+    def load(self, source: Source, path: Path | None, tree: ast.File | None) -> Unit | None:
         key = path.resolve() if path else ""
-        waiting = [self._parse(source, path, key)]
+        waiting = [self._parse(source, path, key, tree)]
         loaded: list[Unit] = []
         while waiting:
             unit = waiting.pop()
@@ -108,8 +112,10 @@ class _Loader:
             self._resolve(unit)
         return self.units[key]
 
-    def _parse(self, source: Source, path: Path | None, key: Path | str) -> Unit | None:
-        file = parse(source, self.sink)
+    def _parse(
+        self, source: Source, path: Path | None, key: Path | str, tree: ast.File | None = None
+    ) -> Unit | None:
+        file = tree or parse(source, self.sink)
         self.units[key] = None
         if file is None:
             return None

@@ -17,8 +17,10 @@ from netdsl.elaborate.environment import (
     MaybeFlow,
     Poison,
     SharedLayer,
+    values_of,
 )
 from netdsl.elaborate.formulas import formula_of
+from netdsl.elaborate.resolve import resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ir.tensor import DTYPES
@@ -42,9 +44,11 @@ def note_unused(state: State, flow: MaybeFlow, statement: ast.Statement) -> None
 def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place: Place) -> None:
     """Give what came out of a chain its name, or its names."""
     targets = statement.targets
+    if isinstance(flow, Flow) and all(target.text.startswith("_") for target in targets):
+        state.graph.used.update(flow.values)
     if not statement.is_tuple:
         _name_value(state, targets[0], flow, place)
-        note_unused(state, _wanted(state, targets, flow), statement)
+        note_unused(state, flow, statement)
         return
     flows: list[MaybeFlow] = [POISON] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
@@ -60,20 +64,9 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
-    note_unused(state, _wanted(state, targets, flow), statement)
-
-
-def _wanted(state: State, targets: Sequence[ast.Name], flow: MaybeFlow) -> MaybeFlow:
-    """What a later line has to use: a value whose name begins with `_` need not be used."""
-    if not isinstance(flow, Flow):
-        return flow
-    if len(targets) != len(flow.values):
-        dropped = flow.values if all(t.text.startswith("_") for t in targets) else ()
-    else:
-        pairs = zip(targets, flow.values, strict=True)
-        dropped = tuple(value for target, value in pairs if target.text.startswith("_"))
-    state.graph.used.update(dropped)
-    return Flow(tuple(value for value in flow.values if value not in dropped))
+        if target.text.startswith("_"):
+            state.let_go.update(values_of(part))
+    note_unused(state, flow, statement)
 
 
 def _help_of_maker(flow: Flow) -> str:
@@ -114,6 +107,19 @@ def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
     formula = formula_of(statement.value, place.environment) if is_known else None
     binding = Binding(value, statement.name.span, formula)
     declare(state, "numbers", statement.name, binding, place.environment)
+
+
+def run_layer(state: State, statement: ast.LayerStatement, place: Place) -> None:
+    """Name one layer; in its own line the name still means what it meant before."""
+    name, stage = statement.name, statement.stage
+    written = stage.arguments or ()
+    callee = resolve_layer(stage.callee, place.environment, state.sink, written)
+    if isinstance(callee, SharedLayer):
+        already = callee.statement.name.text
+        state.error(place, "bad-argument", f"`{already}` is a layer already", stage.span)
+        callee = POISON
+    layer = SharedLayer(statement, callee, place.environment)
+    declare(state, "layers", name, Binding(layer, name.span), place.environment)
 
 
 def misplaced(

@@ -1,0 +1,1 @@
+"""Networks of other formats: a front end for each, and their structure."""

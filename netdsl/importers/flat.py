@@ -1,0 +1,79 @@
+"""A program as text without structure, a line for each call: what is recovered must equal it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from netdsl.diagnostics import Span
+from netdsl.importers import spelling
+from netdsl.importers.marked import Marks
+from netdsl.importers.program import Call, Program, Table, Value
+
+
+def flat(program: Program, marks: Marks) -> str:
+    """The program, call by call, with marks; the weights lie where they lie in the source."""
+    return _Writer(program, marks).write()
+
+
+class _Writer:
+    def __init__(self, program: Program, marks: Marks) -> None:
+        self.program, self.marks = program, marks
+        self.lines: list[str] = []
+        self.uses = program.uses()
+        self.names: dict[Value, str] = {}
+        self.calls = list(program.root.calls())
+        self.times = Counter(call.path for call in self.calls if call.path)
+        self.shared: dict[tuple[str, ...], str] = {}
+        taken = {part for call in self.calls for part in call.path}
+        self.prefix = "v"
+        while any(name.startswith(self.prefix) for name in taken):
+            self.prefix += "_"
+
+    def add(self, line: str, origin: Span) -> None:
+        self.lines.append(self.marks.mark(origin) + line)
+
+    def write(self) -> str:
+        program = self.program
+        self.add(f"net {program.name} {{", program.root.origin)
+        for one in program.inputs:
+            self.names[one.value] = one.name
+            self.add(f"    {spelling.declared_input(one)}", one.origin)
+        for table in program.root.tables():
+            self.table(table)
+        for call in self.calls:
+            self.call(call)
+        for one in program.outputs:
+            when = " when training" if one.when_training else ""
+            line = f"    output {one.name} = {self.names[one.value]}{when}"
+            self.add(line, one.origin)
+        self.add("}", program.root.origin)
+        return "\n".join(self.lines) + "\n"
+
+    def table(self, table: Table) -> None:
+        text = self.names[table.value] = spelling.label(table.path)
+        self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+
+    def call(self, call: Call) -> None:
+        layer = spelling.layer(call, self.names.__getitem__)
+        label = spelling.label(call.path)
+        if call.path and self.times[call.path] > 1:
+            layer, label = self.one_of_several(call, label, layer), ""
+        results = [self.result(value) for value in call.outputs]
+        target = results[0] if len(results) == 1 else f"({', '.join(results)})"
+        flow = ", ".join(self.names[value] for value in call.inputs)
+        flow = flow if len(call.inputs) == 1 else f"({flow})"
+        stage = f"{label}: {layer}" if label else layer
+        self.add(f"    {target} = {flow} -> {stage}", call.origin)
+
+    def one_of_several(self, call: Call, label: str, layer: str) -> str:
+        """The name of a layer that several calls share, with the line that makes it."""
+        if call.path not in self.shared:
+            name = self.shared[call.path] = f"{self.prefix}layer{len(self.shared)}"
+            self.add(f"    layer {name} = {label}: {layer}", call.origin)
+        return self.shared[call.path]
+
+    def result(self, value: Value) -> str:
+        if not self.uses.get(value):
+            return "_"
+        name = self.names[value] = f"{self.prefix}{len(self.names)}"
+        return name

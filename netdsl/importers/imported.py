@@ -1,0 +1,98 @@
+"""From a program to text in the language, proved to say the same, and to its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netdsl.diagnostics import DiagnosticError, Sink, Source
+from netdsl.elaborate import elaborate, load_program
+from netdsl.importers.equal import difference
+from netdsl.importers.flat import flat
+from netdsl.importers.frontend import Answer, Question, front_end
+from netdsl.importers.marked import Marks, placed
+from netdsl.importers.program import Program
+from netdsl.importers.recover import recovered
+from netdsl.importers.settings import settle
+from netdsl.ir.graph import Graph
+from netdsl.syntax import ast, parse
+from netdsl.syntax.unparse import unparse
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A source as text of the language, and its tree, with every part at its place in the source.
+
+    `is_flat` is True where its structure could not be told, so that each call is a line.
+    """
+
+    text: str
+    tree: ast.File
+    answer: Answer
+    is_flat: bool = False
+
+
+def read(question: Question) -> Imported:
+    """Import a source. Raises `DiagnosticError`, located in the source."""
+    return imported(front_end(question.source).read(question))
+
+
+def imported(answer: Answer) -> Imported:
+    """The text of a program: with structure, where that says the same as its calls alone."""
+    program = answer.program
+    settle(program)
+    straight = _checked(program)
+    text, tree = _written(recovered, program)
+    if difference_of(straight, tree):
+        return Imported(*_written(flat, program), answer, is_flat=True)
+    return Imported(text, tree, answer)
+
+
+def difference_of(straight: Graph, tree: ast.File) -> str:
+    """What a tree says otherwise than a graph, in a sentence; empty if it says the same."""
+    sink = Sink()
+    graph = _elaborated(tree, sink)
+    if graph is None:
+        return "; ".join(map(str, sink.diagnostics))
+    return difference(straight, graph)
+
+
+def _checked(program: Program) -> Graph:
+    """The graph of a program, call by call; at the sizes of its source where no others work.
+
+    Raises `DiagnosticError` for what the language does not take.
+    """
+    sinks = [Sink(), Sink()]
+    graph = _elaborated(_written(flat, program)[1], sinks[0])
+    if graph is not None:
+        return graph
+    open_shapes = [one.shape for one in program.inputs]
+    for one in program.inputs:
+        if one.value.shape is not None:
+            one.shape, one.where = one.value.shape, []
+    if [one.shape for one in program.inputs] == open_shapes:
+        raise DiagnosticError(sinks[0].diagnostics)
+    graph = _elaborated(_written(flat, program)[1], sinks[1])
+    if graph is None:
+        raise DiagnosticError(sinks[1].diagnostics)
+    return graph
+
+
+def _written(write: Callable[[Program, Marks], str], program: Program) -> tuple[str, ast.File]:
+    """A program as text in the canonical layout, and as a tree placed in its source."""
+    marks, sink = Marks(), Sink()
+    plain, places = marks.read(write(program, marks))
+    tree = parse(Source("import", plain), sink)
+    if tree is None:
+        raise AssertionError(f"{sink.diagnostics[0]}\n{plain}")
+    text = unparse(tree)
+    tree = parse(Source("import", text), sink)
+    assert tree is not None
+    find = places.finder(text)
+    definitions = tuple(placed(one, find) for one in tree.definitions)
+    return text, ast.File(program.root.origin.source, definitions, ())
+
+
+def _elaborated(tree: ast.File, sink: Sink) -> Graph | None:
+    unit = load_program(tree.source, None, (), sink, tree)
+    return elaborate(unit, sink) if unit is not None else None
