@@ -14,7 +14,7 @@ from netdsl.lints import WARNINGS
 from netdsl.ops.recipe import TorchModule, TorchWeight
 from netdsl.ops.tables import gives_tables, table_inputs, types_of
 from tests import examples
-from tests.examples import NAMES, example
+from tests.examples import NAMES
 from tests.legal_networks import legal_network
 
 torch = pytest.importorskip("torch")
@@ -31,11 +31,11 @@ GENERATED = 40
 
 @cache
 def at_some_size(name: str) -> netdsl.Network:
-    network = examples.network(name)
+    network = examples.held(name)
     if not network.sizes.symbols:
         return network
     near = network.sizes.nearest(**{s: SIZES[s] for s in network.sizes.symbols}).closest
-    return netdsl.load(example(name), sizes=near)
+    return examples.held(name, near)
 
 
 def with_batch(node: Node, values: list[Any]) -> list[Any]:

@@ -22,6 +22,7 @@ SLIM = {
     "hrnet_w18": {"width": 4, "depth": 1},
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
+    "diffusion_unet": {"widths": [16, 16, 32, 32], "heads": 4, "features": 24, "groups": 8},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
     "maxvit_t": {"width": 32, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
@@ -34,6 +35,7 @@ SLIM = {
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""
 LARGEST_RUN = 4e9
+MOST_PARAMETERS = 500_000_000
 LARGEST_SIZE = 200
 RANDOM_PAIRS = 500
 
@@ -53,6 +55,14 @@ def network(name: str) -> netdsl.Network:
 def slim(name: str) -> netdsl.Network:
     """The same, with fewer channels where it is a large one."""
     return netdsl.load(example(name), params=SLIM[name]) if name in SLIM else network(name)
+
+
+def held(name: str, sizes: dict[str, int] | None = None) -> netdsl.Network:
+    """As it is in its file, at some size; with fewer channels if all its weights would take too long."""
+    params = SLIM[name] if network(name).parameters > MOST_PARAMETERS else {}
+    if sizes is None:
+        return slim(name) if params else network(name)
+    return netdsl.load(example(name), params=params, sizes=sizes)
 
 
 def affordable(network: netdsl.Network, most: int) -> int:
