@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netdsl.importers.frontend import Answer, Question
+from netdsl.importers.frontend import Answer, Question, refused
 from netdsl.importers.torch.sources import asked
 
 if TYPE_CHECKING:
@@ -17,14 +17,25 @@ def read(question: Question) -> Answer:
     from netdsl.importers.torch.reading import answer
 
     one = asked(question.source)
+    if question.settings:
+        name = next(iter(question.settings))
+        raise refused(
+            f"`{name}` can't be set from outside",
+            one.span,
+            help=f"write it as an argument: `{one.place}:{one.name}({name}=...)`",
+        )
     return answer(with_declared(one.factory), one.title, question, one.span)
 
 
-def from_module(module: nn.Module, inputs: Any = None, **keywords: Any) -> Answer:
-    """The program of a module, and its numbers. Raises `DiagnosticError`."""
+def from_module(module: nn.Module, inputs: Any = None) -> Answer:
+    """The program of a module, and its numbers. Raises `DiagnosticError`.
+
+    `inputs` are example tensors, or shapes without the batch (`(3, "H", "W")`): one, several, or
+    a dictionary by the names of the parameters of `forward`.
+    """
     from netdsl.importers.torch.reading import answer_of
 
-    return answer_of(module, inputs, keywords)
+    return answer_of(module, inputs)
 
 
 __all__ = ["from_module", "read"]

@@ -56,26 +56,22 @@ def parameter_names(module: nn.Module) -> list[str]:
     return [one.name for one in parameters if one.kind in kinds]
 
 
-def trials(module: nn.Module, asked: Mapping[str, Shape]) -> Iterator[Trial]:
+def trials(module: nn.Module, asked: Sequence[Taken]) -> Iterator[Trial]:
     """The shapes and sizes that a module is tried at, the most open first."""
     if asked:
-        yield from _families(module, _named(module, asked))
+        yield from _families(module, tuple(asked))
         return
     for one in _guessed(module):
         yield from _families(module, (one,))
 
 
-def _named(module: nn.Module, asked: Mapping[str, Shape]) -> tuple[Taken, ...]:
-    names = parameter_names(module)
-    first = names[0] if names else "x"
-    return tuple(_typed(name or first, shape) for name, shape in asked.items())
-
-
-def _typed(name: str, shape: Shape) -> Taken:
-    """An input whose shape may begin with the type of its elements."""
-    if shape and shape[0] in ("int64", "bool", "float32"):
-        return Taken(name, shape[1:], str(shape[0]))
-    return Taken(name, shape)
+def taken(module: nn.Module, shapes: Mapping[str, Shape], dtypes: Mapping[str, str]) -> list[Taken]:
+    """The inputs that are asked for; `""` is the first parameter of `forward`."""
+    first = next(iter(parameter_names(module)), "x")
+    return [
+        Taken(name or first, tuple(shape), dtypes.get(name, "float32"))
+        for name, shape in shapes.items()
+    ]
 
 
 def _guessed(module: nn.Module) -> Iterator[Taken]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from netdsl.diagnostics import DiagnosticError, Source, Span
-from netdsl.importers.frontend import Answer, Question, Shape, refused
+from netdsl.importers.frontend import Answer, Question, refused
 from netdsl.importers.torch.agreeing import Differ
+from netdsl.importers.torch.inputs import Taken, parameter_names, taken
 from netdsl.importers.torch.lines import Lines
 from netdsl.importers.torch.made import Made, made
 from netdsl.importers.torch.programs import program
@@ -32,41 +33,42 @@ def answer(factory: Callable[[], Any], title: str, question: Question, span: Spa
         except Exception as error:
             raise refused(f"this can't be made: {type(error).__name__}: {error}", span) from error
         lines = Lines(question.source)
-        return replace(_answer(one, title, question.inputs, lines, span), files=lines.files())
+        asked = taken(one.module, question.inputs, question.dtypes)
+        return replace(_answer(one, title, asked, lines, span), files=lines.files())
 
 
-def answer_of(module: nn.Module, inputs: Any, keywords: Mapping[str, Any]) -> Answer:
+def answer_of(module: nn.Module, inputs: Any) -> Answer:
     """The program of a module that the user holds. Raises `DiagnosticError`."""
     title = type(module).__name__
     span = Span(Source(title, title), 0, len(title))
-    names = _names(module)
-    shapes: dict[str, Shape] = {}
-    for place, one in enumerate(inputs if isinstance(inputs, list) else [inputs]):
-        if one is not None:
-            shapes[names[place] if place < len(names) else f"x{place}"] = _shape(one)
-    shapes |= {name: _shape(one) for name, one in keywords.items()}
+    asked = [_taken(name, one) for name, one in _named(module, inputs).items()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         copied = copy.deepcopy(module).to("meta")
         one = Made(copied, lambda _: {}, lambda: module)
-        return _answer(one, title, shapes, Lines(title), span)
+        return _answer(one, title, asked, Lines(title), span)
 
 
-def _names(module: nn.Module) -> list[str]:
-    from netdsl.importers.torch.inputs import parameter_names
+def _named(module: nn.Module, inputs: Any) -> dict[str, Any]:
+    """Examples or shapes by the names of the parameters of `forward`."""
+    if inputs is None:
+        return {}
+    if isinstance(inputs, Mapping):
+        return dict(cast("Mapping[str, Any]", inputs))
+    is_one = isinstance(inputs, torch.Tensor) or all(isinstance(one, int | str) for one in inputs)
+    several = [inputs] if is_one else list(inputs)
+    names = [*parameter_names(module), *(f"x{place}" for place in range(len(several)))]
+    return dict(zip(names, several, strict=False))
 
-    return parameter_names(module)
 
-
-def _shape(one: Any) -> Shape:
-    """The shape of an example, without the batch; or a shape as it is."""
+def _taken(name: str, one: Any) -> Taken:
+    """An input by an example, whose sizes it has, or by its shape."""
     if isinstance(one, torch.Tensor):
-        dtype = str(one.dtype).removeprefix("torch.")
-        return (dtype, *one.shape[1:]) if dtype != "float32" else tuple(one.shape[1:])
-    return tuple(one)
+        return Taken(name, tuple(one.shape[1:]), str(one.dtype).removeprefix("torch."))
+    return Taken(name, tuple(one))
 
 
-def _answer(one: Made, title: str, asked: Mapping[str, Shape], lines: Lines, span: Span) -> Answer:
+def _answer(one: Made, title: str, asked: Sequence[Taken], lines: Lines, span: Span) -> Answer:
     was = one.module.training
     try:
         traced = traced_alike(one, asked)

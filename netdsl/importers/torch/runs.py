@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netdsl.importers.frontend import Shape
 from netdsl.importers.torch.agreeing import Agreed, Differ, agreed
 from netdsl.importers.torch.inputs import Taken, Trial, at_natural_size, trials
 from netdsl.importers.torch.made import Made
@@ -54,7 +53,7 @@ def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch:
     return traced(module, (), arguments)[0]
 
 
-def traced_alike(made: Made, asked: Mapping[str, Shape]) -> Traced:
+def traced_alike(made: Made, asked: Sequence[Taken]) -> Traced:
     """The module at the most open sizes that it takes. Raises `Failed`."""
     failures: list[Failed] = []
     for trial in _trials(made, asked):
@@ -69,7 +68,7 @@ def traced_alike(made: Made, asked: Mapping[str, Shape]) -> Traced:
     raise next((one for one in failures if not one.tried.is_open), failures[0])
 
 
-def _trials(made: Made, asked: Mapping[str, Shape]) -> Iterator[Trial]:
+def _trials(made: Made, asked: Sequence[Taken]) -> Iterator[Trial]:
     """Open sizes, then the natural one, then others."""
     is_first = True
     for trial in trials(made.module, asked):
