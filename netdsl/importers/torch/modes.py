@@ -98,11 +98,11 @@ def together(training: Agreed, inference: Agreed) -> tuple[Agreed, Any]:
     frame = walk.frame(training.frame)
     if walk.place < len(walk.others):
         other = walk.others[walk.place]
-        lines = [other.line]
+        inside = f" (in `{other.module}`)" if other.module else ""
         raise Differ(
-            f"inference calls `{other.name}` (in `{other.module}`), where training computes "
-            "otherwise",
-            *lines,
+            f"in inference `{other.name}`{inside} has no counterpart in training, of the same "
+            "values: these are two networks",
+            other.line,
         )
     merged = Agreed(
         frame,

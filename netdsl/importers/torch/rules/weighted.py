@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Path, Setting
@@ -117,8 +118,7 @@ def batch_norm(
     momentum: Any = 0.1,
     eps: float = 1e-5,
 ) -> Low:
-    low = to.low(input)
-    in_order(low)
+    low, turn = channels_first(to, to.low(input))
     parts = {"running_mean": running_mean, "running_var": running_var} | {
         "weight": weight,
         "bias": bias,
@@ -143,9 +143,39 @@ def batch_norm(
         raise Refusal("it takes the statistics of the batch in inference too")
     if momentum is None or isinstance(momentum, Modes):
         raise Refusal("it keeps the mean of all batches (`momentum=None`)", "give it a momentum")
-    return to.same(
-        "batchnorm", low, path, eps=eps, momentum=momentum, affine=weight is not None, track=tracks
+    return turn(
+        to.same(
+            "batchnorm",
+            low,
+            path,
+            eps=eps,
+            momentum=momentum,
+            affine=weight is not None,
+            track=tracks,
+        )
     )
+
+
+def channels_first(to: Lowering, low: Low) -> tuple[Low, Callable[[Low], Low]]:
+    """A value with the channels in front of all its axes, and the way back.
+
+    Where axes lie beside the batch, as in `[batch * tokens, channels]`, they go behind.
+    """
+    is_beside = low.narrow is None and low.rank > 1 and low.batch == 0 and len(low.layout[0]) > 1
+    if not is_beside:
+        in_order(low)
+        return low, lambda one: one
+    channel, count = low.axis(1), len(low.sizes)
+    order = [channel, *(axis for axis in range(count) if axis != channel)]
+    back = [order.index(axis) for axis in range(count)]
+    if count > 4:
+        raise Refusal("it normalises a value with more axes than a map has")
+    value = to.call("permute", [low.value], axes=list[Setting](order))
+
+    def returned(one: Low) -> Low:
+        return low.with_value(to.call("permute", [one.value], axes=list[Setting](back)))
+
+    return low.with_value(value), returned
 
 
 @rule("layer_norm")

@@ -1,0 +1,39 @@
+"""Published models: imported, and compared with themselves. The long run is `make import-full`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.importers.torch_models import compare, import_of
+from tests.torchvision_models import torchvision_models
+
+SIZES = ((97, 131), (80, 118), (113, 65))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "mnasnet0_5", "resnet18"],
+)
+def test_a_model_of_torchvision_is_itself(name: str) -> None:
+    make = getattr(torchvision_models(), name)
+    one = compare(make, name, sizes=SIZES, pairs=12)
+    assert one.is_open
+
+
+@pytest.mark.parametrize("name", ["googlenet", "swin_t", "densenet121"])
+def test_a_large_model_of_torchvision_is_read(name: str) -> None:
+    keywords = {"init_weights": False} if name == "googlenet" else {}
+    one = import_of(lambda: getattr(torchvision_models(), name)(**keywords), name)
+    assert one.answer.program.inputs[0].shape == (3, "H", "W")
+    outputs = [(one.name, one.when_training) for one in one.answer.program.outputs]
+    if name == "googlenet":
+        assert [when for _, when in outputs] == [False, True, True]
+        assert [name for name, _ in outputs[1:]] == ["aux_logits2", "aux_logits1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet10t", "test_vit", "test_convnext", "lcnet_035", "levit_128s"]
+)
+def test_a_model_of_timm_is_itself(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    compare(lambda: timm.create_model(name), name, sizes=SIZES, pairs=6)
