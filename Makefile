@@ -19,6 +19,9 @@ test: $(VENV)/.dev
 test-full: $(VENV)/.dev
 	$(RUN)/python benchmarks/full.py
 
+import-full: $(VENV)/.dev
+	$(RUN)/python benchmarks/import_models.py
+
 lint: $(VENV)/.dev
 	$(RUN)/python -m ruff check .
 	$(RUN)/python -m ruff format --check .

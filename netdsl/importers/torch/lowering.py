@@ -39,7 +39,7 @@ from netdsl.importers.torch.lows import BATCH, Absent, Layout, Low, Refusal, Wei
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.rules import RULES, modules
 from netdsl.importers.torch.sized import Arith, Expression, Of
-from netdsl.importers.torch.tables import fill_of
+from netdsl.importers.torch.tables import Labels, fill_of, labels_of
 
 RANDOM = ("rand", "bernoulli", "multinomial", "normal", "poisson")
 """How the names of functions begin that draw numbers."""
@@ -113,6 +113,8 @@ class Lowering:
 
     def table(self, weight: Weight) -> Low:
         """A weight that is no layer's own."""
+        if weight.key not in self.tables and weight.key not in self.made.keys:
+            self.tables[weight.key] = self.numbers(self.made.tensor(weight.key))
         if weight.key not in self.tables:
             kind, fill = self.made.begins(weight.key)
             value = Value(shape=weight.shape, dtype=weight.dtype)
@@ -143,6 +145,9 @@ class Lowering:
             raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
         shape = tuple(tensor.shape)
         key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
+        labels = labels_of(tensor)
+        if key not in self.known and labels is not None:
+            self.known[key] = self.labelled(labels, shape)
         if key not in self.known:
             value = Value(shape=shape, dtype=dtype)
             label = (f"numbers{len(self.known)}",)
@@ -150,6 +155,16 @@ class Lowering:
             self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
             self.known[key] = self.as_table(value, shape)
         return self.known[key]
+
+    def labelled(self, labels: Labels, shape: Sequence[int]) -> Low:
+        """A table of numbers by labels: `same` where those of row and column are equal."""
+        rows = self.numbers(labels.labels.unsqueeze(-1)).value
+        columns = self.call("reshape", [rows], shape=[*shape[:-2], 1, shape[-1]])
+        value = self.call("equal", [rows, columns])
+        value = self.call("mul", [value], number=labels.same - labels.other)
+        if labels.other:
+            value = self.call("add", [value], number=labels.other)
+        return self.as_table(value, shape)
 
     def folds(self, op: Op) -> bool:
         """Works an op out whose operands are all known numbers; whether it was one."""

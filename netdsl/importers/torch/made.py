@@ -80,8 +80,6 @@ class Made:
             raise Refusal(f"`{key}` is {dtype}", "the language has float32, int64 and bool")
         if is_learned:
             return "", 0.0
-        if key not in self.keys:
-            return "constant", fill_of(self.tensor(key))
         try:
             fill = fill_of(self.tensor(key), SHORT)
         except Refusal:

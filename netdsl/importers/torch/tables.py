@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,7 +10,9 @@ import torch
 from netdsl.importers.torch.lows import Refusal
 from netdsl.ops.fills import COMPUTED, Word, _why_not, numbers_of
 
-LONGEST = 20_000
+MANY = 2_000
+"""Numbers from which on labels are sought that say them."""
+LONGEST = 100_000
 """Numbers of a list that is written out."""
 
 
@@ -31,6 +34,31 @@ def fill_of(tensor: torch.Tensor, longest: int = LONGEST) -> Any:
             "make it a buffer that the checkpoint has: `register_buffer(..., persistent=True)`",
         )
     return [_number(tensor, one) for one in tensor.flatten().tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Numbers that say which rows and columns have one label: `same` there, `other` elsewhere."""
+
+    labels: torch.Tensor
+    same: float
+    other: float
+
+
+def labels_of(tensor: torch.Tensor) -> Labels | None:
+    """The masks of shifted windows, for instance: a label for each cell says all of a mask."""
+    is_square = tensor.ndim >= 2 and tensor.shape[-1] == tensor.shape[-2]
+    if not is_square or not tensor.is_floating_point() or tensor.numel() < MANY:
+        return None
+    values = tensor.unique().tolist()
+    same = tensor.flatten()[0].item()
+    if len(values) != 2 or values[0] + (values[1] - values[0]) != values[1]:
+        return None
+    alike = tensor == same
+    labels = alike.to(torch.int64).argmax(-1)
+    if not bool((alike == (labels.unsqueeze(-1) == labels.unsqueeze(-2))).all()):
+        return None
+    return Labels(labels, same, next(one for one in values if one != same))
 
 
 def _number(tensor: torch.Tensor, one: float) -> float:
