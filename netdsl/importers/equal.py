@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from netdsl.ir.graph import Graph, Node
+from netdsl.ops.arithmetic import Add
 from netdsl.ops.merge import Concat
+from netdsl.ops.plumbing import Identity
 
 
 def difference(one: Graph, other: Graph) -> str:
@@ -42,6 +44,9 @@ class _Terms:
         """What a node computes: its layer, its weights by their path, what flows in."""
         path = node.path if node.layer.weights else ""
         flow = [self.terms[value] for value in node.inputs]
+        if len(flow) == 1 and (isinstance(node.op, Identity) or _passes(node)):
+            self.terms[node.output] = flow[0]
+            return flow[0]
         if isinstance(node.op, Concat):
             flow = [part for term in flow for part in self.parts.get((node.op, term), (term,))]
         term = self.of((node.op, path, tuple(flow)))
@@ -60,3 +65,10 @@ class _Terms:
     def weighted(self) -> Counter[tuple[str, int]]:
         """The calls of layers with weights, each with its path."""
         return Counter((node.path, term) for node, term in self.calls.items() if node.layer.weights)
+
+
+def _passes(node: Node) -> bool:
+    """Whether a node only passes on the one value that comes in: a sum of one."""
+    if not isinstance(node.op, Concat) and not (isinstance(node.op, Add) and node.op.number is None):
+        return False
+    return node.inputs[0].type == node.output.type

@@ -1,0 +1,153 @@
+"""Programs to recover: from the graphs of networks, and by a few words."""
+
+from __future__ import annotations
+
+import ast
+from fractions import Fraction
+from typing import Any
+
+from netdsl.diagnostics import Source, Span
+from netdsl.importers.program import (
+    Axis,
+    Call,
+    Computed,
+    Input,
+    Output,
+    Program,
+    Region,
+    Setting,
+    Table,
+    Value,
+)
+from netdsl.ir import graph as ir
+from netdsl.ir.dim import Dim, evaluate
+from netdsl.ir.graph import Graph, Kind, Node, Scope
+from netdsl.ops.params import FromValue
+from netdsl.ops.source import Weight
+
+SOURCE = Source("source", "one\n")
+HERE = Span(SOURCE, 0, 3)
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "//", ast.FloorDiv: "//",
+             ast.Mod: "%"}  # fmt: skip
+
+
+class FromGraph:
+    """The program that a front end would give for a network; without regions if `is_flat`."""
+
+    def __init__(self, graph: Graph, *, is_flat: bool = False, size: int = 224) -> None:
+        self.graph, self.is_flat = graph, is_flat
+        self.sizes = dict.fromkeys(graph.symbols, size)
+        self.values: dict[ir.Value, Value] = {}
+        self.symbols: dict[str, Axis] = {}
+
+    def program(self) -> Program:
+        graph = self.graph
+        inputs = [self.input(one) for one in graph.inputs]
+        root = Region((), graph.name, HERE)
+        self.fill(root, graph.root)
+        outputs = [
+            Output(one.name, self.values[one.value], HERE, one.when_training)
+            for one in graph.outputs
+        ]
+        root.inputs = [one.value for one in inputs]
+        root.outputs = [one.value for one in outputs]
+        return Program(graph.name, root, inputs, outputs, graph.doc)
+
+    def input(self, one: ir.Input) -> Input:
+        value = self.value(one.value)
+        shape: list[int | str] = []
+        for axis, size in enumerate(one.shape):
+            if isinstance(size, int):
+                shape.append(size)
+                continue
+            shape.append(str(size))
+            self.symbols.setdefault(str(size), Axis(value, axis))
+        return Input(one.name, value, tuple(shape), HERE)
+
+    def value(self, value: ir.Value) -> Value:
+        if value not in self.values:
+            shape = tuple(
+                s if isinstance(s, int) else int(evaluate(s, self.sizes)) for s in value.type.shape
+            )
+            self.values[value] = Value("", shape, value.type.dtype)
+        return self.values[value]
+
+    def fill(self, region: Region, scope: Scope) -> None:
+        for child in scope.children:
+            if isinstance(child, Node):
+                region.items.append(self.item(child))
+            elif child.label and not self.is_flat:
+                region.items.append(self.region(child))
+            else:
+                self.fill(region, child)
+
+    def region(self, scope: Scope) -> Region:
+        is_block = scope.kind is Kind.BLOCK
+        inner = Region(tuple(scope.path.split(".")), scope.definition if is_block else "", HERE)
+        inner.is_sequence = not is_block
+        if is_block:
+            inner.inputs = [self.value(v) for v in scope.inputs]
+            inner.input_names = list(scope.input_names)
+            inner.settings = {name: one.value for name, one in scope.arguments.items()}
+            inner.doc = scope.doc
+        self.fill(inner, scope)
+        inner.outputs = [self.value(v) for v in scope.outputs]
+        return inner
+
+    def item(self, node: Node) -> Call | Table:
+        if isinstance(node.op, Weight):
+            op = node.op
+            fill = op.fill if isinstance(op.fill, int | float) else str(op.fill)
+            if isinstance(op.fill, tuple):
+                fill = list(op.fill)
+            kind = "" if op.kind == "learned" else op.kind
+            value = self.value(node.outputs[0])
+            return Table(value, tuple(node.path.split(".")), op.shape, HERE, kind, fill)
+        op: Any = node.op
+        settings = {
+            part.name: self.setting(value, node, part.kind.name.startswith(("[", "shape")))
+            for part, value in op.settings()
+            if value is not None
+        }
+        inputs = node.inputs[: len(node.inputs) - op.named_inputs()]
+        path = tuple(node.path.split(".")) if node.layer.weights else ()
+        return Call(
+            op.name,
+            settings,
+            [self.value(v) for v in inputs],
+            [self.value(v) for v in node.outputs],
+            HERE,
+            path,
+        )
+
+    def setting(self, value: object, node: Node, is_list: bool = False) -> Setting:
+        if isinstance(value, FromValue):
+            return self.value(node.inputs[value.index])
+        if isinstance(value, Dim):
+            return self.size(value)
+        if isinstance(value, Fraction):
+            return int(value) if value.denominator == 1 else float(value)
+        if isinstance(value, tuple | list):
+            parts = [self.setting(one, node) for one in value]
+            return parts if is_list else tuple(parts)  # type: ignore[return-value]
+        return value  # type: ignore[return-value]
+
+    def size(self, dim: Dim) -> Setting:
+        return self.formula(ast.parse(str(dim), mode="eval").body)
+
+    def formula(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value):
+                return value
+            case ast.Name(name):
+                return self.symbols[name]
+            case ast.BinOp(left, operator, right):
+                sides = (self.formula(left), self.formula(right))
+                return Computed(OPERATORS[type(operator)], sides)
+            case ast.Call(ast.Name(name), parts):
+                if name == "floor":
+                    return self.formula(parts[0])
+                return Computed(name, tuple(map(self.formula, parts)))
+            case ast.UnaryOp(_, operand):
+                return Computed("-", (0, self.formula(operand)))
+        raise NotImplementedError(ast.dump(node))
