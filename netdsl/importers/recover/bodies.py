@@ -11,7 +11,7 @@ from netdsl.importers.recover.chains import Chains, body_of, layer_stage
 from netdsl.importers.recover.forks import Wiring, wiring
 from netdsl.importers.recover.names import Names
 from netdsl.importers.recover.regions import Scope
-from netdsl.importers.recover.sketch import Body, Chain, Line, Stage
+from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Stage, Text
 from netdsl.importers.recover.weights import has_weights
 
 FIRST = -1
@@ -154,12 +154,16 @@ class Bodies:
         self, scope: Scope, names: Names, lines: list[tuple[int, Line]]
     ) -> Iterator[tuple[Path, str]]:
         """The names of layers that several calls share, with the lines that make them."""
-        calls = [item for item in scope.items if isinstance(item, Call) and has_weights(item)]
-        times = Counter(call.path for call in calls)
+        parts = [item for item in scope.items if isinstance(item, Scope) or has_weights(item)]
+        times = Counter(part.path for part in parts)
         for path, count in times.items():
             if count > 1:
-                call = next(call for call in calls if call.path == path)
-                stage = layer_stage(call, scope.path, names.of)
+                part = next(part for part in parts if part.path == path)
+                if isinstance(part, Call):
+                    stage = layer_stage(part, scope.path, names.of)
+                else:
+                    stage = self.stage_of(part)
+                    stage.label = path[len(scope.path) :]
                 yield path, _share(stage, names, lines)
 
 
@@ -180,8 +184,15 @@ def _share(stage: Stage, names: Names, lines: list[tuple[int, Line]]) -> str:
 
 
 def _declared(table: Table, path: Path) -> Line:
-    text = spelling.declared_table(table, spelling.label(table.path[len(path) :]))
-    return Line((), Chain([]), table.origin, declared=text)
+    dtype = "" if table.value.dtype == "float32" else f"{table.value.dtype} "
+    is_plain = table.fill == 0.0 and table.kind != "constant"
+    args: dict[str, Argument] = {
+        "label": spelling.label(table.path[len(path) :]),
+        "kind": (f"{table.kind} " if table.kind else "") + dtype,
+        "fill": Text("" if is_plain else spelling.filled(table)),
+    }
+    args |= {str(axis): size for axis, size in enumerate(table.shape)}
+    return Line((), Chain([]), table.origin, declared="weight", args=args)
 
 
 def _labels(home: Scope) -> Iterator[str]:

@@ -77,14 +77,14 @@ class Chains:
     def stage(self, node: Node) -> Stage:
         """A node as a stage."""
         item = node.item
+        is_weighted = isinstance(item, Scope) or has_weights(item)
+        if is_weighted and item.path in self.shared:
+            return Stage("shared", self.shared[item.path], node.item_origin)
         if isinstance(item, Scope):
             stage = self.stage_of(item)
-            if stage.kind != "shared":
-                stage.label = item.path[len(self.path) :]
+            stage.label = item.path[len(self.path) :]
             stage.has_weights = True
             return stage
-        if item.path in self.shared and has_weights(item):
-            return Stage("shared", self.shared[item.path], item.origin)
         return layer_stage(item, self.path, self.names)
 
 

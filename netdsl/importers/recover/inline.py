@@ -38,6 +38,15 @@ def label(parts: tuple[LabelPart, ...]) -> str:
     return ".".join(map(_part, parts))
 
 
+def declared_weight(line: Line) -> str:
+    """`weight scale: frozen [64, 1, 1] = 1`."""
+    args = line.args
+    shape = ", ".join(number(value) for name, value in args.items() if name.isdigit())
+    fill = number(args["fill"])
+    text = f"weight {args['label']}: {args['kind']}[{shape}]"
+    return f"{text} = {fill}" if fill else text
+
+
 def _part(part: LabelPart) -> str:
     if isinstance(part, Numbered):
         name = spelling.label((part.name,)) if part.name else ""
@@ -91,6 +100,8 @@ class Inline:
         return f"{names} = "
 
     def rest(self, line: Line) -> str:
+        if line.declared == "weight":
+            return declared_weight(line)
         if line.declared and line.declared != "layer":
             return line.declared
         return self.chain(line.chain) + (" when training" if line.when_training else "")

@@ -54,7 +54,7 @@ class Scope:
 def scopes_of(
     program: Program, inlined: Iterable[Path] = (), *, with_blocks: bool = True
 ) -> Scope:
-    """The scopes of a program; regions at the paths `inlined` are written where they stand."""
+    """The scopes of a program; regions at the paths `inlined` are no blocks."""
     builder = _Builder(program, set(inlined))
     if not with_blocks:
         builder.kinds = set()
@@ -116,7 +116,7 @@ class _Builder:
             else:
                 facts = self.facts(item)
                 if self.is_scope(item, scope, facts):
-                    inner = Scope(item, item.path, item.kind in self.kinds, scope)
+                    inner = Scope(item, item.path, self.is_block(item), scope)
                     inner.flows, inner.named = facts.flows, facts.named
                     inner.outputs = facts.outputs
                     scope.items.append(inner)
@@ -143,7 +143,7 @@ class _Builder:
         """Whether a region can be written as a part with a label."""
         path, depth = region.path, len(around.path)
         weighted = [call for call in facts.calls if has_weights(call)]
-        if not weighted or path in self.inlined or not facts.outputs:
+        if not weighted or not facts.outputs:
             return False
         if path[:depth] != around.path or len(path) == depth:
             return False
@@ -156,19 +156,22 @@ class _Builder:
         leaks = any(u not in set(facts.calls) for t in tables for u in self.users[t])
         return not leaks and self.is_whole(region, weighted) and self.fits(region, facts)
 
+    def is_block(self, region: Region) -> bool:
+        return region.kind in self.kinds and region.path not in self.inlined
+
     def is_whole(self, region: Region, weighted: list[Call]) -> bool:
         """Whether no layer in it is shared with what is outside, unless all of it is."""
         again = self.regions[region.path]
         inside = Counter(call.path for call in weighted)
         if len(again) == 1:
             return all(self.times[path] == times for path, times in inside.items())
-        return region.kind != "" and all(
+        return self.is_block(region) and all(
             self.times[path] == len(again) * times for path, times in inside.items()
         )
 
     def fits(self, region: Region, facts: _Facts) -> bool:
         """Whether what flows in and out can be written: a group takes and gives one value."""
-        if region.kind in self.kinds:
+        if self.is_block(region):
             return bool(facts.flows)
         flows = [value for value in facts.flows if value not in self.tables]
         tables = len(flows) < len(facts.flows)

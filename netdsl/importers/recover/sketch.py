@@ -80,7 +80,10 @@ class Chain:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """`a = chain`, `output y = chain when training`; or a declaration, which is only text."""
+    """`a = chain`, `output y = chain when training`; or a declaration.
+
+    `declared` is `layer`, `weight` (then `args` are its parts), or the text of another one.
+    """
 
     names: tuple[str, ...]
     chain: Chain
@@ -88,6 +91,7 @@ class Line:
     output: str = ""
     when_training: bool = False
     declared: str = ""
+    args: dict[str, Argument] = field(default_factory=dict[str, Argument])
 
 
 @dataclass(eq=False, slots=True)

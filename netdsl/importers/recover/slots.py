@@ -1,0 +1,277 @@
+"""Names for what differs between the instances of a block: parameters, and formulas of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import product
+from typing import cast
+
+from netdsl.importers.recover.inline import number
+from netdsl.importers.recover.names import KEPT
+from netdsl.importers.recover.sketch import Parameter, Text
+from netdsl.importers.recover.unify import Clash
+
+Vector = Mapping[int, object]
+"""A value for each instance, by its number."""
+PLAIN = (int, float, bool, str, tuple, list, Text)
+AGAIN = 3.0
+"""How much an expression that is there already is worth beside likeness of names."""
+
+
+@dataclass(eq=False, slots=True)
+class Instances:
+    """What is known of the instances: how many are alike, their channels, what made them."""
+
+    counts: dict[int, int]
+    channels: dict[str, Vector]
+    settings: dict[str, Vector]
+
+    @property
+    def ids(self) -> frozenset[int]:
+        return frozenset(self.counts)
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A parameter under work, with its value in each instance."""
+
+    name: str
+    kind: str
+    values: dict[int, object]
+
+
+@dataclass(eq=False, slots=True)
+class Slots:
+    """The parameters of a block; `taken` are names that are not free."""
+
+    instances: Instances
+    taken: set[str] = field(default_factory=set[str])
+    chosen: list[Slot] = field(default_factory=list[Slot])
+
+    def express(self, vector: Vector, hint: str, label: str = "") -> object:
+        """What to write for a value in a layer: itself, a parameter, a formula."""
+        values = list(vector.values())
+        is_constant = all(same(one, values[0]) for one in values)
+        if is_constant:
+            named = self.named_alike(vector, hint) if len(vector) < len(self.instances.ids) else ""
+            return Text(named) if named else values[0]
+        if any(value is None or not isinstance(value, PLAIN) for value in values):
+            raise Clash
+        if kind_of(values) == "layer":
+            return Text(self.own(vector, hint, label))
+        for text, channels in self.instances.channels.items():
+            if agrees(vector, channels):
+                return Text(text)
+        name = self.by_name(vector, hint, label)
+        if name:
+            return Text(name)
+        formula = self.formula(vector, hint)
+        return Text(formula or self.own(vector, hint, label))
+
+    def named_alike(self, vector: Vector, hint: str) -> str:
+        """A parameter of that very name with these values."""
+        for slot in self.chosen:
+            if slot.name == hint and agrees(vector, slot.values):
+                return hint
+        return ""
+
+    # --- by the names that the source has -----------------------------------------------------
+
+    def by_name(self, vector: Vector, hint: str, label: str) -> str:
+        """A parameter, or what the constructor was given, with these values."""
+        chosen = {slot.name: slot.values for slot in self.chosen}
+        choices: list[tuple[float, str]] = []
+        for name, values in (*chosen.items(), *self.instances.settings.items()):
+            if agrees(vector, values):
+                score = likeness(name, hint) + likeness(name, label) + AGAIN * (name in chosen)
+                choices.append((score, name))
+        if not choices:
+            return ""
+        name = max(choices, key=lambda choice: choice[0])[1]
+        return name if name in chosen else self.take(name, self.instances.settings[name])
+
+    def take(self, name: str, values: Vector) -> str:
+        """Make what the constructor was given a parameter."""
+        free = self.free(name)
+        self.chosen.append(Slot(free, kind_of(list(values.values())), dict(values)))
+        return free
+
+    def free(self, name: str) -> str:
+        names = {slot.name for slot in self.chosen} | self.taken
+        free, number = name, 1
+        while free in names or free in KEPT:
+            number += 1
+            free = f"{name}{number}"
+        return free
+
+    def own(self, vector: Vector, hint: str, label: str) -> str:
+        """A parameter of the block's own; where the part is absent, the value of most others."""
+        kind = kind_of(list(vector.values()))
+        for slot in self.chosen:
+            if slot.kind == kind and agrees(vector, slot.values):
+                return slot.name
+        names = {slot.name for slot in self.chosen} | self.taken
+        name = hint if hint not in names else f"{label}_{hint}".strip("_") if label else hint
+        common = most_common(vector, self.instances.counts)
+        values = {one: vector.get(one, common) for one in self.instances.ids}
+        free = self.free(name if name.isidentifier() else hint)
+        self.chosen.append(Slot(free, kind, values))
+        return free
+
+    # --- formulas -----------------------------------------------------------------------------
+
+    def bases(self) -> Iterator[tuple[str, Vector]]:
+        """What formulas may speak of."""
+        yield from self.instances.channels.items()
+        yield from ((slot.name, slot.values) for slot in self.chosen)
+
+    def formula(self, vector: Vector, hint: str) -> str:
+        """The first formula of at most two operators with these values."""
+        bases = [(name, values) for name, values in self.bases() if is_whole(values)]
+        unary = PADDINGS if hint == "padding" else UNARY
+        for (text, function), (name, values) in product(unary, bases):
+            if agrees(vector, {i: function(v) for i, v in values.items() if v is not None}):
+                return text.format(name)
+        if hint == "padding":
+            for (k, ks), (d, ds) in product(bases, bases):
+                if k != d and agrees(vector, combine(lambda a, b: (a - 1) // 2 * b, ks, ds)):
+                    return f"({k} - 1) // 2 * {d}"
+        return self.product(vector, bases)
+
+    def product(self, vector: Vector, bases: list[tuple[str, Vector]]) -> str:
+        settings = [
+            (name, values)
+            for name, values in self.instances.settings.items()
+            if is_whole(values) and not any(name == base for base, _ in bases)
+        ]
+        for (a, first), (b, second) in product(bases + settings, bases + settings):
+            for sign, function in BINARY:
+                if a != b and agrees(vector, combine(function, first, second)):
+                    return f"{self.sure(a)} {sign} {self.sure(b)}"
+        return ""
+
+    def sure(self, name: str) -> str:
+        """A name that a formula speaks of; it becomes a parameter if it is none yet."""
+        is_there = name in self.instances.channels or any(s.name == name for s in self.chosen)
+        return name if is_there else self.take(name, self.instances.settings[name])
+
+    # --- parameters ---------------------------------------------------------------------------
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters in order, those without a default first."""
+        first, rest = list[Parameter](), list[Parameter]()
+        for number, slot in enumerate(self.chosen):
+            value = most_common(slot.values, self.instances.counts)
+            share = sum(
+                n for i, n in self.instances.counts.items() if same(slot.values[i], value)
+            ) / sum(self.instances.counts.values())
+            is_first = number == 0 and slot.kind != "bool"
+            if share > 0.5 and not is_first and slot.name not in TABLED:
+                rest.append(Parameter(slot.name, slot.kind, written(value)))
+            else:
+                first.append(Parameter(slot.name, slot.kind))
+        return first + rest
+
+
+TABLED = frozenset(("channels", "out_channels", "planes", "width"))
+"""Parameters that differ from instance to instance as a rule, and have no default."""
+
+
+def half(value: object) -> object:
+    """Half of a size, each part by itself."""
+    if isinstance(value, tuple):
+        return tuple(part // 2 for part in cast("tuple[int, ...]", value))
+    return cast(int, value) // 2
+
+
+Unary = tuple[tuple[str, Callable[[object], object]], ...]
+UNARY: Unary = (
+    ("2 * {}", lambda v: cast(int, v) * 2),
+    ("4 * {}", lambda v: cast(int, v) * 4),
+    ("{} // 2", lambda v: cast(int, v) // 2),
+    ("{} // 4", lambda v: cast(int, v) // 4),
+    ("3 * {}", lambda v: cast(int, v) * 3),
+    ("6 * {}", lambda v: cast(int, v) * 6),
+    ("8 * {}", lambda v: cast(int, v) * 8),
+    ("{} // 8", lambda v: cast(int, v) // 8),
+)
+PADDINGS: Unary = (("{} // 2", half), ("2 * {}", lambda v: cast(int, v) * 2))
+BINARY: tuple[tuple[str, Callable[[int, int], int]], ...] = (
+    ("*", lambda a, b: a * b),
+    ("//", lambda a, b: a // b if b else -1),
+    ("+", lambda a, b: a + b),
+    ("-", lambda a, b: a - b),
+)
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value may be an argument of a block."""
+    if isinstance(value, tuple | list):
+        parts = cast("list[object]", value)
+        return bool(parts) and all(type(part) in (int, float) for part in parts)
+    return type(value) in (int, float, bool)
+
+
+def combine(function: Callable[[int, int], int], one: Vector, other: Vector) -> Vector:
+    return {
+        i: function(cast(int, value), cast(int, other[i]))
+        for i, value in one.items()
+        if type(value) is int and type(other.get(i)) is int
+    }
+
+
+def is_whole(values: Vector) -> bool:
+    """Whether all are whole numbers, or sizes of them, and not all are equal to 1."""
+    kinds = {type(value) for value in values.values()}
+    return kinds <= {int, tuple} and any(value != 1 for value in values.values())
+
+
+def same(one: object, other: object) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def agrees(vector: Vector, values: Vector) -> bool:
+    """Whether these are the values wherever there is one."""
+    return all(i in values and same(values[i], value) for i, value in vector.items())
+
+
+def most_common(vector: Vector, counts: Mapping[int, int]) -> object:
+    """The value of most instances."""
+    tally: Counter[str] = Counter()
+    for i, value in vector.items():
+        tally[repr(value)] += counts[i]
+    text = tally.most_common(1)[0][0]
+    return next(value for value in vector.values() if repr(value) == text)
+
+
+def likeness(name: str, other: str) -> float:
+    """How many letters two names have in common."""
+    if not name or not other:
+        return 0.0
+    match = SequenceMatcher(None, name, other).find_longest_match()
+    return match.size if match.size > 1 else 0.0
+
+
+def kind_of(values: list[object]) -> str:
+    """The type of a parameter with these values."""
+    kinds = {type(value) for value in values}
+    for known, name in (({bool}, "bool"), ({int}, "int"), ({str}, "string"), ({Text}, "layer")):
+        if kinds == known:
+            return name
+    if kinds <= {int, float}:
+        return "float"
+    if kinds <= {int, tuple}:
+        return "size"
+    if kinds == {list}:
+        items = {type(item) for value in values for item in cast("list[object]", value)}
+        if items <= {int, float}:
+            return "[float]" if float in items else "[int]"
+    raise Clash
+
+
+def written(value: object) -> str:
+    """A value where a block is called."""
+    return f'"{value}"' if isinstance(value, str) else number(value)
