@@ -74,12 +74,19 @@ class FromGraph:
 
     def fill(self, region: Region, scope: Scope) -> None:
         for child in scope.children:
-            if isinstance(child, Node):
+            if isinstance(child, Node) and self.passes(child):
+                self.values[child.output] = self.value(child.inputs[0])
+            elif isinstance(child, Node):
                 region.items.append(self.item(child))
             elif child.label and not self.is_flat:
                 region.items.append(self.region(child))
             else:
                 self.fill(region, child)
+
+    def passes(self, node: Node) -> bool:
+        """Whether it is one of the stages that only the language has."""
+        is_alone = node.op.name in ("add", "concat") and len(node.inputs) == 1
+        return node.op.name == "identity" or (is_alone and node.inputs[0].type == node.output.type)
 
     def region(self, scope: Scope) -> Region:
         is_block = scope.kind is Kind.BLOCK

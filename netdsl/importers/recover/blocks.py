@@ -70,7 +70,7 @@ class Blocks:
             place_labels(body)
             key = f"{self.bodies.inputs.get(scope)}{exact(body)}"
             bodies.setdefault(key, body)
-            facts = f"{channels_of(scope)}{scope.region.settings}"
+            facts = f"{channels_of(scope)}{plain_settings(scope)}"
             alike[key][facts].append(scope)
         sorts: list[Sort] = []
         number = 0
@@ -173,6 +173,10 @@ def settings_of(firsts: Mapping[int, Scope], channels: list[Vector]) -> dict[str
         if name.isidentifier() and len(values) == len(firsts) and values not in channels:
             settings[name] = values
     return settings
+
+
+def plain_settings(scope: Scope) -> dict[str, object]:
+    return {name: value for name, value in scope.region.settings.items() if is_plain(value)}
 
 
 def channels_of(scope: Scope) -> list[int]:

@@ -114,8 +114,10 @@ class Merger:
         wrapped = _wrapped(one, other, self.alike) or _wrapped(other, one, self.alike)
         if wrapped is not None:
             return self.stages(*wrapped)
-        if [s.name for s in one] == ["identity"] or [s.name for s in other] == ["identity"]:
-            return [*one, *other] if [s.name for s in other] == ["identity"] else [*other, *one]
+        if not any(self.alike(a, b) for a in one for b in other):
+            for first, second in ((one, other), (other, one)):
+                if [stage.name for stage in second] == ["identity"]:
+                    return [*first, *second]
         return self.aligned(one, other)
 
     def aligned(self, one: list[Stage], other: list[Stage]) -> list[Stage]:
@@ -123,7 +125,8 @@ class Merger:
         ids = _present(one), _present(other)
         pairs = alignment(one, other, self.alike)
         matched = sum(a is not None and b is not None for a, b in pairs)
-        if matched * 2 < len(pairs):
+        names = {stage.name for stage in (*one, *other)}
+        if matched * 2 < len(pairs) and not (matched and "identity" in names):
             raise Clash
         stages: list[Stage] = []
         for a, b in pairs:
