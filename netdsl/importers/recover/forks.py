@@ -58,6 +58,7 @@ class Wiring:
     entry: Value | None
     outputs: list[Value]
     fixed: set[Value]
+    is_net: bool
     names: set[Value] = field(default_factory=set[Value])
     tables: set[Value] = field(default_factory=set[Value])
     producer: dict[Value, Node] = field(default_factory=dict[Value, Node])
@@ -87,7 +88,8 @@ class Wiring:
             if len(node.outputs) > 1:
                 yield from (v for v in node.outputs if v in self.users or v in self.outputs)
         outputs = set(self.outputs)
-        yield from (value for value in outputs if value in self.users or len(outputs) > 1)
+        many = len(outputs) > 1 and not self.is_net
+        yield from (value for value in outputs if value in self.users or many)
         if len(outputs) != len(self.outputs):
             yield from (value for value in outputs if self.outputs.count(value) > 1)
 
@@ -202,4 +204,4 @@ def wiring(
             node = Node(item, item.flows, named, item.outputs, len(nodes))
         nodes.append(node)
     fixed = {value for value in (*scope.flows, *scope.named) if value is not entry}
-    return Wiring(nodes, entry, scope.outputs, fixed, tables=tables)
+    return Wiring(nodes, entry, scope.outputs, fixed, scope.parent is None, tables=tables)

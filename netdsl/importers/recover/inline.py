@@ -21,6 +21,10 @@ from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
 
 
+FIRST = ("int", "float", "scale", "number", "number | [number]")
+"""Kinds of parameters that go without their name where they are the first of a layer."""
+
+
 def width(text: str) -> int:
     """How wide a text is without its marks."""
     return len(MARK.sub("", text))
@@ -127,11 +131,12 @@ class Inline:
         if stage.name not in registry():
             return []
         texts: list[str] = []
-        for one in parameters(registry()[stage.name]):
-            value = stage.args.get(one.name)
+        for place, one in enumerate(parameters(registry()[stage.name])):
             if one.name in stage.args and not _is_default(one, stage):
-                text = number(value)
-                texts.append(text if one.required and not one.named else f"{one.name}={text}")
+                text = number(stage.args[one.name])
+                is_first = place == 0 and one.kind.name in FIRST
+                is_plain = one.required or is_first
+                texts.append(text if is_plain and not one.named else f"{one.name}={text}")
         return texts
 
     def call_arguments(self, stage: Stage) -> list[str]:

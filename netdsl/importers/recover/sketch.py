@@ -18,6 +18,11 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerText(Text):
+    """A layer as an argument."""
+
+
+@dataclass(frozen=True, slots=True)
 class Numbered:
     """A part of a label with a number in brackets: `layer[i]`."""
 

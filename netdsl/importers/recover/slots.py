@@ -11,12 +11,12 @@ from typing import cast
 
 from netdsl.importers.recover.inline import number
 from netdsl.importers.recover.names import KEPT
-from netdsl.importers.recover.sketch import Parameter, Text
+from netdsl.importers.recover.sketch import LayerText, Parameter, Text
 from netdsl.importers.recover.unify import Clash
 
 Vector = Mapping[int, object]
 """A value for each instance, by its number."""
-PLAIN = (int, float, bool, str, tuple, list, Text)
+PLAIN = (int, float, bool, str, tuple, list, LayerText)
 AGAIN = 3.0
 """How much an expression that is there already is worth beside likeness of names."""
 
@@ -50,6 +50,7 @@ class Slots:
     instances: Instances
     taken: set[str] = field(default_factory=set[str])
     chosen: list[Slot] = field(default_factory=list[Slot])
+    formulas: dict[str, Vector] = field(default_factory=dict[str, Vector])
 
     def express(self, vector: Vector, hint: str, label: str = "") -> object:
         """What to write for a value in a layer: itself, a parameter, a formula."""
@@ -68,8 +69,14 @@ class Slots:
         name = self.by_name(vector, hint, label)
         if name:
             return Text(name)
-        formula = self.formula(vector, hint)
+        formula = self.formula_again(vector) or self.formula(vector, hint)
+        if formula and vector.keys() == self.instances.ids:
+            self.formulas.setdefault(formula, vector)
         return Text(formula or self.own(vector, hint, label))
+
+    def formula_again(self, vector: Vector) -> str:
+        """A formula that has been written already."""
+        return next((text for text, vs in self.formulas.items() if agrees(vector, vs)), "")
 
     def named_alike(self, vector: Vector, hint: str) -> str:
         """A parameter of that very name with these values."""
@@ -91,7 +98,9 @@ class Slots:
         if not choices:
             return ""
         name = max(choices, key=lambda choice: choice[0])[1]
-        return name if name in chosen else self.take(name, self.instances.settings[name])
+        if name in chosen and agrees(vector, chosen[name]):
+            return name
+        return self.take(name, self.instances.settings[name])
 
     def take(self, name: str, values: Vector) -> str:
         """Make what the constructor was given a parameter."""
@@ -113,7 +122,7 @@ class Slots:
         for slot in self.chosen:
             if slot.kind == kind and agrees(vector, slot.values):
                 return slot.name
-        names = {slot.name for slot in self.chosen} | self.taken
+        names = {slot.name for slot in self.chosen} | self.taken | self.instances.settings.keys()
         name = hint if hint not in names else f"{label}_{hint}".strip("_") if label else hint
         common = most_common(vector, self.instances.counts)
         values = {one: vector.get(one, common) for one in self.instances.ids}
@@ -125,8 +134,8 @@ class Slots:
 
     def bases(self) -> Iterator[tuple[str, Vector]]:
         """What formulas may speak of."""
-        yield from self.instances.channels.items()
         yield from ((slot.name, slot.values) for slot in self.chosen)
+        yield from self.instances.channels.items()
 
     def formula(self, vector: Vector, hint: str) -> str:
         """The first formula of at most two operators with these values."""
@@ -161,19 +170,25 @@ class Slots:
     # --- parameters ---------------------------------------------------------------------------
 
     def parameters(self) -> list[Parameter]:
-        """The parameters in order, those without a default first."""
+        """The parameters in the order of the constructor, those without a default first."""
+        order = {name: number for number, name in enumerate(self.instances.settings)}
+        slots = sorted(self.chosen, key=lambda slot: order.get(slot.name, len(order)))
         first, rest = list[Parameter](), list[Parameter]()
-        for number, slot in enumerate(self.chosen):
-            value = most_common(slot.values, self.instances.counts)
-            share = sum(
-                n for i, n in self.instances.counts.items() if same(slot.values[i], value)
-            ) / sum(self.instances.counts.values())
-            is_first = number == 0 and slot.kind != "bool"
-            if share > 0.5 and not is_first and slot.name not in TABLED:
-                rest.append(Parameter(slot.name, slot.kind, written(value)))
-            else:
-                first.append(Parameter(slot.name, slot.kind))
+        for number, slot in enumerate(slots):
+            default = "" if number == 0 and slot.kind != "bool" else self.default(slot)
+            (rest if default else first).append(Parameter(slot.name, slot.kind, default))
         return first + rest
+
+    def default(self, slot: Slot) -> str:
+        """The value of most calls, if most have one and the others would not make a table."""
+        counts = self.instances.counts
+        value = most_common(slot.values, counts)
+        alike = sum(n for i, n in counts.items() if same(slot.values[i], value))
+        share = alike / sum(counts.values())
+        distinct = len({repr(value) for value in slot.values.values()})
+        if share <= 0.5 or slot.name in TABLED or (distinct > 2 and share < 0.7):
+            return ""
+        return written(value)
 
 
 TABLED = frozenset(("channels", "out_channels", "planes", "width"))
@@ -258,7 +273,7 @@ def likeness(name: str, other: str) -> float:
 def kind_of(values: list[object]) -> str:
     """The type of a parameter with these values."""
     kinds = {type(value) for value in values}
-    for known, name in (({bool}, "bool"), ({int}, "int"), ({str}, "string"), ({Text}, "layer")):
+    for known, name in (({bool}, "bool"), ({int}, "int"), ({str}, "string"), ({LayerText}, "layer")):
         if kinds == known:
             return name
     if kinds <= {int, float}:

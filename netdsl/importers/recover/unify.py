@@ -16,10 +16,10 @@ from netdsl.importers.recover.sketch import (
     Body,
     Chain,
     LabelPart,
+    LayerText,
     Line,
     Numbered,
     Stage,
-    Text,
     Varying,
 )
 from netdsl.ops import registry
@@ -141,7 +141,7 @@ class Merger:
     def with_identity(self, stage: Stage, missing: Ids) -> Stage:
         act = self.as_act(stage)
         values = cast(Varying, act.args[ACT]).values
-        both = Varying({**values, **dict.fromkeys(missing, Text("identity"))})
+        both = Varying({**values, **dict.fromkeys(missing, LayerText("identity"))})
         return replace(act, args={ACT: both}, present=stage.present | missing)
 
     def alike(self, one: Stage, other: Stage) -> bool:
@@ -203,7 +203,7 @@ class Merger:
         args = {name: next(iter(cast(Varying, v).values.values())) for name, v in stage.args.items()}
         plain = replace(stage, args=cast("dict[str, Argument]", args))
         texts = self.inline.layer_arguments(plain)
-        text = Text(f"{stage.name}({', '.join(texts)})" if texts else stage.name)
+        text = LayerText(f"{stage.name}({', '.join(texts)})" if texts else stage.name)
         return replace(stage, name=ACT, args={ACT: Varying(dict.fromkeys(stage.present, text))})
 
     # --- parts --------------------------------------------------------------------------------
