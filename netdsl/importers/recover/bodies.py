@@ -90,8 +90,11 @@ class Bodies:
         own = self.wirings[scope]
         depth = len(scope.path)
         for table in scope.tables:
-            text = names.of[table.value] = spelling.label(table.path[depth:])
-            names.taken.add(text)
+            if spelling.is_name(table.path[depth:]):
+                text = names.of[table.value] = spelling.label(table.path[depth:])
+                names.taken.add(text)
+            else:
+                names.give(table.value, table.path[-1])
         for node in own.nodes:
             if isinstance(node.item, Scope) and not node.item.is_block:
                 self._name_in(node.item, names)
@@ -139,11 +142,37 @@ class Bodies:
 
     def _begun(self, scope: Scope) -> tuple[Chains, list[tuple[int, Line]]]:
         names = self.names[self.home(scope)]
-        lines = [(FIRST, _declared(table, scope.path)) for table in scope.tables]
+        lines = [(FIRST, line) for line in self._tables_of(scope, names)]
         shared = dict(self._shared(scope, names, lines))
         chains = Chains(self.wirings[scope], scope.path, names.of, self.stage_of, shared)
         lines += chains.named_lines()
         return chains, lines
+
+    def _tables_of(self, scope: Scope, names: Names) -> Iterator[Line]:
+        """The tables of a scope; those whose labels are no names stand in a group."""
+        depth = len(scope.path)
+        apart: dict[Path, list[Table]] = {}
+        for table in scope.tables:
+            if spelling.is_name(table.path[depth:]):
+                yield _declared(table, scope.path)
+            else:
+                apart.setdefault(table.path[:-1], []).append(table)
+        for path, tables in apart.items():
+            inner = [_declared(table, path) for table in tables]
+            results = [Chain([], table.path[-1]) for table in tables]
+            result = results[0] if len(results) == 1 else Chain([], None, results)
+            origin = tables[0].origin
+            body = Body([*inner, Line((), result, origin)])
+            group = Stage("group", "", origin, path[depth:], body=body)
+            given = tuple(names.of[table.value] for table in tables)
+            yield Line(given, Chain([group], self._source(scope)), origin)
+
+    def _source(self, scope: Scope) -> str:
+        """A value that may flow anywhere in a scope."""
+        home = self.home(scope)
+        if home is self.root:
+            return self.program.inputs[0].name
+        return self.inputs[home][0] if home in self.inputs else "in"
 
     def stage_of(self, scope: Scope) -> Stage:
         if scope.is_block:

@@ -40,6 +40,8 @@ class Conditions:
             if slot.kind == "bool":
                 yield slot.name, {i: bool(v) for i, v in slot.values.items()}
                 yield f"not {slot.name}", {i: not v for i, v in slot.values.items()}
+            if slot.kind == "float":
+                yield f"{slot.name} > 0.0", {i: v > 0 for i, v in slot.values.items()}  # type: ignore[operator]
         numbers = [
             (s.name, s.values) for s in slots.chosen if s.kind == "int" and is_whole(s.values)
         ]

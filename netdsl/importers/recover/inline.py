@@ -21,8 +21,8 @@ from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
 
 
-FIRST = ("int", "float", "scale", "number", "number | [number]")
-"""Kinds of parameters that go without their name where they are the first of a layer."""
+UNNAMED = ("number", "p", "scale", "slope")
+"""Parameters that go without their name where they are the first of a layer."""
 
 
 def width(text: str) -> int:
@@ -134,7 +134,7 @@ class Inline:
         for place, one in enumerate(parameters(registry()[stage.name])):
             if one.name in stage.args and not _is_default(one, stage):
                 text = number(stage.args[one.name])
-                is_first = place == 0 and one.kind.name in FIRST
+                is_first = place == 0 and one.name in UNNAMED
                 is_plain = one.required or is_first
                 texts.append(text if is_plain and not one.named else f"{one.name}={text}")
         return texts

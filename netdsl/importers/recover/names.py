@@ -15,6 +15,13 @@ from netdsl.syntax.lexing import WORDS
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 KEPT = frozenset((*(word.lower() for word in WORDS), "_", "inline", "each", "in", "true", "false", "end", "none", "len", "min", "max"))
 INPUTS = ("x", "y", "z")
+WORDS_FOR = {
+    "add": "sum", "concat": "joined", "mul": "product", "sub": "difference", "div": "quotient",
+    "relu": "maps", "silu": "maps", "leaky_relu": "maps", "maxpool": "pooled",
+    "avgpool": "pooled", "upsample": "large", "reshape": "shaped", "permute": "turned",
+    "split": "part", "slice": "part", "batchnorm": "normal", "": "part",
+}  # fmt: skip
+"""What results of layers are called that have no label."""
 
 
 class Names:
@@ -30,11 +37,12 @@ class Names:
 
     def give(self, value: Value, name: str, *, is_label: bool = False) -> str:
         """Name a value so, or with a number behind it."""
-        stem = _word(name)
-        text, number = stem, 1
+        text = stem = _word(name)
+        number = 1
         while not self.is_free(text) or (text in self.labels and not is_label):
             number += 1
-            text, is_label = f"{stem}{number}", False
+            between = "_" if stem[-1].isdigit() else ""
+            text, is_label = f"{stem}{between}{number}", False
         self.taken.add(text)
         self.of[value] = text
         return text
@@ -47,7 +55,7 @@ class Names:
         if label:
             return self.give(value, label, is_label=len(node.outputs) == 1)
         layer = node.item.layer if isinstance(node.item, Call) else node.item.kind.lower()
-        return self.give(value, f"{layer}1" if layer in registry() else layer or "part")
+        return self.give(value, WORDS_FOR.get(layer, f"{layer}_out" if layer in registry() else layer))
 
     def name_inputs(self, scope: Scope, values: list[Value]) -> tuple[str, ...]:
         """The names of what flows into a block."""

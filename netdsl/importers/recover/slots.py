@@ -140,22 +140,29 @@ class Slots:
     def formula(self, vector: Vector, hint: str) -> str:
         """The first formula of at most two operators with these values."""
         bases = [(name, values) for name, values in self.bases() if is_whole(values)]
+        settings = [(n, vs) for n, vs in self.unused() if is_whole(vs)]
         unary = PADDINGS if hint == "padding" else UNARY
-        for (text, function), (name, values) in product(unary, bases):
-            if agrees(vector, {i: function(v) for i, v in values.items() if v is not None}):
-                return text.format(name)
+        for known in (bases, settings):
+            for (text, function), (name, values) in product(unary, known):
+                if agrees(vector, {i: function(v) for i, v in values.items() if v is not None}):
+                    return text.format(self.sure(name))
         if hint == "padding":
             for (k, ks), (d, ds) in product(bases, bases):
                 if k != d and agrees(vector, combine(lambda a, b: (a - 1) // 2 * b, ks, ds)):
                     return f"({k} - 1) // 2 * {d}"
-        return self.product(vector, bases)
+        return self.product(vector, bases, settings)
 
-    def product(self, vector: Vector, bases: list[tuple[str, Vector]]) -> str:
-        settings = [
-            (name, values)
-            for name, values in self.instances.settings.items()
-            if is_whole(values) and not any(name == base for base, _ in bases)
-        ]
+    def unused(self) -> list[tuple[str, Vector]]:
+        """What the constructor was given that is no parameter."""
+        names = {name for name, _ in self.bases()}
+        return [(n, values) for n, values in self.instances.settings.items() if n not in names]
+
+    def product(
+        self,
+        vector: Vector,
+        bases: list[tuple[str, Vector]],
+        settings: list[tuple[str, Vector]],
+    ) -> str:
         for (a, first), (b, second) in product(bases + settings, bases + settings):
             for sign, function in BINARY:
                 if a != b and agrees(vector, combine(function, first, second)):
