@@ -10,6 +10,7 @@ from netdsl.importers.recover.blocks import Blocks
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import scopes_of
 from netdsl.importers.recover.sketch import Body, Definition, chains_of, stages_in
+from netdsl.importers.recover.slots import Instances, Slots
 from netdsl.importers.recover.write import Writer
 
 ROUNDS = 4
@@ -28,6 +29,7 @@ def recovered(program: Program, marks: Marks) -> str:
         inlined |= blocks.singles
     body = blocks.bodies.net()
     place_labels(body)
+    body = blocks.runs(Slots(Instances({}, {}, {}))).whole(body)
     used = list(dict.fromkeys(_used(body, blocks.definitions)))
     writer = Writer(used, marks)
     writer.net(program.name, body, root.region.origin, program.doc)

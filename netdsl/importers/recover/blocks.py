@@ -16,6 +16,7 @@ from netdsl.importers.recover.inline import Inline
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.resolve import Resolver
+from netdsl.importers.recover.runs import Runs
 from netdsl.importers.recover.sketch import Argument, Body, Definition, Stage, Text
 from netdsl.importers.recover.slots import Instances, Slots, Vector, is_plain, written
 from netdsl.importers.recover.unify import Clash, Merger, lifted
@@ -46,6 +47,7 @@ class Blocks:
         self.calls: dict[Scope, tuple[str, dict[str, Argument]]] = {}
         self.singles: set[Path] = set()
         self.taken = {program.name}
+        self.numbers = [str(size) for one in program.inputs for size in one.shape]
         self.merger = Merger(Inline(self.definitions, Marks()))
 
     def call_of(self, scope: Scope) -> Stage:
@@ -63,11 +65,32 @@ class Blocks:
 
     def sorts(self, scopes: list[Scope]) -> list[Sort]:
         """The scopes of a kind by sorts, the largest first."""
+        written = [self.bodies.body(scope) for scope in scopes]
+        for body in written:
+            place_labels(body)
+        looped = [self.runs().body(body) for body in written]
+        plain = self.joined(scopes, written)
+        if all(exact(a) == exact(b) for a, b in zip(written, looped, strict=True)):
+            return plain
+        other = self.joined(scopes, looped)
+        return other if self.cost(other) < self.cost(plain) else plain
+
+    def cost(self, sorts: list[Sort]) -> int:
+        """How long the definitions of these sorts are."""
+        return sum(len(exact(self.looped(*self.resolved(sort)))) for sort in sorts)
+
+    def runs(self, slots: Slots | None = None) -> Runs:
+        names = set(self.numbers) | ({slot.name for slot in slots.chosen} if slots else set())
+        return Runs(self.merger.inline, names, with_lets=slots is not None)
+
+    def looped(self, slots: Slots, body: Body) -> Body:
+        return self.runs(slots).whole(body)
+
+    def joined(self, scopes: list[Scope], written: list[Body]) -> list[Sort]:
+        """The sorts of scopes with these bodies."""
         alike: dict[str, dict[str, list[Scope]]] = defaultdict(lambda: defaultdict(list))
         bodies: dict[str, Body] = {}
-        for scope in scopes:
-            body = self.bodies.body(scope)
-            place_labels(body)
+        for scope, body in zip(scopes, written, strict=True):
             key = f"{self.bodies.inputs.get(scope)}{exact(body)}"
             bodies.setdefault(key, body)
             facts = f"{channels_of(scope)}{plain_settings(scope)}"
@@ -108,7 +131,7 @@ class Blocks:
         scope = scopes[0]
         definition = Definition(
             name,
-            body,
+            self.looped(slots, body),
             scope.region.origin,
             slots.parameters(),
             self.bodies.inputs.get(scope, ()),

@@ -42,6 +42,13 @@ def label(parts: tuple[LabelPart, ...]) -> str:
     return ".".join(map(_part, parts))
 
 
+def head_of(stage: Stage) -> str:
+    """What stands before a body: how often it is repeated, over what, under which condition."""
+    if "start" in stage.args:
+        return f"{stage.columns[0]} in {number(stage.args['start'])}..{number(stage.args['end'])}"
+    return stage.head or number(next(iter(stage.args.values())))
+
+
 def declared_weight(line: Line) -> str:
     """`weight scale: frozen [64, 1, 1] = 1`."""
     args = line.args
@@ -120,7 +127,7 @@ class Inline:
             case "call":
                 texts = self.call_arguments(stage)
             case "repeat" | "for" | "if":
-                return f"{text}{stage.kind} {stage.head}"
+                return f"{text}{stage.kind} {head_of(stage)}"
             case "group":
                 return text
             case _:

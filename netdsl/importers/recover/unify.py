@@ -148,7 +148,7 @@ class Merger:
         """Whether two stages may be the same part of two instances."""
         if is_act(one) and is_act(other):
             return True
-        is_same = (one.kind, one.name) == (other.kind, other.name)
+        is_same = (one.kind, one.name, one.head) == (other.kind, other.name, other.head)
         return is_same and self.labels_alike(one, other)
 
     def labels_alike(self, one: Stage, other: Stage) -> bool:
@@ -163,7 +163,7 @@ class Merger:
     def stage(self, one: Stage, other: Stage) -> Stage:
         if is_act(one) and is_act(other):
             return self.acts(one, other)
-        if not self.alike(one, other):
+        if not self.alike(one, other) or one.columns != other.columns:
             raise Clash
         return replace(
             one,
