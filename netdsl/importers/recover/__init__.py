@@ -11,6 +11,7 @@ from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import scopes_of
 from netdsl.importers.recover.sketch import Body, Definition, chains_of, stages_in
 from netdsl.importers.recover.slots import Instances, Slots
+from netdsl.importers.recover.tidy import tidy
 from netdsl.importers.recover.write import Writer
 
 ROUNDS = 4
@@ -32,8 +33,9 @@ def recovered(program: Program, marks: Marks) -> str:
     body = blocks.runs(Slots(Instances({}, {}, {}))).whole(body)
     used = list(dict.fromkeys(_used(body, blocks.definitions)))
     writer = Writer(used, marks)
-    writer.net(program.name, body, root.region.origin, program.doc)
+    writer.net(program.name, tidy(body), root.region.origin, program.doc)
     for definition in used:
+        definition.body = tidy(definition.body)
         writer.block(definition)
     return writer.text()
 

@@ -139,7 +139,8 @@ class Blocks:
         )
         self.definitions[name] = definition
         for number, members in sort.members.items():
-            args = {slot.name: argument(slot.values[number]) for slot in slots.chosen}
+            values = {slot.name: slot.values[number] for slot in slots.chosen}
+            args = {one.name: argument(values[one.name]) for one in definition.parameters}
             self.calls |= {member: (name, args) for member in members}
 
     def resolved(self, sort: Sort) -> tuple[Slots, Body]:

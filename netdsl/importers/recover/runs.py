@@ -28,6 +28,8 @@ PERIOD = 6
 """The most stages that repeat together."""
 TABLE = 2.2
 """What a table costs, in stages; a loop must save more."""
+NUMBER = 0.15
+"""What a number in a table costs."""
 LONG = 52
 """A table that is wider has a line of its own."""
 TIMES, REST = "n", "rest"
@@ -95,37 +97,42 @@ class Runs:
 
     def best(self, stages: list[Stage]) -> Choice | None:
         """The loop that saves most."""
-        shapes = [shape_of(stage) for stage in stages]
+        shapes = [shape_of(self.peeled(stage)) for stage in stages]
         sizes = [size_of(stage) for stage in stages]
         best: Choice | None = None
         for start, period, times in repeats(shapes):
-            saved = sum(sizes[start : start + period]) * (times - 1)
-            if saved <= 1 or (best is not None and saved - 1 <= best.gain):
+            end = start + period * times
+            written = sum(sizes[start:end])
+            if best is not None and written - period - 1 <= best.gain:
                 continue
-            segments = [
-                stages[start + k * period : start + (k + 1) * period] for k in range(times)
-            ]
-            choice = self.loop(segments, saved)
-            if choice is not None and (best is None or choice[1] > best.gain):
-                best = Choice(start, start + period * times, *choice)
+            segments = [stages[n : n + period] for n in range(start, end, period)]
+            for loop, gain in self.loops(segments, written):
+                if best is None or gain > best.gain:
+                    best = Choice(start, end, loop, gain)
         for start, end in same_calls(shapes, stages):
             groups = heads_and_tails(stages[start:end], self.defaults(stages[start]))
             if 2 < len(groups) <= (end - start) * 3 // 4:
-                choice = self.table(list(map(head_and_tail, groups)), end - start - 2)
+                choice = self.table(list(map(head_and_tail, groups)), end - start)
                 if choice is not None and (best is None or choice[1] > best.gain):
                     best = Choice(start, end, *choice)
         return best if best is not None and best.gain > 0 else None
 
-    def loop(self, segments: list[Segment], saved: float) -> tuple[Stage, float] | None:
-        """The loop for segments of one shape, and what it saves."""
+    def loops(self, segments: list[Segment], written: int) -> Iterator[tuple[Stage, float]]:
+        """The loops for segments of one shape, and how many of the written stages they save."""
+        origin = segments[0][0].origin
         first = "".join(map(exact_stage, segments[0]))
         if all("".join(map(exact_stage, one)) == first for one in segments[1:]):
-            body = Body([Line((), Chain(segments[0]), segments[0][0].origin)])
+            body = Body([Line((), Chain(segments[0]), origin)])
             times: dict[str, Argument] = {TIMES: len(segments)}
-            return Stage("repeat", "", segments[0][0].origin, body=body, args=times), saved - 1
-        return self.table(segments, saved) or self.table(
-            [[self.peeled(stage) for stage in one] for one in segments], saved
-        )
+            saved = written - sum(map(size_of, segments[0]))
+            yield Stage("repeat", "", origin, body=body, args=times), saved - 1
+            return
+        raw = [[self.unrolled.get(stage, stage) for stage in one] for one in segments]
+        peeled = [[self.peeled(stage) for stage in one] for one in segments]
+        for variant in (segments, peeled, raw):
+            choice = self.table(variant, written)
+            if choice is not None:
+                yield choice
 
     def peeled(self, stage: Stage) -> Stage:
         """A group whose calls are written as the first, and then the rest in a loop."""
@@ -134,7 +141,7 @@ class Runs:
             return stage
         line = raw.body.lines[0]
         shapes = [shape_of(one) for one in line.chain.stages]
-        if len(set(shapes)) != 1 or line.chain.stages[0].kind != "call":
+        if not shapes or len(set(shapes)) != 1 or line.chain.stages[0].kind != "call":
             return stage
         groups = heads_and_tails(line.chain.stages, self.defaults(line.chain.stages[0]))
         if len(groups) != 1:
@@ -147,23 +154,26 @@ class Runs:
         definition = self.inline.definitions[stage.name]
         return {one.name: read_back(one.default) for one in definition.parameters if one.default}
 
-    def table(self, segments: list[Segment], saved: float) -> tuple[Stage, float] | None:
+    def table(self, segments: list[Segment], written: int) -> tuple[Stage, float] | None:
         """A loop over a table of what differs."""
+        inner = {name for one in segments for stage in one for name in _columns_in(stage)}
         merger = Merger(self.inline, counts=True, is_strict=True)
         try:
             merged = _of_row(segments[0], 0)
             for row, segment in enumerate(segments[1:], 1):
                 merged = merger.stages(merged, _of_row(segment, row))
-            columns = _Columns(len(segments), self.taken)
+            columns = _Columns(len(segments), self.taken | inner)
             stages = [columns.stage(stage) for stage in merged]
         except Clash:
             return None
-        gain = saved - TABLE - max(0, len(columns.names) - 2)
+        count = len(columns.names)
+        gain = written - sum(map(size_of, stages)) - TABLE - max(0, count - 2)
+        gain -= NUMBER * count * len(segments)
         body = Body([Line((), Chain(stages), segments[0][0].origin)])
         loop = Stage("for", "", segments[0][0].origin, body=body)
         loop.columns, loop.table = columns.names, columns.rows()
         if columns.is_progression():
-            gain += 1
+            gain += 1 + NUMBER * len(segments)
             first = cast(int, loop.table[0][0])
             if first == 1:
                 first, stages = 0, columns.counted_from(0, merged)
@@ -178,7 +188,6 @@ class Runs:
         """A loop with the text of what it goes over."""
         if loop.kind == "repeat":
             return loop
-        self.taken |= set(loop.columns)
         if FROM in loop.args:
             return loop
         names = loop.columns[0] if len(loop.columns) == 1 else f"({', '.join(loop.columns)})"
@@ -230,6 +239,14 @@ def _silence(stage: Stage, *, is_silent: bool) -> None:
     for chain in parts_of(stage):
         for one in chain.stages:
             _silence(one, is_silent=is_silent)
+
+
+def _columns_in(stage: Stage) -> Iterator[str]:
+    """The numbers that loops in a stage go by."""
+    yield from stage.columns
+    for chain in parts_of(stage):
+        for one in chain.stages:
+            yield from _columns_in(one)
 
 
 def _is_counting(values: list[object]) -> bool:

@@ -144,7 +144,7 @@ class Slots:
         unary = PADDINGS if hint == "padding" else UNARY
         for known in (bases, settings):
             for (text, function), (name, values) in product(unary, known):
-                if agrees(vector, {i: function(v) for i, v in values.items() if v is not None}):
+                if agrees(vector, each_part(function, values)):
                     return text.format(self.sure(name))
         if hint == "padding":
             for (k, ks), (d, ds) in product(bases, bases):
@@ -166,6 +166,8 @@ class Slots:
         for (a, first), (b, second) in product(bases + settings, bases + settings):
             for sign, function in BINARY:
                 if a != b and agrees(vector, combine(function, first, second)):
+                    if sign in "*+" and a in self.instances.channels:
+                        a, b = b, a
                     return f"{self.sure(a)} {sign} {self.sure(b)}"
         return ""
 
@@ -193,34 +195,32 @@ class Slots:
         alike = sum(n for i, n in counts.items() if same(slot.values[i], value))
         share = alike / sum(counts.values())
         distinct = len({repr(value) for value in slot.values.values()})
+        neutral = NEUTRAL.get(slot.name)
+        if any(same(neutral, value) for value in slot.values.values()) and len(counts) > 1:
+            return written(neutral)
         if share <= 0.5 or slot.name in TABLED or (distinct > 2 and share < 0.7):
             return ""
         return written(value)
 
 
+NEUTRAL = {"stride": 1, "groups": 1, "dilation": 1, "padding": 0}
+"""Values that such parameters have in most layers, whatever most calls of a block give."""
 TABLED = frozenset(("channels", "out_channels", "planes", "width"))
 """Parameters that differ from instance to instance as a rule, and have no default."""
 
 
-def half(value: object) -> object:
-    """Half of a size, each part by itself."""
-    if isinstance(value, tuple):
-        return tuple(part // 2 for part in cast("tuple[int, ...]", value))
-    return cast(int, value) // 2
-
-
-Unary = tuple[tuple[str, Callable[[object], object]], ...]
+Unary = tuple[tuple[str, Callable[[int], int]], ...]
 UNARY: Unary = (
-    ("2 * {}", lambda v: cast(int, v) * 2),
-    ("4 * {}", lambda v: cast(int, v) * 4),
-    ("{} // 2", lambda v: cast(int, v) // 2),
-    ("{} // 4", lambda v: cast(int, v) // 4),
-    ("3 * {}", lambda v: cast(int, v) * 3),
-    ("6 * {}", lambda v: cast(int, v) * 6),
-    ("8 * {}", lambda v: cast(int, v) * 8),
-    ("{} // 8", lambda v: cast(int, v) // 8),
+    ("2 * {}", lambda v: v * 2),
+    ("4 * {}", lambda v: v * 4),
+    ("{} // 2", lambda v: v // 2),
+    ("{} // 4", lambda v: v // 4),
+    ("3 * {}", lambda v: v * 3),
+    ("6 * {}", lambda v: v * 6),
+    ("8 * {}", lambda v: v * 8),
+    ("{} // 8", lambda v: v // 8),
 )
-PADDINGS: Unary = (("{} // 2", half), ("2 * {}", lambda v: cast(int, v) * 2))
+PADDINGS: Unary = (("{} // 2", lambda v: v // 2), ("2 * {}", lambda v: v * 2))
 BINARY: tuple[tuple[str, Callable[[int, int], int]], ...] = (
     ("*", lambda a, b: a * b),
     ("//", lambda a, b: a // b if b else -1),
@@ -235,6 +235,17 @@ def is_plain(value: object) -> bool:
         parts = cast("list[object]", value)
         return bool(parts) and all(type(part) in (int, float) for part in parts)
     return type(value) in (int, float, bool)
+
+
+def each_part(function: Callable[[int], int], values: Vector) -> Vector:
+    """A function of whole numbers, and of sizes part by part."""
+    results: dict[int, object] = {}
+    for i, value in values.items():
+        if isinstance(value, tuple):
+            results[i] = tuple(map(function, cast("tuple[int, ...]", value)))
+        elif type(value) is int:
+            results[i] = function(value)
+    return results
 
 
 def combine(function: Callable[[int, int], int], one: Vector, other: Vector) -> Vector:
