@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 from netdsl.diagnostics import Source, Span
@@ -131,13 +132,22 @@ class FromGraph:
         if isinstance(value, FromValue):
             return self.value(node.inputs[value.index])
         if isinstance(value, Dim):
-            return self.size(value)
+            return self.near(value, node) or self.size(value)
         if isinstance(value, Fraction):
             return int(value) if value.denominator == 1 else float(value)
         if isinstance(value, tuple | list):
             parts = [self.setting(one, node) for one in value]
             return parts if is_list else tuple(parts)  # type: ignore[return-value]
         return value  # type: ignore[return-value]
+
+    def near(self, dim: Dim, node: Node) -> Axis | None:
+        """The size as that of a value close by: of what flows into the block, or the node."""
+        home = node.scope.home()
+        for value in (*home.inputs, *node.inputs):
+            for axis, size in enumerate(value.type.shape):
+                if size == dim:
+                    return Axis(self.value(value), axis)
+        return None
 
     def size(self, dim: Dim) -> Setting:
         return self.formula(ast.parse(str(dim), mode="eval").body)
@@ -158,3 +168,76 @@ class FromGraph:
             case ast.UnaryOp(_, operand):
                 return Computed("-", (0, self.formula(operand)))
         raise NotImplementedError(ast.dump(node))
+
+
+class RandomProgram:
+    """A program of random wiring: maps of 8 channels that meet, in regions within regions."""
+
+    def __init__(self, seed: int, length: int = 14) -> None:
+        self.random = Random(seed)
+        self.length = length
+        self.count = 0
+
+    def program(self) -> Program:
+        image = Value("image", (8, 16, 16))
+        root = Region((), "Net", HERE, inputs=[image])
+        values = [image]
+        self.fill(root, values, self.length, 0)
+        random = self.random
+        last = values[-1]
+        others = random.sample(values[1:-1], min(len(values) - 2, random.choice((0, 0, 1, 2))))
+        outputs = [Output(f"out{n}", v, HERE) for n, v in enumerate([last, *others])]
+        random.shuffle(outputs)
+        root.outputs = [one.value for one in outputs]
+        where = [Input("image", image, (8, "H", "W"), HERE)]
+        return Program("Net", root, where, outputs)
+
+    def fill(self, region: Region, values: list[Value], length: int, depth: int) -> None:
+        random = self.random
+        while length > 0:
+            if depth < 3 and length > 2 and random.random() < 0.25:
+                size = random.randint(2, length)
+                self.region(region, values, size, depth)
+                length -= size
+            else:
+                region.items.append(self.call(region, values))
+                length -= 1
+
+    def region(self, around: Region, values: list[Value], size: int, depth: int) -> None:
+        random = self.random
+        label = random.choice((f"part{self.count}", str(self.count), "block-" + str(self.count)))
+        self.count += 1
+        kind = random.choice(("", "", "Unit", "Cell"))
+        inner = Region((*around.path, label), kind, HERE)
+        start = len(values)
+        local = values if random.random() < 0.3 else values[-1:]
+        self.fill(inner, local, size, depth + 1)
+        if local is not values:
+            values += local[1:] if random.random() < 0.3 else local[-1:]
+        inner.outputs = values[start:]
+        around.items.append(inner)
+
+    def call(self, region: Region, values: list[Value]) -> Call:
+        random = self.random
+        kind = random.choice(("conv", "conv", "batchnorm", "relu", "add", "add", "concat", "up"))
+        self.count += 1
+        label = (str(len(region.items)) if random.random() < 0.5 else f"layer{self.count}",)
+        result = Value("", (8, 16, 16))
+        last = values[-1]
+        if kind == "conv":
+            settings: dict[str, Setting] = {
+                "channels": 8, "kernel": random.choice((1, 3)), "padding": 0,
+            }  # fmt: skip
+            settings["padding"] = (settings["kernel"] == 3) * 1
+            call = Call(kind, settings, [last], [result], HERE, (*region.path, *label))
+        elif kind == "batchnorm":
+            call = Call(kind, {}, [last], [result], HERE, (*region.path, *label))
+        elif kind in ("add", "concat"):
+            several = [last] + random.sample(values, random.randint(1, min(2, len(values))))
+            call = Call("add" if kind == "add" else "mul", {}, several, [result], HERE)
+        elif kind == "up":
+            call = Call("upsample", {"size": random.choice(values)}, [last], [result], HERE)
+        else:
+            call = Call("relu", {}, [last], [result], HERE)
+        values.append(result)
+        return call
