@@ -69,6 +69,8 @@ class _Terms:
 
 def _passes(node: Node) -> bool:
     """Whether a node only passes on the one value that comes in: a sum of one."""
-    if not isinstance(node.op, Concat) and not (isinstance(node.op, Add) and node.op.number is None):
+    if not isinstance(node.op, Concat) and not (
+        isinstance(node.op, Add) and node.op.number is None
+    ):
         return False
     return node.inputs[0].type == node.output.type

@@ -125,7 +125,7 @@ class Blocks:
     def define(self, sort: Sort) -> None:
         scopes = sort.scopes
         if len({scope.path for scope in scopes}) == 1 and len(scopes) == 1:
-            self.singles.add(scopes[0].path)
+            self.singles.add(scopes[0].region.path)
         slots, body = self.resolved(sort)
         name = self.name(sort)
         scope = scopes[0]

@@ -114,7 +114,10 @@ class Bodies:
         """The body of a block or group."""
         chains, lines = self._begun(scope)
         outputs = scope.outputs
-        if len(outputs) == 1:
+        last = self.wirings[scope].nodes[-1]
+        if self.wirings[scope].gives_all(last):
+            result = chains.chain_of(last)
+        elif len(outputs) == 1:
             result = chains.chain(outputs[0])
         else:
             result = Chain([], None, [chains.chain(value) for value in outputs])
@@ -183,7 +186,11 @@ class Bodies:
         self, scope: Scope, names: Names, lines: list[tuple[int, Line]]
     ) -> Iterator[tuple[Path, str]]:
         """The names of layers that several calls share, with the lines that make them."""
-        parts = [item for item in scope.items if isinstance(item, Scope) or has_weights(item)]
+        parts = [
+            item
+            for item in scope.items
+            if (item.has_weights if isinstance(item, Scope) else has_weights(item))
+        ]
         times = Counter(part.path for part in parts)
         for path, count in times.items():
             if count > 1:

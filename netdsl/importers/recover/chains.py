@@ -30,7 +30,10 @@ class Chains:
         """The lines that name values, or hold layers that nothing uses, each at its place."""
         wiring = self.wiring
         outputs = set(wiring.outputs)
+        fed = set(wiring.feeds.values())
         for node in wiring.nodes:
+            if node in fed or wiring.gives_all(node):
+                continue
             names = [value for value in node.outputs if value in wiring.names]
             used = [v for v in node.outputs if v in wiring.users or v in outputs]
             if not names and used:
@@ -53,6 +56,9 @@ class Chains:
         while True:
             stage = self.stage(node)
             stages.append(stage)
+            if node in wiring.feeds:
+                node = wiring.feeds[node]
+                continue
             if len(node.flows) == 1:
                 value = node.flows[0]
             elif node in wiring.joins:
@@ -77,13 +83,13 @@ class Chains:
     def stage(self, node: Node) -> Stage:
         """A node as a stage."""
         item = node.item
-        is_weighted = isinstance(item, Scope) or has_weights(item)
+        is_weighted = item.has_weights if isinstance(item, Scope) else has_weights(item)
         if is_weighted and item.path in self.shared:
             return Stage("shared", self.shared[item.path], node.item_origin)
         if isinstance(item, Scope):
             stage = self.stage_of(item)
             stage.label = item.path[len(self.path) :]
-            stage.has_weights = True
+            stage.has_weights = item.has_weights
             return stage
         return layer_stage(item, self.path, self.names)
 

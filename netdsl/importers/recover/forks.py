@@ -65,6 +65,8 @@ class Wiring:
     users: dict[Value, list[Node]] = field(default_factory=dict[Value, list[Node]])
     joins: dict[Node, Join] = field(default_factory=dict[Node, Join])
     above: dict[Value, Value | None] = field(default_factory=dict["Value", "Value | None"])
+    feeds: dict[Node, Node] = field(default_factory=dict[Node, Node])
+    """Nodes that take all results of another, in order, as nothing else does."""
 
     def settle(self) -> None:
         """Decide which values have names, until all others are written at one place."""
@@ -74,6 +76,7 @@ class Wiring:
             for value in dict.fromkeys(node.flows):
                 users[value].append(node)
         self.users = dict(users)
+        self.feeds = dict(self._find_feeds())
         self.names |= self.fixed | set(self._names_at_once())
         while True:
             self._find_joins()
@@ -82,13 +85,30 @@ class Wiring:
                 return
             self.names |= more
 
+    def gives_all(self, node: Node) -> bool:
+        """Whether several results of a node are the results of the scope, and nothing else."""
+        is_last = node.outputs == self.outputs and not self.is_net and len(node.outputs) > 1
+        return is_last and not any(value in self.users for value in node.outputs)
+
+    def _find_feeds(self) -> Iterator[tuple[Node, Node]]:
+        spoken = {value for node in self.nodes for value in node.named} | set(self.outputs)
+        for node in self.nodes:
+            if len(node.flows) < 2:
+                continue
+            before = self.producer.get(node.flows[0])
+            if before is None or before.outputs != node.flows:
+                continue
+            if all(self.users[v] == [node] and v not in spoken for v in node.flows):
+                yield node, before
+
     def _names_at_once(self) -> Iterator[Value]:
+        fed = set(self.feeds.values())
         for node in self.nodes:
             yield from (value for value in node.named if value not in self.tables)
-            if len(node.outputs) > 1:
+            if len(node.outputs) > 1 and node not in fed and not self.gives_all(node):
                 yield from (v for v in node.outputs if v in self.users or v in self.outputs)
         outputs = set(self.outputs)
-        many = len(outputs) > 1 and not self.is_net
+        many = len(outputs) > 1 and not self.is_net and not any(map(self.gives_all, self.nodes))
         yield from (value for value in outputs if value in self.users or many)
         if len(outputs) != len(self.outputs):
             yield from (value for value in outputs if self.outputs.count(value) > 1)
@@ -99,7 +119,7 @@ class Wiring:
             above: Value | None = None
             if len(node.flows) == 1:
                 above = node.flows[0]
-            elif node.is_merge:
+            elif node.is_merge and node not in self.feeds:
                 join = self._join(node)
                 if join is not None:
                     self.joins[node] = join
@@ -166,11 +186,11 @@ class Wiring:
             if not any(self._covers(join, users) for join in forks[value]):
                 yield value
         for node in self.nodes:
-            if len(node.flows) > 1 and node not in self.joins:
+            if len(node.flows) > 1 and node not in self.joins and node not in self.feeds:
                 yield from self._names_of_tuple(node)
 
     def _is_repeated(self, value: Value, node: Node) -> bool:
-        return node.flows.count(value) > 1
+        return node.flows.count(value) > 1 and node not in self.feeds
 
     def _covers(self, node: Node, users: Iterable[Node]) -> bool:
         inside = self.joins[node].inside

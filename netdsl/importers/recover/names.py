@@ -13,7 +13,22 @@ from netdsl.ops import registry
 from netdsl.syntax.lexing import WORDS
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-KEPT = frozenset((*(word.lower() for word in WORDS), "_", "inline", "each", "in", "true", "false", "end", "none", "len", "min", "max"))
+KEPT = frozenset(
+    (
+        *(word.lower() for word in WORDS),
+        "_",
+        "inline",
+        "each",
+        "in",
+        "true",
+        "false",
+        "end",
+        "none",
+        "len",
+        "min",
+        "max",
+    )
+)
 INPUTS = ("x", "y", "z")
 WORDS_FOR = {
     "add": "sum", "concat": "joined", "mul": "product", "sub": "difference", "div": "quotient",
@@ -55,7 +70,9 @@ class Names:
         if label:
             return self.give(value, label, is_label=len(node.outputs) == 1)
         layer = node.item.layer if isinstance(node.item, Call) else node.item.kind.lower()
-        return self.give(value, WORDS_FOR.get(layer, f"{layer}_out" if layer in registry() else layer))
+        return self.give(
+            value, WORDS_FOR.get(layer, f"{layer}_out" if layer in registry() else layer)
+        )
 
     def name_inputs(self, scope: Scope, values: list[Value]) -> tuple[str, ...]:
         """The names of what flows into a block."""
@@ -66,7 +83,7 @@ class Names:
 
 def label_of(item: Call | Scope, base: Path) -> str:
     """The label of a part as one word below the path `base`; empty if it has none."""
-    if isinstance(item, Call) and not has_weights(item):
+    if not (item.has_weights if isinstance(item, Scope) else has_weights(item)):
         return ""
     path = item.path[len(base) :]
     return "_".join(path)

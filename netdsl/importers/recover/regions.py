@@ -14,6 +14,10 @@ from netdsl.importers.program import Call, Path, Program, Region, Table, Value, 
 from netdsl.importers.recover.weights import has_weights
 
 
+LEAST = 4
+"""Calls of layers that a region without weights has, to be worth a block."""
+
+
 @dataclass(eq=False, slots=True)
 class Scope:
     """A part of the network that is written as one: the net, a block, a labelled group.
@@ -24,6 +28,7 @@ class Scope:
     region: Region
     path: Path
     is_block: bool = False
+    has_weights: bool = True
     parent: Scope | None = None
     items: list[Call | Scope] = field(default_factory=list["Call | Scope"])
     tables: list[Table] = field(default_factory=list[Table])
@@ -51,9 +56,7 @@ class Scope:
                 yield from item.calls()
 
 
-def scopes_of(
-    program: Program, inlined: Iterable[Path] = (), *, with_blocks: bool = True
-) -> Scope:
+def scopes_of(program: Program, inlined: Iterable[Path] = (), *, with_blocks: bool = True) -> Scope:
     """The scopes of a program; regions at the paths `inlined` are no blocks."""
     builder = _Builder(program, set(inlined))
     if not with_blocks:
@@ -89,13 +92,15 @@ class _Builder:
 
     def repeated_kinds(self) -> set[str]:
         """Kinds with several regions that have weights, or one that is called several times."""
-        paths: dict[str, set[Path]] = defaultdict(set)
+        paths: dict[str, set[object]] = defaultdict(set)
         shared: set[str] = set()
         for path, regions in self.regions.items():
             for region in regions:
                 if region.kind and any(has_weights(call) for call in region.calls()):
                     paths[region.kind].add(path)
-            if len(regions) > 1:
+                elif region.kind and region.items:
+                    paths[region.kind].add(region)
+            if len(regions) > 1 and all(any(map(has_weights, one.calls())) for one in regions):
                 shared |= {region.kind for region in regions if region.kind}
         return {kind for kind, places in paths.items() if len(places) > 1} | shared
 
@@ -116,7 +121,9 @@ class _Builder:
             else:
                 facts = self.facts(item)
                 if self.is_scope(item, scope, facts):
-                    inner = Scope(item, item.path, self.is_block(item), scope)
+                    is_weighted = any(has_weights(call) for call in facts.calls)
+                    path = item.path if is_weighted else scope.path
+                    inner = Scope(item, path, self.is_block(item), is_weighted, scope)
                     inner.flows, inner.named = facts.flows, facts.named
                     inner.outputs = facts.outputs
                     scope.items.append(inner)
@@ -143,8 +150,11 @@ class _Builder:
         """Whether a region can be written as a part with a label."""
         path, depth = region.path, len(around.path)
         weighted = [call for call in facts.calls if has_weights(call)]
-        if not weighted or not facts.outputs:
+        if not facts.outputs:
             return False
+        if not weighted:
+            is_worth = self.is_block(region) and len(facts.calls) >= LEAST
+            return is_worth and bool(facts.flows) and next(region.tables(), None) is None
         if path[:depth] != around.path or len(path) == depth:
             return False
         below = [call.path for call in weighted] + [table.path for table in region.tables()]

@@ -30,6 +30,8 @@ TABLE = 2.2
 """What a table costs, in stages; a loop must save more."""
 NUMBER = 0.15
 """What a number in a table costs."""
+TWICE = 2.5
+"""What it costs that a loop has two turns only."""
 LONG = 52
 """A table that is wider has a line of its own."""
 TIMES, REST = "n", "rest"
@@ -168,7 +170,7 @@ class Runs:
             return None
         count = len(columns.names)
         gain = written - sum(map(size_of, stages)) - TABLE - max(0, count - 2)
-        gain -= NUMBER * count * len(segments)
+        gain -= NUMBER * count * len(segments) + TWICE * (len(segments) == 2)
         body = Body([Line((), Chain(stages), segments[0][0].origin)])
         loop = Stage("for", "", segments[0][0].origin, body=body)
         loop.columns, loop.table = columns.names, columns.rows()

@@ -181,7 +181,10 @@ class Slots:
     def parameters(self) -> list[Parameter]:
         """The parameters in the order of the constructor, those without a default first."""
         order = {name: number for number, name in enumerate(self.instances.settings)}
-        slots = sorted(self.chosen, key=lambda slot: order.get(slot.name, len(order)))
+        last = len(order)
+        slots = sorted(
+            self.chosen, key=lambda slot: (slot.kind == "layer", order.get(slot.name, last))
+        )
         first, rest = list[Parameter](), list[Parameter]()
         for number, slot in enumerate(slots):
             default = "" if number == 0 and slot.kind != "bool" else self.default(slot)
@@ -291,7 +294,12 @@ def likeness(name: str, other: str) -> float:
 def kind_of(values: list[object]) -> str:
     """The type of a parameter with these values."""
     kinds = {type(value) for value in values}
-    for known, name in (({bool}, "bool"), ({int}, "int"), ({str}, "string"), ({LayerText}, "layer")):
+    for known, name in (
+        ({bool}, "bool"),
+        ({int}, "int"),
+        ({str}, "string"),
+        ({LayerText}, "layer"),
+    ):
         if kinds == known:
             return name
     if kinds <= {int, float}:

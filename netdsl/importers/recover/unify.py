@@ -200,7 +200,9 @@ class Merger:
         """An activation as a use of a parameter that stands for one."""
         if stage.name == ACT:
             return stage
-        args = {name: next(iter(cast(Varying, v).values.values())) for name, v in stage.args.items()}
+        args = {
+            name: next(iter(cast(Varying, v).values.values())) for name, v in stage.args.items()
+        }
         plain = replace(stage, args=cast("dict[str, Argument]", args))
         texts = self.inline.layer_arguments(plain)
         text = LayerText(f"{stage.name}({', '.join(texts)})" if texts else stage.name)

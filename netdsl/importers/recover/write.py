@@ -38,8 +38,7 @@ class Writer:
         self.lines.append("")
         self._doc(one.doc)
         parameters = ", ".join(
-            f"{p.name}: {p.kind}" + (f" = {p.default}" if p.default else "")
-            for p in one.parameters
+            f"{p.name}: {p.kind}" + (f" = {p.default}" if p.default else "") for p in one.parameters
         )
         head = f"block {one.name}" + (f"({parameters})" if parameters else "")
         inputs = f" ({', '.join(one.inputs)})" if one.inputs else ""
