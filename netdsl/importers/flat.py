@@ -24,6 +24,7 @@ class _Writer:
         self.calls = list(program.root.calls())
         self.times = Counter(call.path for call in self.calls if call.path)
         self.shared: dict[tuple[str, ...], str] = {}
+        self.own_names = {one.name for one in (*program.inputs, *program.outputs)}
         taken = {part for call in self.calls for part in call.path}
         self.prefix = "v"
         while any(name.startswith(self.prefix) for name in taken):
@@ -73,7 +74,7 @@ class _Writer:
 
     def call(self, call: Call) -> None:
         layer = spelling.layer(call, self.names.__getitem__)
-        label = spelling.label(call.path)
+        label = spelling.label(call.path, self.own_names)
         if call.path and self.times[call.path] > 1:
             layer, label = self.one_of_several(call, label, layer), ""
         results = [self.result(value) for value in call.outputs]

@@ -9,7 +9,7 @@ from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Program, Table, Value
 from netdsl.importers.recover.chains import Chains, body_of, layer_stage
 from netdsl.importers.recover.forks import Wiring, wiring
-from netdsl.importers.recover.names import Names
+from netdsl.importers.recover.names import Names, label_of
 from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Stage, Text
 from netdsl.importers.recover.weights import has_weights
@@ -64,13 +64,20 @@ class Bodies:
             for one in self.program.inputs:
                 names.of[one.value] = one.name
                 names.taken.add(one.name)
+                names.quoted.add(one.name)
             self._name_outputs(names)
         elif self._entry(home) is None or self._entry(home) in self.wirings[home].names:
             self.inputs[home] = names.name_inputs(home, [*home.flows, *home.named])
+            names.quoted.update(self.inputs[home])
         self._name_in(home, names)
 
     def _name_outputs(self, names: Names) -> None:
         names.taken.update(one.name for one in self.program.outputs)
+        producer = self.wirings[self.root].producer
+        for one in self.program.outputs:
+            node = producer.get(one.value)
+            if node is None or label_of(node.item, ()) != one.name:
+                names.quoted.add(one.name)
         if not self.outputs_stand_in_order():
             return
         for one in self.program.outputs:
@@ -147,7 +154,8 @@ class Bodies:
         names = self.names[self.home(scope)]
         lines = [(FIRST, line) for line in self._tables_of(scope, names)]
         shared = dict(self._shared(scope, names, lines))
-        chains = Chains(self.wirings[scope], scope.path, names.of, self.stage_of, shared)
+        own = self.wirings[scope]
+        chains = Chains(own, scope.path, names.of, self.stage_of, shared, names.quoted)
         lines += chains.named_lines()
         return chains, lines
 

@@ -9,7 +9,7 @@ from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Setting, Value, values_in
 from netdsl.importers.recover.forks import Node, Wiring
 from netdsl.importers.recover.regions import Scope
-from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Stage, Text
+from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Quoted, Stage, Text
 from netdsl.importers.recover.weights import has_weights
 
 StageOf = Callable[[Scope], Stage]
@@ -25,6 +25,7 @@ class Chains:
     names: dict[Value, str]
     stage_of: StageOf
     shared: dict[Path, str] = field(default_factory=dict[Path, str])
+    quoted: set[str] = field(default_factory=set[str])
 
     def named_lines(self) -> Iterator[tuple[int, Line]]:
         """The lines that name values, or hold layers that nothing uses, each at its place."""
@@ -81,7 +82,13 @@ class Chains:
         return chain
 
     def stage(self, node: Node) -> Stage:
-        """A node as a stage."""
+        """A node as a stage; its label in quotes where a value has its name."""
+        stage = self.unquoted(node)
+        if len(stage.label) == 1 and stage.label[0] in self.quoted:
+            stage.label = (Quoted(stage.label[0]),)
+        return stage
+
+    def unquoted(self, node: Node) -> Stage:
         item = node.item
         is_weighted = item.has_weights if isinstance(item, Scope) else has_weights(item)
         if is_weighted and item.path in self.shared:

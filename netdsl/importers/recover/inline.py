@@ -14,6 +14,7 @@ from netdsl.importers.recover.sketch import (
     LabelPart,
     Line,
     Numbered,
+    Quoted,
     Stage,
     Text,
 )
@@ -63,7 +64,7 @@ def _part(part: LabelPart) -> str:
         name = spelling.label((part.name,)) if part.name else ""
         return f"{name}[{part.number}]"
     assert isinstance(part, str)
-    return spelling.label((part,))
+    return f'"{part}"' if isinstance(part, Quoted) else spelling.label((part,))
 
 
 class Inline:

@@ -46,6 +46,7 @@ class Names:
         self.of: dict[Value, str] = {}
         self.labels = set(labels)
         self.taken: set[str] = set()
+        self.quoted: set[str] = set()
 
     def is_free(self, name: str) -> bool:
         return name not in self.taken and name not in KEPT and name not in registry()

@@ -88,7 +88,7 @@ class Runs:
         """A stage with loops in its parts."""
         looped = replace(
             stage,
-            branches=[self.chain(one) for one in stage.branches],
+            branches=[_one_branch(self.chain(one)) for one in stage.branches],
             body=None if stage.body is None else self.body(stage.body),
             otherwise=None if stage.otherwise is None else self.body(stage.otherwise),
         )
@@ -213,6 +213,16 @@ class Runs:
             self.lets.append(Line((), Chain([]), loop.origin, declared=comment))
         self.lets.append(Line((), Chain([]), loop.origin, declared=f"let {name} = {text}"))
         return name
+
+
+def _one_branch(chain: Chain) -> Chain:
+    """A branch; in braces where it is a loop alone, which would make a branch of each turn."""
+    is_alone = chain.source is None and not chain.several and len(chain.stages) == 1
+    if not is_alone or chain.stages[0].kind != "for" or chain.stages[0].label:
+        return chain
+    loop = chain.stages[0]
+    body = Body([Line((), chain, loop.origin)])
+    return Chain([Stage("group", "", loop.origin, body=body)], present=chain.present)
 
 
 def _listed(loop: Stage) -> str:

@@ -30,6 +30,12 @@ class Numbered:
     number: str
 
 
+class Quoted(str):
+    """A part of a label in quotes, as a value has its name."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Varying:
     """What differs between instances: a value for each of them, by their numbers."""

@@ -27,7 +27,7 @@ def _stage(stage: Stage) -> Stage:
         body=None if stage.body is None else tidy(stage.body),
         otherwise=None if stage.otherwise is None else tidy(stage.otherwise),
     )
-    if inner.kind != "group" or inner.body is None or len(inner.body.lines) != 1:
+    if inner.kind != "group" or not inner.label or inner.body is None or len(inner.body.lines) != 1:
         return inner
     chain = inner.body.lines[0].chain
     is_alone = len(chain.stages) == 1 and chain.source is None and not chain.several
