@@ -88,4 +88,3 @@ def title(name: str) -> str:
     words = re.findall(r"[A-Za-z0-9]+", Path(name).stem)
     joined = "".join(word[0].upper() + word[1:] for word in words if word.isascii())
     return joined if joined[:1].isalpha() else f"Net{joined}"
-

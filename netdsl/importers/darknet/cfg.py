@@ -105,7 +105,7 @@ def sections(source: Source) -> tuple[list[Section], list[str]]:
         if not parts:
             raise refused(f"`{line:.40}` stands before the first section", span)
         before = parts[-1].options.setdefault(option.key, option)
-        if before is not option and before.value != option.value:
+        if before.value != option.value and len(parts) > 1:
             remarks.append(f"{span}: `{option.key}` is there twice; Darknet takes the first")
     if not parts:
         raise refused("there is no section", Span(source, 0, 0), help="a cfg begins with `[net]`")
@@ -118,7 +118,9 @@ def kind(line: str, span: Span) -> str:
     """The word in a section's brackets."""
     if not line.endswith("]"):
         raise refused(
-            f"`{line:.40}` is no section", span, help="write `[word]`, and a comment on its own line"
+            f"`{line:.40}` is no section",
+            span,
+            help="write `[word]`, and a comment on its own line",
         )
     return line[1:-1]
 

@@ -175,9 +175,10 @@ def local(state: State, section: Section) -> Flow:
     rows, columns = ((size + 2 * padding - kernel) // stride + 1 for size in (height, width))
     if rows < 1 or columns < 1:
         raise refused(f"{section.title} has windows larger than its map", section.span)
+    state.is_fixed = True  # there are weights for these places alone
     places, numbers = rows * columns, channels * kernel * kernel
     windows: dict[str, Setting] = {"kernel": kernel, "stride": stride, "padding": padding}
-    writer, path = state.writer, (str(section.number), "local")
+    writer, path = state.writer, (f"local{section.number}",)  # such a key begins with a letter
     with writer.region(section, "Local", [image]) as region:
         weight = writer.table((*path, "weight"), (places, filters, numbers), "kaiming_normal")
         bias = writer.table((*path, "bias"), (filters, rows, columns))

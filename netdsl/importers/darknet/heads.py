@@ -61,9 +61,7 @@ def outputs(state: State) -> list[Output]:
         named.append((word(last), last, last.section))
     counts = Counter(name for name, _, _ in named)
     return [
-        Output(
-            name if counts[name] == 1 else f"{name}{section.number}", flow.value(), section.span
-        )
+        Output(name if counts[name] == 1 else f"{name}{section.number}", flow.value(), section.span)
         for name, flow, section in named
     ]
 

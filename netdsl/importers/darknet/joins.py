@@ -123,8 +123,8 @@ def thinned(
         )
     state.is_fixed = True
     state.remarks.append(
-        f"{span}: maps of {height} x {width} and {high} x {wide} cells are added; every "
-        f"{step}. cell is taken, as in Darknet before 2020"
+        f"{span}: maps of {height} x {width} and {high} x {wide} cells are added: of the "
+        f"larger one cells 0, {step}, ... are taken, as in Darknet before 2020"
     )
     for axis in 1, 2:
         settings: dict[str, Setting] = {"axis": axis, "step": step}
@@ -157,7 +157,9 @@ def sam(state: State, section: Section) -> Flow:
     flow = state.previous()
     gate, value = flow.map(section), other.map(section)
     if flow.shape != other.shape:
-        message = f"{section.title} multiplies maps of equal shapes, not {flow.shape}, {other.shape}"
+        message = (
+            f"{section.title} multiplies maps of equal shapes, not {flow.shape}, {other.shape}"
+        )
         raise refused(message, section.span_of("from"))
     value = state.writer.call("mul", {}, [value, gate], other.shape)
     value = activate(state.writer, section, value, "linear")

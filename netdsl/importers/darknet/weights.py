@@ -41,8 +41,9 @@ def numbers(path: str, stored: list[Stored]) -> dict[str, Callable[[], numpy.nda
         raise refused(f"can't read {path}: {reason(error)}", None, code="unreadable-file") from None
     if size != head.size + FLOAT * total:
         held = (size - head.size) / FLOAT
+        counts = f"{held:,.10g} numbers, and the network has {total:,}"
         raise refused(
-            f"{path} holds {held:,.10g} numbers, and the network has {total:,}{where(stored, held)}",
+            f"{path} holds {counts}{where(stored, held)}",
             None,
             code="bad-weights",
             help="a cfg and its weights belong together: take those of one network",
