@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netdsl.importers.darknet.activations import activate
 from netdsl.importers.darknet.cfg import Section
 from netdsl.importers.darknet.state import Shared, State
 from netdsl.importers.darknet.writer import Flow, Stored, Writer
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Path, Setting, Value
+from netdsl.importers.program import Call, Path, Setting, Table, Value
 
 WORDLESS = (
     "antialiasing", "binary", "coordconv", "reverse", "rotate", "stretch", "stretch_sway", "sway",
@@ -41,7 +43,7 @@ def convolutional(state: State, section: Section) -> Flow:
     height = (height + 2 * padding - kernel) // rows + 1
     width = (width + 2 * padding - kernel) // columns + 1
     is_normalised = bool(section.whole("batch_normalize", 0) or section.whole("cbn", 0))
-    owner = shared(state, section, (filters, channels, groups, kernel), is_normalised)
+    own = shared(state, section, (filters, channels, groups, kernel), is_normalised)
     settings: dict[str, Setting] = {
         "channels": filters,
         "kernel": kernel,
@@ -52,16 +54,48 @@ def convolutional(state: State, section: Section) -> Flow:
         "bias": not is_normalised,
     }
     shape = (filters, height, width)
-    writer, path = state.writer, (str(owner),)
+    writer, path = state.writer, (str(own.number),)
     with writer.region(section, "Convolutional", [image]) as region:
-        value = writer.call("conv", settings, [image], shape, (*path, "conv"))
+        value = Value(shape=shape)
+        call = Call("conv", settings, [image], [value], section.span, (*path, "conv"))
+        writer.add(call)
         if is_normalised:
             value = writer.call("batchnorm", {}, [value], shape, (*path, "bn"))
         value = activate(writer, section, value, "logistic")
         region.outputs = [value]
-    if owner == section.number:
-        store(writer, section, path, (filters, channels // groups, kernel, kernel), is_normalised)
+    if own.number == section.number:
+        store(writer, section, path, own.weight, is_normalised)
+    own.calls.append(call)
     return Flow(writer, section, shape, map=value)
+
+
+def tabled(state: State) -> None:
+    """Make tables of weights that convolutions share which are not alike in other ways.
+
+    One layer has one stride and one dilation; a table may be the weight of several layers.
+    """
+    for own in {own.number: own for own in state.convolutions.values()}.values():
+        if any(call.settings != own.calls[0].settings for call in own.calls):
+            make_tables(state.writer, own)
+
+
+def make_tables(writer: Writer, own: Shared) -> None:
+    """Tables for the calls of a convolution; they are called by keys, which begin with letters."""
+    names = ("weight",) if own.is_normalised else ("weight", "bias")
+    for name in names:
+        path = (f"conv{own.number}", name)
+        value = Value(shape=own.weight if name == "weight" else own.weight[:1])
+        fill = "kaiming_normal" if name == "weight" else 0.0
+        origin = own.calls[0].origin
+        writer.root.items.insert(0, Table(value, path, value.shape or (), origin, fill=fill))
+        for call in own.calls:
+            call.settings[name] = value
+        old, new = f"{own.number}.conv.{name}", ".".join(path)
+        writer.stored[:] = [
+            replace(one, key=new) if one.key == old else one for one in writer.stored
+        ]
+    for call in own.calls:
+        call.path = ()
 
 
 def strides(state: State, section: Section) -> tuple[int, int]:
@@ -81,8 +115,8 @@ def half_padding(section: Section, kernel: int) -> int:
     return padding
 
 
-def shared(state: State, section: Section, shape: tuple[int, ...], is_normalised: bool) -> int:
-    """The number of the layer whose weights a convolution has: its own, or an earlier one."""
+def shared(state: State, section: Section, shape: tuple[int, ...], is_normalised: bool) -> Shared:
+    """The layer whose weights a convolution has: itself, or an earlier one."""
     own = Shared(section.number, shape, is_normalised)
     if "share_index" in section.options:
         span = section.span_of("share_index")
@@ -100,7 +134,7 @@ def shared(state: State, section: Section, shape: tuple[int, ...], is_normalised
             )
         own = other
     state.convolutions[section.number] = own
-    return own.number
+    return own
 
 
 def connected(state: State, section: Section) -> Flow:

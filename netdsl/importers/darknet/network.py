@@ -105,6 +105,7 @@ def layers(sections: list[Section], root: Region, image: Value) -> Reading:
         bounded(state.flows[-1], section)
     if not state.flows:
         raise refused("there are no layers", sections[0].span)
+    dense.tabled(state)
     reading = Reading(state.writer, state.flows, [], state.remarks, state.is_fixed)
     reading.outputs = heads.outputs(state)
     return reading

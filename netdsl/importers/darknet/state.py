@@ -8,16 +8,23 @@ from netdsl.diagnostics import Span
 from netdsl.importers.darknet.cfg import Section
 from netdsl.importers.darknet.writer import Flow, Writer
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Value
+from netdsl.importers.program import Call, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A convolution as another may call it again: its number, and what must be equal."""
+    """A convolution as others may call it again: its number, what must be equal, its calls."""
 
     number: int
     shape: tuple[int, ...]
     is_normalised: bool
+    calls: list[Call] = field(default_factory=list[Call], compare=False)
+
+    @property
+    def weight(self) -> tuple[int, ...]:
+        """The shape of its filters."""
+        filters, channels, groups, kernel = self.shape
+        return (filters, channels // groups, kernel, kernel)
 
 
 @dataclass(slots=True)
