@@ -128,9 +128,8 @@ def included(record: Record, state: State) -> bool:
     if include and exclude:
         message = "a layer has `include` or `exclude`, not both"
         raise refused(message, record.span_of("exclude"))
-    if include:
-        return any([meets(rule, state) for rule in include])
-    return not any([meets(rule, state) for rule in exclude])
+    met = [meets(rule, state) for rule in (include or exclude)]  # all, so that all are checked
+    return any(met) if include else not any(met)
 
 
 def meets(rule: Record, state: State) -> bool:
