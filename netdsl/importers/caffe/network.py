@@ -57,7 +57,7 @@ LOSSES = {
     "SigmoidCrossEntropyLoss": 1, "MultinomialLogisticLoss": 1, "ContrastiveLoss": 2,
     "Accuracy": 1,
 }  # fmt: skip
-"""Where a network ends, and how many blobs of it they take; the others are what they compare with."""
+"""Where a network ends, and how many of its blobs they take; they compare these with the others."""
 SINKS = ("Silence", "HDF5Output")
 
 
