@@ -261,7 +261,9 @@ def test_convolutions_read_offset_statistics_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("dilation", "pad"), [(1, 0), (1, 1), (2, 1), (3, 1)])
 def test_convolutions_have_dilation_and_bias(tmp_path: Path, dilation: int, pad: int) -> None:
     bias, weight = numbers(2, seed=1), numbers(2, 4, 3, 3, seed=2)
-    conv = layer("convolutional", filters=2, size=3, pad=pad, dilation=dilation, activation="linear")
+    conv = layer(
+        "convolutional", filters=2, size=3, pad=pad, dilation=dilation, activation="linear"
+    )
     ours = read_text(tmp_path, text(conv), write(tmp_path / "w", [bias, weight]))
     x = numbers(4, 9, 8)
     expected = by_hand.conv(x, weight, (1, 1), pad, dilation) + bias[:, None, None]
@@ -309,7 +311,10 @@ def test_local_layers_have_weights_at_each_place(
     tmp_path: Path, size: int, stride: int, pad: int
 ) -> None:
     rows, columns = ((n + 2 * pad - size) // stride + 1 for n in (9, 8))
-    bias, weight = numbers(2 * rows * columns), numbers(rows * columns * 2 * 4 * size * size, seed=1)
+    bias, weight = (
+        numbers(2 * rows * columns),
+        numbers(rows * columns * 2 * 4 * size * size, seed=1),
+    )
     local = layer("local", filters=2, size=size, stride=stride, pad=pad, activation="linear")
     ours = read_text(tmp_path, text(local), write(tmp_path / "w", [bias, weight]))
     x = numbers(4, 9, 8)
@@ -321,9 +326,7 @@ def test_local_layers_have_weights_at_each_place(
 def test_weights_are_shared(tmp_path: Path, dilation: int, batch_normalize: int) -> None:
     options = {"batch_normalize": batch_normalize, "filters": 4, "size": 3, "pad": 1}
     first = layer("convolutional", **options, activation="linear")
-    again = layer(
-        "convolutional", **options, share_index=-1, dilation=dilation, activation="leaky"
-    )
+    again = layer("convolutional", **options, share_index=-1, dilation=dilation, activation="leaky")
     third = layer("convolutional", **options, share_index=1, activation="relu")
     bias, weight = numbers(4, seed=1), numbers(4, 4, 3, 3, seed=2) * 0.2
     scale, mean, variance = np.ones(4), np.zeros(4), np.ones(4)
@@ -385,7 +388,7 @@ def test_shares_at_a_temperature_in_groups(tmp_path: Path) -> None:
     x = numbers(6, 9, 8)
     powers = np.exp(x.mean((1, 2)) / 3).reshape(2, 3)
     close(run(ours, x), (powers / powers.sum(1, keepdims=True)).reshape(-1))
-    assert [one.name for one in ours.outputs] == ["cost"]
+    assert [one.name for one in ours.outputs] == ["softmax"]
 
 
 def test_a_mean_is_a_vector_or_a_map_as_it_is_taken(tmp_path: Path) -> None:

@@ -10,8 +10,6 @@ from netdsl.importers.darknet.writer import Flow
 from netdsl.importers.frontend import refused
 from netdsl.importers.program import Output, Setting
 
-HEADS = ("cost", "contrastive", "detection", "region", "yolo", "Gaussian_yolo")
-
 
 def softmax(state: State, section: Section) -> Flow:
     """Shares of all numbers together, or of equal groups of them."""
@@ -53,12 +51,13 @@ def head(state: State, section: Section) -> Flow:
 def outputs(state: State) -> list[Output]:
     """What heads take, each named after its head; and what the last layer gives."""
     named: list[tuple[str, Flow, Section]] = []
-    for flow in state.flows:
+    for before, flow in zip([None, *state.flows], state.flows, strict=False):
         if flow.head:
-            named.append((word(flow), flow, flow.section))
+            is_shares = flow.head == "cost" and before is not None and is_softmax(before)
+            named.append(("softmax" if is_shares else flow.head.lower(), flow, flow.section))
     last = state.flows[-1]
     if not last.head:
-        named.append((word(last), last, last.section))
+        named.append(("softmax" if is_softmax(last) else "out", last, last.section))
     counts = Counter(name for name, _, _ in named)
     return [
         Output(name if counts[name] == 1 else f"{name}{section.number}", flow.value(), section.span)
@@ -66,10 +65,6 @@ def outputs(state: State) -> list[Output]:
     ]
 
 
-def word(flow: Flow) -> str:
-    """What an output is called: its head, `softmax`, or `out`."""
-    if flow.head and flow.head != "cost":
-        return flow.head.lower()
-    if flow.head:
-        return "cost"
-    return "softmax" if flow.section.kind in ("softmax", "soft") else "out"
+def is_softmax(flow: Flow) -> bool:
+    """Whether shares flow."""
+    return flow.section.kind in ("softmax", "soft")
