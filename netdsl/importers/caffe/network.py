@@ -95,6 +95,8 @@ def read_layers(first: list[Entry], layers: list[Layer], wishes: Wishes) -> Read
         spent.update(layer.bottoms)
         run(reading, layer, merged)
         spent.difference_update(layer.tops)
+    if not reading.inputs:
+        raise refused("nothing flows into this network", layers[0].span)
     reading.outputs = outputs(reading, layers, spent)
     return reading
 
@@ -154,8 +156,6 @@ def take_inputs(reading: Reading, sources: list[Entry], needed: set[str], wishes
     if unknown:
         there = ", ".join(f"`{one.name}`" for one in used) or "none"
         raise refused(f"there is no input `{unknown[0]}`: there are {there}", None)
-    if not used:
-        raise refused("nothing flows into this network", None)
 
 
 def run(reading: Reading, layer: Layer, merged: dict[str, Layer]) -> None:
