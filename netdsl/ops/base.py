@@ -99,6 +99,8 @@ class Op:
     """1 for a layer that enlarges maps, -1 for one that shrinks them."""
     channels_at: ClassVar[int | None] = None
     """The axis where it looks for channels: 0, of maps; -1, of tokens; None: it asks for none."""
+    is_associative: ClassVar[bool] = False
+    """Whether a call on the result of another with the same settings is one call on all."""
     joins_axes: ClassVar[bool] = False
     """Whether one index of a result decides places along several axes of what comes in."""
     matrix: ClassVar[bool] = False

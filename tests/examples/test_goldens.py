@@ -161,6 +161,7 @@ net Units {
         -> permute([1, 2, 0])
         -> GlobalResponseNorm -> Glu
     kernels = x -> BlurPool -> StdConv(8, 3) -> ScaledStdConv(8, 3) -> WeightNormConv(8, 3)
+        -> SpectralNormConv(8, 3)
     output modulated = (kernels, kernels -> global_avgpool) -> ModulatedConv(8) -> FrozenBatchNorm
         -> permute([1, 2, 0]) -> LayerScale
 }
