@@ -14,7 +14,7 @@ from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.caffe.writer import Shape, Writer
 from netdsl.importers.frontend import Shape as OpenShape
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Input, Output, Value
+from netdsl.importers.program import Call, Input, Output, Value
 
 READERS: dict[str, Callable[[Writer, Layer], list[Value]]] = {
     "Convolution": dense.convolution,
@@ -98,7 +98,21 @@ def read_layers(first: list[Entry], layers: list[Layer], wishes: Wishes) -> Read
     if not reading.inputs:
         raise refused("nothing flows into this network", layers[0].span)
     reading.outputs = outputs(reading, layers, spent)
+    prune(reading)
     return reading
+
+
+def prune(reading: Reading) -> None:
+    """Leave out calls without weights whose results nothing takes: they made targets of losses."""
+    taken = {one.value for one in reading.outputs}
+    items = reading.writer.items
+    for number in reversed(range(len(items))):
+        item = items[number][1]
+        if isinstance(item, Call):
+            if not item.path and not taken.intersection(item.outputs):
+                del items[number]
+                continue
+            taken.update(item.inputs, item.sized_by())
 
 
 def unique(layers: list[Layer]) -> None:

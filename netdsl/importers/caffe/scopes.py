@@ -27,11 +27,24 @@ def root_of(reading: Reading, span: Span) -> Region:
             root.items += items
             continue
         calls = [item for item in items if isinstance(item, Call)]
-        root.items.append(Region((scope,), kind, calls[0].origin, items=list(items)))
+        region = Region((scope,), kind, calls[0].origin, items=list(items))
+        region.settings = widths(calls)
+        root.items.append(region)
     root.inputs = [one.value for one in reading.inputs]
     root.outputs = [one.value for one in reading.outputs]
     bordered(root)
     return root
+
+
+def widths(calls: list[Call]) -> dict[str, object]:
+    """The channels of each layer by its name, as names for what differs: `ch3x3_reduce`."""
+    found: dict[str, object] = {}
+    for call in calls:
+        width = call.settings.get("channels", call.settings.get("features"))
+        if width is not None and call.path:
+            name = re.sub(r"[^A-Za-z0-9_]", "_", "_".join(call.path[1:]))
+            found[f"ch{name}" if name[:1].isdigit() else name] = width
+    return found
 
 
 def scope_of(name: str) -> str:

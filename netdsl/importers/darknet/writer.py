@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from netdsl.diagnostics import Span
 from netdsl.importers.darknet.cfg import WHOLE, Section, plain
@@ -60,15 +61,16 @@ class Writer:
 
     @contextmanager
     def region(self, section: Section, kind: str, inputs: Sequence[Value]) -> Iterator[Region]:
-        """What one section makes, as one unit under the number of its layer."""
+        """What one section makes, as one unit under the number of its layer; one call is none."""
         region = Region((str(section.number),), kind, section.span, inputs=list(inputs))
         for key, option in section.options.items():
             text = plain(option.value)
-            region.settings[key] = int(text) if WHOLE.fullmatch(text) else option.value
-        self.add(region)
+            name = "features" if key == "output" else key  # a word of the language
+            region.settings[name] = int(text) if WHOLE.fullmatch(text) else option.value
         self._open.append(region)
         yield region
         self._open.pop()
+        self.add(region if len(region.items) > 1 else cast(Call, region.items[0]))
 
 
 class Flow:
