@@ -37,7 +37,7 @@ def question(name: str, phase: str = "TEST") -> Question:
     shapes = {one["tops"][0]: tuple(one["shapes"][0][1:]) for one in data.values()}
     word, _, stage = phase.partition(":")
     settings = {"phase": word} | ({"stage": stage} if stage else {})
-    return Question(str(corpus.FOLDER / "caffe" / name), shapes, settings)
+    return Question(str(corpus.FOLDER / "caffe" / name), shapes, settings=settings)
 
 
 def program(name: str, phase: str = "TEST") -> tuple[Program, Reading]:

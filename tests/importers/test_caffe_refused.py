@@ -139,6 +139,7 @@ def test_questions_that_a_file_has_no_answer_to(tmp_path: Path) -> None:
         ({"settings": {"level": "high"}}, "`level` is a whole number"),
         ({"inputs": {"picture": (3, 4, 5)}}, "there is no input `picture`: there are `data`"),
         ({"inputs": {"data": (3, 4)}}, "`data` has 3 axes, not 2"),
+        ({"dtypes": {"data": "int64"}}, "`data` is float32 in Caffe, not int64"),
     ]:
         with pytest.raises(DiagnosticError, match=message):
             read_text(tmp_path, text(FC), None, **options)

@@ -154,6 +154,7 @@ def test_questions_that_a_cfg_has_no_answer_to(tmp_path: Path) -> None:
         (Question(str(path), {"picture": (4, 9, 8)}), "there is no input `picture`"),
         (Question(str(path), {"": (3, 9, 8)}), "the first of 4"),
         (Question(str(path), {"": (4, 9)}), "has 3 axes"),
+        (Question(str(path), dtypes={"": "int64"}), "`image` is float32 in Darknet"),
     ]:
         with pytest.raises(DiagnosticError, match=message):
             read(question)

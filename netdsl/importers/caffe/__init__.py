@@ -37,6 +37,9 @@ def program_of(source: Source, question: Question) -> tuple[Program, Reading]:
     span = Span(source, 0, len(source.line(1)))
     net = Record(message, "a network", span)
     name = net.text("name")
+    for key, dtype in question.dtypes.items():
+        if dtype != "float32":
+            raise refused(f"`{key}` is float32 in Caffe, not {dtype}", span)
     first = old_entries(net)
     present = layers(net, state_of(net, question))
     net.skip("force_backward", "debug_info", "state")

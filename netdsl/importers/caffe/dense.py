@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from netdsl.importers.caffe.record import Record
 from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.caffe.writer import Shape, Stored, Writer, shape_of
@@ -58,51 +61,75 @@ def store(writer: Writer, layer: Layer, path: Path, shapes: dict[str, Shape]) ->
         writer.stored.append(Stored(".".join((*path, name)), layer.name, blob, shape))
 
 
-def convolution(writer: Writer, layer: Layer) -> list[Value]:
-    """A convolution, or a transposed one; of several blobs each by itself."""
-    record = layer.settings("convolution_param")
-    value = writer.bottom(layer)
-    channels, *space = shape_of(value)
-    count = len(space)
-    if not 1 <= count <= 3:
-        raise refused(f"{layer.title} takes maps of 1 to 3 axes, not of {count}", layer.span)
-    kernel = sizes(record, "kernel_size", ("kernel_h", "kernel_w"), count, None)
-    stride = sizes(record, "stride", ("stride_h", "stride_w"), count, 1)
-    pad = sizes(record, "pad", ("pad_h", "pad_w"), count, 0)
-    dilation = sizes(record, "dilation", (), count, 1)
-    filters = record.whole("num_output", least=1)
-    groups = record.whole("group", 1, least=1)
-    bias = record.flag("bias_term", True)
-    writer.axis(layer, record.whole("axis", 1), count + 1)
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Sizes of a convolution along each axis of its map."""
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+
+    def counts(self, space: Sequence[int], *, is_transposed: bool) -> Shape:
+        """The size of the result."""
+        spans = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True)]
+        axes = list(zip(space, spans, self.stride, self.pad, strict=True))
+        if is_transposed:
+            return tuple(s * (n - 1) + k - 2 * p for n, k, s, p in axes)
+        return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in axes)
+
+
+def windows(layer: Layer, record: Record, count: int) -> Windows:
+    """The sizes that a convolution is given, for a map of so many axes."""
     if record.whole("axis", 1) not in (1, -count - 1):
         raise refused(f"{layer.title} has its channels on another axis than 1", layer.span)
     record.skip("weight_filler", "bias_filler", "engine", "force_nd_im2col")
+    return Windows(
+        sizes(record, "kernel_size", ("kernel_h", "kernel_w"), count, None),
+        sizes(record, "stride", ("stride_h", "stride_w"), count, 1),
+        sizes(record, "pad", ("pad_h", "pad_w"), count, 0),
+        sizes(record, "dilation", (), count, 1),
+    )
+
+
+def convolution(writer: Writer, layer: Layer) -> list[Value]:
+    """A convolution, or a transposed one; of several blobs each by itself."""
+    record = layer.settings("convolution_param")
+    values = [writer.bottom(layer, number) for number in range(max(len(layer.bottoms), 1))]
+    count = len(shape_of(values[0])) - 1
+    if not 1 <= count <= 3:
+        raise refused(f"{layer.title} takes blobs of 3 to 5 axes, not {count + 2}", layer.span)
+    if any(one.shape != values[0].shape for one in values):
+        raise refused(f"{layer.title} takes blobs of one shape", layer.span)
+    channels, *space = shape_of(values[0])
+    window = windows(layer, record, count)
+    filters, groups = record.whole("num_output", least=1), record.whole("group", 1, least=1)
+    bias = record.flag("bias_term", True)
     record.finish()
     for number, what in (channels, "channels come in"), (filters, "filters are there"):
         if number % groups:
             message = f"{number} {what}, which {groups} groups don't divide"
             raise refused(message, record.span_of("group"))
+    is_transposed = layer.type == "Deconvolution"
+    outer, inner = (channels, filters) if is_transposed else (filters, channels)
+    path = stored(writer, layer, (outer, inner // groups, *window.kernel), filters * bias)
     settings: dict[str, Setting] = {
-        "channels": filters, "kernel": kernel, "stride": stride, "padding": pad,
-        "dilation": dilation, "groups": groups, "bias": bias,
+        "channels": filters, "kernel": window.kernel, "stride": window.stride,
+        "padding": window.pad, "dilation": window.dilation, "groups": groups, "bias": bias,
     }  # fmt: skip
-    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    axes = list(zip(space, spans, stride, pad, strict=True))
-    if layer.type == "Deconvolution":
-        word, shape = "conv_transpose", tuple(s * (n - 1) + k - 2 * p for n, k, s, p in axes)
-        weight = (channels, filters // groups, *kernel)
-    else:
-        word, shape = "conv", tuple((n + 2 * p - k) // s + 1 for n, k, s, p in axes)
-        weight = (filters, channels // groups, *kernel)
-    first = owner(writer, layer, 1 + bias)
+    word = "conv_transpose" if is_transposed else "conv"
+    shape = (filters, *window.counts(space, is_transposed=is_transposed))
+    return [writer.call(word, settings, [one], shape, path) for one in values]
+
+
+def stored(writer: Writer, layer: Layer, weight: Shape, offsets: int) -> Path:
+    """The path of a layer's weights, which are remembered unless they are another's."""
+    first = owner(writer, layer, 1 + (offsets > 0))
     path = writer.paths[first.name]
     if first is layer:
-        shapes: dict[str, Shape] = {"weight": weight}
-        store(writer, layer, path, shapes | ({"bias": (filters,)} if bias else {}))
-    values = [writer.bottom(layer, number) for number in range(len(layer.bottoms))]
-    if any(one.shape != value.shape for one in values):
-        raise refused(f"{layer.title} takes blobs of one shape", layer.span)
-    return [writer.call(word, settings, [one], (filters, *shape), path) for one in values]
+        bias: dict[str, Shape] = {"bias": (offsets,)} if offsets else {}
+        store(writer, layer, path, {"weight": weight, **bias})
+    return path
 
 
 def inner_product(writer: Writer, layer: Layer) -> list[Value]:

@@ -280,41 +280,46 @@ def reshape(writer: Writer, layer: Layer) -> list[Value]:
     start, count = record.whole("axis", 0), record.whole("num_axes", -1, least=-1)
     record.finish()
     value, shape = writer.only(layer)
-    rank = len(shape) + 1
+    span = inner.span_of("dim")
+    batch, *rest = replaced(layer, shape, wanted, start, count)
+    others, total = prod([size or 1 for size in rest if size != -1]), prod(shape)
+    if rest.count(-1) + (batch == -1) > 1:
+        raise refused(f"{layer.title} has `dim: -1` twice", span)
+    if None in rest or (batch is not None and not (batch == -1 and others == total)):
+        message = f"{layer.title} changes the axis of the batch: it keeps it with `dim: 0`"
+        raise refused(message, span)
+    sizes = tuple(total // others if size == -1 else size or 0 for size in rest)
+    if prod(sizes) != total:
+        message = f"{layer.title} makes {list(rest)} of {list(shape)}: the counts differ"
+        raise refused(message, span)
+    if sizes == shape:
+        return [value]
+    writer.is_fixed = True
+    if len(sizes) == 1:
+        return [writer.call("flatten", {}, [value], sizes)]
+    return [writer.call("reshape", {"shape": list(sizes)}, [value], sizes)]
+
+
+def replaced(
+    layer: Layer, shape: Shape, wanted: list[int], start: int, count: int
+) -> list[int | None]:
+    """All sizes, with some replaced by others; None is that of the batch, which nobody knows."""
+    before: list[int | None] = [None, *shape]
+    rank = len(before)
     first = start + rank + 1 if start < 0 else start
     last = rank if count < 0 else first + count
     if not 0 <= first <= last <= rank:
         message = f"{layer.title} changes axes {first} to {last} of {rank}"
-        raise refused(message, record.span_of("axis"))
-    batch: list[int | None] = [None, *shape]  # nobody knows how many samples there are
+        raise refused(message, layer.span)
     sizes: list[int | None] = []
-    for place, size in enumerate(wanted):
-        if size == 0 and first + place >= rank:
-            message = f"{layer.title} keeps an axis that is not there"
-            raise refused(message, inner.span_of("dim"))
-        sizes.append(batch[first + place] if size == 0 else size)
-    whole = [*batch[:first], *sizes, *batch[last:]]
-    rest = [1 if size is None else size for size in whole[1:]]
-    count_of_others = prod(size for size in rest if size != -1)
-    if rest.count(-1) > 1 or (whole and whole[0] == -1 and -1 in rest):
-        raise refused(f"{layer.title} has `dim: -1` twice", inner.span_of("dim"))
-    if whole and whole[0] == -1 and count_of_others == prod(shape):
-        whole[0] = None
-    if not whole or whole[0] is not None or None in whole[1:]:
-        message = f"{layer.title} changes the axis of the batch: it keeps it with `dim: 0`"
-        raise refused(message, inner.span_of("dim"))
-    total = prod(shape)
-    if -1 in rest and count_of_others and total % count_of_others == 0:
-        rest[rest.index(-1)] = total // count_of_others
-    if -1 in rest or prod(rest) != total:
-        message = f"{layer.title} makes {rest} of {list(shape)}: the counts differ"
-        raise refused(message, inner.span_of("dim"))
-    if tuple(rest) == shape:
-        return [value]
-    writer.is_fixed = True
-    if len(rest) == 1:
-        return [writer.call("flatten", {}, [value], tuple(rest))]
-    return [writer.call("reshape", {"shape": list(rest)}, [value], tuple(rest))]
+    for place, size in enumerate(wanted, first):
+        if size == 0 and place >= rank:
+            raise refused(f"{layer.title} keeps an axis that is not there", layer.span)
+        sizes.append(before[place] if size == 0 else size)
+    whole = [*before[:first], *sizes, *before[last:]]
+    if not whole:
+        raise refused(f"{layer.title} leaves no axis, and the first is the batch", layer.span)
+    return whole
 
 
 def split(writer: Writer, layer: Layer) -> list[Value]:

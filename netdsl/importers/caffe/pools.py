@@ -90,11 +90,11 @@ def lrn(writer: Writer, layer: Layer) -> list[Value]:
     if size % 2 == 0:
         raise refused(f"`local_size` is odd, not {size}", record.span_of("local_size"))
     value, shape = writer.only(layer)
+    if len(shape) != 3:
+        raise refused(f"{layer.title} takes maps of two axes, not of {len(shape) - 1}", layer.span)
     if region == regions[0]:
         settings: dict[str, Setting] = {"size": size, "alpha": alpha, "beta": beta, "k": k}
         return [writer.call("lrn", settings, [value], shape)]
-    if len(shape) != 3:
-        raise refused(f"{layer.title} takes maps of two axes, not of {len(shape) - 1}", layer.span)
     window: dict[str, Setting] = {"kernel": size, "stride": 1, "padding": size // 2}
     gate = writer.call("pow", {"number": 2}, [value], shape)
     gate = writer.call("avgpool", window, [gate], shape)

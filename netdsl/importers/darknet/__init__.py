@@ -57,6 +57,9 @@ def entry(net: Section, question: Question) -> tuple[Value, Shape]:
         if sizes[0] < 1:
             message = "`[net]` says no size: it needs `channels`, `height` and `width`"
             raise refused(message, net.span)
+    for key, dtype in question.dtypes.items():
+        if dtype != "float32":
+            raise refused(f"`{key or name}` is float32 in Darknet, not {dtype}", net.span)
     asked = [shape for key, shape in question.inputs.items() if key in ("", name)]
     unknown = [key for key in question.inputs if key not in ("", name)]
     if unknown:

@@ -16,6 +16,7 @@ WORDLESS = (
     "xnor",
 )  # fmt: skip
 """Options of a convolution that change what it computes, in ways that have no word."""
+SIZES = ("filters", "groups", "size")
 
 
 def convolutional(state: State, section: Section) -> Flow:
@@ -24,35 +25,15 @@ def convolutional(state: State, section: Section) -> Flow:
     flow = state.previous()
     image = flow.map(section)
     channels, height, width = flow.shape
-    filters = state.positive(section, "filters", 1)
-    groups = state.positive(section, "groups", 1)
-    kernel = state.positive(section, "size", 1)
-    for count, name in (channels, "channels that come in"), (filters, "filters"):
-        if count % groups:
-            message = f"{count} {name} are not divided by {groups} groups"
-            raise refused(message, section.span_of("groups"))
+    settings = windows(state, section, channels)
+    is_normalised = bool(section.whole("batch_normalize", 0) or section.whole("cbn", 0))
+    settings["bias"] = not is_normalised
+    filters, groups, kernel = (state.positive(section, key, 1) for key in SIZES)
     rows, columns = strides(state, section)
-    dilation = state.positive(section, "dilation", 1) if kernel > 1 else 1
     padding = half_padding(section, kernel)
-    if dilation > 1 and 2 * padding != kernel - 1:
-        raise refused(
-            f"with `dilation={dilation}` Darknet counts wrong where the padding is {padding}, not "
-            f"{(kernel - 1) / 2:g}: it reads cells that are not there",
-            section.span_of("dilation"),
-        )
     height = (height + 2 * padding - kernel) // rows + 1
     width = (width + 2 * padding - kernel) // columns + 1
-    is_normalised = bool(section.whole("batch_normalize", 0) or section.whole("cbn", 0))
     own = shared(state, section, (filters, channels, groups, kernel), is_normalised)
-    settings: dict[str, Setting] = {
-        "channels": filters,
-        "kernel": kernel,
-        "stride": (rows, columns),
-        "padding": padding * dilation,
-        "dilation": dilation,
-        "groups": groups,
-        "bias": not is_normalised,
-    }
     shape = (filters, height, width)
     writer, path = state.writer, (str(own.number),)
     with writer.region(section, "Convolutional", [image]) as region:
@@ -67,6 +48,31 @@ def convolutional(state: State, section: Section) -> Flow:
         store(writer, section, path, own.weight, is_normalised)
     own.calls.append(call)
     return Flow(writer, section, shape, map=value)
+
+
+def windows(state: State, section: Section, channels: int) -> dict[str, Setting]:
+    """The settings of a convolution, if Darknet computes what they say."""
+    filters, groups, kernel = (state.positive(section, key, 1) for key in SIZES)
+    for count, name in (channels, "channels that come in"), (filters, "filters"):
+        if count % groups:
+            message = f"{count} {name} are not divided by {groups} groups"
+            raise refused(message, section.span_of("groups"))
+    dilation = state.positive(section, "dilation", 1) if kernel > 1 else 1
+    padding = half_padding(section, kernel)
+    if dilation > 1 and 2 * padding != kernel - 1:
+        raise refused(
+            f"with `dilation={dilation}` Darknet counts wrong where the padding is {padding}, not "
+            f"{(kernel - 1) / 2:g}: it reads cells that are not there",
+            section.span_of("dilation"),
+        )
+    return {
+        "channels": filters,
+        "kernel": kernel,
+        "stride": strides(state, section),
+        "padding": padding * dilation,
+        "dilation": dilation,
+        "groups": groups,
+    }
 
 
 def tabled(state: State) -> None:

@@ -26,7 +26,7 @@ def pooled(state: State, section: Section, layer: str) -> Flow:
     """A pool: its `padding` is that of both sides together, the odd cell on the far side."""
     stride = state.positive(section, "stride", 1)
     kernel = state.positive(section, "size", stride)
-    rows, columns = strides(state, section)
+    steps = strides(state, section)
     total = section.whole("padding", kernel - 1)
     if not 0 <= total <= 2 * kernel - 2:
         message = f"`padding` is 0 to {2 * kernel - 2} for windows of {kernel}, not {total}"
@@ -34,34 +34,37 @@ def pooled(state: State, section: Section, layer: str) -> Flow:
     flow = state.previous()
     value = flow.map(section)
     channels, height, width = flow.shape
-    near = total // 2
-    settings: dict[str, Setting] = {"kernel": kernel, "stride": (rows, columns), "padding": near}
-    if layer == "avgpool":
-        settings["count_include_pad"] = False
-    if total % 2 == 0 and near <= kernel // 2:
-        pass
-    elif rows == columns == 1 and total == kernel - 1:
-        settings["padding"] = "same_upper"
-    elif total % 2 and rows == columns == 2 and near + 1 < kernel and near <= kernel // 2:
-        settings["ceil_mode"] = True  # with steps of 2 one cell more is what rounding up adds
-    elif layer == "maxpool":
-        far = total - near
+    settings = padded(kernel, steps, total)
+    if settings is None and layer == "avgpool":
+        message = f"the language has no word for a mean with `padding={total}` here"
+        raise refused(message, section.span_of("padding"))
+    if settings is None:
+        near, far = total // 2, total - total // 2
         edges: dict[str, Setting] = {
             "left": near, "right": far, "top": near, "bottom": far, "mode": "replicate"
         }  # fmt: skip
         wider = (channels, height + total, width + total)
         value = state.writer.call("pad", edges, [value], wider)
-        settings["padding"] = 0
-    else:
-        message = f"the language has no word for a mean with `padding={total}` here"
-        raise refused(message, section.span_of("padding"))
-    shape = (
-        channels,
-        (height + total - kernel) // rows + 1,
-        (width + total - kernel) // columns + 1,
-    )
+        settings = {}
+    if layer == "avgpool":
+        settings["count_include_pad"] = False
+    settings |= {"kernel": kernel, "stride": steps}
+    space = ((n + total - kernel) // s + 1 for n, s in zip((height, width), steps, strict=True))
+    shape = (channels, *space)
     value = state.writer.call(layer, settings, [value], shape)
     return Flow(state.writer, section, shape, map=value)
+
+
+def padded(kernel: int, steps: tuple[int, int], total: int) -> dict[str, Setting] | None:
+    """How a pool says a padding of both sides together; None if it has no word for it."""
+    near = total // 2
+    if total % 2 == 0 and near <= kernel // 2:
+        return {"padding": near}
+    if steps == (1, 1) and total == kernel - 1:
+        return {"padding": "same_upper"}
+    if total % 2 and steps == (2, 2) and near + 1 < kernel and near <= kernel // 2:
+        return {"padding": near, "ceil_mode": True}  # rounding up adds the odd cell
+    return None
 
 
 def avgpool(state: State, section: Section) -> Flow:
