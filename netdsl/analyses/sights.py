@@ -200,7 +200,7 @@ def _ways(reach: _Reach) -> list[_Way]:
         for place, (_, piece) in enumerate(base):
             for axis in range(len(piece)):
                 cells = tuple(row[place][1][axis] for row in rows)
-                if any(other != cells[0] for other in cells):
+                if any(other is not cells[0] and other != cells[0] for other in cells):
                     along[place][axis] = (own, cells)
     return [
         _Way(number, tuple(axes), reach.is_part(number, piece))

@@ -28,13 +28,22 @@ def _check_lines(state: State) -> None:
     lines: dict[ast.Statement, list[Flow]] = {}
     for statement, flow in state.unused:
         lines.setdefault(statement, []).append(flow)
-    used = state.graph.used
     for statement, flows in lines.items():
+        used = state.graph.used if _lets_go(statement) else state.graph.used | state.let_go
         idle = [f for f in flows if f.values and not any(v in used for v in f.values)]
         if len(idle) == len(flows):
             _nowhere(statement, state.sink)
         elif idle:
             _not_everywhere(statement, idle[0], state.sink)
+
+
+def _lets_go(statement: ast.Statement) -> bool:
+    """Whether some of its own names say that nothing uses them: that is no use of the others."""
+    match statement:
+        case ast.AssignStatement(targets):
+            return any(target.text.startswith("_") for target in targets)
+        case _:
+            return False
 
 
 def _nowhere(statement: ast.Statement, sink: Sink) -> None:

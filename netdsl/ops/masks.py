@@ -15,7 +15,7 @@ from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size, floor_div, minimum
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.base import Rules
-from netdsl.ops.cells import Indices, Product, Reads, fixed, spread
+from netdsl.ops.cells import Indices, Product, Reads, below, fixed, spread
 from netdsl.ops.elementwise import spread_shape
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import counted
@@ -114,7 +114,7 @@ class Sight:
         queries = frozenset(rows)
         (keys,) = fixed((self.keys,))
         most = min(max(queries, default=-1) + 1, keys) if self.causal else keys
-        return frozenset(range(most if queries else 0))
+        return below(most if queries else 0)
 
     def several(self, rows: Iterable[int]) -> Indices:
         """Those of some queries that see several keys."""

@@ -169,3 +169,15 @@ def test_inputs_that_a_block_leaves_unread(lines: str, before: str, unread: str)
 def test_an_unread_input_is_silenced_at_the_use() -> None:
     lines = "output y = (x, x) -> B # allow: unused-name\n"
     assert netdsl.loads(net(lines, UNREAD)).warnings == ()
+
+
+@pytest.mark.parametrize("dropped", range(3))
+def test_one_of_several_results_may_be_dropped(dropped: int) -> None:
+    """Whichever it is, the lines of the block that make it alone are no fault of its user."""
+    steps = (
+        "block Steps {\n    a = relu\n    b = a -> conv(4, 1)\n    c = b -> tanh\n    (a, b, c)\n}"
+    )
+    names = [f"_{n}" if i == dropped else n for i, n in enumerate("pqr")]
+    kept = " ; ".join(n for n in names if n[0] != "_")
+    text = f"({', '.join(names)}) = x -> Steps\n    output y = add {{ {kept} }}"
+    assert netdsl.loads(net(text, steps)).warnings == ()
