@@ -410,6 +410,29 @@ def test_names_are_paths(tmp_path: Path) -> None:
     assert network.name == "SmallNet"
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("in", "in_"), ("1/x", "b1_x"), ("a/b", "a.b"), ("a-b", "a_b"), ("true", "true_")],
+)
+def test_tables_have_names_that_can_be_called(tmp_path: Path, name: str, key: str) -> None:
+    given = 'layer { name: "d" type: "Input" top: "for" input_param { shape { dim: 1 dim: 2 } } }\n'
+    scale = layer("Scale", name, "for", "if")
+    ours = read_text(tmp_path, given + scale, {name: [np.array([2.0, 3.0])]})
+    close(one(ours, np.ones(2, np.float32)), np.array([2, 3], np.float32))
+    assert list(ours.answer.numbers or ()) == [f"{key}.weight"]
+    network = netdsl.loads(ours.text)
+    assert (network.inputs[0].name, network.outputs[0].name) == ("for_", "if_")
+
+
+def test_names_that_differ_by_slashes_are_two_layers(tmp_path: Path) -> None:
+    first = layer("Convolution", "a/b", "data", more=CONV.replace("3", "4", 1))
+    second = layer("Convolution", "a//b", "a/b", more=CONV)
+    network = netdsl.loads(read_text(tmp_path, text(first, second)).text)
+    assert network.parameters == 4 * 4 + 4 + 3 * 4 + 3
+    keys = list(network.torch(seed=0).state_dict())
+    assert keys == ["a.b.weight", "a.b.bias", "a.b_.weight", "a.b_.bias"]
+
+
 def test_weights_are_shared_by_name(tmp_path: Path) -> None:
     shared = 'param { name: "w" } param { name: "b" }'
     layers = [

@@ -31,16 +31,22 @@ def paths(weighted: Sequence[str], layers: Sequence[Layer]) -> dict[str, Path]:
     parts = {name: tuple(part for part in name.split("/") if part) for name in weighted}
     prefixes = {path[:count] for path in parts.values() for count in range(1, len(path))}
     found: dict[str, Path] = {}
+    taken: set[Path] = set()
     for name, path in parts.items():
         layer = spans[name]
         if not path or not name.isprintable() or '"' in name or "\\" in name:
             raise refused(f"`{name:.60}` is no name of a layer with weights", layer.span)
-        found[name] = (*path, KINDS[layer.type]) if path in prefixes else path
+        if path in prefixes:
+            path = (*path, KINDS[layer.type])
+        while path in taken:  # `a/b` and `a//b` are two layers
+            path = (*path[:-1], f"{path[-1]}_")
+        taken.add(path)
+        found[name] = path
     return found
 
 
 def identifier(name: str) -> str:
-    """A name of letters, digits and `_` for a blob: `conv1/7x7_s2` gives `conv1_7x7_s2`."""
+    """A name of letters, digits and `_`: `conv1/7x7_s2` gives `conv1_7x7_s2`."""
     word = re.sub(r"[^A-Za-z0-9_]", "_", name) or "blob"
     if word[0].isdigit() or word[0] == "_":
         word = f"b{word}"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netdsl.diagnostics import Span
+from netdsl.importers.caffe.names import identifier
 from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.frontend import refused
 from netdsl.importers.program import Call, Path, Setting, Table, Value
 
 Shape = tuple[int, ...]
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,8 @@ class Writer:
         """A weight that is no layer's own: it is called by its key, so that has letters only."""
         value = Value(shape=shape)
         parts = self.paths[layer.name]
-        if not all(WORD.fullmatch(part) for part in parts):
-            joined = "_".join(re.sub(r"[^A-Za-z0-9_]", "_", part) for part in parts)
-            parts = (joined if WORD.fullmatch(joined) else f"w{joined}",)
+        if any(identifier(part) != part for part in parts):
+            parts = (identifier("_".join(parts)),)
         self.add(Table(value, (*parts, name), shape, self.origin, fill=fill))
         return value
 
