@@ -6,6 +6,7 @@ from collections import Counter
 
 from netdsl.diagnostics import Span
 from netdsl.importers import spelling
+from netdsl.importers.frontend import refused
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Call, Program, Table, Value
 
@@ -23,7 +24,7 @@ class _Writer:
         self.names: dict[Value, str] = {}
         self.calls = list(program.root.calls())
         self.times = Counter(call.path for call in self.calls if call.path)
-        self.shared: dict[tuple[str, ...], str] = {}
+        self.shared: dict[tuple[str, ...], tuple[str, Call]] = {}
         self.own_names = {one.name for one in (*program.inputs, *program.outputs)}
         taken = {part for call in self.calls for part in call.path}
         self.prefix = "v"
@@ -86,9 +87,14 @@ class _Writer:
     def one_of_several(self, call: Call, label: str, layer: str) -> str:
         """The name of a layer that several calls share, with the line that makes it."""
         if call.path not in self.shared:
-            name = self.shared[call.path] = f"{self.prefix}layer{len(self.shared)}"
+            name = f"{self.prefix}layer{len(self.shared)}"
+            self.shared[call.path] = name, call
             self.add(f"    layer {name} = {label}: {layer}", call.origin)
-        return self.shared[call.path]
+        name, first = self.shared[call.path]
+        if (first.layer, first.settings) != (call.layer, call.settings):
+            message = f"`{label}` is called with other settings than at {first.origin}"
+            raise refused(message, call.origin)
+        return name
 
     def result(self, value: Value) -> str:
         if not self.uses.get(value):
