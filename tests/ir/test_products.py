@@ -10,6 +10,7 @@ import pytest
 import netdsl
 from netdsl.ir.condition import equal, holds, is_linear_condition, positive
 from netdsl.ir.dim import Dim, Size, evaluate, floor_div, is_linear, symbol
+from tests.sampling import FULL, some
 
 POINTS = [{"H": h, "W": w} for h, w in product((*range(1, 15), 96, 97), (*range(1, 9), 30, 31))]
 
@@ -37,14 +38,14 @@ def pair_of_products(draw: Random) -> tuple[Size, Size]:
 
 def test_an_equation_of_products_means_the_same_in_parts() -> None:
     draw, parted = Random("products"), 0
-    for _ in range(3000):
+    for _ in some(range(3000), 4):
         left, right = pair_of_products(draw)
         condition = equal(left, right)
         parted += not is_linear(left - right) and is_linear_condition(condition)
         for point in POINTS:
             same = evaluate(left, point) == evaluate(right, point)
             assert holds(condition, point) == same, (left, right, point, condition)
-    assert parted > 300
+    assert parted > (300 if FULL else 75)
 
 
 def test_a_product_is_positive_where_its_factors_are() -> None:
