@@ -89,7 +89,7 @@ class Draft:
         call.outputs = [Value(dtype=one.dtype) for one in types]
         self.types.update(zip(call.outputs, types, strict=True))
         self.region.items.append(call)
-        return call.outputs
+        return list(call.outputs)
 
     def table(
         self,

@@ -38,8 +38,7 @@ class _Writer:
         for one in program.inputs:
             self.names[one.value] = one.name
             self.add(f"    {spelling.declared_input(one)}", one.origin)
-        for table in program.root.tables():
-            self.table(table)
+        self.tables()
         for call in self.calls:
             self.call(call)
         for one in program.outputs:
@@ -49,9 +48,33 @@ class _Writer:
         self.add("}", program.root.origin)
         return "\n".join(self.lines) + "\n"
 
-    def table(self, table: Table) -> None:
-        text = self.names[table.value] = spelling.label(table.path)
-        self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+    def tables(self) -> None:
+        """All tables; what has a number in its path lies in a group, where a word calls it."""
+        groups: dict[tuple[str, ...], list[Table]] = {}
+        for table in self.program.root.tables():
+            start = _callable_from(table.path)
+            if start == 0:
+                text = self.names[table.value] = spelling.label(table.path)
+                self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+            else:
+                groups.setdefault(table.path[:start], []).append(table)
+        for number, (path, tables) in enumerate(groups.items()):
+            self.group(number, path, tables)
+
+    def group(self, number: int, path: tuple[str, ...], tables: list[Table]) -> None:
+        """Tables below one label, which come out of it as values."""
+        names = [f"{self.prefix}table{number}_{place}" for place in range(len(tables))]
+        labels = [spelling.label(table.path[len(path) :]) for table in tables]
+        target, results = (", ".join(texts) for texts in (names, labels))
+        if len(tables) > 1:
+            target, results = f"({target})", f"({results})"
+        source = self.program.inputs[0].name
+        self.add(f"    {target} = {source} -> {spelling.label(path)}: {{", tables[0].origin)
+        for table, name, text in zip(tables, names, labels, strict=True):
+            self.names[table.value] = name
+            self.add(f"        {spelling.declared_table(table, text)}", table.origin)
+        self.add(f"        {results}", tables[0].origin)
+        self.add("    }", tables[0].origin)
 
     def call(self, call: Call) -> None:
         layer = spelling.layer(call, self.names.__getitem__)
@@ -77,3 +100,9 @@ class _Writer:
             return "_"
         name = self.names[value] = f"{self.prefix}{len(self.names)}"
         return name
+
+
+def _callable_from(path: tuple[str, ...]) -> int:
+    """Where the part of a path begins that a value can be called by: behind the last number."""
+    wordless = (place for place, part in enumerate(path, 1) if not spelling.NAME.fullmatch(part))
+    return max(wordless, default=0)

@@ -13,6 +13,7 @@ from netdsl.importers.ultralytics.basic import Net
 from netdsl.importers.ultralytics.document import document
 from netdsl.importers.ultralytics.network import Network
 from netdsl.importers.ultralytics.rows import Model, model
+from netdsl.importers.ultralytics.texts import TEXT
 
 SETTINGS = ("scale", "nc", "channels", "head")
 
@@ -33,18 +34,22 @@ def read(question: Question) -> Answer:
     head = question.settings.get("head", "true")
     if head not in ("true", "false"):
         raise refused(f"`head` is true or false, not {head!r}", described.span)
-    network = _network(described, question, head == "true")
-    return Answer(_program(network, described, stem), remarks=tuple(described.remarks))
+    network = network_of(described, with_head=head == "true")
+    shape = _shape(described, question)
+    origin = described.span
+    inputs = [Input("image", network.image, shape, origin)]
+    inputs += [Input("text", value, ("T", TEXT), origin) for value in network.inputs]
+    last = described.rows[-1].span
+    outputs = [Output(name, value, last) for name, value in network.outputs]
+    program = Program(_name(stem), network.net.root, inputs, outputs)
+    return Answer(program, remarks=tuple(described.remarks))
 
 
-def _network(described: Model, question: Question, with_head: bool) -> Network:
+def network_of(described: Model, *, with_head: bool = True) -> Network:
+    """All layers of a model, at open sizes."""
     root = Region((), "", described.span)
     net = Net(root, described.span, act=described.act)
-    shape = question.inputs.get("image", question.inputs.get("", (described.channels, "H", "W")))
-    if len(shape) != 3 or shape[0] != described.channels or len(question.inputs) > 1:
-        message = f"the input is `image`, with {described.channels} channels, height and width"
-        raise refused(message, described.span)
-    image = net.input(shape, name="image")
+    image = net.input((described.channels, "H", "W"), name="image")
     root.inputs = [image]
     network = Network(described, net, image, with_head)
     network.build()
@@ -54,15 +59,15 @@ def _network(described: Model, question: Question, with_head: bool) -> Network:
     return network
 
 
-def _program(network: Network, described: Model, stem: str) -> Program:
-    origin = described.span
-    shape = tuple(
-        size if isinstance(size, int) else str(size) for size in network.net.shape(network.image)
-    )
-    inputs = [Input("image", network.image, shape, origin)]
-    last = described.rows[-1].span
-    outputs = [Output(name, value, last) for name, value in network.outputs]
-    return Program(_name(stem), network.net.root, inputs, outputs)
+def _shape(described: Model, question: Question) -> tuple[int | str, ...]:
+    """The shape of the picture, as it is asked for."""
+    shape: tuple[int | str, ...] = (described.channels, "H", "W")
+    for name, asked in question.inputs.items():
+        if name not in ("", "image") or len(asked) != 3 or asked[0] != described.channels:
+            message = f"the input is `image`, with {described.channels} channels, height and width"
+            raise refused(message, described.span)
+        shape = asked
+    return shape
 
 
 def _name(stem: str) -> str:

@@ -28,7 +28,8 @@ def values(model: Model, row: Row) -> list[object]:
 @cache
 def parameters(build: Build) -> tuple[inspect.Parameter, ...]:
     """What a module is told behind the network, its path and what flows in."""
-    return tuple(inspect.signature(build).parameters.values())[3:]
+    formals = tuple(inspect.signature(build).parameters.values())[3:]
+    return tuple(one for one in formals if one.kind is one.POSITIONAL_OR_KEYWORD)
 
 
 def bound(row: Row, build: Build, arguments: list[object], first: int = 0) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netdsl.importers.frontend import refused
 from netdsl.importers.program import Path, Value
-from netdsl.importers.ultralytics import attention, basic, detr, elan, heads, plain, stages
+from netdsl.importers.ultralytics import attention, basic, detr, elan, heads, plain, stages, texts
 from netdsl.importers.ultralytics.basic import Net
 from netdsl.importers.ultralytics.binding import Build, bound, values
 from netdsl.importers.ultralytics.rows import Model, Row
@@ -85,7 +85,10 @@ class Network:
     image: Value
     with_head: bool
     results: list[list[Value]] = field(default_factory=list[list[Value]])
+    inputs: list[Value] = field(default_factory=list[Value])
     outputs: list[tuple[str, Value]] = field(default_factory=list[tuple[str, Value]])
+    text: Value | None = None
+    """Features of texts, which flow in from outside or are changed on the way."""
     is_plain: bool = True
     """Whether scores have plain convolutions before them: until YOLO11."""
 
@@ -105,6 +108,8 @@ class Network:
             return [self.concat(row, path)]
         if row.module == "CBFuse":
             return [self.fused(row, path)]
+        if row.module == "ImagePoolingAttn":
+            return [self.looked_at(row, path)]
         if row.module in HEADS or row.module in UNSAID:
             return self.head(row, path)
         x = self.taken(row)
@@ -114,6 +119,8 @@ class Network:
             arguments = values(self.model, row)
             arguments[3:3] = [self.model.repeats(row.repeats)]
             return [detr.hg_block(self.net, path, x, *bound(row, detr.hg_block, arguments, 1))]
+        if row.module == "C2fAttn":
+            return [self.guided(row, path, x)]
         if row.module in PLAIN:
             return [self.repeated(row, path, x, PLAIN[row.module], values(self.model, row))]
         if row.module in SCALED:
@@ -173,6 +180,38 @@ class Network:
                 raise refused(f"layer {source} has no value number {place}", row.span)
             parts.append(self.results[source][place])
         return elan.cb_fuse(self.net, path, parts, self.value(row, row.sources[-1]))
+
+    def texts(self) -> Value:
+        """The features of texts, as they are by now."""
+        if self.text is None:
+            self.text = self.net.input(("T", texts.TEXT), name="text")
+            self.inputs.append(self.text)
+            self.net.root.inputs.append(self.text)
+        return self.text
+
+    def looked_at(self, row: Row, path: Path) -> Value:
+        """The features of texts after they looked at maps; layers behind take these."""
+        (*_, width) = self.bound(row, pooling_arguments) or [256]
+        maps = self.several(row)
+        self.text = texts.pooling_attention(self.net, path, maps, self.texts(), width)
+        return self.text
+
+    def guided(self, row: Row, path: Path, x: Value) -> Value:
+        """`C2fAttn`, whose embedding and heads are scaled too, to at most half of the channels."""
+        arguments = values(self.model, row)
+        wholes = [one for one in arguments[:3] if isinstance(one, int) and 0 < one <= 1_000_000]
+        if len(wholes) != 3:
+            raise refused("C2fAttn begins with channels, an embedding, heads", row.span)
+        channels, embedding, heads = wholes
+        model, most = self.model, self.model.most // 2
+        arguments[:3] = [
+            model.wide(channels) if channels != model.classes else channels,
+            model.repeats(row.repeats),
+            model.wide(embedding, most),
+            int(max(round(min(heads, most // 32)) * model.width, 1)) if heads > 1 else heads,
+        ]
+        own = bound(row, texts.c2f_attn, arguments, 1)
+        return texts.c2f_attn(self.net, path, x, *own, text=self.texts())
 
     def scaled(self, row: Row, path: Path, x: Value) -> Value:
         """A module with channels: they are scaled, unless they are as many as classes."""
@@ -297,3 +336,7 @@ class Network:
 
 def fuse_arguments(d: Net, path: Path, x: Value, places: list[int]) -> None:
     """What CBFuse is told."""
+
+
+def pooling_arguments(d: Net, path: Path, x: Value, width: int = 256) -> None:
+    """What ImagePoolingAttn is told."""
