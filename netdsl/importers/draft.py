@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from netdsl.diagnostics import Span
 from netdsl.elaborate.arithmetic import binary
@@ -68,16 +68,16 @@ class Draft:
         """The channels of a map, which are always known."""
         size = self.types[value].shape[0] if self.types[value].shape else 0
         if not isinstance(size, int):
-            raise refused(f"the number of channels is {size}, and a known one is needed", self.origin)
+            raise refused(
+                f"the number of channels is {size}, and a known one is needed", self.origin
+            )
         return size
 
-    def call(self, layer: str, *inputs: Value, path: Path = (), **settings: Setting) -> Value:
+    def call(self, layer: str, *inputs: Value, path: Path = (), **settings: Any) -> Value:
         """The first result of a call; `path` is relative to the region."""
         return self.calls(layer, *inputs, path=path, **settings)[0]
 
-    def calls(
-        self, layer: str, *inputs: Value, path: Path = (), **settings: Setting
-    ) -> list[Value]:
+    def calls(self, layer: str, *inputs: Value, path: Path = (), **settings: Any) -> list[Value]:
         """All results of a call; `path` is relative to the region."""
         self.count += 1
         if self.count > MAX_CALLS:
@@ -107,23 +107,22 @@ class Draft:
         return value
 
     @contextmanager
-    def within(
-        self,
-        path: Path,
-        kind: str,
-        *inputs: Value,
-        is_sequence: bool = False,
-        **settings: object,
-    ) -> Iterator[Region]:
+    def within(self, path: Path, kind: str, *inputs: Value, **settings: object) -> Iterator[Region]:
         """What the source holds together; `result` says what it gives."""
-        region = Region(
-            (*self.region.path, *path),
-            kind,
-            self.origin,
-            inputs=list(inputs),
-            settings=settings,
-            is_sequence=is_sequence,
-        )
+        own = (*self.region.path, *path)
+        with self._opened(Region(own, kind, self.origin, inputs=[*inputs], settings=settings)) as r:
+            yield r
+
+    @contextmanager
+    def in_row(self, path: Path, *inputs: Value) -> Iterator[Region]:
+        """What lies in a sequence, numbered by places."""
+        own = (*self.region.path, *path)
+        row = Region(own, "Sequential", self.origin, inputs=[*inputs], is_sequence=True)
+        with self._opened(row):
+            yield row
+
+    @contextmanager
+    def _opened(self, region: Region) -> Iterator[Region]:
         self.region.items.append(region)
         self.open.append(region)
         try:
@@ -164,7 +163,9 @@ class Draft:
                 fields[one.name] = one.default
         return kind(**fields), values
 
-    def _field(self, one: OpParameter, setting: Setting, before: int, values: list[Value]) -> object:
+    def _field(
+        self, one: OpParameter, setting: Setting, before: int, values: list[Value]
+    ) -> object:
         if isinstance(setting, Value):
             values.append(setting)
             return FromValue(before + len(values) - 1)

@@ -222,7 +222,7 @@ def _unique(name: str, taken: Sequence[str]) -> str:
     """A name for a value: a word, and none that is there."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII).lstrip("_0123456789") or "value"
     number = 2
-    result = f"{text}_" if text in WORDS else text
+    result = f"{text}_" if text.upper() in WORDS else text
     while result in taken:
         result, number = f"{text}_{number}", number + 1
     return result

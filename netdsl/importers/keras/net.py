@@ -1,4 +1,4 @@
-"""A network of Keras in the making: which axis of a value lies where, and where weights come from."""
+"""A network of Keras in the making: which axis lies where, and where weights come from."""
 
 from __future__ import annotations
 

@@ -16,16 +16,11 @@ from netdsl.importers.program import Path
 
 Key = tuple[str, int]
 """A call: the name of a layer and the number of the call."""
-TAKEN = frozenset("add_module apply buffers children compile cpu cuda double eval extra_repr float "
-    "forward half modules parameters requires_grad_ share_memory state_dict to train training "
-    "type xpu zero_grad bfloat16 dump_patches call_super_init named_children named_modules "
-    "named_parameters named_buffers get_buffer get_parameter get_submodule load_state_dict "
-    "register_buffer register_module register_parameter set_submodule to_empty T_destination "
-    "get_extra_state set_extra_state ipu mtia register_forward_hook register_forward_pre_hook "
-    "register_full_backward_hook register_backward_hook register_full_backward_pre_hook "
-    "register_load_state_dict_post_hook register_load_state_dict_pre_hook "
-    "register_state_dict_post_hook register_state_dict_pre_hook".split())  # fmt: skip
-"""What a module of PyTorch has already, so that no layer can be called so."""
+TAKEN = frozenset(
+    ["apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float"]
+    + ["forward", "half", "modules", "parameters", "to", "train", "training", "type"]
+)
+"""What a module of PyTorch has, and a person may well call a layer."""
 
 
 def word(name: str) -> str:

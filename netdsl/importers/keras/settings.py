@@ -83,7 +83,10 @@ class Settings:
         pairs: list[tuple[int, int]] = []
         for one in cast("list[Any]", value):
             pair = [one, one] if type(one) is int else one
-            if not isinstance(pair, list) or [type(n) for n in cast("list[Any]", pair)] != [int, int]:
+            if not isinstance(pair, list) or [type(n) for n in cast("list[Any]", pair)] != [
+                int,
+                int,
+            ]:
                 self.fail(f"`{name}` has a pair of numbers for each axis, not `{short(value)}`")
             before, behind = cast("list[int]", pair)
             if not 0 <= min(before, behind) <= max(before, behind) <= MAX_NUMBER:
@@ -98,7 +101,9 @@ class Settings:
         result: list[int] = []
         for one in parts:
             if type(one) is not int or not -rank <= one <= rank or one == 0:
-                self.fail(f"`{name}` names axes of {rank + 1}, the batch as 0, not `{short(value)}`")
+                self.fail(
+                    f"`{name}` names axes of {rank + 1}, the batch as 0, not `{short(value)}`"
+                )
             result.append(one - 1 if one > 0 else rank + one)
         return result
 
@@ -113,7 +118,9 @@ class Settings:
         """Refuses what nobody read."""
         config = self.layer.config
         policy = config.get("dtype", "float32")
-        inner: Any = cast("dict[str, Any]", policy).get("config") if isinstance(policy, dict) else None
+        inner: Any = (
+            cast("dict[str, Any]", policy).get("config") if isinstance(policy, dict) else None
+        )
         named = inner.get("name") if isinstance(inner, dict) else policy
         if named not in ("float32", None) and self.layer.kind != "InputLayer":
             help = "keep the model in float32, and turn what comes out: `netdsl export --fp16`"

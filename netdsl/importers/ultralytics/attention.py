@@ -28,7 +28,7 @@ def c2psa(
     hidden = int(width * expansion)
     with d.within(path, "C2PSA", x, channels=channels, depth=depth, expansion=expansion):
         past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=[hidden, hidden])
-        with d.within(("m",), "Sequential", y, is_sequence=True):
+        with d.in_row(("m",), y):
             for place in range(depth):
                 y = psa_block(d, (str(place),), y, max(hidden // 64, 1))
             y = d.result(y)
@@ -57,7 +57,7 @@ def _attended(d: Net, x: Value, heads: int, attn: str, ffn: str, hidden: int) ->
 
 def feed_forward(d: Net, name: str, x: Value, hidden: int, channels: int) -> Value:
     """Two pointwise convolutions, the second without an activation."""
-    with d.within((name,), "Sequential", x, is_sequence=True):
+    with d.in_row((name,), x):
         y = conv(d, ("0",), x, hidden)
         return d.result(conv(d, ("1",), y, channels, act=False))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import gcd
+from typing import Any
 
 from netdsl.importers.draft import Draft
-from netdsl.importers.program import Path, Setting, Value
+from netdsl.importers.program import Path, Value
 
-Act = tuple[str, dict[str, Setting]]
+Act = tuple[str, dict[str, Any]]
 """An activation: a layer and its settings."""
 SILU: Act = ("silu", {})
 RELU: Act = ("relu", {})
@@ -60,7 +61,13 @@ def conv(
     act: bool | Act | None = True,
 ) -> Value:
     """Convolution, batch normalisation, activation."""
-    own = dict(channels=channels, kernel=kernel, stride=stride, groups=groups, dilation=dilation)
+    own = {
+        "channels": channels,
+        "kernel": kernel,
+        "stride": stride,
+        "groups": groups,
+        "dilation": dilation,
+    }
     with d.within(path, "Conv", x, **own, padding=padding, act=named(act)):
         around = halved(widened(kernel, dilation)) if padding is None else padding
         y = d.call("conv", x, path=("conv",), **own, padding=around, bias=False)
@@ -84,8 +91,7 @@ def depthwise(
 ) -> Value:
     """`Conv` in as many groups as divide both its numbers of channels."""
     groups = gcd(d.channels(x), channels) or 1
-    own = dict(kernel=kernel, stride=stride, dilation=dilation, act=act)
-    return conv(d, path, x, channels, groups=groups, **own)  # type: ignore[arg-type]
+    return conv(d, path, x, channels, kernel, stride, None, groups, dilation, act)
 
 
 def plain_conv(d: Net, path: Path, x: Value, channels: int, kernel: Size = 1) -> Value:
@@ -105,7 +111,7 @@ def conv_transpose(
     act: bool = True,
 ) -> Value:
     """Transposed convolution, batch normalisation, activation."""
-    own = dict(channels=channels, kernel=kernel, stride=stride, padding=padding)
+    own = {"channels": channels, "kernel": kernel, "stride": stride, "padding": padding}
     with d.within(path, "ConvTranspose", x, **own, norm=norm, act=act):
         y = d.call("conv_transpose", x, path=("conv_transpose",), **own, bias=not norm)
         y = d.norm(y, "bn") if norm else y
@@ -116,7 +122,7 @@ def nn_conv_transpose(
     d: Net, path: Path, x: Value, channels: int, kernel: Size, stride: Size = 1, padding: Size = 0
 ) -> Value:
     """PyTorch's own layer."""
-    own = dict(channels=channels, kernel=kernel, stride=stride, padding=padding)
+    own = {"channels": channels, "kernel": kernel, "stride": stride, "padding": padding}
     return d.call("conv_transpose", x, path=path, **own)
 
 
@@ -152,9 +158,9 @@ def ghost(
     groups: int = 1,
     act: bool = True,
 ) -> Value:
-    """Half the channels by a convolution, the others by a cheap one over these (Han et al. 2020)."""
+    """Half the channels by a convolution, the others by a cheap one on these (Han et al. 2020)."""
     half = channels // 2
-    own = dict(channels=channels, kernel=kernel, stride=stride, groups=groups, act=act)
+    own = {"channels": channels, "kernel": kernel, "stride": stride, "groups": groups, "act": act}
     with d.within(path, "GhostConv", x, **own):
         y = conv(d, ("cv1",), x, half, kernel, stride, groups=groups, act=act)
         cheap = conv(d, ("cv2",), y, half, 5, groups=half, act=act)
@@ -180,7 +186,13 @@ def rep_conv(
     groups: int = 1,
 ) -> Value:
     """A 3x3 and a 1x1 convolution beside each other, as in training (Ding et al. 2021)."""
-    own = dict(channels=channels, kernel=kernel, stride=stride, padding=padding, groups=groups)
+    own = {
+        "channels": channels,
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "groups": groups,
+    }
     with d.within(path, "RepConv", x, **own):
         wide = conv(d, ("conv1",), x, channels, kernel, stride, padding, groups, act=False)
         narrow = padding - kernel // 2
@@ -220,7 +232,7 @@ def sppf(
     Where the number of times is said, which began with YOLO26, nothing follows the first
     convolution.
     """
-    own = dict(channels=channels, kernel=kernel, count=count, shortcut=shortcut)
+    own = {"channels": channels, "kernel": kernel, "count": count, "shortcut": shortcut}
     with d.within(path, "SPPF", x, **own):
         parts = [conv(d, ("cv1",), x, d.channels(x) // 2, act=count is None)]
         for _ in range(3 if count is None else count):

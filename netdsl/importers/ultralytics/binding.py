@@ -115,4 +115,3 @@ WORDS_OF = {
     "str": "a word",
     "None": "None",
 }
-

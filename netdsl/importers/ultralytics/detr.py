@@ -27,7 +27,7 @@ def hg_block(
     light: bool = False, shortcut: bool = False,
 ) -> Value:  # fmt: skip
     """Convolutions in a row, all results joined and narrowed in two steps."""
-    own = dict(width=width, channels=channels, kernel=kernel, depth=depth, light=light)
+    own = {"width": width, "channels": channels, "kernel": kernel, "depth": depth, "light": light}
     with d.within(path, "HGBlock", x, **own, shortcut=shortcut):
         parts = [x]
         for place in range(depth):
@@ -58,9 +58,15 @@ def resnet_layer(
     if d.channels(x) != channels:
         message = f"{channels} channels are said to come in, and {d.channels(x)} do"
         raise refused(message, d.origin)
-    own = dict(width=width, stride=stride, is_first=is_first, depth=depth, expansion=expansion)
+    own = {
+        "width": width,
+        "stride": stride,
+        "is_first": is_first,
+        "depth": depth,
+        "expansion": expansion,
+    }
     with d.within(path, "ResNetLayer", x, **own):
-        with d.within(("layer",), "Sequential", x, is_sequence=True):
+        with d.in_row(("layer",), x):
             if is_first:
                 y = conv(d, ("0",), x, width, 7, 2, 3)
                 y = d.result(d.call("maxpool", y, kernel=3, stride=2, padding=1))
@@ -82,7 +88,7 @@ def resnet_block(d: Net, path: Path, x: Value, width: int, stride: int, expansio
         y = conv(d, ("cv3",), y, wide, act=False)
         past = x
         if stride != 1 or d.channels(x) != wide:
-            with d.within(("shortcut",), "Sequential", x, is_sequence=True):
+            with d.in_row(("shortcut",), x):
                 past = d.result(conv(d, ("0",), x, wide, stride=stride, act=False))
         return d.result(d.call("relu", d.call("add", y, past)))
 
@@ -95,7 +101,7 @@ def aifi(d: Net, path: Path, x: Value, hidden: int = 2048, heads: int = 8) -> Va
     with d.within(path, "AIFI", x, hidden=hidden, heads=heads):
         tokens = d.call("permute", d.call("reshape", x, shape=[width, -1]), axes=[1, 0])
         placed = d.call("add", tokens, waves(d, x, width))
-        own = dict(heads=heads)
+        own = {"heads": heads}
         looked = d.call("attention", placed, placed, tokens, path=("ma",), **own)
         tokens = d.call("layernorm", d.call("add", tokens, looked), path=("norm1",))
         y = d.call("gelu", d.call("linear", tokens, path=("fc1",), features=hidden))
@@ -121,5 +127,3 @@ def waves(d: Net, x: Value, width: int) -> Value:
         angle = d.call("mul", flat, rate)
         parts += [d.call("sin", angle), d.call("cos", angle)]
     return d.call("concat", *parts, axis=1)
-
-

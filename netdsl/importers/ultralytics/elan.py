@@ -12,11 +12,11 @@ def elan(
     d: Net, path: Path, x: Value, channels: int, width: int, hidden: int, depth: int = 1
 ) -> Value:
     """Half the channels through two stages in a row, each result kept (Wang et al. 2024)."""
-    own = dict(channels=channels, width=width, hidden=hidden, depth=depth)
+    own = {"channels": channels, "width": width, "hidden": hidden, "depth": depth}
     with d.within(path, "RepNCSPELAN4", x, **own):
         parts = _cut(d, conv(d, ("cv1",), x, width))
         for name in "cv2", "cv3":
-            with d.within((name,), "Sequential", parts[-1], is_sequence=True):
+            with d.in_row((name,), parts[-1]):
                 y = rep_stage(d, ("0",), parts[-1], hidden, depth)
                 parts.append(d.result(conv(d, ("1",), y, hidden, 3)))
         return d.result(conv(d, ("cv4",), d.call("concat", *parts), channels))
@@ -72,9 +72,7 @@ def averaged(d: Net, x: Value) -> Value:
     return d.call("avgpool", x, kernel=2, stride=1)
 
 
-def spp_elan(
-    d: Net, path: Path, x: Value, channels: int, width: int, kernel: int = 5
-) -> Value:
+def spp_elan(d: Net, path: Path, x: Value, channels: int, width: int, kernel: int = 5) -> Value:
     """One small window three times in a row, each result kept."""
     with d.within(path, "SPPELAN", x, channels=channels, width=width, kernel=kernel):
         parts = [conv(d, ("cv1",), x, width)]
@@ -86,7 +84,7 @@ def spp_elan(
 def cb_linear(d: Net, path: Path, x: Value, parts: list[int], kernel: int = 1) -> list[Value]:
     """A convolution whose channels go to several places."""
     with d.within(path, "CBLinear", x, parts=parts, kernel=kernel) as region:
-        own = dict(channels=sum(parts), kernel=kernel, padding=kernel // 2)
+        own = {"channels": sum(parts), "kernel": kernel, "padding": kernel // 2}
         y = d.call("conv", x, path=("conv",), **own)
         region.outputs = d.calls("split", y, parts=list(parts)) if len(parts) > 1 else [y]
         return region.outputs

@@ -127,9 +127,7 @@ def _predictions(
         turn = turns[level] if turns is not None else None
         box = _box(d, before, behind, like, turn)
         boxes.append(d.call("mul", box, number=style.strides[level]))
-    scores = [
-        d.call("reshape", one, shape=[style.classes, -1]) for one in raw.scores
-    ]
+    scores = [d.call("reshape", one, shape=[style.classes, -1]) for one in raw.scores]
     scored = d.call("sigmoid", d.call("concat", *scores, axis=1))
     return d.call("concat", d.call("concat", *boxes, axis=1), scored)
 
@@ -162,11 +160,11 @@ def _three(
     d: Net, path: Path, x: Value, width: int, channels: int, *, apart: bool = False
 ) -> Value:
     """Two 3x3 convolutions, which may be depthwise with a pointwise one behind, and a plain one."""
-    with d.within(path, "Sequential", x, is_sequence=True):
+    with d.in_row(path, x):
         y = x
         for place in "01":
             if apart:
-                with d.within((place,), "Sequential", y, is_sequence=True):
+                with d.in_row((place,), y):
                     y = depthwise(d, ("0",), y, d.channels(y), 3)
                     y = d.result(conv(d, ("1",), y, width))
             else:
@@ -180,7 +178,7 @@ def _sides(d: Net, x: Value, numbers: Value | None, bins: int) -> list[Value]:
         return d.calls("split", d.call("reshape", x, shape=[4, -1]), parts=2)
     shares = d.call("softmax", d.call("reshape", x, shape=[4, bins, -1]), axis=1)
     turned = d.call("permute", shares, axes=[1, 0, 2])
-    own = dict(channels=1, kernel=1, bias=False)
+    own = {"channels": 1, "kernel": 1, "bias": False}
     mean = d.call("conv", turned, weight=numbers, **own)
     return d.calls("split", d.call("reshape", mean, shape=[4, -1]), parts=2)
 
@@ -211,5 +209,3 @@ def _box(d: Net, before: Value, behind: Value, like: Value, turn: Value | None) 
     row = d.call("add", d.call("mul", x, sine), d.call("mul", y, cosine))
     middle = d.call("add", d.call("concat", column, row), place)
     return d.call("concat", middle, d.call("add", before, behind))
-
-

@@ -44,7 +44,9 @@ SCALED: dict[str, Build] = {
     "Classify": heads.classify,
 }
 """Modules whose first argument is a number of channels, which the scale changes."""
-DEEP = frozenset("C2 C2f C2fPSA C2fCIB C3 C3k2 C3Ghost C2PSA RepC3 A2C2f".split())
+DEEP = frozenset(
+    ["C2", "C2f", "C2fPSA", "C2fCIB", "C3", "C3k2", "C3Ghost", "C2PSA", "RepC3", "A2C2f"]
+)
 """Of these, those that take the repeats themselves."""
 PLAIN: dict[str, Build] = {
     "HGStem": detr.hg_stem,
@@ -58,7 +60,7 @@ PLAIN: dict[str, Build] = {
     "nn.BatchNorm2d": plain.batch_norm,
 }
 """Modules that take their arguments as they are."""
-HEADS = frozenset("Detect v10Detect Segment Pose OBB".split())
+HEADS = frozenset(["Detect", "v10Detect", "Segment", "Pose", "OBB"])
 UNSAID = {
     "RTDETRDecoder": "it goes on with the 300 places of the best scores",
     "WorldDetect": "it compares places with the features of texts",
@@ -245,7 +247,7 @@ class Network:
         count = self.model.repeats(row.repeats)
         if count == 1:
             return build(self.net, path, x, *settings)
-        with self.net.within(path, "Sequential", x, is_sequence=True):
+        with self.net.in_row(path, x):
             for place in range(count):
                 before = self.net.channels(x)
                 x = build(self.net, (str(place),), x, *settings)

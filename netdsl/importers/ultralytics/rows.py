@@ -14,8 +14,25 @@ from netdsl.importers.ultralytics.basic import RELU, SILU, Act
 from netdsl.importers.ultralytics.document import Item
 
 KEYS = frozenset(
-    "nc scales scale backbone head activation depth_multiple width_multiple kpt_shape end2end "
-    "reg_max channels ch names task text_model yaml_file".split()
+    [
+        "nc",
+        "scales",
+        "scale",
+        "backbone",
+        "head",
+        "activation",
+        "depth_multiple",
+        "width_multiple",
+        "kpt_shape",
+        "end2end",
+        "reg_max",
+        "channels",
+        "ch",
+        "names",
+        "task",
+        "text_model",
+        "yaml_file",
+    ]
 )
 """What stands at the top of a file; of these `names`, `task` and `text_model` make no layers."""
 MAX_ROWS = 1000
@@ -177,9 +194,7 @@ class _Top:
             if "scale" in self.settings:
                 message = f"the file has no scales, and `{self.settings['scale']}` is asked for"
                 raise refused(message, self.span)
-            depth, width = (
-                self.number(f"{name}_multiple", 1.0) for name in ("depth", "width")
-            )
+            depth, width = (self.number(f"{name}_multiple", 1.0) for name in ("depth", "width"))
             return "", (depth, width, inf)
         if not isinstance(scales.value, dict) or not scales.value:
             raise refused("`scales` are lists by name", _first(scales.span))

@@ -31,7 +31,7 @@ def bottleneck(
 ) -> Value:
     """Two convolutions, and the map itself beside them where channels allow."""
     hidden = int(channels * expansion)
-    own = dict(channels=channels, shortcut=shortcut, groups=groups, expansion=expansion)
+    own = {"channels": channels, "shortcut": shortcut, "groups": groups, "expansion": expansion}
     with d.within(path, "Bottleneck", x, **own, first=kernels[0], second=kernels[1]):
         y = conv(d, ("cv1",), x, hidden, kernels[0])
         y = conv(d, ("cv2",), y, channels, kernels[1], groups=groups)
@@ -45,7 +45,7 @@ def _beside(d: Net, x: Value, y: Value, shortcut: bool) -> Value:
 
 def row(d: Net, path: Path, x: Value, count: int, unit: Unit) -> Value:
     """Units one behind the other, numbered by their places."""
-    with d.within(path, "Sequential", x, is_sequence=True):
+    with d.in_row(path, x):
         for place in range(count):
             x = unit((str(place),), x)
         return d.result(x)
@@ -81,7 +81,7 @@ def c2f(
     def unit(place: Path, y: Value) -> Value:
         return bottleneck(d, place, y, hidden, shortcut, groups, expansion=1.0)
 
-    own = dict(shortcut=shortcut, groups=groups, expansion=expansion)
+    own = {"shortcut": shortcut, "groups": groups, "expansion": expansion}
     return split_stage(d, path, x, "C2f", channels, depth, hidden, unit, **own)
 
 
@@ -97,11 +97,11 @@ def c3k2(
             return c3k(d, place, y, hidden, 2, shortcut, groups)
         if not attention:
             return bottleneck(d, place, y, hidden, shortcut, groups)
-        with d.within(place, "Sequential", y, is_sequence=True):
+        with d.in_row(place, y):
             y = bottleneck(d, ("0",), y, hidden, shortcut, groups)
             return d.result(psa_block(d, ("1",), y, max(hidden // 64, 1)))
 
-    own = dict(nested=nested, expansion=expansion, attention=attention, shortcut=shortcut)
+    own = {"nested": nested, "expansion": expansion, "attention": attention, "shortcut": shortcut}
     return split_stage(d, path, x, "C3k2", channels, depth, hidden, unit, **own)
 
 
@@ -114,7 +114,7 @@ def c2f_psa(
     def unit(place: Path, y: Value) -> Value:
         return psa_block(d, place, y, max(hidden // 64, 1))
 
-    own = dict(expansion=expansion)
+    own = {"expansion": expansion}
     return split_stage(d, path, x, "C2fPSA", channels, depth, hidden, unit, **own)
 
 
@@ -128,7 +128,7 @@ def c2f_cib(
     def unit(place: Path, y: Value) -> Value:
         return compact_inverted(d, place, y, hidden, shortcut, large)
 
-    own = dict(shortcut=shortcut, large=large, expansion=expansion)
+    own = {"shortcut": shortcut, "large": large, "expansion": expansion}
     return split_stage(d, path, x, "C2fCIB", channels, depth, hidden, unit, **own)
 
 
@@ -138,7 +138,7 @@ def compact_inverted(
     """Depthwise and pointwise convolutions in turn."""
     width = d.channels(x)
     with d.within(path, "CIB", x, channels=channels, shortcut=shortcut, large=large):
-        with d.within(("cv1",), "Sequential", x, is_sequence=True):
+        with d.in_row(("cv1",), x):
             y = conv(d, ("0",), x, width, 3, groups=width)
             y = conv(d, ("1",), y, 2 * channels)
             if large:
@@ -160,7 +160,7 @@ def c2(
     def unit(place: Path, y: Value) -> Value:
         return bottleneck(d, place, y, hidden, shortcut, groups, expansion=1.0)
 
-    own = dict(channels=channels, depth=depth, shortcut=shortcut, expansion=expansion)
+    own = {"channels": channels, "depth": depth, "shortcut": shortcut, "expansion": expansion}
     with d.within(path, "C2", x, **own):
         through, past = halves(d, conv(d, ("cv1",), x, 2 * hidden), hidden)
         through = row(d, ("m",), through, depth, unit)
@@ -191,7 +191,7 @@ def c3(
     def unit(place: Path, y: Value) -> Value:
         return bottleneck(d, place, y, hidden, shortcut, groups, (1, 3), expansion=1.0)
 
-    own = dict(shortcut=shortcut, groups=groups, expansion=expansion)
+    own = {"shortcut": shortcut, "groups": groups, "expansion": expansion}
     return two_ways(d, path, x, "C3", channels, depth, hidden, unit, **own)
 
 
@@ -205,7 +205,7 @@ def c3k(
     def unit(place: Path, y: Value) -> Value:
         return bottleneck(d, place, y, hidden, shortcut, groups, (kernel, kernel), expansion=1.0)
 
-    own = dict(shortcut=shortcut, groups=groups, kernel=kernel)
+    own = {"shortcut": shortcut, "groups": groups, "kernel": kernel}
     return two_ways(d, path, x, "C3k", channels, depth, hidden, unit, **own)
 
 
@@ -219,7 +219,7 @@ def c3_ghost(
     def unit(place: Path, y: Value) -> Value:
         return ghost_bottleneck(d, place, y, hidden)
 
-    own = dict(expansion=expansion)
+    own = {"expansion": expansion}
     return two_ways(d, path, x, "C3Ghost", channels, depth, hidden, unit, **own)
 
 
@@ -229,14 +229,14 @@ def ghost_bottleneck(
     """Two ghost convolutions; at stride 2 a depthwise one between them, and on the way past."""
     half = channels // 2
     with d.within(path, "GhostBottleneck", x, channels=channels, kernel=kernel, stride=stride):
-        with d.within(("conv",), "Sequential", x, is_sequence=True):
+        with d.in_row(("conv",), x):
             y = ghost(d, ("0",), x, half)
             if stride == 2:
                 y = depthwise(d, ("1",), y, half, kernel, stride, act=False)
             y = d.result(ghost(d, ("2",), y, channels, act=False))
         past = x
         if stride == 2:
-            with d.within(("shortcut",), "Sequential", x, is_sequence=True):
+            with d.in_row(("shortcut",), x):
                 past = depthwise(d, ("0",), x, d.channels(x), kernel, stride, act=False)
                 past = d.result(conv(d, ("1",), past, channels, act=False))
         return d.result(d.call("add", y, past))
@@ -264,7 +264,7 @@ def a2c2f(
 ) -> Value:  # fmt: skip
     """Attention within areas of the map, or stages without it, each result kept (Tian 2025)."""
     hidden = int(channels * expansion)
-    own = dict(channels=channels, depth=depth, areas=areas, area=area, residual=residual)
+    own = {"channels": channels, "depth": depth, "areas": areas, "area": area, "residual": residual}
     with d.within(path, "A2C2f", x, **own, ratio=ratio, expansion=expansion):
         parts = [conv(d, ("cv1",), x, hidden)]
         for place in range(depth):

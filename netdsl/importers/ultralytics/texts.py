@@ -19,7 +19,7 @@ def c2f_attn(
 ) -> Value:  # fmt: skip
     """`C2f` with one part more: the last, weighted by the text that each place is most like."""
     hidden = int(channels * expansion)
-    own = dict(channels=channels, depth=depth, embedding=embedding, heads=heads)
+    own = {"channels": channels, "depth": depth, "embedding": embedding, "heads": heads}
     if features != TEXT:
         raise refused(f"a text has {TEXT} features, not {features}", d.origin)
     with d.within(path, "C2fAttn", x, text, **own, shortcut=shortcut):

@@ -6,9 +6,8 @@ from typing import Any, cast
 
 from netdsl.importers.keras.net import Held, KerasNet, Reader, Use
 from netdsl.importers.keras.settings import Settings, short
-from netdsl.importers.program import Setting
 
-NAMED: dict[str, tuple[str, dict[str, Setting]] | None] = {
+NAMED: dict[str, tuple[str, dict[str, Any]] | None] = {
     "linear": None,
     "relu": ("relu", {}),
     "relu6": ("relu6", {}),
@@ -117,7 +116,7 @@ def prelu(use: Use) -> Held:
     return Held(use.net.call("prelu", value, path=use.path, count=count), order)
 
 
-def _one(use: Use, layer: str, **settings: Setting) -> Held:
+def _one(use: Use, layer: str, **settings: Any) -> Held:
     return Held(use.net.call(layer, use.x.value, **settings), use.x.order)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.keras.layers.activations import behind
 from netdsl.importers.keras.net import Held, KerasNet, Reader, Use
@@ -57,7 +57,7 @@ def map_of(use: Use, rank: int) -> Value:
 
 
 def convolved(
-    use: Use, value: Value, path: Path, settings: dict[str, Setting], *, bias: bool, first: int = 0,
+    use: Use, value: Value, path: Path, settings: dict[str, Any], *, bias: bool, first: int = 0,
     is_apart: bool = False,
 ) -> Value:  # fmt: skip
     """A convolution; its variables begin with number `first`."""
@@ -79,7 +79,7 @@ def conv(use: Use, rank: int) -> Held:
         x = use.net.call("pad", x, left=before) if before else x
     else:
         padding = around(settings, kernel, stride, dilation)
-    own: dict[str, Setting] = {
+    own: dict[str, Any] = {
         "channels": settings.whole("filters"),
         "kernel": kernel,
         "stride": stride,
@@ -99,7 +99,7 @@ def depthwise(use: Use, rank: int) -> Held:
     return behind(use, use.net.a_map(y))
 
 
-def _depthwise(use: Use, x: Value, rank: int) -> dict[str, Setting]:
+def _depthwise(use: Use, x: Value, rank: int) -> dict[str, Any]:
     """The settings of filters for each channel apart."""
     settings, channels = use.settings, use.net.channels(x)
     kernel, stride = settings.sizes("kernel_size", rank), settings.sizes("strides", rank, 1)
@@ -119,7 +119,7 @@ def separable(use: Use, rank: int) -> Held:
     with use.net.within(use.path, use.layer.kind, x):
         own = _depthwise(use, x, rank)
         y = convolved(use, x, ("depthwise",), own, bias=False, is_apart=True)
-        point: dict[str, Setting] = {"channels": settings.whole("filters"), "kernel": 1}
+        point: dict[str, Any] = {"channels": settings.whole("filters"), "kernel": 1}
         bias = settings.flag("use_bias", True)
         y = use.net.result(convolved(use, y, ("pointwise",), point, bias=bias, first=1))
     return behind(use, use.net.a_map(y))
@@ -133,7 +133,7 @@ def transposed(use: Use, rank: int) -> Held:
     is_same = settings.word("padding", "valid", "valid", "same") == "same"
     cut = [max(k - s, 0) if is_same else 0 for k, s in zip(kernel, stride, strict=True)]
     more = [max(s - k, 0) for k, s in zip(kernel, stride, strict=True)]
-    own: dict[str, Setting] = {
+    own: dict[str, Any] = {
         "channels": settings.whole("filters"),
         "kernel": kernel,
         "stride": stride,
@@ -150,13 +150,10 @@ def transposed(use: Use, rank: int) -> Held:
     return behind(use, use.net.a_map(y))
 
 
-LAYERS: dict[str, Reader] = {
-    f"{name}{rank}D": partial(read, rank=rank)
-    for rank in (1, 2, 3)
-    for name, read in {
-        "Conv": conv,
-        "DepthwiseConv": depthwise,
-        "SeparableConv": separable,
-    }.items()
-    if rank < 3 or name == "Conv"
-} | {f"Conv{rank}DTranspose": partial(transposed, rank=rank) for rank in (1, 2, 3)}
+LAYERS: dict[str, Reader] = {}
+for _rank in (1, 2, 3):
+    LAYERS[f"Conv{_rank}D"] = partial(conv, rank=_rank)
+    LAYERS[f"Conv{_rank}DTranspose"] = partial(transposed, rank=_rank)
+    if _rank < 3:
+        LAYERS[f"DepthwiseConv{_rank}D"] = partial(depthwise, rank=_rank)
+        LAYERS[f"SeparableConv{_rank}D"] = partial(separable, rank=_rank)

@@ -10,7 +10,9 @@ from netdsl.importers.keras.structure import Tensor
 from netdsl.importers.program import Value
 
 
-def alike(use: Use, held: Sequence[Held], *, widen: bool = True) -> tuple[list[Value], tuple[int, ...]]:
+def alike(
+    use: Use, held: Sequence[Held], *, widen: bool = True
+) -> tuple[list[Value], tuple[int, ...]]:
     """Values with their axes in one order: that of the first with most axes.
 
     A value of fewer axes has more of size 1 behind the batch, as Keras's layers do it.

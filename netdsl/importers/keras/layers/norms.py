@@ -29,7 +29,7 @@ def batch_norm(use: Use) -> Held:
     value = use.net.ordered(x, order)
     scale, center = settings.flag("scale", True), settings.flag("center", True)
     momentum = 1 - Decimal(repr(settings.real("momentum", 0.99)))
-    own: dict[str, Setting] = {
+    own: dict[str, Any] = {
         "eps": settings.real("epsilon", 1e-3),
         "momentum": float(momentum),
         "affine": scale or center,
@@ -64,7 +64,7 @@ def layer_norm(use: Use) -> Held:
     scale, center = settings.flag("scale", True), settings.flag("center", True)
     if center and not scale:
         settings.fail("an offset without a factor has no word in the language")
-    own: dict[str, Setting] = {"eps": settings.real("epsilon", 1e-3)}
+    own: dict[str, Any] = {"eps": settings.real("epsilon", 1e-3)}
     if not scale:
         own["affine"] = False
     elif not center:
@@ -105,7 +105,7 @@ def normalization(use: Use) -> Held:
     if min(variances) < 0:
         settings.fail("a variance is not below 0")
     deviations: list[Setting] = [max(one**0.5, LEAST) for one in variances]
-    own: dict[str, Setting] = {"mean": list(means), "std": deviations}
+    own: dict[str, Any] = {"mean": list(means), "std": deviations}
     return Held(use.net.call("normalize", value, **own), order)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from netdsl.importers.keras.layers.convolution import map_of
 from netdsl.importers.keras.net import Held, Reader, Use
@@ -15,7 +16,7 @@ def pooled(use: Use, rank: int, layer: str) -> Held:
     kernel = settings.sizes("pool_size", rank, 2)
     stride = settings.sizes("strides", rank) if settings.get("strides") is not None else kernel
     is_same = settings.word("padding", "valid", "valid", "same") == "same"
-    own: dict[str, Setting] = {"kernel": kernel, "stride": stride}
+    own: dict[str, Any] = {"kernel": kernel, "stride": stride}
     if is_same and any(k > 1 or s > 1 for k, s in zip(kernel, stride, strict=True)):
         own["padding"] = "same_upper"
         if layer == "avgpool":
@@ -36,14 +37,14 @@ def padded(use: Use, rank: int) -> Held:
     sides = {2: ("top", "bottom", "left", "right"), 1: ("left", "right")}
     names = sides.get(rank, ("front", "back", *sides[2]))
     cells = [one for pair in use.settings.sides("padding", rank) for one in pair]
-    own: dict[str, Setting] = {n: c for n, c in zip(names, cells, strict=True) if c}
+    own: dict[str, Any] = {n: c for n, c in zip(names, cells, strict=True) if c}
     return use.net.a_map(use.net.call("pad", x, **own) if own else x)
 
 
 def cropped(use: Use, rank: int) -> Held:
     x = map_of(use, rank)
     for axis, (before, behind) in enumerate(use.settings.sides("cropping", rank), 1):
-        own: dict[str, Setting] = {"start": before} if before else {}
+        own: dict[str, Any] = {"start": before} if before else {}
         if behind:
             own["stop"] = -behind
         x = use.net.call("slice", x, axis=axis, **own) if own else x

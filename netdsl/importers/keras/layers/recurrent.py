@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from netdsl.importers.keras.net import Held, Reader, Use
 from netdsl.importers.keras.settings import Settings
 from netdsl.importers.keras.structure import Layer
-from netdsl.importers.program import Setting, Value
+from netdsl.importers.program import Value
 
 if TYPE_CHECKING:
     import numpy
@@ -108,7 +108,7 @@ def _result(
     if len(use.x.order) != 2:
         use.settings.fail("it goes along steps with features, two axes")
     x = net.as_is(use.x)
-    own: dict[str, Setting] = {"hidden": hidden, "bias": bias}
+    own: dict[str, Any] = {"hidden": hidden, "bias": bias}
     if is_double:
         own["bidirectional"] = True
     if settings.flag("return_sequences"):

@@ -24,7 +24,7 @@ def dense(use: Use) -> Held:
             (*use.path, "weight"),
             lambda parts: parts[0].T.reshape(*parts[0].T.shape, *[1] * (rank - 1)),
         )
-        own: dict[str, Setting] = {"channels": units, "kernel": 1, "bias": bias}
+        own: dict[str, Any] = {"channels": units, "kernel": 1, "bias": bias}
         y = net.a_map(net.call("conv", net.as_map(use.x), path=use.path, **own))
     else:
         net.keep((*use.path, "weight"), lambda parts: parts[0].T)
@@ -40,7 +40,7 @@ def embedding(use: Use) -> Held:
     settings.taken |= {"input_length"}
     use.net.keep((*use.path, "weight"), lambda parts: parts[0])
     value = use.net.as_is(use.x)
-    own = dict(count=count, features=features)
+    own = {"count": count, "features": features}
     return use.net.plain(use.net.call("embedding", value, path=use.path, **own))
 
 
