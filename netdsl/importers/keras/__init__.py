@@ -29,7 +29,7 @@ def read(question: Question) -> Answer:
         raise refused(f"a model of Keras has no setting `{name}`", model.span)
     if question.weights is not None:
         raise refused("weights are read from the archive itself", model.span)
-    net, program = _read(model, question)
+    net, program = network_of(model, question)
     remarks = list(net.remarks)
     numbers = None
     if question.source.lower().endswith(".keras"):
@@ -40,7 +40,7 @@ def read(question: Question) -> Answer:
     return Answer(program, numbers, tuple(remarks))
 
 
-def _read(model: Model, question: Question) -> tuple[KerasNet, Program]:
+def network_of(model: Model, question: Question) -> tuple[KerasNet, Program]:
     """At open sizes where these are asked for and work, else at those of the model."""
     if question.opens:
         try:

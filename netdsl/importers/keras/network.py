@@ -16,10 +16,8 @@ from netdsl.importers.program import Path
 
 Key = tuple[str, int]
 """A call: the name of a layer and the number of the call."""
-TAKEN = frozenset(
-    ["apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float"]
-    + ["forward", "half", "modules", "parameters", "to", "train", "training", "type"]
-)
+TAKEN = ("apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float",
+    "forward", "half", "modules", "parameters", "to", "train", "training", "type")  # fmt: skip
 """What a module of PyTorch has, and a person may well call a layer."""
 
 
@@ -45,7 +43,14 @@ class Run:
         self.begin(inputs)
         for layer, number in self.order():
             self.call(layer, number)
-        return [self.result(tensor) for tensor in self.model.outputs]
+        return [self.result(self.ending(tensor)) for tensor in self.model.outputs]
+
+    def ending(self, tensor: Tensor) -> Tensor:
+        """An output; calls of a functional model are counted from 1 there, and only there."""
+        layers = {layer.name: layer for layer in self.model.layers}
+        layer = layers.get(tensor.layer)
+        is_functional = layer is not None and layer.kind in ("Functional", "Model")
+        return Tensor(tensor.layer, tensor.call - is_functional, tensor.result)
 
     def in_turn(self, inputs: list[Held]) -> Held:
         """Layers one after the other."""

@@ -142,7 +142,8 @@ def transposed(use: Use, rank: int) -> Held:
         "bias": settings.flag("use_bias", True),
     }
     use.net.keep((*use.path, "weight"), lambda parts: filters_first(parts[0]))
-    use.net.keep((*use.path, "bias"), lambda parts: parts[1])
+    if own["bias"]:
+        use.net.keep((*use.path, "bias"), lambda parts: parts[1])
     y = use.net.call("conv_transpose", x, path=use.path, **own)
     for axis, one in enumerate(cut, 1):
         if one % 2:

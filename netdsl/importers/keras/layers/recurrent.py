@@ -63,13 +63,13 @@ def bidirectional(use: Use) -> Held:
 
 def _hidden(settings: Settings, kind: str) -> int:
     """The size, where the rest is as in PyTorch."""
-    settings.only(**ACTS, return_state=False, stateful=False, zero_output_for_mask=False)
+    settings.only(**ACTS, return_state=False, stateful=False)
     if settings.layer.kind == "GRU":
         settings.only(reset_after=True)
     if "time_major" in settings.layer.config:
         settings.only(time_major=False)
     settings.taken |= {"unroll", "dropout", "recurrent_dropout", "unit_forget_bias", "use_cudnn"}
-    settings.taken |= {"implementation"}
+    settings.taken |= {"implementation", "zero_output_for_mask"}
     return settings.whole("units")
 
 
@@ -128,7 +128,7 @@ def attention(use: Use) -> Held:
     if type(value) is not int or not 1 <= value <= 10**6:
         settings.fail("`value_dim` is a whole number")
     bias = settings.flag("use_bias", True)
-    settings.only(output_shape=None, attention_axes=[1])
+    settings.only(output_shape=None, attention_axes=[1], sliding_window=None)
     settings.taken |= {"dropout", "flash_attention", "use_gate"}
     settings.only(use_gate=False)
     named = {"query", "value", "key"}

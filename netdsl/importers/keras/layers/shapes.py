@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from netdsl.importers.keras.layers.activations import behind
-from netdsl.importers.keras.layers.convolution import data_format
 from netdsl.importers.keras.net import Held, Reader, Use
 from netdsl.importers.keras.settings import short
 from netdsl.importers.program import Setting
@@ -45,15 +44,15 @@ def embedding(use: Use) -> Held:
 
 
 def flattened(use: Use) -> Held:
-    """In Keras's order of the axes, which decides where each number lies."""
-    if use.settings.get("data_format") is not None:
-        data_format(use)
-    value = use.net.as_is(use.x)
-    if len(use.x.order) == 1:
+    """Channels last, where Keras's numbers lie so; it turns maps with channels in front before."""
+    form = use.settings.word("data_format", "channels_last", "channels_last", "channels_first")
+    rank = len(use.x.order)
+    if rank == 1:
         return use.x
+    order = (*range(1, rank), 0) if form == "channels_first" else tuple(range(rank))
     sizes = use.net.sizes(use.x)
-    if sizes[:-1] == [1] * (len(sizes) - 1):
-        value = use.x.value
+    is_row = [sizes[axis] for axis in order][:-1] == [1] * (rank - 1)
+    value = use.x.value if is_row else use.net.ordered(use.x, order)
     return use.net.plain(use.net.call("flatten", value))
 
 
