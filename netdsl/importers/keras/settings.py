@@ -107,6 +107,13 @@ class Settings:
             result.append(one - 1 if one > 0 else rank + one)
         return result
 
+    def axis(self, name: str, rank: int, default: int) -> int:
+        """One axis, as `axes` has it."""
+        axes = self.axes(name, rank, default)
+        if len(axes) != 1:
+            self.fail(f"`{name}` is one axis, not {len(axes)}")
+        return axes[0]
+
     def only(self, **expected: object) -> None:
         """Settings that are read in one state alone."""
         for name, value in expected.items():

@@ -41,11 +41,11 @@ def named(settings: Settings, value: Any) -> str:
         value = inner if isinstance(inner, str) else None
     if value is None:
         return "linear"
-    if value not in NAMED and value not in ALONG:
+    if not isinstance(value, str) or (value not in NAMED and value not in ALONG):
         known = ", ".join(sorted([*NAMED, *ALONG]))
         message = f"the activation `{short(value)}` is not known"
         settings.fail(message, help=f"known are {known}")
-    return cast(str, value)
+    return value
 
 
 def activated(net: KerasNet, held: Held, name: str) -> Held:
@@ -69,7 +69,7 @@ def activation(use: Use) -> Held:
 
 
 def softmax(use: Use) -> Held:
-    (axis,) = use.settings.axes("axis", len(use.x.order), -1)
+    axis = use.settings.axis("axis", len(use.x.order), -1)
     call = use.net.call("softmax", use.x.value, axis=use.x.order.index(axis))
     return Held(call, use.x.order)
 

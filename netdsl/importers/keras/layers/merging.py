@@ -55,7 +55,7 @@ def concatenated(use: Use) -> Held:
     if len(use.inputs) < 2:
         use.settings.fail("it takes two values at least")
     values, order = alike(use, use.inputs, widen=False)
-    (axis,) = use.settings.axes("axis", len(order), -1)
+    axis = use.settings.axis("axis", len(order), -1)
     return Held(use.net.call("concat", *values, axis=order.index(axis)), order)
 
 

@@ -20,7 +20,7 @@ def batch_norm(use: Use) -> Held:
     """Where Keras learns a factor or an offset alone, the other is there too, and neutral."""
     settings, x = use.settings, use.x
     rank = len(x.order)
-    (axis,) = settings.axes("axis", rank, -1)
+    axis = settings.axis("axis", rank, -1)
     settings.only(renorm=False)
     settings.taken |= {"renorm_clipping", "renorm_momentum"}
     if use.kwargs.get("training") is True:
@@ -89,11 +89,9 @@ def normalization(use: Use) -> Held:
     """With numbers of the configuration, or with those it was adapted to."""
     settings = use.settings
     rank = len(use.x.order)
-    axes = settings.axes("axis", rank, -1)
+    axis = settings.axis("axis", rank, -1)
     settings.only(invert=False)
-    if len(axes) != 1:
-        settings.fail("numbers for one axis are read")
-    order = (axes[0], *(one for one in range(rank) if one != axes[0]))
+    order = (axis, *(one for one in range(rank) if one != axis))
     value = use.net.ordered(use.x, order)
     mean, variance = settings.get("mean"), settings.get("variance")
     if (mean is None) != (variance is None):

@@ -39,7 +39,7 @@ def bidirectional(use: Use) -> Held:
             settings.fail(f"`{name}` is no layer")
         one = cast("dict[str, Any]", stated)
         kind, config = one.get("class_name"), one.get("config")
-        if kind not in ORDER or not isinstance(config, dict):
+        if not isinstance(kind, str) or kind not in ORDER or not isinstance(config, dict):
             settings.fail(f"it is read with LSTM and GRU inside, not `{str(kind)[:40]}`")
         layer = Layer(use.layer.name, kind, "", cast("dict[str, Any]", config), use.layer.span)
         inner.append(Settings(layer))
