@@ -11,6 +11,7 @@ from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AXES = {
     1: ("channels",),
     2: ("channels", "length"),
