@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from netdsl.importers.program import Path
 
 ODD = re.compile(r"[^A-Za-z0-9_-]+")
-MANGLED = re.compile(r"(onnx|val|_val|const|t|p|w|b|v)?[:_.]*[A-Za-z]*_?\d*|onnx::.*|.*[:/].*")
-"""Names that an exporter has counted, not a person."""
+COUNTED = re.compile(r"onnx::|/|_|\d|const|val_\d|[A-Z][A-Za-z]*_\d|[A-Za-z]?\d*$")
+"""How names begin that an exporter has counted, not a person."""
+ENDING = re.compile(
+    r"(^|_)(weights?|bias(es)?|kernel|gamma|beta|scale|mean|var|w|b|s|W|B|rm|riv)(_\d+)?$"
+)
+"""What names of weights end in, where they have no dot."""
 LONGEST_PART, MOST_PARTS = 60, 40
 TAKEN = frozenset(
     """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
@@ -64,6 +68,11 @@ def split_key(name: str) -> tuple[Path, str]:
     return tuple(path), last
 
 
+def trimmed(name: str) -> str:
+    """`conv1_w_0` as `conv1`; empty where nothing is left."""
+    return ENDING.sub("", name)
+
+
 def tells(name: str) -> bool:
-    """Whether a person has given a name."""
-    return bool(name) and re.fullmatch(r"(onnx::|/|_|\d|const|val_\d|[A-Z][A-Za-z]*_\d).*", name) is None
+    """Whether a person has given a name, and not an exporter that counts."""
+    return bool(name) and COUNTED.match(name) is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from netdsl.importers.onnx import scopes
 from netdsl.importers.onnx.model import Model, Node, shown
-from netdsl.importers.onnx.names import Names, split_key, tells
+from netdsl.importers.onnx.names import Names, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
 from netdsl.importers.onnx.values import (
     B,
@@ -33,7 +33,7 @@ from netdsl.ops.rule import Rulebook
 if TYPE_CHECKING:
     import numpy
 
-MOST_WRITTEN = 32
+MOST_WRITTEN = 8
 """Numbers of a constant that are written out in the text."""
 
 
@@ -373,7 +373,8 @@ class Reader:
         for one, _ in weights.values():
             if tells(one.name):
                 path, last = split_key(one.name)
-                return path or (trimmed(last),)
+                short = trimmed(last)
+                return (*path, short) if short else path or (last,)
         return (f"{layer}{len(self._layers) + 1}",)
 
     def table(self, node: Node, one: Known, shape: Sequence[int] | None = None) -> Table:
@@ -417,14 +418,6 @@ class Reader:
         if dtype in ("float16", "bfloat16", "float64"):
             text = f"the file computes in {dtype}, what is read from it in float32"
             self.remarks.setdefault(text)
-
-
-def trimmed(name: str) -> str:
-    """`conv1_w` as `conv1`."""
-    for end in ("_weight", "_bias", "_kernel", "_w", "_b", "_W", "_B"):
-        if name.endswith(end) and len(name) > len(end):
-            return name[: -len(end)]
-    return name
 
 
 def _turned(

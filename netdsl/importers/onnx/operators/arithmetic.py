@@ -9,7 +9,7 @@ import numpy as np
 from netdsl.importers.onnx.layouts import spelled, together, value_of
 from netdsl.importers.onnx.load import decimal
 from netdsl.importers.onnx.model import Node
-from netdsl.importers.onnx.operators.biases import taken_as_bias
+from netdsl.importers.onnx.operators.biases import taken_as_bias, taken_into_norm
 from netdsl.importers.onnx.operators.registry import reads
 from netdsl.importers.onnx.quantity import Quantity
 from netdsl.importers.onnx.reader import Reader
@@ -81,6 +81,8 @@ def commuting(node: Node, to: Reader) -> None:
     """The sum or product; numbers stand behind what flows."""
     if node.operator == "Add" and taken_as_bias(node, to):
         return
+    if node.operator != "Sum" and taken_into_norm(node, to):
+        return
     things, base = meeting(node, to)
     word = "mul" if node.operator == "Mul" else "add"
     flowing = [n for n, thing in enumerate(things) if not isinstance(thing, Known)]
@@ -129,6 +131,9 @@ def _turned_round(node: Node, to: Reader, word: str, number: Setting, value: Val
 @reads("Min", "Max", "Mean")
 def several(node: Node, to: Reader) -> None:
     """The least, the largest, the mean of values."""
+    if len(node.inputs) == 1:
+        to.give(node, to.thing(node, 0))
+        return
     things, base = meeting(node, to)
     word = node.operator.lower()
     flowing = [n for n, thing in enumerate(things) if not isinstance(thing, Known)]

@@ -14,6 +14,9 @@ from netdsl.importers.onnx.quantity import BATCH, Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import Data, Known, known, our_dtype
 
+MOST_EQUAL = 2**31
+"""Equal numbers that a constant may have."""
+
 
 @reads("Constant")
 def constant(node: Node, to: Reader) -> None:
@@ -24,7 +27,7 @@ def constant(node: Node, to: Reader) -> None:
     value = node.attributes[forms[0]]
     node.asked.add(forms[0])
     if isinstance(value, Weight):
-        to.give(node, Known(value.shape, value.dtype, value.read, value.name))
+        to.give(node, Known(value.shape, value.dtype, value.read, node.outputs[0]))
     elif isinstance(value, int):
         to.give(node, known(np.asarray(value, np.int64)))
     elif isinstance(value, float):
@@ -48,9 +51,11 @@ def constant_of_shape(node: Node, to: Reader) -> None:
     node.asked.add("value")
     fill = value.read().reshape(-1)[0] if isinstance(value, Weight) else np.float32(0)
     shape = tuple(int(cast(int, size)) for size in plain)
-    if any(size < 0 for size in shape) or np.prod(shape, dtype=float) > 2**26:
+    if any(size < 0 for size in shape) or np.prod(shape, dtype=float) > MOST_EQUAL:
         node.refuse(f"a constant of shape {list(shape)[:8]} is too large", code="too-large")
-    to.give(node, known(np.broadcast_to(fill, shape), str(np.asarray(fill).dtype), batch=batch))
+    dtype = str(np.asarray(fill).dtype)
+    whole = np.broadcast_to(fill, shape)  # which takes no memory
+    to.give(node, Known(shape, dtype, lambda: whole, node.outputs[0], batch))
 
 
 def without_batch(sizes: list[object]) -> tuple[list[object], int | None]:

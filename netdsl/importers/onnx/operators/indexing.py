@@ -99,6 +99,8 @@ def cut(node: Node, to: Reader) -> None:
         if step == 1 and first == 0 and last is None:
             continue
         axis = to.axis(node, x, at)
+        if first is None:
+            node.refuse(f"nothing is left of axis {at}", code="shape-mismatch")
         if step < 0:
             node.refuse("it runs backwards, which has no word")
         value = part(node, to, value, axis, first, last, step)

@@ -87,6 +87,9 @@ def avgpool(node: Node, to: Reader) -> None:
     settings: dict[str, Setting] = {"kernel": size(kernel), "stride": size(strides)}
     settings |= {"ceil_mode": ceils, "count_include_pad": with_padding}
     pads, value = pads_of(node, rank), x.value
+    if not isinstance(pads, str) and not with_padding and _is_whole(x, kernel, strides, pads):
+        to.give_result(node, to.one(node, "adaptive_avgpool", value, size=1))
+        return
     if not isinstance(pads, str) and pads[0] != pads[1] and not with_padding:
         pads = _as_word(node, x, kernel, strides, pads)
     if isinstance(pads, str):
@@ -101,6 +104,16 @@ def avgpool(node: Node, to: Reader) -> None:
     else:
         node.refuse(f"the mean of windows with the padding {list(pads[0] + pads[1])} has no word")
     to.give_result(node, to.call(node, "avgpool", [value], settings)[0])
+
+
+def _is_whole(x: Data, kernel: Parts, strides: Parts, pads: tuple[Parts, Parts]) -> bool:
+    """Whether there is one window, which covers the whole map, and more."""
+    for in_size, k, s, p, q in zip(x.type.spatial, kernel, strides, *pads, strict=True):
+        if isinstance(in_size, Dim) or p + q == 0 or k < in_size + p or k > in_size + p + q:
+            return False
+        if in_size + p + q - k >= s:
+            return False
+    return True
 
 
 def _as_word(

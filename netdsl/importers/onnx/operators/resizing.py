@@ -148,11 +148,21 @@ def _by_scales(
     if all(scale == 1 for scale in scales):
         to.give(node, x)
         return
-    if settings.get("align_corners") is True or any(s < 1 for s in scales):
+    if settings.get("align_corners") is True:
+        _check_corners(node, x, scales)
+    if any(s < 1 for s in scales):
         _check_one(node, x, scales, places)
     plain = [int(scale) if scale == int(scale) else scale for scale in scales]
     scale: Setting = plain[0] if len(set(plain)) == 1 else cast(Setting, tuple(plain))
     to.give_result(node, to.call(node, "upsample", [x.value], {"scale": scale, **settings})[0])
+
+
+def _check_corners(node: Node, x: Data, scales: list[float]) -> None:
+    """Corners lie at the end of a size that is whole; of another one readers of ONNX differ."""
+    for size, scale in zip(x.type.spatial, scales, strict=True):
+        is_whole = scale == int(scale) or (isinstance(size, int) and (size * scale) % 1 == 0)
+        if not is_whole:
+            node.refuse(f"`align_corners` with {size} times {scale}, which may be no whole number")
 
 
 def _check_one(node: Node, x: Data, scales: list[float], places: str) -> None:
