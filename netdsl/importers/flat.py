@@ -38,8 +38,7 @@ class _Writer:
         for one in program.inputs:
             self.names[one.value] = one.name
             self.add(f"    {spelling.declared_input(one)}", one.origin)
-        for table in program.root.tables():
-            self.table(table)
+        self.tables()
         for call in self.calls:
             self.call(call)
         for one in program.outputs:
@@ -49,9 +48,28 @@ class _Writer:
         self.add("}", program.root.origin)
         return "\n".join(self.lines) + "\n"
 
-    def table(self, table: Table) -> None:
-        text = self.names[table.value] = spelling.label(table.path)
-        self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+    def tables(self) -> None:
+        """The tables; those whose labels are no names stand in a group that gives them out."""
+        apart: dict[tuple[str, ...], list[Table]] = {}
+        for table in self.program.root.tables():
+            if spelling.is_name(table.path):
+                text = self.names[table.value] = spelling.label(table.path)
+                self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+            else:
+                apart.setdefault(table.path[:-1], []).append(table)
+        for path, tables in apart.items():
+            self.tables_apart(path, tables)
+
+    def tables_apart(self, path: tuple[str, ...], tables: list[Table]) -> None:
+        inner = [table.path[-1] for table in tables]
+        results = [self.result(table.value) for table in tables]
+        names, given = _several(results), _several(list(inner))
+        first = self.program.inputs[0].name
+        self.add(f"    {names} = {first} -> {spelling.label(path)}: {{", tables[0].origin)
+        for table, name in zip(tables, inner, strict=True):
+            self.add(f"        {spelling.declared_table(table, name)}", table.origin)
+        self.add(f"        {given}", tables[0].origin)
+        self.add("    }", tables[0].origin)
 
     def call(self, call: Call) -> None:
         layer = spelling.layer(call, self.names.__getitem__)
@@ -59,9 +77,8 @@ class _Writer:
         if call.path and self.times[call.path] > 1:
             layer, label = self.one_of_several(call, label, layer), ""
         results = [self.result(value) for value in call.outputs]
-        target = results[0] if len(results) == 1 else f"({', '.join(results)})"
-        flow = ", ".join(self.names[value] for value in call.inputs)
-        flow = flow if len(call.inputs) == 1 else f"({flow})"
+        target = _several(results)
+        flow = _several([self.names[value] for value in call.inputs])
         stage = f"{label}: {layer}" if label else layer
         self.add(f"    {target} = {flow} -> {stage}", call.origin)
 
@@ -77,3 +94,7 @@ class _Writer:
             return "_"
         name = self.names[value] = f"{self.prefix}{len(self.names)}"
         return name
+
+
+def _several(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"

@@ -29,6 +29,11 @@ def label(path: Path) -> str:
     return ".".join(part if WORD.fullmatch(part) else f'"{part}"' for part in path)
 
 
+def is_name(path: Path) -> bool:
+    """Whether a label of these parts can be written where a value is meant: `wte.weight`."""
+    return all(WORD.fullmatch(part) and not part.isdigit() for part in path)
+
+
 def number(value: float) -> str:
     """A number, the shortest that reads back as the same."""
     if isinstance(value, bool):

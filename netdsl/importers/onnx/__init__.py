@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from netdsl.diagnostics import DiagnosticError
-from netdsl.importers.frontend import Answer, Question, refused
+from netdsl.importers.frontend import Answer, Question
+from netdsl.importers.onnx.fold import folded
 from netdsl.importers.onnx.inputs import Opening, open_inputs
 from netdsl.importers.onnx.load import load
 from netdsl.importers.onnx.model import Model, Node, shown
@@ -15,7 +18,7 @@ from netdsl.importers.onnx.outputs import outputs_of
 from netdsl.importers.onnx.quantity import Undecided
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.regions import root_of
-from netdsl.importers.onnx.values import Known
+from netdsl.importers.onnx.values import Known, Thing
 from netdsl.importers.program import Program
 
 
@@ -37,9 +40,7 @@ def _answer(model: Model, question: Question, opening: Opening) -> Answer:
     to = Reader(model, None)
     inputs = open_inputs(model, question, opening, to)
     for name, weight in model.weights.items():
-        to.things[name] = Known(
-            weight.shape, weight.dtype, weight.read, name, is_stored=True
-        )
+        to.things[name] = Known(weight.shape, weight.dtype, weight.read, name, is_stored=True)
     for node in model.nodes:
         _read(node, to)
     outputs = outputs_of(model, to)
@@ -50,15 +51,13 @@ def _answer(model: Model, question: Question, opening: Opening) -> Answer:
 
 def _read(node: Node, to: Reader) -> None:
     """Let the outputs of a node stand for what it computes."""
-    from netdsl.importers.onnx.fold import folded
-
     node.asked.clear()
     function = None if node.domain else handler(node.operator)
     things = [to.optional(node, n) for n in range(len(node.inputs))]
     try:
         is_known = all(thing is None or isinstance(thing, Known) for thing in things)
         if is_known and node.inputs and not node.domain:
-            results = _folded(node, things)
+            results = _folded(node, things, to)
             if results is not None:
                 for n, result in enumerate(results[: len(node.outputs)]):
                     to.give(node, result, n)
@@ -81,16 +80,15 @@ def _read(node: Node, to: Reader) -> None:
     node.check_all_read()
 
 
-def _folded(node: Node, things: list) -> list[Known] | None:  # type: ignore[type-arg]
+def _folded(node: Node, things: Sequence[Thing | None], to: Reader) -> list[Known] | None:
     """What a node computes of numbers alone; None where it does not, or not while it is read."""
-    from netdsl.importers.onnx.fold import folded
-
     if node.operator in ("Shape", "Size", "Expand", "ConstantOfShape", "Dropout"):
         return None
+    inputs = cast("list[Known]", things)
     if node.operator == "Identity":
-        return [things[0]]
+        return [inputs[0]]
     try:
-        return folded(node, things)
+        return folded(node, inputs, to.named)
     except Undecided:
         if handler(node.operator) is None or node.operator in ("Add", "Sub", "Mul", "Div"):
             raise
@@ -102,10 +100,15 @@ def _net_name(model: Model, question: Question) -> str:
     for text in (model.name, Path(question.source).stem):
         words = re.sub(r"[^A-Za-z0-9]+", " ", text).split()
         name = "".join(word[:1].upper() + word[1:] for word in words)[:60]
-        generic = ("MainGraph", "TorchJitExport", "TorchJit", "Graph", "G", "Test", "TorchJitExport")
+        generic = (
+            "MainGraph",
+            "TorchJitExport",
+            "TorchJit",
+            "Graph",
+            "G",
+            "Test",
+            "TorchJitExport",
+        )
         if name and name[0].isalpha() and name not in generic:
             return name
     return "Net"
-
-
-__all__ = ["read", "refused"]

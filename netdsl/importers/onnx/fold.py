@@ -28,16 +28,19 @@ MOST_NUMBERS = 2**26
 """Numbers that a computed constant may have."""
 Fold = Callable[[Node, "list[np.ndarray | None]"], "list[Any]"]
 FOLDS: dict[str, Fold] = {}
-BY_REFERENCE = frozenset(
-    """Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitShift Celu Clip Compress Conv Cos Cosh
-    CumSum DepthToSpace Einsum Elu Erf EyeLike Exp Flatten GatherElements GatherND Gemm GlobalAveragePool
-    HardSigmoid Hardmax IsInf IsNaN LayerNormalization LeakyRelu Log LogSoftmax LRN MatMul Mod
-    NonZero OneHot PRelu Pad Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
-    ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Round ScatterElements ScatterND
-    Selu Sigmoid Sign Sin Sinh Softmax Softplus Softsign SpaceToDepth Sqrt Tan Tanh Tile TopK
-    Trilu Xor Gelu Swish HardSwish Mish Resize ArgMax ArgMin Mean Sum Slice Split Expand Range Pow
-    And Or Not""".split()
-)
+BY_REFERENCE = frozenset((
+    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BatchNormalization", "BitShift", "Celu",
+    "Clip", "Compress", "Conv", "Cos", "Cosh", "CumSum", "DepthToSpace", "Einsum", "Elu", "Erf",
+    "EyeLike", "Exp", "Flatten", "GatherElements", "GatherND", "Gemm", "GlobalAveragePool",
+    "HardSigmoid", "Hardmax", "IsInf", "IsNaN", "LayerNormalization", "LeakyRelu", "Log",
+    "LogSoftmax", "LRN", "MatMul", "Mod", "NonZero", "OneHot", "PRelu", "Pad", "Reciprocal",
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Round",
+    "ScatterElements", "ScatterND", "Selu", "Sigmoid", "Sign", "Sin", "Sinh", "Softmax",
+    "Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Tan", "Tanh", "Tile", "TopK", "Trilu",
+    "Xor", "Gelu", "Swish", "HardSwish", "Mish", "Resize", "ArgMax", "ArgMin", "Mean", "Sum",
+    "Slice", "Split", "Expand", "Range", "Pow", "And", "Or", "Not",
+))  # fmt: skip
 """Operators whose numbers are left to ONNX's own reference: none draws numbers or runs a graph."""
 
 
@@ -51,8 +54,13 @@ def fold(*operators: str) -> Callable[[Fold], Fold]:
     return register
 
 
-def folded(node: Node, inputs: Sequence[Known | None]) -> list[Known] | None:
-    """The results of a node whose inputs are all known; None where nobody computes it."""
+def folded(
+    node: Node, inputs: Sequence[Known | None], named: Callable[[Quantity], Quantity]
+) -> list[Known] | None:
+    """The results of a node whose inputs are all known; None where nobody computes it.
+
+    `named` says a size as that of an axis where it is one.
+    """
     import numpy
 
     arrays = [None if one is None else one.array for one in inputs]
@@ -64,7 +72,7 @@ def folded(node: Node, inputs: Sequence[Known | None]) -> list[Known] | None:
         return _by_reference(node, arrays)
     with numpy.errstate(all="ignore"):
         results = rule(node, arrays)
-    return [_tidy(one, node, inputs) for one in results]
+    return [_tidy(one, node, inputs, named) for one in results]
 
 
 def checked_count(node: Node, shape: Sequence[object]) -> tuple[int, ...]:
@@ -79,7 +87,12 @@ def checked_count(node: Node, shape: Sequence[object]) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _tidy(array: Any, node: Node, inputs: Sequence[Known | None]) -> Known:
+def _tidy(
+    array: Any,
+    node: Node,
+    inputs: Sequence[Known | None],
+    named: Callable[[Quantity], Quantity],
+) -> Known:
     """A result; of plain numbers where none depends on sizes any more."""
     import numpy
 
@@ -90,6 +103,8 @@ def _tidy(array: Any, node: Node, inputs: Sequence[Known | None]) -> Known:
         return known(array)
     entries = array.reshape(-1).tolist()
     if any(isinstance(one, Quantity) for one in entries):
+        array = elementwise(lambda a: named(a) if isinstance(a, Quantity) else a)(array)
+        array = numpy.asarray(array, object)
         is_float = any(isinstance(one, float) for one in entries) or _casts_to_float(node, inputs)
         return known(array, "float32" if is_float else "int64")
     kinds = {type(one) for one in entries}
@@ -109,7 +124,6 @@ def _casts_to_float(node: Node, inputs: Sequence[Known | None]) -> bool:
 def _by_reference(node: Node, arrays: list[np.ndarray | None]) -> list[Known]:
     """The results by ONNX's reference implementation."""
     import numpy
-    import onnx
     from onnx import helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 

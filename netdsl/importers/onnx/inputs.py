@@ -8,6 +8,7 @@ from typing import cast
 
 from netdsl.importers.frontend import Question, refused
 from netdsl.importers.onnx.model import Model, Port, shown
+from netdsl.importers.onnx.names import RESERVED
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import B, Data, numbered, our_dtype
 from netdsl.importers.program import Input, Value
@@ -17,7 +18,9 @@ from netdsl.ir.tensor import Tensor
 SYMBOLS = {1: ("F",), 2: ("C", "T"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
 """What open sizes are called, by the number of axes."""
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,20}")
-COUNTED = re.compile(r"s\d+|unk.*|dim_?\d*|dyn.*|\w*dynamic_axes\w*|.*_dim_\d+|u\d+|n|N|batch\w*", re.IGNORECASE)
+COUNTED = re.compile(
+    r"s\d+|unk.*|dim_?\d*|dyn.*|\w*dynamic_axes\w*|.*_dim_\d+|u\d+|n|N|batch\w*", re.IGNORECASE
+)
 RECURRENT = ("LSTM", "GRU", "RNN")
 
 
@@ -115,7 +118,7 @@ class _Symbols:
         if name and name in self.by_name:
             return self.by_name[name]
         wanted = name if name and WORD.fullmatch(name) and not COUNTED.fullmatch(name) else usual
-        wanted = usual if len(wanted) > 1 and wanted.lower() in WORDS else wanted
+        wanted = usual if len(wanted) > 1 and wanted.lower() in USUAL else wanted
         taken = set(self.by_name.values())
         symbol_name, number = wanted, 1
         while symbol_name in taken or symbol_name in RESERVED:
@@ -125,11 +128,7 @@ class _Symbols:
         return symbol_name
 
 
-WORDS = ("height", "width", "h", "w", "length", "channels", "sequence", "seq", "seq_len")
-RESERVED = frozenset(
-    """net use as fn block input output let weight layer repeat for in if else and or not true false
-    when training where none end inline each""".split()
-)
+USUAL = ("height", "width", "h", "w", "length", "channels", "sequence", "seq", "seq_len")
 
 
 def _input(
@@ -145,7 +144,9 @@ def _input(
         message = f"`{shown(port.name)}` is of type {port.dtype}, which has no counterpart"
         raise refused(message, port.origin, code="wrong-dtype")
     if dtype != port.dtype:
-        to.remarks.setdefault(f"input `{shown(port.name)}` is {dtype} here, and {port.dtype} in the file")
+        to.remarks.setdefault(
+            f"input `{shown(port.name)}` is {dtype} here, and {port.dtype} in the file"
+        )
     own = [size for n, size in enumerate(shape) if n != place]
     usual = SYMBOLS.get(len(own), tuple(f"S{n}" for n in range(len(own))))
     usual = ("T",) if dtype == "int64" and len(own) == 1 else usual
@@ -160,17 +161,17 @@ def _input(
             stated.append(names.of(name, usual[axis]))
     fixed = [size for size in own if isinstance(size, int)]
     at_file = cast("tuple[int, ...]", tuple(own)) if len(fixed) == len(own) else None
-    value = Value(_input_name(port.name), at_file, dtype, len(own))
+    value = Value(word_of(port.name), at_file, dtype, len(own))
     sizes: tuple[Size, ...] = tuple(symbol(s) if isinstance(s, str) else s for s in stated)
     tensor = Tensor(sizes, dtype)
-    to.types[value] = tensor
+    to.know(value, tensor)
     groups = [[0] for _ in own]
     groups.insert(place, [B])
     to.things[port.name] = Data(value, tensor, numbered(groups), port.dtype)
     return Input(value.name, value, tuple(stated), port.origin)
 
 
-def _input_name(name: str) -> str:
+def word_of(name: str) -> str:
     """The name of an input as a word of the language."""
     word = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:40]
     if not word or not word[0].isalpha():

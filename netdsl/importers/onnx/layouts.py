@@ -47,9 +47,7 @@ def spelled(node: Node, size: Plain) -> Number:
 # --- reshaping -------------------------------------------------------------------------------
 
 
-def regrouped(
-    to: Reader, node: Node, data: Data, target: Sequence[Sequence[Plain | None]]
-) -> Data:
+def regrouped(to: Reader, node: Node, data: Data, target: Sequence[Sequence[Plain | None]]) -> Data:
     """The same numbers in other axes: each of ONNX's as a row of sizes, None for the batch."""
     sizes = [size for axis in target for size in axis if size is not None]
     groups = numbered([[B if size is None else 0 for size in axis] for axis in target])
@@ -88,8 +86,9 @@ def reshape_to(to: Reader, node: Node, data: Data, target: list[Plain]) -> Data:
     """ONNX's Reshape, its zeros replaced; one size may be -1."""
     row = atoms(to, data)
     place = row.index(None)
-    before, after = product(cast("list[Plain]", row[:place])), product(
-        cast("list[Plain]", row[place + 1 :])
+    before, after = (
+        product(cast("list[Plain]", row[:place])),
+        product(cast("list[Plain]", row[place + 1 :])),
     )
     target = _resolved(to, node, data, target, before, after)
     for n in range(len(target)):

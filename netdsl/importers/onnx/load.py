@@ -27,9 +27,8 @@ MOST_ELEMENTS = 2**31
 
 def load(path: str) -> Model:
     """The model in a file. Raises `DiagnosticError`."""
-    from google.protobuf.message import DecodeError
-
     import onnx
+    from google.protobuf.message import DecodeError
 
     proto = onnx.ModelProto()
     try:
@@ -88,7 +87,9 @@ def _read(path: str, proto: onnx.ModelProto, opset: int, listing: Listing) -> Mo
     graph, folder = proto.graph, Path(path).parent
     weights = dict(_weights(graph, folder, listing))
     inputs = tuple(
-        _port(one, listing.inputs[n]) for n, one in enumerate(graph.input) if one.name not in weights
+        _port(one, listing.inputs[n])
+        for n, one in enumerate(graph.input)
+        if one.name not in weights
     )
     nodes = tuple(_node(one, listing.nodes[n], opset, folder) for n, one in enumerate(graph.node))
     outputs = tuple(_port(one, listing.outputs[n]) for n, one in enumerate(graph.output))

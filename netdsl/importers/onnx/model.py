@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, NoReturn
 
 from netdsl.diagnostics import Source, Span
@@ -75,7 +76,7 @@ class Node:
     def float(self, name: str, default: float | None = None) -> float:
         """An attribute that is a number."""
         value = self._given(name, default)
-        if type(value) not in (int, float) or value != value or abs(value) == float("inf"):
+        if not isinstance(value, int | float) or not isfinite(value):
             self.refuse(f"`{name}` is a finite number, not {brief(value)}")
         return float(value)
 

@@ -15,18 +15,28 @@ ENDING = re.compile(
 )
 """What names of weights end in, where they have no dot."""
 LONGEST_PART, MOST_PARTS = 60, 40
-TAKEN = frozenset(
-    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
-    double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
-    get_submodule half ipu load_state_dict modules mtia named_buffers named_children named_modules
-    named_parameters parameters register_backward_hook register_buffer register_forward_hook
-    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
-    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
-    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
-    zero_grad""".split()
-)
+TAKEN = frozenset((
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init",
+    "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
+    "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule",
+    "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "parameters", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook",
+    "register_full_backward_hook", "register_full_backward_pre_hook",
+    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook",
+    "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule",
+    "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu",
+    "zero_grad",
+))  # fmt: skip
 """What every module of PyTorch has, so that no layer can be called so."""
+
+RESERVED = frozenset((
+    "net", "use", "as", "fn", "block", "input", "output", "let", "weight", "layer", "repeat",
+    "for", "in", "if", "else", "and", "or", "not", "true", "false", "when", "training", "where",
+    "none", "end", "inline", "each",
+))  # fmt: skip
+"""Words of the language."""
 
 
 class Names:
@@ -60,6 +70,13 @@ def clean(path: Sequence[str]) -> Path:
     parts = [ODD.sub("_", part)[:LONGEST_PART].strip("_-") or "_" for part in path if part]
     parts = [f"{part}_" if part in TAKEN or part.startswith("__") else part for part in parts]
     return tuple(parts[:MOST_PARTS])
+
+
+def as_name(path: Sequence[str]) -> Path:
+    """A path whose last part is a word that can stand for a value."""
+    *inner, last = clean(path) or ("table",)
+    last = last.replace("-", "_")
+    return (*inner, f"w{last}" if not last[0].isalpha() or last in RESERVED else last)
 
 
 def split_key(name: str) -> tuple[Path, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.importers.frontend import refused
-from netdsl.importers.onnx.inputs import _input_name as word_of
+from netdsl.importers.onnx.inputs import word_of
 from netdsl.importers.onnx.model import Model, Port, shown
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import B, Data

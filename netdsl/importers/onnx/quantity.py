@@ -105,11 +105,11 @@ def written(operator: str, left: Number | None, right: Number | None) -> Number 
     match operator, left, right:
         case "+", 0, one:
             return one
-        case ("+" | "-"), one, 0:
+        case (("+" | "-"), one, 0):
             return one
         case "*", 1, one:
             return one
-        case ("*" | "//" | "/"), one, 1:
+        case (("*" | "//" | "/"), one, 1):
             return one
         case "*", int(), Axis() | Computed():
             return Computed("*", (left, right))
@@ -193,11 +193,24 @@ def ceiled(value: Plain) -> Plain:
     return _rounded(value, "ceil", ceil_div)
 
 
+def is_count(number: Number | None) -> bool:
+    """Whether a number is never below 0, since the sizes of axes are not."""
+    match number:
+        case Axis():
+            return True
+        case int() | float():
+            return number >= 0
+        case Computed("+" | "*" | "/" | "//" | "%" | "max" | "min" | "floor" | "ceil", operands):
+            return all(map(is_count, operands))
+        case _:
+            return False
+
+
 def truncated(value: Plain) -> Plain:
     """Without what is behind the point, as a cast to whole numbers has it."""
     if isinstance(value, Quantity) and value.over > 1:
         low, _ = bounds(value.dim, {})
-        if low is None or low < 0:
+        if (low is None or low < 0) and not is_count(value.number):
             raise Undecided(f"{value} may be below 0, and is rounded towards 0")
         return floored(value)
     return value if isinstance(value, Quantity) else int(value)
@@ -245,9 +258,11 @@ def _chosen(left: Plain, right: Plain, word: str, choose: Callable[[Size, Size],
 
 def compared(operator: str, left: Plain, right: Plain) -> bool:
     """Whether it holds at all sizes; raises `Undecided` where it does at some."""
-    (a, b, _), (c, d, _) = parts(left), parts(right)
+    (a, b, one), (c, d, _) = parts(left), parts(right)
     difference = a * d - c * b
     low, high = (difference,) * 2 if isinstance(difference, int) else bounds(difference, {})
+    if isinstance(one, Axis) and b == d == 1 and isinstance(c, int):  # an axis has a cell at least
+        low = max(1 - c, low) if low is not None else 1 - c
     answers: dict[str, tuple[bool, bool]] = {
         "==": (low == high == 0, _beyond(low, high)),
         "<": (high is not None and high < 0, low is not None and low >= 0),

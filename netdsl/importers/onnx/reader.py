@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from netdsl.importers.onnx import scopes
 from netdsl.importers.onnx.model import Model, Node, shown
-from netdsl.importers.onnx.names import Names, split_key, tells, trimmed
+from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
 from netdsl.importers.onnx.values import (
     B,
@@ -22,7 +22,7 @@ from netdsl.importers.onnx.values import (
 )
 from netdsl.importers.program import Axis, Call, Computed, Number, Path, Setting, Value
 from netdsl.importers.program import Table as WeightTable
-from netdsl.ir.dim import Size, ceil_div, floor_div, maximum, minimum
+from netdsl.ir.dim import Dim, Size, ceil_div, floor_div, maximum, minimum
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
@@ -53,6 +53,7 @@ class Reader:
         self._uses = Counter(name for node in model.nodes for name in node.inputs)
         self._uses.update(port.name for port in model.outputs)
         self._makers: dict[Value, Call] = {}
+        self._axes: dict[Dim, Axis] = {}
         self._rule = Rulebook()
         self._tables: dict[object, Table] = {}
         self._layers: dict[object, Path] = {}
@@ -65,9 +66,7 @@ class Reader:
         if not name:
             node.refuse(f"input {index} is missing")
         if name not in self.things:
-            node.refuse(
-                f"`{shown(name)}` is used before it is computed", code="unknown-name"
-            )
+            node.refuse(f"`{shown(name)}` is used before it is computed", code="unknown-name")
         return self.things[name]
 
     def optional(self, node: Node, index: int) -> Thing | None:
@@ -117,6 +116,18 @@ class Reader:
     def is_used(self, node: Node, index: int) -> bool:
         """Whether something takes an output."""
         return index < len(node.outputs) and node.outputs[index] in self.wanted
+
+    def know(self, value: Value, tensor: Tensor) -> None:
+        """Keep the type of a value, and which sizes its axes have."""
+        self.types[value] = tensor
+        for axis, size in enumerate(tensor.shape):
+            if isinstance(size, Dim):
+                self._axes.setdefault(size, Axis(value, axis))
+
+    def named(self, size: Quantity) -> Quantity:
+        """A size as that of an axis of the first value that has such an axis."""
+        axis = self._axes.get(size.dim) if size.over == 1 else None
+        return size if axis is None else Quantity(size.dim, axis)
 
     def times_used(self, name: str) -> int:
         """How many inputs and outputs of the graph take a value."""
@@ -225,7 +236,7 @@ class Reader:
         if len(outputs) < results:
             node.refuse(f"`{layer}` gives {len(outputs)} values")
         for value, tensor in zip(outputs, types, strict=True):
-            self.types[value] = tensor
+            self.know(value, tensor)
         call = Call(layer, settings, list(inputs), outputs, node.origin, path)
         self.items.append((node, call))
         self._makers.update(dict.fromkeys(outputs, call))
@@ -349,9 +360,10 @@ class Reader:
         *,
         results: int = 1,
     ) -> list[Value]:
-        """Call a layer with weights of its own: the numbers of its keys, and how they are turned."""
+        """Call a layer with weights of its own: by key the numbers, and how they are turned."""
         names = tuple(sorted((key, one.name or id(one)) for key, (one, _) in weights.items()))
-        identity = (layer, repr(sorted(settings.items())), names)
+        rank = self.types[inputs[0]].rank
+        identity = (layer, repr(sorted(settings.items())), names, rank)
         path = self._layers.get(identity)
         if path is None:
             path = self._layers[identity] = self.names.claim(self._path(node, layer, weights))
@@ -392,7 +404,7 @@ class Reader:
         array = one.array if not one.is_stored or one.count <= MOST_WRITTEN else None
         if array is not None and array.dtype == object:
             node.refuse("a table whose numbers depend on open sizes has no word")
-        path = self.names.claim(self._table_path(node, one))
+        path = self.names.claim(as_name(self._table_path(node, one)))
         value = Value(rank=len(shape), dtype=dtype)
         kind, fill = "" if one.is_stored and dtype == "float32" else "frozen", 0.0
         if array is not None and kind and (same := _written(array, dtype)) is not None:

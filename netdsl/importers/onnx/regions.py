@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from netdsl.importers.onnx.model import Model, Node
@@ -23,8 +24,23 @@ def root_of(model: Model, to: Reader, inputs: list[Input], outputs: list[Output]
         if isinstance(item, Call):
             _enter(stack, scope_of(node) if node is not None else (), item)
             stack[-1].items.append(item)
+    _flatten(root, Counter(one.path for one in _below(root)))
     _connect(root, root.outputs)
     return root
+
+
+def _flatten(region: Region, times: Counter[Path]) -> None:
+    """A module of one call is that call, under the module's path."""
+    for n, item in enumerate(region.items):
+        if not isinstance(item, Region):
+            continue
+        _flatten(item, times)
+        (first, *others) = item.items
+        if others or not isinstance(first, Call) or times[item.path] > 1:
+            continue
+        if not first.path or first.path == item.path:
+            first.path = item.path if first.path or item.kind else ()
+            region.items[n] = first
 
 
 def _used(

@@ -17,8 +17,9 @@ def scope_of(node: Node) -> tuple[tuple[Path, str], ...]:
     """The modules around a node, outer first, each with its path and class (empty if unknown)."""
     scopes, classes = (_texts(node.metadata.get(key, "")) for key in (SCOPES, CLASSES))
     if scopes and len(scopes) == len(classes):
-        modules = zip(scopes[:-1], classes[:-1], strict=True)
-        return tuple((clean(path.split(".")), kind.split(".")[-1]) for path, kind in modules if path)
+        around = zip(scopes[:-1], classes[:-1], strict=True)
+        named = [(path.split("."), kind.split(".")[-1]) for path, kind in around if path]
+        return tuple((clean(path), kind) for path, kind in named)
     return tuple((path, "") for path in _from_name(node))
 
 

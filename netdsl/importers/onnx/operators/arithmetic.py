@@ -140,8 +140,9 @@ def several(node: Node, to: Reader) -> None:
     if word != "mean" and len(things) == 2 and len(flowing) == 1:
         number = number_of(node, things[1 - flowing[0]], things[flowing[0]])
         if number is not None and not isinstance(number, list):
-            bound = {"low" if word == "max" else "high": number}
-            value = to.one(node, "clamp", cast(Data, things[flowing[0]]).value, **bound)
+            bound: dict[str, Setting] = {"low" if word == "max" else "high": number}
+            x = cast(Data, things[flowing[0]]).value
+            value = to.call(node, "clamp", [x], bound)[0]
             finish(node, to, value, base)
             return
     finish(node, to, to.one(node, word, [value_of(to, node, t) for t in things]), base)
@@ -191,7 +192,7 @@ def disjunction(node: Node, to: Reader) -> None:
 def _logic(node: Node, to: Reader, word: str, **settings: Setting) -> None:
     things, base = meeting(node, to)
     values = [value_of(to, node, thing) for thing in things]
-    finish(node, to, to.one(node, word, values, **settings), base, "bool")
+    finish(node, to, to.call(node, word, values, settings)[0], base, "bool")
 
 
 @reads("Where")

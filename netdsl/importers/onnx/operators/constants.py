@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -10,7 +11,7 @@ from netdsl.importers.onnx.fold import DTYPES
 from netdsl.importers.onnx.layouts import as_language
 from netdsl.importers.onnx.model import Node, Weight
 from netdsl.importers.onnx.operators.registry import reads
-from netdsl.importers.onnx.quantity import BATCH, Quantity
+from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import Data, Known, known, our_dtype
 
@@ -58,10 +59,10 @@ def constant_of_shape(node: Node, to: Reader) -> None:
     to.give(node, Known(shape, dtype, lambda: whole, node.outputs[0], batch))
 
 
-def without_batch(sizes: list[object]) -> tuple[list[object], int | None]:
+def without_batch(sizes: Sequence[Plain]) -> tuple[list[Plain], int | None]:
     """Sizes with 1 in place of the size of the batch, and where that was."""
     places = [n for n, s in enumerate(sizes) if isinstance(s, Quantity) and s.dim == BATCH]
-    plain = [1 if n in places else size for n, size in enumerate(sizes)]
+    plain: list[Plain] = [1 if n in places else size for n, size in enumerate(sizes)]
     return plain, places[0] if places else None
 
 

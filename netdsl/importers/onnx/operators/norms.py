@@ -19,7 +19,9 @@ def row(node: Node, to: Reader, index: int, count: object) -> Known:
     """An input of one number for each channel."""
     one = to.known(node, index)
     if one.shape != (count,):
-        node.refuse(f"input {index} has the shape {list(one.shape)}, not [{count}]", code="shape-mismatch")
+        node.refuse(
+            f"input {index} has the shape {list(one.shape)}, not [{count}]", code="shape-mismatch"
+        )
     return one
 
 
@@ -119,11 +121,14 @@ def _broad(node: Node, to: Reader, index: int, sizes: tuple[int, ...]) -> Known:
     except ValueError:
         fits = False
     if not fits:
-        node.refuse(f"input {index} has the shape {list(one.shape)}, not {list(sizes)}", code="shape-mismatch")
+        node.refuse(
+            f"input {index} has the shape {list(one.shape)}, not {list(sizes)}",
+            code="shape-mismatch",
+        )
     return one
 
 
-def _turn(sizes: tuple[int, ...]):  # noqa: ANN202
+def _turn(sizes: tuple[int, ...]):
     return lambda array: np.broadcast_to(array, sizes)
 
 

@@ -115,7 +115,5 @@ def _padded(
     sizes = [to.axis_size(whole, axis) for axis in range(tensor.rank)]
     value = reshaped(to, node, value, [1, *sizes])
     value = pad_in_front(node, to, value, before, after, fill, mode)
-    grown = [
-        size + p + q for size, p, q in zip(sizes, before, after, strict=True)
-    ]
+    grown = [size + p + q for size, p, q in zip(sizes, before, after, strict=True)]
     return reshaped(to, node, value, cast("list[int]", grown))

@@ -24,7 +24,7 @@ SELU = (1.6732632, 1.050701)
 
 def _apply(node: Node, to: Reader, layer: str, **settings: Setting) -> None:
     thing = as_language(to, node, to.thing(node, 0))
-    value = to.one(node, layer, thing.value, **settings)
+    value = to.call(node, layer, [thing.value], settings)[0]
     to.give_result(node, value, thing.groups if isinstance(thing, Data) else None, thing.dtype)
 
 

@@ -9,7 +9,7 @@ from netdsl.importers.onnx.operators.windows import Parts, map_of, pads_of, per_
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import Data
 from netdsl.importers.program import Setting
-from netdsl.ir.dim import Dim, ceil_div
+from netdsl.ir.dim import Dim
 
 LOWEST = -3.4028234663852886e38
 """Below every number that flows: what a maximum is padded with."""
@@ -63,16 +63,21 @@ def _ceils(
             )
         wanted = windows_up(in_size, span, stride, p, q)
         padded = in_size + p + q
-        own = ceil_div(padded - span, stride) + 1
+        own = _up(padded - span, stride) + 1
         own -= (own - 1) * stride >= padded
         if own != wanted:
             node.refuse("it rounds up, with padding that differs between the sides")
     return True
 
 
+def _up(size: int, by: int) -> int:
+    """A quotient, rounded up."""
+    return -(-size // by)
+
+
 def windows_up(in_size: int, span: int, stride: int, p: int, q: int) -> int:
     """How many windows there are where their number is rounded up."""
-    count = int(ceil_div(in_size + p + q - span, stride)) + 1
+    count = (_up(in_size + p + q - span, stride)) + 1
     return count - ((count - 1) * stride >= in_size + p)
 
 
@@ -125,7 +130,7 @@ def _as_word(
         for in_size, k, s in zip(x.type.spatial, kernel, strides, strict=True):
             if isinstance(in_size, Dim):
                 return pads
-            total = max((int(ceil_div(in_size, s)) - 1) * s + k - in_size, 0)
+            total = max(((_up(in_size, s)) - 1) * s + k - in_size, 0)
             half = total // 2
             rows.append((half, total - half) if word == "same_upper" else (total - half, half))
         if tuple(zip(*rows, strict=True)) == pads and not node.int("ceil_mode", 0):
@@ -160,7 +165,9 @@ def lppool(node: Node, to: Reader) -> None:
         node.refuse("rounding up has no counterpart here")
     if p % 2:
         value = to.one(node, "abs", value)
-    to.give_result(node, to.one(node, "lppool", value, p=float(p), kernel=size(kernel), stride=size(strides)))
+    to.give_result(
+        node, to.one(node, "lppool", value, p=float(p), kernel=size(kernel), stride=size(strides))
+    )
 
 
 @reads("GlobalLpPool")

@@ -75,7 +75,7 @@ def _is_row(one: Known, features: int) -> bool:
     return is_flat and one.count in (1, features) and one.array.dtype != object
 
 
-def _row(features: int, beta: float):  # noqa: ANN202
+def _row(features: int, beta: float):
     def turn(array: np.ndarray) -> np.ndarray:
         whole = np.broadcast_to(array.reshape(-1), (features,))
         return whole if beta == 1 else (whole * np.float32(beta)).astype(np.float32)

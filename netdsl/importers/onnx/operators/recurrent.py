@@ -25,7 +25,9 @@ Turn = Callable[["numpy.ndarray"], "numpy.ndarray"]
 def recurrent(node: Node, to: Reader) -> None:
     """One layer, in one direction or both."""
     kind, layout = node.operator, node.int("layout", 0)
-    directions = 2 if node.word("direction", "forward", ("forward", "bidirectional")) != "forward" else 1
+    directions = (
+        2 if node.word("direction", "forward", ("forward", "bidirectional")) != "forward" else 1
+    )
     hidden = node.int("hidden_size")
     x = _sequence(node, to, layout)
     settings: dict[str, Setting] = {"hidden": hidden, "bidirectional": directions == 2}
@@ -64,7 +66,9 @@ def _check_settings(node: Node, directions: int, settings: dict[str, Setting]) -
     if node.operator == "RNN" and given and given == ("relu",) * directions:
         settings["mode"] = "relu"
     elif given and given != usual:
-        node.refuse(f"its activations are {', '.join(given[:6])}, and only the usual ones can be read")
+        node.refuse(
+            f"its activations are {', '.join(given[:6])}, and only the usual ones can be read"
+        )
     node.only("activation_alpha", ())
     node.only("activation_beta", ())
     if node.has("clip"):

@@ -86,7 +86,9 @@ def cumsum(node: Node, to: Reader) -> None:
     node.only("exclusive", 0)
     node.only("reverse", 0)
     (at,) = to.ints_of(node, 1)
-    to.give_result(node, to.one(node, "cumsum", x.value, axis=to.axis(node, x, at)), x.groups, x.dtype)
+    to.give_result(
+        node, to.one(node, "cumsum", x.value, axis=to.axis(node, x, at)), x.groups, x.dtype
+    )
 
 
 @reads("Softmax", "LogSoftmax")

@@ -130,9 +130,9 @@ def _check_nearest(node: Node, scales: list[float] | None, places: str) -> None:
     whole = scales is not None and all(s == int(s) and s >= 1 for s in scales)
     if whole and is_half and is_round:
         return
-    if whole and where == "asymmetric" and rounding == "round_prefer_floor":
-        if scales is not None and all(s <= 2 for s in scales):
-            return
+    doubles = whole and scales is not None and all(s <= 2 for s in scales)
+    if doubles and where == "asymmetric" and rounding == "round_prefer_floor":
+        return
     node.refuse(
         f"the nearest cell by `{where}` and `{rounding}` is another one than the language's, "
         "which is that of `asymmetric` and `floor`"
@@ -171,7 +171,9 @@ def _check_one(node: Node, x: Data, scales: list[float], places: str) -> None:
         return
     for size, scale in zip(x.type.spatial, scales, strict=True):
         if not isinstance(size, int) or int(size * scale) <= 1 < size:
-            node.refuse("an axis may shrink to one cell, which `pytorch_half_pixel` finds elsewhere")
+            node.refuse(
+                "an axis may shrink to one cell, which `pytorch_half_pixel` finds elsewhere"
+            )
 
 
 def _check_size(node: Node, size: object, scale: float) -> None:
@@ -179,8 +181,14 @@ def _check_size(node: Node, size: object, scale: float) -> None:
     if scale * 1024 == int(scale * 1024):
         return
     exact = math.floor(size * _fraction(scale)) if isinstance(size, int) else None
-    rounded = math.floor(np.float32(cast(int, size)) * np.float32(scale)) if exact is not None else None
-    if exact is None or exact != rounded or exact != math.floor(float(np.float32(scale)) * cast(int, size)):
+    rounded = (
+        math.floor(np.float32(cast(int, size)) * np.float32(scale)) if exact is not None else None
+    )
+    if (
+        exact is None
+        or exact != rounded
+        or exact != math.floor(float(np.float32(scale)) * cast(int, size))
+    ):
         node.refuse(
             f"{size} times {scale} is another whole number exactly than in 32 bits"
             if exact is not None
@@ -189,7 +197,7 @@ def _check_size(node: Node, size: object, scale: float) -> None:
         )
 
 
-def _fraction(scale: float):  # noqa: ANN202
+def _fraction(scale: float):
     from fractions import Fraction
 
     return Fraction(repr(scale))
@@ -215,7 +223,9 @@ def _to_sizes(
     for axis in (0, 1):
         if dim_of(sizes[axis]) != dim_of(before[axis]):
             node.refuse("it resizes the batch or the channels, which has no word")
-    scales = [quotient(dim_of(new), dim_of(old)) for new, old in zip(sizes[2:], before[2:], strict=True)]
+    scales = [
+        quotient(dim_of(new), dim_of(old)) for new, old in zip(sizes[2:], before[2:], strict=True)
+    ]
     if all(isinstance(scale, int) and scale >= 1 for scale in scales):
         _by_scales(node, to, x, [float(cast(int, s)) for s in scales], settings, places)
         return
@@ -227,7 +237,9 @@ def _to_sizes(
     size = _value_of_size(to, x, sizes[2:])
     if size is None:
         parts = tuple(spelled(node, one) for one in sizes[2:])
-        size = cast(Setting, parts[0] if len(set(map(repr, parts))) == 1 and len(parts) == 1 else parts)
+        size = cast(
+            Setting, parts[0] if len(set(map(repr, parts))) == 1 and len(parts) == 1 else parts
+        )
     to.give_result(node, to.call(node, "upsample", [x.value], {"size": size, **settings})[0])
 
 

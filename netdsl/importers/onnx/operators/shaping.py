@@ -39,7 +39,9 @@ def size(node: Node, to: Reader) -> None:
         total = total * one
     result = np.empty((), object)
     result[()] = total
-    to.give(node, known(result if isinstance(total, Quantity) else result.astype(np.int64), "int64"))
+    to.give(
+        node, known(result if isinstance(total, Quantity) else result.astype(np.int64), "int64")
+    )
 
 
 def of_sizes(sizes: list[Plain]) -> Known:

@@ -45,7 +45,7 @@ def _same(one: Plain, other: Plain) -> bool:
 def repeated(node: Node, to: Reader, value: Value, axis: int, wanted: Plain) -> Value:
     """An axis of size 1 with its cell as often as wanted."""
     rank = to.types[value].rank
-    if 1 <= axis and 2 <= rank <= 4:
+    if axis >= 1 and 2 <= rank <= 4:
         sizes: list[Setting] = []
         for n in range(1, rank):
             sizes.append(cast(Setting, spelled(node, wanted)) if n == axis else _of(to, value, n))
@@ -63,7 +63,7 @@ def _of(to: Reader, value: Value, axis: int) -> Setting:
 
 
 def _known(node: Node, to: Reader, one: Known, target: list[Plain]) -> None:
-    sizes, batch = without_batch(cast("list[object]", target))
+    sizes, batch = without_batch(target)
     if any(isinstance(size, Quantity) for size in sizes):
         node.refuse("a constant is repeated to an open size, which has no word")
     shape = tuple(int(cast(int, size)) for size in sizes)
