@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from netdsl.importers.onnx.layouts import reshaped
+from netdsl.importers.onnx.layouts import reshaped, spelled
 from netdsl.importers.onnx.load import decimal
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.operators.registry import reads
-from netdsl.importers.onnx.quantity import Quantity
+from netdsl.importers.onnx.quantity import Plain, Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import B, Data, Known
 from netdsl.importers.program import Setting, Value
@@ -19,7 +19,7 @@ SIDES = {
     3: (("front", "back"), ("top", "bottom"), ("left", "right")),
 }
 MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-Parts = tuple[int, ...]
+Parts = tuple[Plain, ...]
 
 
 def pad_in_front(
@@ -29,10 +29,12 @@ def pad_in_front(
     """A map with more cells on some sides, channels not counted."""
     settings: dict[str, Setting] = {}
     if before == after:
-        settings["amount"] = before[0] if len(set(before)) == 1 else before
+        parts = tuple(spelled(node, n) for n in before)
+        settings["amount"] = parts[0] if len(set(parts)) == 1 else parts
     else:
         for (first, last), p, q in zip(SIDES[len(before)], before, after, strict=True):
-            settings |= {name: n for name, n in ((first, p), (last, q)) if n}
+            sides = (first, p), (last, q)
+            settings |= {name: cast(Setting, spelled(node, n)) for name, n in sides if n != 0}
     if mode != "constant":
         settings["mode"] = mode
     elif fill:
@@ -50,16 +52,26 @@ def pad(node: Node, to: Reader) -> None:
     mode = MODES[node.word("mode", "constant", modes)]
     fill = _fill(node, to)
     before, after = _amounts(node, to, x)
-    cut_before, cut_after = ([min(0, n) for n in row] for row in (before, after))
+    cut_before, cut_after = ([_below(n) for n in row] for row in (before, after))
     value = x.value
     for axis, (first, last) in enumerate(zip(cut_before, cut_after, strict=True)):
         if first or last:
             stop: Setting = last if last else "end"
             value = to.one(node, "slice", value, axis=axis, start=-first, stop=stop)
-    before, after = (tuple(max(0, n) for n in row) for row in (before, after))
-    if any(before) or any(after):
+    before, after = (tuple(n if _below(n) == 0 else 0 for n in row) for row in (before, after))
+    if any(n != 0 for n in (*before, *after)):
         value = _padded(node, to, value, before, after, fill, mode)
     to.give_result(node, value, x.groups)
+
+
+def _is_far(amount: Plain) -> bool:
+    """Whether an amount is beyond what anybody means."""
+    return not isinstance(amount, Quantity) and abs(amount) > 2**20
+
+
+def _below(amount: Plain) -> int:
+    """What is cut off; a size counts as none, and `pad` requires that it is none."""
+    return 0 if isinstance(amount, Quantity) else min(0, int(amount))
 
 
 def _fill(node: Node, to: Reader) -> float:
@@ -78,18 +90,12 @@ def _fill(node: Node, to: Reader) -> float:
 
 def _amounts(node: Node, to: Reader, x: Data) -> tuple[Parts, Parts]:
     """Cells before and after each of our axes."""
-    if node.opset < 11:
-        amounts = node.ints("pads")
-    else:
-        for one in to.numbers_of(node, 1):
-            if isinstance(one, Quantity):
-                node.refuse("how much it pads depends on the sizes", code="needs-fixed-size")
-        amounts = to.ints_of(node, 1)
+    amounts = node.ints("pads") if node.opset < 11 else tuple(to.numbers_of(node, 1))
     axes = to.ints_of(node, 3) if to.optional(node, 3) is not None else range(x.rank)
     axes = [axis % x.rank for axis in axes] if x.rank else []
-    if len(amounts) != 2 * len(axes) or any(abs(n) > 2**20 for n in amounts):
+    if len(amounts) != 2 * len(axes) or any(_is_far(n) for n in amounts):
         node.refuse(f"{list(amounts)[:10]} are no amounts for {len(axes)} axes")
-    rows = [[0] * x.type.rank, [0] * x.type.rank]
+    rows: list[list[Plain]] = [[0] * x.type.rank, [0] * x.type.rank]
     for n, axis in enumerate(axes):
         pair = amounts[n], amounts[len(axes) + n]
         if pair == (0, 0):
@@ -107,7 +113,7 @@ def _padded(
     tensor = to.types[value]
     if tensor.dtype != "float32":
         node.refuse(f"{tensor} is padded, and `pad` takes floats", code="wrong-dtype")
-    if not before[0] and not after[0] and 2 <= tensor.rank <= 4:
+    if before[0] == 0 and after[0] == 0 and 2 <= tensor.rank <= 4:
         return pad_in_front(node, to, value, before[1:], after[1:], fill, mode)
     if tensor.rank > 3:
         node.refuse("it pads an axis that `pad` does not reach", code="wrong-rank")
