@@ -39,12 +39,10 @@ def graph_of(
             helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
             for n, a in arrays.items()
         ]
-    results = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
-    for one in results:
-        one.type.tensor_type.ClearField("shape")
+    results = [onnx.ValueInfoProto(name=name) for name in outputs]
     given = [numpy_helper.from_array(a, n) for n, a in arrays.items()]
     graph = helper.make_graph(list(nodes), "small", ports, results, given)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     inferred = onnx.shape_inference.infer_shapes(model)
     for one, own in zip(inferred.graph.output, model.graph.output, strict=True):
         own.type.tensor_type.elem_type = one.type.tensor_type.elem_type or FLOAT
