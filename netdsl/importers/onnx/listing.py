@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netdsl.diagnostics import Source, Span
-from netdsl.importers.onnx.model import shown
+from netdsl.importers.onnx.model import shown, text_of
 
 if TYPE_CHECKING:
     import onnx
@@ -56,7 +56,7 @@ def port_text(info: onnx.ValueInfoProto) -> str:
 
 
 def _size(dim: Any) -> str:
-    return str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?"
+    return str(dim.dim_value) if dim.HasField("dim_value") else text_of(dim.dim_param) or "?"
 
 
 def _names(names: Any) -> str:

@@ -11,7 +11,7 @@ from netdsl.diagnostics import Source, Span
 from netdsl.diagnostics.reading import reason
 from netdsl.importers.frontend import refused
 from netdsl.importers.onnx.listing import Listing
-from netdsl.importers.onnx.model import Model, Node, Port, Sizes, Weight, brief, shown
+from netdsl.importers.onnx.model import Model, Node, Port, Sizes, Weight, brief, shown, text_of
 
 if TYPE_CHECKING:
     import numpy
@@ -89,10 +89,12 @@ def _read(path: str, proto: onnx.ModelProto, opset: int, listing: Listing) -> Mo
     inputs = tuple(
         _port(one, listing.inputs[n])
         for n, one in enumerate(graph.input)
-        if one.name not in weights
+        if text_of(one.name) not in weights
     )
     nodes = tuple(_node(one, listing.nodes[n], opset, folder) for n, one in enumerate(graph.node))
-    outputs = tuple(_port(one, listing.outputs[n]) for n, one in enumerate(graph.output))
+    outputs = tuple(
+        Port(text_of(one.name), "", None, listing.outputs[n]) for n, one in enumerate(graph.output)
+    )
     for where in (inputs, outputs):
         names = [one.name for one in where]
         for one in where:
@@ -101,7 +103,15 @@ def _read(path: str, proto: onnx.ModelProto, opset: int, listing: Listing) -> Mo
                 raise refused(message, one.origin, code="name-taken")
     producer = shown(proto.producer_name, 30)
     return Model(
-        graph.name, opset, producer, inputs, outputs, weights, nodes, listing.source, listing.head
+        text_of(graph.name),
+        opset,
+        producer,
+        inputs,
+        outputs,
+        weights,
+        nodes,
+        listing.source,
+        listing.head,
     )
 
 
@@ -128,7 +138,7 @@ def _weights(
     if graph.sparse_initializer:
         raise refused("sparse initializers are not read", listing.head)
     for one in graph.initializer:
-        yield one.name, weight(one, folder, listing.head)
+        yield text_of(one.name), weight(one, folder, listing.head)
 
 
 def weight(tensor: onnx.TensorProto, folder: Path, origin: Span) -> Weight:
@@ -146,7 +156,9 @@ def weight(tensor: onnx.TensorProto, folder: Path, origin: Span) -> Weight:
         count *= size
     if any(size < 0 for size in shape) or count > MOST_ELEMENTS:
         raise refused(f"`{name}` has the shape {list(shape)[:8]}", origin, code="too-large")
-    return Weight(tensor.name, shape, dtype, partial(_array, tensor, shape, folder, origin))
+    return Weight(
+        text_of(tensor.name), shape, dtype, partial(_array, tensor, shape, folder, origin)
+    )
 
 
 def _array(
@@ -179,34 +191,42 @@ def _port(info: onnx.ValueInfoProto, origin: Span) -> Port:
     dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)
     shape = tuple(map(_size, tensor.shape.dim)) if tensor.HasField("shape") else None
-    return Port(info.name, dtype, shape, origin)
+    return Port(text_of(info.name), dtype, shape, origin)
 
 
 def _size(dim: Any) -> int | str | None:
     kind = dim.WhichOneof("value")
     if kind == "dim_value" and dim.dim_value > 0:
         return int(dim.dim_value)
-    return str(dim.dim_param) or None if kind == "dim_param" else None
+    return text_of(dim.dim_param) or None if kind == "dim_param" else None
 
 
 def _node(proto: onnx.NodeProto, origin: Span, opset: int, folder: Path) -> Node:
     attributes: dict[str, object] = {}
     node = Node(
-        proto.op_type,
-        "" if proto.domain in DOMAINS else proto.domain,
-        proto.name,
-        tuple(proto.input),
-        tuple(proto.output),
+        text_of(proto.op_type),
+        "" if proto.domain in DOMAINS else text_of(proto.domain),
+        text_of(proto.name),
+        tuple(map(text_of, proto.input)),
+        tuple(map(text_of, proto.output)),
         attributes,
-        {one.key: one.value for one in proto.metadata_props if not one.key.startswith("netdsl.")},
+        dict(_metadata(proto)),
         origin,
         opset,
     )
     for one in proto.attribute:
-        if one.name in attributes:
-            node.refuse(f"the attribute `{shown(one.name)}` is given twice")
-        attributes[one.name] = _attribute(one, node, folder)
+        name = text_of(one.name)
+        if name in attributes:
+            node.refuse(f"the attribute `{shown(name)}` is given twice")
+        attributes[name] = _attribute(one, node, folder)
     return node
+
+
+def _metadata(proto: onnx.NodeProto) -> Iterator[tuple[str, str]]:
+    """What exporters note of a node, but for what netdsl itself has noted."""
+    for one in proto.metadata_props:
+        if not text_of(one.key).startswith("netdsl."):
+            yield text_of(one.key), text_of(one.value)
 
 
 def _attribute(proto: onnx.AttributeProto, node: Node, folder: Path) -> object:

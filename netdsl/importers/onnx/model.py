@@ -142,8 +142,14 @@ class Model:
     origin: Span
 
 
-def shown(text: str, most: int = 60) -> str:
+def text_of(text: str | bytes) -> str:
+    """A text of the file, which may be no UTF-8."""
+    return text if isinstance(text, str) else text.decode("utf-8", "replace")
+
+
+def shown(text: str | bytes, most: int = 60) -> str:
     """A name of the file on one line, cut short, with nothing that a terminal would obey."""
+    text = text_of(text)
     plain = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
     return plain if len(text) <= most else plain[:most] + "..."
 
