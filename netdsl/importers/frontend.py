@@ -101,7 +101,10 @@ def front_end(source: str) -> FrontEnd:
 
 
 def refused(
-    message: str, span: Span | None, *, code: str = "not-importable", help: str = ""
+    message: str, span: Span | None, *, code: str = "", help: str = ""
 ) -> DiagnosticError:
     """The error that ends an import, at its place in the source."""
-    return DiagnosticError([Diagnostic(code, message, span, help=(help,) if help else ())])
+    helps = (help,) if help else ()
+    if code:
+        return DiagnosticError([Diagnostic(code, message, span, help=helps)])
+    return DiagnosticError([Diagnostic("not-importable", message, span, help=helps)])
