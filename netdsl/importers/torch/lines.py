@@ -21,7 +21,7 @@ class Lines:
         """A file as it is read; None where there is none."""
         if file not in self.sources:
             text = "".join(linecache.getlines(file))
-            self.sources[file] = Source(_short(file), text) if text else None
+            self.sources[file] = Source(short(file), text) if text else None
         return self.sources[file]
 
     def span(self, line: Line) -> Span:
@@ -40,7 +40,7 @@ class Lines:
 
 
 @cache
-def _short(file: str) -> str:
+def short(file: str) -> str:
     """A path as messages show it: below the working folder, or below `site-packages`."""
     path = Path(file)
     parts = path.parts

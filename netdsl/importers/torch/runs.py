@@ -8,6 +8,7 @@ from typing import Any
 
 from netdsl.importers.torch.agreeing import Agreed, Differ, agreed
 from netdsl.importers.torch.inputs import Taken, Trial, at_natural_size, trials
+from netdsl.importers.torch.lines import short
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.modes import together
 from netdsl.importers.torch.tracing import Untraceable, traced
@@ -82,7 +83,8 @@ def _closed(made: Made, result: Traced) -> Traced:
     """A module that compares sizes, at one size: other sizes may be another network."""
     one = result.agreed.comparisons[0]
     file, line = one.place
-    return closed(made, result, f"{file}:{line}: it compares sizes here, so it is read at one size")
+    place = f"{short(file)}:{line}"
+    return closed(made, result, f"{place}: it compares sizes here, so it is read at one size")
 
 
 def closed(made: Made, result: Traced, remark: str) -> Traced:

@@ -13,7 +13,7 @@ SHIFTED = frozenset({"ShiftedWindowAttention", "ShiftedWindowAttentionV2"})
 
 def is_whole(module: nn.Module) -> bool:
     """Whether a module is one layer of the language, though it calls several functions."""
-    if type(module).__name__ in DROPS or is_shifted(module):
+    if type(module).__name__ in DROPS or is_shifted(module) or is_same_conv(module):
         return True
     if isinstance(module, nn.MultiheadAttention | nn.RNNBase | nn.Identity | dropout._DropoutNd):
         return is_own_forward(module)
@@ -25,6 +25,12 @@ def is_shifted(module: nn.Module) -> bool:
     """Whether a module is torchvision's attention in windows, the layer `window_attention`."""
     home = type(module).__module__
     return home == "torchvision.models.swin_transformer" and type(module).__name__ in SHIFTED
+
+
+def is_same_conv(module: nn.Module) -> bool:
+    """Whether a module is timm's convolution that pads as TensorFlow does, at any size."""
+    home = type(module).__module__
+    return home == "timm.layers.conv2d_same" and type(module).__name__ == "Conv2dSame"
 
 
 def is_own_forward(module: nn.Module) -> bool:

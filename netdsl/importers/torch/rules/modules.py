@@ -12,7 +12,7 @@ from netdsl.importers.program import Setting
 from netdsl.importers.torch.lows import ABSENT, BATCH, Low, Refusal
 from netdsl.importers.torch.rules.rule import rule
 from netdsl.importers.torch.rules.weighted import conv as conv_rule
-from netdsl.importers.torch.wholes import is_shifted
+from netdsl.importers.torch.wholes import is_own_forward, is_same_conv, is_shifted
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.lowering import Lowering
@@ -49,11 +49,13 @@ def is_layer(module: nn.Module) -> bool:
 @rule("module")
 def module(to: Lowering, one: nn.Module, *arguments: Any, **keywords: Any) -> Any:
     """A module that is taken as a whole."""
-    for cls, function in _WHOLE:
-        if isinstance(one, cls):
-            return function(to, one, *arguments, **keywords)
+    if is_same_conv(one):
+        return same_conv(to, one, *arguments, **keywords)
     if is_shifted(one):
         return shifted(to, one, *arguments, **keywords)
+    for cls, function in _WHOLE:
+        if isinstance(one, cls) and is_own_forward(one):
+            return function(to, one, *arguments, **keywords)
     return drop_path(to, one, *arguments, **keywords)
 
 
@@ -186,6 +188,17 @@ def padded_conv(to: Lowering, one: Any, input: Any) -> Low:
     return conv_rule(
         to, input, weight, bias, one.stride, one.padding, one.dilation, one.groups, one.padding_mode
     )
+
+
+def same_conv(to: Lowering, one: Any, input: Any) -> Low:
+    """A convolution whose padding follows the size: `ceil(in / stride)` cells."""
+    assert to.op is not None
+    weight = to.weight(f"{to.op.module}.weight")
+    bias = to.weight(f"{to.op.module}.bias") if one.bias is not None else None
+    to.ways.setdefault(weight.key, {""})
+    if any(one.padding):
+        raise Refusal("it pads besides")
+    return conv_rule(to, input, weight, bias, one.stride, "same_upper", one.dilation, one.groups)
 
 
 def recurrent(to: Lowering, one: nn.RNNBase, input: Any, hx: Any = None) -> Any:
