@@ -166,8 +166,9 @@ def main() -> None:
                 continue
             if time.perf_counter() - begin > options.seconds:
                 return
+            one = record(name, make)
             results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            results[name] = record(name, make)
+            results[name] = one
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
             RESULTS.with_suffix(".txt").write_text(summary(results))
             print(name, results[name]["outcome"], results[name].get("cause", "")[:300], flush=True)

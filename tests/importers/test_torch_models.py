@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.importers.torch_models import compare, import_of
@@ -37,3 +40,17 @@ def test_a_large_model_of_torchvision_is_read(name: str) -> None:
 def test_a_model_of_timm_is_itself(name: str) -> None:
     timm = pytest.importorskip("timm")
     compare(lambda: timm.create_model(name), name, sizes=SIZES, pairs=6)
+
+
+def test_torchvision_without_its_compiled_operators_is_read() -> None:
+    """Beside a CPU torch they may be absent; a fresh process has nobody who declares them."""
+    code = (
+        "from netdsl.importers.frontend import Question\n"
+        "from netdsl.importers.imported import read\n"
+        "print(read(Question('torchvision.models:squeezenet1_1(num_classes=7)')).text)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "input x: [3, H, W]" in done.stdout
+    assert "Fire(" in done.stdout
+    assert "conv(7, 1)" in done.stdout or "num_classes" in done.stdout
