@@ -142,7 +142,7 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     first, calls = _chain(expr)
     if len(calls) > 1:
-        return [*lines(first, indent, before), *_below(calls, margin, after)]
+        return _chained(first, calls, indent, before, after)
     if calls and len(head) > WIDTH:
         return lines(first, indent, before, f"{calls[0]}{after}")
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
@@ -166,6 +166,18 @@ def _chain(expr: Bracket) -> tuple[Bracket, list[str]]:
         calls.append(flat(Bracket(Joined(tuple(names)), expr.items, expr.keys, expr.brackets)))
         expr = first
     return expr, calls[::-1]
+
+
+def _chained(
+    first: Bracket, calls: Sequence[str], indent: int, before: str, after: str
+) -> list[str]:
+    """A call a line; in parentheses where no bracket is open."""
+    margin = " " * indent
+    above = lines(first, indent, before)
+    if len(above) > 1 or after == ",":
+        return [*above, *_below(calls, margin, after)]
+    inside = [*lines(first, indent + 4), *_below(calls, f"{margin}    ", "")]
+    return [f"{margin}{before}(", *inside, f"{margin}){after}"]
 
 
 def _below(calls: Sequence[str], margin: str, after: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -240,3 +241,13 @@ net A {{
     assert apart(outputs(module, [x])[0], expected) < 1e-6
     running = session(network.onnx(module).SerializeToString())
     assert apart(running.run(None, {"x": x.numpy()})[0], expected) < 1e-6
+
+
+def test_a_long_chain_with_several_results_is_one_statement() -> None:
+    source = netdsl.loads(
+        "net A {\n input x: [197, 2304]\n"
+        " (part, part2, part3) = x -> reshape([197, 3, 12, 64]) -> permute([1, 2, 0, 3]) -> split(3)\n"
+        " output y = (part, part2, part3) -> attend(1)\n}\n"
+    ).torch_source()
+    assert "part, part2, part3 = (\n" in source
+    ast.parse(source)
