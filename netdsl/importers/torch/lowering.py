@@ -191,6 +191,8 @@ class Lowering:
             return self.real(one, run)
 
         arguments, keywords = mapped((op.arguments, op.keywords), real)
+        if "device" in keywords:
+            keywords["device"] = "cpu"
         with torch.device("cpu"):
             result = op.function(*arguments, **keywords)
         if op.name == "__setitem__":

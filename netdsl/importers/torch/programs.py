@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from netdsl.importers.frontend import refused
 from netdsl.importers.program import Call, Input, Output, Program, Region, Value
 from netdsl.importers.torch.events import Frame, Ref, leaves
 from netdsl.importers.torch.lines import Lines
@@ -22,6 +23,13 @@ def program(made: Made, traced: Traced, lines: Lines, name: str) -> Program:
     to.frame(traced.agreed.frame)
     outputs = _outputs(to, traced)
     to.unused()
+    alone = sorted(key for key in to.used if "." not in key and key not in to.tables)
+    if alone:
+        raise refused(
+            f"the module is a layer itself: its `{alone[0]}` has no name in front",
+            to.root.origin,
+            help="put it into another module: `nn.Sequential(layer)`",
+        )
     to.unname()
     result = Program(word(name) or "Net", to.root, inputs, outputs, to.root.doc)
     _flows(to, result)

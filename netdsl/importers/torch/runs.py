@@ -48,10 +48,13 @@ def traced_at(made: Made, trial: Trial) -> Traced:
 
 def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch: int) -> Any:
     arguments = {one.name: one.example(sizes, batch) for one in inputs}
-    module = made.fresh()
-    if len(inputs) == 1:
-        return traced(module, tuple(arguments.values()), {})[0]
-    return traced(module, (), arguments)[0]
+    places, names = (tuple(arguments.values()), {}) if len(inputs) == 1 else ((), arguments)
+    try:
+        return traced(made.fresh(), places, names)[0]
+    except RuntimeError as error:
+        if "meta" not in str(error):
+            raise
+        return traced(made.fresh(), places, names, makes_meta=True)[0]
 
 
 def traced_alike(made: Made, asked: Sequence[Taken]) -> Traced:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 
 from netdsl.importers.torch.events import (
     Constant,
@@ -30,7 +31,7 @@ from netdsl.importers.torch.sized import Log, Of, SizedFloat, SizedInt, Sizes, s
 from netdsl.importers.torch.wholes import is_whole
 
 TORCH = f"{Path(torch.__file__).parent}/"
-HERE = f"{Path(__file__).parent}/"
+HERE = f"{Path(__file__).parents[2]}/"
 UNWRITTEN = frozenset(
     [
         "__format__",
@@ -115,8 +116,9 @@ def line_of(error: BaseException) -> Line:
 class Tracer(TorchFunctionMode):
     """Follows one run."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, makes_meta: bool) -> None:
         super().__init__()
+        self.makes_meta = makes_meta
         self.log = Log(line_now)
         self.stored = {
             id(one): key
@@ -186,6 +188,8 @@ class Tracer(TorchFunctionMode):
         if name in ("numel", "nelement") and id(args[0]) in self.numbers:
             return self.sizes((args[0],), {}).numel()
         told = mapped((args, kwargs), self.told) if name not in UNWRITTEN else None
+        if self.makes_meta and func in _device_constructors():
+            kwargs = {**kwargs, "device": kwargs.get("device") or "meta"}
         with torch._C.DisableTorchFunction():
             result = normed(*args, **kwargs) if name == "batch_norm" else func(*args, **kwargs)
         if told is None:
@@ -269,10 +273,17 @@ class Tracer(TorchFunctionMode):
 
 
 def traced(
-    module: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    module: nn.Module,
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    *,
+    makes_meta: bool = False,
 ) -> tuple[Run, Any]:
-    """One run of a module on tensors of the device "meta"."""
-    tracer = Tracer(module)
+    """One run of a module on tensors of the device "meta".
+
+    With `makes_meta` the tensors that `forward` makes are there too; else they have numbers.
+    """
+    tracer = Tracer(module, makes_meta=makes_meta)
     root = Frame("", ("", 0), _bound(module, arguments, keywords))
     run = tracer.run = Run(root, {})
     for name, one in root.arguments.items():

@@ -112,6 +112,15 @@ def norm(
     return reduced(to, "norm", input, dim, keepdim, p=float(to.number(p)))  # type: ignore[arg-type]
 
 
+@rule("_weight_norm")
+def weight_norm(to: Lowering, v: Any, g: Any, dim: int = 0) -> Low:
+    """A direction and its length, for each filter."""
+    low = to.plain(v)
+    places = [place for place in range(low.rank) if place != low.place(dim)]
+    length = reduced(to, "norm", low, places, True, p=2.0)
+    return together(to, "mul", [together(to, "div", [low, length]), g])
+
+
 @rule("normalize")
 def normalize(
     to: Lowering, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
