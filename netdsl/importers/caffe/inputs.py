@@ -53,7 +53,7 @@ class Wishes:
                 raise refused(
                     f"the file does not say the shape of `{entry.name}`{entry.hint}",
                     entry.span,
-                    help=f"give it without the batch: `{entry.name}` is [3, 224, 224], say",
+                    help=f"give it without the batch: `--input '{entry.name}: [3, 224, 224]'`, say",
                 )
             return entry.shape, self.opened(entry.shape)
         self.used.add(key)

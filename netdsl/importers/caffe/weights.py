@@ -20,7 +20,7 @@ LAYER, OLD_LAYER = 100, 2
 """Fields of `NetParameter`."""
 NAMES = {LAYER: (1, 7), OLD_LAYER: (4, 6)}
 """The fields of a layer with its name and its blobs."""
-MOST_FIELDS = 2_000_000
+MOST_FIELDS = 500_000
 """How many fields of a file are looked at."""
 
 
