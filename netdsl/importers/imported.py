@@ -42,10 +42,30 @@ def imported(answer: Answer) -> Imported:
     program = answer.program
     settle(program)
     straight = _checked(program)
+    complete_from(straight, program)
     text, tree = _written(recovered, program)
     if difference_of(straight, tree):
         return Imported(*_written(flat, program), answer, is_flat=True)
     return Imported(text, tree, answer)
+
+
+def complete_from(straight: Graph, program: Program) -> None:
+    """Give values their shapes, and layers their paths, where the source says none.
+
+    An axis whose size is open has the size 0 then.
+    """
+    nodes = (node for node in straight.nodes() if node.op.name)
+    for call, node in zip(program.root.calls(), nodes, strict=True):
+        if not call.path and node.layer.weights:
+            call.path = tuple(node.path.split("."))
+        for value, result in zip(call.outputs, node.outputs, strict=True):
+            if value.shape is None:
+                sizes = result.type.shape
+                value.shape = tuple(size if isinstance(size, int) else 0 for size in sizes)
+    for one, declared in zip(program.inputs, straight.inputs, strict=True):
+        if one.value.shape is None:
+            sizes = declared.value.type.shape
+            one.value.shape = tuple(size if isinstance(size, int) else 0 for size in sizes)
 
 
 def difference_of(straight: Graph, tree: ast.File) -> str:
