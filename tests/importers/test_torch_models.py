@@ -38,6 +38,7 @@ def test_a_large_model_of_torchvision_is_read(name: str) -> None:
     "name", ["resnet10t", "test_vit", "test_convnext", "lcnet_035", "levit_128s"]
 )
 def test_a_model_of_timm_is_itself(name: str) -> None:
+    torchvision_models()
     timm = pytest.importorskip("timm")
     compare(lambda: timm.create_model(name), name, sizes=SIZES, pairs=6)
 

@@ -19,6 +19,8 @@ LONGEST = 100_000
 def fill_of(tensor: torch.Tensor, longest: int = LONGEST) -> Any:
     """What gives these numbers: the shortest that does. Raises `Refusal` for too many."""
     flat = tensor.flatten()
+    if not bool(flat.isfinite().all()):
+        raise Refusal("the language has no infinity", "`torch.finfo(x.dtype).min` masks as well")
     if not flat.numel():
         return _number(tensor, 0)
     if bool((flat == flat[0]).all()):

@@ -8,11 +8,11 @@ from netdsl.importers.torch.lows import Low, Refusal
 from netdsl.importers.torch.rules.rule import RULES, rule
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
 @rule("einsum")
-def einsum(to: Lowering, equation: str, *operands: Any) -> Low:
+def einsum(to: Builder, equation: str, *operands: Any) -> Low:
     """Products of two tensors that are a product of matrices."""
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
@@ -25,7 +25,7 @@ def einsum(to: Lowering, equation: str, *operands: Any) -> Low:
 
 
 def _product(
-    to: Lowering, equation: str, left: str, right: str, target: str, lows: list[Low]
+    to: Builder, equation: str, left: str, right: str, target: str, lows: list[Low]
 ) -> Low:
     """Axes in all lead; those of one operand alone are rows and columns; others are summed."""
     shared = [one for one in target if one in left and one in right]

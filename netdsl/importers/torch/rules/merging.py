@@ -11,14 +11,14 @@ from netdsl.importers.torch.lows import BATCH, Layout, Low, Refusal, Weight
 from netdsl.importers.torch.rules.rule import RULES, rule
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
 def is_tensor(one: Any) -> bool:
     return isinstance(one, Low | Weight | Constant)
 
 
-def together(to: Lowering, layer: str, operands: list[Any], **settings: Setting) -> Low:
+def together(to: Builder, layer: str, operands: list[Any], **settings: Setting) -> Low:
     """A layer of several operands that meet as in torch: axes from the right, 1 is any size."""
     lows = [to.low(one) for one in operands]
     lows = [one.narrow or one for one in lows]
@@ -44,7 +44,7 @@ def widest(lows: list[Low]) -> Layout:
     return first.layout
 
 
-def fitted(to: Lowering, low: Low, leader: Low, layout: Layout) -> Value:
+def fitted(to: Builder, low: Low, leader: Low, layout: Layout) -> Value:
     """An operand as it can stand beside the value that leads."""
     if not low.is_table or low.leads:
         return low.value
@@ -91,7 +91,7 @@ def _table_axis(low: Low, layout: Layout, axis: int) -> int | None:
     return axes[0] if len(axes) == 1 and axes[0] != BATCH else None
 
 
-def tables_together(to: Lowering, layer: str, lows: list[Low], **settings: Setting) -> Low:
+def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
     """Tables that meet make a table."""
     lows = [to.plain(one) for one in lows]
     if any(one.batch is not None for one in lows):
@@ -109,7 +109,7 @@ def tables_together(to: Lowering, layer: str, lows: list[Low], **settings: Setti
 
 
 def _binary(layer: str) -> Any:
-    def function(to: Lowering, input: Any, other: Any, *, alpha: Any = 1) -> Low:
+    def function(to: Builder, input: Any, other: Any, *, alpha: Any = 1) -> Low:
         if alpha != 1:
             other = scaled(to, other, alpha)
         if is_tensor(input) and is_tensor(other):
@@ -121,14 +121,14 @@ def _binary(layer: str) -> Any:
     return function
 
 
-def scaled(to: Lowering, one: Any, factor: Any) -> Any:
+def scaled(to: Builder, one: Any, factor: Any) -> Any:
     """A tensor or number times a number."""
     if is_tensor(one):
         return to.same("mul", to.low(one), number=to.number(factor))
     return one * factor
 
 
-def reverse(to: Lowering, layer: str, input: Any, other: Any) -> Low:
+def reverse(to: Builder, layer: str, input: Any, other: Any) -> Low:
     """A number before a tensor: `other - input`."""
     low, number = to.low(input), to.number(other)
     if layer in ("add", "mul"):
@@ -152,14 +152,14 @@ RULES["subtract"] = RULES["sub"]
 
 
 @rule("__rsub__", "rsub")
-def rsub(to: Lowering, input: Any, other: Any) -> Low:
+def rsub(to: Builder, input: Any, other: Any) -> Low:
     return (
         reverse(to, "sub", input, other) if not is_tensor(other) else RULES["sub"](to, other, input)
     )
 
 
 @rule("__rdiv__", "__rtruediv__")
-def rdiv(to: Lowering, input: Any, other: Any) -> Low:
+def rdiv(to: Builder, input: Any, other: Any) -> Low:
     return (
         reverse(to, "div", input, other) if not is_tensor(other) else RULES["div"](to, other, input)
     )
@@ -169,7 +169,7 @@ RULES["true_divide"] = RULES["__truediv__"] = RULES["div"]
 
 
 def _comparison(layer: str, is_negated: bool) -> Any:
-    def function(to: Lowering, input: Any, other: Any) -> Low:
+    def function(to: Builder, input: Any, other: Any) -> Low:
         if is_tensor(other):
             low = together(to, layer, [input, other])
         else:
@@ -192,12 +192,12 @@ for _names, _layer, _negated in (
 
 
 @rule("logical_not", "bitwise_not", "__invert__")
-def logical_not(to: Lowering, input: Any) -> Low:
+def logical_not(to: Builder, input: Any) -> Low:
     return to.same("equal", to.low(input), number=0)
 
 
 @rule("where")
-def where(to: Lowering, condition: Any, input: Any, other: Any) -> Low:
+def where(to: Builder, condition: Any, input: Any, other: Any) -> Low:
     if is_tensor(input) and is_tensor(other):
         return together(to, "where", [condition, input, other])
     if is_tensor(input):
@@ -209,23 +209,23 @@ def where(to: Lowering, condition: Any, input: Any, other: Any) -> Low:
 
 
 @rule("masked_fill", "masked_fill_")
-def masked_fill(to: Lowering, input: Any, mask: Any, value: Any) -> Low:
+def masked_fill(to: Builder, input: Any, mask: Any, value: Any) -> Low:
     kept = to.same("equal", to.low(mask), number=0)
     return together(to, "where", [kept, input], number=to.number(value))
 
 
 @rule("maximum")
-def maximum(to: Lowering, input: Any, other: Any) -> Low:
+def maximum(to: Builder, input: Any, other: Any) -> Low:
     return together(to, "max", [input, other])
 
 
 @rule("minimum")
-def minimum(to: Lowering, input: Any, other: Any) -> Low:
+def minimum(to: Builder, input: Any, other: Any) -> Low:
     return together(to, "min", [input, other])
 
 
 @rule("addcmul")
-def addcmul(to: Lowering, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Low:
+def addcmul(to: Builder, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Low:
     product = (
         scaled(to, together(to, "mul", [tensor1, tensor2]), value)
         if value != 1
@@ -235,7 +235,7 @@ def addcmul(to: Lowering, input: Any, tensor1: Any, tensor2: Any, *, value: Any 
 
 
 @rule("cat", "concat", "concatenate")
-def cat(to: Lowering, tensors: Any, dim: Any = 0) -> Low:
+def cat(to: Builder, tensors: Any, dim: Any = 0) -> Low:
     lows = [to.low(one) for one in tensors]
     if any(one.narrow for one in lows):
         raise Refusal("it joins what was spread over an axis", "only merges spread a value")
@@ -257,7 +257,7 @@ def cat(to: Lowering, tensors: Any, dim: Any = 0) -> Low:
     return Low(value, layout, (*leader.sizes[:axis], sizes, *leader.sizes[axis + 1 :]))
 
 
-def _cat_tables(to: Lowering, lows: list[Low], dim: int) -> Low:
+def _cat_tables(to: Builder, lows: list[Low], dim: int) -> Low:
     if any(one.leads for one in lows) != all(one.leads for one in lows):
         raise Refusal("it joins a table that is spread over the batch with one that is not")
     lows = [to.plain(one) for one in lows]
@@ -269,7 +269,7 @@ def _cat_tables(to: Lowering, lows: list[Low], dim: int) -> Low:
 
 
 @rule("stack")
-def stack(to: Lowering, tensors: Any, dim: Any = 0) -> Low:
+def stack(to: Builder, tensors: Any, dim: Any = 0) -> Low:
     unsqueeze = RULES["unsqueeze"]
     dim = to.whole(dim)
     lows = [to.low(one) for one in tensors]
@@ -278,7 +278,7 @@ def stack(to: Lowering, tensors: Any, dim: Any = 0) -> Low:
 
 
 @rule("chunk")
-def chunk(to: Lowering, input: Any, chunks: int, dim: int = 0) -> tuple[Low, ...]:
+def chunk(to: Builder, input: Any, chunks: int, dim: int = 0) -> tuple[Low, ...]:
     low = to.plain(input)
     place = low.place(dim)
     size = _known(low, place)
@@ -287,7 +287,7 @@ def chunk(to: Lowering, input: Any, chunks: int, dim: int = 0) -> tuple[Low, ...
 
 
 @rule("split", "split_with_sizes")
-def split(to: Lowering, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Low, ...]:
+def split(to: Builder, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Low, ...]:
     low = to.plain(tensor)
     place = low.place(to.whole(dim))
     axis = low.axis(place)
@@ -301,7 +301,7 @@ def split(to: Lowering, tensor: Any, split_size_or_sections: Any, dim: int = 0) 
     return _split(to, low, axis, parts, [(one,) * to.runs for one in parts])
 
 
-def _runs(to: Lowering, one: Any) -> tuple[int, ...]:
+def _runs(to: Builder, one: Any) -> tuple[int, ...]:
     return tuple(one.numbers) if isinstance(one, Varies) else (one,) * to.runs
 
 
@@ -313,7 +313,7 @@ def _known(low: Low, place: int) -> int:
 
 
 def _split(
-    to: Lowering, low: Low, axis: int, parts: list[Any], sizes: list[tuple[int, ...]]
+    to: Builder, low: Low, axis: int, parts: list[Any], sizes: list[tuple[int, ...]]
 ) -> tuple[Low, ...]:
     if len(parts) == 1:
         return (low,)
@@ -324,7 +324,7 @@ def _split(
 
 
 @rule("unbind")
-def unbind(to: Lowering, input: Any, dim: int = 0) -> tuple[Low, ...]:
+def unbind(to: Builder, input: Any, dim: int = 0) -> tuple[Low, ...]:
     low = to.plain(input)
     place = low.place(to.whole(dim))
     size = _known(low, place)
@@ -338,7 +338,7 @@ def unbind(to: Lowering, input: Any, dim: int = 0) -> tuple[Low, ...]:
 
 @rule("tensor_split")
 def tensor_split(
-    to: Lowering, input: Any, indices_or_sections: Any, dim: int = 0
+    to: Builder, input: Any, indices_or_sections: Any, dim: int = 0
 ) -> tuple[Low, ...]:
     low = to.plain(input)
     place = low.place(to.whole(dim))

@@ -15,7 +15,7 @@ from netdsl.importers.torch.rules.weighted import conv as conv_rule
 from netdsl.importers.torch.wholes import is_own_forward, is_same_conv, is_shifted
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 SEQUENCES = (nn.Sequential, nn.ModuleList)
 WORDS = 400
@@ -47,7 +47,7 @@ def is_layer(module: nn.Module) -> bool:
 
 
 @rule("module")
-def module(to: Lowering, one: nn.Module, *arguments: Any, **keywords: Any) -> Any:
+def module(to: Builder, one: nn.Module, *arguments: Any, **keywords: Any) -> Any:
     """A module that is taken as a whole."""
     if is_same_conv(one):
         return same_conv(to, one, *arguments, **keywords)
@@ -59,7 +59,7 @@ def module(to: Lowering, one: nn.Module, *arguments: Any, **keywords: Any) -> An
     return drop_path(to, one, *arguments, **keywords)
 
 
-def shifted(to: Lowering, one: Any, input: Any) -> Low:
+def shifted(to: Builder, one: Any, input: Any) -> Low:
     """torchvision's attention in windows."""
     assert to.op is not None
     low = to.plain(input)
@@ -87,11 +87,11 @@ def shifted(to: Lowering, one: Any, input: Any) -> Low:
     )
 
 
-def identity(to: Lowering, one: nn.Identity, input: Any, *rest: Any) -> Low:
+def identity(to: Builder, one: nn.Identity, input: Any, *rest: Any) -> Low:
     return to.low(input)
 
 
-def dropout(to: Lowering, one: Any, input: Any) -> Low:
+def dropout(to: Builder, one: Any, input: Any) -> Low:
     low = to.low(input)
     is_plain = isinstance(one, nn.Dropout)
     if not is_plain and isinstance(one, nn.AlphaDropout | nn.FeatureAlphaDropout):
@@ -101,7 +101,7 @@ def dropout(to: Lowering, one: Any, input: Any) -> Low:
     )
 
 
-def drop_path(to: Lowering, one: nn.Module, input: Any, *rest: Any) -> Low:
+def drop_path(to: Builder, one: nn.Module, input: Any, *rest: Any) -> Low:
     low = to.low(input)
     p = getattr(one, "drop_prob", None) if hasattr(one, "drop_prob") else getattr(one, "p", None)
     if not p:
@@ -134,7 +134,7 @@ def _drops_samples(one: nn.Module, p: float) -> bool:
 
 
 def multihead(
-    to: Lowering,
+    to: Builder,
     one: nn.MultiheadAttention,
     query: Any,
     key: Any,
@@ -177,7 +177,7 @@ def multihead(
     return (low, ABSENT) if need_weights else (low, None)
 
 
-def padded_conv(to: Lowering, one: Any, input: Any) -> Low:
+def padded_conv(to: Builder, one: Any, input: Any) -> Low:
     """A convolution whose padding is not of zeros."""
     assert to.op is not None
     weight = to.weight(f"{to.op.module}.weight")
@@ -190,7 +190,7 @@ def padded_conv(to: Lowering, one: Any, input: Any) -> Low:
     )
 
 
-def same_conv(to: Lowering, one: Any, input: Any) -> Low:
+def same_conv(to: Builder, one: Any, input: Any) -> Low:
     """A convolution whose padding follows the size: `ceil(in / stride)` cells."""
     assert to.op is not None
     weight = to.weight(f"{to.op.module}.weight")
@@ -201,7 +201,7 @@ def same_conv(to: Lowering, one: Any, input: Any) -> Low:
     return conv_rule(to, input, weight, bias, one.stride, "same_upper", one.dilation, one.groups)
 
 
-def recurrent(to: Lowering, one: nn.RNNBase, input: Any, hx: Any = None) -> Any:
+def recurrent(to: Builder, one: nn.RNNBase, input: Any, hx: Any = None) -> Any:
     """`lstm`, `gru` or `rnn`, with the last states where something takes them."""
     assert to.op is not None
     low = to.plain(input)

@@ -8,7 +8,7 @@ from netdsl.importers.torch.lows import Low, Refusal
 from netdsl.importers.torch.rules.rule import RULES, dropped, rule, without
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 ALIKE = frozenset(
     [
@@ -38,7 +38,7 @@ ALIKE = frozenset(
 
 
 def _alike(name: str) -> Any:
-    def function(to: Lowering, input: Any, inplace: bool = False) -> Low:
+    def function(to: Builder, input: Any, inplace: bool = False) -> Low:
         return to.same(name, to.low(input))
 
     return function
@@ -51,30 +51,28 @@ RULES["sgn"] = RULES["sign"]
 
 
 @rule("leaky_relu", "leaky_relu_")
-def leaky_relu(
-    to: Lowering, input: Any, negative_slope: float = 0.01, inplace: bool = False
-) -> Low:
+def leaky_relu(to: Builder, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Low:
     return to.same("leaky_relu", to.low(input), slope=to.number(negative_slope))
 
 
 @rule("elu", "elu_")
-def elu(to: Lowering, input: Any, alpha: float = 1.0, inplace: bool = False) -> Low:
+def elu(to: Builder, input: Any, alpha: float = 1.0, inplace: bool = False) -> Low:
     return to.same("elu", to.low(input), alpha=alpha)
 
 
 @rule("celu", "celu_")
-def celu(to: Lowering, input: Any, alpha: float = 1.0, inplace: bool = False) -> Low:
+def celu(to: Builder, input: Any, alpha: float = 1.0, inplace: bool = False) -> Low:
     return to.same("celu", to.low(input), alpha=alpha)
 
 
 @rule("gelu")
-def gelu(to: Lowering, input: Any, approximate: str = "none") -> Low:
+def gelu(to: Builder, input: Any, approximate: str = "none") -> Low:
     return to.same("gelu", to.low(input), approximate=approximate)
 
 
 @rule("hardtanh", "hardtanh_")
 def hardtanh(
-    to: Lowering, input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+    to: Builder, input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Low:
     if (min_val, max_val) == (0, 6):
         return to.same("relu6", to.low(input))
@@ -82,12 +80,12 @@ def hardtanh(
 
 
 @rule("softplus")
-def softplus(to: Lowering, input: Any, beta: float = 1.0, threshold: float = 20.0) -> Low:
+def softplus(to: Builder, input: Any, beta: float = 1.0, threshold: float = 20.0) -> Low:
     return to.same("softplus", to.low(input), beta=beta, threshold=threshold)
 
 
 @rule("clamp", "clamp_", "clip", "clip_")
-def clamp(to: Lowering, input: Any, min: Any = None, max: Any = None) -> Low:
+def clamp(to: Builder, input: Any, min: Any = None, max: Any = None) -> Low:
     settings = {
         name: to.number(one) for name, one in (("low", min), ("high", max)) if one is not None
     }
@@ -95,46 +93,46 @@ def clamp(to: Lowering, input: Any, min: Any = None, max: Any = None) -> Low:
 
 
 @rule("clamp_min", "clamp_min_")
-def clamp_min(to: Lowering, input: Any, min: Any) -> Low:
+def clamp_min(to: Builder, input: Any, min: Any) -> Low:
     return to.same("clamp", to.low(input), low=to.number(min))
 
 
 @rule("clamp_max", "clamp_max_")
-def clamp_max(to: Lowering, input: Any, max: Any) -> Low:
+def clamp_max(to: Builder, input: Any, max: Any) -> Low:
     return to.same("clamp", to.low(input), high=to.number(max))
 
 
 @rule("neg", "neg_", "negative")
-def neg(to: Lowering, input: Any) -> Low:
+def neg(to: Builder, input: Any) -> Low:
     return to.same("mul", to.low(input), number=-1)
 
 
 @rule("square", "square_")
-def square(to: Lowering, input: Any) -> Low:
+def square(to: Builder, input: Any) -> Low:
     return to.same("pow", to.low(input), number=2)
 
 
 @rule("logsigmoid")
-def logsigmoid(to: Lowering, input: Any) -> Low:
+def logsigmoid(to: Builder, input: Any) -> Low:
     low = to.same("mul", to.low(input), number=-1)
     return to.same("mul", to.same("softplus", low), number=-1)
 
 
 @rule("softmax")
 def softmax(
-    to: Lowering, input: Any, dim: Any = None, _stacklevel: int = 3, dtype: Any = None
+    to: Builder, input: Any, dim: Any = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Low:
     return _along("softmax", to, input, dim, dtype)
 
 
 @rule("log_softmax")
 def log_softmax(
-    to: Lowering, input: Any, dim: Any = None, _stacklevel: int = 3, dtype: Any = None
+    to: Builder, input: Any, dim: Any = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Low:
     return _along("log_softmax", to, input, dim, dtype)
 
 
-def _along(layer: str, to: Lowering, input: Any, dim: Any, dtype: Any) -> Low:
+def _along(layer: str, to: Builder, input: Any, dim: Any, dtype: Any) -> Low:
     low = to.plain(input)
     without("dtype", str(dtype) if dtype else None, "torch.float32")
     if dim is None:
@@ -144,7 +142,7 @@ def _along(layer: str, to: Lowering, input: Any, dim: Any, dtype: Any) -> Low:
 
 def _drop(layer: str) -> Any:
     def function(
-        to: Lowering, input: Any, p: Any = 0.5, training: Any = True, inplace: bool = False
+        to: Builder, input: Any, p: Any = 0.5, training: Any = True, inplace: bool = False
     ) -> Low:
         low = to.low(input)
         if training is False:
@@ -162,28 +160,28 @@ RULES["feature_dropout"] = RULES["dropout2d"]
 
 
 @rule("contiguous", "detach", "clone", "alias", "data")
-def unchanged(to: Lowering, input: Any, memory_format: Any = None) -> Low:
+def unchanged(to: Builder, input: Any, memory_format: Any = None) -> Low:
     return to.low(input)
 
 
 @rule("float")
-def float_(to: Lowering, input: Any, memory_format: Any = None) -> Low:
+def float_(to: Builder, input: Any, memory_format: Any = None) -> Low:
     return cast(to, input, "float32")
 
 
 @rule("long")
-def long_(to: Lowering, input: Any, memory_format: Any = None) -> Low:
+def long_(to: Builder, input: Any, memory_format: Any = None) -> Low:
     return cast(to, input, "int64")
 
 
 @rule("bool")
-def bool_(to: Lowering, input: Any, memory_format: Any = None) -> Low:
+def bool_(to: Builder, input: Any, memory_format: Any = None) -> Low:
     return cast(to, input, "bool")
 
 
 @rule("to", "type", "type_as", "_to_copy")
 def to_(
-    to: Lowering,
+    to: Builder,
     input: Any,
     *others: Any,
     dtype: Any = None,
@@ -196,7 +194,7 @@ def to_(
     return cast(to, input, to.agreed.dtypes[to.op.outputs[0]])
 
 
-def cast(to: Lowering, input: Any, dtype: str) -> Low:
+def cast(to: Builder, input: Any, dtype: str) -> Low:
     """Numbers of another type."""
     low = to.low(input)
     of = low.value.dtype

@@ -10,11 +10,11 @@ from netdsl.importers.torch.rules.merging import is_tensor, together
 from netdsl.importers.torch.rules.rule import RULES, rule, without
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
 def reduced(
-    to: Lowering, layer: str, input: Any, dim: Any, keepdim: bool, **settings: Setting
+    to: Builder, layer: str, input: Any, dim: Any, keepdim: bool, **settings: Setting
 ) -> Low:
     """A layer that reduces along axes."""
     low = to.plain(input)
@@ -30,7 +30,7 @@ def reduced(
     return less(to, low, value, places, keepdim)
 
 
-def less(to: Lowering, low: Low, value: Any, places: list[int], keepdim: bool) -> Low:
+def less(to: Builder, low: Low, value: Any, places: list[int], keepdim: bool) -> Low:
     """A value without some of its traced axes, or with 1 in their places."""
     axes = {low.axis(place) for place in places}
     if keepdim:
@@ -48,30 +48,30 @@ def less(to: Lowering, low: Low, value: Any, places: list[int], keepdim: bool) -
 
 @rule("mean")
 def mean(
-    to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    to: Builder, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Low:
     return reduced(to, "mean", input, dim, keepdim)
 
 
 @rule("sum")
 def sum_(
-    to: Lowering, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    to: Builder, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Low:
     return reduced(to, "sum", input, dim, keepdim)
 
 
 @rule("amax")
-def amax(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
+def amax(to: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
     return reduced(to, "max", input, dim, keepdim)
 
 
 @rule("amin")
-def amin(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
+def amin(to: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
     return reduced(to, "min", input, dim, keepdim)
 
 
 def _extreme(layer: str) -> Any:
-    def function(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    def function(to: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         if is_tensor(dim):
             return together(to, layer, [input, dim])
         low = reduced(to, layer, input, dim, keepdim)
@@ -85,19 +85,19 @@ RULES["min"] = _extreme("min")
 
 
 @rule("argmax")
-def argmax(to: Lowering, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
+def argmax(to: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Low:
     return reduced(to, "argmax", input, dim, keepdim)
 
 
 @rule("cumsum")
-def cumsum(to: Lowering, input: Any, dim: Any, *, dtype: Any = None) -> Low:
+def cumsum(to: Builder, input: Any, dim: Any, *, dtype: Any = None) -> Low:
     low = to.plain(input)
     return to.same("cumsum", low, axis=low.axis(low.place(to.whole(dim))))
 
 
 @rule("norm", "linalg_vector_norm", "vector_norm")
 def norm(
-    to: Lowering,
+    to: Builder,
     input: Any,
     p: Any = 2,
     dim: Any = None,
@@ -113,7 +113,7 @@ def norm(
 
 
 @rule("_weight_norm")
-def weight_norm(to: Lowering, v: Any, g: Any, dim: int = 0) -> Low:
+def weight_norm(to: Builder, v: Any, g: Any, dim: int = 0) -> Low:
     """A direction and its length, for each filter."""
     low = to.plain(v)
     places = [place for place in range(low.rank) if place != low.place(dim)]
@@ -123,7 +123,7 @@ def weight_norm(to: Lowering, v: Any, g: Any, dim: int = 0) -> Low:
 
 @rule("normalize")
 def normalize(
-    to: Lowering, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
+    to: Builder, input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
 ) -> Low:
     low = to.plain(input)
     length = reduced(to, "norm", low, dim, True, p=float(p))
@@ -133,7 +133,7 @@ def normalize(
 
 @rule("var")
 def var(
-    to: Lowering,
+    to: Builder,
     input: Any,
     dim: Any = None,
     unbiased: bool = True,
@@ -162,19 +162,19 @@ def var(
 
 
 @rule("std")
-def std(to: Lowering, input: Any, *arguments: Any, **keywords: Any) -> Low:
+def std(to: Builder, input: Any, *arguments: Any, **keywords: Any) -> Low:
     return to.same("sqrt", var(to, input, *arguments, **keywords))
 
 
 @rule("var_mean")
-def var_mean(to: Lowering, input: Any, *arguments: Any, **keywords: Any) -> tuple[Low, Low]:
+def var_mean(to: Builder, input: Any, *arguments: Any, **keywords: Any) -> tuple[Low, Low]:
     dim = keywords.get("dim", arguments[0] if arguments else None)
     center = reduced(to, "mean", input, dim, keywords.get("keepdim", False))
     return var(to, input, *arguments, **keywords), center
 
 
 @rule("matmul", "bmm", "__matmul__")
-def matmul(to: Lowering, input: Any, other: Any) -> Low:
+def matmul(to: Builder, input: Any, other: Any) -> Low:
     left, right = to.plain(input), to.plain(other)
     if left.rank < 2 or right.rank < 2:
         raise Refusal("a vector is no matrix", "write `linear`, or `mul` and `sum`")
@@ -196,7 +196,7 @@ def matmul(to: Lowering, input: Any, other: Any) -> Low:
     return Low(value, leader.layout, (*front, rows, columns), is_table)
 
 
-def spread_mask(to: Lowering, mask: Low) -> Value:
+def spread_mask(to: Builder, mask: Low) -> Value:
     """A mask `[.., heads, T, S]` for scores `[.., heads, 1, T, S]`."""
     count = len(mask.sizes)
     if count <= 2 or all(size == 1 for axis in mask.sizes[:-2] for size in axis):
@@ -208,7 +208,7 @@ def spread_mask(to: Lowering, mask: Low) -> Value:
 
 @rule("scaled_dot_product_attention")
 def attention(
-    to: Lowering,
+    to: Builder,
     query: Any,
     key: Any,
     value: Any,

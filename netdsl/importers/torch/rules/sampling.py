@@ -11,12 +11,12 @@ from netdsl.importers.torch.rules.rule import RULES, in_order, pair, rule, witho
 from netdsl.importers.torch.sized import Of
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(
-    to: Lowering,
+    to: Builder,
     input: Any,
     kernel_size: Any,
     stride: Any = None,
@@ -32,7 +32,7 @@ def max_pool(
 
 @rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
 def max_pool_with_indices(
-    to: Lowering,
+    to: Builder,
     input: Any,
     kernel_size: Any,
     stride: Any = None,
@@ -48,7 +48,7 @@ def max_pool_with_indices(
 
 
 def _window(
-    to: Lowering, input: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool
+    to: Builder, input: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Low, dict[str, Setting]]:
     low = to.low(input)
     count = in_order(low)
@@ -64,7 +64,7 @@ def _window(
 
 @rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def avg_pool(
-    to: Lowering,
+    to: Builder,
     input: Any,
     kernel_size: Any,
     stride: Any = None,
@@ -81,7 +81,7 @@ def avg_pool(
 
 @rule("lp_pool1d", "lp_pool2d")
 def lp_pool(
-    to: Lowering,
+    to: Builder,
     input: Any,
     norm_type: float,
     kernel_size: Any,
@@ -94,7 +94,7 @@ def lp_pool(
 
 
 def _adaptive(layer: str) -> Any:
-    def function(to: Lowering, input: Any, output_size: Any, return_indices: bool = False) -> Low:
+    def function(to: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Low:
         low = to.low(input)
         count = in_order(low)
         without("return_indices", return_indices, False)
@@ -115,7 +115,7 @@ for _axes in ("1d", "2d", "3d"):
 
 @rule("max_unpool1d", "max_unpool2d", "max_unpool3d")
 def max_unpool(
-    to: Lowering,
+    to: Builder,
     input: Any,
     indices: Any,
     kernel_size: Any,
@@ -139,7 +139,7 @@ def max_unpool(
 
 @rule("interpolate", "upsample")
 def interpolate(
-    to: Lowering,
+    to: Builder,
     input: Any,
     size: Any = None,
     scale_factor: Any = None,
@@ -164,12 +164,12 @@ def interpolate(
     return to.result(to.call("upsample", [low.value], **settings))
 
 
-def _scale(to: Lowering, one: Any) -> Number:
+def _scale(to: Builder, one: Any) -> Number:
     number = to.number(one)
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _is_size_of(to: Lowering, low: Low, sides: list[Any]) -> bool:
+def _is_size_of(to: Builder, low: Low, sides: list[Any]) -> bool:
     """Whether a size is that of a map itself."""
     return all(
         isinstance(one, Varies)
@@ -180,7 +180,7 @@ def _is_size_of(to: Lowering, low: Low, sides: list[Any]) -> bool:
     )
 
 
-def sized_as(to: Lowering, sides: list[Any]) -> Setting:
+def sized_as(to: Builder, sides: list[Any]) -> Setting:
     """A size for each axis of space; a value where they are just its sizes."""
     of: set[Value] = set()
     for place, one in enumerate(sides):
@@ -199,21 +199,21 @@ def sized_as(to: Lowering, sides: list[Any]) -> Setting:
 
 
 @rule("pixel_shuffle")
-def pixel_shuffle(to: Lowering, input: Any, upscale_factor: int) -> Low:
+def pixel_shuffle(to: Builder, input: Any, upscale_factor: int) -> Low:
     low = to.low(input)
     in_order(low, 2)
     return to.result(to.call("pixel_shuffle", [low.value], factor=upscale_factor))
 
 
 @rule("pixel_unshuffle")
-def pixel_unshuffle(to: Lowering, input: Any, downscale_factor: int) -> Low:
+def pixel_unshuffle(to: Builder, input: Any, downscale_factor: int) -> Low:
     low = to.low(input)
     in_order(low, 2)
     return to.result(to.call("pixel_unshuffle", [low.value], factor=downscale_factor))
 
 
 @rule("channel_shuffle", "native_channel_shuffle")
-def channel_shuffle(to: Lowering, input: Any, groups: int) -> Low:
+def channel_shuffle(to: Builder, input: Any, groups: int) -> Low:
     low = to.low(input)
     in_order(low)
     return to.same("channel_shuffle", low, groups=groups)
@@ -221,7 +221,7 @@ def channel_shuffle(to: Lowering, input: Any, groups: int) -> Low:
 
 @rule("unfold")
 def unfold(
-    to: Lowering, input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    to: Builder, input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Low:
     low = to.low(input)
     in_order(low, 2)
@@ -239,7 +239,7 @@ def unfold(
 
 @rule("fold")
 def fold(
-    to: Lowering,
+    to: Builder,
     input: Any,
     output_size: Any,
     kernel_size: Any,
@@ -266,7 +266,7 @@ BEFORE, BEHIND = ("left", "top", "front"), ("right", "bottom", "back")
 
 
 @rule("pad")
-def pad(to: Lowering, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Low:
+def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Low:
     low = to.plain(input)
     amounts = [to.number(one) for one in pad]
     pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
@@ -289,7 +289,7 @@ def pad(to: Lowering, input: Any, pad: Any, mode: str = "constant", value: Any =
     return to.result(to.call("pad", [low.value], **settings))
 
 
-def pad_axes(to: Lowering, low: Low, pairs: list[Any], mode: str, value: Any) -> Low:
+def pad_axes(to: Builder, low: Low, pairs: list[Any], mode: str, value: Any) -> Low:
     """Padding of axes that are no axes of space: they are turned to the end and back."""
     axes = [low.axis(low.rank - 1 - back) for back in range(len(pairs))]
     touched = [axis for axis, one in zip(axes, pairs, strict=True) if one != (0, 0)]

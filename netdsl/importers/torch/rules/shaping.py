@@ -12,11 +12,11 @@ from netdsl.importers.torch.lows import BATCH, Layout, Low, Refusal, Weight
 from netdsl.importers.torch.rules.rule import rule
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
 @rule("view", "reshape", "_unsafe_view")
-def view(to: Lowering, input: Any, *shape: Any) -> Low:
+def view(to: Builder, input: Any, *shape: Any) -> Low:
     low = to.plain(input)
     if len(shape) == 1 and isinstance(shape[0], list | tuple):
         shape = tuple(shape[0])
@@ -26,7 +26,7 @@ def view(to: Lowering, input: Any, *shape: Any) -> Low:
 
 
 @rule("flatten")
-def flatten(to: Lowering, input: Any, start_dim: int = 0, end_dim: int = -1) -> Low:
+def flatten(to: Builder, input: Any, start_dim: int = 0, end_dim: int = -1) -> Low:
     low = to.plain(input)
     start, stop = low.place(start_dim), low.place(end_dim)
     wanted: list[Any] = [Same(place) for place in range(low.rank)]
@@ -35,7 +35,7 @@ def flatten(to: Lowering, input: Any, start_dim: int = 0, end_dim: int = -1) -> 
 
 
 @rule("unflatten")
-def unflatten(to: Lowering, input: Any, dim: int, sizes: Any) -> Low:
+def unflatten(to: Builder, input: Any, dim: int, sizes: Any) -> Low:
     low = to.plain(input)
     place = low.place(dim)
     wanted: list[Any] = [Same(one) for one in range(low.rank)]
@@ -44,7 +44,7 @@ def unflatten(to: Lowering, input: Any, dim: int, sizes: Any) -> Low:
 
 
 @rule("view_as", "reshape_as")
-def view_as(to: Lowering, input: Any, other: Any) -> Low:
+def view_as(to: Builder, input: Any, other: Any) -> Low:
     low = to.plain(input)
     target = to.plain(other)
     if low.layout == target.layout and low.sizes == target.sizes:
@@ -61,7 +61,7 @@ class Same:
         self.place = place
 
 
-def reshaped(to: Lowering, low: Low, wanted: list[Any]) -> Low:
+def reshaped(to: Builder, low: Low, wanted: list[Any]) -> Low:
     """A view; the batch stays where it is, beside axes whose product is the same."""
     assert to.op is not None
     number = to.op.outputs[0]
@@ -80,7 +80,7 @@ Sized = tuple[Any, tuple[int, ...]]
 
 
 def _target(
-    to: Lowering, low: Low, wanted: list[Any], traced: list[tuple[int, ...]], batch: int | None
+    to: Builder, low: Low, wanted: list[Any], traced: list[tuple[int, ...]], batch: int | None
 ) -> tuple[Layout, list[Sized]]:
     """The layout of a view, and the sizes of its axes."""
     layout: list[tuple[int, ...]] = []
@@ -104,7 +104,7 @@ def _target(
 
 
 def _beside(
-    to: Lowering, low: Low, batch: int, traced: list[tuple[int, ...]], numbers: tuple[int, ...]
+    to: Builder, low: Low, batch: int, traced: list[tuple[int, ...]], numbers: tuple[int, ...]
 ) -> tuple[bool, tuple[int, ...]]:
     """What lies in one traced axis with the batch: whether behind it, and its size in all runs."""
     rest = tuple(size // count for size, count in zip(numbers, to.batches, strict=True))
@@ -128,7 +128,7 @@ def _before(low: Low, runs: int) -> tuple[int, ...]:
     return (0,) * runs
 
 
-def _asked(to: Lowering, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
+def _asked(to: Builder, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
     """A size as it is written; None where the module left it open."""
     if all(one == numbers[0] for one in numbers):
         return numbers[0]
@@ -139,7 +139,7 @@ def _asked(to: Lowering, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
     return None
 
 
-def _rest(to: Lowering, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
+def _rest(to: Builder, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
     if all(one == numbers[0] for one in numbers):
         return numbers[0]
     if isinstance(asked, Same):
@@ -149,7 +149,7 @@ def _rest(to: Lowering, low: Low, asked: Any, numbers: tuple[int, ...]) -> Any:
     return None
 
 
-def _shaped(to: Lowering, low: Low, sizes: list[Sized]) -> Value:
+def _shaped(to: Builder, low: Low, sizes: list[Sized]) -> Value:
     """A value of this shape: itself where it has it."""
     ours = [(to.size(low, axis), numbers) for axis, numbers in enumerate(low.sizes)]
     if len(ours) == len(sizes):
@@ -172,7 +172,7 @@ def _shaped(to: Lowering, low: Low, sizes: list[Sized]) -> Value:
 
 
 @rule("permute")
-def permute(to: Lowering, input: Any, *dims: Any) -> Low:
+def permute(to: Builder, input: Any, *dims: Any) -> Low:
     low = to.plain(input)
     if len(dims) == 1 and isinstance(dims[0], list | tuple):
         dims = tuple(dims[0])
@@ -187,7 +187,7 @@ def permute(to: Lowering, input: Any, *dims: Any) -> Low:
 
 
 @rule("transpose", "swapaxes", "swapdims", "transpose_")
-def transpose(to: Lowering, input: Any, dim0: int, dim1: int) -> Low:
+def transpose(to: Builder, input: Any, dim0: int, dim1: int) -> Low:
     low = to.plain(input)
     order = list(range(low.rank))
     one, other = low.place(dim0), low.place(dim1)
@@ -196,18 +196,18 @@ def transpose(to: Lowering, input: Any, dim0: int, dim1: int) -> Low:
 
 
 @rule("t", "mT")
-def t(to: Lowering, input: Any) -> Low:
+def t(to: Builder, input: Any) -> Low:
     return transpose(to, input, -1, -2)
 
 
 @rule("T")
-def turned(to: Lowering, input: Any) -> Low:
+def turned(to: Builder, input: Any) -> Low:
     low = to.plain(input)
     return permute(to, low, list(reversed(range(low.rank))))
 
 
 @rule("movedim", "moveaxis")
-def movedim(to: Lowering, input: Any, source: Any, destination: Any) -> Low:
+def movedim(to: Builder, input: Any, source: Any, destination: Any) -> Low:
     low = to.plain(input)
     sources = [low.place(one) for one in ([source] if isinstance(source, int) else source)]
     targets = [
@@ -219,7 +219,7 @@ def movedim(to: Lowering, input: Any, source: Any, destination: Any) -> Low:
 
 
 @rule("unsqueeze")
-def unsqueeze(to: Lowering, input: Any, dim: int) -> Low:
+def unsqueeze(to: Builder, input: Any, dim: int) -> Low:
     low = to.plain(input)
     place = dim + low.rank + 1 if dim < 0 else dim
     new = sum(axis != BATCH for axes in low.layout[:place] for axis in axes)
@@ -233,7 +233,7 @@ def unsqueeze(to: Lowering, input: Any, dim: int) -> Low:
 
 
 @rule("squeeze")
-def squeeze(to: Lowering, input: Any, dim: Any = None) -> Low:
+def squeeze(to: Builder, input: Any, dim: Any = None) -> Low:
     low = to.plain(input)
     dims = range(low.rank) if dim is None else [dim] if isinstance(dim, int) else dim
     places = [
@@ -262,7 +262,7 @@ def squeeze(to: Lowering, input: Any, dim: Any = None) -> Low:
 
 
 @rule("expand", "broadcast_to")
-def expand(to: Lowering, input: Any, *sizes: Any) -> Low:
+def expand(to: Builder, input: Any, *sizes: Any) -> Low:
     low = to.low(input)
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
         sizes = tuple(sizes[0])
@@ -270,16 +270,16 @@ def expand(to: Lowering, input: Any, *sizes: Any) -> Low:
 
 
 @rule("expand_as")
-def expand_as(to: Lowering, input: Any, other: Any) -> Low:
+def expand_as(to: Builder, input: Any, other: Any) -> Low:
     return spread(to, to.low(input))
 
 
 @rule("repeat")
-def repeat(to: Lowering, input: Any, *repeats: Any) -> Low:
+def repeat(to: Builder, input: Any, *repeats: Any) -> Low:
     return spread(to, to.low(input))
 
 
-def spread(to: Lowering, low: Low) -> Low:
+def spread(to: Builder, low: Low) -> Low:
     """A table whose first axis becomes the batch; or what is as it was."""
     assert to.op is not None
     number = to.op.outputs[0]
@@ -303,7 +303,7 @@ def spread(to: Lowering, low: Low) -> Low:
     return tiled(to, low, shapes, batch)
 
 
-def tiled(to: Lowering, low: Low, shapes: list[tuple[int, ...]], batch: int | None) -> Low:
+def tiled(to: Builder, low: Low, shapes: list[tuple[int, ...]], batch: int | None) -> Low:
     """Copies along an axis, by joining the value with itself."""
     if batch != low.batch or len(shapes[0]) != low.rank:
         raise Refusal("it copies a value for new axes", "merges copy axes of size 1 by themselves")
@@ -338,7 +338,7 @@ def tiled(to: Lowering, low: Low, shapes: list[tuple[int, ...]], batch: int | No
 
 
 @rule("__getitem__")
-def getitem(to: Lowering, input: Any, index: Any) -> Any:
+def getitem(to: Builder, input: Any, index: Any) -> Any:
     low = to.plain(input)
     parts = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(one, Low | Weight) for one in parts):
@@ -363,19 +363,19 @@ def getitem(to: Lowering, input: Any, index: Any) -> Any:
 
 
 @rule("narrow")
-def narrow(to: Lowering, input: Any, dim: int, start: Any, length: Any) -> Low:
+def narrow(to: Builder, input: Any, dim: int, start: Any, length: Any) -> Low:
     low = to.plain(input)
     return sliced(to, low, low.place(dim), start, _plus(to, start, length), None)
 
 
-def _plus(to: Lowering, start: Any, length: Any) -> Any:
+def _plus(to: Builder, start: Any, length: Any) -> Any:
     if isinstance(start, int) and isinstance(length, int):
         return start + length
     return Computed("+", (to.number(start), to.number(length)))
 
 
 @rule("select")
-def select(to: Lowering, input: Any, dim: int, index: int) -> Low:
+def select(to: Builder, input: Any, dim: int, index: int) -> Low:
     low = to.plain(input)
     place = low.place(dim)
     axis = low.axis(place)
@@ -388,7 +388,7 @@ def select(to: Lowering, input: Any, dim: int, index: int) -> Low:
     return squeeze(to, low.resized(value, axis, (1,) * to.runs), place)
 
 
-def sliced(to: Lowering, low: Low, place: int, start: Any, stop: Any, step: Any) -> Low:
+def sliced(to: Builder, low: Low, place: int, start: Any, stop: Any, step: Any) -> Low:
     """A part of an axis."""
     if start in (None, 0) and stop is None and step in (None, 1):
         return low
@@ -410,7 +410,7 @@ def sliced(to: Lowering, low: Low, place: int, start: Any, stop: Any, step: Any)
     return low.resized(value, axis, sizes)
 
 
-def _end(to: Lowering, low: Low, axis: int, stop: Any) -> Setting:
+def _end(to: Builder, low: Low, axis: int, stop: Any) -> Setting:
     """Where a slice ends; what lies beyond a known size is its end."""
     sizes = low.sizes[axis]
     if isinstance(stop, int):
@@ -426,7 +426,7 @@ def _numbers(one: Any, runs: int) -> tuple[Any, ...]:
     return tuple(one.numbers) if isinstance(one, Varies) else (one,) * runs
 
 
-def looked_up(to: Lowering, low: Low, parts: list[Any]) -> Low:
+def looked_up(to: Builder, low: Low, parts: list[Any]) -> Low:
     """Rows of a table by the whole numbers of another, along one axis."""
     places = [at for at, one in enumerate(parts) if isinstance(one, Low | Weight)]
     rest = [one for at, one in enumerate(parts) if at not in places]
@@ -444,7 +444,7 @@ def looked_up(to: Lowering, low: Low, parts: list[Any]) -> Low:
     return permute(to, result, [*others[:place], *found, *others[place:]])
 
 
-def rows(to: Lowering, low: Low, index: Low) -> Low:
+def rows(to: Builder, low: Low, index: Low) -> Low:
     """The rows of a table that an index names."""
     count, *row = (sizes[0] for sizes in low.sizes)
     features, value = prod(row), low.value
@@ -461,7 +461,7 @@ def rows(to: Lowering, low: Low, index: Low) -> Low:
 
 
 @rule("roll")
-def roll(to: Lowering, input: Any, shifts: Any, dims: Any = None) -> Low:
+def roll(to: Builder, input: Any, shifts: Any, dims: Any = None) -> Low:
     low = to.plain(input)
     if dims is None:
         raise Refusal("it rolls all numbers in one row")
@@ -478,5 +478,5 @@ def roll(to: Lowering, input: Any, shifts: Any, dims: Any = None) -> Low:
     return low
 
 
-def sliced_alone(to: Lowering, low: Low, axis: int, start: int, stop: int | str) -> Value:
+def sliced_alone(to: Builder, low: Low, axis: int, start: int, stop: int | str) -> Value:
     return to.call("slice", [low.value], axis=axis, start=start, stop=stop)

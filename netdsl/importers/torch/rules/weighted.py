@@ -11,10 +11,10 @@ from netdsl.importers.torch.lows import Low, Refusal, Weight
 from netdsl.importers.torch.rules.rule import in_order, pair, rule, without
 
 if TYPE_CHECKING:
-    from netdsl.importers.torch.lowering import Lowering
+    from netdsl.importers.torch.builder import Builder
 
 
-def owned(to: Lowering, weight: Any, bias: Any) -> tuple[Path, dict[str, Setting]]:
+def owned(to: Builder, weight: Any, bias: Any) -> tuple[Path, dict[str, Setting]]:
     """Where a layer's weights lie and how it says so: its own path, or tables that it takes."""
     is_own = isinstance(weight, Weight) and weight.name == "weight"
     is_own = is_own and len(to.ways[weight.key]) == 1
@@ -41,7 +41,7 @@ def shape_of(weight: Any) -> tuple[int, ...]:
 
 @rule("conv1d", "conv2d", "conv3d")
 def conv(
-    to: Lowering,
+    to: Builder,
     input: Any,
     weight: Any,
     bias: Any = None,
@@ -70,7 +70,7 @@ def conv(
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def conv_transpose(
-    to: Lowering,
+    to: Builder,
     input: Any,
     weight: Any,
     bias: Any = None,
@@ -97,7 +97,7 @@ def conv_transpose(
 
 
 @rule("linear")
-def linear(to: Lowering, input: Any, weight: Any, bias: Any = None) -> Low:
+def linear(to: Builder, input: Any, weight: Any, bias: Any = None) -> Low:
     low = to.plain(input)
     features, _ = shape_of(weight)
     axis = low.axis(low.rank - 1)
@@ -108,7 +108,7 @@ def linear(to: Lowering, input: Any, weight: Any, bias: Any = None) -> Low:
 
 @rule("batch_norm")
 def batch_norm(
-    to: Lowering,
+    to: Builder,
     input: Any,
     running_mean: Any,
     running_var: Any,
@@ -158,7 +158,7 @@ def batch_norm(
     )
 
 
-def standardised(to: Lowering, low: Low, weight: Any, bias: Any, training: Any, eps: float) -> Low:
+def standardised(to: Builder, low: Low, weight: Any, bias: Any, training: Any, eps: float) -> Low:
     """Filters `[1, filters, numbers]`, each brought to mean 0 and variance 1."""
     if low.rank != 3 or low.size(0) != (1,) * to.runs or training is not True:
         raise Refusal("it normalises a table")
@@ -166,7 +166,7 @@ def standardised(to: Lowering, low: Low, weight: Any, bias: Any, training: Any, 
     return channelwise(to, low, 1, weight, bias)
 
 
-def channels_first(to: Lowering, low: Low) -> tuple[Low, Callable[[Low], Low]]:
+def channels_first(to: Builder, low: Low) -> tuple[Low, Callable[[Low], Low]]:
     """A value with the channels in front of all its axes, and the way back.
 
     Where axes lie beside the batch, as in `[batch * tokens, channels]`, they go behind.
@@ -190,7 +190,7 @@ def channels_first(to: Lowering, low: Low) -> tuple[Low, Callable[[Low], Low]]:
 
 @rule("layer_norm")
 def layer_norm(
-    to: Lowering,
+    to: Builder,
     input: Any,
     normalized_shape: Any,
     weight: Any = None,
@@ -213,7 +213,7 @@ def layer_norm(
     )
 
 
-def beside(to: Lowering, weight: Any, bias: Any) -> Path | None:
+def beside(to: Builder, weight: Any, bias: Any) -> Path | None:
     """Where the weight and bias of a norm lie; None where they are tables of their own."""
     if weight is None and bias is None:
         return ()
@@ -228,7 +228,7 @@ def beside(to: Lowering, weight: Any, bias: Any) -> Path | None:
     return weight.owner
 
 
-def scaled(to: Lowering, low: Low, weight: Any, bias: Any) -> Low:
+def scaled(to: Builder, low: Low, weight: Any, bias: Any) -> Low:
     """Times a table, plus a table, along the last axis."""
     if weight is not None:
         low = low.with_value(to.call("mul", [low.value, to.plain(weight).value]))
@@ -239,7 +239,7 @@ def scaled(to: Lowering, low: Low, weight: Any, bias: Any) -> Low:
 
 @rule("rms_norm")
 def rms_norm(
-    to: Lowering, input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+    to: Builder, input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
 ) -> Low:
     low = to.plain(input)
     count = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
@@ -257,7 +257,7 @@ def rms_norm(
 
 @rule("group_norm")
 def group_norm(
-    to: Lowering,
+    to: Builder,
     input: Any,
     num_groups: int,
     weight: Any = None,
@@ -276,7 +276,7 @@ def group_norm(
     return channelwise(to, low, count, weight, bias)
 
 
-def channelwise(to: Lowering, low: Low, count: int, weight: Any, bias: Any) -> Low:
+def channelwise(to: Builder, low: Low, count: int, weight: Any, bias: Any) -> Low:
     """Times a number for each channel, plus one for each."""
     for layer, one in ("mul", weight), ("add", bias):
         if one is not None:
@@ -289,7 +289,7 @@ def channelwise(to: Lowering, low: Low, count: int, weight: Any, bias: Any) -> L
 
 @rule("instance_norm")
 def instance_norm(
-    to: Lowering,
+    to: Builder,
     input: Any,
     running_mean: Any = None,
     running_var: Any = None,
@@ -311,7 +311,7 @@ def instance_norm(
 
 @rule("local_response_norm")
 def local_response_norm(
-    to: Lowering, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    to: Builder, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Low:
     low = to.low(input)
     in_order(low)
@@ -320,7 +320,7 @@ def local_response_norm(
 
 @rule("embedding")
 def embedding(
-    to: Lowering,
+    to: Builder,
     input: Any,
     weight: Any,
     padding_idx: Any = None,
@@ -340,7 +340,7 @@ def embedding(
 
 
 @rule("prelu")
-def prelu(to: Lowering, input: Any, weight: Any) -> Low:
+def prelu(to: Builder, input: Any, weight: Any) -> Low:
     low = to.low(input)
     in_order(low)
     if not isinstance(weight, Weight) or weight.name != "weight":

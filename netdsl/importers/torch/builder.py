@@ -1,0 +1,305 @@
+"""Makes calls of layers of the language, and knows what traced values and sizes are in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from netdsl.diagnostics import Span
+from netdsl.importers.program import (
+    Axis,
+    Call,
+    Computed,
+    Number,
+    Path,
+    Region,
+    Setting,
+    Table,
+    Value,
+)
+from netdsl.importers.torch.agreeing import Agreed
+from netdsl.importers.torch.events import (
+    Constant,
+    Frame,
+    Line,
+    Modes,
+    Op,
+    Ref,
+    Stored,
+    Varies,
+    leaves,
+)
+from netdsl.importers.torch.lines import Lines
+from netdsl.importers.torch.lows import BATCH, Layout, Low, Refusal, Weight, ungrouped
+from netdsl.importers.torch.made import Made
+from netdsl.importers.torch.sized import Arith, Expression, Of
+from netdsl.importers.torch.tables import Labels, fill_of, labels_of
+
+
+class Builder:
+    """What the rules work with: operands, sizes, and calls in the region that is being filled."""
+
+    def __init__(self, made: Made, agreed: Agreed, lines: Lines, root: Region) -> None:
+        self.made, self.agreed, self.lines = made, agreed, lines
+        self.runs = len(agreed.shapes)
+        self.lows: dict[int, Low] = {}
+        self.tables: dict[str, Low] = {}
+        self.used: set[str] = set()
+        self.line: Line = agreed.frame.line
+        self.op: Op | None = None
+        self.root = root
+        self.here: list[Region] = [self.root]
+        self.ways = _ways(agreed.frame)
+        self.taken = _taken(agreed.frame)
+        self.folded: dict[int, Any] = {}
+        self.known: dict[object, Low] = {}
+        first = next(iter(agreed.inputs.values()))
+        self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
+
+    def is_used(self, number: int) -> bool:
+        """Whether a traced value is taken by an op, or returned."""
+        return number in self.taken
+
+    def weight(self, key: str) -> Weight:
+        """A parameter or buffer."""
+        shape, dtype = self.made.stored[key]
+        return Weight(key, shape, dtype)
+
+    def argument(self, one: Any) -> Any:
+        """An argument as the rules take it."""
+        if isinstance(one, Ref):
+            if one.number in self.folded:
+                return self.spread(one.number)
+            if one.number not in self.lows:
+                raise Refusal("this takes what the import could not follow")
+            return self.lows[one.number]
+        if isinstance(one, Stored):
+            return self.weight(one.key)
+        return one
+
+    def low(self, one: Any) -> Low:
+        """An operand: a value, or a weight as a table. Raises `Refusal` for all else."""
+        if isinstance(one, Weight):
+            return self.table(one)
+        if isinstance(one, Constant):
+            return self.constant(one.tensor)
+        if isinstance(one, Low):
+            return one
+        raise Refusal(f"a tensor is needed here, not {one!r}")
+
+    def plain(self, one: Any) -> Low:
+        """An operand without an axis in front for the batch."""
+        low = self.low(one)
+        if low.narrow is not None:
+            raise Refusal("it takes what was spread over an axis", "only merges spread a value")
+        if low.leads:
+            shape: list[Setting] = [self.size(low, place) for place in range(len(low.sizes))]
+            value = self.call("reshape", [low.value], shape=shape)
+            low = Low(value, low.layout, low.sizes, is_table=True)
+        return low
+
+    def table(self, weight: Weight) -> Low:
+        """A weight that is no layer's own."""
+        if weight.key not in self.tables and weight.key not in self.made.keys:
+            self.tables[weight.key] = self.numbers(self.made.tensor(weight.key))
+        if weight.key not in self.tables:
+            kind, fill = self.made.begins(weight.key)
+            value = Value(shape=weight.shape, dtype=weight.dtype)
+            path = tuple(weight.key.split("."))
+            self.root.items.insert(0, Table(value, path, weight.shape, self.span(), kind, fill))
+            self.used.add(weight.key)
+            self.tables[weight.key] = self.as_table(value, weight.shape)
+        return self.tables[weight.key]
+
+    def as_table(self, value: Value, shape: Sequence[int]) -> Low:
+        """A table of a known shape."""
+        sizes = tuple((size,) * self.runs for size in shape)
+        return Low(value, ungrouped(len(shape), None), sizes, is_table=True)
+
+    def constant(self, tensor: Any) -> Low:
+        """A tensor that was made outside `forward`, as a table of numbers."""
+        if tensor.is_meta:
+            raise Refusal(
+                "this takes a tensor that is neither a parameter nor a buffer",
+                "make it a buffer: `self.register_buffer(...)`",
+            )
+        return self.numbers(tensor)
+
+    def numbers(self, tensor: Any) -> Low:
+        """A table of known numbers."""
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if dtype not in ("float32", "int64", "bool"):
+            raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
+        shape = tuple(tensor.shape)
+        key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
+        labels = labels_of(tensor)
+        if key not in self.known and labels is not None:
+            self.known[key] = self.labelled(labels, shape)
+        if key not in self.known:
+            value = Value(shape=shape, dtype=dtype)
+            label = (f"numbers{len(self.known)}",)
+            fill = fill_of(tensor)
+            self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
+            self.known[key] = self.as_table(value, shape)
+        return self.known[key]
+
+    def labelled(self, labels: Labels, shape: Sequence[int]) -> Low:
+        """A table of numbers by labels: `same` where those of row and column are equal."""
+        rows = self.numbers(labels.labels.unsqueeze(-1)).value
+        columns = self.call("reshape", [rows], shape=[*shape[:-2], 1, shape[-1]])
+        value = self.call("equal", [rows, columns])
+        value = self.call("mul", [value], number=labels.same - labels.other)
+        if labels.other:
+            value = self.call("add", [value], number=labels.other)
+        return self.as_table(value, shape)
+
+    def spread(self, number: int) -> Low:
+        """Known numbers as a table: they are the same for all samples, or it is refused."""
+        one, other = self.folded[number]
+        if one.shape == other.shape:
+            if not bool((one == other).all()):
+                raise Refusal("known numbers depend on the size of the batch")
+            return self.numbers(one)
+        axis = self.agreed.batch_axis(number)
+        if axis != 0 or not bool((other == one[:1]).all()):
+            raise Refusal("known numbers depend on the size of the batch")
+        low = self.numbers(one[:1])
+        return Low(low.value, ungrouped(one.ndim - 1), low.sizes[1:], is_table=True, leads=True)
+
+    def number(self, one: Any) -> Number:
+        """A number as a setting."""
+        if isinstance(one, Varies):
+            if one.source is None:
+                raise Refusal(
+                    f"a number is {one.numbers[0]} here, {one.numbers[1]} at another size, and "
+                    "how it is computed from the sizes can't be told",
+                    "`int(...)` loses where a size comes from: use `//`",
+                )
+            return self.setting(one.source)
+        if isinstance(one, Modes):
+            raise Refusal(f"a number is {one.training} in training and else {one.inference}")
+        if isinstance(one, float) and not math.isfinite(one):
+            raise Refusal(
+                f"the language has no {one}",
+                "`torch.finfo(x.dtype).min` masks as well before softmax",
+            )
+        if isinstance(one, int | float):
+            return one
+        raise Refusal(f"a number is needed here, not {one!r}")
+
+    def whole(self, one: Any) -> int:
+        """A number that is the same in all runs."""
+        if isinstance(one, int):
+            return one
+        raise Refusal(f"a known whole number is needed here, not {_shown(one)}")
+
+    def setting(self, source: Expression) -> Number:
+        """Arithmetic on sizes in terms of values of the language."""
+        if isinstance(source, Of):
+            low = self.lows.get(source.value)
+            if low is None:
+                raise Refusal("this takes the size of what the import could not follow")
+            if low.batch == source.axis:
+                raise Refusal("this computes with the size of the batch")
+            return self.size_of(low, source.axis)
+        if isinstance(source, Arith):
+            operands = tuple(self.setting(one) for one in source.operands)
+            return Computed(source.operator, operands)
+        return source
+
+    def size_of(self, low: Low, traced: int) -> Number:
+        """The size of a traced axis."""
+        product: Number | None = None
+        for axis in low.layout[traced]:
+            if axis != BATCH:
+                size = self.size(low, axis)
+                product = size if product is None else Computed("*", (product, size))
+        return 1 if product is None else product
+
+    def size(self, low: Low, axis: int) -> Number:
+        """The size of an axis of a value; a number where it is the same in all runs."""
+        sizes = low.sizes[axis]
+        if all(size == sizes[0] for size in sizes):
+            return sizes[0]
+        return Axis(low.value, axis + low.leads)
+
+    def without_batch(self, source: Expression) -> Number | None:
+        """A product with the batch in it, without the batch; None where that can't be told."""
+        if isinstance(source, Of):
+            low = self.lows.get(source.value)
+            if low is None or low.batch != source.axis:
+                return None
+            return self.size_of(low, source.axis)
+        if isinstance(source, Arith) and source.operator == "*":
+            left, right = source.operands
+            for one, other in (left, right), (right, left):
+                rest = self.without_batch(one)
+                if rest is not None:
+                    factor = self.setting(other)
+                    return factor if rest == 1 else Computed("*", (rest, factor))
+        return None
+
+    def span(self) -> Span:
+        """The place of what is lowered now."""
+        return self.lines.span(self.line)
+
+    def call(
+        self, layer: str, inputs: Sequence[Value], path: Path = (), /, **settings: Setting
+    ) -> Value:
+        """A call with one result."""
+        return self.calls(layer, inputs, 1, path, **settings)[0]
+
+    def calls(
+        self,
+        layer: str,
+        inputs: Sequence[Value],
+        count: int,
+        path: Path = (),
+        /,
+        **settings: Setting,
+    ) -> list[Value]:
+        """A call with several results."""
+        outputs = [Value() for _ in range(count)]
+        call = Call(layer, settings, list(inputs), outputs, self.span(), path)
+        self.here[-1].items.append(call)
+        return outputs
+
+    def same(self, layer: str, low: Low, path: Path = (), /, **settings: Setting) -> Low:
+        """A call that changes no size."""
+        return low.with_value(self.call(layer, [low.value], path, **settings))
+
+    def result(self, value: Value, layout: Layout | None = None, number: int = 0) -> Low:
+        """A result of the op, of the shape that it was traced with, behind the batch."""
+        assert self.op is not None
+        traced = self.op.outputs[number]
+        shapes = [shapes[traced] for shapes in self.agreed.shapes]
+        rank = len(shapes[0])
+        layout = layout or ungrouped(rank - 1, 0)
+        batch = next((place for place, axes in enumerate(layout) if BATCH in axes), None)
+        sizes = tuple(
+            tuple(shape[place] for shape in shapes) for place in range(rank) if place != batch
+        )
+        return Low(value, layout, sizes)
+
+
+def _ways(frame: Frame) -> dict[str, set[str]]:
+    """By the keys of weights the ways in which they are used: a layer has one only."""
+    ways: dict[str, set[str]] = {}
+    for op in frame.ops():
+        plain = [one for one in leaves((op.arguments, op.keywords)) if not isinstance(one, Ref)]
+        for one in plain:
+            if isinstance(one, Stored):
+                rest = [other for other in plain if not isinstance(other, Constant)]
+                ways.setdefault(one.key, set()).add(f"{op.name} {rest}")
+    return ways
+
+
+def _taken(frame: Frame) -> set[int]:
+    """The numbers of the values that are used."""
+    things = [frame.results, *((op.arguments, op.keywords) for op in frame.ops())]
+    return {one.number for thing in things for one in leaves(thing) if isinstance(one, Ref)}
+
+
+def _shown(one: Any) -> str:
+    return "one that varies with the size" if isinstance(one, Varies) else repr(one)
