@@ -62,7 +62,9 @@ def check(network: netdsl.Network, name: str) -> None:
     module.load_state_dict(numbers_of(name))
     inputs = [
         torch.from_numpy(np.ascontiguousarray(first(input_of(tuple(shape), place, dtype), name)))
-        for place, (shape, dtype) in enumerate(zip(FACTS[name]["inputs"], dtypes(network)))
+        for place, (shape, dtype) in enumerate(
+            zip(FACTS[name]["inputs"], dtypes(network), strict=True)
+        )
     ]
     with torch.no_grad():
         results = module(*inputs)

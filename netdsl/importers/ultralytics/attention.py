@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Axis, Path, Value
+from netdsl.importers.program import Axis, Computed, Path, Setting, Value
 from netdsl.importers.ultralytics.basic import Net, conv
 
 HEAD = 32
@@ -109,7 +109,11 @@ def area_attention(d: Net, path: Path, x: Value, area: int) -> Value:
     with d.within(path, "AAttn", x, area=area):
         y = conv(d, ("qkv",), x, 3 * width, act=False)
         count = area if area > 1 else 1
-        cut = d.call("reshape", y, shape=[heads, 3 * HEAD, count, -1])
+        places: Setting = -1
+        if count > 1 and not d.is_fixed:
+            places = Computed("*", (Computed("/", (Axis(y, 1), count)), Axis(y, 2)))
+            d.remark(f"maps have rows in {count} equal parts, as areas are whole rows")
+        cut = d.call("reshape", y, shape=[heads, 3 * HEAD, count, places])
         parts = d.calls("split", d.call("permute", cut, axes=[0, 2, 3, 1]), parts=3, axis=-1)
         looked = d.call("attend", *parts, heads=1)
         maps = [

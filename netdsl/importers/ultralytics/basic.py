@@ -23,7 +23,13 @@ class Net(Draft):
     """A network in the making, with the activation that stands where none is said."""
 
     act: Act = SILU
-    settings: dict[str, object] = field(default_factory=dict[str, object])
+    is_fixed: bool = False
+    """Whether the size of the picture is known."""
+    remarks: dict[str, None] = field(default_factory=dict[str, None])
+
+    def remark(self, text: str) -> None:
+        """Something that a reader of the result should know, told once."""
+        self.remarks[text] = None
 
     def activated(self, x: Value, act: bool | Act | None) -> Value:
         """After an activation: the usual one for True, none for False."""

@@ -177,10 +177,8 @@ def _sides(d: Net, x: Value, numbers: Value | None, bins: int) -> list[Value]:
     if numbers is None:
         return d.calls("split", d.call("reshape", x, shape=[4, -1]), parts=2)
     shares = d.call("softmax", d.call("reshape", x, shape=[4, bins, -1]), axis=1)
-    turned = d.call("permute", shares, axes=[1, 0, 2])
-    own = {"channels": 1, "kernel": 1, "bias": False}
-    mean = d.call("conv", turned, weight=numbers, **own)
-    return d.calls("split", d.call("reshape", mean, shape=[4, -1]), parts=2)
+    weighted = d.call("mul", shares, d.call("reshape", numbers, shape=[bins, 1]))
+    return d.calls("split", d.call("sum", weighted, axis=1), parts=2)
 
 
 def _columns_and_rows(d: Net, like: Value) -> list[Value]:
