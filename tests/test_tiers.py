@@ -31,7 +31,7 @@ ONLY_IN = {
     "torch": ("backends", "importers/torch"),
     "onnx": ("backends", "importers/onnx"),
     "onnx_ir": ("importers/onnx",),
-    "yaml": ("importers/ultralytics", "build"),
+    "yaml": ("importers/ultralytics", "cli/build"),
     "islpy": ("ir/solver.py",),
     "lark": ("syntax",),
     "keyword": ("backends/torch",),

@@ -24,6 +24,8 @@ from netdsl.network import Network
 from netdsl.ops.initial import PYTORCH, policies
 
 Command = Callable[..., None]
+LOADED: dict[str, tuple[Network, str | None]] | None = None
+"""The networks that were loaded, where a process runs several commands on them; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,12 @@ class Chosen:
     def load_with_weights(self, file: str, weights: str | None) -> tuple[Network, str | None]:
         """The same, and the weights that are still to be loaded into it."""
         self.check_inputs(file)
+        asked = repr((file, weights, self.how))
+        if LOADED is not None and asked in LOADED:
+            return LOADED[asked]
         network, weights = driver.load_with_weights(file, weights, **self.how)
+        if LOADED is not None:
+            LOADED[asked] = network, weights
         self.tell(network.warnings)
         return network, weights
 

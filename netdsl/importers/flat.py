@@ -6,6 +6,7 @@ from collections import Counter
 
 from netdsl.diagnostics import Span
 from netdsl.importers import spelling
+from netdsl.importers.frontend import refused
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Call, Program, Table, Value
 
@@ -23,7 +24,8 @@ class _Writer:
         self.names: dict[Value, str] = {}
         self.calls = list(program.root.calls())
         self.times = Counter(call.path for call in self.calls if call.path)
-        self.shared: dict[tuple[str, ...], str] = {}
+        self.shared: dict[tuple[str, ...], tuple[str, Call]] = {}
+        self.own_names = {one.name for one in (*program.inputs, *program.outputs)}
         taken = {part for call in self.calls for part in call.path}
         self.prefix = "v"
         while any(name.startswith(self.prefix) for name in taken):
@@ -78,28 +80,36 @@ class _Writer:
 
     def call(self, call: Call) -> None:
         layer = spelling.layer(call, self.names.__getitem__)
-        label = spelling.label(call.path)
+        label = spelling.label(call.path, self.own_names)
         if call.path and self.times[call.path] > 1:
             layer, label = self.one_of_several(call, label, layer), ""
         results = [self.result(value) for value in call.outputs]
-        target = results[0] if len(results) == 1 else f"({', '.join(results)})"
-        flow = ", ".join(self.names[value] for value in call.inputs)
-        flow = flow if len(call.inputs) == 1 else f"({flow})"
+        target = _several(results)
+        flow = _several([self.names[value] for value in call.inputs])
         stage = f"{label}: {layer}" if label else layer
         self.add(f"    {target} = {flow} -> {stage}", call.origin)
 
     def one_of_several(self, call: Call, label: str, layer: str) -> str:
         """The name of a layer that several calls share, with the line that makes it."""
         if call.path not in self.shared:
-            name = self.shared[call.path] = f"{self.prefix}layer{len(self.shared)}"
+            name = f"{self.prefix}layer{len(self.shared)}"
+            self.shared[call.path] = name, call
             self.add(f"    layer {name} = {label}: {layer}", call.origin)
-        return self.shared[call.path]
+        name, first = self.shared[call.path]
+        if (first.layer, first.settings) != (call.layer, call.settings):
+            message = f"`{label}` is called with other settings than at {first.origin}"
+            raise refused(message, call.origin)
+        return name
 
     def result(self, value: Value) -> str:
         if not self.uses.get(value):
             return "_"
         name = self.names[value] = f"{self.prefix}{len(self.names)}"
         return name
+
+
+def _several(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _callable_from(path: tuple[str, ...]) -> int:

@@ -92,6 +92,24 @@ def test_a_factor_is_divided_by_itself(stages: str, wanted: str | None) -> None:
     assert {d.code for d in caught.value.diagnostics} == {"undecided-size"}
 
 
+@pytest.mark.parametrize(
+    ("stages", "wanted"),
+    [
+        ("slice(0, 5)", "H and W multiples of 4"),
+        ("slice(0, 0, -5)", "H and W multiples of 4"),
+        ("split([5, (H / 4) * (W / 4)], axis=0) -> concat(axis=0)", "H and W multiples of 4"),
+    ],
+)
+def test_what_is_left_of_a_product_is_judged_by_its_factors(stages: str, wanted: str) -> None:
+    text = f"""net A {{
+        input x: [8, H, W]
+        weight front: [1, 5, 6]
+        cells = x -> conv(6, 4, stride=4) -> reshape([6, (H / 4) * (W / 4)]) -> permute([1, 0])
+        output y = (front, cells) -> concat(axis=0) -> {stages}
+    }}"""
+    assert str(netdsl.loads(text).sizes) == wanted
+
+
 def test_a_square_is_a_product() -> None:
     assert sizes("reshape([32, (H / 2) ** 2])", "[8, H, H]") == "H a multiple of 2"
 
