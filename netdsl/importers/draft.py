@@ -115,10 +115,10 @@ class Draft:
             yield r
 
     @contextmanager
-    def in_row(self, path: Path, *inputs: Value) -> Iterator[Region]:
+    def in_row(self, path: Path, *inputs: Value, kind: str = "Sequential") -> Iterator[Region]:
         """What lies in a sequence, numbered by places."""
         own = (*self.region.path, *path)
-        row = Region(own, "Sequential", self.origin, inputs=[*inputs], is_sequence=True)
+        row = Region(own, kind, self.origin, inputs=[*inputs], is_sequence=True)
         with self._opened(row):
             yield row
 

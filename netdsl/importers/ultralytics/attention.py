@@ -15,7 +15,7 @@ def psa(d: Net, path: Path, x: Value, channels: int, expansion: float = 0.5) -> 
     width = _same_channels(d, x, channels, "PSA")
     hidden = int(width * expansion)
     with d.within(path, "PSA", x, channels=channels, expansion=expansion):
-        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=[hidden, hidden])
+        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=2)
         y = _attended(d, y, max(hidden // 64, 1), "attn", "ffn", 2 * hidden)
         return d.result(conv(d, ("cv2",), d.call("concat", past, y), width))
 
@@ -27,7 +27,7 @@ def c2psa(
     width = _same_channels(d, x, channels, "C2PSA")
     hidden = int(width * expansion)
     with d.within(path, "C2PSA", x, channels=channels, depth=depth, expansion=expansion):
-        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=[hidden, hidden])
+        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=2)
         with d.in_row(("m",), y):
             for place in range(depth):
                 y = psa_block(d, (str(place),), y, max(hidden // 64, 1))
