@@ -10,7 +10,9 @@ from netdsl.elaborate import elaborate, load_program
 from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Question, front_end
+from netdsl.importers.growing import gather
 from netdsl.importers.marked import Marks, Places, placed
+from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.settings import settle
@@ -41,6 +43,8 @@ def imported(answer: Answer) -> Imported:
     """The text of a program: with structure, where that says the same as its calls alone."""
     program = answer.program
     settle(program)
+    gather(program)
+    join_pools(program)
     straight = _checked(program)
     complete_from(straight, program)
     text, tree = _written(recovered, program)

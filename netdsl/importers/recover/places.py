@@ -21,7 +21,7 @@ def _place_in(group: Stage) -> None:
         stage.is_placed = stage.kind != "group" and stage.label == (str(number),)
 
 
-def _members(stage: Stage):  # noqa: ANN202
+def _members(stage: Stage):
     """The stages that take places in a group, in the order they run."""
     for chain in parts_of(stage):
         for one in chain.several:
@@ -29,7 +29,7 @@ def _members(stage: Stage):  # noqa: ANN202
         yield from _of_chain(chain)
 
 
-def _of_chain(chain):  # noqa: ANN001, ANN202
+def _of_chain(chain):
     for one in chain.several:
         yield from _of_chain(one)
     for stage in chain.stages:
