@@ -152,7 +152,7 @@ HEADS = {
     "Pose, [nc, kpt_shape]": {"predictions": (4 + 3 + 5 * 3, 30)},
     "OBB, [nc, 1]": {"predictions": (4 + 3 + 1, 30)},
     "v10Detect, [nc]": {"predictions": (4 + 3, 30)},
-    "Classify, [nc]": {"map": (3,)},
+    "Classify, [nc]": {"probabilities": (3,)},
 }  # fmt: skip
 
 
