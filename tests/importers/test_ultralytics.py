@@ -147,6 +147,15 @@ def test_as_many_channels_as_classes_are_not_scaled(tmp_path: Path) -> None:
         assert str(network.outputs[0].shape[0]) == str(width)
 
 
+def test_classifiers_keep_the_norms_of_pytorch(tmp_path: Path) -> None:
+    """Ultralytics sets the constants of norms in all its models but these."""
+    trunk = "[-1, 1, Conv, [16, 3, 2]]"
+    for head, eps in (("Classify, [nc]", 1e-5), ("Conv, [16]", 1e-3)):
+        module = netdsl.load(written(tmp_path, [trunk, f"[-1, 1, {head}]"])).torch(seed=0)
+        norms = [one for one in module.modules() if isinstance(one, nn.BatchNorm2d)]
+        assert {one.eps for one in norms} == {eps}
+
+
 HEADS = {
     "Segment, [nc, 8, 64]": {"predictions": (4 + 3 + 8, 16 * 24 // 64 * 5), "prototypes": (8, 16, 24)},
     "Pose, [nc, kpt_shape]": {"predictions": (4 + 3 + 5 * 3, 30)},

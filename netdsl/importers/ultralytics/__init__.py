@@ -50,6 +50,7 @@ def network_of(described: Model, *, with_head: bool = True, is_fixed: bool = Fal
     """All layers of a model, at open sizes."""
     root = Region((), "", described.span)
     net = Net(root, described.span, act=described.act, is_fixed=is_fixed)
+    net.is_classifier = described.rows[-1].module == "Classify"
     image = net.input((described.channels, "H", "W"), name="image")
     root.inputs = [image]
     network = Network(described, net, image, with_head)

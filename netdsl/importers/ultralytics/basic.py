@@ -15,7 +15,7 @@ SILU: Act = ("silu", {})
 RELU: Act = ("relu", {})
 Size = int | tuple[int, int]
 EPS, MOMENTUM = 1e-3, 0.03
-"""Those of every batch normalisation in these networks."""
+"""Those of every batch normalisation, but in classifiers: these have PyTorch's."""
 
 
 @dataclass(eq=False, slots=True)
@@ -23,6 +23,7 @@ class Net(Draft):
     """A network in the making, with the activation that stands where none is said."""
 
     act: Act = SILU
+    is_classifier: bool = False
     is_fixed: bool = False
     """Whether the size of the picture is known."""
     remarks: dict[str, None] = field(default_factory=dict[str, None])
@@ -39,7 +40,8 @@ class Net(Draft):
 
     def norm(self, x: Value, *path: str) -> Value:
         """After batch normalisation."""
-        return self.call("batchnorm", x, path=path, eps=EPS, momentum=MOMENTUM)
+        own = {} if self.is_classifier else {"eps": EPS, "momentum": MOMENTUM}
+        return self.call("batchnorm", x, path=path, **own)
 
 
 def halved(kernel: Size) -> Size:
