@@ -129,8 +129,13 @@ def flat(expr: Expr) -> str:
             return f"{flat(head)}{brackets[0]}{inside}{comma}{brackets[1]}{tail}"
 
 
-def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[str]:
-    """`before expr after` at an indentation, broken where it is too long for a line."""
+def lines(
+    expr: Expr, indent: int, before: str = "", after: str = "", *, within: bool = False
+) -> list[str]:
+    """`before expr after` at an indentation, broken where it is too long for a line.
+
+    What stands `within` brackets needs none of its own to be broken.
+    """
     margin = " " * indent
     one = f"{margin}{before}{flat(expr)}{after}"
     if not _breaks(expr) and len(one) <= WIDTH:
@@ -141,8 +146,11 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
         return [one]
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     first, calls = _chain(expr)
+    if len(calls) > 1 and not within:
+        inner = lines(expr, indent + 4, within=True)
+        return [f"{margin}{before}(", *inner, f"{margin}){after}"]
     if len(calls) > 1:
-        return _chained(first, calls, indent, before, after)
+        return [*lines(first, indent, before), *_below(calls, margin, after)]
     if calls and len(head) > WIDTH:
         return lines(first, indent, before, f"{calls[0]}{after}")
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
@@ -152,7 +160,7 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
         return [head, f"{margin}    {inside}", close]
     result = [head]
     for key, item in zip(_keys(expr), expr.items, strict=True):
-        result += lines(item, indent + 4, f"{key}=" if key else "", ",")
+        result += lines(item, indent + 4, f"{key}=" if key else "", ",", within=True)
     return [*result, close]
 
 
@@ -166,18 +174,6 @@ def _chain(expr: Bracket) -> tuple[Bracket, list[str]]:
         calls.append(flat(Bracket(Joined(tuple(names)), expr.items, expr.keys, expr.brackets)))
         expr = first
     return expr, calls[::-1]
-
-
-def _chained(
-    first: Bracket, calls: Sequence[str], indent: int, before: str, after: str
-) -> list[str]:
-    """A call a line; in parentheses where no bracket is open."""
-    margin = " " * indent
-    above = lines(first, indent, before)
-    if len(above) > 1 or after == ",":
-        return [*above, *_below(calls, margin, after)]
-    inside = [*lines(first, indent + 4), *_below(calls, f"{margin}    ", "")]
-    return [f"{margin}{before}(", *inside, f"{margin}){after}"]
 
 
 def _below(calls: Sequence[str], margin: str, after: str) -> list[str]:
@@ -196,10 +192,13 @@ def _terms(expr: Joined) -> list[tuple[str, Expr]]:
 def _sum(expr: Joined, indent: int, before: str, after: str) -> list[str]:
     """A term a line; in parentheses, except where brackets are around it already."""
     if after == ",":
-        parts = [lines(term, indent, sign or before) for sign, term in _terms(expr)]
+        terms = _terms(expr)
+        parts = [lines(term, indent, sign or before, within=True) for sign, term in terms]
         parts[-1][-1] += after
         return [line for part in parts for line in part]
-    terms = [line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign)]
+    terms = [
+        line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign, within=True)
+    ]
     return [f"{' ' * indent}{before}(", *terms, f"{' ' * indent}){after}"]
 
 
