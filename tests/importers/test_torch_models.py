@@ -35,7 +35,7 @@ def test_a_large_model_of_torchvision_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["test_resnet", "test_vit", "test_convnext", "lcnet_035", "levit_128s"]
+    "name", ["test_byobnet", "test_vit", "test_convnext", "lcnet_035", "levit_128s"]
 )
 def test_a_model_of_timm_is_itself(name: str) -> None:
     torchvision_models()
