@@ -15,7 +15,7 @@ from netdsl.importers.program import (
     Region,
     Value,
 )
-from netdsl.importers.torch.agreeing import Agreed
+from netdsl.importers.torch.agreeing import Agreed, Differ
 from netdsl.importers.torch.builder import Builder
 from netdsl.importers.torch.events import (
     Constant,
@@ -35,6 +35,9 @@ from netdsl.importers.torch.rules import RULES, modules
 
 RANDOM = ("rand", "bernoulli", "multinomial", "normal", "poisson")
 """How the names of functions begin that draw numbers."""
+
+UNREADABLE = (TypeError, ValueError, LookupError, AttributeError, RuntimeError, Differ)
+"""What a rule raises that is given what its function of torch never was before."""
 
 
 class Lowering(Builder):
@@ -149,12 +152,9 @@ class Lowering(Builder):
             self.bind(op, rule(self, *arguments, **keywords))
         except Refusal as refusal:
             raise self.refused(str(refusal), refusal.help) from None
-        except TypeError as error:
-            if "argument" not in str(error):
-                raise
-            raise self.refused(
-                f"an argument of `{op.name}` is not understood: {error}", ""
-            ) from None
+        except UNREADABLE as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise self.refused(f"how it is called can't be read: {reason}", "") from error
 
     def refused(self, message: str, help: str) -> Exception:
         """The error that ends the import at the op."""

@@ -44,7 +44,10 @@ def answer_of(module: nn.Module, inputs: Any) -> Answer:
     asked = [_taken(name, one) for name, one in _named(module, inputs).items()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        copied = copy.deepcopy(module).to("meta")
+        try:
+            copied = copy.deepcopy(module).to("meta")
+        except Exception as error:
+            raise refused(f"this can't be copied: {type(error).__name__}: {error}", span) from error
         one = Made(copied, lambda _: {}, lambda: module)
         return _answer(one, title, asked, Lines(title), span)
 
