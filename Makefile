@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin
 
-.PHONY: googlenet test test-full lint bench gpu-files clean
+.PHONY: googlenet test test-full import-full lint bench gpu-files clean
 
 googlenet: $(VENV)/.torch
 	@mkdir -p build
