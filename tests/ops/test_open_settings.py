@@ -102,6 +102,43 @@ def test_what_a_split_refuses() -> None:
     assert "split([H - 2, 2])" in help[0]
 
 
+# --- numbers that are open sizes ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "refused"),
+    [("T", 0), ("T - 1", 1), ("T - 5", 1), ("T // 4", 3), ("T % 3", 5), ("max(T - 9, 1)", 0)],
+)
+def test_what_is_divided_by(number: str, refused: int) -> None:
+    """A size of 0 is refused as the number 0 is: PyTorch gives inf and nan, silently."""
+
+    def oracle(x):
+        divisor = eval(number, {"T": x.shape[2], "max": max})
+        return x / divisor if divisor else None
+
+    text = f"net A {{ input x: [3, T]\n output y = x -> div({number}) }}"
+    assert agree(text, LINES, oracle) == (len(LINES) - refused, refused)
+
+
+@pytest.mark.parametrize(("dtype", "refused"), [("int64", 4), ("float32", 0)])
+def test_exponents(dtype: str, refused: int) -> None:
+    """PyTorch has no negative powers of whole numbers."""
+    text = f"net A {{ input x: {dtype} [3, T]\n output y = x -> pow(T - 5) }}"
+    network, count = loaded(text), 0
+    module = network.torch()
+    for at in LINES:
+        x = torch.ones(2, 3, at["T"], dtype=getattr(torch, dtype))
+        try:
+            wanted = x ** (at["T"] - 5)
+        except RuntimeError:
+            count += 1
+            assert not network.sizes.accepts(**at)
+            continue
+        assert network.sizes.accepts(**at)
+        torch.testing.assert_close(module(x), wanted)
+    assert count == refused
+
+
 # --- transposed convolutions to a size ---------------------------------------------------------
 
 MAPS = [{"H": h, "W": w} for h in (1, 2, 5, 8, 9) for w in (3, 4, 6, 7)]
