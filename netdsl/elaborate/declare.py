@@ -157,6 +157,9 @@ def declare(
             f"`{name.text}` is already the name of {KINDS[sort]} here",
             name.span,
             secondary=[Remark(where, "this one")],
-            help=f"choose another name; no {sort[:-1]} hides another",
+            help="choose another name, or write the label in quotes, which make it the layer's "
+            f'alone: `"{name.text}": ...`'
+            if before is not None and before.is_label
+            else f"choose another name; no {sort[:-1]} hides another",
         )
     environment.names(sort)[name.text] = Binding(POISON, name.span)
