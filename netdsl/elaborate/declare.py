@@ -16,6 +16,7 @@ from netdsl.elaborate.environment import (
     Flow,
     MaybeFlow,
     Sort,
+    describe,
 )
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
@@ -68,7 +69,11 @@ def label_index(state: State, part: ast.LabelPart, place: Place) -> int | None:
         return None
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         state.error(
-            place, "bad-label", "the number in a label is a whole number from 0 on", part.span
+            place,
+            "bad-label",
+            f"the number in a label is a whole number from 0 on, not {describe(index)}",
+            part.span,
+            help="words of a label are written where it stands; `if` chooses between stages",
         )
         return None
     return index

@@ -83,7 +83,7 @@ def test_what_a_slice_refuses() -> None:
     assert said("slice(1, -5)", "[8, 4]")[0] == "cell -5 is outside of an axis of 4"
     assert said("slice(1, 4)", "[8, 4]")[0] == "nothing is left from 4 to end"
     assert said("slice(1, 0, 2**31 - 1)")[1] == ("write `end`",)
-    assert said("slice(1, 0, 2**31 - 2)", "[8, 9]")[1] == ()
+    assert "to the end" in said("slice(1, 0, 2**31 - 2)", "[8, 9]")[1][0]
     assert "known number" in said("slice(1, 0, 4, step=T)")[0]
     assert "outside of an axis" in said("slice(1, -T)")[0]
 
