@@ -139,6 +139,38 @@ def test_exponents(dtype: str, refused: int) -> None:
     assert count == refused
 
 
+# --- windows of a map behind a stride -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("front", ["maxpool(4, stride=3)", "avgpool(3, stride=2, padding=1)"])
+@pytest.mark.parametrize("sign", ["/", "//"])
+def test_windows_of_a_map(front: str, sign: str) -> None:
+    """Whole windows, of 2 by 3 cells, as attention within windows takes them."""
+    pool = {
+        "maxpool(4, stride=3)": lambda x: torch.nn.functional.max_pool2d(x, 4, 3),
+        "avgpool(3, stride=2, padding=1)": lambda x: torch.nn.functional.avg_pool2d(x, 3, 2, 1),
+    }[front]
+    text = f"""net A {{
+        input x: [4, H, W]
+        m = x -> {front}
+        windows = m -> reshape([4, m.height {sign} 2, 2, m.width {sign} 3, 3])
+        output y = windows -> permute([1, 3, 2, 4, 0])
+            -> reshape([(m.height {sign} 2) * (m.width {sign} 3), 6, 4])
+    }}"""
+
+    def oracle(x):
+        try:
+            m = pool(x)
+            windows = m.unflatten(3, (-1, 3)).unflatten(2, (-1, 2))
+        except RuntimeError:
+            return None
+        return windows.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(2, 3)
+
+    points = [{"H": h, "W": w} for h in range(1, 17) for w in (3, 5, 7, 10, 11, 12, 13, 19)]
+    taken, refused = agree(text, points, oracle)
+    assert min(taken, refused) >= 10
+
+
 # --- transposed convolutions to a size ---------------------------------------------------------
 
 MAPS = [{"H": h, "W": w} for h in (1, 2, 5, 8, 9) for w in (3, 4, 6, 7)]
