@@ -6,7 +6,6 @@ from collections import Counter
 
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import Op, op_of
-from netdsl.ops.facts import Work
 
 
 def difference(one: Graph, other: Graph) -> str:
@@ -44,7 +43,7 @@ class _Terms:
         op = op_of(node)
         path = node.path if node.layer.weights else ""
         flow = [self.terms[value] for value in node.inputs]
-        if op.work is Work.PASSES:
+        if op.passes(len(flow)) and node.inputs[0].type == node.output.type:
             self.terms[node.output] = flow[0]
             return flow[0]
         if op.is_associative:

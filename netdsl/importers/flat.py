@@ -6,6 +6,7 @@ from collections import Counter
 
 from netdsl.diagnostics import Span
 from netdsl.importers import spelling
+from netdsl.importers.frontend import refused
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Call, Program, Table, Value
 
@@ -23,7 +24,8 @@ class _Writer:
         self.names: dict[Value, str] = {}
         self.calls = list(program.root.calls())
         self.times = Counter(call.path for call in self.calls if call.path)
-        self.shared: dict[tuple[str, ...], str] = {}
+        self.shared: dict[tuple[str, ...], tuple[str, Call]] = {}
+        self.own_names = {one.name for one in (*program.inputs, *program.outputs)}
         taken = {part for call in self.calls for part in call.path}
         self.prefix = "v"
         while any(name.startswith(self.prefix) for name in taken):
@@ -38,8 +40,7 @@ class _Writer:
         for one in program.inputs:
             self.names[one.value] = one.name
             self.add(f"    {spelling.declared_input(one)}", one.origin)
-        for table in program.root.tables():
-            self.table(table)
+        self.tables()
         for call in self.calls:
             self.call(call)
         for one in program.outputs:
@@ -49,31 +50,69 @@ class _Writer:
         self.add("}", program.root.origin)
         return "\n".join(self.lines) + "\n"
 
-    def table(self, table: Table) -> None:
-        text = self.names[table.value] = spelling.label(table.path)
-        self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+    def tables(self) -> None:
+        """All tables; what has a number in its path lies in a group, where a word calls it."""
+        groups: dict[tuple[str, ...], list[Table]] = {}
+        for table in self.program.root.tables():
+            start = _callable_from(table.path)
+            if start == 0:
+                text = self.names[table.value] = spelling.label(table.path)
+                self.add(f"    {spelling.declared_table(table, text)}", table.origin)
+            else:
+                groups.setdefault(table.path[:start], []).append(table)
+        for number, (path, tables) in enumerate(groups.items()):
+            self.group(number, path, tables)
+
+    def group(self, number: int, path: tuple[str, ...], tables: list[Table]) -> None:
+        """Tables below one label, which come out of it as values."""
+        names = [f"{self.prefix}table{number}_{place}" for place in range(len(tables))]
+        labels = [spelling.label(table.path[len(path) :]) for table in tables]
+        target, results = (", ".join(texts) for texts in (names, labels))
+        if len(tables) > 1:
+            target, results = f"({target})", f"({results})"
+        source = self.program.inputs[0].name
+        self.add(f"    {target} = {source} -> {spelling.label(path)}: {{", tables[0].origin)
+        for table, name, text in zip(tables, names, labels, strict=True):
+            self.names[table.value] = name
+            self.add(f"        {spelling.declared_table(table, text)}", table.origin)
+        self.add(f"        {results}", tables[0].origin)
+        self.add("    }", tables[0].origin)
 
     def call(self, call: Call) -> None:
         layer = spelling.layer(call, self.names.__getitem__)
-        label = spelling.label(call.path)
+        label = spelling.label(call.path, self.own_names)
         if call.path and self.times[call.path] > 1:
             layer, label = self.one_of_several(call, label, layer), ""
         results = [self.result(value) for value in call.outputs]
-        target = results[0] if len(results) == 1 else f"({', '.join(results)})"
-        flow = ", ".join(self.names[value] for value in call.inputs)
-        flow = flow if len(call.inputs) == 1 else f"({flow})"
+        target = _several(results)
+        flow = _several([self.names[value] for value in call.inputs])
         stage = f"{label}: {layer}" if label else layer
         self.add(f"    {target} = {flow} -> {stage}", call.origin)
 
     def one_of_several(self, call: Call, label: str, layer: str) -> str:
         """The name of a layer that several calls share, with the line that makes it."""
         if call.path not in self.shared:
-            name = self.shared[call.path] = f"{self.prefix}layer{len(self.shared)}"
+            name = f"{self.prefix}layer{len(self.shared)}"
+            self.shared[call.path] = name, call
             self.add(f"    layer {name} = {label}: {layer}", call.origin)
-        return self.shared[call.path]
+        name, first = self.shared[call.path]
+        if (first.layer, first.settings) != (call.layer, call.settings):
+            message = f"`{label}` is called with other settings than at {first.origin}"
+            raise refused(message, call.origin)
+        return name
 
     def result(self, value: Value) -> str:
         if not self.uses.get(value):
             return "_"
         name = self.names[value] = f"{self.prefix}{len(self.names)}"
         return name
+
+
+def _several(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _callable_from(path: tuple[str, ...]) -> int:
+    """Where the part of a path begins that a value can be called by: behind the last number."""
+    wordless = (place for place, part in enumerate(path, 1) if not spelling.NAME.fullmatch(part))
+    return max(wordless, default=0)

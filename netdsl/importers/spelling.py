@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from netdsl.importers.program import Axis, Call, Computed, Input, Path, Setting, Table, Value
 from netdsl.ops import registry
@@ -11,6 +11,7 @@ from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AXES = {
     1: ("channels",),
     2: ("channels", "length"),
@@ -24,9 +25,19 @@ Names = Callable[[Value], str]
 """What a value is called where a setting speaks of it."""
 
 
-def label(path: Path) -> str:
-    """A label of these parts, in quotes where a part is no word: `features.0."block-1"`."""
+def label(path: Path, names: Container[str] = ()) -> str:
+    """A label of these parts, in quotes where a part is no word: `features.0."block-1"`.
+
+    One that is the name of a value stands in quotes as well, so that it names the layer only.
+    """
+    if len(path) == 1 and path[0] in names:
+        return f'"{path[0]}"'
     return ".".join(part if WORD.fullmatch(part) else f'"{part}"' for part in path)
+
+
+def is_name(path: Path) -> bool:
+    """Whether a label of these parts can be written where a value is meant: `wte.weight`."""
+    return all(WORD.fullmatch(part) and not part.isdigit() for part in path)
 
 
 def number(value: float) -> str:
@@ -67,8 +78,8 @@ def setting(value: Setting, names: Names, *, least: int = 0) -> str:
 
 def axis_size(value: Value, axis: int, names: Names) -> str:
     """`x.height`, or `x.shape[2]` where nobody knows how many axes there are."""
-    rank = len(value.shape) if value.shape is not None else 0
-    words = AXES.get(rank, ())
+    rank = len(value.shape) if value.shape is not None else value.rank
+    words = AXES.get(rank or 0, ())
     if words:
         return f"{names(value)}.{words[axis]}"
     return f"{names(value)}.shape[{axis}]"

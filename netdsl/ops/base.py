@@ -141,6 +141,10 @@ class Op:
         """Fewest and most inputs with these settings."""
         return self.arity
 
+    def passes(self, count: int) -> bool:
+        """Whether it gives the one value that comes in as it is, if its type stays."""
+        return count == 1 and (self.work is Work.PASSES or self.is_associative)
+
     def miscounted(self, count: int) -> tuple[str, str] | None:
         """Where another number of values comes in: what to say, and what to do, if it knows."""
         return None
