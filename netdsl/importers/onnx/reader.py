@@ -10,6 +10,7 @@ from netdsl.importers.onnx import scopes
 from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
+from netdsl.importers.onnx.ramps import Odd, Share, axis_of
 from netdsl.importers.onnx.values import (
     B,
     Data,
@@ -43,6 +44,8 @@ class Reader:
     def __init__(self, model: Model, batch: int | None) -> None:
         self.model, self.batch = model, batch
         self.things: dict[str, Thing] = {}
+        self.odd: dict[str, Odd] = {}
+        self.enlarged: dict[Value, tuple[Value, list[int | Quantity]]] = {}
         self.types: dict[Value, Tensor] = {}
         self.items: list[tuple[Node | None, Call | WeightTable]] = []
         self.numbers: dict[str, Callable[[], numpy.ndarray]] = {}
@@ -65,6 +68,8 @@ class Reader:
         name = node.inputs[index] if index < len(node.inputs) else ""
         if not name:
             node.refuse(f"input {index} is missing")
+        if name in self.odd:
+            return self._plain(node, self.odd[name])
         if name not in self.things:
             node.refuse(f"`{shown(name)}` is used before it is computed", code="unknown-name")
         return self.things[name]
@@ -73,6 +78,25 @@ class Reader:
         """The same, or None where it is left out."""
         has = index < len(node.inputs) and bool(node.inputs[index])
         return self.thing(node, index) if has else None
+
+    def _plain(self, node: Node, odd: Odd) -> Table:
+        """A row of positions as a table: those of the cells of a value with such an axis."""
+        is_compared = node.operator in ("Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal")
+        if isinstance(odd, Share) or odd.share is not None:
+            node.refuse("it computes places from open sizes in a way that has no word")
+        axis = axis_of(self, odd)
+        if axis is None or not (is_compared or odd.dtype == "float32"):
+            node.refuse("whole numbers as many as an open size have no word here")
+        value = axis.value
+        for other in range(self.types[value].rank):
+            if other != axis.axis:
+                value = self.one(node, "slice", value, axis=other, start=0, stop=1)
+        value = self.one(node, "reshape", value, shape=[1, -1])
+        value = self.one(node, "positions", value)
+        if (odd.front, odd.behind) != (1, 0):
+            shape: list[Setting] = [*[1] * odd.front, -1, *[1] * odd.behind]
+            value = self.one(node, "reshape", value, shape=shape)
+        return Table(value, self.types[value], "float32")
 
     def data(self, node: Node, index: int = 0) -> Data:
         """An input that flows, its batch first and alone."""
