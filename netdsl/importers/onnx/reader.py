@@ -10,7 +10,7 @@ from netdsl.importers.onnx import scopes
 from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
-from netdsl.importers.onnx.ramps import Odd, Share, axis_of
+from netdsl.importers.onnx.ramps import Odd, Ramp, Share, axis_of
 from netdsl.importers.onnx.values import (
     B,
     Data,
@@ -60,6 +60,7 @@ class Reader:
         self._rule = Rulebook()
         self._tables: dict[object, Table] = {}
         self._layers: dict[object, Path] = {}
+        self._keep: list[object] = []  # what is told apart by its identity
 
     # --- what flows in ---------------------------------------------------------------------
 
@@ -84,17 +85,23 @@ class Reader:
         is_compared = node.operator in ("Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal")
         if isinstance(odd, Share) or odd.share is not None:
             node.refuse("it computes places from open sizes in a way that has no word")
-        axis = axis_of(self, odd)
-        if axis is None or not (is_compared or odd.dtype == "float32"):
+        if not (is_compared or odd.dtype == "float32"):
             node.refuse("whole numbers as many as an open size have no word here")
+        return self.row(node, odd)
+
+    def row(self, node: Node, ramp: Ramp) -> Table:
+        """The numbers from 0 on below the size of an axis, as a table."""
+        axis = axis_of(self, ramp)
+        if axis is None:
+            node.refuse(f"no value has an axis of {ramp.size}, whose cells could be counted")
         value = axis.value
         for other in range(self.types[value].rank):
             if other != axis.axis:
                 value = self.one(node, "slice", value, axis=other, start=0, stop=1)
         value = self.one(node, "reshape", value, shape=[1, -1])
         value = self.one(node, "positions", value)
-        if (odd.front, odd.behind) != (1, 0):
-            shape: list[Setting] = [*[1] * odd.front, -1, *[1] * odd.behind]
+        if (ramp.front, ramp.behind) != (1, 0):
+            shape: list[Setting] = [*[1] * ramp.front, -1, *[1] * ramp.behind]
             value = self.one(node, "reshape", value, shape=shape)
         return Table(value, self.types[value], "float32")
 
@@ -385,12 +392,13 @@ class Reader:
         results: int = 1,
     ) -> list[Value]:
         """Call a layer with weights of its own: by key the numbers, and how they are turned."""
-        names = tuple(sorted((key, one.name or id(one)) for key, (one, _) in weights.items()))
+        names = tuple((key, weights[key][0].identity) for key in sorted(weights))
         rank = self.types[inputs[0]].rank
         identity = (layer, repr(sorted(settings.items())), names, rank)
         path = self._layers.get(identity)
         if path is None:
             path = self._layers[identity] = self.names.claim(self._path(node, layer, weights))
+            self._keep.append(weights)
             for key, (one, turn) in weights.items():
                 self.numbers[".".join((*path, key))] = _turned(one, turn)
         for one, _ in weights.values():
@@ -416,7 +424,7 @@ class Reader:
     def table(self, node: Node, one: Known, shape: Sequence[int] | None = None) -> Table:
         """Numbers of the file as a table of the language, in a shape of as many numbers."""
         shape = tuple(one.shape if shape is None else shape)
-        key = (one.name or id(one), shape)
+        key = (one.identity, shape)
         if key in self._tables:
             return self._tables[key]
         dtype = our_dtype(one.dtype)
@@ -439,7 +447,6 @@ class Reader:
         self.items.append((node, item))
         self.types[value] = Tensor(shape, dtype, batched=False)
         table = self._tables[key] = Table(value, self.types[value], one.dtype)
-        self._keep = getattr(self, "_keep", [])
         self._keep.append(one)
         return table
 

@@ -67,7 +67,8 @@ class Known:
     """Numbers that are the same for all samples, some of which may depend on open sizes.
 
     `batch` is the axis of size 1 that stands for the batch, where the file spreads it so.
-    `name` is that of the initializer which holds these very numbers.
+    `name` is that of the initializer which holds these numbers, in another order or with other axes
+    if they are turned.
     """
 
     shape: tuple[int, ...]
@@ -76,6 +77,12 @@ class Known:
     name: str = ""
     batch: int | None = None
     is_stored: bool = False
+    is_turned: bool = False
+
+    @property
+    def identity(self) -> object:
+        """What is the same for the same numbers of the file, in the same order."""
+        return self.name if self.name and not self.is_turned else id(self)
 
     @property
     def array(self) -> numpy.ndarray:

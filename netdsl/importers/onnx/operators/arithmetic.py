@@ -28,8 +28,14 @@ def meeting(node: Node, to: Reader) -> tuple[list[Thing], Data | None]:
         node.refuse(
             f"{things[0].dtype} wraps around, and the language has int64", code="wrong-dtype"
         )
+    if all(isinstance(thing, Known) for thing in things):  # numbers, and sizes that are open
+        things = [one if _is_open(one) else to.table(node, cast(Known, one)) for one in things]
     aligned, first = together(to, node, things)
     return aligned, None if first is None else cast(Data, aligned[first])
+
+
+def _is_open(thing: Thing) -> bool:
+    return isinstance(thing, Known) and thing.array.dtype == object
 
 
 def finish(node: Node, to: Reader, value: Value, base: Data | None, dtype: str = "") -> None:

@@ -46,11 +46,14 @@ def constant_of_shape(node: Node, to: Reader) -> None:
     """The same number everywhere, in a shape with the batch in it."""
     sizes = to.numbers_of(node, 0)
     plain, batch = without_batch(sizes)
-    if any(isinstance(size, Quantity) for size in plain):
-        node.refuse("a constant of an open size has no word", code="needs-fixed-size")
     value = node.attributes.get("value")
     node.asked.add("value")
     fill = value.read().reshape(-1)[0] if isinstance(value, Weight) else np.float32(0)
+    if any(isinstance(size, Quantity) for size in plain):
+        from netdsl.importers.onnx.operators.spreading import spread
+
+        spread(node, to, known(np.full((1,) * len(plain), fill)), list(plain))
+        return
     shape = tuple(int(cast(int, size)) for size in plain)
     if any(size < 0 for size in shape) or np.prod(shape, dtype=float) > MOST_EQUAL:
         node.refuse(f"a constant of shape {list(shape)[:8]} is too large", code="too-large")
