@@ -100,6 +100,8 @@ def test_onnx_tests_of_operators_pass_or_are_refused(tmp_path: Path) -> None:
         if model.graph.node[0].domain or not plain or name in ROUNDED:
             continue
         top = max(7, min(24, own))
+        if not onnx.defs.has(operator, max_inclusive_version=top):
+            continue  # it is newer
         least = max(7, onnx.defs.get_schema(operator, top, "").since_version)
         for chosen in flows(len(values)):
             for opset in {least, top}:  # the operator is the same at all opsets between
