@@ -106,7 +106,7 @@ def test_onnx_tests_of_operators_pass_or_are_refused(tmp_path: Path) -> None:
         for chosen in flows(len(values)):
             for opset in {least, top}:  # the operator is the same at all opsets between
                 file, feeds = as_file(model, values, chosen, opset)
-                if _passes(saved(file, tmp_path), feeds, wanted):
+                if _passes(saved(file, tmp_path), feeds, wanted[: len(file.graph.output)]):
                     passed.add(f"{name} {opset}")
     names = {one.split()[0] for one in passed}
     print(len(names), "tests,", len(passed), "at their first and last opset")
