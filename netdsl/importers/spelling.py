@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from netdsl.importers.program import Axis, Call, Computed, Input, Path, Setting, Table, Value
 from netdsl.ops import registry
@@ -11,6 +11,7 @@ from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AXES = {
     1: ("channels",),
     2: ("channels", "length"),
@@ -24,8 +25,13 @@ Names = Callable[[Value], str]
 """What a value is called where a setting speaks of it."""
 
 
-def label(path: Path) -> str:
-    """A label of these parts, in quotes where a part is no word: `features.0."block-1"`."""
+def label(path: Path, names: Container[str] = ()) -> str:
+    """A label of these parts, in quotes where a part is no word: `features.0."block-1"`.
+
+    One that is the name of a value stands in quotes as well, so that it names the layer only.
+    """
+    if len(path) == 1 and path[0] in names:
+        return f'"{path[0]}"'
     return ".".join(part if WORD.fullmatch(part) else f'"{part}"' for part in path)
 
 

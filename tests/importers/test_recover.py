@@ -1,0 +1,234 @@
+"""Recovered text: equal to the calls it was made from, short, stable, and as a person writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import pytest
+
+import netdsl
+from netdsl.diagnostics import Sink, Source
+from netdsl.importers.frontend import Answer
+from netdsl.importers.imported import Imported, imported
+from netdsl.importers.program import Call, Input, Output, Program, Region, Value
+from netdsl.syntax import parse
+from netdsl.syntax.unparse import unparse
+from tests.examples import FOLDER, NAMES, network
+from tests.importers.programs import HERE, FromGraph, RandomProgram
+
+LONGER = {
+    "pnasnet": 3.2, "ssd300_vgg16": 3.8, "llama": 2.7, "swin_t": 2.3, "swin_v2_t": 2.3,
+    "segnet": 1.9, "hrnet_w18": 1.7, "hourglass": 1.6,
+}  # fmt: skip
+"""Where the text may be longer: recursion, and sizes that are formulas of the image's."""
+STD = Path(netdsl.__file__).parent / "std"
+
+
+def read_back(name: str, *, is_flat: bool = False) -> Imported:
+    return imported(Answer(FromGraph(network(name).graph, is_flat=is_flat).program()))
+
+
+def keys(net: netdsl.Network) -> set[str]:
+    return {layer.key(spec) for layer in net.graph.layers() for spec in layer.weights}
+
+
+def lines(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
+
+
+def hand_written(name: str) -> int:
+    """Lines of an example, and of the library's blocks that it is made of."""
+    text = (FOLDER / f"{name}.net").read_text()
+    used = {scope.definition for scope in network(name).graph.root.scopes() if scope.definition}
+    total = lines(text)
+    for path in STD.glob("*.net"):
+        for found in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
+            total += lines(found[0]) * (found[1] in used and f"block {found[1]}" not in text)
+    return total
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_come_back(name: str) -> None:
+    result = read_back(name)
+    assert not result.is_flat
+    again = netdsl.loads(result.text)
+    assert keys(again) == keys(network(name))
+    assert lines(result.text) / hand_written(name) <= LONGER.get(name, 1.6)
+    tree = parse(Source("again", result.text), Sink())
+    assert tree is not None and unparse(tree) == result.text
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("name", NAMES)
+def test_without_regions(name: str) -> None:
+    result = read_back(name, is_flat=True)
+    assert not result.is_flat
+    assert keys(netdsl.loads(result.text)) == keys(network(name))
+
+
+@pytest.mark.one_in(4)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"ssd300_vgg16", "lraspp_mobilenet_v3_large"}))
+def test_what_was_recovered_is_recovered_alike(name: str) -> None:
+    text = read_back(name).text
+    again = imported(Answer(FromGraph(netdsl.loads(text).graph).program()))
+    assert again.text == text
+
+
+def test_half_of_the_texts_are_as_short_as_by_hand() -> None:
+    ratios = [lines(read_back(name).text) / hand_written(name) for name in NAMES[::3]]
+    assert median(ratios) <= 1.1
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_random_wiring(seed: int) -> None:
+    program = RandomProgram(seed, 4 + seed % 30).program()
+    try:
+        result = imported(Answer(program))
+    except netdsl.DiagnosticError:
+        return  # its sizes or paths do not fit: nothing to recover
+    assert not result.is_flat
+
+
+# --- the texts themselves -------------------------------------------------------------------------
+
+RESNET = """
+    # i, width, stride, n
+    let stages = [[1, 64, 1, 3], [2, 128, 2, 4], [3, 256, 2, 6], [4, 512, 2, 3]]
+"""
+BOTTLENECK = """
+block Bottleneck(width: int, stride: int = 1) {
+    add {
+        conv1: conv(width, 1, bias=false) -> bn1: batchnorm -> relu
+            -> conv2: conv(width, 3, stride=stride, padding=1, bias=false) -> bn2: batchnorm -> relu
+            -> conv3: conv(4 * width, 1, bias=false) -> bn3: batchnorm
+        if in.channels != 4 * width {
+            downsample: { conv(4 * width, 1, stride=stride, bias=false) -> batchnorm }
+        } else {
+            identity
+        }
+    } -> relu
+}
+"""
+DENSE = """
+block DenseBlock(layers: int) {
+    for i in 0..layers { denselayer[i + 1]: DenseLayer }
+}
+"""
+
+
+def test_a_residual_network_is_a_table_and_a_block() -> None:
+    text = read_back("resnet50").text
+    assert RESNET in text
+    assert BOTTLENECK in text
+    assert (
+        "layer[i]: { Bottleneck(width, stride=stride) -> repeat n - 1 { Bottleneck(width) } }"
+        in text
+    )
+
+
+def test_what_differs_in_number_only_is_a_loop_over_it() -> None:
+    text = read_back("densenet121").text
+    assert DENSE in text
+    assert "for (i, layers) in [[1, 6], [2, 12], [3, 24]] {" in text
+
+
+def test_each_column_of_a_table_is_said_at_each_call() -> None:
+    text = read_back("googlenet").text
+    assert "-> inception3a: Inception(64, 96, 128, 16, 32, 32)\n" in text
+    assert "output aux2 = inception4d -> aux2: InceptionAux when training" in text
+
+
+# --- programs by hand -----------------------------------------------------------------------------
+
+
+class Writing:
+    """A program call by call."""
+
+    def __init__(self, *shape: int) -> None:
+        self.image = Value("", shape)
+        self.root = Region((), "Net", HERE)
+        self.outputs: list[Output] = []
+
+    def call(
+        self, layer: str, *flow: Value, at: str = "", into: Region | None = None, **settings: object
+    ) -> Value:
+        result = Value()
+        path = tuple(at.split(".")) if at else ()
+        call = Call(layer, dict(settings), list(flow), [result], HERE, path)  # type: ignore[arg-type]
+        (into or self.root).items.append(call)
+        return result
+
+    def output(self, name: str, value: Value, *, when_training: bool = False) -> None:
+        self.outputs.append(Output(name, value, HERE, when_training))
+
+    def text(self) -> str:
+        shape = (self.image.shape[0], "H", "W") if self.image.shape else ()
+        inputs = [Input("image", self.image, shape, HERE)]
+        result = imported(Answer(Program("Net", self.root, inputs, self.outputs)))
+        assert not result.is_flat
+        return result.text
+
+
+def conv(net: Writing, value: Value, at: str, channels: int = 8) -> Value:
+    return net.call("conv", value, at=at, channels=channels, kernel=3, padding=1)
+
+
+def test_a_shared_layer_is_a_line_and_its_uses() -> None:
+    net = Writing(8, 16, 16)
+    one = conv(net, net.image, "head")
+    two = conv(net, net.call("relu", one), "head")
+    net.output("y", two)
+    text = net.text()
+    assert "layer head = conv(8, 3, padding=1)" in text
+    assert "image -> head -> relu -> head" in text
+
+
+def test_a_size_by_a_value_names_it() -> None:
+    net = Writing(3, 16, 16)
+    skip = conv(net, net.image, "stem")
+    small = net.call("maxpool", skip, kernel=2)
+    up = net.call("upsample", conv(net, small, "deep"), size=skip)
+    net.output("y", net.call("concat", up, skip))
+    text = net.text()
+    assert "upsample(size=stem)" in text
+    assert "stem = image -> stem: conv(8, 3, padding=1)" in text
+
+
+def test_outputs_keep_their_order() -> None:
+    net = Writing(3, 16, 16)
+    first = conv(net, net.image, "a")
+    second = conv(net, first, "b")
+    net.output("late", second)
+    net.output("early", first)
+    text = net.text()
+    assert text.index("output late") < text.index("output early")
+
+
+def test_layers_that_nothing_uses_are_kept() -> None:
+    net = Writing(3, 16, 16)
+    net.output("y", conv(net, net.image, "a"))
+    conv(net, net.image, "dead")
+    assert "_ = image -> dead: conv(8, 3, padding=1)" in net.text()
+
+
+def test_names_are_free() -> None:
+    net = Writing(8, 16, 16)
+    one = conv(net, net.image, "image")
+    two = conv(net, one, "add")
+    net.output("relu", net.call("add", two, one, net.image))
+    assert "image: [8, H, W]" in net.text()
+
+
+def test_a_long_program_takes_little_time() -> None:
+    net = Writing(8, 16, 16)
+    value = net.image
+    for number in range(500):
+        other = conv(net, value, f"body.{number}.conv")
+        value = net.call("add", value, net.call("relu", other))
+    net.output("y", value)
+    start = process_time()
+    assert "for i in 0..500" in net.text()
+    assert process_time() - start < 20
