@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import cast
 
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, compared
-from netdsl.importers.onnx.values import Known
-from netdsl.importers.program import Axis
-
-if TYPE_CHECKING:
-    from netdsl.importers.onnx.reader import Reader
+from netdsl.importers.onnx.reader import Reader
+from netdsl.importers.onnx.values import Known, Odd, Ramp, Share
 
 DTYPES = {1: "float32", 6: "int32", 7: "int64", 11: "float64"}
 """Element types by ONNX's numbers."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Share:
-    """One size over another."""
-
-    part: Plain
-    whole: Plain
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Ramp:
-    """`i` for i from 0 on below a size, or `floor(i * share)`; with axes of size 1 around it."""
-
-    size: Quantity
-    dtype: str
-    front: int = 0
-    behind: int = 0
-    share: Share | None = None
-    is_floor: bool = False
-
-
-Odd = Ramp | Share
 
 
 def odd_result(node: Node, to: Reader) -> Odd | None:
@@ -165,9 +139,3 @@ RULES: dict[str, Callable[[Node, Reader], Odd | None]] = {
     "CastLike": _cast, "Min": _capped, "Unsqueeze": _in_front, "Reshape": _in_front,
     "Expand": _in_front, "Concat": _alone, "Identity": _alone,
 }  # fmt: skip
-
-
-def axis_of(to: Reader, ramp: Ramp) -> Axis | None:
-    """An axis that is as long as a row."""
-    number = to.named(ramp.size).number
-    return number if isinstance(number, Axis) else None

@@ -10,12 +10,14 @@ from netdsl.importers.onnx import scopes
 from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
-from netdsl.importers.onnx.ramps import Odd, Ramp, Share, axis_of
 from netdsl.importers.onnx.values import (
     B,
     Data,
     Group,
     Known,
+    Odd,
+    Ramp,
+    Share,
     Table,
     Thing,
     our_dtype,
@@ -91,8 +93,8 @@ class Reader:
 
     def row(self, node: Node, ramp: Ramp) -> Table:
         """The numbers from 0 on below the size of an axis, as a table."""
-        axis = axis_of(self, ramp)
-        if axis is None:
+        axis = self.named(ramp.size).number
+        if not isinstance(axis, Axis):
             node.refuse(f"no value has an axis of {ramp.size}, whose cells could be counted")
         value = axis.value
         for other in range(self.types[value].rank):

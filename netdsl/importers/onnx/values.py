@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netdsl.importers.onnx.quantity import Plain, Quantity
 from netdsl.importers.program import Value
 from netdsl.ir.tensor import Tensor
 
@@ -104,6 +105,29 @@ class Known:
 
 
 Thing: TypeAlias = Data | Table | Known
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Share:
+    """One size over another."""
+
+    part: Plain
+    whole: Plain
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ramp:
+    """`i` for i from 0 on below a size, or `floor(i * share)`; with axes of size 1 around it."""
+
+    size: Quantity
+    dtype: str
+    front: int = 0
+    behind: int = 0
+    share: Share | None = None
+    is_floor: bool = False
+
+
+Odd = Ramp | Share
 
 
 def plain_groups(rank: int) -> tuple[Group, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from netdsl.importers.onnx.fold import slice_settings
+from netdsl.importers.onnx.fold_shapes import slice_settings
 from netdsl.importers.onnx.layouts import (
     as_language,
     dim_of,
@@ -20,9 +20,8 @@ from netdsl.importers.onnx.operators.resizing import value_of_size
 from netdsl.importers.onnx.operators.shaping import groups_of
 from netdsl.importers.onnx.operators.windows import same
 from netdsl.importers.onnx.quantity import Plain, Quantity, of_axis
-from netdsl.importers.onnx.ramps import Ramp
 from netdsl.importers.onnx.reader import Reader
-from netdsl.importers.onnx.values import Data, Known, Table, our_dtype
+from netdsl.importers.onnx.values import Data, Known, Ramp, Table, our_dtype
 from netdsl.importers.program import Axis, Setting, Value
 
 FAR = 2**30

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
 from netdsl.importers.onnx.layouts import reshaped, spelled, with_axis
 from netdsl.importers.onnx.model import Node
-from netdsl.importers.onnx.operators.constants import without_batch
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity
-from netdsl.importers.onnx.ramps import Ramp
 from netdsl.importers.onnx.reader import Reader
-from netdsl.importers.onnx.values import B, Data, Known, Table, Thing, known
+from netdsl.importers.onnx.values import B, Data, Known, Ramp, Table, Thing, known
 from netdsl.importers.program import Setting, Value
+
+
+def without_batch(sizes: Sequence[Plain]) -> tuple[list[Plain], int | None]:
+    """Sizes with 1 in place of the size of the batch, and where that was."""
+    places = [n for n, s in enumerate(sizes) if isinstance(s, Quantity) and s.dim == BATCH]
+    plain: list[Plain] = [1 if n in places else size for n, size in enumerate(sizes)]
+    return plain, places[0] if places else None
 
 
 def spread(node: Node, to: Reader, thing: Thing, target: list[Plain]) -> None:
