@@ -214,7 +214,8 @@ def finished(
     if imported is None:
         return Network(graph, diagnostics, files, unit.source.text)
     answer = imported.answer
-    return Network(graph, diagnostics, (*files, *answer.files), imported.text, answer.numbers)
+    files = (*files, *answer.files)
+    return Network(graph, diagnostics, files, imported.text, answer.numbers, answer.runs)
 
 
 def check_for_backends(graph: Graph, sink: Sink) -> None:
