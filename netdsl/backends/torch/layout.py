@@ -142,7 +142,10 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     first, calls = _chain(expr)
     if len(calls) > 1:
-        return [*lines(first, indent, before), *_below(calls, margin, after)]
+        if after == ",":  # brackets are around it
+            return [*lines(first, indent, before), *_below(calls, margin, after)]
+        below = _below(calls, f"{margin}    ", "")
+        return [f"{margin}{before}(", *lines(first, indent + 4), *below, f"{margin}){after}"]
     if calls and len(head) > WIDTH:
         return lines(first, indent, before, f"{calls[0]}{after}")
     close = f"{margin}{expr.brackets[1]}{expr.tail}{after}"
