@@ -252,4 +252,4 @@ def test_several_results_of_a_long_chain_stand_in_parentheses() -> None:
     }"""
     network = netdsl.loads(text)
     assert "part, part2, part3 = (\n" in network.torch_source()
-    assert network.torch()(torch.zeros(2, 5, 16)).shape == (2, 4, 5, 4)
+    assert network.torch()(torch.zeros(2, 5, 16)).shape == (2, 1, 4, 5, 4)
