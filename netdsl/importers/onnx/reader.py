@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from netdsl.importers.onnx import scopes
+from netdsl.importers.onnx.meanings import meaning
 from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
@@ -23,9 +24,9 @@ from netdsl.importers.onnx.values import (
     our_dtype,
     plain_groups,
 )
-from netdsl.importers.program import Axis, Call, Computed, Number, Path, Setting, Value
+from netdsl.importers.program import Axis, Call, Path, Setting, Value
 from netdsl.importers.program import Table as WeightTable
-from netdsl.ir.dim import Dim, Size, ceil_div, floor_div, maximum, minimum
+from netdsl.ir.dim import Dim
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
@@ -58,6 +59,7 @@ class Reader:
         self._uses = Counter(name for node in model.nodes for name in node.inputs)
         self._uses.update(port.name for port in model.outputs)
         self._makers: dict[Value, Call] = {}
+        self._names_of: dict[Value, list[str]] = {}
         self._axes: dict[Dim, Axis] = {}
         self._rule = Rulebook()
         self._tables: dict[object, Table] = {}
@@ -162,9 +164,14 @@ class Reader:
         axis = self._axes.get(size.dim) if size.over == 1 else None
         return size if axis is None else Quantity(size.dim, axis)
 
-    def times_used(self, name: str) -> int:
-        """How many inputs and outputs of the graph take a value."""
-        return self._uses[name]
+    def is_taken_once(self, value: Value) -> bool:
+        """Whether one input or output of the graph takes a value, by any of its names."""
+        return sum(self._uses[name] for name in self._names_of.get(value, ())) == 1
+
+    def give_changed(self, node: Node, data: Data) -> None:
+        """Let an output stand for a value that the node has changed, which nothing else takes."""
+        self._names_of[data.value] = []
+        self.give(node, data)
 
     def maker(self, value: Value) -> Call | None:
         """The call that a value is a result of."""
@@ -223,6 +230,8 @@ class Reader:
         if name in self.things:
             node.refuse(f"`{shown(name)}` is computed twice", code="name-taken")
         self.things[name] = thing
+        if not isinstance(thing, Known):
+            self._names_of.setdefault(thing.value, []).append(name)
 
     def give_result(
         self, node: Node, value: Value, groups: tuple[Group, ...] | None = None, dtype: str = "",
@@ -303,83 +312,13 @@ class Reader:
                 flow.append(self.types[setting])
                 continue
             try:
-                bound[one.name] = one.kind.convert(self.meaning(setting))
+                bound[one.name] = one.kind.convert(meaning(setting, self.types))
             except Mismatch as mismatch:
                 node.refuse(f"`{one.name}` of `{layer}`: {mismatch}", code="bad-argument")
         try:
             return self._rule(op(**bound), tuple(flow)).types
         except Refusal as refusal:
             node.refuse(refusal.message, code=refusal.code, help=refusal.help)
-
-    def meaning(self, setting: object) -> object:
-        """What a setting is in terms of the size symbols."""
-        match setting:
-            case Axis(value, axis):
-                return self.types[value].shape[axis]
-            case Computed():
-                return self._computed(setting)
-            case tuple():
-                return tuple(self.meaning(one) for one in cast("tuple[object, ...]", setting))
-            case list():
-                return [self.meaning(one) for one in cast("list[object]", setting)]
-            case _:
-                return setting
-
-    def _computed(self, number: Computed) -> object:
-        operands = [cast(Size, self.meaning(one)) for one in number.operands]
-        match number.operator, operands:
-            case "+", [a, b]:
-                return a + b
-            case "-", [a, b]:
-                return a - b
-            case "*", [a, b]:
-                return a * b
-            case "//", [a, int(b)]:
-                return floor_div(a, b)
-            case "min", [a, b]:
-                return minimum(a, b)
-            case "max", [a, b]:
-                return maximum(a, b)
-            case _:
-                return self._rounded(number)
-
-    def _rounded(self, number: Computed) -> object:
-        """A floor or ceiling of what is multiplied or divided by a fraction."""
-        from fractions import Fraction
-
-        def exact(one: Number) -> tuple[Size, int]:
-            match one:
-                case float():
-                    part = Fraction(one).limit_denominator(2**16)
-                    return part.numerator, part.denominator
-                case Computed("*", (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    return a * c, b * d
-                case Computed("/", (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    if isinstance(c, int) and c > 0:
-                        return a * d, b * c
-                    from netdsl.importers.onnx.quantity import quotient
-
-                    whole = quotient(a, c)
-                    assert whole is not None
-                    return whole * d, b
-                case Computed("+" | "-" as sign, (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    return a * d + c * b * (1 if sign == "+" else -1), b * d
-                case _:
-                    return cast(Size, self.meaning(one)), 1
-
-        if number.operator in ("floor", "ceil", "//"):
-            inner = number.operands[0]
-            if number.operator == "//":
-                inner = Computed("/", number.operands)
-            dim, over = exact(inner)
-            return ceil_div(dim, over) if number.operator == "ceil" else floor_div(dim, over)
-        dim, over = exact(number)
-        if over == 1:
-            return dim
-        return dim // over
 
     # --- weights ---------------------------------------------------------------------------
 
@@ -406,6 +345,15 @@ class Reader:
         for one, _ in weights.values():
             self.note_precision(node, one.dtype)
         return self.call(node, layer, inputs, settings, path=path, results=results)
+
+    def own_weight(
+        self, node: Node, call: Call, key: str, one: Known, shape: tuple[int, ...]
+    ) -> None:
+        """Give a call one more weight of its own."""
+        if not call.path:
+            named = {key: (one, None)}
+            call.path = self.names.claim(self._path(node, call.layer, named))
+        self.numbers[".".join((*call.path, key))] = _turned(one, lambda a: a.reshape(shape))
 
     def _path(self, node: Node, layer: str, weights: Mapping[str, tuple[Known, object]]) -> Path:
         """Where the weights of a layer lie: as their names say, else as the node's scope does."""
