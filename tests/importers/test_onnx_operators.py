@@ -401,6 +401,17 @@ PATTERNS = {
 }  # fmt: skip
 
 
+def test_channels_that_are_shuffled_by_two_reshapes(tmp_path: Path) -> None:
+    nodes = [
+        node("Reshape", "x parts", "p"),
+        node("Transpose", "p", "t", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "t whole"),
+    ]
+    weights = {"parts": whole(0, 2, 2, 9, 10), "whole": whole(0, -1, 9, 10)}
+    _, network = check_same(saved(graph_of(nodes, FIXED, ["y"], weights), tmp_path))
+    assert [one.op.name for one in network.graph.nodes()] == ["channel_shuffle"]
+
+
 @pytest.mark.parametrize("name", PATTERNS)
 def test_several_nodes_that_are_one_layer(name: str, tmp_path: Path) -> None:
     nodes, weights = PATTERNS[name]
