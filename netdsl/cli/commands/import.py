@@ -6,9 +6,9 @@ from importlib.util import find_spec
 
 import click
 
+from netdsl.backends.torch.comparing import TOLERANCE, Comparison, comparisons
 from netdsl.cli.options import Chosen, network_options
 from netdsl.cli.shell import check_output, fail, write
-from netdsl.comparing import TOLERANCE, Comparison, comparisons
 from netdsl.diagnostics.reading import reason
 from netdsl.files import check_not_read
 from netdsl.importers.frontend import ENDINGS, is_foreign
@@ -69,7 +69,7 @@ def _verify(network: Network) -> None:
     if find_spec("torch") is None:
         fail("--verify needs torch: pip install torch")
     results: list[Comparison] = []
-    for result in comparisons(network, network.runs):
+    for result in comparisons(network.graph, network.torch().eval(), network.runs):
         click.echo(str(result), err=True)
         results.append(result)
     if not all(result.is_equal for result in results):

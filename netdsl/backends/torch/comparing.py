@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netdsl.analyses.cost import multiply_adds
+from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx.trials import points
 from netdsl.ir.dim import evaluate
-from netdsl.network import Network
+from netdsl.ir.graph import Graph
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     Array = np.ndarray[Any, Any]
 
@@ -45,19 +47,17 @@ class Comparison:
         return f"{at}: {self.why or f'{self.difference:.1e}'}"
 
 
-def comparisons(network: Network, runs: Runs) -> Iterator[Comparison]:
-    """Run a network with its own weights beside its source, at sizes of its contract.
+def comparisons(graph: Graph, module: nn.Module, runs: Runs) -> Iterator[Comparison]:
+    """Run a graph's module, in evaluation mode, beside its source, at sizes of its contract.
 
-    Where no size is open, three random inputs are run. Raises `ModuleNotFoundError` without torch.
+    Where no size is open, three random inputs are run.
     """
     import torch
 
-    module = network.torch().eval()
-    random = torch.Generator().manual_seed(0)
-    macs = multiply_adds(network.graph)
-    places = points(network.sizes, lambda point: evaluate(macs, point) * SAMPLES <= MOST_WORK)
-    for sizes in places if network.sizes.symbols else [{}] * FIXED:
-        inputs = [_random(item, sizes, random) for item in network.inputs]
+    random, macs = torch.Generator().manual_seed(0), multiply_adds(graph)
+    places = points(sizes_of(graph), lambda point: evaluate(macs, point) * SAMPLES <= MOST_WORK)
+    for sizes in places if graph.symbols else [{}] * FIXED:
+        inputs = [_random(item, sizes, random) for item in graph.inputs]
         with torch.no_grad():
             ours = module(*inputs)
         ours = [ours] if torch.is_tensor(ours) else [one for one in ours if one is not None]
