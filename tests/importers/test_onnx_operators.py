@@ -383,6 +383,17 @@ def test_a_value_that_is_taken_twice_keeps_its_numbers(tmp_path: Path) -> None:
     check_same(saved(graph_of(nodes, TOKENS, ["y"], weights), tmp_path), SIZES)
 
 
+def test_one_weight_with_a_bias_and_without(tmp_path: Path) -> None:
+    nodes = [
+        node("MatMul", "x w", "m"),
+        node("Add", "m b", "p"),
+        node("MatMul", "x w", "q"),
+        node("Mul", "p q"),
+    ]
+    weights = {"w": rand(8, 5), "b": rand(5)}
+    check_same(saved(graph_of(nodes, TOKENS, ["y"], weights), tmp_path), SIZES)
+
+
 PATTERNS = {
     "silu": ([node("Sigmoid", "x", "s"), node("Mul", "x s")], {}),
     "mish": ([node("Softplus", "x", "s"), node("Tanh", "s", "t"), node("Mul", "t x")], {}),

@@ -171,6 +171,8 @@ class Reader:
     def give_changed(self, node: Node, data: Data) -> None:
         """Let an output stand for a value that the node has changed, which nothing else takes."""
         self._names_of[data.value] = []
+        changed = self._makers[data.value].path  # other calls with its weights have their own now
+        self._layers = {key: path for key, path in self._layers.items() if path != changed}
         self.give(node, data)
 
     def maker(self, value: Value) -> Call | None:
