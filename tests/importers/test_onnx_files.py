@@ -229,6 +229,10 @@ MORE = [
 ]  # fmt: skip
 
 
+TIED = ("llama",)
+"""Networks with one weight in two layers, each of which has its own then."""
+
+
 def bare(model: onnx.ModelProto) -> None:
     """Take all names but those of inputs and outputs, all texts and all metadata from a file."""
     graph = model.graph
@@ -271,5 +275,5 @@ def test_our_own_exports_come_back(name: str, tmp_path: Path) -> None:
     run_sizes = [{key: size.get(key, 1) for key in named} for size in run_sizes]
     _, back = check_same(saved(model, tmp_path, "bare.onnx"), run_sizes)
     assert str(back.sizes) == str(network.sizes)
-    if not any(one.when_training for one in network.outputs):
+    if name not in TIED and not any(one.when_training for one in network.outputs):
         assert back.parameters == network.parameters
