@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netdsl.importers.marked import Marks
-from netdsl.importers.program import Path, Program
+from netdsl.importers.program import Path, Program, Region
 from netdsl.importers.recover.blocks import Blocks
+from netdsl.importers.recover.guess import give_kinds, with_regions
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import scopes_of
 from netdsl.importers.recover.sketch import Body, Definition, chains_of, stages_in
@@ -14,30 +15,37 @@ from netdsl.importers.recover.slots import Instances, Slots
 from netdsl.importers.recover.tidy import tidy
 from netdsl.importers.recover.write import Writer
 
-ROUNDS = 4
-"""How often regions that no other is like are taken out of what may become blocks."""
+MOST = 200
+"""Regions that no other is like are not looked for beyond these."""
 
 
 def recovered(program: Program, marks: Marks) -> str:
     """The program as text, with marks."""
-    inlined: set[Path] = set()
-    for _ in range(ROUNDS):
-        root = scopes_of(program, inlined)
-        blocks = Blocks(program, root)
-        blocks.make()
-        if blocks.singles <= inlined:
-            break
-        inlined |= blocks.singles
+    if not any(isinstance(item, Region) for item in program.root.items):
+        program = with_regions(program)
+        give_kinds(program)
+    blocks = _blocks(program)
     body = blocks.bodies.net()
     place_labels(body)
     body = blocks.runs(Slots(Instances({}, {}, {}))).whole(body)
     used = list(dict.fromkeys(_used(body, blocks.definitions)))
     writer = Writer(used, marks)
-    writer.net(program.name, tidy(body), root.region.origin, program.doc)
+    writer.net(program.name, tidy(body), program.root.origin, program.doc)
     for definition in used:
         definition.body = tidy(definition.body)
         writer.block(definition)
     return writer.text()
+
+
+def _blocks(program: Program) -> Blocks:
+    """The blocks of a program; a region that no other is like is none."""
+    inlined: set[Path] = set()
+    while True:
+        blocks = Blocks(program, scopes_of(program, inlined))
+        blocks.make()
+        if blocks.singles <= inlined or len(inlined) > MOST:
+            return blocks
+        inlined |= blocks.singles
 
 
 def _used(body: Body, definitions: dict[str, Definition]) -> Iterator[Definition]:
