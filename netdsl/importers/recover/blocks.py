@@ -13,6 +13,7 @@ from netdsl.importers.program import Path, Program
 from netdsl.importers.recover.bodies import Bodies
 from netdsl.importers.recover.exact import exact
 from netdsl.importers.recover.inline import Inline
+from netdsl.importers.recover.lets import with_lets
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.resolve import Resolver
@@ -84,7 +85,8 @@ class Blocks:
         return Runs(self.merger.inline, names, with_lets=slots is not None)
 
     def looped(self, slots: Slots, body: Body) -> Body:
-        return self.runs(slots).whole(body)
+        names = {slot.name for slot in slots.chosen} | set(self.numbers)
+        return self.runs(slots).whole(with_lets(body, names))
 
     def joined(self, scopes: list[Scope], written: list[Body]) -> list[Sort]:
         """The sorts of scopes with these bodies."""

@@ -185,6 +185,8 @@ class _Guess:
                 break
             if next(call.sized_by(), None) is not None:
                 break
+            if is_sum and inside == calls | {number}:
+                break
             calls, exit = calls | {number}, call.output
             if is_act:
                 break
@@ -196,29 +198,52 @@ class _Guess:
 
 def give_kinds(program: Program) -> None:
     """Give one kind to regions whose layers have much the same names, and no kind to others."""
-    sorts: list[tuple[Counter[str], str, list[Region]]] = []
-    for region in _regions(program.root):
+    sorts: list[tuple[Counter[str], list[Region]]] = []
+    around: dict[Region, Region] = {}
+    for region, parent in _regions(program.root):
+        around[region] = parent
         names = Counter(_names(region))
-        end = _end(region)
-        for other, kind, members in sorts:
-            if kind == end and _likeness(names, other) >= ALIKE:
+        for other, members in sorts:
+            if _likeness(names, other) >= ALIKE:
                 members.append(region)
                 break
         else:
-            sorts.append((names, end, [region]))
+            sorts.append((names, [region]))
+    sort_of = {region: number for number, (_, members) in enumerate(sorts) for region in members}
     used: Counter[str] = Counter()
-    for _, end, members in sorts:
-        if len(members) > 1:
-            used[end] += 1
-            kind = end if used[end] == 1 else f"{end}{used[end]}"
-            for region in members:
-                region.kind = kind
+    for _, members in sorts:
+        if len(members) < 2 or _are_one_part(members, around, sort_of) or _are_rows(members):
+            continue
+        names = Counter(map(_end, members))
+        end = next((name for name in JOINS.values() if name in names), names.most_common(1)[0][0])
+        used[end] += 1
+        kind = end if used[end] == 1 else f"{end}{used[end]}"
+        for region in members:
+            region.kind = kind
 
 
-def _regions(region: Region) -> Iterable[Region]:
+def _are_one_part(
+    members: list[Region], around: dict[Region, Region], sort_of: dict[Region, int]
+) -> bool:
+    """Whether each is the one part of its sort in a region of one other sort."""
+    parents = [around[region] for region in members]
+    sorts = {sort_of.get(parent, -1) for parent in parents}
+    return len(sorts) == 1 and -1 not in sorts and len(set(parents)) == len(parents)
+
+
+def _are_rows(members: list[Region]) -> bool:
+    """Whether they are nothing but regions one after the other."""
+    return all(
+        len(region.items) > 1 and all(isinstance(item, Region) for item in region.items)
+        for region in members
+    )
+
+
+def _regions(region: Region) -> Iterable[tuple[Region, Region]]:
+    """The regions in one, each with the one around it."""
     for item in region.items:
         if isinstance(item, Region):
-            yield item
+            yield item, region
             yield from _regions(item)
 
 
@@ -243,8 +268,8 @@ def _end(region: Region) -> str:
     if len(calls) <= 3 and layers[0] in ("conv", "linear", "conv_transpose"):
         norm = "Norm" * any(registry()[layer].family == "norms" for layer in plain)
         return f"{'Linear' if layers[0] == 'linear' else 'Conv'}{norm}"
-    last = calls[-1] if calls[-1].layer not in acts or len(calls) < 2 else calls[-2]
-    if last.layer in JOINS and len(last.inputs) > 1:
-        return JOINS[last.layer]
+    own = [item for item in region.items if isinstance(item, Call) and item.layer not in acts]
+    if own and own[-1].layer in JOINS and len(own[-1].inputs) > 1:
+        return JOINS[own[-1].layer]
     word = re.sub(r"[^A-Za-z]+", " ", region.path[-1]).title().replace(" ", "")
     return word or "Stage"
