@@ -64,7 +64,7 @@ class _Writer:
     def tables_apart(self, path: tuple[str, ...], tables: list[Table]) -> None:
         inner = [table.path[-1] for table in tables]
         results = [self.result(table.value) for table in tables]
-        names, given = _several(results), _several([name for name in inner])
+        names, given = _several(results), _several(list(inner))
         first = self.program.inputs[0].name
         self.add(f"    {names} = {first} -> {spelling.label(path)}: {{", tables[0].origin)
         for table, name in zip(tables, inner, strict=True):

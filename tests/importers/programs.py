@@ -233,7 +233,7 @@ class RandomProgram:
         elif kind == "batchnorm":
             call = Call(kind, {}, [last], [result], HERE, (*region.path, *label))
         elif kind in ("add", "concat"):
-            several = [last] + random.sample(values, random.randint(1, min(2, len(values))))
+            several = [last, *random.sample(values, random.randint(1, min(2, len(values))))]
             call = Call("add" if kind == "add" else "mul", {}, several, [result], HERE)
         elif kind == "up":
             call = Call("upsample", {"size": random.choice(values)}, [last], [result], HERE)

@@ -58,7 +58,8 @@ def test_examples_come_back(name: str) -> None:
     assert keys(again) == keys(network(name))
     assert lines(result.text) / hand_written(name) <= LONGER.get(name, 1.6)
     tree = parse(Source("again", result.text), Sink())
-    assert tree is not None and unparse(tree) == result.text
+    assert tree is not None
+    assert unparse(tree) == result.text
 
 
 @pytest.mark.one_in(3)

@@ -16,8 +16,8 @@ from netdsl.importers.recover.slots import Instances, Slots
 from netdsl.importers.recover.tidy import tidy
 from netdsl.importers.recover.write import Writer
 
-MOST = 200
-"""Regions that no other is like are not looked for beyond these."""
+MOST = 6
+"""How often regions that no other is like are taken out of what may become blocks."""
 
 
 def recovered(program: Program, marks: Marks) -> str:
@@ -42,10 +42,12 @@ def recovered(program: Program, marks: Marks) -> str:
 def _blocks(program: Program) -> Blocks:
     """The blocks of a program; a region that no other is like is none."""
     inlined: set[Path] = set()
+    rounds = 0
     while True:
         blocks = Blocks(program, scopes_of(program, inlined))
         blocks.make()
-        if blocks.singles <= inlined or len(inlined) > MOST:
+        rounds += 1
+        if blocks.singles <= inlined or rounds == MOST:
             return blocks
         inlined |= blocks.singles
 
@@ -53,8 +55,8 @@ def _blocks(program: Program) -> Blocks:
 def _used(body: Body, definitions: dict[str, Definition]) -> Iterator[Definition]:
     """The blocks that a body calls, and those that these call, in the order of their first use."""
     calls = [s for chain in chains_of(body) for s in stages_in(chain) if s.kind == "call"]
-    calls += [s for line in body.lines if line.declared == "layer" for s in line.chain.stages
-              if s.kind == "call"]  # fmt: skip
+    shared = [line.chain for line in body.lines if line.declared == "layer"]
+    calls += [s for chain in shared for s in chain.stages if s.kind == "call"]
     for name in dict.fromkeys(stage.name for stage in calls):
         yield definitions[name]
     for name in dict.fromkeys(stage.name for stage in calls):

@@ -143,7 +143,7 @@ class Blocks:
         for number, members in sort.members.items():
             values = {slot.name: slot.values[number] for slot in slots.chosen}
             args = {one.name: argument(values[one.name]) for one in definition.parameters}
-            self.calls |= {member: (name, args) for member in members}
+            self.calls |= dict.fromkeys(members, (name, args))
 
     def resolved(self, sort: Sort) -> tuple[Slots, Body]:
         names = self.bodies.inputs.get(sort.scopes[0], ("in",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -89,9 +90,7 @@ class Bodies:
         producer = self.wirings[self.root].producer
         made = [producer.get(one.value) for one in self.program.outputs]
         numbers = [node.number for node in made if node is not None and len(node.outputs) == 1]
-        return len(numbers) == len(made) and all(
-            a < b for a, b in zip(numbers, numbers[1:], strict=False)
-        )
+        return len(numbers) == len(made) and all(a < b for a, b in itertools.pairwise(numbers))
 
     def _name_in(self, scope: Scope, names: Names) -> None:
         own = self.wirings[scope]

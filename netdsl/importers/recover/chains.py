@@ -68,7 +68,7 @@ class Chains:
             else:
                 several = [self.chain(one, fork) for one in node.flows]
                 return Chain(stages[::-1], None, several)
-            if value is fork or value is wiring.entry and value not in wiring.names:
+            if value is fork or (value is wiring.entry and value not in wiring.names):
                 return Chain(stages[::-1])
             if value in wiring.names or value in wiring.tables:
                 return Chain(stages[::-1], self.names[value])

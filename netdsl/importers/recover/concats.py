@@ -27,9 +27,7 @@ def with_nested_concats(program: Program) -> Program:
     return replace(program, root=_nested(root, {}))
 
 
-def _hoisted(
-    region: Region, users: dict[Value, set[Call]], outputs: set[Value]
-) -> Region:
+def _hoisted(region: Region, users: dict[Value, set[Call]], outputs: set[Value]) -> Region:
     """A region in which joins stand before the regions that they are the heads of."""
     items: list[Item] = []
     for item in region.items:

@@ -49,6 +49,7 @@ class _Guess:
         for number, call in enumerate(self.calls):
             for value in dict.fromkeys((*call.inputs, *call.sized_by())):
                 self.users[value].append(number)
+        self.inputs = {one.value for one in program.inputs}
         self.outputs = {one.value for one in program.outputs}
         self.weighted = [has_weights(call) for call in self.calls]
         self.table_paths = [table.path for table in program.root.tables()]
@@ -129,7 +130,7 @@ class _Guess:
                 continue
             calls.add(number)
             for value in (*self.calls[number].inputs, *self.calls[number].sized_by()):
-                if value is entry or value in self.tables:
+                if value is entry or value in self.tables or value in self.inputs:
                     continue
                 producer = self.producer.get(value)
                 before = self.producer.get(entry, -1)
@@ -141,16 +142,14 @@ class _Guess:
     def joined(self, calls: set[int], entry: Value) -> set[int]:
         """With the joins behind them that bring several results together."""
         while True:
-            leaving = [
-                v for n in calls for v in self.calls[n].outputs if self.leaves(v, calls)
-            ]
+            leaving = [v for n in calls for v in self.calls[n].outputs if self.leaves(v, calls)]
             users = {n for v in leaving for n in self.users[v] if n not in calls}
             if len(leaving) < 2 or not users:
                 return calls
             user = min(users)
             call = self.calls[user]
             is_fed = all(
-                v is entry or v in self.tables or self.producer.get(v) in calls
+                v is entry or v in self.tables or v in self.inputs or self.producer.get(v) in calls
                 for v in call.inputs
             )
             if self.weighted[user] or not is_fed:
@@ -188,8 +187,6 @@ class _Guess:
             if is_sum and inside == calls | {number}:
                 break
             calls, exit = calls | {number}, call.output
-            if is_act:
-                break
         return calls, exit
 
 
@@ -232,11 +229,16 @@ def _are_one_part(
 
 
 def _are_rows(members: list[Region]) -> bool:
-    """Whether they are nothing but regions one after the other."""
-    return all(
-        len(region.items) > 1 and all(isinstance(item, Region) for item in region.items)
-        for region in members
-    )
+    """Whether they are regions one after the other, as many as there are or by number."""
+    counts: set[int] = set()
+    are_numbered = True
+    for region in members:
+        inner = [item for item in region.items if isinstance(item, Region)]
+        if len(inner) < 2 or len(inner) < len(region.items):
+            return False
+        counts.add(len(inner))
+        are_numbered = are_numbered and all(one.path[-1].isdigit() for one in inner)
+    return len(counts) > 1 or are_numbered
 
 
 def _regions(region: Region) -> Iterable[tuple[Region, Region]]:

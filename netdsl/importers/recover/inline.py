@@ -21,7 +21,6 @@ from netdsl.importers.recover.sketch import (
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
 
-
 UNNAMED = ("number", "p", "scale", "slope")
 """Parameters that go without their name where they are the first of a layer."""
 

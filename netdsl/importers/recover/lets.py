@@ -81,7 +81,9 @@ class _Lets:
     def body(self, body: Body | None, at_entry: bool, is_branch: bool) -> Body | None:
         if body is None:
             return None
-        chains = (self.chain(one.chain, at_entry=at_entry, is_branch=is_branch) for one in body.lines)
+        chains = (
+            self.chain(one.chain, at_entry=at_entry, is_branch=is_branch) for one in body.lines
+        )
         return Body([replace(one, chain=c) for one, c in zip(body.lines, chains, strict=True)])
 
     def stage(self, stage: Stage, at_entry: bool, is_branch: bool) -> Stage:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from netdsl.importers.program import Call, Path, Program, Region, Table, Value, values_in
 from netdsl.importers.recover.weights import has_weights
 
-
 LEAST = 4
 """Calls of layers that a region without weights has, to be worth a block."""
 

@@ -69,7 +69,8 @@ class Resolver:
             otherwise=None if stage.otherwise is None else self._body(stage.otherwise, ids),
         )
         if stage.name == ACT and ACT in args:
-            resolved.name = args[ACT].text if isinstance(args[ACT], Text) else ACT
+            act = args[ACT]
+            resolved.name = act.text if isinstance(act, Text) else ACT
             resolved.args = {}
         return resolved
 

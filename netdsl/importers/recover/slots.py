@@ -186,8 +186,8 @@ class Slots:
             self.chosen, key=lambda slot: (slot.kind == "layer", order.get(slot.name, last))
         )
         first, rest = list[Parameter](), list[Parameter]()
-        for number, slot in enumerate(slots):
-            default = "" if number == 0 and slot.kind != "bool" else self.default(slot)
+        for place, slot in enumerate(slots):
+            default = "" if place == 0 and slot.kind != "bool" else self.default(slot)
             (rest if default else first).append(Parameter(slot.name, slot.kind, default))
         return first + rest
 
