@@ -109,9 +109,8 @@ PARTS = (
     *shards("top", 2, *(f"tests/test_{name}.py" for name in (
         "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
         "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
-        "mistakes", "odd_texts", "packaging",
-        "plugin_answers", "plugin_facts", "plugin_faults", "plugins", "python_pages", "readme",
-        "sampling", "tiers", "tutorial",
+        "mistakes", "odd_texts", "packaging", "plugin_answers", "plugin_facts", "plugin_faults",
+        "plugin_packages", "plugins", "python_pages", "readme", "sampling", "tiers", "tutorial",
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
             "tests/diagnostics"),

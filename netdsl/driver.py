@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from netdsl.analyses.proof import check_contract
 from netdsl.backends.torch.reserved import check_labels
@@ -13,6 +13,7 @@ from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.elaborate.nets import MAX_SIZE
 from netdsl.elaborate.state import MAX_NODES
 from netdsl.files import read_source
+from netdsl.importers.frontend import OWN_WEIGHTS, Declared, Question, is_foreign
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
 from netdsl.lints import Subject, lint
@@ -22,6 +23,9 @@ from netdsl.ops.base import registry
 from netdsl.ops.plugins import Plugin, is_ours, layer_files, plugged
 from netdsl.ops.rule import Rulebook
 from netdsl.passes.fix_sizes import fix_sizes, is_legal
+
+if TYPE_CHECKING:
+    from netdsl.importers.imported import Imported
 
 CHECKS = (check_labels,)
 """What the backends ask of a graph beyond the language: each gives diagnostics."""
@@ -44,6 +48,7 @@ class Loading(Choices, total=False):
 
     roots: Sequence[str | Path]
     plugins: Sequence[Plugin]
+    inputs: Mapping[str, Declared] | None
 
 
 def load(
@@ -56,21 +61,73 @@ def load(
     max_layers: int = MAX_NODES,
     allow: Collection[str] = (),
     plugins: Sequence[Plugin] = (),
+    inputs: Mapping[str, Declared] | None = None,
+    weights: str | None = None,
 ) -> Network:
-    """The network of a `.net` file.
+    """The network of a `.net` file, or of a source of another format (see docs/import.md).
 
     `net` chooses one where the file defines several, `params` are values for its parameters,
     `sizes` numbers for its size symbols, `roots` further folders that `use` may read from,
     `allow` codes of warnings that are not wanted, `plugins` custom layers: modules, their
     names, paths of Python files, or the classes.
+
+    Of other formats: `params` are the settings of the front end, `inputs` element types and shapes
+    of inputs (`("float32", (3, "H", "W"))`) that the source does not say, `weights` a file of
+    Darknet's or Caffe's.
     Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """
+    options: Choices = {"net": net, "sizes": sizes, "max_layers": max_layers, "allow": allow}
+    if is_foreign(str(path)):
+        question = question_of(str(path), params, inputs, weights)
+        return compile_import(question, plugins=plugins, **options)
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
-    return compile_source(
-        source, where, net=net, params=params, sizes=sizes, roots=roots, max_layers=max_layers,
-        allow=allow, plugins=plugins,
-    )  # fmt: skip
+    options["params"] = params
+    return compile_source(source, where, roots=roots, plugins=plugins, **options)
+
+
+def question_of(
+    source: str,
+    params: Mapping[str, object] | None,
+    inputs: Mapping[str, Declared] | None,
+    weights: str | None,
+) -> Question:
+    """What is asked of a front end, by the parameters of `load`."""
+    settings = {name: str(value) for name, value in (params or {}).items()}
+    shapes = {name: shape for name, (_, shape) in (inputs or {}).items()}
+    dtypes = {name: dtype for name, (dtype, _) in (inputs or {}).items()}
+    return Question(source, shapes, dtypes, settings, weights)
+
+
+def load_with_weights(
+    path: str, weights: str | None, **options: Unpack[Loading]
+) -> tuple[Network, str | None]:
+    """The network of a file, and the weights that are still to be loaded into it.
+
+    Those in a format of the source's own (`.weights`, `.caffemodel`) are read with it.
+    """
+    if weights is not None and is_foreign(path) and Path(weights).suffix in OWN_WEIGHTS:
+        return load(path, weights=weights, **options), None
+    return load(path, **options), weights
+
+
+def compile_import(
+    question: Question, *, plugins: Sequence[Plugin] = (), **options: Unpack[Choices]
+) -> Network:
+    """Import a source of another format, and compile it; errors stand at their place in it."""
+    from netdsl.importers.imported import read
+
+    with plugged(plugins):
+        return compile_imported(read(question), **options)
+
+
+def compile_imported(imported: Imported, **options: Unpack[Choices]) -> Network:
+    """The network of what was imported, with the weights that came with it."""
+    sink = Sink()
+    unit = load_program(imported.tree.source, None, (), sink, imported.tree)
+    if unit is None:
+        raise DiagnosticError(sink.diagnostics)
+    return _compiled(unit, sink, imported, **options)
 
 
 def loads(
@@ -116,6 +173,7 @@ def _loaded(source: Source, path: Path | None, roots: Sequence[str | Path]) -> t
 def _compiled(
     unit: Unit,
     sink: Sink,
+    imported: Imported | None = None,
     *,
     net: str | None = None,
     params: Mapping[str, object] | None = None,
@@ -133,10 +191,16 @@ def _compiled(
         sink = loaded if graph is not None else sink
     if graph is None:
         raise DiagnosticError(sink.diagnostics)
-    return finished(unit, graph, sink, allow)
+    return finished(unit, graph, sink, allow, imported)
 
 
-def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) -> Network:
+def finished(
+    unit: Unit,
+    graph: Graph,
+    sink: Sink,
+    allow: Collection[str] = (),
+    imported: Imported | None = None,
+) -> Network:
     """The network of a graph: its size contract proved, its warnings given."""
     check_contract(graph, sink)
     if not sink.has_errors:
@@ -146,7 +210,11 @@ def finished(unit: Unit, graph: Graph, sink: Sink, allow: Collection[str] = ()) 
     if sink.has_errors:
         raise DiagnosticError(diagnostics)
     plugged_in = [op for op in registry().values() if not is_ours(op)]
-    return Network(graph, diagnostics, (*unit.files(), *layer_files(plugged_in)))
+    files = (*unit.files(), *layer_files(plugged_in))
+    if imported is None:
+        return Network(graph, diagnostics, files, unit.source.text)
+    answer = imported.answer
+    return Network(graph, diagnostics, (*files, *answer.files), imported.text, answer.numbers)
 
 
 def check_for_backends(graph: Graph, sink: Sink) -> None:
@@ -192,12 +260,13 @@ def check(
 
     Of a file with several nets, of each, unless one is chosen or something is given to one.
     """
-    where = None if path == "-" else Path(path)
     try:
-        source = read_source(path)
+        if weights is None and not is_foreign(path):
+            source = read_source(path)
+            return diagnosed(source, None if path == "-" else Path(path), **options)
+        network, weights = load_with_weights(path, weights, **options)
         if weights is None:
-            return diagnosed(source, where, **options)
-        network = compile_source(source, where, **options)
+            return network.warnings
     except DiagnosticError as error:
         return error.diagnostics
     return (*network.warnings, *network.check_weights(weights, rename=rename))
@@ -209,9 +278,13 @@ def diagnosed(
     *,
     roots: Sequence[str | Path] = (),
     plugins: Sequence[Plugin] = (),
+    inputs: Mapping[str, Declared] | None = None,
     **options: Unpack[Choices],
 ) -> tuple[Diagnostic, ...]:
-    """What is to be said of a text: of every net, where several are defined and none is chosen."""
+    """What is to be said of a text: of every net, where several are defined and none is chosen.
+
+    It says the shapes of its `inputs` itself.
+    """
     with plugged(plugins):
         try:
             unit, sink = _loaded(source, path, roots)

@@ -144,10 +144,12 @@ class GraphBuilder:
         arguments: tuple[ast.Argument, ...] = ()
         with self._checked():
             arguments = arguments_of(passed, settings, environment, span, self._sink)
-            self._callee(layer, arguments, environment, span)
+            callee = self._callee(layer, arguments, environment, span)
+            assert not isinstance(callee, SharedLayer)
             name_of(label, span, self._sink)
         stage = ast.LayerStage(None, name, arguments, None, span)
-        return SharedLayer(ast.LayerStatement(ast.Name(label, span), stage, span), environment)
+        statement = ast.LayerStatement(ast.Name(label, span), stage, span)
+        return SharedLayer(statement, callee, environment)
 
     def weight(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -18,6 +19,7 @@ from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     from torch import nn
 
@@ -32,7 +34,8 @@ class Network:
     """A network that has been checked: its shapes, its sizes, its cost, its PyTorch module.
 
     `graph` is the network as the compiler knows it; `warnings` are what it remarked; `sources`
-    the files it was read from, plug-ins included.
+    the files it was read from, plug-ins included; `source` its text in the language, empty where
+    it was made in Python. `numbers` are the weights that came with it, by key.
     """
 
     def __init__(
@@ -40,9 +43,12 @@ class Network:
         graph: Graph,
         warnings: tuple[Diagnostic, ...] = (),
         sources: tuple[Path, ...] = (),
+        source: str = "",
+        numbers: Mapping[str, Callable[[], np.ndarray]] | None = None,
     ) -> None:
         self.graph = graph
         self.warnings = warnings
+        self.source, self.numbers = source, numbers
         self._sources = sources
 
     @property
@@ -118,6 +124,7 @@ class Network:
         from netdsl.backends.weights.narrow import warn
         from netdsl.backends.weights.numbers import weights_of
 
+        weights = self._own_weights() if weights is None else weights
         if weights is None:
             return torch_module(self.graph, seed, init=init)
         loaded = weights_of(self.graph, weights, rename=rename)
@@ -149,6 +156,7 @@ class Network:
         from netdsl.backends.onnx.export import onnx_proto
         from netdsl.backends.onnx.options import Options
 
+        weights = self._own_weights() if weights is None else weights
         return onnx_proto(self.graph, weights, Options(**options))
 
     def export(
@@ -181,7 +189,28 @@ class Network:
 
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
+        weights = self._own_weights() if weights is None else weights
         return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
+
+    def save_weights(self, path: str | Path, weights: object = None) -> int:
+        """Write weights as a `.safetensors` file; returns the number of tensors.
+
+        Without `weights` they are those that came with the network, else drawn.
+        Raises `DiagnosticError` for weights that are not the network's, `OSError`.
+        """
+        from netdsl.backends.weights.numbers import weights_of
+        from netdsl.backends.weights.safetensors import write_tensors
+
+        weights = self._own_weights() if weights is None else weights
+        tensors = dict(weights_of(self.graph, weights).all())
+        write_tensors(path, tensors)
+        return len(tensors)
+
+    def _own_weights(self) -> dict[str, np.ndarray] | None:
+        """The weights that came with the network."""
+        if self.numbers is None:
+            return None
+        return {key: read() for key, read in self.numbers.items()}
 
     def draw(
         self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]

@@ -28,6 +28,8 @@ ROW = re.compile(
     r"^\s*(?P<stage>[A-Za-z_0-9]+(?:\(.*?\))?(?: -> .*\})?): (?P<inputs>.*\]) -> (?P<outputs>.*\])$"
 )
 SHAPE = re.compile(r"(?:[a-z]+[0-9]* )?\[[^\]]*\]")
+TABLE = "weight "
+"""Before the shape of what comes in where that is a table."""
 TIED = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 NARROW = 30
 """Letters that a column of docs has at least."""
@@ -38,7 +40,8 @@ class Example:
     """A row of a doc: `conv(8, 3): [3, 8, 8] -> [8, 6, 6]`.
 
     What comes in is called `x` in it, so that a table may meet it: `positions -> add { x ; in }`;
-    of several values, `x0`, `x1`, ..., those that it names do not flow.
+    of several values, `x0`, `x1`, ..., those that it names do not flow. `weight [4, 3]` is a table,
+    and what it gives meets a value behind the stage.
     """
 
     stage: str
@@ -54,15 +57,23 @@ class Example:
         count = len(self.inputs)
         called = ["x"] if count == 1 else [f"x{i}" for i in range(count)]
         lines = [
-            f"    input {name}: {shape}" for name, shape in zip(called, self.inputs, strict=True)
+            f"    weight {name}: frozen {shape.removeprefix(TABLE)}"
+            if shape.startswith(TABLE)
+            else f"    input {name}: {shape}"
+            for name, shape in zip(called, self.inputs, strict=True)
         ]
         flowing = [
             name for name in called if count == 1 or not re.search(rf"\b{name}\b", self.stage)
         ]
         source = f"({', '.join(flowing)})" if len(flowing) > 1 else flowing[0]
-        names = [f"y{i}" for i in range(len(SHAPE.findall(self.outputs)))]
+        shapes = SHAPE.findall(self.outputs)
+        names = [f"y{i}" for i in range(len(shapes))]
         lines.append(f"    ({', '.join(names)}) = {source} -> {self.stage}")
-        lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(names)]
+        if all(shape.startswith(TABLE) for shape in self.inputs):
+            lines += [f"    input {n}_met: {shape}" for n, shape in zip(names, shapes, strict=True)]
+            lines += [f"    output o_{name} = ({name}, {name}_met) -> add" for name in names]
+        else:
+            lines += [f"    output o{i} = {name} -> identity" for i, name in enumerate(names)]
         body = "\n".join(lines)
         return loads(f"{self.use}\nnet Example {{\n{body}\n}}\n", name="<example>")
 

@@ -198,20 +198,20 @@ def write(name: str, tool: str, models: Mapping[str, Iterable[str]]) -> None:
 
 
 def page(written: Mapping[str, Iterable[str]]) -> str:
-    """docs/coverage.md; `written` are the models of each package that examples are compared with."""
+    """docs/coverage.md; `written` are the models of each table that examples are compared with."""
     parts = [HEAD]
-    for name, title, compared in (
-        ("torchvision", TORCHVISION, "in weights, outputs and gradients"),
-        ("timm", TIMM, "in weights and outputs"),
+    for name, title, compared, lacked in (
+        ("torchvision", TORCHVISION, "torchvision in weights, outputs and gradients", lacks),
+        ("timm", TIMM, "timm in weights and outputs", lacks),
+        ("timm_transformers", TRANSFORMERS, "timm in weights and outputs", lacks_operations),
     ):
         tool, models = read(name)
         names = ", ".join(f"`{model}`" for model in sorted(written[name]))
-        sentence = f"Written, and compared with {name} {compared}: {names}."
-        lacking = {model: lacks(facts) for model, facts in models.items()}
+        sentence = f"Written, and compared with {compared}: {names}."
+        if lacked is lacks_operations:
+            sentence = f"{sentence}\n\n{BY_OPERATIONS}"
+        lacking = {model: lacked(facts) for model, facts in models.items()}
         parts.append(_section(title.format(tool=tool), sentence, lacking))
-    tool, models = read("timm_transformers")
-    lacking = {model: lacks_operations(facts) for model, facts in models.items()}
-    parts.append(_section(TRANSFORMERS.format(tool=tool), BY_OPERATIONS, lacking))
     return "\n".join([*parts, UNWRITABLE])
 
 

@@ -48,12 +48,19 @@ COMPARED = (
     "vit_b_16",
     "swin_t",
     "swin_v2_t",
+    "maxvit_t",
 )  # fmt: skip
 """Examples that tests/examples/test_torchvision.py and test_vision.py compare."""
 COMPARED_WITH_TIMM = (
     "hrnet_w18", "repvgg_a0", "efficientnet_lite0", "inception_resnet_v2", "pnasnet5large",
 )  # fmt: skip
+TRANSFORMERS_OF_TIMM = ("mobilevit_s", "vit_small_patch16_dinov3")
 """Models of timm that tests/examples/test_timm.py compares examples with."""
+WRITTEN_OUT = {
+    "torchvision": COMPARED,
+    "timm": COMPARED_WITH_TIMM,
+    "timm_transformers": TRANSFORMERS_OF_TIMM,
+}
 
 
 needs_torchvision = pytest.mark.skipif(
@@ -62,7 +69,7 @@ needs_torchvision = pytest.mark.skipif(
 
 
 def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
-    made = page({"torchvision": COMPARED, "timm": COMPARED_WITH_TIMM})
+    made = page(WRITTEN_OUT)
     path = ROOT / "docs" / "coverage.md"
     if request.config.getoption("--bless"):
         path.write_text(made, encoding="utf-8")
@@ -76,9 +83,10 @@ def test_the_layers_named_are_there() -> None:
 
 
 def test_the_examples_that_are_written_lack_nothing() -> None:
-    for package, names in ("torchvision", COMPARED), ("timm", COMPARED_WITH_TIMM):
-        _, models = read(package)
-        assert all(not lacks(models[name]) for name in names if name in models)
+    for table, names in WRITTEN_OUT.items():
+        _, models = read(table)
+        lacked = lacks_operations if table == "timm_transformers" else lacks
+        assert all(not lacked(models[name]) for name in names if name in models)
     if find_spec("torchvision"):
         from tests.examples.test_timm import MODELS as OF_TIMM
         from tests.examples.test_torchvision import MODELS
@@ -86,7 +94,8 @@ def test_the_examples_that_are_written_lack_nothing() -> None:
         from tests.examples.test_vision import SEGMENTS
 
         assert set(COMPARED) == {*MODELS, *VISION} - {*SEGMENTS}
-        assert set(COMPARED_WITH_TIMM) == {facts.model for facts in OF_TIMM.values()}
+        compared = {*COMPARED_WITH_TIMM, *TRANSFORMERS_OF_TIMM}
+        assert compared == {facts.model for facts in OF_TIMM.values()}
 
 
 def test_what_is_missing_is_found() -> None:

@@ -130,7 +130,7 @@ def may_be_refused(spec: Place, name: str) -> bool:
 @pytest.mark.parametrize("place", PLACES)
 def test_names(place: str) -> None:
     spec = PLACES[place]
-    names = NAMES if FULL else NAMES[list(PLACES).index(place) % 5 :: 5]
+    names = NAMES if FULL else NAMES[list(PLACES).index(place) % 8 :: 8]
     if not spec.is_quoted:
         names = [n for n in names if n.strip() and not n[0].isdigit()]  # which may stand there
     counted = Counter(

@@ -14,12 +14,13 @@ import netdsl
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from tests import howto_by_hand  # noqa: E402
+from tests import howto_by_hand, howto_tokens_by_hand  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "howto.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```net\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 TEXTS = {re.findall(r"^net (\w+)", block, re.MULTILINE)[0]: block for block in BLOCKS}
+BY_HAND = vars(howto_by_hand) | vars(howto_tokens_by_hand)
 SIZES: tuple[int, ...] = (5, 7, 8, 11, 14, 16, 21)
 
 
@@ -82,7 +83,7 @@ def test_a_network_is_what_plain_pytorch_computes(name: str) -> None:
     assert network.warnings == ()
     module = filled(network.torch(seed=0))
     session = onnxruntime.InferenceSession(network.onnx(module).SerializeToString())
-    by_hand = getattr(howto_by_hand, snake(name))
+    by_hand = BY_HAND[snake(name)]
     for sizes in sizes_of(network):
         inputs = [value(item, sizes) for item in network.inputs]
         feeds = {item.name: x.numpy() for item, x in zip(network.inputs, inputs, strict=True)}

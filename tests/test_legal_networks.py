@@ -151,18 +151,21 @@ def check_symbolic(network: netdsl.Network, seed: int) -> None:
             torch.testing.assert_close(mine, other, msg=lambda m: f"seed {seed}: {m}")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("part", EACH_PART)
 def test_the_module_computes_what_the_graph_says(part: int) -> None:
     for seed, network in networks(part, symbolic=False):
         check_fixed(network, seed)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("part", EACH_PART)
 def test_one_module_computes_it_at_all_sizes(part: int) -> None:
     for seed, network in networks(part, symbolic=True):
         check_symbolic(network, seed)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("part", EACH_PART)
 def test_weights_are_those_of_the_graph(part: int) -> None:
     for seed, network in networks(part, symbolic=True):
@@ -176,6 +179,7 @@ def test_weights_are_those_of_the_graph(part: int) -> None:
         assert sum(p.numel() for p in module.parameters()) == network.summary().parameters
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("part", EACH_PART)
 def test_training_outputs(part: int) -> None:
     for seed, network in networks(part, symbolic=False):

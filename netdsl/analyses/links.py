@@ -35,19 +35,32 @@ def shape_of(value: Value) -> tuple[int, ...]:
     return fixed((*value.type.items, *value.type.shape))
 
 
-def read_of(node: Node, wanted: Product, result: int = 0) -> Reads:
-    """What `Op.reads` says of some elements of a result, which of items are by item.
+class Reader:
+    """What a result of a node reads, as its op tells it; of items, item by item."""
 
-    Raises `UnknownLinks`.
-    """
-    op, (inputs, outputs) = op_of(node), types_of(node)
-    own = min(len(x.items) for x in (inputs[0], *outputs)) if inputs else 0
-    pieces = op.reads(inputs, outputs, wanted[own:], result)
-    if pieces is None:
-        raise UnknownLinks(node)
-    if not is_ours(type(op)):
-        check_reads(op, pieces)
-    return [(n, (*wanted[:own], *p) if inputs[n].batched else p) for n, p in pieces]
+    def __init__(self, node: Node, result: int = 0) -> None:
+        self.node, self.result, self.op = node, result, op_of(node)
+        self.inputs, self.outputs = types_of(node)
+        tensors = (self.inputs[0], *self.outputs) if self.inputs else ()
+        self.own = min((len(one.items) for one in tensors), default=0)
+        self.are_batched = [value.type.batched for value in node.inputs]
+        self.is_ours = is_ours(type(self.op))
+
+    def all(self, wanted: Product) -> Reads:
+        """What some elements of the result read, of tables too. Raises `UnknownLinks`."""
+        pieces = self.op.reads(self.inputs, self.outputs, wanted[self.own :], self.result)
+        if pieces is None:
+            raise UnknownLinks(self.node)
+        if not self.is_ours:
+            check_reads(self.op, pieces)
+        if not self.own:
+            return pieces
+        items = wanted[: self.own]
+        return [(n, (*items, *p) if self.inputs[n].batched else p) for n, p in pieces]
+
+    def values(self, wanted: Product) -> Reads:
+        """The same without tables; empty pieces stay. Raises `UnknownLinks`."""
+        return [piece for piece in self.all(wanted) if self.are_batched[piece[0]]]
 
 
 def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Product]]:
@@ -55,8 +68,11 @@ def reads(node: Node, wanted: Product, result: int = 0) -> list[tuple[int, Produ
 
     Weights are left out, and padding does not exist. Raises `UnknownLinks`.
     """
-    pieces = read_of(node, wanted, result)
-    return [(n, piece) for n, piece in pieces if all(piece) and node.inputs[n].type.batched]
+    return _filled(Reader(node, result), wanted)
+
+
+def _filled(reader: Reader, wanted: Product) -> list[tuple[int, Product]]:
+    return [(n, piece) for n, piece in reader.values(wanted) if all(piece)]
 
 
 def field(
@@ -73,8 +89,9 @@ def field(
             if output not in pieces_of or output in until:
                 continue
             pieces_of[output] = union(pieces_of[output])
+            reader = Reader(node, result)
             for piece in pieces_of[output]:
-                for number, read in reads(node, piece, result):
+                for number, read in _filled(reader, piece):
                     pieces_of.setdefault(node.inputs[number], []).append(read)
     return {key: union(pieces) for key, pieces in pieces_of.items()}
 

@@ -11,6 +11,7 @@ from netdsl.analyses.reach import Axis, Ends, Field, Reach, Rule
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.drift import drift
 from netdsl.ir.graph import Graph, Input, Node, Value
+from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import is_fixed
 from netdsl.ops.base import BINS, POINTWISE, UNKNOWN, Window, Windows, op_of
 from netdsl.ops.plugins import is_ours
@@ -58,10 +59,19 @@ def _fields(graph: Graph, item: Input) -> dict[Value, Field]:
     return Counted(graph, item, rules).fields()
 
 
+def _axes(tensor: Tensor) -> Shape:
+    """The axes behind the first, where the items of an `each` stand in front as they were."""
+    return (*tensor.items, *tensor.shape)[1:]
+
+
 def _open_field(item: Input, value: Value, rules: tuple[Rule, ...]) -> Field:
     """Of open sizes. Along an axis of known size, or one cut to it, there is only a bound."""
-    of_input, of_value = item.value.type.spatial, value.type.spatial
+    of_input, of_value = item.value.type.spatial, _axes(value.type)
     alike = len(of_input) == len(of_value)
+    together = len(value.type.items) - 1  # an axis of the input that is the channels of an item
+    if alike and together >= 0:
+        whole = _covers(item, value, rules)[together]
+        rules = (*rules[:together], None if whole else "unknown", *rules[together + 1 :])
     return tuple(
         _open(rule, size, isinstance(of_value[axis], Dim) if alike else False)
         for axis, (rule, size) in enumerate(zip(rules, of_input, strict=True))
@@ -122,15 +132,25 @@ def _link(node: Node, index: int) -> Windows | None:
     windows = op_of(node).windows_into(inputs, outputs, index)
     before, after = inputs[index], outputs[0]
     if op_of(node).changes_items:
-        return (UNKNOWN,) * len(before.spatial)
+        return (POINTWISE,) * len(_axes(before))
+    in_front = _in_front(node, before)
     if windows is None or len(windows) != len(before.spatial):
-        return None
+        return (*in_front[:-1], None, *(None for _ in before.spatial)) if in_front else None
     if before.rank != after.rank:
-        return tuple(None if window is None else UNKNOWN for window in windows)
-    return tuple(
+        return (*in_front, *(None if window is None else UNKNOWN for window in windows))
+    seen = (
         None if _spreads(n, m) else w
         for w, n, m in zip(windows, before.spatial, after.spatial, strict=True)
     )
+    return (*in_front, *seen)
+
+
+def _in_front(node: Node, item: Tensor) -> Windows:
+    """What is seen along axes of items, each item by itself, and of the channels of one item."""
+    if not item.items:
+        return ()
+    channels = None if op_of(node).reads_all_channels() else UNKNOWN
+    return (*(POINTWISE,) * (len(item.items) - 1), channels)
 
 
 def _spreads(size: Size, result: Size) -> bool:
@@ -142,7 +162,7 @@ def _covers(item: Input, value: Value, rules: tuple[Rule, ...]) -> tuple[bool, .
 
     It does where it is as long as its step says: it was not cut to a part.
     """
-    sizes = item.value.type.spatial, value.type.spatial
+    sizes = item.value.type.spatial, _axes(value.type)
     if len(sizes[0]) != len(sizes[1]):
         return tuple(axis is None or axis == "bins" for axis in rules)
     return tuple(

@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.analyses.links import UnknownLinks, read_of, shape_of
+from netdsl.analyses.links import Reader, UnknownLinks, shape_of
 from netdsl.ir.graph import Graph, Input, Node, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.cells import Indices, Product, Reads
@@ -142,7 +142,7 @@ class _Reach:
 
     def __init__(self, node: Node, result: int, channels: ChannelAxes) -> None:
         self.node, self.op, self.result = node, op_of(node), result
-        self.types = types_of(node)
+        self.types, self.reader = types_of(node), Reader(node, result)
         value = node.outputs[result]
         self.shape = shape_of(value)
         self.every = tuple(frozenset(range(size)) for size in self.shape)
@@ -154,8 +154,7 @@ class _Reach:
 
     def read(self, wanted: Product) -> Reads:
         """What some elements read; empty pieces stay, weights go. Raises `UnknownLinks`."""
-        pieces = read_of(self.node, wanted, self.result)
-        return [(n, piece) for n, piece in pieces if self.node.inputs[n].type.batched]
+        return self.reader.values(wanted)
 
     def at(self, own: int, index: int, all_channels: bool = True) -> Product:
         """One index along an axis, and of the others the first cell; of channels all, or one."""
@@ -201,7 +200,7 @@ def _ways(reach: _Reach) -> list[_Way]:
         for place, (_, piece) in enumerate(base):
             for axis in range(len(piece)):
                 cells = tuple(row[place][1][axis] for row in rows)
-                if any(other != cells[0] for other in cells):
+                if any(other is not cells[0] and other != cells[0] for other in cells):
                     along[place][axis] = (own, cells)
     return [
         _Way(number, tuple(axes), reach.is_part(number, piece))

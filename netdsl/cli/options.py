@@ -18,11 +18,14 @@ from netdsl.diagnostics import Diagnostic
 from netdsl.driver import Loading
 from netdsl.elaborate import Written
 from netdsl.elaborate.state import MAX_NODES
+from netdsl.importers.frontend import Declared, declared, is_foreign
 from netdsl.lints import WARNINGS
 from netdsl.network import Network
 from netdsl.ops.initial import PYTORCH, policies
 
 Command = Callable[..., None]
+LOADED: dict[str, tuple[Network, str | None]] | None = None
+"""The networks that were loaded, where a process runs several commands on them; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,25 @@ class Chosen:
 
     def load(self, file: str) -> Network:
         """The network of a file; its warnings are printed. Raises `DiagnosticError`."""
-        network = driver.load(file, **self.how)
+        return self.load_with_weights(file, None)[0]
+
+    def load_with_weights(self, file: str, weights: str | None) -> tuple[Network, str | None]:
+        """The same, and the weights that are still to be loaded into it."""
+        self.check_inputs(file)
+        asked = repr((file, weights, self.how))
+        if LOADED is not None and asked in LOADED:
+            return LOADED[asked]
+        network, weights = driver.load_with_weights(file, weights, **self.how)
+        if LOADED is not None:
+            LOADED[asked] = network, weights
         self.tell(network.warnings)
-        return network
+        return network, weights
+
+    def check_inputs(self, file: str) -> None:
+        """A `.net` file says the shapes of its inputs itself."""
+        if self.how.get("inputs") and not is_foreign(file):
+            message = f"{file} says the shapes of its inputs itself"
+            raise click.BadParameter(message, param_hint="--input")
 
     def tell(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Print diagnostics; the command ends there if one of them makes the file wrong."""
@@ -70,6 +89,10 @@ def network_options(command: Command) -> Command:
         click.option("--size", "sizes", metavar="H=224,W=224", multiple=True,
                      callback=by(lambda texts: sizes_given(texts, "--size")),
                      help="Numbers for size symbols."),
+        click.option("--input", "inputs", metavar="'image: [3, H, W]'", multiple=True,
+                     callback=by(_inputs),
+                     help="Shape of an input of a PyTorch module, without the batch axis; "
+                          "names are open sizes. May be repeated."),
         click.option("--root", "roots", metavar="DIR", multiple=True,
                      help="A further folder that `use` may read from."),
         click.option("--max-layers", metavar="N", type=Whole(1), default=MAX_NODES,
@@ -100,6 +123,15 @@ def _parameter(text: str) -> tuple[str, Written]:
     if not mark or not name.strip().isidentifier():
         raise click.BadParameter(f"`{text}` is not NAME=VALUE", param_hint="--set")
     return name.strip(), Written(value.strip())
+
+
+def _inputs(texts: Sequence[str]) -> dict[str, Declared]:
+    """`image: [3, H, W]`, `ids: int64 [T]`, or without the name where there is one input."""
+    pairs = [text.rpartition(":") for text in texts]
+    try:
+        return once([(name.strip(), declared(shape)) for name, _, shape in pairs], "--input")
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--input") from None
 
 
 def _warnings(codes: Sequence[str]) -> Sequence[str]:

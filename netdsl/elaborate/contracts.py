@@ -51,6 +51,8 @@ def bind_inputs(
     for spec, value in zip(declared, flow.values, strict=True):
         if spec.name is not None:
             place.environment.values[spec.name.text] = Binding(Flow((value,)), spec.name.span)
+            if spec.name.text.startswith("_"):
+                state.let_go.add(value)
         if spec.shape is not None:
             asked = _match(state, block, spec.shape, value, place, call)
             fits = fits and asked is not None

@@ -123,6 +123,11 @@ def _bind_label(part: ast.LabelPart, value: object, environment: Environment) ->
     raise AssertionError("a label outside of all that keeps labels")
 
 
+def _is_label_of(label: Binding, value: object) -> bool:
+    """Whether a name is the label of a value, be it one of several that came together."""
+    return label.is_label and label.value == value
+
+
 def is_new(size: ast.Expr, environment: Environment) -> TypeGuard[ast.NameExpr]:
     """Whether an axis of a shape is a name that is no number yet: it takes the size found there."""
     return isinstance(size, ast.NameExpr) and environment.lookup("numbers", size.name) is None
@@ -131,17 +136,20 @@ def is_new(size: ast.Expr, environment: Environment) -> TypeGuard[ast.NameExpr]:
 def declare(
     state: State, sort: Sort, name: ast.Name, binding: Binding, environment: Environment
 ) -> None:
-    """Bind a name; reports one that hides another of its kind."""
+    """Bind a name; reports one that hides another of its kind.
+
+    A value may be called by the label that it has already.
+    """
     before = environment.lookup(sort, name.text)
     block = environment.unit.visible.get(name.text) if sort == "layers" else None
     if before is not None:
-        where = before.span
+        where = before.rival or before.span
     elif isinstance(block, Block):
         where = block.definition.name.span
     else:
         environment.names(sort)[name.text] = binding
         return
-    if before is not None and before.is_label and before.value is binding.value:
+    if before is not None and before.rival is None and _is_label_of(before, binding.value):
         return
     if where != name.span:
         state.sink.error(

@@ -113,6 +113,7 @@ class SharedLayer:
     """`layer enc = Encoder(64)`; `variants` are what its calls made, several without weights."""
 
     statement: ast.LayerStatement
+    callee: type[Op] | Block | LayerValue | Poison
     environment: Environment
     variants: list[Shared] = field(default_factory=list["Shared"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,9 +51,11 @@ from netdsl.elaborate.suggest import did_you_mean, function_help
 from netdsl.ir.builder import Builder
 from netdsl.ir.condition import Truth, decide, divides, negate
 from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.graph import Value
 from netdsl.ir.sequences import is_list, is_tuple
 from netdsl.ops.params import VALUE, FromValue
 from netdsl.syntax import ast
+from netdsl.syntax.walk import walk
 
 MAX_STEPS = 2_000_000
 MAX_CALLS = 100
@@ -94,6 +96,10 @@ class Evaluator(Meanings):
     @property
     def sink(self) -> Sink:
         return self.graph.sink
+
+    @property
+    def measured(self) -> set[Value]:
+        return self.graph.measured
 
     def evaluate(self, expr: ast.Expr, environment: Environment) -> object:
         """The value of an expression; `Ratio`, conditions and flows may come out."""
@@ -368,6 +374,7 @@ class Evaluator(Meanings):
         if isinstance(expr, ast.NameExpr) and expr.name in formal.kind.words:
             bound.values[formal.name] = converted(formal, expr.name, expr.span, self.sink)
             return
+        expr = _quoted(expr, formal.kind.words)
         try:
             value = self._argument(formal, expr, environment)
         except Broken:
@@ -398,10 +405,23 @@ class Evaluator(Meanings):
                     expr.span,
                     help or did_you_mean(expr.name, words) or f"it takes {formal.kind.name}",
                 )
+        for part in walk(expr) if formal.kind.words else ():
+            if isinstance(part, ast.NameExpr) and part.name in formal.kind.words:
+                self._misplaced_word(formal.name, part, environment)
         ways = otherwise.none_in_size(formal.owner, getattr(expr, "items", ()))
         if ways:
             self.error("bad-argument", "`none` is no size", expr.span, *ways)
         return self.plain(expr, environment)
+
+    def _misplaced_word(self, parameter: str, word: ast.NameExpr, environment: Environment) -> None:
+        """Report an option word in an expression, where it is the name of nothing else."""
+        if environment.lacks(word.name):
+            self.error(
+                "bad-argument",
+                f"`{word.name}` is a word for `{parameter}`, and nothing to compute with",
+                word.span,
+                f"it stands alone, or as a side of a choice: `{word.name} if ... else ...`",
+            )
 
     def _reference(
         self,
@@ -422,6 +442,22 @@ class Evaluator(Meanings):
             return POISON
         bound.references.append(flow.values[0])
         return FromValue(inputs_before + len(bound.references) - 1)
+
+
+def _quoted(expr: ast.Expr, words: Collection[str]) -> ast.Expr:
+    """A choice between arguments with its option words as texts."""
+    match expr:
+        case ast.Conditional(condition, then, otherwise, span) if words:
+            then, otherwise = _side(then, words), _side(otherwise, words)
+            return ast.Conditional(condition, then, otherwise, span)
+        case _:
+            return expr
+
+
+def _side(expr: ast.Expr, words: Collection[str]) -> ast.Expr:
+    if isinstance(expr, ast.NameExpr) and expr.name in words:
+        return ast.Text(expr.name, expr.span)
+    return _quoted(expr, words)
 
 
 def _check_product(expr: ast.Binary, left: object) -> None:

@@ -159,6 +159,8 @@ WRITTEN = {
     "scaledstdconv": "`use std.kernels (ScaledStdConv)` brings `ScaledStdConv`",
     "weightnorm weightnormconv": "`use std.kernels (WeightNormConv)` brings `WeightNormConv`, a "
     "convolution with normalised weights",
+    "spectralnormalization spectralconv": "`use std.kernels (SpectralNormConv)` brings "
+    "`SpectralNormConv`; the `weight=` of another layer goes through `spectral_norm`",
     "modulatedconv styledconv": "`use std.kernels (ModulatedConv)` brings `ModulatedConv`",
     "eltwise elementwise": "write `add`, `mul` or `max`",
     "merge": "`concat` joins along the channels, `add` adds",

@@ -72,8 +72,6 @@ ABSENT = {
     "causalconvwithstate convlstm crnn mamba": f"{NOT_YET}: what runs along an axis with a state "
     "is `lstm`, `gru` or `rnn`, on [T, F]",
     "groupedmm scaledgroupedmm scaledmm": f"{NOT_YET}: a product of matrices is `(a, b) -> matmul`",
-    "spectralnorm spectralnormalization": f"{NOT_YET}: its estimate changes at every step of "
-    "training; a kernel that is divided by a known number is a table",
     "angle complex conj conjphysical imag real isreal polar viewascomplex viewasreal": "there "
     "are no "
     "complex numbers: their two parts are values, or halves of one",

@@ -18,6 +18,7 @@ from netdsl.elaborate.environment import (
 from netdsl.elaborate.lookups import attribute, item, part
 from netdsl.elaborate.resolve import dotted_names
 from netdsl.elaborate.suggest import CONSTANTS, did_you_mean
+from netdsl.ir.graph import Value
 from netdsl.ops import registry
 from netdsl.syntax import ast
 
@@ -31,6 +32,11 @@ class Meanings:
     @property
     def sink(self) -> Sink:
         """Where errors go."""
+        raise NotImplementedError
+
+    @property
+    def measured(self) -> set[Value]:
+        """The values that are asked for a size."""
         raise NotImplementedError
 
     def evaluate(self, expr: ast.Expr, environment: Environment) -> object:
@@ -153,7 +159,10 @@ class Meanings:
         weight = environment.lookup("values", ".".join(name.text for name in names))
         if weight is not None:
             return weight.value
-        return attribute(self.head(expr.base, environment), expr.name.text)
+        base = self.head(expr.base, environment)
+        if isinstance(base, Flow):
+            self.measured.update(base.values)
+        return attribute(base, expr.name.text)
 
     def index(self, expr: ast.Index, environment: Environment) -> object:
         """An item of a list, a size, the values that flow, or a family."""

@@ -217,9 +217,7 @@ class NetElaborator:
     def output(self, statement: ast.OutputStatement, flow: MaybeFlow) -> None:
         """An output, which is what comes out of the chain of its statement."""
         name = statement.name
-        binding = self.environment.values.get(name.text)
-        if binding is None or not binding.is_label or binding.value is not flow:
-            declare(self.state, "values", name, Binding(flow, name.span), self.environment)
+        declare(self.state, "values", name, Binding(flow, name.span), self.environment)
         if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
             return
         if len(flow.values) != 1:

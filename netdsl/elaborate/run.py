@@ -14,7 +14,7 @@ from netdsl.elaborate.calls import (
     say_of_caller,
 )
 from netdsl.elaborate.contracts import bind_inputs, check_claim, check_results
-from netdsl.elaborate.declare import declare, declare_label, label_text
+from netdsl.elaborate.declare import declare_label, label_text
 from netdsl.elaborate.each import put_together, take_apart
 from netdsl.elaborate.environment import (
     NOTHING,
@@ -36,7 +36,14 @@ from netdsl.elaborate.resolve import Callee, resolve_layer
 from netdsl.elaborate.sharing import Shared
 from netdsl.elaborate.sources import bare_value, has_own_sources, misses_source, value_of
 from netdsl.elaborate.state import Place, State
-from netdsl.elaborate.statements import assign, misplaced, note_unused, run_let, run_weight
+from netdsl.elaborate.statements import (
+    assign,
+    misplaced,
+    note_unused,
+    run_layer,
+    run_let,
+    run_weight,
+)
 from netdsl.ir.builder import Site
 from netdsl.ir.formula import IN_CHANNELS
 from netdsl.ir.graph import Kind
@@ -78,9 +85,8 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
             run_let(state, statement, place)
         case ast.WeightStatement():
             run_weight(state, statement, place)
-        case ast.LayerStatement(name):
-            shared = SharedLayer(statement, place.environment)
-            declare(state, "layers", name, Binding(shared, name.span), place.environment)
+        case ast.LayerStatement():
+            run_layer(state, statement, place)
         case ast.InputStatement() | ast.OutputStatement():
             misplaced(state, statement, place)
 
@@ -379,25 +385,19 @@ def _call_shared(
     if not may_call(state, shared, call, place):
         return POISON
     stage = shared.statement.stage
-    callee = resolve_layer(stage.callee, shared.environment, state.sink)
     arguments = tuple((a, shared.environment) for a in stage.arguments or ())
     named = replace(place, environment=shared.environment)
     label = label_text(state, stage.label, named) or shared.statement.name.text
     shared_call = Call(arguments, label, call.span)
-    if isinstance(callee, SharedLayer):
-        state.error(
-            place, "bad-argument", f"`{callee.statement.name.text}` is a layer already", stage.span
-        )
-        return POISON
     if not shared.variants:
         before = len(place.scope.children)
-        result = call_layer(state, callee, shared_call, flow, place)
+        result = call_layer(state, shared.callee, shared_call, flow, place)
         if not isinstance(result, Poison):
             first = place.scope.children[before]
             shared.variants.append(Shared([first], first))
         return result
     again = replace(place, site=Site(place.scope, Naming(numbered=False)))
-    result = call_layer(state, callee, shared_call, flow, again)
+    result = call_layer(state, shared.callee, shared_call, flow, again)
     if isinstance(result, Poison):
         return result
     return result if join_calls(state, shared, call, label, place) else POISON

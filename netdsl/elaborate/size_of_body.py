@@ -113,11 +113,8 @@ class _Counter:
         match layer:
             case Block():
                 return self.sizes.of_block(layer, self.depth)
-            case SharedLayer(statement, environment):
-                if self.depth > MAX_DEPTH:
-                    return 0
-                within = _Counter(self.sizes, environment, frozenset(), self.depth + 1)
-                return within.callee(statement.stage.callee)
+            case SharedLayer(callee=callee):
+                return self.layer(callee)
             case type():
                 return 1
             case _:

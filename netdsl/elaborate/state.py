@@ -45,7 +45,11 @@ class Place:
 
 @dataclass
 class State:
-    """Held by all functions that build one network, `graph`."""
+    """Held by all functions that build one network, `graph`.
+
+    `unused` are the results that something has to use by the end; `let_go` those that are named
+    as what nothing uses, beside others.
+    """
 
     graph: Builder
     max_nodes: int = MAX_NODES
@@ -53,6 +57,7 @@ class State:
     unused: list[tuple[ast.Statement, Flow]] = field(
         default_factory=list[tuple[ast.Statement, Flow]]
     )
+    let_go: set[Value] = field(default_factory=set[Value])
     body_sizes: BodySizes = field(default_factory=BodySizes)
     evaluator: Evaluator = field(init=False)
 

@@ -17,8 +17,10 @@ from netdsl.elaborate.environment import (
     MaybeFlow,
     Poison,
     SharedLayer,
+    values_of,
 )
 from netdsl.elaborate.formulas import formula_of
+from netdsl.elaborate.resolve import resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ir.tensor import DTYPES
@@ -62,6 +64,8 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
         _name_value(state, target, part, place)
+        if target.text.startswith("_"):
+            state.let_go.update(values_of(part))
     note_unused(state, flow, statement)
 
 
@@ -103,6 +107,19 @@ def run_let(state: State, statement: ast.LetStatement, place: Place) -> None:
     formula = formula_of(statement.value, place.environment) if is_known else None
     binding = Binding(value, statement.name.span, formula)
     declare(state, "numbers", statement.name, binding, place.environment)
+
+
+def run_layer(state: State, statement: ast.LayerStatement, place: Place) -> None:
+    """Name one layer; in its own line the name still means what it meant before."""
+    name, stage = statement.name, statement.stage
+    written = stage.arguments or ()
+    callee = resolve_layer(stage.callee, place.environment, state.sink, written)
+    if isinstance(callee, SharedLayer):
+        already = callee.statement.name.text
+        state.error(place, "bad-argument", f"`{already}` is a layer already", stage.span)
+        callee = POISON
+    layer = SharedLayer(statement, callee, place.environment)
+    declare(state, "layers", name, Binding(layer, name.span), place.environment)
 
 
 def misplaced(

@@ -1,1 +1,1 @@
-"""From other formats to the language: a front end for each, and the way back to structure."""
+"""Networks of other formats: a front end for each, and their structure."""

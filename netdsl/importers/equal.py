@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from netdsl.ir.graph import Graph, Node
-from netdsl.ops.arithmetic import Add
-from netdsl.ops.merge import Concat
-from netdsl.ops.plumbing import Identity
+from netdsl.ops.base import Op, op_of
 
 
 def difference(one: Graph, other: Graph) -> str:
@@ -33,7 +31,7 @@ class _Terms:
 
     def __init__(self, graph: Graph, pool: dict[object, int]) -> None:
         self.graph, self.pool = graph, pool
-        self.parts: dict[tuple[Concat, int], tuple[int, ...]] = {}
+        self.parts: dict[tuple[Op, int], tuple[int, ...]] = {}
         self.terms = {one.value: self.of((one.name, None)) for one in graph.inputs}
         self.calls = {node: self.call(node) for node in graph.nodes()}
 
@@ -42,18 +40,19 @@ class _Terms:
 
     def call(self, node: Node) -> int:
         """What a node computes: its layer, its weights by their path, what flows in."""
+        op = op_of(node)
         path = node.path if node.layer.weights else ""
         flow = [self.terms[value] for value in node.inputs]
-        if len(flow) == 1 and (isinstance(node.op, Identity) or _passes(node)):
+        if op.passes(len(flow)) and node.inputs[0].type == node.output.type:
             self.terms[node.output] = flow[0]
             return flow[0]
-        if isinstance(node.op, Concat):
-            flow = [part for term in flow for part in self.parts.get((node.op, term), (term,))]
-        term = self.of((node.op, path, tuple(flow)))
+        if op.is_associative:
+            flow = [part for term in flow for part in self.parts.get((op, term), (term,))]
+        term = self.of((op, path, tuple(flow)))
         results = [self.of((term, value.index)) for value in node.outputs]
         self.terms.update(zip(node.outputs, results, strict=True))
-        if isinstance(node.op, Concat):
-            self.parts[node.op, results[0]] = tuple(flow)
+        if op.is_associative:
+            self.parts[op, results[0]] = tuple(flow)
         return term
 
     def inputs(self) -> list[str]:
@@ -66,11 +65,3 @@ class _Terms:
         """The calls of layers with weights, each with its path."""
         return Counter((node.path, term) for node, term in self.calls.items() if node.layer.weights)
 
-
-def _passes(node: Node) -> bool:
-    """Whether a node only passes on the one value that comes in: a sum of one."""
-    if not isinstance(node.op, Concat) and not (
-        isinstance(node.op, Add) and node.op.number is None
-    ):
-        return False
-    return node.inputs[0].type == node.output.type

@@ -6,6 +6,7 @@ from collections import Counter
 
 from netdsl.diagnostics import Span
 from netdsl.importers import spelling
+from netdsl.importers.frontend import refused
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Call, Program, Table, Value
 
@@ -23,7 +24,7 @@ class _Writer:
         self.names: dict[Value, str] = {}
         self.calls = list(program.root.calls())
         self.times = Counter(call.path for call in self.calls if call.path)
-        self.shared: dict[tuple[str, ...], str] = {}
+        self.shared: dict[tuple[str, ...], tuple[str, Call]] = {}
         self.own_names = {one.name for one in (*program.inputs, *program.outputs)}
         taken = {part for call in self.calls for part in call.path}
         self.prefix = "v"
@@ -50,26 +51,31 @@ class _Writer:
         return "\n".join(self.lines) + "\n"
 
     def tables(self) -> None:
-        """The tables; those whose labels are no names stand in a group that gives them out."""
-        apart: dict[tuple[str, ...], list[Table]] = {}
+        """All tables; what has a number in its path lies in a group, where a word calls it."""
+        groups: dict[tuple[str, ...], list[Table]] = {}
         for table in self.program.root.tables():
-            if spelling.is_name(table.path):
+            start = _callable_from(table.path)
+            if start == 0:
                 text = self.names[table.value] = spelling.label(table.path)
                 self.add(f"    {spelling.declared_table(table, text)}", table.origin)
             else:
-                apart.setdefault(table.path[:-1], []).append(table)
-        for path, tables in apart.items():
-            self.tables_apart(path, tables)
+                groups.setdefault(table.path[:start], []).append(table)
+        for number, (path, tables) in enumerate(groups.items()):
+            self.group(number, path, tables)
 
-    def tables_apart(self, path: tuple[str, ...], tables: list[Table]) -> None:
-        inner = [table.path[-1] for table in tables]
-        results = [self.result(table.value) for table in tables]
-        names, given = _several(results), _several(list(inner))
-        first = self.program.inputs[0].name
-        self.add(f"    {names} = {first} -> {spelling.label(path)}: {{", tables[0].origin)
-        for table, name in zip(tables, inner, strict=True):
-            self.add(f"        {spelling.declared_table(table, name)}", table.origin)
-        self.add(f"        {given}", tables[0].origin)
+    def group(self, number: int, path: tuple[str, ...], tables: list[Table]) -> None:
+        """Tables below one label, which come out of it as values."""
+        names = [f"{self.prefix}table{number}_{place}" for place in range(len(tables))]
+        labels = [spelling.label(table.path[len(path) :]) for table in tables]
+        target, results = (", ".join(texts) for texts in (names, labels))
+        if len(tables) > 1:
+            target, results = f"({target})", f"({results})"
+        source = self.program.inputs[0].name
+        self.add(f"    {target} = {source} -> {spelling.label(path)}: {{", tables[0].origin)
+        for table, name, text in zip(tables, names, labels, strict=True):
+            self.names[table.value] = name
+            self.add(f"        {spelling.declared_table(table, text)}", table.origin)
+        self.add(f"        {results}", tables[0].origin)
         self.add("    }", tables[0].origin)
 
     def call(self, call: Call) -> None:
@@ -86,9 +92,14 @@ class _Writer:
     def one_of_several(self, call: Call, label: str, layer: str) -> str:
         """The name of a layer that several calls share, with the line that makes it."""
         if call.path not in self.shared:
-            name = self.shared[call.path] = f"{self.prefix}layer{len(self.shared)}"
+            name = f"{self.prefix}layer{len(self.shared)}"
+            self.shared[call.path] = name, call
             self.add(f"    layer {name} = {label}: {layer}", call.origin)
-        return self.shared[call.path]
+        name, first = self.shared[call.path]
+        if (first.layer, first.settings) != (call.layer, call.settings):
+            message = f"`{label}` is called with other settings than at {first.origin}"
+            raise refused(message, call.origin)
+        return name
 
     def result(self, value: Value) -> str:
         if not self.uses.get(value):
@@ -99,3 +110,9 @@ class _Writer:
 
 def _several(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _callable_from(path: tuple[str, ...]) -> int:
+    """Where the part of a path begins that a value can be called by: behind the last number."""
+    wordless = (place for place, part in enumerate(path, 1) if not spelling.NAME.fullmatch(part))
+    return max(wordless, default=0)

@@ -7,15 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Span
 from netdsl.importers.program import Program
+from netdsl.ir.tensor import DTYPES
 
 if TYPE_CHECKING:
     import numpy
 
-Shape = tuple[int | str, ...]
+Shape: TypeAlias = "tuple[int | str, ...]"
+Declared: TypeAlias = "tuple[str, Shape]"
+"""The element type and the shape of an input."""
+DECLARED = re.compile(r"(?:([a-z]+[0-9]*)\s*)?\[([\w\s,]*)\]", re.ASCII)
+DIGITS = re.compile(r"[0-9]{1,9}")
 
 PYTHON = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_].*|.+\.py:[A-Za-z_].*", re.DOTALL)
 """`torchvision.models:resnet50`, `mypackage.nets:make(10)`, `path/to/file.py:Net`."""
@@ -29,19 +34,23 @@ ENDINGS = {
     ".keras": "keras",
     ".json": "keras",
 }
+OWN_WEIGHTS = (".weights", ".caffemodel")
+"""Files of weights that are read with their source, as only it says what they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of a front end.
 
-    `inputs` are shapes without the batch axis by the names of inputs (`""` for the only one);
-    `settings` the values of `--set`, as they are written; `weights` a file with numbers; with
-    `opens` a source of one size is read for all sizes where its own arithmetic allows it.
+    `inputs` are shapes without the batch axis by the names of inputs (`""` for the only one), and
+    `dtypes` their element types where these are not float32. `settings` are the values of `--set`
+    as they are written, `weights` is a file with numbers. With `opens` a source of one size is read
+    for all sizes where its own arithmetic allows it.
     """
 
     source: str
     inputs: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    dtypes: Mapping[str, str] = field(default_factory=dict[str, str])
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     weights: str | None = None
     opens: bool = False
@@ -65,9 +74,24 @@ class FrontEnd(Protocol):
         ...
 
 
+def declared(text: str) -> Declared:
+    """What `int64 [T]` or `[3, H, W]` declares. Raises `ValueError` for anything else."""
+    match = DECLARED.fullmatch(text.strip())
+    dtype, axes = match.groups() if match else (None, "")
+    shape = tuple(axis.strip() for axis in axes.split(",")) if axes.strip() else ()
+    if match is None or (dtype or "float32") not in DTYPES or not all(map(_is_size, shape)):
+        raise ValueError(f"`{text.strip()}` is no shape such as `[3, H, W]` or `int64 [T]`")
+    return dtype or "float32", tuple(int(axis) if axis.isdigit() else axis for axis in shape)
+
+
+def _is_size(axis: str) -> bool:
+    return bool(DIGITS.fullmatch(axis)) or axis.isidentifier()
+
+
 def is_foreign(source: str) -> bool:
     """Whether a source is read by a front end, and is not a `.net` file."""
-    return Path(source).suffix.lower() in ENDINGS or bool(PYTHON.fullmatch(source))
+    ending = Path(source).suffix.lower()
+    return ending in ENDINGS or (ending != ".net" and bool(PYTHON.fullmatch(source)))
 
 
 def front_end(source: str) -> FrontEnd:

@@ -10,7 +10,9 @@ from netdsl.elaborate import elaborate, load_program
 from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Question, front_end
-from netdsl.importers.marked import Marks, placed
+from netdsl.importers.growing import gather
+from netdsl.importers.marked import Marks, Places, placed
+from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.settings import settle
@@ -41,6 +43,8 @@ def imported(answer: Answer) -> Imported:
     """The text of a program: with structure, where that says the same as its calls alone."""
     program = answer.program
     settle(program)
+    gather(program)
+    join_pools(program)
     straight = _checked(program)
     complete_from(straight, program)
     text, tree = _written(recovered, program)
@@ -83,7 +87,7 @@ def _checked(program: Program) -> Graph:
     Raises `DiagnosticError` for what the language does not take.
     """
     sinks = [Sink(), Sink()]
-    graph = _elaborated(_written(flat, program)[1], sinks[0])
+    graph = _elaborated(_straight(program), sinks[0])
     if graph is not None:
         return graph
     open_shapes = [one.shape for one in program.inputs]
@@ -92,25 +96,41 @@ def _checked(program: Program) -> Graph:
             one.shape, one.where = one.value.shape, []
     if [one.shape for one in program.inputs] == open_shapes:
         raise DiagnosticError(sinks[0].diagnostics)
-    graph = _elaborated(_written(flat, program)[1], sinks[1])
+    graph = _elaborated(_straight(program), sinks[1])
     if graph is None:
         raise DiagnosticError(sinks[1].diagnostics)
     return graph
 
 
+def _straight(program: Program) -> ast.File:
+    """The tree of a program, call by call, placed in its source."""
+    plain, tree, places = _parsed(flat, program)
+    find = places.finder(plain)
+    definitions = tuple(placed(one, find) for one in tree.definitions)
+    return ast.File(program.root.origin.source, definitions, ())
+
+
 def _written(write: Callable[[Program, Marks], str], program: Program) -> tuple[str, ast.File]:
     """A program as text in the canonical layout, and as a tree placed in its source."""
+    _, tree, places = _parsed(write, program)
+    text = unparse(tree)
+    tree = parse(Source("import", text), Sink())
+    assert tree is not None
+    find = places.finder(text)
+    definitions = tuple(placed(one, find) for one in tree.definitions)
+    return text, ast.File(program.root.origin.source, definitions, ())
+
+
+def _parsed(
+    write: Callable[[Program, Marks], str], program: Program
+) -> tuple[str, ast.File, Places]:
+    """A program as text, its tree, and where the parts of the text come from."""
     marks, sink = Marks(), Sink()
     plain, places = marks.read(write(program, marks))
     tree = parse(Source("import", plain), sink)
     if tree is None:
         raise AssertionError(f"{sink.diagnostics[0]}\n{plain}")
-    text = unparse(tree)
-    tree = parse(Source("import", text), sink)
-    assert tree is not None
-    find = places.finder(text)
-    definitions = tuple(placed(one, find) for one in tree.definitions)
-    return text, ast.File(program.root.origin.source, definitions, ())
+    return plain, tree, places
 
 
 def _elaborated(tree: ast.File, sink: Sink) -> Graph | None:

@@ -17,12 +17,14 @@ class Value:
     """A tensor that flows, or a table; each is itself, whatever it is called.
 
     `name` is a name that the source has for it and that is worth keeping. `shape` is without the
-    batch axis, at the sizes that the source was read at; None where nobody knows.
+    batch axis, at the sizes that the source was read at; None where nobody knows. `rank` is the
+    number of its axes where that alone is known.
     """
 
     name: str = ""
     shape: tuple[int, ...] | None = None
     dtype: str = "float32"
+    rank: int | None = None
 
     def __repr__(self) -> str:
         return f"<Value {self.name or 'unnamed'} {self.shape}>"

@@ -9,6 +9,9 @@ from netdsl.ops import registry
 from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
 
+CHANNELS = "channels"
+"""The word for axis 0, where it is the default."""
+
 
 class UnknownSetting(Exception):
     """A call has a setting that its layer has no parameter for."""
@@ -47,4 +50,6 @@ def plain(one: OpParameter, value: Setting) -> Setting:
         return value[0]
     if type(value) is int and one.kind.name == "float":
         return float(value)
+    if value == 0 and one.default == CHANNELS:
+        return CHANNELS
     return value

@@ -11,6 +11,7 @@ from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AXES = {
     1: ("channels",),
     2: ("channels", "length"),
@@ -77,8 +78,8 @@ def setting(value: Setting, names: Names, *, least: int = 0) -> str:
 
 def axis_size(value: Value, axis: int, names: Names) -> str:
     """`x.height`, or `x.shape[2]` where nobody knows how many axes there are."""
-    rank = len(value.shape) if value.shape is not None else 0
-    words = AXES.get(rank, ())
+    rank = len(value.shape) if value.shape is not None else value.rank
+    words = AXES.get(rank or 0, ())
     if words:
         return f"{names(value)}.{words[axis]}"
     return f"{names(value)}.shape[{axis}]"

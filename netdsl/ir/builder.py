@@ -62,7 +62,7 @@ class Site:
 class Builder:
     """A graph in the making; `rule` judges each layer, the sink is told of names that clash.
 
-    `used` are the values that something takes.
+    `used` are the values that something takes, `measured` those that are asked for a size.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Builder:
     where_span: Span | None = None
     requirements: list[Requirement] = field(default_factory=list[Requirement])
     used: set[Value] = field(default_factory=set[Value])
+    measured: set[Value] = field(default_factory=set[Value])
 
     def __post_init__(self) -> None:
         root = Scope(Kind.NET, self.span, definition=self.name, doc=self.doc)

@@ -186,18 +186,21 @@ def along(x: Tensor, axis: int, seen: Window | None = None) -> Windows:
     return tuple(seen if i == axis else POINTWISE for i in range(1, x.rank))
 
 
-def links(size: Size, room: Size, kernel: int, stride: int, before: Size, dilation: int) -> Size:
+def links(
+    size: Size, room: Size, kernel: int, stride: int, before: Size, dilation: int, run: int = 1
+) -> Size:
     """How many pairs of a window and a cell in it lie within the map, along an axis.
 
     Window i holds the cells `i*stride - before + t*dilation`; the last window is number
-    `floor((size + room)/stride)`; there is at least one.
+    `floor((size + room)/stride)`; there is at least one. With `run` it is so many cells of a
+    window, one behind the other, that all lie within the map.
     """
     pairs: Size = 0
     every = (size + room) // stride + 1
-    for cell in range(kernel):
+    for cell in range(kernel - run + 1):
         reach = before - cell * dilation
         first = maximum(0, ceil_div(reach, stride))
-        last = (size + minimum(room, reach - 1)) // stride
+        last = (size + minimum(room, reach - (run - 1) * dilation - 1)) // stride
         count = last - first + 1
         pairs = pairs + (count if count == every else maximum(0, count))
     return gathered(pairs)

@@ -99,6 +99,8 @@ class Op:
     """1 for a layer that enlarges maps, -1 for one that shrinks them."""
     channels_at: ClassVar[int | None] = None
     """The axis where it looks for channels: 0, of maps; -1, of tokens; None: it asks for none."""
+    is_associative: ClassVar[bool] = False
+    """Whether a call on the result of another with the same settings is one call on all."""
     joins_axes: ClassVar[bool] = False
     """Whether one index of a result decides places along several axes of what comes in."""
     matrix: ClassVar[bool] = False
@@ -138,6 +140,10 @@ class Op:
     def inputs_taken(self) -> tuple[int, int | None]:
         """Fewest and most inputs with these settings."""
         return self.arity
+
+    def passes(self, count: int) -> bool:
+        """Whether it gives the one value that comes in as it is, if its type stays."""
+        return count == 1 and (self.work is Work.PASSES or self.is_associative)
 
     def miscounted(self, count: int) -> tuple[str, str] | None:
         """Where another number of values comes in: what to say, and what to do, if it knows."""

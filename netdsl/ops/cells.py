@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import product as combinations
 from math import prod
 from struct import pack, unpack
@@ -30,9 +31,15 @@ def one(index: Sequence[int]) -> Product:
     return tuple(frozenset((i,)) for i in index)
 
 
+@lru_cache(maxsize=16)
+def below(count: int) -> Indices:
+    """So many first indices: one set for all that ask, often for each index of a long axis."""
+    return frozenset(range(count))
+
+
 def whole(shape: Sequence[Size]) -> Product:
     """All elements of a shape."""
-    return tuple(frozenset(range(size)) for size in fixed(shape))
+    return tuple(map(below, fixed(shape)))
 
 
 def size_of(cells: Product) -> int:

@@ -153,6 +153,10 @@ class WithNumber(Elementwise):
             return least, most
         return max(least - 1, 1), most if most is None else most - 1
 
+    def passes(self, count: int) -> bool:
+        """A sum of one value, or a product, is that value."""
+        return count == 1 and self.number is None and self.arity[0] == 1
+
     def miscounted(self, count: int) -> tuple[str, str] | None:
         least, _ = self.arity
         if self.number is not None or count != least - 1:

@@ -137,9 +137,9 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def deviation(spec: WeightSpec) -> float:
     """The standard deviation of a weight drawn by one of the words, before any cut."""
+    if not spec.init.startswith(("xavier", "kaiming")):
+        return spec.std
     fan_in, fan_out = fans(spec.shape)
     if spec.init.startswith("xavier"):
         return sqrt(2 / (fan_in + fan_out))
-    if spec.init.startswith("kaiming"):
-        return sqrt(2 / (fan_out if spec.init.endswith("fan_out") else fan_in))
-    return spec.std
+    return sqrt(2 / (fan_out if spec.init.endswith("fan_out") else fan_in))

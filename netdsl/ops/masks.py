@@ -15,10 +15,10 @@ from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size, floor_div, minimum
 from netdsl.ir.tensor import Shape, Tensor, format_shape
 from netdsl.ops.base import Rules
-from netdsl.ops.cells import Indices, Product, Reads, fixed, spread
+from netdsl.ops.cells import Indices, Product, Reads, below, fixed, spread
 from netdsl.ops.elementwise import spread_shape
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import numbered
+from netdsl.ops.onnx_parts import counted
 from netdsl.ops.params import VALUE, optional, param
 from netdsl.ops.recipe import Code, In, TorchValue
 
@@ -114,7 +114,7 @@ class Sight:
         queries = frozenset(rows)
         (keys,) = fixed((self.keys,))
         most = min(max(queries, default=-1) + 1, keys) if self.causal else keys
-        return frozenset(range(most if queries else 0))
+        return below(most if queries else 0)
 
     def several(self, rows: Iterable[int]) -> Indices:
         """Those of some queries that see several keys."""
@@ -194,6 +194,6 @@ def shares(to: Lowering, scores: OnnxValue, mask: OnnxValue | None, causal: bool
 def _causal(to: Lowering, scores: Shape) -> OnnxValue:
     """True where a key is not behind its query: [T, S]."""
     queries, keys = scores[-2:]
-    rows = to.node("Unsqueeze", [numbered(to, queries), to.ints(1)], (queries, 1))
-    columns = numbered(to, keys)
+    rows = to.node("Unsqueeze", [counted(to, queries), to.ints(1)], (queries, 1))
+    columns = counted(to, keys)
     return to.node("GreaterOrEqual", [rows, columns], (queries, keys), "bool")

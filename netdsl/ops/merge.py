@@ -76,6 +76,7 @@ class Concat(Op):
     family: ClassVar[str] = "merging"
     arity: ClassVar[tuple[int, int | None]] = (1, None)
     takes_weights: ClassVar[bool] = True
+    is_associative: ClassVar[bool] = True
     work: ClassVar[Work] = Work.MOVES
     elsewhere: ClassVar[str] = "cat concatenate concat"
 

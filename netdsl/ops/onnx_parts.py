@@ -54,7 +54,7 @@ def _wrapped(to: Lowering, x: OnnxValue, amounts: Sequence[tuple[Size, Size]]) -
 
 
 def counted(to: Lowering, size: Size) -> OnnxValue:
-    """The whole numbers from 0 up to a size."""
+    """The whole numbers from 0 up to a size, which is left out."""
     end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
     ends = [to.number(0, "int64"), end, to.number(1, "int64")]
     return to.node("Range", ends, (size,), "int64")
@@ -124,12 +124,6 @@ def rolled(to: Lowering, x: OnnxValue, axis: int, start: OnnxValue) -> OnnxValue
     behind = to.cut(x, [axis], start, far, shape)
     before = to.cut(x, [axis], to.ints(0), start, shape)
     return to.node("Concat", [behind, before], x.shape, axis=axis)
-
-
-def numbered(to: Lowering, size: Size) -> OnnxValue:
-    """The whole numbers from 0 up to a size, which is left out."""
-    end = to.node("Squeeze", [to.size_of(size), to.ints(0)], ())
-    return to.node("Range", [to.number(0, "int64"), end, to.number(1, "int64")], (size,), "int64")
 
 
 def number_value(to: Lowering, number: object, dtype: str) -> OnnxValue:

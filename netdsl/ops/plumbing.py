@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
-from netdsl.ir.condition import divides, equal
+from netdsl.ir.condition import divides, equal, positive
 from netdsl.ir.dim import Size, ceil_div
 from netdsl.ir.sequences import is_list
 from netdsl.ops.axes import (
@@ -110,9 +110,8 @@ class Split(_Cutting):
         if isinstance(self.parts, tuple):
             whole: Size = 0
             for part in self.parts:
-                rules.require(
-                    part >= 1, "parts", f"a part is at least 1, not {part}", code="bad-argument"
-                )
+                message = f"a part is at least 1, not {part}"
+                rules.require(positive(part), "parts", message, code="bad-argument")
                 whole = whole + part
             rules.require(
                 equal(whole, size),
@@ -198,7 +197,8 @@ class Slice(_Cutting):
         rules.require(first >= 0, "start", f"cell {self.start} is outside of an axis of {size}")
         rules.require(end <= size, "stop", f"cell {self.stop} is outside of an axis of {size}")
         length = ceil_div(end - first, self.step)
-        rules.require(length >= 1, "stop", f"nothing is left from {self.start} to {self.stop}")
+        message = f"nothing is left from {self.start} to {self.stop}"
+        rules.require(positive(length), "stop", message)
         return (x.with_shape(*x.shape[:axis], length, *x.shape[axis + 1 :]),)
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:

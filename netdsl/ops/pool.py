@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from netdsl.ir.dim import Size, ceil_div, minimum
+from netdsl.ir.dim import Size, ceil_div, maximum, minimum
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.axes import (
     MAX_KERNEL,
@@ -301,23 +301,24 @@ class MaxPool(_Pool):
         pairs = super().connections(inputs, outputs)
         if pairs is None or not self.indices:
             return pairs
-        along = [self._single(inputs, outputs, axis) for axis in range(inputs[0].rank - 1)]
-        known = [count for count in along if count is not None]
-        if 0 in known:
-            return pairs * 2
-        singles = total(known) * inputs[0].channels
-        return pairs * 2 - singles if len(known) == len(along) else None
+        steps = self._steps(inputs[0].rank - 1)
+        pieces = zip(inputs[0].spatial, steps, strict=True)
+        return (
+            pairs * 2 - total(self._single(size, own) for size, own in pieces) * inputs[0].channels
+        )
 
-    def _single(self, inputs: Tensors, outputs: Tensors, axis: int) -> Size | None:
-        """How many windows along an axis hold one cell of the map; None: not known."""
-        size, count = inputs[0].spatial[axis], outputs[0].spatial[axis]
-        kernel, *_ = self._windows().settings_along(inputs[0].rank - 1)[axis]
-        (before, after) = self._around(inputs[0].spatial)[axis]
-        if kernel == 1 or (before == 0 and after == 0):
-            return count if kernel == 1 else 0
-        if not isinstance(size, int) or not isinstance(count, int):
-            return None
-        return sum(len(self._cells(i, inputs, axis)) == 1 for i in range(count))
+    def _single(self, size: Size, steps: tuple[int, int, int, int]) -> Size:
+        """How many windows along an axis hold one cell of the map.
+
+        Of m cells in a row there are m - 1 pairs and m - 2 threes of neighbours, so that
+        m - 2*(m - 1) + (m - 2) is 0, but 1 where m is 1, and 0 where there is none.
+        """
+        k, s, p, d = steps
+        if d == 1 and k >= p + 2 and not self.ceil_mode:  # only where the map has a single one
+            return max(0, (1 + 2 * p - k) // s + 1) * maximum(0, 2 - size)
+        room = _room(k, s, p, d, self.ceil_mode)
+        ones, pairs, threes = (links(size, room, k, s, p, d, run) for run in (1, 2, 3))
+        return ones - 2 * pairs + threes
 
     def _cells(self, place: int, inputs: Tensors, axis: int) -> Indices:
         """The cells of the map in one window, along an axis."""

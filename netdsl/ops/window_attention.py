@@ -14,7 +14,7 @@ from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Indices, Product, Reads, whole
 from netdsl.ops.dense import matmul
 from netdsl.ops.lowering import Lowering, OnnxValue
-from netdsl.ops.onnx_parts import numbered, padded, part, rolled
+from netdsl.ops.onnx_parts import counted, padded, part, rolled
 from netdsl.ops.params import BOOL, INT, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 
@@ -278,7 +278,7 @@ class WindowAttention(Op):
 
     def _labels(self, to: Lowering, size: Size, shift: OnnxValue) -> OnnxValue:
         """0 for the cells before the last window, 1 in it, 2 for those that were rolled around."""
-        at = numbered(to, size)
+        at = counted(to, size)
         edges = [to.size_of(size - self.window), to.node("Sub", [to.size_of(size), shift])]
         beyond = [to.node("GreaterOrEqual", [at, edge], dtype="bool") for edge in edges]
         first, second = (to.node("Cast", [b], dtype="int64", to="int64") for b in beyond)

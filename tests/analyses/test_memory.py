@@ -14,7 +14,7 @@ from netdsl.lints import WARNINGS
 from netdsl.ops.recipe import TorchModule, TorchWeight
 from netdsl.ops.tables import gives_tables, table_inputs, types_of
 from tests import examples
-from tests.examples import NAMES, example
+from tests.examples import NAMES
 from tests.legal_networks import legal_network
 
 torch = pytest.importorskip("torch")
@@ -31,11 +31,11 @@ GENERATED = 40
 
 @cache
 def at_some_size(name: str) -> netdsl.Network:
-    network = examples.network(name)
+    network = examples.held(name)
     if not network.sizes.symbols:
         return network
     near = network.sizes.nearest(**{s: SIZES[s] for s in network.sizes.symbols}).closest
-    return netdsl.load(example(name), sizes=near)
+    return examples.held(name, near)
 
 
 def with_batch(node: Node, values: list[Any]) -> list[Any]:
@@ -63,7 +63,8 @@ def held_step_by_step(graph: Graph) -> dict[Node, int]:
     for index, node in enumerate(nodes):
         recipe = node.op.torch(*types_of(node))  # type: ignore[attr-defined]
         if isinstance(recipe, TorchWeight):
-            made: Any = torch.zeros(recipe.shape.value)  # type: ignore[arg-type]
+            dtype = getattr(torch, node.output.type.dtype)
+            made: Any = torch.zeros(recipe.shape.value, dtype=dtype)  # type: ignore[arg-type]
             weights.append(made)
         else:
             module = make_module(recipe) if isinstance(recipe, TorchModule) else None
@@ -91,8 +92,16 @@ def assert_held(graph: Graph) -> None:
     assert max(calls) == said.peak  # a shared layer is called at several places
 
 
+TOO_MUCH = pytest.mark.xfail(
+    strict=True, reason="joining axes behind `permute` is no copy where they still lie in a row"
+)
+"""Its last maps are one window each, which PyTorch joins to cells without a copy."""
+
+
 @pytest.mark.one_in(4)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=TOO_MUCH if n == "maxvit_t" else ()) for n in NAMES]
+)
 def test_every_step_of_the_examples(name: str) -> None:
     assert_held(at_some_size(name).graph)
 

@@ -210,3 +210,46 @@ def test_a_value_that_gives_its_size_alone_is_not_seen() -> None:
     x, z = network.inputs
     assert network.outputs[0].value in patches(network.graph, x)
     assert network.outputs[0].value not in patches(network.graph, z)
+
+
+# --- behind `each` -------------------------------------------------------------------------
+
+BODIES = {
+    "conv(4, 3, padding=1) -> avgpool(2) -> conv(4, 3)": ("all", 8, 8),
+    "conv(6, 3) -> conv(6, 3, groups=6) -> sigmoid": ("all", 5, 5),
+    "conv(2, 1) -> global_avgpool": ("all", "all", "all"),
+    "avgpool(3, stride=1) -> conv(4, (1, 5), stride=2)": ("?", 3, 7),
+    "tanh -> conv(3, 3, groups=3)": ("?", 3, 3),
+    "softmax(axis=-1)": ("?", 1, "all"),
+}
+"""What a place sees along the axes of an item, of which the first are its channels."""
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_items_of_each_at_open_sizes(body: str) -> None:
+    """By gradients at two sizes; a `?` claims nothing."""
+    network = netdsl.loads(f"net A {{ input x: [T, 3, H, W] ; output y = x -> each {{ {body} }} }}")
+    (output,) = network.outputs
+    reaches = ReceptiveFields(network.graph)["x"][output.value]
+    told = tuple("all" if r is None else r.size or "?" for r in reaches)
+    assert told == BODIES[body]
+    module = network.torch(seed=0).double().eval()
+    for height, width in (13, 14), (16, 15):
+        x = torch.rand(1, 2, 3, height, width, dtype=torch.float64, requires_grad=True)
+        cells = module(x)[0].sum(0).flatten()
+        widest = torch.zeros(3, dtype=torch.int64)
+        for cell in cells:
+            (slope,) = torch.autograd.grad(cell, x, retain_graph=True)
+            seen = slope[0].abs().sum(0).nonzero()
+            widest = widest.maximum(seen.amax(0) - seen.amin(0) + 1)
+        for most, reach, size in zip(widest.tolist(), told, (3, height, width), strict=True):
+            assert reach == "?" or most == (size if reach == "all" else reach), (body, widest)
+
+
+def test_an_item_of_an_item_sees_itself_alone() -> None:
+    """An axis of items is no channel: what is read whole is read of one item."""
+    text = "net A { input x: [S, T, 5, F] ; output y = x -> each { each { softmax(axis=-1) } } }"
+    fields = ReceptiveFields(netdsl.loads(text).graph)["x"]
+    inner = [field for value, field in fields.items() if len(value.type.items) == 2]
+    assert inner
+    assert all(field[0] is not None and field[0].size == 1 for field in inner)

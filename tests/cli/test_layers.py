@@ -45,8 +45,8 @@ def test_every_summary_stands_alone() -> None:
     assert [p.name for p in pages().values() if leaning.match(p.summary)] == []
 
 
-OF_TABLES = ("BoxesOfShares",)
-"""Blocks that take a table, which no row of an example has; networks that use them are tested."""
+OF_TABLES = ("BoxesOfShares", "RotaryPlaces")
+"""Blocks that take or give tables, which no row has; networks that use them are tested."""
 
 
 @pytest.mark.parametrize("name", sorted(set(std_names())))

@@ -137,11 +137,11 @@ def test_formulas_give_the_numbers(name: str) -> None:
     """Rows of symbolic sizes, with numbers put in, are the rows at these numbers."""
     from netdsl.ir.dim import evaluate
 
-    network = examples.network(name)
+    network = examples.held(name)
     at = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 96)).closest
     if not network.sizes.symbols or at is None:
         pytest.skip("no symbols")
-    fixed = netdsl.load(example(name), sizes=at).summary()
+    fixed = examples.held(name, at).summary()
     for open_row, row in zip(network.summary().rows, fixed.rows, strict=True):
         if row.output == "none at this size":
             continue

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+import netdsl
 from tests.elaborate.compile_text import build, chain, errors_of, graph_of, keys, net, shape_of
 
 BLOCKS = """
@@ -149,3 +152,53 @@ def test_sizes_and_parameters_can_be_given() -> None:
 def test_a_misspelt_library_block_names_its_file() -> None:
     _, diagnostics = build(chain("Bottleneck(8)"))
     assert any("use std." in h for d in diagnostics for h in d.help) or not diagnostics
+
+
+# --- option words --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("conv(4, 3, padding=same if c else valid)", ("same", "valid")),
+        ("conv(4, 3, padding=2 if not c else same)", ("same", "2")),
+        ("conv(4, 3, padding=same if c and n == 0 else valid if c else n)", ("same", "3")),
+        ("softmax(axis=channels if c else -1)", ("channels", "-1")),
+    ],
+)
+def test_option_words_are_the_sides_of_a_choice(written, meant):
+    """A word goes before any other meaning, as it does alone: `valid` is a number here."""
+    name = "padding" if "padding" in written else "axis"
+    for c, word in zip(("true", "false"), meant, strict=True):
+        block = (
+            f"block B(c: bool, n: int = {0 if c == 'true' else 3}, valid: int = 1) {{ {written} }}"
+        )
+        text = chain(f"B({c}) -> B({c}, valid=7)", shape="[4, 16, 16]", before=block)
+        plain = re.sub(rf"{name}=.*\)", f"{name}={word})", written)
+        theirs = graph_of(chain(f"{plain} -> {plain}", shape="[4, 16, 16]"))
+        for ours, other in zip(graph_of(text).nodes(), theirs.nodes(), strict=True):
+            assert ours.op == other.op
+
+
+def test_a_class_takes_the_word_it_is_given():
+    torch = pytest.importorskip("torch")
+    block = "block B(c: bool) { conv: conv(4, 3, padding=same if c else 0, bias=false) }"
+    text = chain("B(true) -> B(false)", shape="[4, 9, 9]", before=block)
+    module = netdsl.loads(text).torch().eval()
+    assert module(torch.zeros(1, 4, 9, 9)).shape == (1, 4, 7, 7)
+    assert module.b1.conv.padding == "same"
+
+
+@pytest.mark.parametrize(
+    ("written", "word"),
+    [
+        ("conv(4, 3, padding=[same, 1][0])", "same"),
+        ("softmax(axis=channels + 1)", "channels"),
+        ("conv(4, 3, padding=1 if 1 == same else 0)", "same"),
+    ],
+)
+def test_an_option_word_is_no_number(written, word):
+    graph, (error,) = build(chain(written, shape="[4, 16, 16]"))
+    assert graph is None
+    assert (error.code, error.span.text) == ("bad-argument", word)
+    assert f"`{word}` is a word for" in error.message

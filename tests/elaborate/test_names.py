@@ -89,6 +89,35 @@ def test_a_label_that_repeats_a_value_of_its_body_is_neither_where_it_is_used():
     assert keys(graph_of(block.format(label='"skip"') + use)) == ["b1.skip.weight", "b1.skip.bias"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "gate = x -> gate: linear(8) -> [3, 32, 8]\n    up = x -> up: linear(8)",
+        "(gate, up) = (x -> gate: linear(8), x -> up: linear(8))",
+        "(gate, up) = (x -> gate: linear(8) -> [3, 32, 8], x -> up: { linear(8) })",
+    ],
+)
+def test_a_value_may_be_called_by_its_label(lines):
+    module = netdsl.loads(net(f"    {lines}\n    output y = (gate, up) -> sub")).torch().eval()
+    x = torch.randn(1, 3, 32, 32)
+    up = getattr(module.up, "0", module.up)
+    torch.testing.assert_close(module(x), module.gate(x) - up(x))
+
+
+@pytest.mark.parametrize(
+    ("lines", "at"),
+    [
+        ("gate = x -> gate: linear(8) -> relu", 4),
+        ("(gate, up) = (x -> up: linear(8), x -> gate: linear(8))", 4),
+        ("(gate, up) = x -> gate: split([1, 2])", 4),
+        ("gate = x -> relu\n    gate = gate -> gate: linear(8)", 5),
+    ],
+)
+def test_no_value_is_called_by_the_label_of_another(lines, at):
+    reported = errors_of(net(f"    {lines}\n    output y = gate -> relu"))
+    assert reported[0].split(":")[0] == f"name-taken {at}"
+
+
 def test_a_value_goes_before_a_layer_at_a_head_with_a_warning():
     block = "block B {\n    relu: relu\n    add { relu{call} -> conv(3, 1) ; conv(3, 1) }\n}\n"
     use = "net N { input x: [3, 5, 5] ; output y = x -> B }"
@@ -137,6 +166,30 @@ block Cell(width: int) {
 }
 net N { input x: [3, 6, 6] ; y = x -> cell: Cell(4) ; output z = y -> more: Cell(5) }
 """
+
+
+def test_a_shared_layer_may_be_called_as_the_layer_it_is_of():
+    """In its own line the name means what it meant before; below, the one layer."""
+    text = net(
+        "    layer conv = conv(3, 3, padding=1)\n    layer relu = relu\n"
+        "    output y = x -> conv -> relu -> conv"
+    )
+    assert keys(graph_of(text)) == ["conv.weight", "conv.bias"]
+    module = netdsl.loads(text).torch().eval()
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(module(x), module.conv(module.conv(x).relu()))
+    again = net("    layer conv = conv(3, 1)\n    layer b = conv(3, 1)\n    output y = x -> b")
+    assert errors_of(again) == ["bad-argument 5:15"]
+    before = net(
+        "    layer b = conv(3, 1)\n    layer conv = conv(3, 1)\n    output y = x -> b -> conv"
+    )
+    assert keys(graph_of(before)) == ["b.weight", "b.bias", "conv.weight", "conv.bias"]
+
+
+def test_a_layer_line_is_checked_without_a_use():
+    assert errors_of(net("    layer a = Foo(8)\n    output y = x -> relu")) == [
+        "unknown-layer 4:15"
+    ]
 
 
 def test_stages_of_an_inline_block_are_those_of_the_scope_around():

@@ -68,7 +68,7 @@ def test_numbered_groups_count_on_through_repeats() -> None:
 def test_a_weight_is_its_own_key() -> None:
     text = net(
         "    weight scale: [3, 1, 1] = 0.5\n"
-        "    output y = (x, scale) -> mul -> body: { { weight s: [3, 1, 1]; (x, s) -> mul } }"
+        "    output y = (x, scale) -> mul -> body: { { weight s: [3, 1, 1]; mul { identity ; s } } }"
     )
     assert "scale" in keys(graph_of(text))
 

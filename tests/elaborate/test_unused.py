@@ -70,7 +70,7 @@ def test_used_in_one_use_of_a_block() -> None:
 
 def test_what_a_later_turn_or_line_takes_is_used() -> None:
     for lines in (
-        "output y = x -> for i in 0..3 { h = x -> relu\n(h, x) -> add }",
+        "output y = x -> for i in 0..3 { h = relu\n(h, x) -> add }",
         "d = x -> for i in 0..3 { e[i]: conv(4, 1) }\n    output y = (d, e[0]) -> add",
     ):
         netdsl.loads(net(lines))
@@ -104,3 +104,80 @@ def test_a_loop_at_the_head_is_told_its_two_forms() -> None:
     assert "`(for ... { image -> ... })`" in help
     for mended in "x -> for i in 0..3 { relu }", "(for i in 0..3 { x -> relu }) -> add":
         netdsl.loads(net(f"output y = {mended}"))
+
+
+# --- stages of no line, and what blocks leave unread ----------------------------------------
+
+
+UNREAD = "block B { in[0] -> tanh }"
+IDLE_STAGES = (
+    ("output y = (x, x -> conv(4, 1)) -> B", "conv(4, 1)", UNREAD),
+    ("output y = (x, x -> relu -> Two) -> B", "Two", f"{UNREAD}\nblock Two {{ (relu, tanh) }}"),
+    ("(a, b) = (x -> relu, x -> conv(4, 1))\n    output y = a", "conv(4, 1)", ""),
+    ("output y = x -> conv(4, 1) -> add { x ; x -> relu }", "conv(4, 1)", ""),
+    ("output y = x -> repeat 2 { conv(4, 1) -> { x -> relu } }", "conv(4, 1)", ""),
+    ("output y = (x, x -> C) -> B", "C", f"{UNREAD}\nblock C {{ conv(4, 1) -> relu }}"),
+)
+
+
+@pytest.mark.parametrize(("lines", "stage", "before"), IDLE_STAGES)
+def test_a_stage_whose_result_is_left_where_it_flows(lines: str, stage: str, before: str) -> None:
+    with pytest.raises(netdsl.DiagnosticError) as caught:
+        netdsl.loads(net(lines, before))
+    errors = [d for d in caught.value.diagnostics if d.code == "unused-result"]
+    assert [(d.message, d.span.text) for d in errors if d.span] == [
+        ("nothing uses what this computes", stage)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "before"),
+    [
+        ("(a, _) = (x -> relu, x -> conv(4, 1))\n    output y = a", ""),
+        ("output y = (x, x -> conv(4, 1)) -> B", "block B (x, _rest) { x -> relu }"),
+        ("output y = x -> Two -> B", f"{UNREAD}\nblock Two {{ (relu, conv(4, 1)) }}"),
+        ("(a, b) = x -> split(2)\n    output y = a", ""),
+        ("output y = x -> conv(4, 1)\n    output aux = x -> conv(2, 1) when training", ""),
+        ("_ = x -> conv(4, 1) -> relu\n    output y = x -> relu", ""),
+        ("output y = (x, x -> conv(1, 3)) -> E", "block E { in[0] -> upsample(size=in[1]) }"),
+    ],
+)
+def test_what_is_let_go_by_its_name_or_given_beside_others(lines: str, before: str) -> None:
+    netdsl.loads(net(lines, before))
+
+
+@pytest.mark.parametrize(
+    ("lines", "before", "unread"),
+    [
+        ("output y = (x, h) -> B -> add { identity ; h }", UNREAD, "`in[1]` is never used in `B`"),
+        ("output y = (x, h) -> each { in[1] -> exp }", "", "`in[0]` is never used in this `each`"),
+        ("output y = (x, h) -> C", f"{UNREAD}\nblock C {{ B }}", "`in[1]` is never used in `B`"),
+        ("output y = (x, h) -> S", "block S { in[0] -> upsample(size=(in[1].height, 8)) }", ""),
+        ("output y = (x, h) -> S", "block S { in[0] -> upsample(size=in[1]) }", ""),
+        ("output y = (x, h) -> P(0) -> add { identity ; (x, h) -> P(1) }",
+         "block P(i: int) { in[i] -> relu }", ""),
+        ("output y = (x, h) -> S", "block S { add { in[0] ; in[1] -> relu } }", ""),
+        ("output y = (x, h) -> S", "block S { concat }", ""),
+    ],
+)  # fmt: skip
+def test_inputs_that_a_block_leaves_unread(lines: str, before: str, unread: str) -> None:
+    network = netdsl.loads(net(f"h = x -> conv(4, 1)\n    _ = h -> relu\n    {lines}", before))
+    assert [w.message for w in network.warnings] == ([unread] if unread else [])
+    assert {w.code for w in network.warnings} <= {"unused-name"}
+
+
+def test_an_unread_input_is_silenced_at_the_use() -> None:
+    lines = "output y = (x, x) -> B # allow: unused-name\n"
+    assert netdsl.loads(net(lines, UNREAD)).warnings == ()
+
+
+@pytest.mark.parametrize("dropped", range(3))
+def test_one_of_several_results_may_be_dropped(dropped: int) -> None:
+    """Whichever it is, the lines of the block that make it alone are no fault of its user."""
+    steps = (
+        "block Steps {\n    a = relu\n    b = a -> conv(4, 1)\n    c = b -> tanh\n    (a, b, c)\n}"
+    )
+    names = [f"_{n}" if i == dropped else n for i, n in enumerate("pqr")]
+    kept = " ; ".join(n for n in names if n[0] != "_")
+    text = f"({', '.join(names)}) = x -> Steps\n    output y = add {{ {kept} }}"
+    assert netdsl.loads(net(text, steps)).warnings == ()

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.net"))
 FIXED = {
     "alexnet_paper", "autoencoder", "cgan_generator", "conv27", "googlenet_paper", "lenet",
-    "mtcnn_onet", "mtcnn_rnet", "rgb6", "siamese", "vit_b_16",
+    "maxvit_t", "mtcnn_onet", "mtcnn_rnet", "rgb6", "siamese", "vit_b_16",
 }  # fmt: skip
 OPEN = [name for name in NAMES if name not in FIXED]
 """Those whose sizes are given, and those with size symbols."""
@@ -22,16 +22,20 @@ SLIM = {
     "hrnet_w18": {"width": 4, "depth": 1},
     "bert": {"words": 30, "width": 24, "depth": 2},
     "crnn": {"hidden": 16},
+    "diffusion_unet": {"widths": [16, 16, 32, 32], "heads": 4, "features": 24, "groups": 8},
     "detr": {"width": 32, "depth": 2, "blocks": [1, 1, 1, 1]},
+    "maxvit_t": {"width": 32, "blocks": [1, 1, 1, 1]},
     "pnasnet": {"width": 16},
     "segnet": {"width": 8},
     "swin_t": {"width": 24},
     "swin_v2_t": {"width": 24},
     "unet3d": {"width": 4},
+    "vit_small_patch16_dinov3": {"features": 48, "heads": 3, "depth": 2},
     "vit_b_16": {"depth": 2, "features": 48},
 }
 """Arguments that make a network run in no time where one run of the whole takes seconds."""
 LARGEST_RUN = 4e9
+MOST_PARAMETERS = 500_000_000
 LARGEST_SIZE = 200
 RANDOM_PAIRS = 500
 
@@ -51,6 +55,14 @@ def network(name: str) -> netdsl.Network:
 def slim(name: str) -> netdsl.Network:
     """The same, with fewer channels where it is a large one."""
     return netdsl.load(example(name), params=SLIM[name]) if name in SLIM else network(name)
+
+
+def held(name: str, sizes: dict[str, int] | None = None) -> netdsl.Network:
+    """As it is in its file, at some size; with fewer channels if all its weights would take too long."""
+    params = SLIM[name] if network(name).parameters > MOST_PARAMETERS else {}
+    if sizes is None:
+        return slim(name) if params else network(name)
+    return netdsl.load(example(name), params=params, sizes=sizes)
 
 
 def affordable(network: netdsl.Network, most: int) -> int:

@@ -27,6 +27,7 @@ CONTRACTS = {
     "unet": "any H >= 16, any W >= 16",
     "unet16": "H and W multiples of 16",
     "vgg16": "any H >= 32, any W >= 32",
+    "vit_small_patch16_dinov3": "H and W multiples of 16",
     "yolov3_spp": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
     "yolov8n": "H and W mod 32 in {25, 26, 27, 28, 29, 30, 31, 0}, at least 25",
 }

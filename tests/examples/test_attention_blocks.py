@@ -205,6 +205,99 @@ def test_partitions_of_maxvit(kind: str) -> None:
     assert str(network.sizes) == "H and W multiples of 2"
 
 
+@pytest.mark.parametrize("kind", ["window", "grid"])
+def test_partitions_of_maxvit_on_maps_that_are_not_square(kind: str) -> None:
+    """A grid is windows of another order of rows and columns; torchvision's takes square ones only."""
+    torchvision_models()
+    from torchvision.models.maxvit import PartitionAttentionLayer
+
+    network, size = unit(f"{kind.title()}Partition(3, 2)", "input x: [12, H, W]"), (4, 10)
+    torch.manual_seed(0)
+    theirs = PartitionAttentionLayer(
+        12, 4, 2, "window", size, 4, nn.GELU, nn.LayerNorm, 0.0, 0.0, 0.0
+    )
+    rows, columns = (
+        torch.arange(n).view(2, -1).t().flatten() if kind == "grid" else torch.arange(n)
+        for n in size
+    )
+
+    def call(x: Any) -> Any:
+        found = theirs(x[:, :, rows][:, :, :, columns])
+        return found[:, :, rows.argsort()][:, :, :, columns.argsort()]
+
+    ours = with_same_weights(network, theirs)
+    assert_equal(network, ours, call, torch.randn(2, 12, *size))
+
+
+ROTARY = """
+use std.vit (RotaryBlock, RotaryPlaces)
+net Unit {
+    input map: [24, H, W]
+    x = map -> reshape([24, H * W]) -> permute([1, 0])
+    first = x -> slice(0, 0, 1)
+    (cosine, sine) = map -> RotaryPlaces(4, still=2)
+    output y = ((first, first, x) -> concat(axis=0), cosine, sine) -> unit: RotaryBlock(3, ratio=2.5)
+}
+"""
+
+
+def test_rotary_block() -> None:
+    """The block of DINOv3, with two tokens in front that have no place."""
+    home = timm("models.eva")
+    torch.manual_seed(0)
+    places = timm("layers").RotaryEmbeddingDinoV3(8, temperature=100.0)
+    theirs = home.EvaBlock(
+        24, 3, qkv_bias=False, mlp_ratio=2.5, num_prefix_tokens=2, rotate_half=True,
+        init_values=1e-5, norm_layer=lambda n, **_: nn.LayerNorm(n),
+    )  # fmt: skip
+
+    def call(x: Any) -> Any:
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = torch.cat([tokens[:, :1], tokens[:, :1], tokens], 1)
+        return theirs(tokens, rope=places.get_embed(x.shape[2:]))
+
+    network = netdsl.loads(ROTARY)
+    assert str(network.sizes) == "any H, any W"
+    assert network.torch().unit.gamma_1.unique().tolist() == [float(torch.tensor(1e-5))]
+    ours = with_same_weights(network, theirs)
+    for size in ((3, 5), (4, 2), (1, 1), (20, 33)):
+        assert_equal(network, ours, call, torch.randn(2, 24, *size))
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "drop"), [(16, 2, 0.0), (16, 1, 0.1), (12, 1, 0.1), (12, 2, 0.0)]
+)
+def test_convolutions_of_maxvit(channels: int, stride: int, drop: float) -> None:
+    """With a projection, with one of the channels alone, and with none."""
+    torchvision_models()
+    from torchvision.models.maxvit import MBConv
+
+    torch.manual_seed(0)
+    theirs = MBConv(
+        12, channels, 4, 0.25, stride, nn.GELU,
+        lambda n: nn.BatchNorm2d(n, eps=0.001, momentum=0.01), drop,
+    )  # fmt: skip
+    network = unit(f"MaxViTConv({channels}, stride={stride}, drop={drop})", "input x: [12, H, W]")
+    ours = with_same_weights(network, theirs)
+    for size in ((6, 8), (7, 5), (1, 1)):
+        assert_equal(network, ours, theirs, torch.randn(2, 12, *size))
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(8, 1), (12, 1), (8, 2)])
+def test_bottleneck_of_mobilevit(channels: int, stride: int) -> None:
+    home = timm("models.byobnet")
+    torch.manual_seed(0)
+    layers = home.LayerFn(act=nn.SiLU, conv_norm_act=home_conv(nn.SiLU))
+    theirs = home.BottleneckBlock(
+        8, channels, stride=stride, bottle_ratio=4.0, group_size=1, downsample="", layers=layers,
+        bottle_in=True, linear_out=True,
+    )  # fmt: skip
+    network = unit(f"MobileViTUnit({channels}, stride={stride})", "input x: [8, H, W]")
+    ours = with_same_weights(network, theirs)
+    for size in ((6, 8), (7, 5), (1, 1)):
+        assert_equal(network, ours, theirs, torch.randn(2, 8, *size))
+
+
 @pytest.mark.parametrize("shift", [0, 1, 3])
 def test_window_attention_by_cosines(shift: int) -> None:
     torchvision_models()

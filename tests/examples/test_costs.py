@@ -26,7 +26,9 @@ from tests.examples.test_vision import NO_WEIGHTS, SEGMENTS  # noqa: E402
 from tests.torchvision_models import torchvision_models  # noqa: E402
 
 SIZES = {
+    "maxvit_t": ((224, 224),),
     "vit_b_16": ((224, 224),),
+    "vit_small_patch16_dinov3": ((224, 224), (96, 128)),
     "inception_v3": ((299, 299), (97, 130)),
     "hrnet_w18": ((224, 224), (93, 126)),
 }

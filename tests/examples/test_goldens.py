@@ -101,6 +101,21 @@ net Tokens {
 """
 
 
+HEADS = """
+use std.bifpn (BiFPN)
+use std.segment (DANetHead, SegformerDecodeHead)
+
+net Heads {
+    input fine: [16, H, W]
+    input coarse: [32, P, Q]
+    (a, b, _c) = (fine, coarse) -> BiFPN(8, cells=1, levels=3)
+    output y = (a, b) -> SegformerDecodeHead(3, channels=4)
+    (both, places, channels) = coarse -> DANetHead(3)
+    output z = concat { both ; places ; channels }
+}
+"""
+
+
 @cache
 def documents_of_used_blocks() -> dict[str, str]:
     networks = (
@@ -108,6 +123,7 @@ def documents_of_used_blocks() -> dict[str, str]:
         netdsl.loads(OTHER_BLOCKS),
         netdsl.loads(UNITS),
         netdsl.loads(TOKENS),
+        netdsl.loads(HEADS),
     )
     return {
         scope.definition: scope.doc
@@ -161,6 +177,7 @@ net Units {
         -> permute([1, 2, 0])
         -> GlobalResponseNorm -> Glu
     kernels = x -> BlurPool -> StdConv(8, 3) -> ScaledStdConv(8, 3) -> WeightNormConv(8, 3)
+        -> SpectralNormConv(8, 3)
     output modulated = (kernels, kernels -> global_avgpool) -> ModulatedConv(8) -> FrozenBatchNorm
         -> permute([1, 2, 0]) -> LayerScale
 }

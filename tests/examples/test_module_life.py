@@ -27,7 +27,9 @@ from tests.examples.test_vision import ours as vision_ours  # noqa: E402
 from tests.examples.test_vision import theirs as vision_theirs  # noqa: E402
 
 NUMBERS = [*MODELS, *VISION]
-SIZES = {"vit_b_16": (224, 224), "inception_v3": (96, 80), "alexnet": (80, 70)}
+SIZES = {
+    "alexnet": (80, 70), "inception_v3": (96, 80), "maxvit_t": (224, 224), "vit_b_16": (224, 224),
+}  # fmt: skip
 HALF = 0.05
 """Of the largest output: what eight bits of precision may cost through a whole network."""
 

@@ -221,6 +221,35 @@ def test_units(stage: str) -> None:
     assert_equal(ours, theirs, names, SIZES[:2] if "gated" in stage else SIZES)
 
 
+DUAL = {
+    "branch_pa.conv1.conv": "conv5a.0", "branch_pa.conv1.bn": "conv5a.1",
+    "branch_pa.att": "sa", "branch_pa.conv2.conv": "conv51.0", "branch_pa.conv2.bn": "conv51.1",
+    "branch_pa.conv3": "conv6.1", "branch_ca.conv1.conv": "conv5c.0",
+    "branch_ca.conv1.bn": "conv5c.1", "branch_ca.att": "sc", "branch_ca.conv2.conv": "conv52.0",
+    "branch_ca.conv2.bn": "conv52.1", "branch_ca.conv3": "conv7.1", "conv": "conv8.1",
+}  # fmt: skip
+
+
+def test_head_of_danet() -> None:
+    """All three results, the same order of branches as there."""
+    danet = public("pytorchcv.models.danet")
+    torch.manual_seed(0)
+    theirs = restless(danet.DANetHead(64, 5))
+    given = renamed(theirs.state_dict(), DUAL)
+    given = {key.replace("scale.alpha", "gamma"): value for key, value in given.items()}
+    network = netdsl.loads(
+        "use std.segment\nnet A { input x: [64, H, W]\n(y, a, b) = x -> unit: DANetHead(5)\n"
+        "output out = y\noutput places = a\noutput channels = b }"
+    )
+    ours = network.torch(seed=1).eval()
+    ours.unit.load_state_dict(given, strict=True)
+    for size in SIZES:
+        x = torch.randn(2, 64, *size)
+        with torch.no_grad():
+            for mine, other in zip(ours(x), theirs(x), strict=True):
+                close(mine, other)
+
+
 YOLO: dict[str, Callable[[Any], Any]] = {
     "C3(12, 2)": lambda m: m.C3(8, 12, 2),
     "C3(8, shortcut=false)": lambda m: m.C3(8, 8, 1, False),

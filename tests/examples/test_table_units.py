@@ -24,6 +24,13 @@ def timm(name: str) -> Any:
     return getattr(pytest.importorskip("timm.layers"), name)
 
 
+SPECTRAL = [f"parametrizations.weight.{key}" for key in ("0._u", "0._v", "original")]
+
+
+def spectral_norm(*arguments: Any, **named: Any) -> Any:
+    return nn.utils.parametrizations.spectral_norm(nn.Conv2d(*arguments, **named))
+
+
 def weight_norm(*arguments: Any, **named: Any) -> Any:
     return nn.utils.parametrizations.weight_norm(nn.Conv2d(*arguments, **named))
 
@@ -63,6 +70,14 @@ UNITS: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "WeightNormConv(6, 4, stride=2, padding=0, groups=2)": (
         lambda: weight_norm(8, 6, 4, stride=2, groups=2),
         ["bias", "parametrizations.weight.original0", "parametrizations.weight.original1"],
+    ),
+    "SpectralNormConv(6, 3)": (
+        lambda: spectral_norm(8, 6, 3, padding=1),
+        ["bias", *SPECTRAL],
+    ),
+    "SpectralNormConv(6, 4, stride=2, padding=0, groups=2)": (
+        lambda: spectral_norm(8, 6, 4, stride=2, groups=2),
+        ["bias", *SPECTRAL],
     ),
     "FrozenBatchNorm": (
         lambda: frozen(1e-5),

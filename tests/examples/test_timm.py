@@ -1,4 +1,4 @@
-"""The examples against timm: weights load, outputs are equal bit by bit, the same sizes are taken."""
+"""The examples against timm: weights load, outputs are equal, most bit by bit, at the same sizes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,18 @@ MODELS = {
         "inception_resnet_v2", 55_843_464, "any H >= 75, any W >= 75", ((75, 96), (97, 80))
     ),
     "pnasnet": Facts("pnasnet5large", 86_057_668, "any H >= 3, any W >= 3"),
+    "mobilevit_s": Facts("mobilevit_s", 5_578_632, "any H, any W", ((64, 96), (61, 94), (1, 1))),
+    "vit_small_patch16_dinov3": Facts(
+        "vit_small_patch16_dinov3", 21_586_944, "H and W multiples of 16", ((64, 96), (16, 208))
+    ),
 }
 HEAVY = ("pnasnet",)
 CASES = [pytest.param(name, marks=pytest.mark.full if name in HEAVY else ()) for name in MODELS]
 OTHER_ORDER = ("pnasnet", "repvgg_a0")
 """Those with timm's keys in another order, because sums are written in the order they are added in."""
+
+CLOSE = {"vit_small_patch16_dinov3": 1e-5}
+"""How far apart outputs may be, as a share of the largest: its angles are rounded otherwise."""
 
 
 def build(name: str) -> Any:
@@ -69,7 +76,22 @@ def test_weights_load_and_outputs_are_equal(name: str) -> None:
     for size in MODELS[name].sizes:
         image = torch.randn(2, 3, *size)
         with torch.no_grad():
-            assert torch.equal(ours(image), theirs(image))
+            found, expected = ours(image), answers(theirs, image)
+        found = found if isinstance(found, tuple) else (found,)
+        for mine, other in zip(found, expected, strict=True):
+            assert mine.shape == other.shape
+            assert (mine - other).abs().max() <= CLOSE.get(name, 0) * other.abs().max()
+
+
+def answers(model: Any, image: Any) -> tuple[Any, ...]:
+    """What a model gives; of one without classes the class token, and the patches as a map."""
+    if model.num_classes:
+        return (model(image),)
+    (last,) = model.forward_intermediates(
+        image, indices=1, norm=True, return_prefix_tokens=True, intermediates_only=True
+    )
+    patches, tokens_in_front = last
+    return tokens_in_front[:, 0], patches
 
 
 def test_efficientnet_lite0_of_tensorflow() -> None:

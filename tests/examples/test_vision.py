@@ -38,6 +38,7 @@ MODELS = {
     "vit_b_16": Facts(86_567_656, 86_567_656, 17_563_828_224, ((224, 224),)),
     "swin_t": Facts(28_288_354, 28_288_354, 4_490_566_656, ((4, 4), (61, 97), (57, 28))),
     "swin_v2_t": Facts(28_351_570, 28_351_570, 5_939_690_496, ((4, 4), (61, 97), (57, 28)), 256),
+    "maxvit_t": Facts(30_919_624, 30_919_624, 5_558_046_720, ((224, 224),)),
     "fcn_resnet50": Facts(32_957_013, 35_322_218, 26_484_498_432, ((1, 1), (33, 70))),
     "deeplabv3_resnet50": Facts(39_638_869, 42_004_074, 31_310_548_992, ((1, 1), (33, 70))),
     "lraspp_mobilenet_v3_large": Facts(3_221_538, 3_221_538, 379_281_312, ((1, 1), (33, 70))),
@@ -77,6 +78,22 @@ def test_weights_load_and_outputs_are_equal(name: str) -> None:
         with torch.no_grad():
             expected, found = theirs(name)(x), ours(name)(x)
         assert_close(found, expected["out"] if isinstance(expected, dict) else expected)
+
+
+@pytest.mark.one_in(2)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SEGMENTS])
+def test_gradients_are_equal(name: str) -> None:
+    x = torch.randn(1, 3, *MODELS[name].sizes[-1])
+    gradients = []
+    for model in (ours(name), theirs(name)):
+        model.zero_grad()
+        model(x).square().sum().backward()
+        gradients.append({key: p.grad for key, p in model.named_parameters()})
+        model.zero_grad()
+    assert gradients[0].keys() == gradients[1].keys()
+    for key, expected in gradients[1].items():
+        found = gradients[0][key]
+        assert float((found - expected).abs().max()) <= 1e-3 * float(expected.abs().max()), key
 
 
 @pytest.mark.parametrize("name", ["fcn_resnet50", "deeplabv3_resnet50"])
@@ -156,6 +173,57 @@ def test_swin_takes_all_sizes_from_four_on(name: str) -> None:
     for size in (*range(1, 10), 29, 33):
         assert contract.accepts(H=size, W=100) == runs(model, size, 100) == (size >= 4)
         assert contract.accepts(H=100, W=size) == runs(model, 100, size)
+
+
+def maxvit(size: int) -> netdsl.Network | None:
+    """The example for images of another size; None if it takes none of them."""
+    try:
+        return netdsl.load(example("maxvit_t"), params={"size": size, "width": 32})
+    except netdsl.DiagnosticError:
+        return None
+
+
+def test_maxvit_takes_the_one_size_that_it_is_built_for() -> None:
+    """As torchvision's does, which cuts another into wrong windows, or into none."""
+    assert [item.shape for item in network("maxvit_t").inputs] == [(3, 224, 224)]
+    build = torchvision_models().maxvit_t
+    for size in (112, 220, 221, 223, 225, 336, 444, 445, 448, 449):
+        try:
+            with torch.device("meta"):
+                model = build(weights=None, input_size=(size, size)).eval()
+        except ValueError:
+            model = None
+        assert (maxvit(size) is not None) == (model is not None), size
+        assert model is None or runs(model, size, size)
+
+
+def test_maxvit_at_twice_the_size() -> None:
+    """torchvision's class built for it, with fewer channels."""
+    torch.manual_seed(0)
+    expected = torchvision_models().maxvit.MaxVit(
+        (448, 448), 32, 7, [32, 64, 128, 256], [2, 2, 5, 2], 32, 0.2
+    )
+    built = maxvit(448)
+    assert built is not None
+    found = built.torch(seed=1)
+    found.load_state_dict(restless(expected).state_dict(), strict=True)
+    x = torch.randn(1, 3, 448, 448)
+    with torch.no_grad():
+        assert_close(found.eval()(x), expected(x))
+
+
+def test_maxvit_drops_samples_as_often() -> None:
+    """The shares grow from 0 to 0.2, block by block."""
+    found, expected = (
+        {
+            path.rpartition(".")[0]: round(module.p, 12)
+            for path, module in model.named_modules()
+            if type(module).__name__ in ("DropPath", "StochasticDepth")
+        }
+        for model in (network("maxvit_t").torch(), theirs("maxvit_t"))
+    )
+    assert found == expected
+    assert len(set(found.values())) == 11
 
 
 @pytest.mark.parametrize("name", [*SEGMENTS, "fpn"])

@@ -27,6 +27,7 @@ EDITIONS: dict[str, tuple[dict[str, Any], int, float]] = {
 """Parameters (with the 16 fixed numbers of the head) and billions of operations at 640x640, as published."""
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_published_counts(edition: str) -> None:
     """An operation is a multiplication or an addition; the mean over the shares is of no count."""

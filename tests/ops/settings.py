@@ -7,6 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from netdsl.ir.tensor import Tensor
+from netdsl.ops import registry
 from netdsl.ops.base import Op
 from netdsl.ops.comparison import Where
 from netdsl.ops.elementwise import Elementwise
@@ -23,6 +24,9 @@ RANKS = [2, 3, 3, 3, 4, 1]
 PROMOTING = (Concat, CumSum, Elementwise, Pointwise, Reduction)
 """Layers that take all element types, and make one of several."""
 MIXED = ["float32"] * 7 + ["int64", "bool", "int32", "uint8", "float64", "float16"]
+OF_TABLES = {"spectral_norm"}
+"""Layers that take tables alone, and refuse every value: test_spectral_norm.py."""
+OF_VALUES = sorted(set(registry()) - OF_TABLES)
 OWN: dict[str, list[object]] = {
     "p": [0.0, 0.3, 0.5, 1.0, 1.5, -0.1],
     "padding": [0, 0, 1, 1, 2, 3, "same", "valid", (1, 0), (0, 1, 2), -1, "same_upper",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from math import prod
 from random import Random
@@ -15,6 +16,7 @@ from netdsl.ops.base import Rules
 from netdsl.ops.cells import count, fixed, is_in, one, whole
 from netdsl.ops.params import FromValue
 from netdsl.ops.pool import MaxPool
+from netdsl.ops.refusal import Refusal
 from netdsl.ops.unpool import MaxUnpool
 
 torch = pytest.importorskip("torch")
@@ -227,8 +229,8 @@ def test_a_place_reads_its_window_unless_that_is_one_cell() -> None:
         )
 
 
-@pytest.mark.parametrize("settings", [(2, 2), (3, 1), (3, 2), (1, 2)])
-def test_connections_at_open_sizes(settings: tuple[int, int]) -> None:
+@pytest.mark.parametrize("settings", [(2, 2), (3, 1), (3, 2), (1, 2), (3, 2, 1), (2, 3, 1, 2)])
+def test_connections_at_open_sizes(settings: tuple[int, ...]) -> None:
     op = MaxPool(*settings, indices=True)
     wide = (Tensor((3, symbol("H"), symbol("W"))),)
     formula = op.connections(wide, op.infer(wide, Rules()))
@@ -237,8 +239,6 @@ def test_connections_at_open_sizes(settings: tuple[int, int]) -> None:
         assert evaluate(formula, {"H": h, "W": w}) == op.connections(
             given, op.infer(given, Rules())
         )
-    unknown = MaxPool(3, 2, 1, indices=True)
-    assert unknown.connections(wide, unknown.infer(wide, Rules())) is None
 
 
 def test_any_value_of_a_channel_may_come_to_a_cell() -> None:
@@ -264,3 +264,31 @@ def test_any_value_of_a_channel_may_come_to_a_cell() -> None:
             assert [bool(reached[c, channel, cell]) for c in range(2)] == [
                 c == channel for c in range(2)
             ]
+
+
+def test_connections_of_places_at_open_sizes() -> None:
+    """Of each window its cells in the map, and once more where there are several to choose from."""
+    random, met = Random("places at open sizes"), Counter[int]()
+    while met.total() < 6000:
+        k, s, p, d = (random.choice(n) for n in ([1, 2, 3, 5], [1, 2, 3, 4], [0, 1, 2], [1, 1, 2]))
+        ceil = random.random() < 0.5
+        op = MaxPool(k, s, p, d, ceil, True)
+        opened = (Tensor((3, symbol("L"))),)
+        try:
+            formula = op.connections(opened, op.infer(opened, Rules()))
+        except Refusal:
+            continue
+        assert formula is not None
+        for size in random.sample(range(1, 20), 4):
+            try:
+                op.infer((Tensor((3, size)),), Rules())
+                x = torch.zeros(1, 3, size)
+                windows = F.max_pool1d(x, k, s, p, d, ceil).shape[-1]
+            except (Refusal, RuntimeError):
+                continue
+            counts = [sum(0 <= i * s - p + t * d < size for t in range(k)) for i in range(windows)]
+            met.update(counts)
+            wanted = 3 * sum(n + n * (n > 1) for n in counts)
+            assert evaluate(formula, {"L": size}) == wanted, (op, size)
+    assert met[1] > 300
+    assert met[2] > 300

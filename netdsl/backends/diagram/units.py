@@ -16,6 +16,7 @@ from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work
 
+Link = tuple[int | None, ...]
 TAILS = ("norms", "activations", "regularising")
 FEWEST_TO_FOLD = 2
 
@@ -208,12 +209,15 @@ def _belongs(stretch: list[Node], node: Node, around: _Around) -> bool:
 
 
 def _repeats(units: Sequence[Unit], around: _Around) -> Iterator[Unit]:
-    """Equal units in a row, each reading all of the one before and nothing else, as one."""
+    """Equal units in a row as one, each of which reads all of the one before.
+
+    What blocks read besides, such as a mask, is the same for all of them.
+    """
     index = 0
     while index < len(units):
         stretch = [units[index]]
         mark = signature(units[index]) if _may_repeat(units[index]) else None
-        links: set[tuple[int, ...]] = set()
+        links: set[Link] = set()
         index += 1
         while index < len(units) and mark:
             link = _link(stretch[-1], units[index], around)
@@ -226,17 +230,28 @@ def _repeats(units: Sequence[Unit], around: _Around) -> Iterator[Unit]:
 
 
 def _may_repeat(unit: Unit) -> bool:
-    return len(unit.inputs) == len(unit.outputs) > 0
+    besides = len(unit.inputs) - len(unit.outputs)
+    return len(unit.outputs) > 0 and (besides == 0 or (besides > 0 and unit.is_block))
 
 
-def _link(before: Unit, unit: Unit, around: _Around) -> tuple[int, ...]:
-    """Which result of the one is which input of the other; none where others take part."""
+def _link(before: Unit, unit: Unit, around: _Around) -> Link:
+    """Which result of the one is which input of the other, None for an input that both take.
+
+    Empty where the second does not read all results, or where others read them too.
+    """
     places = {value: k for k, value in enumerate(before.outputs)}
-    link = tuple(places[v] for v in unit.inputs if v in places)
-    if not _may_repeat(unit) or not len(link) == len(unit.inputs) == len(before.outputs):
+    link = tuple(places.get(value) for value in unit.inputs)
+    if (
+        not _may_repeat(unit)
+        or len(link) != len(before.inputs)
+        or not places.keys() <= {*unit.inputs}
+    ):
         return ()
+    for value, other in zip(unit.inputs, before.inputs, strict=True):
+        if value not in places and value is not other:
+            return ()
     own = set(unit.covered())
-    return () if any(around.uses.leaves(value, own) for value in unit.inputs) else link
+    return () if any(around.uses.leaves(value, own) for value in places) else link
 
 
 def _folded(stretch: list[Unit]) -> Unit:

@@ -8,11 +8,14 @@ own library does, counts as memory of the process.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from netdsl.files import drafting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +43,25 @@ class Entry:
     @property
     def dtype(self) -> str:
         return DTYPES[self.kind][0]
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write tensors by key, atomically. Raises `OSError`."""
+    kinds = {np_name: kind for kind, (np_name, _) in DTYPES.items()}
+    header: dict[str, object] = {}
+    end = 0
+    for key, tensor in tensors.items():
+        start, end = end, end + tensor.nbytes
+        kind = kinds[tensor.dtype.name]
+        header[key] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [start, end]}
+    table = json.dumps(header, separators=(",", ":")).encode()
+    table += b" " * (-len(table) % 8)
+    with drafting(path) as (aside,), open(aside, "wb") as file:
+        file.write(len(table).to_bytes(8, "little") + table)
+        for tensor in tensors.values():
+            file.write(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 class Tensors:

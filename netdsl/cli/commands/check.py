@@ -12,6 +12,7 @@ from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.diagnostics.reading import reason
 from netdsl.driver import Loading, check
 from netdsl.fixing import fix_file
+from netdsl.importers.frontend import is_foreign
 
 
 @click.command("check")
@@ -41,10 +42,13 @@ def command(
     check_rename(rename, weights)
     if fix and weights:
         raise click.UsageError("--fix and --weights: one at a time")
+    if fix and any(map(is_foreign, files)):
+        raise click.BadParameter("`.net` files alone can be changed", param_hint="--fix")
     if fix and "-" in files:
         raise click.BadParameter("standard input can't be changed", param_hint="--fix")
     diagnostics: list[Diagnostic] = []
     for file in files:
+        chosen.check_inputs(file)
         if fix:
             diagnostics += _fixed(file, chosen.how)
         else:

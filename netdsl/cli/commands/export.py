@@ -98,7 +98,7 @@ def command(
     check_rename(options.get("rename"), weights)
     if output == "-" and profiles:
         raise click.UsageError("--profiles prints where `-o -` writes: name a file")
-    network = chosen.load(file)
+    network, weights = chosen.load_with_weights(file, weights)
     _check_trials(verify, at, batches, options.get("batch"), network.sizes)
     path = Path("/dev/stdout" if output == "-" else output)
     told: list[str] = []

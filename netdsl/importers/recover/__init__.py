@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Path, Program, Region
 from netdsl.importers.recover.blocks import Blocks
-from netdsl.importers.recover.concats import with_nested_concats
 from netdsl.importers.recover.guess import give_kinds, with_regions
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import scopes_of
@@ -22,7 +21,6 @@ MOST = 6
 
 def recovered(program: Program, marks: Marks) -> str:
     """The program as text, with marks."""
-    program = with_nested_concats(program)
     if not any(isinstance(item, Region) for item in program.root.items):
         program = with_regions(program)
         give_kinds(program)

@@ -134,6 +134,50 @@ def test_blocks_of_several_maps_repeat_where_all_flow_on_alike(
     assert picture_of(graph, Options(depth=9)).items
 
 
+MASKED = """
+block Layer (x, m) {{ add {{ x ; (x, x, x) -> attend(2, mask=m) -> linear(8) }} }}
+block Sum (x, m) {{ add {{ x ; m }} }}
+net N {{
+    input x: [T, 8]
+    input m: [T, T]
+    input k: [T, T]
+    input z: [T, 8]
+    {body}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "counts"),
+    [
+        ("output y = x -> repeat 4 { Layer { in ; m } }", [4]),
+        ("output y = x -> Layer { in ; m } -> Layer { in ; m } -> Layer { in ; k }", [2, 1]),
+        ("output y = x -> Layer { in ; m } -> Layer { in ; k } -> Layer { in ; m }", [1, 1, 1]),
+        ("a = (x, m) -> Layer\n output y = (a, m) -> Layer\n output w = (a, k) -> Layer", [1, 1, 1]),
+        ("a = (x, m) -> Layer\n output w = a\n output y = (a, m) -> Layer", [1, 1]),
+        ("output y = x -> repeat 3 { Sum { in ; z } }", [1, 1, 1]),  # a sign has no place for x3
+    ],
+)  # fmt: skip
+def test_blocks_that_take_the_same_besides_are_one(body: str, counts: list[int]) -> None:
+    graph = netdsl.loads(MASKED.format(body=body)).graph
+    units = units_of(graph)
+    assert [unit.count for unit in units] == counts
+    nodes = Counter(node for _, covered in coverage(units) for node in covered)
+    assert nodes == Counter(graph.nodes())
+    for depth in (0, 9):
+        wires = BlockSheet(graph, open_units(graph, Options(depth=depth)), Options()).wires
+        assert sum(wire.tail == "in1" for wire in wires) == len(
+            [unit for unit in units if graph.inputs[1].value in unit.inputs]
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("bert", 12), ("llama", 5), ("vit_small_patch16_dinov3", 12)]
+)
+def test_the_layers_of_a_transformer_are_one(name: str, count: int) -> None:
+    assert [unit.count for unit in units_of(graph_of(name)) if unit.count > 1] == [count]
+
+
 def test_blocks_that_drop_more_and_more_are_one_and_say_so() -> None:
     text = """
     block Unit(drop: float, act: layer = relu) { add { conv(8, 3, padding=1) -> act -> drop_path(drop) ; identity } }
@@ -185,6 +229,23 @@ def test_a_concat_is_cut_in_proportion() -> None:
     ]
     heights = [s.height for s in strips]
     assert [h / sum(heights) * 256 for h in heights] == pytest.approx([64, 128, 32, 32])
+
+
+def test_a_table_has_its_share_of_a_concat_by_the_axis_that_is_joined() -> None:
+    """Its first axis, if there is one more, is the batch; an open part leaves no shares to draw."""
+    text = """
+    net N {
+        input x: [SIZE, 6]
+        weight front: [1, 4, 6]
+        weight last: [1, 6]
+        output y = (front, x, last) -> concat(axis=0) -> relu
+    }
+    """
+    for size, shares in (("20", [4, 20, 1]), ("T", [])):
+        picture = picture_of(netdsl.loads(text.replace("SIZE", size)).graph, Options())
+        colours = {f"series{n}" for n in range(3)}
+        strips = [s.height for s in picture.shapes() if isinstance(s, Box) and s.fill in colours]
+        assert [h / sum(strips) * 25 for h in strips] == pytest.approx(shares)
 
 
 def test_what_can_be_opened_and_what_not() -> None:

@@ -308,7 +308,7 @@ def test_a_skip_stays_inside_its_block(name: str) -> None:
 # ---- 9, 10: a page in print ----
 
 LONG = {
-    "bert", "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18", "llama",
+    "bert", "diffusion_unet", "efficientnet_b0", "googlenet", "googlenet_paper", "hrnet_w18", "llama",
     "lraspp_mobilenet_v3_large", "swin_t", "swin_v2_t",
     "unet_plus_plus", "yolov3_spp",
 }  # fmt: skip

@@ -353,11 +353,45 @@ def test_a_skip_ends_at_its_part_of_the_concat() -> None:
              "layer3.0", "layer3.1 × 5", "layer4.0", "layer4.1 × 2", "global_avgpool1", "fc"],
         ),
         ("conv27", ["image", "conv"]),
+        (
+            "bert",
+            ["ids", "mask", "parts", "add1", "dropout1", "encoder.layer.0.output.LayerNorm × 12",
+             "slice2", "flatten1", "pooler.dense"],
+        ),
+        (
+            "vit_small_patch16_dinov3",
+            ["image", "patch_embed.proj", "reshape1", "permute1", "concat1", "blocks.0.add2 × 12", "norm",
+             "slice1", "flatten1", "slice2", "permute2", "reshape2"],
+        ),
     ],
 )  # fmt: skip
 def test_steps(name: str, expected: list[str]) -> None:
     steps, _ = shape_of(name)
     assert [s.name + (f" × {s.count}" if s.count > 1 else "") for s in steps] == expected
+
+
+def test_blocks_that_take_another_mask_stay_apart() -> None:
+    text = """block Layer (x, m) { add { x ; (x, x, x) -> attend(2, mask=m) -> linear(8) } }
+        net N { input x: [6, 8]; input m: [6, 6]; input k: [6, 6]
+        output y = x -> Layer { in ; m } -> Layer { in ; m } -> Layer { in ; k } -> Layer { in ; m } }"""
+    graph = loads(text).graph
+    picture = volumes_picture(graph, OPTIONS)
+    assert uncovered(graph, picture) == Counter()
+    steps = steps_of(graph, numbers_for(graph))
+    assert [step.count for step in steps if not step.is_input] == [2, 1, 1]
+
+
+def test_a_block_with_more_axes_than_a_volume_has_is_closed() -> None:
+    text = """block Windows : [C, H, W] -> [C, H, W] { reshape([C, H / 2, 2, W / 2, 2])
+        -> permute([1, 3, 2, 4, 0]) -> linear(C) -> permute([4, 0, 2, 1, 3]) -> reshape([C, H, W]) }
+        net N { input x: [8, 6, 6]; output y = x -> conv(8, 1) -> Windows -> conv(8, 1) }"""
+    graph = loads(text).graph
+    picture = volumes_picture(graph, OPTIONS)
+    assert uncovered(graph, picture) == Counter()
+    assert [g.id for g in volumes(picture)] == ["in-x", "v-conv1", "v-windows1", "v-conv2"]
+    assert "1 dense" in [t.text for t in picture.texts()]  # what moves values is not counted
+    with pytest.raises(DrawError, match="has 5 axes"):
+        volumes_picture(graph, Options(level="volumes", expand=("Windows",)))
 
 
 def test_an_opened_block_shows_its_branches() -> None:

@@ -13,8 +13,9 @@ from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Node, Value
-from netdsl.ops.base import op_of
+from netdsl.ops.base import Rules, op_of
 from netdsl.ops.facts import Work, kernel_words, lines_of
+from netdsl.ops.merge import sample_shapes
 from netdsl.ops.tables import types_of
 
 MOST_PARTS = 4
@@ -188,8 +189,10 @@ def channels_joined(node: Node) -> list[int]:
     """Channels of each input of a concat along the channels."""
     if op_of(node).joined_axis(node.outputs[0].type.rank) != 0 or len(node.inputs) < 2:
         return []
-    parts = [value.type.shape[0] for value in node.inputs if value.type.shape]
-    return [p for p in parts if isinstance(p, int)] if len(parts) == len(node.inputs) else []
+    inputs = tuple(value.type for value in node.inputs)
+    parts = [shape[0] for shape in sample_shapes(inputs, Rules())]
+    known = [part for part in parts if isinstance(part, int)]
+    return known if len(known) == len(parts) else []
 
 
 def amount(number: Size, unit: str) -> str:

@@ -17,6 +17,8 @@ from netdsl.ops.base import op_of
 
 MANY_LAYERS = 16
 LONG_ROW = 4
+MOST_AXES = 4
+"""Channels, and up to three of space."""
 
 
 @dataclass(eq=False, slots=True)
@@ -112,7 +114,7 @@ def is_meant(scope: Scope, pattern: str) -> bool:
 
 
 class _Shutting:
-    """Which scopes are one volume: those whose inside is no chain."""
+    """Which scopes are one volume: those whose inside is no chain, or can't be drawn."""
 
     def __init__(
         self, graph: Graph, numbers: Numbers, expand: Sequence[str], opens_u: bool
@@ -124,7 +126,9 @@ class _Shutting:
     def pieces(self, root: Scope) -> Iterator[Step]:
         """The steps, nothing folded yet."""
         for scope in root.scopes():
-            if scope.kind is Kind.BLOCK and (self._branches(scope) or self._is_row(scope)):
+            if scope.kind is Kind.BLOCK and (
+                self._branches(scope) or self._is_row(scope) or self._is_beyond_drawing(scope)
+            ):
                 self.definitions.add(scope.definition)
         yield from self._inside(root)
 
@@ -178,6 +182,11 @@ class _Shutting:
         """Whether it is one kind of block after the other, of differing widths."""
         kinds = [m.definition if isinstance(m, Scope) else "" for m in _members(scope)]
         return len(kinds) >= LONG_ROW and len(set(kinds)) == 1 and kinds[0] != ""
+
+    def _is_beyond_drawing(self, scope: Scope) -> bool:
+        """Whether a layer in it gives more axes than a volume has."""
+        layers = (m for m in _members(scope) if isinstance(m, Node) and m in self.running)
+        return any(len(value.type.shape) > MOST_AXES for m in layers for value in m.outputs)
 
     def _flow(self, member: Node | Scope) -> tuple[set[Value], set[Value]]:
         nodes = [member] if isinstance(member, Node) else list(member.nodes())
@@ -347,7 +356,7 @@ def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
         if (
             last is not None
             and tail is not None
-            and step.sources == [last]
+            and (step.sources == [last] or _takes_alike(step, last))
             and read[tail] == 1
             and tail.output not in uses.outputs
             and (many or step.node is None)
@@ -361,10 +370,28 @@ def _repeats(steps: list[Step], uses: Uses, numbers: Numbers) -> list[Step]:
     return shown
 
 
+def _takes_alike(step: Step, last: Step) -> bool:
+    """Whether a block takes the result of the one before in the place of what that one takes.
+
+    What both take besides, such as a mask, is the same.
+    """
+    if step.node is not None or len(step.sources) != len(last.sources):
+        return False
+    besides = [
+        (one, two) for one, two in zip(step.sources, last.sources, strict=True) if one is not last
+    ]
+    return len(besides) == len(step.sources) - 1 and all(one is two for one, two in besides)
+
+
 def _mark(step: Step, numbers: Numbers) -> object:
-    """What makes two steps equal: layers, settings, shapes; not names or weights."""
+    """What makes two steps equal: layers, settings, shapes; not names or weights.
+
+    A table from outside of a block is drawn with one of those that read it, and is not of it.
+    """
+    own = set(step.scope.nodes()) if step.scope else set(step.nodes)
     rows = [
         (repr(node.op), tuple(map(numbers.shape, node.inputs)), numbers.shape(node.outputs[0]))
         for node in step.nodes
+        if node in own or node.outputs[0].type.batched
     ]
     return step.scope.definition if step.scope else "", rows

@@ -156,7 +156,8 @@ def _branches(step: Step) -> tuple[list[Node], list[Node]] | None:
 def _census(nodes: Sequence[Node]) -> str:
     """`7 conv · 1 pool`."""
     short = {"convolution": "conv", "pooling": "pool", "dense": "dense"}
-    counts = Counter(short[n.op.family] for n in nodes if n.op.family in short)
+    working = (n for n in nodes if op_of(n).work is Work.COMPUTES)
+    counts = Counter(short[n.op.family] for n in working if n.op.family in short)
     return " · ".join(f"{count} {name}" for name, count in counts.items())
 
 

@@ -1,0 +1,61 @@
+"""`netdsl import`: a network of another framework or format as a `.net` file."""
+
+from __future__ import annotations
+
+import click
+
+from netdsl.cli.options import Chosen, network_options
+from netdsl.cli.shell import check_output, fail, write
+from netdsl.diagnostics.reading import reason
+from netdsl.files import check_not_read
+from netdsl.importers.frontend import ENDINGS, is_foreign
+from netdsl.network import Network
+
+
+@click.command("import")
+@click.argument("source", metavar="SOURCE")
+@click.option("-o", "--output", metavar="OUT.net", help="Where to; standard output if left out.")
+@network_options
+@click.option("--weights", metavar="FILE", help="A .weights or .caffemodel file.")
+@click.option("--weights-out", metavar="OUT.safetensors", help="Where its weights are written to.")
+def command(
+    source: str, output: str | None, weights: str | None, weights_out: str | None, chosen: Chosen
+) -> None:
+    """Write a network of another format as a `.net` file that says the same.
+
+    SOURCE is a file (.cfg, .prototxt, .yaml, .onnx, .keras, .json) or PyTorch code, MODULE:NAME or
+    FILE.py:NAME, maybe with arguments. Only such code is run; files are read as data.
+
+    \b
+    Examples:
+      netdsl import torchvision.models:resnet50 -o resnet50.net
+      netdsl import yolov4.cfg -o yolov4.net --weights yolov4.weights
+      netdsl import yolov8.yaml --set scale=n
+    """
+    if not is_foreign(source):
+        endings = ", ".join(ENDINGS)
+        message = f"`{source}` is neither MODULE:NAME nor a file that ends in one of {endings}"
+        raise click.BadParameter(message, param_hint="SOURCE")
+    for path in (output, weights_out):
+        check_output(path, source, "be imported")
+    network, left = chosen.load_with_weights(source, weights)
+    if left is not None:
+        help = "load other files into what was imported: netdsl check OUT.net --weights FILE"
+        raise click.BadParameter(f"`{left}` is no file of this format's weights; {help}")
+    outputs = [path for path in (output, weights_out) if path not in (None, "-")]
+    check_not_read(outputs, [source, *network.sources])
+    if weights_out is not None:
+        _write_weights(network, weights_out)
+    lines = network.source.count("\n")
+    told = f"{network.name}, {lines} lines, {network.parameters:,} parameters"
+    write(output, network.source, told)
+
+
+def _write_weights(network: Network, path: str) -> None:
+    if network.numbers is None:
+        fail("the source has no weights to write")
+    try:
+        count = network.save_weights(path)
+    except OSError as error:
+        fail(f"can't write {path}: {reason(error)}")
+    click.echo(f"{path}: {count} tensors", err=True)

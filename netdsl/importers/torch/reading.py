@@ -1,0 +1,110 @@
+"""From a factory or a module to an answer."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from netdsl.diagnostics import DiagnosticError, Source, Span
+from netdsl.importers.frontend import Answer, Question, Shape, refused
+from netdsl.importers.torch.agreeing import Differ
+from netdsl.importers.torch.lines import Lines
+from netdsl.importers.torch.made import Made, made
+from netdsl.importers.torch.programs import program
+from netdsl.importers.torch.runs import Failed, Traced, closed, traced_alike
+from netdsl.importers.torch.tracing import Untraceable, line_of
+
+
+def answer(factory: Callable[[], Any], title: str, question: Question, span: Span) -> Answer:
+    """The program of what a factory makes. Raises `DiagnosticError`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            one = made(factory)
+        except DiagnosticError:
+            raise
+        except Exception as error:
+            raise refused(f"this can't be made: {type(error).__name__}: {error}", span) from error
+        lines = Lines(question.source)
+        return replace(_answer(one, title, question.inputs, lines, span), files=lines.files())
+
+
+def answer_of(module: nn.Module, inputs: Any, keywords: Mapping[str, Any]) -> Answer:
+    """The program of a module that the user holds. Raises `DiagnosticError`."""
+    title = type(module).__name__
+    span = Span(Source(title, title), 0, len(title))
+    names = _names(module)
+    shapes: dict[str, Shape] = {}
+    for place, one in enumerate(inputs if isinstance(inputs, list) else [inputs]):
+        if one is not None:
+            shapes[names[place] if place < len(names) else f"x{place}"] = _shape(one)
+    shapes |= {name: _shape(one) for name, one in keywords.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        copied = copy.deepcopy(module).to("meta")
+        one = Made(copied, lambda _: {}, lambda: module)
+        return _answer(one, title, shapes, Lines(title), span)
+
+
+def _names(module: nn.Module) -> list[str]:
+    from netdsl.importers.torch.inputs import parameter_names
+
+    return parameter_names(module)
+
+
+def _shape(one: Any) -> Shape:
+    """The shape of an example, without the batch; or a shape as it is."""
+    if isinstance(one, torch.Tensor):
+        dtype = str(one.dtype).removeprefix("torch.")
+        return (dtype, *one.shape[1:]) if dtype != "float32" else tuple(one.shape[1:])
+    return tuple(one)
+
+
+def _answer(one: Made, title: str, asked: Mapping[str, Shape], lines: Lines, span: Span) -> Answer:
+    was = one.module.training
+    try:
+        traced = traced_alike(one, asked)
+        return _read(one, title, traced, lines)
+    except Failed as failed:
+        raise _explained(failed, lines, span) from failed.cause
+    finally:
+        one.module.train(was)
+
+
+def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
+    """The program of a traced module; at one size, if that is what the language can say."""
+    try:
+        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+    except DiagnosticError as error:
+        if not traced.trial.is_open:
+            raise
+        remark = f"{error.diagnostics[0].message}; so it is read at one size"
+        try:
+            traced = closed(one, traced, remark)
+        except Exception:
+            raise error from None
+        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+
+
+def _explained(failed: Failed, lines: Lines, span: Span) -> DiagnosticError:
+    """Why a module could not be traced, at the line that is at fault."""
+    cause = failed.cause
+    if isinstance(cause, Untraceable):
+        return refused(str(cause), lines.span(cause.line))
+    if isinstance(cause, Differ):
+        places = [lines.span(one) for one in cause.lines if one[0]]
+        also = f" (see {places[1]})" if len(places) > 1 and str(places[1]) != str(places[0]) else ""
+        return refused(f"{cause}{also}", places[0] if places else span)
+    shapes = ", ".join(f"{one.name}: {list(one.shape)}" for one in failed.tried.inputs)
+    sizes = ", ".join(f"{name} = {size}" for name, size in failed.tried.sizes[0].items())
+    return refused(
+        f"it fails with {shapes}{' at ' if sizes else ''}{sizes}: {type(cause).__name__}: {cause}",
+        lines.span(line_of(cause)),
+        help="say what it takes: `--input 3,H,W`, or `--input 3,224,224` for one size",
+    )

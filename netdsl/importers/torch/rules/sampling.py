@@ -1,0 +1,318 @@
+"""Pooling, resampling, padding: what changes the size of a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netdsl.importers.program import Number, Setting, Value
+from netdsl.importers.torch.events import Varies
+from netdsl.importers.torch.lows import Low, Refusal
+from netdsl.importers.torch.rules.rule import RULES, in_order, pair, rule, without
+from netdsl.importers.torch.sized import Of
+
+if TYPE_CHECKING:
+    from netdsl.importers.torch.lowering import Lowering
+
+
+@rule("max_pool1d", "max_pool2d", "max_pool3d")
+def max_pool(
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Low:
+    low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
+    settings["dilation"] = pair(dilation, len(low.sizes) - 1)
+    return to.result(to.call("maxpool", [low.value], **settings))
+
+
+@rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
+def max_pool_with_indices(
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Low, Low]:
+    low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
+    settings |= {"dilation": pair(dilation, len(low.sizes) - 1), "indices": True}
+    values = to.calls("maxpool", [low.value], 2, **settings)
+    return to.result(values[0]), to.result(values[1], number=1)
+
+
+def _window(
+    to: Lowering, input: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool
+) -> tuple[Low, dict[str, Setting]]:
+    low = to.low(input)
+    count = in_order(low)
+    sides = pair(kernel, count)
+    steps = pair(stride, count) if stride is not None and stride != [] else sides
+    return low, {
+        "kernel": tuple(to.number(one) for one in sides),
+        "stride": tuple(to.number(one) for one in steps),
+        "padding": tuple(to.number(one) for one in pair(padding, count)),
+        "ceil_mode": bool(ceil_mode),
+    }
+
+
+@rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def avg_pool(
+    to: Lowering,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Low:
+    low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
+    without("divisor_override", divisor_override)
+    settings["count_include_pad"] = bool(count_include_pad)
+    return to.result(to.call("avgpool", [low.value], **settings))
+
+
+@rule("lp_pool1d", "lp_pool2d")
+def lp_pool(
+    to: Lowering,
+    input: Any,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: bool = False,
+) -> Low:
+    low, settings = _window(to, input, kernel_size, stride, 0, ceil_mode)
+    settings.pop("padding")
+    return to.result(to.call("lppool", [low.value], p=float(norm_type), **settings))
+
+
+def _adaptive(layer: str) -> Any:
+    def function(to: Lowering, input: Any, output_size: Any, return_indices: bool = False) -> Low:
+        low = to.low(input)
+        count = in_order(low)
+        without("return_indices", return_indices, False)
+        sides = pair(output_size, count)
+        sizes = tuple(
+            to.size(low, axis + 1) if one is None else to.number(one)
+            for axis, one in enumerate(sides)
+        )
+        return to.result(to.call(layer, [low.value], size=sizes))
+
+    return function
+
+
+for _axes in ("1d", "2d", "3d"):
+    RULES[f"adaptive_avg_pool{_axes}"] = _adaptive("adaptive_avgpool")
+    RULES[f"adaptive_max_pool{_axes}"] = _adaptive("adaptive_maxpool")
+
+
+@rule("max_unpool1d", "max_unpool2d", "max_unpool3d")
+def max_unpool(
+    to: Lowering,
+    input: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Low:
+    low, places = to.low(input), to.low(indices)
+    count = in_order(low)
+    sides = pair(kernel_size, count)
+    settings: dict[str, Setting] = {
+        "kernel": sides,
+        "stride": pair(stride, count) if stride is not None else sides,
+        "padding": pair(padding, count),
+        "places": places.value,
+    }
+    if output_size is not None:
+        settings["size"] = sized_as(to, list(output_size)[-count:])
+    return to.result(to.call("max_unpool", [low.value], **settings))
+
+
+@rule("interpolate", "upsample")
+def interpolate(
+    to: Lowering,
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
+    recompute_scale_factor: Any = None,
+    antialias: bool = False,
+) -> Low:
+    low = to.low(input)
+    count = in_order(low)
+    without("antialias", antialias, False)
+    if recompute_scale_factor:
+        raise Refusal("`recompute_scale_factor=True` has no word in the language")
+    settings: dict[str, Setting] = {"mode": mode, "align_corners": bool(align_corners)}
+    if size is not None:
+        sides = list(pair(size, count))
+        if _is_size_of(to, low, sides):
+            return low
+        settings["size"] = sized_as(to, sides)
+    else:
+        settings["scale"] = tuple(_scale(to, one) for one in pair(scale_factor, count))
+    return to.result(to.call("upsample", [low.value], **settings))
+
+
+def _scale(to: Lowering, one: Any) -> Number:
+    number = to.number(one)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _is_size_of(to: Lowering, low: Low, sides: list[Any]) -> bool:
+    """Whether a size is that of a map itself."""
+    return all(
+        isinstance(one, Varies)
+        and isinstance(one.source, Of)
+        and to.lows.get(one.source.value) is low
+        and low.layout[one.source.axis] == (place + 1,)
+        for place, one in enumerate(sides)
+    )
+
+
+def sized_as(to: Lowering, sides: list[Any]) -> Setting:
+    """A size for each axis of space; a value where they are just its sizes."""
+    of: set[Value] = set()
+    for place, one in enumerate(sides):
+        if not (isinstance(one, Varies) and isinstance(one.source, Of)):
+            break
+        low = to.lows.get(one.source.value)
+        if low is None or low.leads or low.layout[one.source.axis] != (place + 1,):
+            break
+        if len(low.sizes) != len(sides) + 1:
+            break
+        of.add(low.value)
+    else:
+        if len(of) == 1:
+            return of.pop()
+    return tuple(to.number(one) for one in sides)
+
+
+@rule("pixel_shuffle")
+def pixel_shuffle(to: Lowering, input: Any, upscale_factor: int) -> Low:
+    low = to.low(input)
+    in_order(low, 2)
+    return to.result(to.call("pixel_shuffle", [low.value], factor=upscale_factor))
+
+
+@rule("pixel_unshuffle")
+def pixel_unshuffle(to: Lowering, input: Any, downscale_factor: int) -> Low:
+    low = to.low(input)
+    in_order(low, 2)
+    return to.result(to.call("pixel_unshuffle", [low.value], factor=downscale_factor))
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(to: Lowering, input: Any, groups: int) -> Low:
+    low = to.low(input)
+    in_order(low)
+    return to.same("channel_shuffle", low, groups=groups)
+
+
+@rule("unfold")
+def unfold(
+    to: Lowering, input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Low:
+    low = to.low(input)
+    in_order(low, 2)
+    settings: dict[str, Setting] = {
+        name: pair(one, 2)
+        for name, one in (
+            ("kernel", kernel_size),
+            ("stride", stride),
+            ("padding", padding),
+            ("dilation", dilation),
+        )
+    }
+    return to.result(to.call("unfold", [low.value], **settings))
+
+
+@rule("fold")
+def fold(
+    to: Lowering,
+    input: Any,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> Low:
+    low = to.low(input)
+    in_order(low, 1)
+    settings: dict[str, Setting] = {
+        name: pair(one, 2)
+        for name, one in (
+            ("kernel", kernel_size),
+            ("stride", stride),
+            ("padding", padding),
+            ("dilation", dilation),
+        )
+    }
+    settings["size"] = sized_as(to, list(pair(output_size, 2)))
+    return to.result(to.call("fold", [low.value], **settings))
+
+
+BEFORE, BEHIND = ("left", "top", "front"), ("right", "bottom", "back")
+
+
+@rule("pad")
+def pad(to: Lowering, input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Low:
+    low = to.plain(input)
+    amounts = [to.number(one) for one in pad]
+    pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
+    while pairs and pairs[-1] == (0, 0):
+        pairs.pop()
+    if not pairs:
+        return low
+    spatial = len(low.sizes) - 1
+    if low.is_table or not low.is_plain or len(pairs) > min(spatial, 3):
+        return pad_axes(to, low, pairs, mode, value)
+    settings: dict[str, Setting] = {}
+    for place, (before, behind) in enumerate(pairs):
+        settings[BEFORE[place]], settings[BEHIND[place]] = before, behind
+    if all(before == behind for before, behind in pairs) and len(pairs) == spatial:
+        settings = {"amount": tuple(before for before, _ in reversed(pairs))}
+    if mode != "constant":
+        settings["mode"] = mode
+    if value:
+        settings["value"] = float(value)
+    return to.result(to.call("pad", [low.value], **settings))
+
+
+def pad_axes(to: Lowering, low: Low, pairs: list[Any], mode: str, value: Any) -> Low:
+    """Padding of axes that are no axes of space: they are turned to the end and back."""
+    axes = [low.axis(low.rank - 1 - back) for back in range(len(pairs))]
+    touched = [axis for axis, one in zip(axes, pairs, strict=True) if one != (0, 0)]
+    count = len(low.sizes)
+    if mode != "constant" or len(touched) > 3 or count - len(touched) < 1:
+        raise Refusal("it pads axes that are not those of space")
+    rest = [axis for axis in range(count) if axis not in touched]
+    order = [*rest, *reversed(touched)]
+    if count != len(touched) + 1 or count > 4:
+        raise Refusal("it pads some axes of a value with more axes than a map has")
+    turned = (
+        to.call("permute", [low.value], axes=list(order)) if order != sorted(order) else low.value
+    )
+    settings: dict[str, Setting] = {"value": float(value)} if value else {}
+    sizes = list(low.sizes)
+    chosen = [one for one in pairs if one != (0, 0)]
+    for place, (before, behind) in enumerate(chosen):
+        settings[BEFORE[place]], settings[BEHIND[place]] = before, behind
+    padded = to.call("pad", [turned], **settings)
+    back = [order.index(axis) for axis in range(count)]
+    result = to.call("permute", [padded], axes=list(back)) if order != sorted(order) else padded
+    assert to.op is not None
+    for axis in touched:
+        place = low.layout.index((axis,))
+        sizes[axis] = tuple(shapes[to.op.outputs[0]][place] for shapes in to.agreed.shapes)
+    return Low(result, low.layout, tuple(sizes), low.is_table)
