@@ -12,6 +12,7 @@ from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import scopes_of
 from netdsl.importers.recover.sketch import Body, Definition, chains_of, stages_in
 from netdsl.importers.recover.slots import Instances, Slots
+from netdsl.importers.recover.tables import with_tables_placed
 from netdsl.importers.recover.tidy import tidy
 from netdsl.importers.recover.write import Writer
 
@@ -24,7 +25,7 @@ def recovered(program: Program, marks: Marks) -> str:
     if not any(isinstance(item, Region) for item in program.root.items):
         program = with_regions(program)
         give_kinds(program)
-    blocks = _blocks(program)
+    blocks = _blocks(with_tables_placed(program))
     body = blocks.bodies.net()
     place_labels(body)
     body = blocks.runs(Slots(Instances({}, {}, {}))).whole(body)

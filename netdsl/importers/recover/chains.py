@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Setting, Value, values_in
@@ -115,6 +116,8 @@ def argument(value: Setting, names: dict[Value, str]) -> Argument:
     """A setting; as it is written where it speaks of values."""
     if next(values_in(value), None) is None:
         return value
+    if isinstance(value, list):
+        return cast(Argument, [argument(one, names) for one in value])
     return Text(spelling.setting(value, names.__getitem__))
 
 

@@ -34,6 +34,8 @@ def number(value: object) -> str:
     """A number, an option, a size, a list, or what is written already."""
     if isinstance(value, Text):
         return value.text
+    if isinstance(value, list):
+        return f"[{', '.join(map(number, cast('list[object]', value)))}]"
     return spelling.setting(cast(Setting, value), _nameless)
 
 

@@ -25,7 +25,6 @@ from netdsl.importers.recover.sketch import (
 OFTEN = 3
 """A formula that is written so often gets a name."""
 INCOMING = re.compile(r"\bin\.channels\b")
-NAMES = {"channels": "hidden", "groups": "hidden", "features": "hidden"}
 
 
 def with_lets(body: Body, taken: set[str]) -> Body:
@@ -41,7 +40,8 @@ def with_lets(body: Body, taken: set[str]) -> Body:
     names: dict[str, str] = {}
     for text, count in counts.items():
         if count >= OFTEN:
-            stem = NAMES.get(hints[text], hints[text])
+            is_count = "channels" in hints[text] or hints[text] in ("groups", "features")
+            stem = "hidden" if is_count else hints[text]
             names[text] = free(stem, taken | set(names.values()))
     lets = _Lets(names, free("wide", taken | set(names.values())))
     lines = [replace(line, chain=lets.chain(line.chain, at_entry=True)) for line in body.lines]

@@ -59,6 +59,11 @@ class Slots:
         if is_constant:
             named = self.named_alike(vector, hint) if len(vector) < len(self.instances.ids) else ""
             return Text(named) if named else values[0]
+        lists = [cast("list[object]", value) for value in values if isinstance(value, list)]
+        if len(lists) == len(values) and len({len(one) for one in lists}) == 1:
+            columns = ({i: cast("list[object]", vs)[n] for i, vs in vector.items()}
+                       for n in range(len(lists[0])))  # fmt: skip
+            return [self.express(column, hint, label) for column in columns]
         if any(value is None or not isinstance(value, PLAIN) for value in values):
             raise Clash
         if kind_of(values) == "layer":
