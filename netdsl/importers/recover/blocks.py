@@ -24,6 +24,10 @@ from netdsl.importers.recover.unify import Clash, Merger, lifted
 from netdsl.ops import registry
 
 Key = tuple[str, int]
+TRIED = 12
+"""Sorts of a kind that others are tried to be made one with."""
+CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+"""Kinds that say nothing of what a region is."""
 
 
 @dataclass(eq=False, slots=True)
@@ -104,7 +108,7 @@ class Blocks:
             members = dict(enumerate(alike[key].values(), number))
             number += len(members)
             sort = Sort(lifted(bodies[key], frozenset(members)), members)
-            if not any(self.join(one, sort) for one in sorts):
+            if not any(self.join(one, sort) for one in sorts[:TRIED]):
                 sorts.append(sort)
         return sorts
 
@@ -155,7 +159,11 @@ class Blocks:
 
     def name(self, sort: Sort) -> str:
         """What the source calls it, with what sets it apart if the name is taken."""
-        kind = sort.scopes[0].kind.rsplit(".", 1)[-1]
+        scope = sort.scopes[0]
+        kind = scope.kind.rsplit(".", 1)[-1]
+        if kind in CONTAINERS:
+            words = [part for part in scope.path if not part.isdigit()]
+            kind = words[-1].title().replace("_", "") if words else kind
         stem = re.sub(r"\W", "_", kind, flags=re.ASCII)
         stem = stem if re.match("[A-Za-z_]", stem) else f"Block{stem}"
         name, number = stem, 1

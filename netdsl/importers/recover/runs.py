@@ -57,6 +57,7 @@ class Runs:
     with_lets: bool = True
     lets: list[Line] = field(default_factory=list[Line])
     unrolled: dict[Stage, Stage] = field(default_factory=dict[Stage, Stage])
+    shapes: dict[Stage, str] = field(default_factory=dict[Stage, str])
 
     def whole(self, body: Body) -> Body:
         """The body of a net or block, with its tables."""
@@ -93,7 +94,10 @@ class Runs:
 
     def best(self, stages: list[Stage]) -> Choice | None:
         """The loop that saves most."""
-        shapes = [shape_of(self.peeled(stage)) for stage in stages]
+        for stage in stages:
+            if stage not in self.shapes:
+                self.shapes[stage] = shape_of(self.peeled(stage))
+        shapes = [self.shapes[stage] for stage in stages]
         sizes = [size_of(stage) for stage in stages]
         best: Choice | None = None
         for start, period, times in repeats(shapes):
