@@ -336,3 +336,8 @@ def stages(part: object) -> list[ast.LayerStage]:
     inner = [stage for one in fields(part) for stage in stages(getattr(part, one.name))]
     is_conv = isinstance(part, ast.LayerStage) and part.callee[-1].text == "conv"
     return [*inner, part] if is_conv and isinstance(part, ast.LayerStage) else inner
+
+
+def test_shares_that_grow_are_a_formula() -> None:
+    text = read_back("convnext_tiny").text
+    assert "[k]: for i in start..stop { ConvNeXtBlock(0.1 * i / 17) }" in text

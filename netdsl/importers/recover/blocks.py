@@ -18,6 +18,7 @@ from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.resolve import Resolver
 from netdsl.importers.recover.runs import Runs
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import Argument, Body, Definition, Stage, Text
 from netdsl.importers.recover.slots import Instances, Slots, Vector, is_plain, written
 from netdsl.importers.recover.unify import Clash, Merger, lifted
@@ -151,7 +152,7 @@ class Blocks:
 
     def resolved(self, sort: Sort) -> tuple[Slots, Body]:
         names = self.bodies.inputs.get(sort.scopes[0], ("in",))
-        instances = instances_of(sort, names)
+        instances = instances_of(sort, names, self.bodies.shares)
         taken = set(names) | set(registry())
         slots = Slots(instances, taken)
         body = Resolver(slots).body(sort.body)
@@ -178,7 +179,7 @@ def argument(value: object) -> Argument:
     return Text(written(value)) if isinstance(value, str) else cast(Argument, value)
 
 
-def instances_of(sort: Sort, names: tuple[str, ...]) -> Instances:
+def instances_of(sort: Sort, names: tuple[str, ...], shares: Mapping[float, Share]) -> Instances:
     """What is known of the members of a sort."""
     counts = {number: len(scopes) for number, scopes in sort.members.items()}
     firsts = {number: scopes[0] for number, scopes in sort.members.items()}
@@ -192,12 +193,19 @@ def instances_of(sort: Sort, names: tuple[str, ...]) -> Instances:
         }
         if len(vector) == len(firsts):
             channels[text] = vector
-    return Instances(counts, channels, settings_of(firsts, list(channels.values())))
+    settings = settings_of(firsts, list(channels.values()))
+    for values in settings.values():
+        found = {i: shares.get(value) for i, value in values.items() if type(value) is float}
+        if len(found) == len(values) and None not in found.values():
+            values.update(found)
+    return Instances(counts, channels, settings)
 
 
-def settings_of(firsts: Mapping[int, Scope], channels: list[Vector]) -> dict[str, Vector]:
+def settings_of(
+    firsts: Mapping[int, Scope], channels: list[Vector]
+) -> dict[str, dict[int, object]]:
     """What constructors were given, without what repeats the incoming channels."""
-    settings: dict[str, Vector] = {}
+    settings: dict[str, dict[int, object]] = {}
     for name in dict.fromkeys(n for scope in firsts.values() for n in scope.region.settings):
         values = {
             number: value

@@ -12,6 +12,7 @@ from netdsl.importers.recover.chains import Chains, body_of, layer_stage
 from netdsl.importers.recover.forks import Wiring, wiring
 from netdsl.importers.recover.names import Names, label_of
 from netdsl.importers.recover.regions import Scope
+from netdsl.importers.recover.shares import shares_of
 from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Stage, Text
 from netdsl.importers.recover.weights import has_weights
 
@@ -24,6 +25,7 @@ class Bodies:
 
     def __init__(self, program: Program, root: Scope, call_of: Callable[[Scope], Stage]) -> None:
         self.program, self.root, self.call_of = program, root, call_of
+        self.shares = shares_of(program)
         self.wirings: dict[Scope, Wiring] = {}
         self.names: dict[Scope, Names] = {}
         self.inputs: dict[Scope, tuple[str, ...]] = {}
@@ -154,7 +156,7 @@ class Bodies:
         lines = [(FIRST, line) for line in self._tables_of(scope, names)]
         shared = dict(self._shared(scope, names, lines))
         own = self.wirings[scope]
-        chains = Chains(own, scope.path, names.of, self.stage_of, shared, names.quoted)
+        chains = Chains(own, scope.path, names.of, self.stage_of, shared, names.quoted, self.shares)
         lines += chains.named_lines()
         return chains, lines
 

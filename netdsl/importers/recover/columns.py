@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import (
     Body,
     Chain,
@@ -89,9 +90,16 @@ class Columns:
             return self.times(cast("dict[int, int]", value.values))
         if all(same(one, values[0]) for one in values):
             return values[0]
+        if all(isinstance(one, Share) for one in values):
+            return self.share(cast("dict[int, Share]", value.values))
         if any(type(one) not in (int, float, bool, tuple) for one in values):
             raise Clash
         return self.slots.express(value.values, hint)
+
+    def share(self, shares: dict[int, Share]) -> object:
+        """A share of stochastic depth by its step."""
+        step = self.number({row: share.step for row, share in shares.items()})
+        return Text(next(iter(shares.values())).text(f"({step})" if " " in step else step))
 
     def times(self, rest: dict[int, int]) -> object:
         """How often the rest of a run comes: the run is counted with its first."""
@@ -118,7 +126,9 @@ class Columns:
             if len(ahead) == 1:
                 more = ahead.pop()
                 return f"{name} + {more}" if more > 0 else f"{name} - {-more}" if more else name
-        name = self.slots.free("i" if not self.labels else "k")
+        names = ("i", "k", "j")
+        free = (name for name in names if self.slots.free(name) == name)
+        name = next(free, self.slots.free("i"))
         self.slots.taken.add(name)
         self.labels.append((name, dict(numbers)))
         return name

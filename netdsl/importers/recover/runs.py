@@ -9,6 +9,7 @@ from typing import cast
 from netdsl.importers.recover.columns import REST, TIMES, Columns
 from netdsl.importers.recover.exact import exact_stage
 from netdsl.importers.recover.inline import Inline, number, width
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import (
     Argument,
     Body,
@@ -31,7 +32,7 @@ TWICE = 2.5
 """What it costs that a loop has two turns only."""
 LONG = 52
 """A table that is wider has a line of its own."""
-FROM, TO = "start", "end"
+FROM, TO = "start", "stop"
 Segment = list[Stage]
 
 
@@ -342,7 +343,7 @@ def shape_of(stage: Stage) -> str:
             for part in stage.label
         )
     args = [
-        f"{name}" if type(value) in (int, float, bool, tuple) else f"{name}={value}"
+        f"{name}" if type(value) in (int, float, bool, tuple, Share) else f"{name}={value}"
         for name, value in stage.args.items()
     ]
     inner = ";".join(

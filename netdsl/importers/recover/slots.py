@@ -11,6 +11,7 @@ from typing import cast
 
 from netdsl.importers.recover.inline import number
 from netdsl.importers.recover.names import KEPT
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import LayerText, Parameter, Text
 from netdsl.importers.recover.unify import Clash
 
@@ -26,8 +27,8 @@ class Instances:
     """What is known of the instances: how many are alike, their channels, what made them."""
 
     counts: dict[int, int]
-    channels: dict[str, Vector]
-    settings: dict[str, Vector]
+    channels: Mapping[str, Vector]
+    settings: Mapping[str, Vector]
 
     @property
     def ids(self) -> frozenset[int]:
@@ -271,7 +272,8 @@ def is_whole(values: Vector) -> bool:
 
 
 def same(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other
+    is_alike = type(one) is type(other) or (isinstance(one, float) and isinstance(other, float))
+    return is_alike and one == other
 
 
 def agrees(vector: Vector, values: Vector) -> bool:
@@ -307,7 +309,7 @@ def kind_of(values: list[object]) -> str:
     ):
         if kinds == known:
             return name
-    if kinds <= {int, float}:
+    if kinds <= {int, float, Share}:
         return "float"
     if kinds <= {int, tuple}:
         return "size"
