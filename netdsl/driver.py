@@ -49,6 +49,7 @@ class Loading(Choices, total=False):
     roots: Sequence[str | Path]
     plugins: Sequence[Plugin]
     inputs: Mapping[str, Declared] | None
+    opens: bool
 
 
 def load(
@@ -62,6 +63,7 @@ def load(
     allow: Collection[str] = (),
     plugins: Sequence[Plugin] = (),
     inputs: Mapping[str, Declared] | None = None,
+    opens: bool = False,
     weights: str | None = None,
 ) -> Network:
     """The network of a `.net` file, or of a source of another format (see docs/import.md).
@@ -73,12 +75,13 @@ def load(
 
     Of other formats: `params` are the settings of the front end, `inputs` element types and shapes
     of inputs (`("float32", (3, "H", "W"))`) that the source does not say, `weights` a file of
-    Darknet's or Caffe's.
+    Darknet's or Caffe's. With `opens` a source of one size is read for all sizes where its layers
+    allow it.
     Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """
     options: Choices = {"net": net, "sizes": sizes, "max_layers": max_layers, "allow": allow}
     if is_foreign(str(path)):
-        question = question_of(str(path), params, inputs, weights)
+        question = question_of(str(path), params, inputs, weights, opens)
         return compile_import(question, plugins=plugins, **options)
     source = read_source(str(path))
     where = None if str(path) == "-" else Path(path)
@@ -91,12 +94,13 @@ def question_of(
     params: Mapping[str, object] | None,
     inputs: Mapping[str, Declared] | None,
     weights: str | None,
+    opens: bool,
 ) -> Question:
     """What is asked of a front end, by the parameters of `load`."""
     settings = {name: str(value) for name, value in (params or {}).items()}
     shapes = {name: shape for name, (_, shape) in (inputs or {}).items()}
     dtypes = {name: dtype for name, (dtype, _) in (inputs or {}).items()}
-    return Question(source, shapes, dtypes, settings, weights)
+    return Question(source, shapes, dtypes, settings, weights, opens)
 
 
 def load_with_weights(
@@ -214,7 +218,8 @@ def finished(
     if imported is None:
         return Network(graph, diagnostics, files, unit.source.text)
     answer = imported.answer
-    return Network(graph, diagnostics, (*files, *answer.files), imported.text, answer.numbers)
+    files = (*files, *answer.files)
+    return Network(graph, diagnostics, files, imported.text, answer.numbers, answer.runs)
 
 
 def check_for_backends(graph: Graph, sink: Sink) -> None:
@@ -279,11 +284,12 @@ def diagnosed(
     roots: Sequence[str | Path] = (),
     plugins: Sequence[Plugin] = (),
     inputs: Mapping[str, Declared] | None = None,
+    opens: bool = False,
     **options: Unpack[Choices],
 ) -> tuple[Diagnostic, ...]:
     """What is to be said of a text: of every net, where several are defined and none is chosen.
 
-    It says the shapes of its `inputs` itself.
+    It says the shapes of its `inputs` itself, and which are open.
     """
     with plugged(plugins):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -35,7 +35,8 @@ class Network:
 
     `graph` is the network as the compiler knows it; `warnings` are what it remarked; `sources`
     the files it was read from, plug-ins included; `source` its text in the language, empty where
-    it was made in Python. `numbers` are the weights that came with it, by key.
+    it was made in Python. `numbers` are the weights that came with it, by key;
+    `runs` computes what the source of another format does, where that can be run.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Network:
         sources: tuple[Path, ...] = (),
         source: str = "",
         numbers: Mapping[str, Callable[[], np.ndarray]] | None = None,
+        runs: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None,
     ) -> None:
         self.graph = graph
         self.warnings = warnings
-        self.source, self.numbers = source, numbers
+        self.source, self.numbers, self.runs = source, numbers, runs
         self._sources = sources
 
     @property

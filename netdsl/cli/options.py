@@ -53,9 +53,10 @@ class Chosen:
 
     def check_inputs(self, file: str) -> None:
         """A `.net` file says the shapes of its inputs itself."""
-        if self.how.get("inputs") and not is_foreign(file):
-            message = f"{file} says the shapes of its inputs itself"
-            raise click.BadParameter(message, param_hint="--input")
+        for option, name in ("--input", "inputs"), ("--open", "opens"):
+            if self.how.get(name) and not is_foreign(file):
+                message = f"{file} says the shapes of its inputs itself"
+                raise click.BadParameter(message, param_hint=option)
 
     def tell(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Print diagnostics; the command ends there if one of them makes the file wrong."""
@@ -93,6 +94,9 @@ def network_options(command: Command) -> Command:
                      callback=by(_inputs),
                      help="Shape of an input of a PyTorch module, without the batch axis; "
                           "names are open sizes. May be repeated."),
+        click.option("--open", "opens", is_flag=True,
+                     help="Leave heights and widths open that another format fixes, where its "
+                          "layers allow it."),
         click.option("--root", "roots", metavar="DIR", multiple=True,
                      help="A further folder that `use` may read from."),
         click.option("--max-layers", metavar="N", type=Whole(1), default=MAX_NODES,

@@ -64,4 +64,3 @@ class _Terms:
     def weighted(self) -> Counter[tuple[str, int]]:
         """The calls of layers with weights, each with its path."""
         return Counter((node.path, term) for node, term in self.calls.items() if node.layer.weights)
-

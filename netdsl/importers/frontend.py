@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -58,12 +58,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A program, the numbers of its weights by key (where the source has them), and remarks."""
+    """A program, the numbers of its weights by key (where the source has them), and remarks.
+
+    `runs` gives what the source itself computes of arrays with a batch axis, one for each input:
+    its outputs at inference, in their order. `files` are those that were read.
+    """
 
     program: Program
     numbers: Mapping[str, Callable[[], numpy.ndarray]] | None = None
     remarks: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    runs: Callable[[Sequence[numpy.ndarray]], Sequence[numpy.ndarray]] | None = None
 
 
 class FrontEnd(Protocol):
@@ -100,8 +105,9 @@ def front_end(source: str) -> FrontEnd:
     return cast(FrontEnd, import_module(f"netdsl.importers.{name}"))
 
 
-def refused(
-    message: str, span: Span | None, *, code: str = "not-importable", help: str = ""
-) -> DiagnosticError:
+def refused(message: str, span: Span | None, *, code: str = "", help: str = "") -> DiagnosticError:
     """The error that ends an import, at its place in the source."""
-    return DiagnosticError([Diagnostic(code, message, span, help=(help,) if help else ())])
+    helps = (help,) if help else ()
+    if code:
+        return DiagnosticError([Diagnostic(code, message, span, help=helps)])
+    return DiagnosticError([Diagnostic("not-importable", message, span, help=helps)])

@@ -375,7 +375,7 @@ def test_heads_are_outputs_by_name(tmp_path: Path) -> None:
     assert [one.name for one in ours.outputs] == ["yolo1", "yolo4"]
     assert [str(one.shape[0]) for one in ours.outputs] == ["18", "18"]
     assert str(ours.sizes) == "any H, any W"
-    region = network(tmp_path, text(conv, layer("region", classes=1)))
+    region = network(tmp_path, text(conv, layer("region", classes=1, num=3)))
     assert [one.name for one in region.outputs] == ["region"]
     plain = network(tmp_path, text(conv))
     assert [one.name for one in plain.outputs] == ["out"]

@@ -62,7 +62,7 @@ def test_every_layer_has_the_shape_and_the_parameters_of_darknet(name: str) -> N
     assert len(reading.flows) == len(reference)
     stored: dict[int, int] = {}
     for one in reading.writer.stored:
-        number = int(one.key.split(".")[0].removeprefix("local").removeprefix("conv"))
+        number = int(one.key.split(".")[0])
         stored[number] = stored.get(number, 0) + prod(one.shape)
     for flow, layer in zip(reading.flows, reference, strict=True):
         if layer["type"] not in HEADS:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import click
 
+from netdsl.backends.torch.comparing import TOLERANCE, Comparison, comparisons
 from netdsl.cli.options import Chosen, network_options
 from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics.reading import reason
@@ -17,9 +20,15 @@ from netdsl.network import Network
 @click.option("-o", "--output", metavar="OUT.net", help="Where to; standard output if left out.")
 @network_options
 @click.option("--weights", metavar="FILE", help="A .weights or .caffemodel file.")
+@click.option("--verify", is_flag=True, help="Run it beside its source, where that can be run.")
 @click.option("--weights-out", metavar="OUT.safetensors", help="Where its weights are written to.")
 def command(
-    source: str, output: str | None, weights: str | None, weights_out: str | None, chosen: Chosen
+    source: str,
+    output: str | None,
+    weights: str | None,
+    weights_out: str | None,
+    verify: bool,
+    chosen: Chosen,
 ) -> None:
     """Write a network of another format as a `.net` file that says the same.
 
@@ -44,11 +53,27 @@ def command(
         raise click.BadParameter(f"`{left}` is no file of this format's weights; {help}")
     outputs = [path for path in (output, weights_out) if path not in (None, "-")]
     check_not_read(outputs, [source, *network.sources])
+    if verify:
+        _verify(network)
     if weights_out is not None:
         _write_weights(network, weights_out)
     lines = network.source.count("\n")
     told = f"{network.name}, {lines} lines, {network.parameters:,} parameters"
     write(output, network.source, told)
+
+
+def _verify(network: Network) -> None:
+    """Print every run; ends where the source gives other numbers."""
+    if network.runs is None:
+        fail("this source can't be run here, so that nothing is there to compare with")
+    if find_spec("torch") is None:
+        fail("--verify needs torch: pip install torch")
+    results: list[Comparison] = []
+    for result in comparisons(network.graph, network.torch().eval(), network.runs):
+        click.echo(str(result), err=True)
+        results.append(result)
+    if not all(result.is_equal for result in results):
+        fail(f"the source gives other numbers, by more than {TOLERANCE}; no file is written")
 
 
 def _write_weights(network: Network, path: str) -> None:

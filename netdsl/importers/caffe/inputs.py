@@ -23,6 +23,8 @@ SETTINGS = {
 }
 """The layers that give what nothing flows into."""
 
+MOST_AXES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -51,7 +53,7 @@ class Wishes:
                 raise refused(
                     f"the file does not say the shape of `{entry.name}`{entry.hint}",
                     entry.span,
-                    help=f"give it without the batch: `{entry.name}` is [3, 224, 224], say",
+                    help=f"give it without the batch: `--input '{entry.name}: [3, 224, 224]'`, say",
                 )
             return entry.shape, self.opened(entry.shape)
         self.used.add(key)
@@ -102,8 +104,8 @@ def dims(record: Record) -> Shape:
     """`dim: 1 dim: 3 dim: 224 dim: 224`."""
     shape = tuple(record.wholes("dim", least=1))
     record.finish()
-    if not shape:
-        raise refused("a shape has a `dim` for each axis, the batch first", record.span)
+    if not 1 <= len(shape) <= MOST_AXES:
+        raise refused("a shape has 1 to 32 times `dim` , the batch first", record.span)
     return shape
 
 

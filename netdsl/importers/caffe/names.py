@@ -14,6 +14,7 @@ KINDS = {
     "Scale": "scale", "Bias": "bias", "PReLU": "prelu",
 }  # fmt: skip
 """What is added to a path that others begin with."""
+LONGEST, DEEPEST = 500, 20
 RESERVED = {
     "net", "block", "fn", "use", "as", "input", "output", "let", "weight", "layer", "repeat",
     "for", "in", "if", "else", "each", "inline", "when", "training", "where", "true", "false",
@@ -28,6 +29,10 @@ def paths(weighted: Sequence[str], layers: Sequence[Layer]) -> dict[str, Path]:
     nothing lies below a layer with weights.
     """
     spans = {layer.name: layer for layer in layers}
+    for name in weighted:
+        if len(name) > LONGEST or name.count("/") > DEEPEST:
+            message = f"a name has at most {LONGEST} characters and {DEEPEST} slashes here"
+            raise refused(message, spans[name].span)
     parts = {name: tuple(part for part in name.split("/") if part) for name in weighted}
     prefixes = {path[:count] for path in parts.values() for count in range(1, len(path))}
     found: dict[str, Path] = {}

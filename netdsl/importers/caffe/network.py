@@ -136,7 +136,7 @@ def wanted(layers: list[Layer]) -> set[str]:
 
 
 def pairs(layers: list[Layer]) -> dict[str, Layer]:
-    """The `Scale` behind each `BatchNorm` that is one with it, by the name of the other."""
+    """The `Scale` behind each `BatchNorm` that is one with it, by the names of both."""
     found: dict[str, Layer] = {}
     takers = Counter(blob for layer in layers for blob in layer.bottoms)
     for norm, scale in pairwise(layers):
@@ -151,7 +151,7 @@ def pairs(layers: list[Layer]) -> dict[str, Layer]:
         if plain_axes and record.flag("bias_term", False) and (
             in_place or takers[norm.tops[0]] == 1
         ):  # fmt: skip
-            found[norm.name] = scale
+            found[norm.name] = found[scale.name] = scale
     return found
 
 
@@ -181,10 +181,10 @@ def run(reading: Reading, layer: Layer, merged: dict[str, Layer]) -> None:
             layer.span,
         )
     writer.layer = layer
-    if any(layer is scale for scale in merged.values()):
+    if layer.type == "Scale" and merged.get(layer.name) is layer:
         values = [writer.bottom(layer)]
         layer.record.record("scale_param").skip()
-    elif layer.name in merged and layer.type == "BatchNorm":
+    elif layer.type == "BatchNorm" and layer.name in merged:
         values = dense.batch_norm(writer, layer, merged[layer.name])
     else:
         values = READERS[layer.type](writer, layer)
@@ -194,7 +194,7 @@ def run(reading: Reading, layer: Layer, merged: dict[str, Layer]) -> None:
         raise refused(f"{layer.title} gives {counts}", layer.span)
     for value in values:
         check(layer, value.shape or ())
-    name_results(writer, layer, values)
+    name_results(reading, layer, values)
     reading.tops[layer.name] = values
 
 
@@ -209,24 +209,23 @@ def check(layer: Layer, shape: Shape) -> None:
         raise refused(f"{layer.title} gives more than 2**31 numbers", layer.span)
 
 
-def name_results(writer: Writer, layer: Layer, values: list[Value]) -> None:
-    """Let the blobs of a layer be its results; a blob is overwritten in place alone."""
+def name_results(reading: Reading, layer: Layer, values: list[Value]) -> None:
+    """Let the blobs of a layer be its results; a blob is overwritten in place alone.
+
+    The last value of a blob has its name, unless that is the name of an input.
+    """
+    writer, inputs = reading.writer, [one.value for one in reading.inputs]
     if len(set(layer.tops)) < len(layer.tops):
         raise refused(f"{layer.title} gives one blob twice", layer.span)
     for top, value in zip(layer.tops, values, strict=True):
-        if top in writer.values and top not in layer.bottoms:
-            raise refused(f"two layers give the blob `{top}`", layer.span)
         before = writer.values.get(top)
-        if before is not None and before.name == identifier(top) and layer.type != "Split":
-            before.name = before.name if is_input(writer, before) else ""
-        if not value.name:
+        if before is not None and top not in layer.bottoms:
+            raise refused(f"two layers give the blob `{top}`", layer.span)
+        if before is not None and before not in inputs:
+            before.name = "" if before is not value else before.name
+        if not value.name and (before is None or before not in inputs):
             value.name = identifier(top)
         writer.values[top] = value
-
-
-def is_input(writer: Writer, value: Value) -> bool:
-    """Whether no call made a value."""
-    return not any(value in getattr(item, "outputs", ()) for _, item in writer.items)
 
 
 def outputs(reading: Reading, layers: list[Layer], spent: set[str]) -> list[Output]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log, prod
 
+from netdsl.importers.caffe.inputs import MOST_AXES
 from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.caffe.writer import Shape, Writer, shape_of
 from netdsl.importers.frontend import refused
@@ -281,6 +282,8 @@ def reshape(writer: Writer, layer: Layer) -> list[Value]:
     record.finish()
     value, shape = writer.only(layer)
     span = inner.span_of("dim")
+    if len(wanted) > MOST_AXES:
+        raise refused(f"a blob has at most {MOST_AXES} axes", span)
     batch, *rest = replaced(layer, shape, wanted, start, count)
     others, total = prod([size or 1 for size in rest if size != -1]), prod(shape)
     if rest.count(-1) + (batch == -1) > 1:

@@ -25,6 +25,8 @@ OLD = {
 }  # fmt: skip
 """The types of layers in files before 2014 (`layers { type: CONVOLUTION }`), as they are today."""
 PHASES = ("TRAIN", "TEST")
+MOST = 10_000
+"""Layers of a network, and blobs of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def layers(net: Record, state: State) -> list[Layer]:
         message = "`layer` and `layers` are of different times, and don't go together"
         raise refused(message, old[0].span)
     found: list[Layer] = []
+    if len(new) + len(old) > MOST:
+        raise refused(f"there are more than {MOST:,} layers", [*new, *old][MOST].span)
     for one in [*new, *old]:
         if not isinstance(one.value, Message):
             raise refused(f"`{one.name}` holds fields: `{one.name} {{ ... }}`", one.span)
@@ -96,6 +100,8 @@ def layer(record: Record, *, is_old: bool) -> Layer:
         shares = tuple(share(one) for one in record.records("param"))
     bottoms, tops = tuple(record.texts("bottom")), tuple(record.texts("top"))
     record.title = f"layer `{name}` ({word})"
+    if len(bottoms) + len(tops) > MOST:
+        raise refused(f"{record.title} has more than {MOST:,} blobs", headline(record.span))
     if record.has("blobs"):
         raise refused(f"{record.title} holds numbers", record.span_of("blobs"), help="give them "
                       "as a `.caffemodel` file")  # fmt: skip

@@ -20,7 +20,8 @@ LAYER, OLD_LAYER = 100, 2
 """Fields of `NetParameter`."""
 NAMES = {LAYER: (1, 7), OLD_LAYER: (4, 6)}
 """The fields of a layer with its name and its blobs."""
-MOST_LAYERS = 200_000
+MOST_FIELDS = 500_000
+"""How many fields of a file are looked at."""
 
 
 class Broken(Exception):
@@ -131,41 +132,39 @@ def opened(path: str) -> Model:
 
 def model_of(path: str, data: mmap.mmap) -> Model:
     """The layers of a file."""
-    model = Model(path)
-    for number, kind, start, end in fields(data, 0, len(data)):
+    model, wire = Model(path), Wire(data)
+    for number, kind, start, end in wire.fields(0, len(data)):
         if number in NAMES and kind == BYTES:
-            name, blobs = layer_of(data, start, end, *NAMES[number])
+            name, blobs = layer_of(wire, start, end, *NAMES[number])
             model.layers.setdefault(name, []).extend(blobs)
-            if len(model.layers) > MOST_LAYERS:
-                raise Broken(f"it has more than {MOST_LAYERS:,} layers")
     if not model.layers:
         raise Broken("it has no layers")
     return model
 
 
 def layer_of(
-    data: mmap.mmap, start: int, end: int, name_field: int, blob_field: int
+    wire: Wire, start: int, end: int, name_field: int, blob_field: int
 ) -> tuple[str, list[Blob]]:
     """The name and the blobs of a layer."""
     name, blobs = "", list[Blob]()
-    for number, kind, first, last in fields(data, start, end):
+    for number, kind, first, last in wire.fields(start, end):
         if number == name_field and kind == BYTES:
-            name = data[first:last].decode("utf-8", "replace")
+            name = wire.data[first:last].decode("utf-8", "replace")
         elif number == blob_field and kind == BYTES:
-            blobs.append(blob_of(data, first, last))
+            blobs.append(blob_of(wire, first, last))
     return name, blobs
 
 
-def blob_of(data: mmap.mmap, start: int, end: int) -> Blob:
+def blob_of(wire: Wire, start: int, end: int) -> Blob:
     """A blob: its shape, by `shape` or by four sizes, and where its numbers are."""
     shape: tuple[int, ...] = ()
     old = dict[int, int]()
     place: tuple[int, int, int] | None = None
-    for number, kind, first, last in fields(data, start, end):
+    for number, kind, first, last in wire.fields(start, end):
         if number == 7 and kind == BYTES:
-            shape = shape_of(data, first, last)
+            shape = shape_of(wire, first, last)
         elif number in (1, 2, 3, 4) and kind == VARINT:
-            old[number] = varint(data, first, last)[0]
+            old[number] = wire.varint(first, last)[0]
         elif number in (5, 8):
             width = 4 if number == 5 else 8
             if kind != BYTES or (last - first) % width or place is not None:
@@ -178,50 +177,59 @@ def blob_of(data: mmap.mmap, start: int, end: int) -> Blob:
     return Blob(shape, *place)
 
 
-def shape_of(data: mmap.mmap, start: int, end: int) -> tuple[int, ...]:
+def shape_of(wire: Wire, start: int, end: int) -> tuple[int, ...]:
     """`BlobShape`: its sizes, packed or one by one."""
     sizes: list[int] = []
-    for number, kind, first, last in fields(data, start, end):
+    for number, kind, first, last in wire.fields(start, end):
         if number != 1:
             continue
         while first < last:
-            size, first = varint(data, first, last)
+            size, first = wire.varint(first, last)
             sizes.append(size)
+            if len(sizes) > 32:
+                raise Broken("a blob has more than 32 axes")
             if kind == VARINT:
                 break
-        if len(sizes) > 32:
-            raise Broken("a blob has more than 32 axes")
     return tuple(sizes)
 
 
-def varint(data: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    """A number in groups of seven bits, and the place behind it."""
-    number = 0
-    for shift in range(0, 70, 7):
-        if place >= end:
-            raise Broken("it ends within a number")
-        byte = data[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, place
-    raise Broken("a number in it has no end")
+@dataclass(slots=True)
+class Wire:
+    """Bytes as protobuf has them; `left` is how many fields may still be read."""
 
+    data: mmap.mmap
+    left: int = MOST_FIELDS
 
-def fields(data: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of a message: number, kind, and where the value begins and ends."""
-    while place < end:
-        tag, place = varint(data, place, end)
-        kind, start = tag & 7, place
-        if kind == VARINT:
-            _, place = varint(data, place, end)
-        elif kind == BYTES:
-            length, start = varint(data, place, end)
-            place = start + length
-        elif kind in (FIXED32, FIXED64):
-            place += 4 if kind == FIXED32 else 8
-        else:
-            raise Broken(f"it has a field of kind {kind}")
-        if place > end:
-            raise Broken("it ends within a field")
-        yield tag >> 3, kind, start, place
+    def varint(self, place: int, end: int) -> tuple[int, int]:
+        """A number in groups of seven bits, and the place behind it."""
+        number = 0
+        for shift in range(0, 70, 7):
+            if place >= end:
+                raise Broken("it ends within a number")
+            byte = self.data[place]
+            place += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number, place
+        raise Broken("a number in it has no end")
+
+    def fields(self, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+        """The fields of a message: number, kind, and where the value begins and ends."""
+        while place < end:
+            self.left -= 1
+            if self.left < 0:
+                raise Broken(f"it has more than {MOST_FIELDS:,} fields")
+            tag, place = self.varint(place, end)
+            kind, start = tag & 7, place
+            if kind == VARINT:
+                _, place = self.varint(place, end)
+            elif kind == BYTES:
+                length, start = self.varint(place, end)
+                place = start + length
+            elif kind in (FIXED32, FIXED64):
+                place += 4 if kind == FIXED32 else 8
+            else:
+                raise Broken(f"it has a field of kind {kind}")
+            if place > end:
+                raise Broken("it ends within a field")
+            yield tag >> 3, kind, start, place

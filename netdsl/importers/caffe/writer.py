@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netdsl.diagnostics import Span
-from netdsl.importers.caffe.names import identifier
+from netdsl.importers.caffe.names import RESERVED
 from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.frontend import refused
 from netdsl.importers.program import Call, Path, Setting, Table, Value
@@ -76,11 +76,9 @@ class Writer:
         return outputs
 
     def table(self, layer: Layer, name: str, shape: Shape, fill: float) -> Value:
-        """A weight that is no layer's own: it is called by its key, so that has letters only."""
+        """A weight that is no layer's own; the language calls it by its key."""
         value = Value(shape=shape)
-        parts = self.paths[layer.name]
-        if any(identifier(part) != part for part in parts):
-            parts = (identifier("_".join(parts)),)
+        parts = tuple(f"{part}_" if part in RESERVED else part for part in self.paths[layer.name])
         self.add(Table(value, (*parts, name), shape, self.origin, fill=fill))
         return value
 

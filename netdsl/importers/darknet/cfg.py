@@ -13,6 +13,8 @@ REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 SPACE = re.compile(r"[ \t\r]+")
 HIGHEST = 2**31 - 1
 """The largest number that Darknet keeps: a C `int`."""
+MOST = 10_000
+"""Layers of a network, and numbers of an option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,10 @@ class Section:
         option = self.options.get(key)
         if option is None:
             raise refused(f"{self.title} needs `{key}`", self.span)
-        return [whole(option, part) for part in plain(option.value).split(",")]
+        parts = plain(option.value).split(",")
+        if len(parts) > MOST:
+            raise refused(f"`{key}` has more than {MOST:,} numbers", option.span)
+        return [whole(option, part) for part in parts]
 
 
 def plain(value: str) -> str:
@@ -99,6 +104,8 @@ def sections(source: Source) -> tuple[list[Section], list[str]]:
         if not line or line[0] in "#;":
             continue
         if line[0] == "[":
+            if len(parts) > MOST:
+                raise refused(f"there are more than {MOST:,} layers", span)
             parts.append(Section(kind(line, span), len(parts) - 1, span))
             continue
         option = assigned(line, span)

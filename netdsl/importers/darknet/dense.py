@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netdsl.importers.darknet.activations import activate
 from netdsl.importers.darknet.cfg import Section
 from netdsl.importers.darknet.state import Shared, State
@@ -86,20 +84,18 @@ def tabled(state: State) -> None:
 
 
 def make_tables(writer: Writer, own: Shared) -> None:
-    """Tables for the calls of a convolution; they are called by keys, which begin with letters."""
+    """Tables under the keys that the weights of a convolution have anyway, for all its calls."""
     names = ("weight",) if own.is_normalised else ("weight", "bias")
     for name in names:
-        path = (f"conv{own.number}", name)
+        path = (str(own.number), "conv", name)
         value = Value(shape=own.weight if name == "weight" else own.weight[:1])
         fill = "kaiming_normal" if name == "weight" else 0.0
         origin = own.calls[0].origin
-        writer.root.items.insert(0, Table(value, path, value.shape or (), origin, fill=fill))
+        place = sum(isinstance(item, Table) for item in writer.root.items)  # in front, in order
+        table = Table(value, path, value.shape or (), origin, fill=fill)
+        writer.root.items.insert(place, table)
         for call in own.calls:
             call.settings[name] = value
-        old, new = f"{own.number}.conv.{name}", ".".join(path)
-        writer.stored[:] = [
-            replace(one, key=new) if one.key == old else one for one in writer.stored
-        ]
     for call in own.calls:
         call.path = ()
 
@@ -218,7 +214,7 @@ def local(state: State, section: Section) -> Flow:
     state.is_fixed = True  # there are weights for these places alone
     places, numbers = rows * columns, channels * kernel * kernel
     windows: dict[str, Setting] = {"kernel": kernel, "stride": stride, "padding": padding}
-    writer, path = state.writer, (f"local{section.number}",)  # such a key begins with a letter
+    writer, path = state.writer, (str(section.number), "local")
     with writer.region(section, "Local", [image]) as region:
         weight = writer.table((*path, "weight"), (places, filters, numbers), "kaiming_normal")
         bias = writer.table((*path, "bias"), (filters, rows, columns))

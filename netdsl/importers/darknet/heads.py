@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netdsl.importers.darknet.cfg import Section
+from netdsl.importers.darknet.cfg import Section, plain
 from netdsl.importers.darknet.state import State
 from netdsl.importers.darknet.writer import Flow
 from netdsl.importers.frontend import refused
@@ -45,7 +45,35 @@ def head(state: State, section: Section) -> Flow:
     """The end of a branch: what it takes is an output."""
     flow = state.previous()
     flow.check(section)
+    wanted, formula = boxes(state, section)
+    is_vector = section.kind == "detection"
+    there = flow.count if is_vector else flow.shape[0]
+    if wanted not in (0, there):
+        what = "numbers" if is_vector else "channels"
+        raise refused(
+            f"`[{section.kind}]` makes boxes of {formula} = {wanted} {what}, and takes {there}",
+            section.span,
+            help="mend `filters` of the layer before, or `classes`",
+        )
     return Flow(state.writer, section, flow.shape, make=lambda _: flow.value(), head=section.kind)
+
+
+def boxes(state: State, section: Section) -> tuple[int, str]:
+    """How many channels a head takes, or numbers, and how that comes; 0 for one that takes any."""
+    if section.kind in ("cost", "contrastive"):
+        return 0, ""
+    classes = state.positive(section, "classes", 1 if section.kind == "detection" else 20)
+    count = state.positive(section, "num", 1)
+    if section.kind == "detection":
+        side, coords = state.positive(section, "side", 7), state.positive(section, "coords", 1)
+        cells = side * side
+        formula = f"{side} * {side} * ({count} * (1 + {coords}) + {classes})"
+        return cells * (count * (1 + coords) + classes), formula
+    if "mask" in section.options and section.kind != "region":
+        count = plain(section.options["mask"].value).count(",") + 1
+    coords = state.positive(section, "coords", 4) if section.kind == "region" else 4
+    coords *= 2 if section.kind == "Gaussian_yolo" else 1
+    return count * (coords + 1 + classes), f"{count} * ({coords} + 1 + {classes})"
 
 
 def outputs(state: State) -> list[Output]:
