@@ -48,8 +48,8 @@ def hand_written(name: str) -> int:
     used = {scope.definition for scope in network(name).graph.root.scopes() if scope.definition}
     total = lines(text)
     for path in STD.glob("*.net"):
-        for found in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
-            total += lines(found[0]) * (found[1] in used and f"block {found[1]}" not in text)
+        for block in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
+            total += lines(block[0]) * (block[1] in used and f"block {block[1]}" not in text)
     return total
 
 

@@ -195,9 +195,9 @@ def instances_of(sort: Sort, names: tuple[str, ...], shares: Mapping[float, Shar
             channels[text] = vector
     settings = settings_of(firsts, list(channels.values()))
     for values in settings.values():
-        found = {i: shares.get(value) for i, value in values.items() if type(value) is float}
-        if len(found) == len(values) and None not in found.values():
-            values.update(found)
+        steps = {i: shares.get(value) for i, value in values.items() if type(value) is float}
+        if len(steps) == len(values) and None not in steps.values():
+            values.update(steps)
     return Instances(counts, channels, settings)
 
 

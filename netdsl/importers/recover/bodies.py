@@ -90,9 +90,9 @@ class Bodies:
     def outputs_stand_in_order(self) -> bool:
         """Whether each output can be written where it is made."""
         producer = self.wirings[self.root].producer
-        made = [producer.get(one.value) for one in self.program.outputs]
-        numbers = [node.number for node in made if node is not None and len(node.outputs) == 1]
-        return len(numbers) == len(made) and all(a < b for a, b in itertools.pairwise(numbers))
+        nodes = [producer.get(one.value) for one in self.program.outputs]
+        numbers = [node.number for node in nodes if node is not None and len(node.outputs) == 1]
+        return len(numbers) == len(nodes) and all(a < b for a, b in itertools.pairwise(numbers))
 
     def _name_in(self, scope: Scope, names: Names) -> None:
         own = self.wirings[scope]
@@ -176,8 +176,8 @@ class Bodies:
             origin = tables[0].origin
             body = Body([*inner, Line((), result, origin)])
             group = Stage("group", "", origin, path[depth:], body=body)
-            given = tuple(names.of[table.value] for table in tables)
-            yield Line(given, Chain([group], self._source(scope)), origin)
+            results_of = tuple(names.of[table.value] for table in tables)
+            yield Line(results_of, Chain([group], self._source(scope)), origin)
 
     def _source(self, scope: Scope) -> str:
         """A value that may flow anywhere in a scope."""

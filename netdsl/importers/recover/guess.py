@@ -92,8 +92,8 @@ class _Guess:
         taken: set[int] = set()
         for name, members in names.items():
             part = self.part((*path, name), members, inside)
-            found = [part] if part is not None else self.parts((*path, name), inside)
-            for one in found:
+            inner_parts = [part] if part is not None else self.parts((*path, name), inside)
+            for one in inner_parts:
                 if not one.calls & taken:
                     taken |= one.calls
                     yield one

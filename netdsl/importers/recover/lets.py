@@ -49,8 +49,8 @@ def with_lets(body: Body, taken: set[str]) -> Body:
     if lets.is_used:
         declared.insert(0, (lets.incoming, "in.channels"))
     origin = body.lines[0].origin
-    given = [Line((), Chain([]), origin, declared=f"let {n} = {text}") for n, text in declared]
-    return Body([*given, *lines])
+    head = [Line((), Chain([]), origin, declared=f"let {n} = {text}") for n, text in declared]
+    return Body([*head, *lines])
 
 
 def free(stem: str, taken: set[str]) -> str:
