@@ -29,9 +29,9 @@ from netdsl.ops.base import Op
 from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import FromValue, Mismatch
 from netdsl.ops.refusal import Refusal
-from netdsl.ops.rule import by_rule
+from netdsl.ops.rule import Rulebook
 
-MAX_CALLS = 100_000
+MAX_CALLS = 20_000
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +47,7 @@ class Draft:
     types: dict[Value, Tensor] = field(default_factory=dict[Value, Tensor])
     open: list[Region] = field(default_factory=list[Region])
     count: int = 0
+    rule: Rulebook = field(default_factory=Rulebook)
 
     @property
     def region(self) -> Region:
@@ -114,10 +115,10 @@ class Draft:
             yield r
 
     @contextmanager
-    def in_row(self, path: Path, *inputs: Value) -> Iterator[Region]:
+    def in_row(self, path: Path, *inputs: Value, kind: str = "Sequential") -> Iterator[Region]:
         """What lies in a sequence, numbered by places."""
         own = (*self.region.path, *path)
-        row = Region(own, "Sequential", self.origin, inputs=[*inputs], is_sequence=True)
+        row = Region(own, kind, self.origin, inputs=[*inputs], is_sequence=True)
         with self._opened(row):
             yield row
 
@@ -144,7 +145,7 @@ class Draft:
             message = f"`{op.name}` does not take {len(call.inputs)} values"
             raise refused(message, self.origin, code="wrong-inputs")
         try:
-            return by_rule(op, inputs).types
+            return self.rule(op, inputs).types
         except Refusal as refusal:
             raise refused(
                 refusal.message, self.origin, code=refusal.code, help=refusal.help
@@ -182,6 +183,8 @@ class Draft:
             return self.types[setting.value].shape[setting.axis]
         if isinstance(setting, Computed):
             left, right = map(self.number, setting.operands)
+            if setting.operator == "/":  # exact, which the text requires where it is checked
+                return binary("//", left, right)
             return binary(setting.operator, left, right)
         if isinstance(setting, tuple):
             return tuple(self.number(one) for one in cast("tuple[Number, ...]", setting))

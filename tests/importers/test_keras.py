@@ -16,6 +16,7 @@ from netdsl.importers import keras
 from netdsl.importers.frontend import Question
 from netdsl.importers.keras.files import configuration
 from netdsl.importers.keras.structure import model_of
+from netdsl.importers.keras.weights import group, has_reader
 from tests.importers.keras_models import FOLDER, drawn, input_of, sampled
 
 FACTS: dict[str, Any] = json.loads((FOLDER / "facts.json").read_text())
@@ -62,7 +63,9 @@ def check(network: netdsl.Network, name: str) -> None:
     module.load_state_dict(numbers_of(name))
     inputs = [
         torch.from_numpy(np.ascontiguousarray(first(input_of(tuple(shape), place, dtype), name)))
-        for place, (shape, dtype) in enumerate(zip(FACTS[name]["inputs"], dtypes(network)))
+        for place, (shape, dtype) in enumerate(
+            zip(FACTS[name]["inputs"], dtypes(network), strict=True)
+        )
     ]
     with torch.no_grad():
         results = module(*inputs)
@@ -129,3 +132,31 @@ def test_an_archive_is_its_configuration(tmp_path: Path) -> None:
         archive.writestr("config.json", (FOLDER / "flat.json").read_text())
     ours = netdsl.load(path).source
     assert ours == netdsl.load(FOLDER / "flat.json").source
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "place"),
+    [
+        ("maps", ("stem",), "layers/conv2d"),
+        ("maps", ("gate",), "layers/conv2d_1"),
+        ("maps", ("sep",), "layers/separable_conv2d"),
+        ("maps", ("stem_bn",), "layers/batch_normalization"),
+        ("nested", ("block", "conv"), "layers/sequential/layers/conv2d"),
+        ("flat", ("fc2",), "layers/dense_1"),
+    ],
+)
+def test_where_an_archive_has_the_numbers_of_a_layer(
+    name: str, owner: tuple[str, ...], place: str
+) -> None:
+    """As Keras 3.15 wrote them; `benchmarks/import_keras.py` reads them from whole archives."""
+    model = model_of(configuration(str(FOLDER / f"{name}.json")), name)
+    assert "/".join(group(model, owner)) == place
+
+
+def test_an_archive_without_a_reader_of_its_numbers_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "flat.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", (FOLDER / "flat.json").read_text())
+    answer = keras.read(Question(str(path)))
+    told = any("h5py" in one for one in answer.remarks)
+    assert told == (answer.numbers is None) == (not has_reader())

@@ -114,6 +114,26 @@ def test_text_that_is_no_model(tmp_path: Path, text: str, told: str) -> None:
     assert told in refusal(tmp_path / "net.json", text)
 
 
+def test_names_that_are_one_key(tmp_path: Path) -> None:
+    data = of("flat")
+    layer_of(data, "fc2")["config"]["name"] = "fc.1"
+    layer_of(data, "fc1")["config"]["name"] = "fc_1"
+    assert "`fc_1` and `fc.1` are one name in a key" in refusal(tmp_path / "net.json", data)
+
+
+def test_arguments_that_change_a_call(tmp_path: Path) -> None:
+    data = of("maps")
+    kwargs = layer_of(data, "stem_bn")["inbound_nodes"][0]["kwargs"]
+    for told, more in {
+        "`training=True` at inference": {"training": True},
+        "masks have no word": {"mask": [1]},
+        "is called with `gain`": {"gain": 3},
+    }.items():
+        kwargs.clear()
+        kwargs.update(more)
+        assert told in refusal(tmp_path / "net.json", data)
+
+
 def test_models_within_models_end(tmp_path: Path) -> None:
     inner = of("flat")
     for place in range(40):

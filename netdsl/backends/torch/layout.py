@@ -129,8 +129,13 @@ def flat(expr: Expr) -> str:
             return f"{flat(head)}{brackets[0]}{inside}{comma}{brackets[1]}{tail}"
 
 
-def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[str]:
-    """`before expr after` at an indentation, broken where it is too long for a line."""
+def lines(
+    expr: Expr, indent: int, before: str = "", after: str = "", *, within: bool = False
+) -> list[str]:
+    """`before expr after` at an indentation, broken where it is too long for a line.
+
+    What stands `within` brackets needs none of its own to be broken.
+    """
     margin = " " * indent
     one = f"{margin}{before}{flat(expr)}{after}"
     if not _breaks(expr) and len(one) <= WIDTH:
@@ -141,6 +146,9 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
         return [one]
     head = f"{margin}{before}{flat(expr.head)}{expr.brackets[0]}"
     first, calls = _chain(expr)
+    if len(calls) > 1 and not within:
+        inner = lines(expr, indent + 4, within=True)
+        return [f"{margin}{before}(", *inner, f"{margin}){after}"]
     if len(calls) > 1:
         return [*lines(first, indent, before), *_below(calls, margin, after)]
     if calls and len(head) > WIDTH:
@@ -152,7 +160,7 @@ def lines(expr: Expr, indent: int, before: str = "", after: str = "") -> list[st
         return [head, f"{margin}    {inside}", close]
     result = [head]
     for key, item in zip(_keys(expr), expr.items, strict=True):
-        result += lines(item, indent + 4, f"{key}=" if key else "", ",")
+        result += lines(item, indent + 4, f"{key}=" if key else "", ",", within=True)
     return [*result, close]
 
 
@@ -184,10 +192,13 @@ def _terms(expr: Joined) -> list[tuple[str, Expr]]:
 def _sum(expr: Joined, indent: int, before: str, after: str) -> list[str]:
     """A term a line; in parentheses, except where brackets are around it already."""
     if after == ",":
-        parts = [lines(term, indent, sign or before) for sign, term in _terms(expr)]
+        terms = _terms(expr)
+        parts = [lines(term, indent, sign or before, within=True) for sign, term in terms]
         parts[-1][-1] += after
         return [line for part in parts for line in part]
-    terms = [line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign)]
+    terms = [
+        line for sign, term in _terms(expr) for line in lines(term, indent + 4, sign, within=True)
+    ]
     return [f"{' ' * indent}{before}(", *terms, f"{' ' * indent}){after}"]
 
 

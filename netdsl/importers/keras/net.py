@@ -93,6 +93,10 @@ class KerasNet(Draft):
             self.fail(f"a map of {rank} axes and channels comes in, and 1 to 3 are read")
         return rank
 
+    def axis(self, held: Held, axis: int) -> int | str:
+        """Where an axis of Keras lies; the first is said in a word."""
+        return held.order.index(axis) or "channels"
+
     # --- weights
 
     def keep(self, path: Path, convert: Convert, *, part: tuple[str, ...] = ()) -> None:

@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 from netdsl.importers.frontend import refused
 from netdsl.importers.keras.layers import LAYERS, OF_APPLICATIONS, OPERATIONS
 from netdsl.importers.keras.net import Held, KerasNet, Use
 from netdsl.importers.keras.settings import Settings, short
-from netdsl.importers.keras.structure import Layer, Model, Tensor
+from netdsl.importers.keras.structure import Layer, Model, Tensor, word
 from netdsl.importers.program import Path
 
 Key = tuple[str, int]
 """A call: the name of a layer and the number of the call."""
-TAKEN = ("apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float",
-    "forward", "half", "modules", "parameters", "to", "train", "training", "type")  # fmt: skip
-"""What a module of PyTorch has, and a person may well call a layer."""
-
-
-def word(name: str) -> str:
-    """The name of a layer as a part of a key: no dots, and nothing that a module has already."""
-    text = "".join(c if c.isprintable() and c not in '."\\' else "_" for c in name) or "_"
-    is_taken = text in TAKEN or (text.startswith("__") and text.endswith("__"))
-    return f"{text}_" if is_taken else text
 
 
 @dataclass(eq=False, slots=True)
@@ -132,8 +122,7 @@ class Run:
         """What a layer gives."""
         net = self.net
         net.origin = layer.span
-        if kwargs.get("mask") is not None:
-            net.fail("masks have no word here", help="build the model without them")
+        self.check_arguments(layer, args, kwargs)
         if not inputs:
             net.fail("no value flows into the layer")
         path: Path = (word(layer.name),)
@@ -145,11 +134,23 @@ class Run:
             settings = Settings(layer)
             use = Use(net, layer, settings, inputs, args, kwargs, path)
             held = self.reader(layer, settings)(use)
-            if layer.module != "keras.src.ops.numpy":
-                settings.finish()
+            settings.finish()
             return held if isinstance(held, list) else [held]
         finally:
             net.owner = before
+
+    def check_arguments(self, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Refuses what a layer is told beside values, where that changes what it computes."""
+        if kwargs.get("mask") is not None:
+            self.net.fail("masks have no word here", help="build the model without them")
+        if kwargs.get("training") is True:
+            self.net.fail(f"{short(layer.kind)}: `training=True` at inference has no word here")
+        if layer.kind == "MultiHeadAttention" or is_operation(layer):
+            return
+        told = {f"`{name}`": one for name, one in kwargs.items() if name != "training"}
+        for name, one in [("an argument", args), *told.items()]:
+            if not all(isinstance(leaf, Tensor | None) for leaf in leaves(one)):
+                self.net.fail(f"{short(layer.kind)} is called with {name[:40]}, which is not known")
 
     def inside(self, model: Model, path: Path, inputs: list[Held]) -> list[Held]:
         """What a model within the model gives."""
@@ -161,9 +162,8 @@ class Run:
 
     def reader(self, layer: Layer, settings: Settings) -> Any:
         """What reads a layer."""
-        if layer.module.startswith("keras.src.ops") or layer.module.startswith("keras.ops"):
-            known = OPERATIONS
-            what = "operation"
+        if is_operation(layer):
+            known, what = OPERATIONS, "operation"
         else:
             known, what = LAYERS, "layer"
             is_own = layer.module.startswith("keras.src.applications")
@@ -177,13 +177,21 @@ class Run:
         return known[layer.kind]
 
 
+def is_operation(layer: Layer) -> bool:
+    """Whether it is a function between layers, and no layer."""
+    return layer.module.startswith(("keras.src.ops", "keras.ops"))
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What lies in an argument, in order."""
+    if isinstance(value, list | dict):
+        parts = cast("list[Any]", list(value.values()) if isinstance(value, dict) else value)
+        for one in parts:
+            yield from leaves(one)
+    else:
+        yield value
+
+
 def tensors(value: Any) -> Iterator[Tensor]:
     """The tensors in an argument, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list):
-        for one in value:
-            yield from tensors(one)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from tensors(one)
+    return (one for one in leaves(value) if isinstance(one, Tensor))

@@ -11,6 +11,9 @@ from netdsl.importers.frontend import refused
 MODELS = ("Functional", "Sequential", "Model")
 MAX_DEPTH = 16
 MAX_LAYERS = 20_000
+TAKEN = ("apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float",
+    "forward", "half", "modules", "parameters", "to", "train", "training", "type")  # fmt: skip
+"""What a module of PyTorch has, and a person may well call a layer."""
 SHOWN = 8
 """How many settings of a layer a message shows."""
 
@@ -53,6 +56,13 @@ class Model:
     names: list[str] = field(default_factory=list[str])
     """What the outputs are called, where they are told apart by names."""
     build_shape: Any = None
+
+
+def word(name: str) -> str:
+    """The name of a layer as a part of a key: no dots, and nothing that a module has already."""
+    text = "".join(c if c.isprintable() and c not in '."\\' else "_" for c in name) or "_"
+    is_taken = text in TAKEN or (text.startswith("__") and text.endswith("__"))
+    return f"{text}_" if is_taken else text
 
 
 def model_of(data: Any, path: str) -> Model:
@@ -121,10 +131,12 @@ class _Listing:
             self.fail("the model has no layers", data)
         layers = [self.layer(one, depth) for one in cast("list[Any]", parts)]
         is_sequence = kind == "Sequential"
-        names = [layer.name for layer in layers]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            self.fail(f"two layers are called `{twice[:40]}`", data)
+        known: dict[str, Layer] = {}
+        for layer in layers:
+            other = known.setdefault(word(layer.name), layer)
+            if other is not layer:
+                names = " and ".join(f"`{one.name[:40]}`" for one in (other, layer))
+                raise refused(f"{names} are one name in a key", layer.span)
         result = Model(
             str(config.get("name") or "model"), "Sequential" if is_sequence else "Functional",
             layers, self.span(data), build_shape=config.get("build_input_shape"),

@@ -34,21 +34,23 @@ def read(question: Question) -> Answer:
     head = question.settings.get("head", "true")
     if head not in ("true", "false"):
         raise refused(f"`head` is true or false, not {head!r}", described.span)
-    network = network_of(described, with_head=head == "true")
     shape = _shape(described, question)
+    is_fixed = all(isinstance(size, int) for size in shape)
+    network = network_of(described, with_head=head == "true", is_fixed=is_fixed)
     origin = described.span
     inputs = [Input("image", network.image, shape, origin)]
     inputs += [Input("text", value, ("T", TEXT), origin) for value in network.inputs]
     last = described.rows[-1].span
     outputs = [Output(name, value, last) for name, value in network.outputs]
     program = Program(_name(stem), network.net.root, inputs, outputs)
-    return Answer(program, remarks=tuple(described.remarks))
+    return Answer(program, remarks=(*described.remarks, *network.net.remarks))
 
 
-def network_of(described: Model, *, with_head: bool = True) -> Network:
+def network_of(described: Model, *, with_head: bool = True, is_fixed: bool = False) -> Network:
     """All layers of a model, at open sizes."""
     root = Region((), "", described.span)
-    net = Net(root, described.span, act=described.act)
+    net = Net(root, described.span, act=described.act, is_fixed=is_fixed)
+    net.is_classifier = described.rows[-1].module == "Classify"
     image = net.input((described.channels, "H", "W"), name="image")
     root.inputs = [image]
     network = Network(described, net, image, with_head)

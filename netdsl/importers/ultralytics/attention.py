@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Axis, Path, Value
+from netdsl.importers.program import Axis, Computed, Path, Setting, Value
 from netdsl.importers.ultralytics.basic import Net, conv
 
 HEAD = 32
@@ -15,7 +15,7 @@ def psa(d: Net, path: Path, x: Value, channels: int, expansion: float = 0.5) -> 
     width = _same_channels(d, x, channels, "PSA")
     hidden = int(width * expansion)
     with d.within(path, "PSA", x, channels=channels, expansion=expansion):
-        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=[hidden, hidden])
+        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=2)
         y = _attended(d, y, max(hidden // 64, 1), "attn", "ffn", 2 * hidden)
         return d.result(conv(d, ("cv2",), d.call("concat", past, y), width))
 
@@ -27,7 +27,7 @@ def c2psa(
     width = _same_channels(d, x, channels, "C2PSA")
     hidden = int(width * expansion)
     with d.within(path, "C2PSA", x, channels=channels, depth=depth, expansion=expansion):
-        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=[hidden, hidden])
+        past, y = d.calls("split", conv(d, ("cv1",), x, 2 * hidden), parts=2)
         with d.in_row(("m",), y):
             for place in range(depth):
                 y = psa_block(d, (str(place),), y, max(hidden // 64, 1))
@@ -109,7 +109,11 @@ def area_attention(d: Net, path: Path, x: Value, area: int) -> Value:
     with d.within(path, "AAttn", x, area=area):
         y = conv(d, ("qkv",), x, 3 * width, act=False)
         count = area if area > 1 else 1
-        cut = d.call("reshape", y, shape=[heads, 3 * HEAD, count, -1])
+        places: Setting = -1
+        if count > 1 and not d.is_fixed:
+            places = Computed("*", (Computed("/", (Axis(y, 1), count)), Axis(y, 2)))
+            d.remark(f"maps have rows in {count} equal parts, as areas are whole rows")
+        cut = d.call("reshape", y, shape=[heads, 3 * HEAD, count, places])
         parts = d.calls("split", d.call("permute", cut, axes=[0, 2, 3, 1]), parts=3, axis=-1)
         looked = d.call("attend", *parts, heads=1)
         maps = [

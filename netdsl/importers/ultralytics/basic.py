@@ -15,7 +15,7 @@ SILU: Act = ("silu", {})
 RELU: Act = ("relu", {})
 Size = int | tuple[int, int]
 EPS, MOMENTUM = 1e-3, 0.03
-"""Those of every batch normalisation in these networks."""
+"""Those of every batch normalisation, but in classifiers: these have PyTorch's."""
 
 
 @dataclass(eq=False, slots=True)
@@ -23,7 +23,14 @@ class Net(Draft):
     """A network in the making, with the activation that stands where none is said."""
 
     act: Act = SILU
-    settings: dict[str, object] = field(default_factory=dict[str, object])
+    is_classifier: bool = False
+    is_fixed: bool = False
+    """Whether the size of the picture is known."""
+    remarks: dict[str, None] = field(default_factory=dict[str, None])
+
+    def remark(self, text: str) -> None:
+        """Something that a reader of the result should know, told once."""
+        self.remarks[text] = None
 
     def activated(self, x: Value, act: bool | Act | None) -> Value:
         """After an activation: the usual one for True, none for False."""
@@ -33,7 +40,8 @@ class Net(Draft):
 
     def norm(self, x: Value, *path: str) -> Value:
         """After batch normalisation."""
-        return self.call("batchnorm", x, path=path, eps=EPS, momentum=MOMENTUM)
+        own = {} if self.is_classifier else {"eps": EPS, "momentum": MOMENTUM}
+        return self.call("batchnorm", x, path=path, **own)
 
 
 def halved(kernel: Size) -> Size:

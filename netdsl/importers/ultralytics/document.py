@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MAX_TEXT = 100_000
 MAX_DEPTH = 16
 MAX_NUMBER = 2**31
-PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
+PLAIN = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")
+)
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -89,6 +91,8 @@ class _Reader:
 
     def item(self, node: yaml.Node) -> Item:
         span = self.span(node)
+        if node.tag not in PLAIN:
+            raise refused(f"`{node.tag[-40:]}` is not read here, only plain values", span)
         if isinstance(node, self.yaml.SequenceNode):
             return Item([self.item(one) for one in node.value], span)
         if isinstance(node, self.yaml.MappingNode):
@@ -106,8 +110,6 @@ class _Reader:
         return items
 
     def scalar(self, node: Any, span: Span) -> Scalar:
-        if node.tag not in PLAIN:
-            raise refused(f"`{node.tag[-40:]}` is not read here, only plain values", span)
         try:
             value: Scalar = self.loader.construct_object(node)
         except (ValueError, OverflowError, IndexError, KeyError):

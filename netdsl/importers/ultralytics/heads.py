@@ -123,13 +123,26 @@ def _predictions(
         numbers = d.table(("dfl", "conv", "weight"), (1, style.bins, 1, 1), fill, "frozen")
     boxes: list[Value] = []
     for level, (shares, like) in enumerate(zip(raw.shares, maps, strict=True)):
-        before, behind = _sides(d, shares, numbers, style.bins)
         turn = turns[level] if turns is not None else None
-        box = _box(d, before, behind, like, turn)
-        boxes.append(d.call("mul", box, number=style.strides[level]))
+        boxes.append(_boxes(d, shares, like, numbers, turn, style, style.strides[level]))
     scores = [d.call("reshape", one, shape=[style.classes, -1]) for one in raw.scores]
     scored = d.call("sigmoid", d.call("concat", *scores, axis=1))
     return d.call("concat", d.call("concat", *boxes, axis=1), scored)
+
+
+def _boxes(
+    d: Net, shares: Value, like: Value, numbers: Value | None, turn: Value | None, style: Style,
+    stride: int,
+) -> Value:  # fmt: skip
+    """The boxes of the places of a map, in pixels."""
+    flows = {"shares": shares, "cells": like, "numbers": numbers, "turn": turn}
+    present = {name: one for name, one in flows.items() if one is not None}
+    with d.within((), "Boxes", *present.values(), stride=stride) as region:
+        region.input_names = list(present)
+        before, behind = _sides(d, shares, numbers, style.bins)
+        before.name, behind.name = "before", "behind"
+        box = _box(d, before, behind, like, turn)
+        return d.result(d.call("mul", box, number=stride))
 
 
 def _branches(d: Net, maps: list[Value], style: Style, prefix: str) -> Boxes:
@@ -160,7 +173,7 @@ def _three(
     d: Net, path: Path, x: Value, width: int, channels: int, *, apart: bool = False
 ) -> Value:
     """Two 3x3 convolutions, which may be depthwise with a pointwise one behind, and a plain one."""
-    with d.in_row(path, x):
+    with d.in_row(path, x, kind="Branch"):
         y = x
         for place in "01":
             if apart:
@@ -177,22 +190,23 @@ def _sides(d: Net, x: Value, numbers: Value | None, bins: int) -> list[Value]:
     if numbers is None:
         return d.calls("split", d.call("reshape", x, shape=[4, -1]), parts=2)
     shares = d.call("softmax", d.call("reshape", x, shape=[4, bins, -1]), axis=1)
-    turned = d.call("permute", shares, axes=[1, 0, 2])
-    own = {"channels": 1, "kernel": 1, "bias": False}
-    mean = d.call("conv", turned, weight=numbers, **own)
-    return d.calls("split", d.call("reshape", mean, shape=[4, -1]), parts=2)
+    weighted = d.call("mul", shares, d.call("reshape", numbers, shape=[bins, 1]))
+    return d.calls("split", d.call("sum", weighted, axis=1), parts=2)
 
 
 def _columns_and_rows(d: Net, like: Value) -> list[Value]:
     """The column and the row of each place."""
     row, column = d.calls("split", d.call("positions", like), parts=2)
+    row.name, column.name = "row", "column"
     return [d.call("reshape", one, shape=[1, -1]) for one in (column, row)]
 
 
 def _middles(d: Net, like: Value) -> Value:
     """The column and the row of the middle of each place."""
     places = d.call("concat", *_columns_and_rows(d, like))
-    return d.call("add", places, number=0.5)
+    middles = d.call("add", places, number=0.5)
+    middles.name = "place"
+    return middles
 
 
 def _box(d: Net, before: Value, behind: Value, like: Value, turn: Value | None) -> Value:
@@ -200,6 +214,7 @@ def _box(d: Net, before: Value, behind: Value, like: Value, turn: Value | None) 
     place = _middles(d, like)
     if turn is None:
         low, high = d.call("sub", place, before), d.call("add", place, behind)
+        low.name, high.name = "low", "high"
         middle = d.call("div", d.call("add", low, high), number=2)
         return d.call("concat", middle, d.call("sub", high, low))
     half = d.call("div", d.call("sub", behind, before), number=2)

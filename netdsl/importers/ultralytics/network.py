@@ -227,7 +227,10 @@ class Network:
         if arguments[0] != model.classes:
             arguments[0] = model.wide(arguments[0])
         if row.module not in DEEP:
-            return self.repeated(row, path, x, build, arguments)
+            y = self.repeated(row, path, x, build, arguments)
+            if row.module == "Classify" and row is model.rows[-1]:
+                self.outputs = [("probabilities", y)]
+            return y
         arguments[1:1] = [model.repeats(row.repeats)]
         if row.module == "C3k2":
             self.is_plain = False

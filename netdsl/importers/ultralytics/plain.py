@@ -46,4 +46,4 @@ def identity(d: Net, path: Path, x: Value) -> Value:
 
 
 def batch_norm(d: Net, path: Path, x: Value) -> Value:
-    return d.call("batchnorm", x, path=path)
+    return d.norm(x, *path)

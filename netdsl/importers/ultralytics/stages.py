@@ -60,15 +60,15 @@ def split_stage(
 ) -> Value:  # fmt: skip
     """Half the channels through units in a row, each result kept."""
     with d.within(path, kind, x, channels=channels, depth=depth, **settings):
-        parts = halves(d, conv(d, ("cv1",), x, 2 * hidden), hidden)
+        parts = halves(d, conv(d, ("cv1",), x, 2 * hidden))
         for place in range(depth):
             parts.append(unit(("m", str(place)), parts[-1]))
         return d.result(conv(d, ("cv2",), d.call("concat", *parts), channels))
 
 
-def halves(d: Net, x: Value, width: int) -> list[Value]:
+def halves(d: Net, x: Value) -> list[Value]:
     """Two parts of the channels."""
-    return d.calls("split", x, parts=[width, width])
+    return d.calls("split", x, parts=2)
 
 
 def c2f(
@@ -162,7 +162,7 @@ def c2(
 
     own = {"channels": channels, "depth": depth, "shortcut": shortcut, "expansion": expansion}
     with d.within(path, "C2", x, **own):
-        through, past = halves(d, conv(d, ("cv1",), x, 2 * hidden), hidden)
+        through, past = halves(d, conv(d, ("cv1",), x, 2 * hidden))
         through = row(d, ("m",), through, depth, unit)
         return d.result(conv(d, ("cv2",), d.call("concat", through, past), channels))
 

@@ -23,7 +23,7 @@ def c2f_attn(
     if features != TEXT:
         raise refused(f"a text has {TEXT} features, not {features}", d.origin)
     with d.within(path, "C2fAttn", x, text, **own, shortcut=shortcut):
-        parts = halves(d, conv(d, ("cv1",), x, 2 * hidden), hidden)
+        parts = halves(d, conv(d, ("cv1",), x, 2 * hidden))
         for place in range(depth):
             at = ("m", str(place))
             parts.append(bottleneck(d, at, parts[-1], hidden, shortcut, groups, expansion=1.0))

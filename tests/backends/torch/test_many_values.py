@@ -240,3 +240,18 @@ net A {{
     assert apart(outputs(module, [x])[0], expected) < 1e-6
     running = session(network.onnx(module).SerializeToString())
     assert apart(running.run(None, {"x": x.numpy()})[0], expected) < 1e-6
+
+
+def test_a_long_row_of_calls_with_several_results(tmp_path: Path) -> None:
+    """Calls that follow each other are broken within parentheses."""
+    text = """
+    net Rows {
+        input x: [96, H, W]
+        (first, second, third) = x -> reshape([1, 96, 1, -1]) -> permute([0, 2, 3, 1]) -> split(3, axis=-1)
+        output y = (first, second, third) -> attend(1) -> permute([0, 3, 1, 2])
+    }
+    """
+    network = netdsl.loads(text)
+    check_source(network.torch_source(), tmp_path)
+    module: Any = network.torch(seed=0)
+    assert module(torch.randn(1, 96, 4, 6)).shape == (1, 1, 32, 1, 24)

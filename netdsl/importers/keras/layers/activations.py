@@ -51,7 +51,7 @@ def named(settings: Settings, value: Any) -> str:
 def activated(net: KerasNet, held: Held, name: str) -> Held:
     """After an activation."""
     if name in ALONG:
-        axis = held.order.index(len(held.order) - 1)
+        axis = net.axis(held, len(held.order) - 1)
         return Held(net.call(ALONG[name], held.value, axis=axis), held.order)
     layer = NAMED[name]
     if layer is None:
@@ -70,7 +70,7 @@ def activation(use: Use) -> Held:
 
 def softmax(use: Use) -> Held:
     axis = use.settings.axis("axis", len(use.x.order), -1)
-    call = use.net.call("softmax", use.x.value, axis=use.x.order.index(axis))
+    call = use.net.call("softmax", use.x.value, axis=use.net.axis(use.x, axis))
     return Held(call, use.x.order)
 
 

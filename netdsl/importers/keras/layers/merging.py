@@ -56,7 +56,7 @@ def concatenated(use: Use) -> Held:
         use.settings.fail("it takes two values at least")
     values, order = alike(use, use.inputs, widen=False)
     axis = use.settings.axis("axis", len(order), -1)
-    return Held(use.net.call("concat", *values, axis=order.index(axis)), order)
+    return Held(use.net.call("concat", *values, axis=order.index(axis) or "channels"), order)
 
 
 def scaled_sum(use: Use) -> Held:

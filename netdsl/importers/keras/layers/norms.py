@@ -71,7 +71,7 @@ def layer_norm(use: Use) -> Held:
         own["bias"] = False
     order, value = use.x.order, use.x.value
     if len(axes) == 1:
-        own["axis"] = order.index(axes[0])
+        own["axis"] = use.net.axis(use.x, axes[0])
     elif sorted(axes) == list(range(rank - len(axes), rank)):
         order, value = tuple(range(rank)), use.net.as_is(use.x)
         own["axis"] = [one - rank for one in sorted(axes)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from netdsl.importers.keras.net import Held, Reader, Use
 from netdsl.importers.keras.settings import Settings
-from netdsl.importers.keras.structure import Layer
+from netdsl.importers.keras.structure import Layer, Tensor
 from netdsl.importers.program import Value
 
 if TYPE_CHECKING:
@@ -134,10 +134,14 @@ def attention(use: Use) -> Held:
     named = {"query", "value", "key"}
     if set(use.kwargs) - {*named, "training", "use_causal_mask", "return_attention_scores"}:
         settings.fail("masks have no word here")
-    if use.kwargs.get("return_attention_scores") or not 2 <= len(use.inputs) <= 3:
+    places = [one for one, value in zip(("query", "value", "key"), use.args, strict=False) if value]
+    places += [one for one, value in use.kwargs.items() if isinstance(value, Tensor)]
+    flows = dict(zip(places, use.inputs, strict=False))
+    is_plain = len(flows) == len(use.inputs) and {"query", "value"} <= flows.keys() <= named
+    if use.kwargs.get("return_attention_scores") or not is_plain:
         settings.fail("it takes a query, a value and maybe a key, and gives one value")
-    query, values, *rest = use.inputs
-    keys = rest[0] if rest else values
+    query, values = flows["query"], flows["value"]
+    keys = flows.get("key", values)
     if any(len(one.order) != 2 for one in use.inputs):
         settings.fail("it takes steps with features, two axes")
     causal = use.kwargs.get("use_causal_mask") is True
