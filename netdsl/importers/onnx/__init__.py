@@ -20,6 +20,7 @@ from netdsl.importers.onnx.quantity import Undecided
 from netdsl.importers.onnx.ramps import odd_result
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.regions import root_of
+from netdsl.importers.onnx.running import runs_of
 from netdsl.importers.onnx.values import Known
 from netdsl.importers.program import Program
 
@@ -51,7 +52,8 @@ def _answer(model: Model, question: Question, opening: Opening) -> Answer:
     outputs = outputs_of(model, to)
     root = root_of(model, to, inputs, outputs)
     program = Program(_net_name(model, question), root, inputs, outputs)
-    return Answer(program, to.numbers, tuple(to.remarks), (Path(question.source),))
+    files, runs = (Path(question.source),), runs_of(question.source)
+    return Answer(program, to.numbers, tuple(to.remarks), files, runs)
 
 
 def _read(node: Node, to: Reader) -> None:
