@@ -254,6 +254,17 @@ def flat(m: Any, x: Tensor) -> Tensor:
     return m.fc(m.bn(m.conv(x)).relu())
 
 
+def recurrent(m: Any, state: Tensor, flow: Tensor, image: Tensor) -> Tensor:
+    step = m.update
+    for _ in range(3):
+        both = torch.cat([state, flow, image], 1)
+        z, r = step.z(both).sigmoid(), step.r(both).sigmoid()
+        q = step.q(torch.cat([r * state, flow, image], 1)).tanh()
+        state = torch.lerp(state, q, z)
+        flow = flow + step.head(state)
+    return flow
+
+
 def leftovers(m: Any, x: Tensor) -> Tensor:
     assert set(m.state_dict()) == {"fc.weight", "fc.bias", "old_fc.weight", "old_fc.bias"}
     return m.fc(x)

@@ -30,6 +30,7 @@ LONGEST_FUNCTION = 55
 ONLY_IN = {
     "torch": ("backends", "importers/torch"),
     "onnx": ("backends", "importers/onnx"),
+    "onnxruntime": ("backends", "importers/onnx"),
     "onnx_ir": ("importers/onnx",),
     "yaml": ("importers/ultralytics", "cli/build"),
     "islpy": ("ir/solver.py",),

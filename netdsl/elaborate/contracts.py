@@ -77,7 +77,7 @@ def _match(
             wanted = state.evaluator.size(item, place.environment)
         except Broken:
             return None
-        condition = equal(wanted, size)
+        condition = equal(wanted, size, (size,))
         if condition is False:
             _mismatch(state, place, block, shape, call, f"{value.type} comes in")
             return None
@@ -141,7 +141,7 @@ def check_shape(state: State, shape: ast.ListExpr, value: Value, place: Place, v
         _clash(state, place, shape.span, sizes, value, verb)
         return False
     for item, wanted, size in zip(shape.items, sizes, actual, strict=True):
-        condition = equal(wanted, size)
+        condition = equal(wanted, size, (size,))
         if condition is False:
             _clash(state, place, item.span, sizes, value, verb)
             return False

@@ -16,6 +16,7 @@ from netdsl.elaborate.environment import (
     Flow,
     MaybeFlow,
     Sort,
+    describe,
 )
 from netdsl.elaborate.program import Block
 from netdsl.elaborate.state import Place, State
@@ -68,7 +69,11 @@ def label_index(state: State, part: ast.LabelPart, place: Place) -> int | None:
         return None
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         state.error(
-            place, "bad-label", "the number in a label is a whole number from 0 on", part.span
+            place,
+            "bad-label",
+            f"the number in a label is a whole number from 0 on, not {describe(index)}",
+            part.span,
+            help="words of a label are written where it stands; `if` chooses between stages",
         )
         return None
     return index
@@ -157,6 +162,9 @@ def declare(
             f"`{name.text}` is already the name of {KINDS[sort]} here",
             name.span,
             secondary=[Remark(where, "this one")],
-            help=f"choose another name; no {sort[:-1]} hides another",
+            help="choose another name, or write the label in quotes, which make it the layer's "
+            f'alone: `"{name.text}": ...`'
+            if before is not None and before.is_label
+            else f"choose another name; no {sort[:-1]} hides another",
         )
     environment.names(sort)[name.text] = Binding(POISON, name.span)

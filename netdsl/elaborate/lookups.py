@@ -6,9 +6,16 @@ from netdsl.elaborate.arithmetic import Wrong
 from netdsl.elaborate.environment import Family, Flow, LayerValue, SharedLayer, describe
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.ir.sequences import is_sequence
+from netdsl.ir.tensor import Shape
 
 SIZE_ATTRIBUTES = {"channels": (0, 1), "height": (-2, 3), "width": (-1, 2), "depth": (-3, 4)}
 """Attribute of a value: the axis it names, and the least rank that has it."""
+
+
+IN_A_BRANCH = (
+    "in the braces after a layer `in` is what enters that layer: for what enters the block, name "
+    "it before, `(a, b) = in`"
+)
 
 
 def attribute(base: object, name: str) -> object:
@@ -31,8 +38,15 @@ def attribute(base: object, name: str) -> object:
     if len(shape) >= least:
         return shape[axis]
     names = [*SIZE_ATTRIBUTES, "length", "rank", "shape"]
-    guess = "" if name in names else did_you_mean(name, names)
+    guess = _sizes_of(shape) if name in names else did_you_mean(name, names)
     raise Wrong(f"{base} has no `.{name}`", help=guess)
+
+
+def _sizes_of(shape: Shape) -> str:
+    """The sizes by name of a value of such a shape."""
+    names = [name for name, (_, least) in SIZE_ATTRIBUTES.items() if len(shape) >= least]
+    names += ["length"] * (len(shape) == 2) + ["shape[0]"] * bool(shape)
+    return f"it has {', '.join(f'`.{name}`' for name in names)}" if names else ""
 
 
 def item(base: object, index: object, written: str) -> object:
@@ -50,7 +64,9 @@ def item(base: object, index: object, written: str) -> object:
     if not is_sequence(items):
         raise Wrong(f"{describe(base)} can't be indexed")
     if not -len(items) <= index < len(items):
-        raise Wrong(f"index {index} is outside: there are {len(items)} items, from 0 on")
+        count = "is 1 item" if len(items) == 1 else f"are {len(items)} items, from 0 on"
+        help = IN_A_BRANCH if written == "in" and len(items) == 1 else ""
+        raise Wrong(f"index {index} is outside: there {count}", help=help)
     return Flow((base.values[index],)) if isinstance(base, Flow) else items[index]
 
 

@@ -137,7 +137,8 @@ class Meanings:
             "`in` is the value that enters a block or a branch, and these braces are neither",
             expr.span,
             "a chain without a source starts from what flows: `add { identity ; relu }`; "
-            "for sizes of it, `in.channels`, make the braces a block",
+            "`x = identity` names it, for what follows and for sizes of it, `x.channels`; where "
+            "several values flow make the braces a block, `block Step (x, y) { ... }`",
         )
 
     def _meaning(self, expr: ast.NameExpr, binding: Binding) -> object:

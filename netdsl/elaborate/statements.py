@@ -81,7 +81,7 @@ def _name_value(state: State, name: ast.Name, flow: MaybeFlow, place: Place) -> 
         (value,) = flow.values
         if name.text != NOBODY:
             state.graph.name_value(place.site, value, name.text)
-    before = place.environment.values.get(name.text) if name.text == NOBODY else None
+    before = place.environment.lookup("values", NOBODY) if name.text == NOBODY else None
     if before is not None:
         place.environment.values[NOBODY] = replace(before, rival=name.span)
         return

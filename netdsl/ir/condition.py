@@ -46,12 +46,13 @@ class AnyOf(Undecided):
         return " or ".join(str(p) for p in self.parts)
 
 
-def equal(left: Size, right: Size) -> Truth:
+def equal(left: Size, right: Size, axes: Sequence[Size] = ()) -> Truth:
     """Whether two sizes are equal (`==` on sizes means the same object: equal at all sizes).
 
-    Of two products it says that of their factors, where that means the same.
+    Of two products it says that of their factors, where that means the same. `axes` are those of
+    values that are there: they are at least 1.
     """
-    return all_of(*(compare("==", *pair) for pair in equations(left, right)))
+    return all_of(*(compare("==", *pair) for pair in equations(left, right, axes)))
 
 
 def positive(size: Size, axes: Sequence[Size] = ()) -> Truth:

@@ -103,6 +103,8 @@ KEYS = "a layer's path is its key in state_dict(), so each has its own"
 
 
 def _twice(label: str, again: Entry, before: Entry, sink: Sink) -> None:
+    if any(d.code == "bad-label" for d in sink.diagnostics):
+        return  # what is called so has no path, and what else is wrong shows behind that
     turns = _turns_of(before.target, again.target)
     if turns:
         _in_turns(label, again, turns, sink)

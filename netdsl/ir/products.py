@@ -17,8 +17,11 @@ Pair = tuple[Size, Size]
 """A factor of the left product, and the one of the right product over the same symbol."""
 
 
-def equations(left: Size, right: Size) -> list[Pair]:
-    """Sizes that are equal, pair by pair, if and only if `left` and `right` are."""
+def equations(left: Size, right: Size, axes: Sequence[Size] = ()) -> list[Pair]:
+    """Sizes that are equal, pair by pair, if and only if `left` and `right` are.
+
+    `axes` are those of values that are there: they are at least 1.
+    """
     whole: list[Pair] = [(left, right)]
     if is_linear(left - right) or not (isinstance(left, Dim) and isinstance(right, Dim)):
         return whole
@@ -30,7 +33,8 @@ def equations(left: Size, right: Size) -> list[Pair]:
     known = [d for d in drifts if d is not None]
     if len(known) < len(pairs) or prod(d.ratio for d in known) != Fraction(other, number):
         return whole
-    if not (_never_less(pairs, known) or _never_less(*_turned(pairs, known))):
+    there = _factors_of_all(axes)
+    if not (_never_less(pairs, known, there) or _never_less(*_turned(pairs, known), there)):
         return whole
     return [
         (one * d.ratio.denominator, two * d.ratio.numerator)
@@ -43,9 +47,22 @@ def positive_parts(size: Size, axes: Sequence[Size] = ()) -> list[Size]:
     if is_linear(size) or not isinstance(size, Dim):
         return [size]
     factors = factors_of(size)
-    counted = {part for axis in axes if isinstance(axis, Dim) for part in (axis, *factors_of(axis))}
-    lows = [1 if factor in counted else bounds(factor, {})[0] for factor in factors]
+    there = _factors_of_all(axes)
+    lows = [_least(factor, there) for factor in factors]
     return factors if all(low is not None and low >= 0 for low in lows) else [size]
+
+
+def _factors_of_all(axes: Sequence[Size]) -> set[Size]:
+    """Axes and their factors, which are at least 1 where the axes are."""
+    return {part for axis in axes if isinstance(axis, Dim) for part in (axis, *factors_of(axis))}
+
+
+def _least(size: Size, there: set[Size]) -> int | None:
+    """A bound below a size, which is at least 1 if all its factors are `there`."""
+    factors = factors_of(size) if isinstance(size, Dim) else [size]
+    if size in there or all(f in there or (isinstance(f, int) and f >= 1) for f in factors):
+        return 1
+    return bounds(size, {})[0]
 
 
 def _by_symbol(size: Dim) -> tuple[int, dict[str | None, list[Size]]]:
@@ -79,12 +96,12 @@ def _turned(pairs: list[Pair], drifts: list[Drift]) -> tuple[list[Pair], list[Dr
     )
 
 
-def _never_less(pairs: list[Pair], drifts: list[Drift]) -> bool:
+def _never_less(pairs: list[Pair], drifts: list[Drift], there: set[Size]) -> bool:
     """Whether no left factor is ever below its share of the right one, and all are above 0.
 
     Then the products are equal only where each factor is: one that is larger makes the left
     product larger, as the others are at least 1 and no right factor is below 0.
     """
-    lows = [(bounds(left, {})[0], bounds(right, {})[0]) for left, right in pairs]
+    lows = [(_least(left, there), _least(right, there)) for left, right in pairs]
     are_positive = all(a is not None and b is not None and a >= 1 and b >= 0 for a, b in lows)
     return are_positive and all(d.least >= 0 for d in drifts)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.ir.dim import Dim, compare
 from netdsl.ir.sequences import is_tuple
 from netdsl.ops.base import Rules, Tensors
 from netdsl.ops.elementwise import WithNumber
@@ -99,6 +100,13 @@ class Div(WithNumber):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         if self.number == 0 or (is_tuple(self.number) and 0 in self.number):
             rules.refuse("number", "division by zero", code="bad-argument")
+        if isinstance(self.number, Dim):
+            rules.require(
+                compare("!=", self.number, 0),
+                "number",
+                f"division by zero where {self.number} is 0",
+                help="`max` keeps a size from 0: `div(max(n, 1))`",
+            )
         return super().infer(inputs, rules)
 
 
@@ -132,6 +140,13 @@ class Pow(WithNumber):
                 f"a whole number to the power of {negative[0]} is none",
                 code="bad-argument",
                 help=f"with a point it is a float: `pow({float(negative[0])})`",
+            )
+        if isinstance(self.number, Dim) and kind_of(dtype) < 2:
+            rules.require(
+                compare(">=", self.number, 0),
+                "number",
+                f"a whole number to the power of {self.number} is none where that is below 0",
+                help="in floats it is one: `mul(1.0)` before it",
             )
         return dtype
 

@@ -195,7 +195,7 @@ class Reshape(Op):
         held = total(sizes)
         if len(sizes) == len(self.shape):
             rules.require(
-                equal(count, held),
+                equal(count, held, (*x.shape, *sizes)),
                 "shape",
                 f"{x} holds {count} numbers, the new shape {held}",
             )

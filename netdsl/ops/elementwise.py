@@ -74,7 +74,7 @@ class Elementwise(Op):
                 common, first = size, number
                 continue
             rules.require(
-                equal(common, size),
+                equal(common, size, (common, size)),
                 f"in[{number}]",
                 f"`{self.name}` takes equal shapes, and axis {axis} is {common} in input {first} "
                 f"and {size} in input {number}",

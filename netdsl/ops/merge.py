@@ -94,8 +94,9 @@ class Concat(Op):
             joined = joined + shape[axis]
             for other in range(rank):
                 if other != axis:
+                    pair = shapes[0][other], shape[other]
                     rules.require(
-                        equal(shapes[0][other], shape[other]),
+                        equal(*pair, axes=pair),
                         f"in[{number}]",
                         f"`concat` joins along axis {axis}, so axis {other} must be equal: it is "
                         f"{shapes[0][other]} here and {shape[other]} there",

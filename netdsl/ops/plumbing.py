@@ -128,8 +128,17 @@ class Split(_Cutting):
             "parts",
             f"{self.parts} parts do not divide the axis, which is {size}",
             code="bad-argument",
+            help=self._listed(size),
         )
         return [size // self.parts] * self.parts
+
+    def _listed(self, size: Size) -> str:
+        """The same number of parts, as equal as they can be, by their sizes."""
+        if not isinstance(size, int) or not isinstance(self.parts, int) or size < self.parts:
+            return ""
+        whole, left = divmod(size, self.parts)
+        sizes = [whole + (i < left) for i in range(self.parts)]
+        return f"parts of several sizes are listed: `split({sizes})`" if self.parts <= 8 else ""
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
@@ -195,7 +204,12 @@ class Slice(_Cutting):
         size = x.shape[axis]
         first, end = self._ends(size)
         rules.require(first >= 0, "start", f"cell {self.start} is outside of an axis of {size}")
-        rules.require(end <= size, "stop", f"cell {self.stop} is outside of an axis of {size}")
+        rules.require(
+            end <= size,
+            "stop",
+            f"cell {self.stop} is outside of an axis of {size}",
+            help="what runs to the end of the axis is written without `stop`, or to `end`",
+        )
         length = ceil_div(end - first, self.step)
         message = f"nothing is left from {self.start} to {self.stop}"
         rules.require(positive(length), "stop", message)

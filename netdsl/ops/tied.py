@@ -72,7 +72,12 @@ def _check(at: str, table: Tensor, shape: tuple[int, ...], rules: Rules) -> None
     if table.dtype != "float32":
         rules.refuse(at, f"`{at}` is float32 here, and the table is {table}", code="wrong-dtype")
     if table.shape != shape:
-        rules.refuse(at, f"`{at}` is {format_shape(shape)} here, and the table is {table}")
+        rules.refuse(
+            at,
+            f"`{at}` is {format_shape(shape)} here, and the table is {table}",
+            help=f"a table of this shape is `weight w: {format_shape(shape)}`; `permute` and "
+            "`reshape` bring another one to it",
+        )
 
 
 def tables(op: Tied, bias: object = False) -> tuple[In, ...]:

@@ -38,6 +38,8 @@ def explain(
     span = _span(source, token)
     if token.type == "EQUAL" and _names_a_part(tokens[:position], source, sink):
         return
+    if token.type == "LBRACE" and _contract_without_result(tokens[:position], source, sink):
+        return
     for mistake in _MISTAKES:
         if mistake(token, before, expected, span, sink):
             return
@@ -80,6 +82,25 @@ def _names_a_part(before: list[Token], source: Source, sink: Sink) -> bool:
         f"`{name}` can't stand before `=`: a name has no parts, a label has",
         first.to(last),
         help=f"label the stage: `... -> {name}: conv(64, 3)`{later}",
+    )
+    return True
+
+
+def _contract_without_result(before: list[Token], source: Source, sink: Sink) -> bool:
+    """`block B : [C, H, W] { ... }`: the shape of what goes in, and none of what comes out."""
+    types = [token.type for token in before]
+    if types[0] != "BLOCK" or types[-1] != "RSQB" or {"LBRACE", "ARROW"} & set(types):
+        return False
+    colon = len(types) - 1 - types[::-1].index("COLON") if "COLON" in types else 0
+    if types.count("LPAR") != types[:colon].count("RPAR"):
+        return False  # it is that of a parameter
+    shape = _span(source, before[colon + 1]).to(_span(source, before[-1]))
+    sink.error(
+        "syntax-error",
+        "a block that declares one shape here declares that of its result as well",
+        shape,
+        help=f"write both, `: {shape.text} -> [...]`; without the result's it is an input in "
+        f"parentheses: `(x: {shape.text})`",
     )
     return True
 

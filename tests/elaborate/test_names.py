@@ -255,6 +255,28 @@ net N {
     assert rows["fc"] == ""
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "for i in 0..2 { _ = b[i]: conv(3, 1) ; _ = c[i]: conv(3, 1) ; relu }",
+        "for i in 0..2 { (p, _) = b[i]: split([2, 1]) ; p -> c[i]: conv(3, 1) }",
+        "add { { _ = conv(3, 1) ; relu } ; { _ = conv(3, 1) ; relu } }",
+        "each { _ = conv(3, 1) ; relu }",
+    ],
+)
+def test_what_is_called_nothing_hides_nothing(inner):
+    """`_` further out does not keep inner braces from having one."""
+    shape = "[2, 3, 5, 5]" if "each" in inner else "[3, 5, 5]"
+    lines = f"    input x: {shape}\n    _ = x -> a: relu\n    output y = x -> {inner}\n"
+    graph = graph_of(f"net N {{\n{lines}}}\n")
+    assert keys(graph)
+
+
+def test_what_is_called_nothing_twice_can_not_be_used():
+    lines = "    _ = x -> relu\n    output y = x -> for i in 0..2 { _ = relu ; _ -> tanh }"
+    assert [e.split()[0] for e in errors_of(net(lines))] == ["ambiguous-name"]
+
+
 def test_layers_in_lists():
     text = """
 net N {

@@ -96,6 +96,7 @@ def test_keys_of_a_convolution() -> None:
         ("a.b.__call__: conv(8, 1)", ["name-taken 4:21"]),
         ("a: { _parameters: conv(8, 1) }", ["name-taken 4:26"]),
         ("a.b: { c.d: conv(8, 1) } -> a.b.c: { relu }", ["path-taken 4:28"]),
+        ('a["1"]: conv(8, 1) -> a["2"]: conv(8, 1)', ["bad-label 4:21", "bad-label 4:43"]),
     ],
 )
 def test_clashing_paths(stages: str, expected: list[str]) -> None:

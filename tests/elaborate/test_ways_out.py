@@ -308,6 +308,75 @@ def test_in_is_no_name_in_the_braces_of_a_loop(loop: str) -> None:
     assert torch.equal(run(stage(f"{loop} {{ {way} }}"), x), once + once.relu())
 
 
+@pytest.mark.parametrize("loop", ["repeat 2", "for i in 0..2"])
+def test_what_enters_a_loop_gets_a_name(loop: str) -> None:
+    (line,) = [w for w in ways(f"{loop} {{ relu ; in -> tanh }}") if w.startswith("x =")]
+    way = stage(f"{loop} {{ {line.replace('x', 'was')} ; (was -> relu, was) -> sub }}")
+    x = noise(2, 8, 3, 5)
+    once = x.relu() - x
+    assert torch.equal(run(way, x), once.relu() - once)
+
+
+def test_what_enters_the_block_in_a_branch_gets_a_name() -> None:
+    block = "block B {{\n {first} in[0] -> relu -> add {{ identity ; {second} }}\n}}\n"
+    use = "net A {\n input x: [8, H, W]\n output y = (x, x -> tanh) -> B\n}"
+    (help,) = helps(block.format(first="", second="in[1]") + use)
+    way = CODE.findall(help)[-1]
+    x = noise(2, 8, 3, 5)
+    text = block.format(first=f"{way} ;", second="b") + use
+    assert torch.equal(run(text, x), x.relu() + x.tanh())
+
+
+def test_a_label_in_quotes_leaves_its_name_to_a_value() -> None:
+    text = "net A {\n input x: [8, H, W]\n"
+    text += " gate = x -> gate: relu -> mul(2)\n output y = gate -> tanh\n}"
+    (way,) = CODE.findall(helps(text)[0])
+    x = noise(2, 8, 3, 5)
+    right = text.replace("gate: ", way.removesuffix("..."))
+    assert torch.equal(run(right, x), (x.relu() * 2).tanh())
+
+
+@pytest.mark.parametrize(("count", "size"), [(2, 5), (3, 8), (4, 7)])
+def test_parts_that_are_not_equal(count: int, size: int) -> None:
+    (way,) = ways(f"split({count}) -> concat", f"[{size}, H, W]")
+    sizes = [part.shape[0] for part in torch.zeros(size).tensor_split(count)]
+    assert way == f"split({sizes})"
+    x = noise(2, size, 3, 5)
+    assert torch.equal(run(stage(f"{way} -> concat", f"[{size}, H, W]"), x), x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrong", "right"),
+    [
+        ("[8, L]", "height", "length"),
+        ("[8, H, W]", "depth", "height"),
+        ("[8]", "width", "channels"),
+    ],
+)
+def test_sizes_that_a_value_has(shape: str, wrong: str, right: str) -> None:
+    there = ways(f"mul(x.{wrong})", shape)
+    assert f".{right}" in there
+    for way in there:
+        netdsl.loads(stage(f"mul(x{way})", shape))
+
+
+def test_a_table_of_the_right_shape() -> None:
+    wrong = " weight w: [8, 4, 3, 3]\n output y = x -> conv(6, 3, bias=false, weight=w)\n}"
+    head = "net A {\n input x: [4, H, W]\n"
+    way = CODE.findall(helps(head + wrong)[0])[0]
+    netdsl.loads(head + wrong.replace("weight w: [8, 4, 3, 3]", way))
+
+
+@pytest.mark.parametrize("parameters", ["", "(c: int = 8)"])
+def test_a_block_with_the_shape_of_its_input_alone(parameters: str) -> None:
+    text = f"block B{parameters} : [C, H, W] {{ relu }}\n" + stage("B")
+    both, one = CODE.findall(helps(text)[0])
+    x = noise(2, 8, 3, 5)
+    for header, body in (both.replace("...", "C, H, W"), "relu"), (one, "x -> relu"):
+        way = f"block B{parameters} {header} {{ {body} }}\n"
+        assert torch.equal(run(way + stage("B"), x), x.relu())
+
+
 # --- arguments -------------------------------------------------------------------------------
 
 

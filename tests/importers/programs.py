@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from fractions import Fraction
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -140,13 +141,19 @@ class FromGraph:
             return parts if is_list else tuple(parts)  # type: ignore[return-value]
         return value  # type: ignore[return-value]
 
-    def near(self, dim: Dim, node: Node) -> Axis | None:
+    def near(self, dim: Dim, node: Node) -> Setting | None:
         """The size as that of a value close by: of what flows into the block, or the node."""
         home = node.scope.home()
         for value in (*home.inputs, *node.inputs):
             for axis, size in enumerate(value.type.shape):
                 if size == dim:
                     return Axis(self.value(value), axis)
+        for value in (*home.inputs, *node.inputs):
+            axes = [a for a, size in enumerate(value.type.shape) if isinstance(size, Dim)]
+            for a, b in combinations(axes, 2):
+                if value.type.shape[a] * value.type.shape[b] == dim:
+                    one = self.value(value)
+                    return Computed("*", (Axis(one, a), Axis(one, b)))
         return None
 
     def size(self, dim: Dim) -> Setting:
@@ -233,7 +240,7 @@ class RandomProgram:
         elif kind == "batchnorm":
             call = Call(kind, {}, [last], [result], HERE, (*region.path, *label))
         elif kind in ("add", "concat"):
-            several = [last] + random.sample(values, random.randint(1, min(2, len(values))))
+            several = [last, *random.sample(values, random.randint(1, min(2, len(values))))]
             call = Call("add" if kind == "add" else "mul", {}, several, [result], HERE)
         elif kind == "up":
             call = Call("upsample", {"size": random.choice(values)}, [last], [result], HERE)

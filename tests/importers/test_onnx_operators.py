@@ -371,6 +371,66 @@ def test_an_output_has_its_batch_first_and_it_is_said_where_the_file_has_not(
     assert (ours.reshape(8, 90) == session(path).run(None, {"x": x})[0]).all()
 
 
+def test_a_value_that_is_taken_twice_keeps_its_numbers(tmp_path: Path) -> None:
+    """What is added behind a layer is no bias of it where the layer's own result is used too."""
+    nodes = [
+        node("MatMul", "x w", "m"),
+        node("Identity", "m", "same"),
+        node("Add", "same b", "p"),
+        node("Mul", "m p"),
+    ]
+    weights = {"w": rand(8, 5), "b": rand(5)}
+    check_same(saved(graph_of(nodes, TOKENS, ["y"], weights), tmp_path), SIZES)
+
+
+def test_one_weight_with_a_bias_and_without(tmp_path: Path) -> None:
+    nodes = [
+        node("MatMul", "x w", "m"),
+        node("Add", "m b", "p"),
+        node("MatMul", "x w", "q"),
+        node("Mul", "p q"),
+    ]
+    weights = {"w": rand(8, 5), "b": rand(5)}
+    check_same(saved(graph_of(nodes, TOKENS, ["y"], weights), tmp_path), SIZES)
+
+
+PATTERNS = {
+    "silu": ([node("Sigmoid", "x", "s"), node("Mul", "x s")], {}),
+    "mish": ([node("Softplus", "x", "s"), node("Tanh", "s", "t"), node("Mul", "t x")], {}),
+    "hardswish": ([node("HardSigmoid", "x", "s", alpha=1 / 6), node("Mul", "s x")], {}),
+    "gelu": (
+        [node("Div", "x r", "d"), node("Erf", "d", "e"), node("Add", "e one", "a"),
+         node("Mul", "x a", "m"), node("Mul", "m half")],
+        {"r": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)},
+    ),
+    "layernorm": (
+        [node("ReduceMean", "x", "m", axes=[-1]), node("Sub", "x m", "c"), node("Pow", "c two", "q"),
+         node("ReduceMean", "q", "v", axes=[-1]), node("Add", "v e", "w"), node("Sqrt", "w", "r"),
+         node("Div", "c r", "n"), node("Mul", "n s", "f"), node("Add", "f b")],
+        {"two": np.float32(2), "e": np.float32(1e-5), "s": rand(8), "b": rand(8)},
+    ),
+}  # fmt: skip
+
+
+def test_channels_that_are_shuffled_by_two_reshapes(tmp_path: Path) -> None:
+    nodes = [
+        node("Reshape", "x parts", "p"),
+        node("Transpose", "p", "t", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "t whole"),
+    ]
+    weights = {"parts": whole(0, 2, 2, 9, 10), "whole": whole(0, -1, 9, 10)}
+    _, network = check_same(saved(graph_of(nodes, FIXED, ["y"], weights), tmp_path))
+    assert [one.op.name for one in network.graph.nodes()] == ["channel_shuffle"]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_several_nodes_that_are_one_layer(name: str, tmp_path: Path) -> None:
+    nodes, weights = PATTERNS[name]
+    path = saved(graph_of(nodes, TOKENS, ["y"], weights, opset=14), tmp_path)
+    _, network = check_same(path, SIZES)
+    assert [one.op.name for one in network.graph.nodes()] == [name]
+
+
 def test_weights_that_are_listed_as_inputs_are_weights(tmp_path: Path) -> None:
     nodes = [node("Conv", "x w b", auto_pad="VALID")]
     model = graph_of(nodes, MAP, ["y"], {"w": KERNEL, "b": BIAS}, opset=8, listed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -10,20 +11,22 @@ from time import process_time
 import pytest
 
 import netdsl
-from netdsl.diagnostics import Sink, Source
+from netdsl.diagnostics import Sink, Source, Span
 from netdsl.importers.frontend import Answer
 from netdsl.importers.imported import Imported, imported
 from netdsl.importers.program import Call, Input, Output, Program, Region, Value
-from netdsl.syntax import parse
+from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
 from tests.examples import FOLDER, NAMES, network
 from tests.importers.programs import HERE, FromGraph, RandomProgram
 
 LONGER = {
     "pnasnet": 3.2, "ssd300_vgg16": 3.8, "llama": 2.7, "swin_t": 2.3, "swin_v2_t": 2.3,
-    "segnet": 1.9, "hrnet_w18": 1.7, "hourglass": 1.6,
+    "segnet": 1.9, "hrnet_w18": 1.7, "diffusion_unet": 3.2, "vit_small_patch16_dinov3": 4.9,
 }  # fmt: skip
 """Where the text may be longer: recursion, and sizes that are formulas of the image's."""
+RECOVERED = [name for name in NAMES if name != "mobilevit_s"]
+"""All but one with `each`, which no front end gives."""
 STD = Path(netdsl.__file__).parent / "std"
 
 
@@ -45,12 +48,13 @@ def hand_written(name: str) -> int:
     used = {scope.definition for scope in network(name).graph.root.scopes() if scope.definition}
     total = lines(text)
     for path in STD.glob("*.net"):
-        for found in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
-            total += lines(found[0]) * (found[1] in used and f"block {found[1]}" not in text)
+        for block in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
+            total += lines(block[0]) * (block[1] in used and f"block {block[1]}" not in text)
     return total
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.one_in(4)
+@pytest.mark.parametrize("name", RECOVERED)
 def test_examples_come_back(name: str) -> None:
     result = read_back(name)
     assert not result.is_flat
@@ -58,31 +62,35 @@ def test_examples_come_back(name: str) -> None:
     assert keys(again) == keys(network(name))
     assert lines(result.text) / hand_written(name) <= LONGER.get(name, 1.6)
     tree = parse(Source("again", result.text), Sink())
-    assert tree is not None and unparse(tree) == result.text
+    assert tree is not None
+    assert unparse(tree) == result.text
 
 
-@pytest.mark.one_in(3)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.one_in(8)
+@pytest.mark.parametrize("name", RECOVERED)
 def test_without_regions(name: str) -> None:
     result = read_back(name, is_flat=True)
     assert not result.is_flat
     assert keys(netdsl.loads(result.text)) == keys(network(name))
 
 
-@pytest.mark.one_in(4)
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"ssd300_vgg16", "lraspp_mobilenet_v3_large"}))
+@pytest.mark.one_in(10)
+@pytest.mark.parametrize(
+    "name", sorted(set(RECOVERED) - {"ssd300_vgg16", "lraspp_mobilenet_v3_large"})
+)
 def test_what_was_recovered_is_recovered_alike(name: str) -> None:
     text = read_back(name).text
     again = imported(Answer(FromGraph(netdsl.loads(text).graph).program()))
     assert again.text == text
 
 
+@pytest.mark.full
 def test_half_of_the_texts_are_as_short_as_by_hand() -> None:
-    ratios = [lines(read_back(name).text) / hand_written(name) for name in NAMES[::3]]
+    ratios = [lines(read_back(name).text) / hand_written(name) for name in RECOVERED[::3]]
     assert median(ratios) <= 1.1
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(60))
 def test_random_wiring(seed: int) -> None:
     program = RandomProgram(seed, 4 + seed % 30).program()
     try:
@@ -230,5 +238,106 @@ def test_a_long_program_takes_little_time() -> None:
         value = net.call("add", value, net.call("relu", other))
     net.output("y", value)
     start = process_time()
-    assert "for i in 0..500" in net.text()
+    assert "repeat 500 {" in net.text()
     assert process_time() - start < 20
+
+
+def unit(net: Writing, value: Value, name: str, channels: int, *, act: str = "relu") -> Value:
+    """A region of one kind: a convolution, and an activation if there is one."""
+    region = Region((name,), "Unit", HERE, inputs=[value], settings={"width": channels})
+    net.root.items.append(region)
+    settings = {"channels": channels, "kernel": 3, "padding": 1}
+    value = net.call("conv", value, at=f"{name}.conv", into=region, **settings)
+    value = net.call(act, value, into=region) if act else value
+    region.outputs = [value]
+    return value
+
+
+def test_what_differs_becomes_parameters_named_as_in_the_source() -> None:
+    net = Writing(3, 16, 16)
+    one = unit(net, net.image, "a", 8)
+    two = unit(net, one, "b", 16, act="")
+    net.output("y", unit(net, two, "c", 24, act="sigmoid"))
+    text = net.text()
+    assert "block Unit(width: int, act: layer) {" in text
+    assert "conv: conv(width, 3, padding=1) -> act" in text
+    assert "a: Unit(8, relu) -> b: Unit(16, identity) -> c: Unit(24, sigmoid)" in text
+
+
+def test_a_part_that_some_lack_is_conditional() -> None:
+    net = Writing(8, 16, 16)
+    value = net.image
+    for number, channels in enumerate((8, 16, 16, 32)):
+        region = Region((f"r{number}",), "Cell", HERE, inputs=[value])
+        net.root.items.append(region)
+        settings = {"channels": channels, "kernel": 3, "padding": 1}
+        inner = net.call("conv", value, at=f"r{number}.conv", into=region, **settings)
+        is_alike = (value.shape is None and number == 2) or number == 0
+        value = net.call("add", inner, value, into=region) if is_alike else inner
+        region.outputs = [value]
+    net.output("y", value)
+    assert "if in.channels == channels { identity }" in net.text()
+
+
+def test_in_means_the_block_behind_other_stages() -> None:
+    net = Writing(8, 16, 16)
+    value = net.image
+    for number, channels in enumerate((16, 64)):
+        region = Region((f"r{number}",), "Cell", HERE, inputs=[value])
+        net.root.items.append(region)
+        at, before = f"r{number}", (8, 16)[number]
+        settings = {"channels": channels, "kernel": 1}
+        wide = net.call("conv", value, at=f"{at}.wide", into=region, **settings)
+        gate = net.call("conv", wide, at=f"{at}.gate", into=region, channels=before, kernel=1)
+        back = net.call("conv", gate, at=f"{at}.back", into=region, channels=channels, kernel=1)
+        value = net.call("mul", wide, back, into=region)
+        region.outputs = [value]
+    net.output("y", value)
+    text = net.text()
+    assert "let wide2 = in.channels" in text or "let wide = in.channels" in text
+
+
+def test_names_alone_give_blocks_and_loops() -> None:
+    text = read_back("resnet50", is_flat=True).text
+    assert "block Residual(channels: int, stride: int = 1) {" in text
+    assert (
+        "layer[i]: { Residual(channels, stride=stride) -> repeat n - 1 { Residual(channels) } }"
+        in text
+    )
+
+
+def test_a_table_stands_in_the_block_that_uses_it() -> None:
+    text = read_back("convnext_tiny", is_flat=False).text
+    assert "weight layer_scale: [in.channels, 1, 1] = 1e-06" in text
+
+
+def test_parts_keep_their_places() -> None:
+    source = Source("a.cfg", "one\ntwo\nthree\n")
+    spans = [Span(source, start, start + 3) for start in source.line_starts[:3]]
+    net = Writing(3, 16, 16)
+    value = net.image
+    for number, span in enumerate(spans):
+        value = conv(net, value, f"layer{number}.conv", 8 * (number + 1))
+        call = net.root.items[-1]
+        assert isinstance(call, Call)
+        call.origin = span
+    net.output("y", value)
+    inputs = [Input("image", net.image, (3, "H", "W"), HERE)]
+    tree = imported(Answer(Program("Net", net.root, inputs, net.outputs))).tree
+    assert {part.span.start for part in stages(tree)} == {span.start for span in spans}
+
+
+def stages(part: object) -> list[ast.LayerStage]:
+    """The stages of convolutions in a tree."""
+    if isinstance(part, tuple):
+        return [stage for one in part for stage in stages(one)]
+    if not is_dataclass(part) or isinstance(part, Span | Source):
+        return []
+    inner = [stage for one in fields(part) for stage in stages(getattr(part, one.name))]
+    is_conv = isinstance(part, ast.LayerStage) and part.callee[-1].text == "conv"
+    return [*inner, part] if is_conv and isinstance(part, ast.LayerStage) else inner
+
+
+def test_shares_that_grow_are_a_formula() -> None:
+    text = read_back("convnext_tiny").text
+    assert "[k]: for i in start..stop { ConvNeXtBlock(0.1 * i / 17) }" in text

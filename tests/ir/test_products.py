@@ -9,7 +9,8 @@ import pytest
 
 import netdsl
 from netdsl.ir.condition import equal, holds, is_linear_condition, positive
-from netdsl.ir.dim import Dim, Size, evaluate, floor_div, is_linear, symbol
+from netdsl.ir.dim import Dim, Size, evaluate, floor_div, is_linear, substitute, symbol
+from netdsl.ir.factors import factors_of
 from tests.sampling import FULL, some
 
 POINTS = [{"H": h, "W": w} for h, w in product((*range(1, 15), 96, 97), (*range(1, 9), 30, 31))]
@@ -36,6 +37,10 @@ def pair_of_products(draw: Random) -> tuple[Size, Size]:
     return (left, right) if draw.random() < 0.5 else (right, left)
 
 
+SMALLER = {"H": floor_div(symbol("H"), 2), "W": floor_div(symbol("W") - 1, 3)}
+"""The sizes behind a stride, which are 0 for the smallest maps."""
+
+
 def test_an_equation_of_products_means_the_same_in_parts() -> None:
     draw, parted = Random("products"), 0
     for _ in some(range(3000), 4):
@@ -46,6 +51,25 @@ def test_an_equation_of_products_means_the_same_in_parts() -> None:
             same = evaluate(left, point) == evaluate(right, point)
             assert holds(condition, point) == same, (left, right, point, condition)
     assert parted > (300 if FULL else 75)
+
+
+def test_an_equation_of_products_of_axes_means_the_same_where_these_are() -> None:
+    """Factors that may be 0, as those of a map behind a stride: no axis of a value is."""
+    draw, parted, more = Random("axes"), 0, 0
+    for _ in some(range(3000), 4):
+        left, right = pair_of_products(draw)
+        left, right = (substitute(side, SMALLER) for side in (left, right))
+        axes = factors_of(left) if isinstance(left, Dim) else [left]
+        condition = equal(left, right, axes)
+        is_parted = not is_linear(left - right) and is_linear_condition(condition)
+        parted += is_parted
+        more += is_parted and not is_linear_condition(equal(left, right))
+        for point in POINTS:
+            if all(evaluate(axis, point) >= 1 for axis in axes):
+                same = evaluate(left, point) == evaluate(right, point)
+                assert holds(condition, point) == same, (left, right, point, condition)
+    assert parted > (200 if FULL else 40), (parted, more)
+    assert more > (100 if FULL else 25), (parted, more)
 
 
 def test_a_product_is_positive_where_its_factors_are() -> None:
@@ -78,6 +102,15 @@ def sizes(stages: str, shape: str = "[8, H, W]") -> str:
         ("reshape([8, 4, ((H, W) / 2)[0] * ((H, W) / 2)[1]])", "H and W multiples of 2"),
         ("conv(5, 4, stride=4) -> reshape([5, (H / 4) * (W / 4)]) -> permute([1, 0]) "
          "-> reshape([H / 4, W / 4, 5])", "H and W multiples of 4"),
+        ("conv(8, 4, stride=4) -> { size = identity ; size -> reshape([8, size.height / 2, 2, "
+         "size.width / 3, 3]) }", "H mod 8 in {0, 1, 2, 3}, at least 8, "
+         "W mod 12 in {0, 1, 2, 3}, at least 12"),
+        ("maxpool(2) -> { size = identity ; size -> reshape([8, size.height * size.width]) -> "
+         "reshape([8 * 4, (size.height // 2) * (size.width // 2)]) }",
+         "H and W mod 4 in {0, 1}, at least 4"),
+        ("maxpool(2) -> { size = identity ; size -> reshape([8, size.height * size.width]) -> "
+         "[8, 4 * (size.height // 2) * (size.width // 2)] }",
+         "H and W mod 4 in {0, 1}, at least 4"),
         # below 0 by the formula, and never where there is a map
         ("conv(5, 4, stride=2) -> reshape([5, ((H - 2) // 2) * ((W - 2) // 2)])",
          "any H >= 4, any W >= 4"),

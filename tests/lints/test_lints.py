@@ -71,6 +71,18 @@ SPEAKS = {
         net("B", before="block B { relu: relu ; add { relu -> tanh ; tanh } }"),
         net("B", before="block B { Act: relu ; add { Act -> tanh ; tanh } }\nblock Act { tanh }"),
     ],
+    "in-of-branch": [
+        net("B", before="block B { conv(3, 1) -> add { in ; identity } }"),
+        net("B", before="block B { x = conv(3, 1)\n x -> add { identity ; in -> relu } }"),
+        net("B", before="block B { relu -> if in.rank == 3 { mul { identity ; in -> sigmoid } } }"),
+        net(
+            "B",
+            before="block B { (relu -> a: { tanh -> [3, 32, 32] -> add { in ; tanh } }) -> abs }",
+        ),
+        net("B", before="block B { add { (for i in 0..2 { relu -> mul { in ; tanh } }) -> add } }"),
+        net("each { relu -> repeat 2 { tanh -> add { in ; identity } } }"),
+        net("add { identity ; relu -> add { in ; tanh } }"),
+    ],
     "unknown-warning": [net("relu") + "# allow: unused-nme"],
 }
 SPEAKS["unused-name"][5] = (
@@ -137,6 +149,17 @@ SILENT = {
     "layer-or-value": [
         net("B", before="block B { act: relu ; add { act -> tanh ; tanh } }"),
         net("B", before="block B { conv: conv(3, 1) ; add { conv -> tanh ; tanh } }"),
+    ],
+    "in-of-branch": [
+        net("conv(3, 1) -> add { in ; identity }"),  # a net has no other `in`
+        net("B", before="block B { add { in ; relu -> tanh } }"),
+        net("B", before="block B { in -> [3, 32, 32] -> add { in ; mul { in ; relu } } }"),
+        net("B", before="block B { relu -> add { identity ; (in, in) -> mul } }"),
+        net("B", before="block B { x = in\n relu -> add { x ; identity } }"),
+        net("B", before="block B { if in.rank == 3 { add { in ; relu } } }"),
+        net("B", before="block B { r = relu\n (r -> abs, in) -> sub }"),
+        net("split(3) -> concat { for m in in { m } }"),
+        net("each { add { in ; relu } }"),
     ],
     "unknown-warning": [net("relu") + "# allow: unused-name\n# allow what comes"],
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,10 +17,15 @@ from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.operators import handler
 from netdsl.importers.onnx.outputs import outputs_of
 from netdsl.importers.onnx.quantity import Undecided
+from netdsl.importers.onnx.ramps import odd_result
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.regions import root_of
-from netdsl.importers.onnx.values import Known, Thing
+from netdsl.importers.onnx.running import runs_of
+from netdsl.importers.onnx.values import Known
 from netdsl.importers.program import Program
+
+TURNS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten")
+"""Operators behind which numbers are still those of a weight."""
 
 
 def read(question: Question) -> Answer:
@@ -46,17 +52,22 @@ def _answer(model: Model, question: Question, opening: Opening) -> Answer:
     outputs = outputs_of(model, to)
     root = root_of(model, to, inputs, outputs)
     program = Program(_net_name(model, question), root, inputs, outputs)
-    return Answer(program, to.numbers, tuple(to.remarks), (Path(question.source),))
+    files, runs = (Path(question.source),), runs_of(question.source)
+    return Answer(program, to.numbers, tuple(to.remarks), files, runs)
 
 
 def _read(node: Node, to: Reader) -> None:
     """Let the outputs of a node stand for what it computes."""
     node.asked.clear()
     function = None if node.domain else handler(node.operator)
-    things = [to.optional(node, n) for n in range(len(node.inputs))]
     try:
-        is_known = all(thing is None or isinstance(thing, Known) for thing in things)
-        if is_known and node.inputs and not node.domain:
+        odd = odd_result(node, to)
+        if odd is not None:
+            to.odd[node.outputs[0]] = odd
+            node.check_all_read()
+            return
+        things = _known_inputs(node, to)
+        if things is not None and node.inputs and not node.domain:
             results = _folded(node, things, to)
             if results is not None:
                 for n, result in enumerate(results[: len(node.outputs)]):
@@ -75,24 +86,42 @@ def _read(node: Node, to: Reader) -> None:
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, MemoryError) as e:
         node.refuse(f"it is broken: {shown(str(e), 120) or type(e).__name__}")
     for name in node.outputs:
-        if name and name in to.wanted and name not in to.things:
+        if name in to.wanted and name not in to.things and name not in to.odd:
             node.refuse(f"its output `{shown(name)}` has no counterpart")
     node.check_all_read()
 
 
-def _folded(node: Node, things: Sequence[Thing | None], to: Reader) -> list[Known] | None:
+def _known_inputs(node: Node, to: Reader) -> list[Known | None] | None:
+    """The inputs of a node if the numbers of all are known."""
+    if any(name in to.odd for name in node.inputs):
+        return None
+    things = [to.optional(node, n) for n in range(len(node.inputs))]
+    known = [thing for thing in things if thing is None or isinstance(thing, Known)]
+    return known if len(known) == len(things) else None
+
+
+def _folded(node: Node, inputs: Sequence[Known | None], to: Reader) -> list[Known] | None:
     """What a node computes of numbers alone; None where it does not, or not while it is read."""
     if node.operator in ("Shape", "Size", "Expand", "ConstantOfShape", "Dropout"):
         return None
-    inputs = cast("list[Known]", things)
     if node.operator == "Identity":
-        return [inputs[0]]
+        return [cast(Known, inputs[0])]
     try:
-        return folded(node, inputs, to.named)
+        results = folded(node, inputs, to.named)
+        first = inputs[0]
+        if results and first is not None and first.is_stored and node.operator in TURNS:
+            results = [replace(results[0], name=first.name, is_stored=True, is_turned=True)]
+        return results
     except Undecided:
-        if handler(node.operator) is None or node.operator in ("Add", "Sub", "Mul", "Div"):
+        is_mixed = any(one is not None and one.array.dtype != object for one in inputs)
+        if handler(node.operator) is None or not (is_mixed and _has_floats(inputs)):
             raise
         return None
+
+
+def _has_floats(inputs: Sequence[Known | None]) -> bool:
+    """Whether there are floats among numbers, with which a table can be computed."""
+    return any(one is not None and one.array.dtype.kind == "f" for one in inputs)
 
 
 def _net_name(model: Model, question: Question) -> str:

@@ -65,6 +65,9 @@ def reshaped(to: Reader, node: Node, value: Value, sizes: Sequence[Plain]) -> Va
         if dims == to.types[value].shape:
             return value
     before = to.types[value].shape
+    shuffled = _shuffled(to, value, dims)
+    if shuffled is not None:
+        return to.one(node, "channel_shuffle", shuffled[0], groups=shuffled[1])
     if len(dims) == 1 and len(before) > 0:
         return to.one(node, "flatten", value)
     known_sizes = [size for size in dims if isinstance(size, int)]
@@ -73,6 +76,22 @@ def reshaped(to: Reader, node: Node, value: Value, sizes: Sequence[Plain]) -> Va
     else:
         written = [cast(Setting, spelled(node, size)) for size in sizes]
     return to.one(node, "reshape", value, shape=written)
+
+
+def _shuffled(to: Reader, value: Value, dims: Sequence[Size]) -> tuple[Value, int] | None:
+    """What flows into a shuffle of channels that ends in these axes, and its groups."""
+    turned = to.maker(value)
+    parted = to.maker(turned.inputs[0]) if turned is not None else None
+    if turned is None or parted is None or (turned.layer, parted.layer) != ("permute", "reshape"):
+        return None
+    x, inner = parted.inputs[0], to.types[turned.inputs[0]].shape
+    whole = to.types[x].shape
+    order = turned.settings["axes"]
+    is_turn = order == [1, 0, *range(2, len(inner))] and inner[2:] == whole[1:]
+    groups, rest = inner[0], inner[1]
+    if not is_turn or tuple(dims) != whole or not isinstance(groups, int) or len(whole) < 2:
+        return None
+    return (x, groups) if groups * rest == whole[0] else None
 
 
 def atoms(to: Reader, data: Data) -> list[Plain | None]:
@@ -267,7 +286,15 @@ def _known_like(to: Reader, node: Node, one: Known, base: Data) -> Known:
     if count != one.count:
         node.refuse(f"numbers of shape {list(one.shape)} do not fit {base.type}")
     fixed = tuple(shape)
-    return Known(fixed, one.dtype, lambda: read().reshape(fixed), one.name, None, one.is_stored)
+    return Known(
+        fixed,
+        one.dtype,
+        lambda: read().reshape(fixed),
+        one.name,
+        None,
+        one.is_stored,
+        one.is_turned,
+    )
 
 
 def _table_like(to: Reader, node: Node, table: Table, base: Data) -> Table:

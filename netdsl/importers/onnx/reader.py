@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from netdsl.importers.onnx import scopes
+from netdsl.importers.onnx.meanings import meaning
 from netdsl.importers.onnx.model import Model, Node, shown
 from netdsl.importers.onnx.names import Names, as_name, split_key, tells, trimmed
 from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity, of_axis
@@ -15,14 +16,17 @@ from netdsl.importers.onnx.values import (
     Data,
     Group,
     Known,
+    Odd,
+    Ramp,
+    Share,
     Table,
     Thing,
     our_dtype,
     plain_groups,
 )
-from netdsl.importers.program import Axis, Call, Computed, Number, Path, Setting, Value
+from netdsl.importers.program import Axis, Call, Path, Setting, Value
 from netdsl.importers.program import Table as WeightTable
-from netdsl.ir.dim import Dim, Size, ceil_div, floor_div, maximum, minimum
+from netdsl.ir.dim import Dim
 from netdsl.ir.tensor import Tensor
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import parameters
@@ -43,6 +47,8 @@ class Reader:
     def __init__(self, model: Model, batch: int | None) -> None:
         self.model, self.batch = model, batch
         self.things: dict[str, Thing] = {}
+        self.odd: dict[str, Odd] = {}
+        self.enlarged: dict[Value, tuple[Value, list[int | Quantity]]] = {}
         self.types: dict[Value, Tensor] = {}
         self.items: list[tuple[Node | None, Call | WeightTable]] = []
         self.numbers: dict[str, Callable[[], numpy.ndarray]] = {}
@@ -53,10 +59,12 @@ class Reader:
         self._uses = Counter(name for node in model.nodes for name in node.inputs)
         self._uses.update(port.name for port in model.outputs)
         self._makers: dict[Value, Call] = {}
+        self._names_of: dict[Value, list[str]] = {}
         self._axes: dict[Dim, Axis] = {}
         self._rule = Rulebook()
         self._tables: dict[object, Table] = {}
         self._layers: dict[object, Path] = {}
+        self._keep: list[object] = []  # what is told apart by its identity
 
     # --- what flows in ---------------------------------------------------------------------
 
@@ -65,6 +73,8 @@ class Reader:
         name = node.inputs[index] if index < len(node.inputs) else ""
         if not name:
             node.refuse(f"input {index} is missing")
+        if name in self.odd:
+            return self._plain(node, self.odd[name])
         if name not in self.things:
             node.refuse(f"`{shown(name)}` is used before it is computed", code="unknown-name")
         return self.things[name]
@@ -73,6 +83,31 @@ class Reader:
         """The same, or None where it is left out."""
         has = index < len(node.inputs) and bool(node.inputs[index])
         return self.thing(node, index) if has else None
+
+    def _plain(self, node: Node, odd: Odd) -> Table:
+        """A row of positions as a table: those of the cells of a value with such an axis."""
+        is_compared = node.operator in ("Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal")
+        if isinstance(odd, Share) or odd.share is not None:
+            node.refuse("it computes places from open sizes in a way that has no word")
+        if not (is_compared or odd.dtype == "float32"):
+            node.refuse("whole numbers as many as an open size have no word here")
+        return self.row(node, odd)
+
+    def row(self, node: Node, ramp: Ramp) -> Table:
+        """The numbers from 0 on below the size of an axis, as a table."""
+        axis = self.named(ramp.size).number
+        if not isinstance(axis, Axis):
+            node.refuse(f"no value has an axis of {ramp.size}, whose cells could be counted")
+        value = axis.value
+        for other in range(self.types[value].rank):
+            if other != axis.axis:
+                value = self.one(node, "slice", value, axis=other, start=0, stop=1)
+        value = self.one(node, "reshape", value, shape=[1, -1])
+        value = self.one(node, "positions", value)
+        if (ramp.front, ramp.behind) != (1, 0):
+            shape: list[Setting] = [*[1] * ramp.front, -1, *[1] * ramp.behind]
+            value = self.one(node, "reshape", value, shape=shape)
+        return Table(value, self.types[value], "float32")
 
     def data(self, node: Node, index: int = 0) -> Data:
         """An input that flows, its batch first and alone."""
@@ -129,9 +164,16 @@ class Reader:
         axis = self._axes.get(size.dim) if size.over == 1 else None
         return size if axis is None else Quantity(size.dim, axis)
 
-    def times_used(self, name: str) -> int:
-        """How many inputs and outputs of the graph take a value."""
-        return self._uses[name]
+    def is_taken_once(self, value: Value) -> bool:
+        """Whether one input or output of the graph takes a value, by any of its names."""
+        return sum(self._uses[name] for name in self._names_of.get(value, ())) == 1
+
+    def give_changed(self, node: Node, data: Data) -> None:
+        """Let an output stand for a value that the node has changed, which nothing else takes."""
+        self._names_of[data.value] = []
+        changed = self._makers[data.value].path  # other calls with its weights have their own now
+        self._layers = {key: path for key, path in self._layers.items() if path != changed}
+        self.give(node, data)
 
     def maker(self, value: Value) -> Call | None:
         """The call that a value is a result of."""
@@ -190,6 +232,8 @@ class Reader:
         if name in self.things:
             node.refuse(f"`{shown(name)}` is computed twice", code="name-taken")
         self.things[name] = thing
+        if not isinstance(thing, Known):
+            self._names_of.setdefault(thing.value, []).append(name)
 
     def give_result(
         self, node: Node, value: Value, groups: tuple[Group, ...] | None = None, dtype: str = "",
@@ -270,83 +314,13 @@ class Reader:
                 flow.append(self.types[setting])
                 continue
             try:
-                bound[one.name] = one.kind.convert(self.meaning(setting))
+                bound[one.name] = one.kind.convert(meaning(setting, self.types))
             except Mismatch as mismatch:
                 node.refuse(f"`{one.name}` of `{layer}`: {mismatch}", code="bad-argument")
         try:
             return self._rule(op(**bound), tuple(flow)).types
         except Refusal as refusal:
             node.refuse(refusal.message, code=refusal.code, help=refusal.help)
-
-    def meaning(self, setting: object) -> object:
-        """What a setting is in terms of the size symbols."""
-        match setting:
-            case Axis(value, axis):
-                return self.types[value].shape[axis]
-            case Computed():
-                return self._computed(setting)
-            case tuple():
-                return tuple(self.meaning(one) for one in cast("tuple[object, ...]", setting))
-            case list():
-                return [self.meaning(one) for one in cast("list[object]", setting)]
-            case _:
-                return setting
-
-    def _computed(self, number: Computed) -> object:
-        operands = [cast(Size, self.meaning(one)) for one in number.operands]
-        match number.operator, operands:
-            case "+", [a, b]:
-                return a + b
-            case "-", [a, b]:
-                return a - b
-            case "*", [a, b]:
-                return a * b
-            case "//", [a, int(b)]:
-                return floor_div(a, b)
-            case "min", [a, b]:
-                return minimum(a, b)
-            case "max", [a, b]:
-                return maximum(a, b)
-            case _:
-                return self._rounded(number)
-
-    def _rounded(self, number: Computed) -> object:
-        """A floor or ceiling of what is multiplied or divided by a fraction."""
-        from fractions import Fraction
-
-        def exact(one: Number) -> tuple[Size, int]:
-            match one:
-                case float():
-                    part = Fraction(one).limit_denominator(2**16)
-                    return part.numerator, part.denominator
-                case Computed("*", (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    return a * c, b * d
-                case Computed("/", (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    if isinstance(c, int) and c > 0:
-                        return a * d, b * c
-                    from netdsl.importers.onnx.quantity import quotient
-
-                    whole = quotient(a, c)
-                    assert whole is not None
-                    return whole * d, b
-                case Computed("+" | "-" as sign, (left, right)):
-                    (a, b), (c, d) = exact(left), exact(right)
-                    return a * d + c * b * (1 if sign == "+" else -1), b * d
-                case _:
-                    return cast(Size, self.meaning(one)), 1
-
-        if number.operator in ("floor", "ceil", "//"):
-            inner = number.operands[0]
-            if number.operator == "//":
-                inner = Computed("/", number.operands)
-            dim, over = exact(inner)
-            return ceil_div(dim, over) if number.operator == "ceil" else floor_div(dim, over)
-        dim, over = exact(number)
-        if over == 1:
-            return dim
-        return dim // over
 
     # --- weights ---------------------------------------------------------------------------
 
@@ -361,17 +335,27 @@ class Reader:
         results: int = 1,
     ) -> list[Value]:
         """Call a layer with weights of its own: by key the numbers, and how they are turned."""
-        names = tuple(sorted((key, one.name or id(one)) for key, (one, _) in weights.items()))
+        names = tuple((key, weights[key][0].identity) for key in sorted(weights))
         rank = self.types[inputs[0]].rank
         identity = (layer, repr(sorted(settings.items())), names, rank)
         path = self._layers.get(identity)
         if path is None:
             path = self._layers[identity] = self.names.claim(self._path(node, layer, weights))
+            self._keep.append(weights)
             for key, (one, turn) in weights.items():
                 self.numbers[".".join((*path, key))] = _turned(one, turn)
         for one, _ in weights.values():
             self.note_precision(node, one.dtype)
         return self.call(node, layer, inputs, settings, path=path, results=results)
+
+    def own_weight(
+        self, node: Node, call: Call, key: str, one: Known, shape: tuple[int, ...]
+    ) -> None:
+        """Give a call one more weight of its own."""
+        if not call.path:
+            named = {key: (one, None)}
+            call.path = self.names.claim(self._path(node, call.layer, named))
+        self.numbers[".".join((*call.path, key))] = _turned(one, lambda a: a.reshape(shape))
 
     def _path(self, node: Node, layer: str, weights: Mapping[str, tuple[Known, object]]) -> Path:
         """Where the weights of a layer lie: as their names say, else as the node's scope does."""
@@ -392,7 +376,7 @@ class Reader:
     def table(self, node: Node, one: Known, shape: Sequence[int] | None = None) -> Table:
         """Numbers of the file as a table of the language, in a shape of as many numbers."""
         shape = tuple(one.shape if shape is None else shape)
-        key = (one.name or id(one), shape)
+        key = (one.identity, shape)
         if key in self._tables:
             return self._tables[key]
         dtype = our_dtype(one.dtype)
@@ -415,7 +399,6 @@ class Reader:
         self.items.append((node, item))
         self.types[value] = Tensor(shape, dtype, batched=False)
         table = self._tables[key] = Table(value, self.types[value], one.dtype)
-        self._keep = getattr(self, "_keep", [])
         self._keep.append(one)
         return table
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from netdsl.importers.onnx.quantity import Plain, Quantity
 from netdsl.importers.program import Value
 from netdsl.ir.tensor import Tensor
 
@@ -67,7 +68,8 @@ class Known:
     """Numbers that are the same for all samples, some of which may depend on open sizes.
 
     `batch` is the axis of size 1 that stands for the batch, where the file spreads it so.
-    `name` is that of the initializer which holds these very numbers.
+    `name` is that of the initializer which holds these numbers, in another order or with other axes
+    if they are turned.
     """
 
     shape: tuple[int, ...]
@@ -76,6 +78,12 @@ class Known:
     name: str = ""
     batch: int | None = None
     is_stored: bool = False
+    is_turned: bool = False
+
+    @property
+    def identity(self) -> object:
+        """What is the same for the same numbers of the file, in the same order."""
+        return self.name if self.name and not self.is_turned else id(self)
 
     @property
     def array(self) -> numpy.ndarray:
@@ -97,6 +105,29 @@ class Known:
 
 
 Thing: TypeAlias = Data | Table | Known
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Share:
+    """One size over another."""
+
+    part: Plain
+    whole: Plain
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ramp:
+    """`i` for i from 0 on below a size, or `floor(i * share)`; with axes of size 1 around it."""
+
+    size: Quantity
+    dtype: str
+    front: int = 0
+    behind: int = 0
+    share: Share | None = None
+    is_floor: bool = False
+
+
+Odd = Ramp | Share
 
 
 def plain_groups(rank: int) -> tuple[Group, ...]:

@@ -13,16 +13,22 @@ from netdsl.importers.program import Path, Program
 from netdsl.importers.recover.bodies import Bodies
 from netdsl.importers.recover.exact import exact
 from netdsl.importers.recover.inline import Inline
+from netdsl.importers.recover.lets import with_lets
 from netdsl.importers.recover.places import place_labels
 from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.resolve import Resolver
 from netdsl.importers.recover.runs import Runs
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import Argument, Body, Definition, Stage, Text
 from netdsl.importers.recover.slots import Instances, Slots, Vector, is_plain, written
 from netdsl.importers.recover.unify import Clash, Merger, lifted
 from netdsl.ops import registry
 
 Key = tuple[str, int]
+TRIED = 12
+"""Sorts of a kind that others are tried to be made one with."""
+CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+"""Kinds that say nothing of what a region is."""
 
 
 @dataclass(eq=False, slots=True)
@@ -84,7 +90,8 @@ class Blocks:
         return Runs(self.merger.inline, names, with_lets=slots is not None)
 
     def looped(self, slots: Slots, body: Body) -> Body:
-        return self.runs(slots).whole(body)
+        names = {slot.name for slot in slots.chosen} | set(self.numbers)
+        return self.runs(slots).whole(with_lets(body, names))
 
     def joined(self, scopes: list[Scope], written: list[Body]) -> list[Sort]:
         """The sorts of scopes with these bodies."""
@@ -102,7 +109,7 @@ class Blocks:
             members = dict(enumerate(alike[key].values(), number))
             number += len(members)
             sort = Sort(lifted(bodies[key], frozenset(members)), members)
-            if not any(self.join(one, sort) for one in sorts):
+            if not any(self.join(one, sort) for one in sorts[:TRIED]):
                 sorts.append(sort)
         return sorts
 
@@ -145,7 +152,7 @@ class Blocks:
 
     def resolved(self, sort: Sort) -> tuple[Slots, Body]:
         names = self.bodies.inputs.get(sort.scopes[0], ("in",))
-        instances = instances_of(sort, names)
+        instances = instances_of(sort, names, self.bodies.shares)
         taken = set(names) | set(registry())
         slots = Slots(instances, taken)
         body = Resolver(slots).body(sort.body)
@@ -153,7 +160,11 @@ class Blocks:
 
     def name(self, sort: Sort) -> str:
         """What the source calls it, with what sets it apart if the name is taken."""
-        kind = sort.scopes[0].kind.rsplit(".", 1)[-1]
+        scope = sort.scopes[0]
+        kind = scope.kind.rsplit(".", 1)[-1]
+        if kind in CONTAINERS:
+            words = [part for part in scope.path if not part.isdigit()]
+            kind = words[-1].title().replace("_", "") if words else kind
         stem = re.sub(r"\W", "_", kind, flags=re.ASCII)
         stem = stem if re.match("[A-Za-z_]", stem) else f"Block{stem}"
         name, number = stem, 1
@@ -168,7 +179,7 @@ def argument(value: object) -> Argument:
     return Text(written(value)) if isinstance(value, str) else cast(Argument, value)
 
 
-def instances_of(sort: Sort, names: tuple[str, ...]) -> Instances:
+def instances_of(sort: Sort, names: tuple[str, ...], shares: Mapping[float, Share]) -> Instances:
     """What is known of the members of a sort."""
     counts = {number: len(scopes) for number, scopes in sort.members.items()}
     firsts = {number: scopes[0] for number, scopes in sort.members.items()}
@@ -182,12 +193,19 @@ def instances_of(sort: Sort, names: tuple[str, ...]) -> Instances:
         }
         if len(vector) == len(firsts):
             channels[text] = vector
-    return Instances(counts, channels, settings_of(firsts, list(channels.values())))
+    settings = settings_of(firsts, list(channels.values()))
+    for values in settings.values():
+        steps = {i: shares.get(value) for i, value in values.items() if type(value) is float}
+        if len(steps) == len(values) and None not in steps.values():
+            values.update(steps)
+    return Instances(counts, channels, settings)
 
 
-def settings_of(firsts: Mapping[int, Scope], channels: list[Vector]) -> dict[str, Vector]:
+def settings_of(
+    firsts: Mapping[int, Scope], channels: list[Vector]
+) -> dict[str, dict[int, object]]:
     """What constructors were given, without what repeats the incoming channels."""
-    settings: dict[str, Vector] = {}
+    settings: dict[str, dict[int, object]] = {}
     for name in dict.fromkeys(n for scope in firsts.values() for n in scope.region.settings):
         values = {
             number: value

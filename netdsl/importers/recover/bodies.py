@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from netdsl.importers.recover.chains import Chains, body_of, layer_stage
 from netdsl.importers.recover.forks import Wiring, wiring
 from netdsl.importers.recover.names import Names, label_of
 from netdsl.importers.recover.regions import Scope
+from netdsl.importers.recover.shares import shares_of
 from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Stage, Text
 from netdsl.importers.recover.weights import has_weights
 
@@ -23,6 +25,7 @@ class Bodies:
 
     def __init__(self, program: Program, root: Scope, call_of: Callable[[Scope], Stage]) -> None:
         self.program, self.root, self.call_of = program, root, call_of
+        self.shares = shares_of(program)
         self.wirings: dict[Scope, Wiring] = {}
         self.names: dict[Scope, Names] = {}
         self.inputs: dict[Scope, tuple[str, ...]] = {}
@@ -87,11 +90,9 @@ class Bodies:
     def outputs_stand_in_order(self) -> bool:
         """Whether each output can be written where it is made."""
         producer = self.wirings[self.root].producer
-        made = [producer.get(one.value) for one in self.program.outputs]
-        numbers = [node.number for node in made if node is not None and len(node.outputs) == 1]
-        return len(numbers) == len(made) and all(
-            a < b for a, b in zip(numbers, numbers[1:], strict=False)
-        )
+        nodes = [producer.get(one.value) for one in self.program.outputs]
+        numbers = [node.number for node in nodes if node is not None and len(node.outputs) == 1]
+        return len(numbers) == len(nodes) and all(a < b for a, b in itertools.pairwise(numbers))
 
     def _name_in(self, scope: Scope, names: Names) -> None:
         own = self.wirings[scope]
@@ -155,7 +156,7 @@ class Bodies:
         lines = [(FIRST, line) for line in self._tables_of(scope, names)]
         shared = dict(self._shared(scope, names, lines))
         own = self.wirings[scope]
-        chains = Chains(own, scope.path, names.of, self.stage_of, shared, names.quoted)
+        chains = Chains(own, scope.path, names.of, self.stage_of, shared, names.quoted, self.shares)
         lines += chains.named_lines()
         return chains, lines
 
@@ -175,8 +176,8 @@ class Bodies:
             origin = tables[0].origin
             body = Body([*inner, Line((), result, origin)])
             group = Stage("group", "", origin, path[depth:], body=body)
-            given = tuple(names.of[table.value] for table in tables)
-            yield Line(given, Chain([group], self._source(scope)), origin)
+            results_of = tuple(names.of[table.value] for table in tables)
+            yield Line(results_of, Chain([group], self._source(scope)), origin)
 
     def _source(self, scope: Scope) -> str:
         """A value that may flow anywhere in a scope."""

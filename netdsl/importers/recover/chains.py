@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Setting, Value, values_in
 from netdsl.importers.recover.forks import Node, Wiring
 from netdsl.importers.recover.regions import Scope
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import Argument, Body, Chain, Line, Quoted, Stage, Text
 from netdsl.importers.recover.weights import has_weights
 
@@ -26,6 +28,7 @@ class Chains:
     stage_of: StageOf
     shared: dict[Path, str] = field(default_factory=dict[Path, str])
     quoted: set[str] = field(default_factory=set[str])
+    shares: dict[float, Share] = field(default_factory=dict[float, Share])
 
     def named_lines(self) -> Iterator[tuple[int, Line]]:
         """The lines that name values, or hold layers that nothing uses, each at its place."""
@@ -98,7 +101,11 @@ class Chains:
             stage.label = item.path[len(self.path) :]
             stage.has_weights = item.has_weights
             return stage
-        return layer_stage(item, self.path, self.names)
+        stage = layer_stage(item, self.path, self.names)
+        share = item.settings.get("p")
+        if item.layer == "drop_path" and isinstance(share, float) and share in self.shares:
+            stage.args["p"] = self.shares[share]
+        return stage
 
 
 def layer_stage(call: Call, path: Path, names: dict[Value, str]) -> Stage:
@@ -115,6 +122,8 @@ def argument(value: Setting, names: dict[Value, str]) -> Argument:
     """A setting; as it is written where it speaks of values."""
     if next(values_in(value), None) is None:
         return value
+    if isinstance(value, list):
+        return cast(Argument, [argument(one, names) for one in value])
     return Text(spelling.setting(value, names.__getitem__))
 
 

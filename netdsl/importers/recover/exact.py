@@ -23,4 +23,5 @@ def exact_stage(stage: Stage) -> str:
     label = "" if stage.is_placed else stage.label
     branches = ";".join(map(exact_chain, stage.branches))
     bodies = "".join(exact(body) for body in (stage.body, stage.otherwise) if body is not None)
-    return f"{stage.kind} {label}:{stage.name}{stage.args}{stage.head}{stage.table}[{branches}]{bodies}"
+    own = f"{stage.kind} {label}:{stage.name}{stage.args}{stage.head}{stage.table}"
+    return f"{own}[{branches}]{bodies}"

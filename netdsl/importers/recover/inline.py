@@ -7,6 +7,7 @@ from typing import cast
 from netdsl.importers import spelling
 from netdsl.importers.marked import MARK, Marks
 from netdsl.importers.program import Setting
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import (
     Body,
     Chain,
@@ -34,6 +35,10 @@ def number(value: object) -> str:
     """A number, an option, a size, a list, or what is written already."""
     if isinstance(value, Text):
         return value.text
+    if isinstance(value, Share):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(number, cast('list[object]', value)))}]"
     return spelling.setting(cast(Setting, value), _nameless)
 
 
@@ -45,7 +50,7 @@ def label(parts: tuple[LabelPart, ...]) -> str:
 def head_of(stage: Stage) -> str:
     """What stands before a body: how often it is repeated, over what, under which condition."""
     if "start" in stage.args:
-        return f"{stage.columns[0]} in {number(stage.args['start'])}..{number(stage.args['end'])}"
+        return f"{stage.columns[0]} in {number(stage.args['start'])}..{number(stage.args['stop'])}"
     return stage.head or number(next(iter(stage.args.values())))
 
 

@@ -77,9 +77,9 @@ class Names:
 
     def name_inputs(self, scope: Scope, values: list[Value]) -> tuple[str, ...]:
         """The names of what flows into a block."""
-        given = dict(zip(scope.region.inputs, scope.region.input_names, strict=False))
+        own = dict(zip(scope.region.inputs, scope.region.input_names, strict=False))
         spare = iter((*INPUTS, *(f"x{n}" for n in range(len(INPUTS), len(values) + 1))))
-        return tuple(self.give(value, given.get(value) or next(spare)) for value in values)
+        return tuple(self.give(value, own.get(value) or next(spare)) for value in values)
 
 
 def label_of(item: Call | Scope, base: Path) -> str:

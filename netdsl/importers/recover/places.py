@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netdsl.importers.recover.sketch import Body, Stage, chains_of, parts_of, stages_in
+from collections.abc import Iterator
+
+from netdsl.importers.recover.sketch import Body, Chain, Stage, chains_of, parts_of, stages_in
 
 
 def place_labels(body: Body) -> None:
@@ -21,22 +23,18 @@ def _place_in(group: Stage) -> None:
         stage.is_placed = stage.kind != "group" and stage.label == (str(number),)
 
 
-def _members(stage: Stage):
+def _members(stage: Stage) -> Iterator[Stage]:
     """The stages that take places in a group, in the order they run."""
     for chain in parts_of(stage):
-        for one in chain.several:
-            yield from _of_chain(one)
         yield from _of_chain(chain)
 
 
-def _of_chain(chain):
+def _of_chain(chain: Chain) -> Iterator[Stage]:
     for one in chain.several:
         yield from _of_chain(one)
     for stage in chain.stages:
-        if stage.kind == "group" and stage.label:
+        is_open = stage.kind == "group" and not stage.label
+        if stage.kind == "layer" or is_open:
+            yield from _members(stage)
+        if not is_open:
             yield stage
-        else:
-            if stage.kind in ("layer", "group"):
-                yield from _members(stage)
-            if stage.kind != "group":
-                yield stage

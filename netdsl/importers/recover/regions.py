@@ -141,8 +141,8 @@ class _Builder:
         flows.sort(key=lambda value: order.get(value, len(order)))
         leaving = [v for v in results if any(u not in inner for u in self.users[v])]
         places = {value: number for number, value in enumerate(region.outputs)}
-        made = {value: number for number, value in enumerate(_results(calls))}
-        leaving.sort(key=lambda value: (places.get(value, len(places)), made[value]))
+        order_made = {value: number for number, value in enumerate(_results(calls))}
+        leaving.sort(key=lambda value: (places.get(value, len(places)), order_made[value]))
         return _Facts(flows, [v for v in named if v not in flows], leaving, calls)
 
     def is_scope(self, region: Region, around: Scope, facts: _Facts) -> bool:

@@ -59,11 +59,8 @@ class Resolver:
 
     def _stage(self, stage: Stage) -> Stage:
         ids = stage.present
-        label = "_".join(part for part in stage.label if isinstance(part, str))
-        args = {
-            name: self._value(value, name, "" if stage.is_placed else label)
-            for name, value in stage.args.items()
-        }
+        label = _label(stage)
+        args = {name: self._value(value, name, label) for name, value in stage.args.items()}
         resolved = replace(
             stage,
             args=args,
@@ -72,7 +69,8 @@ class Resolver:
             otherwise=None if stage.otherwise is None else self._body(stage.otherwise, ids),
         )
         if stage.name == ACT and ACT in args:
-            resolved.name = args[ACT].text if isinstance(args[ACT], Text) else ACT
+            act = args[ACT]
+            resolved.name = act.text if isinstance(act, Text) else ACT
             resolved.args = {}
         return resolved
 
@@ -103,7 +101,7 @@ def _vectors_in(chain: Chain) -> Iterator[tuple[str, str, dict[int, object]]]:
     for one in chain.several:
         yield from _vectors_in(one)
     for stage in chain.stages:
-        label = "_".join(part for part in stage.label if isinstance(part, str))
+        label = _label(stage)
         for one in stage.branches:
             yield from _vectors_in(one)
         for inner in (stage.body, stage.otherwise):
@@ -111,7 +109,12 @@ def _vectors_in(chain: Chain) -> Iterator[tuple[str, str, dict[int, object]]]:
                 yield from _vectors(inner)
         for name, value in stage.args.items():
             if isinstance(value, Varying):
-                yield name, "" if stage.is_placed else label, value.values
+                yield name, label, value.values
+
+
+def _label(stage: Stage) -> str:
+    parts = [part for part in stage.label if isinstance(part, str) and not part.isdigit()]
+    return "" if stage.is_placed else "_".join(parts)
 
 
 def _by_presence(stages: list[Stage]) -> Iterator[tuple[Ids, list[Stage]]]:

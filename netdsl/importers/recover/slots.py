@@ -11,6 +11,7 @@ from typing import cast
 
 from netdsl.importers.recover.inline import number
 from netdsl.importers.recover.names import KEPT
+from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import LayerText, Parameter, Text
 from netdsl.importers.recover.unify import Clash
 
@@ -26,8 +27,8 @@ class Instances:
     """What is known of the instances: how many are alike, their channels, what made them."""
 
     counts: dict[int, int]
-    channels: dict[str, Vector]
-    settings: dict[str, Vector]
+    channels: Mapping[str, Vector]
+    settings: Mapping[str, Vector]
 
     @property
     def ids(self) -> frozenset[int]:
@@ -59,6 +60,11 @@ class Slots:
         if is_constant:
             named = self.named_alike(vector, hint) if len(vector) < len(self.instances.ids) else ""
             return Text(named) if named else values[0]
+        lists = [cast("list[object]", value) for value in values if isinstance(value, list)]
+        if len(lists) == len(values) and len({len(one) for one in lists}) == 1:
+            columns = ({i: cast("list[object]", vs)[n] for i, vs in vector.items()}
+                       for n in range(len(lists[0])))  # fmt: skip
+            return [self.express(column, hint, label) for column in columns]
         if any(value is None or not isinstance(value, PLAIN) for value in values):
             raise Clash
         if kind_of(values) == "layer":
@@ -186,8 +192,8 @@ class Slots:
             self.chosen, key=lambda slot: (slot.kind == "layer", order.get(slot.name, last))
         )
         first, rest = list[Parameter](), list[Parameter]()
-        for number, slot in enumerate(slots):
-            default = "" if number == 0 and slot.kind != "bool" else self.default(slot)
+        for place, slot in enumerate(slots):
+            default = "" if place == 0 and slot.kind != "bool" else self.default(slot)
             (rest if default else first).append(Parameter(slot.name, slot.kind, default))
         return first + rest
 
@@ -266,7 +272,8 @@ def is_whole(values: Vector) -> bool:
 
 
 def same(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other
+    is_alike = type(one) is type(other) or (isinstance(one, float) and isinstance(other, float))
+    return is_alike and one == other
 
 
 def agrees(vector: Vector, values: Vector) -> bool:
@@ -302,7 +309,7 @@ def kind_of(values: list[object]) -> str:
     ):
         if kinds == known:
             return name
-    if kinds <= {int, float}:
+    if kinds <= {int, float, Share}:
         return "float"
     if kinds <= {int, tuple}:
         return "size"

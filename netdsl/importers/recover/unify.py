@@ -28,6 +28,8 @@ T = TypeVar("T")
 Ids = frozenset[int]
 ACT = "act"
 """The name of the parameter that stands for an activation."""
+MOST = 4000
+"""Pairs of stages that are compared where chains differ in structure."""
 JOINS = ("add", "concat")
 """Joins that pass on the one value that comes in."""
 
@@ -122,6 +124,8 @@ class Merger:
 
     def aligned(self, one: list[Stage], other: list[Stage]) -> list[Stage]:
         """Stages of both in order; those without a partner are there for some only."""
+        if len(one) * len(other) > MOST:
+            raise Clash
         ids = _present(one), _present(other)
         pairs = alignment(one, other, self.alike)
         matched = sum(a is not None and b is not None for a, b in pairs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from netdsl.importers.marked import Marks
 from netdsl.importers.recover.inline import Inline, width
 from netdsl.importers.recover.sketch import Body, Chain, Definition, Line, Stage
@@ -47,7 +49,8 @@ class Writer:
         self.lines.append("}")
 
     def _doc(self, doc: str) -> None:
-        self.lines += (f"# {line}".rstrip() for line in doc.splitlines())
+        for line in doc.splitlines():
+            self.lines += (f"# {part}".rstrip() for part in wrap(line, WIDTH - 4) or [""])
 
     def _mark(self, origin: object) -> str:
         return self.marks.mark(origin)  # type: ignore[arg-type]

@@ -11,6 +11,12 @@ from netdsl.importers.onnx.load import decimal
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.operators.biases import taken_as_bias, taken_into_norm
 from netdsl.importers.onnx.operators.registry import reads
+from netdsl.importers.onnx.patterns import (
+    halved_layer,
+    normalised,
+    product_layer,
+    taken_into_layernorm,
+)
 from netdsl.importers.onnx.quantity import Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import Data, Known, Thing, our_dtype
@@ -28,8 +34,14 @@ def meeting(node: Node, to: Reader) -> tuple[list[Thing], Data | None]:
         node.refuse(
             f"{things[0].dtype} wraps around, and the language has int64", code="wrong-dtype"
         )
+    if all(isinstance(thing, Known) for thing in things):  # numbers, and sizes that are open
+        things = [one if _is_open(one) else to.table(node, cast(Known, one)) for one in things]
     aligned, first = together(to, node, things)
     return aligned, None if first is None else cast(Data, aligned[first])
+
+
+def _is_open(thing: Thing) -> bool:
+    return isinstance(thing, Known) and thing.array.dtype == object
 
 
 def finish(node: Node, to: Reader, value: Value, base: Data | None, dtype: str = "") -> None:
@@ -81,15 +93,24 @@ def commuting(node: Node, to: Reader) -> None:
     """The sum or product; numbers stand behind what flows."""
     if node.operator == "Add" and taken_as_bias(node, to):
         return
-    if node.operator != "Sum" and taken_into_norm(node, to):
+    if node.operator != "Sum" and (taken_into_norm(node, to) or taken_into_layernorm(node, to)):
         return
     things, base = meeting(node, to)
+    if node.operator == "Mul":
+        layer = product_layer(to, things)
+        if layer is not None:
+            finish(node, to, to.one(node, *layer), base)
+            return
     word = "mul" if node.operator == "Mul" else "add"
     flowing = [n for n, thing in enumerate(things) if not isinstance(thing, Known)]
     if len(things) == 2 and len(flowing) == 1:
         number = number_of(node, things[1 - flowing[0]], things[flowing[0]])
         if number is not None:
             value = cast(Data, things[flowing[0]]).value
+            halved = halved_layer(to, value, number) if word == "mul" else None
+            if halved is not None:
+                finish(node, to, to.one(node, "gelu", halved), base)
+                return
             finish(node, to, to.one(node, word, value, number=number), base)
             return
     values = [value_of(to, node, thing) for thing in things]
@@ -106,6 +127,11 @@ def ordered(node: Node, to: Reader) -> None:
         node.refuse("whole numbers are divided towards 0, which has no word", code="wrong-dtype")
     if word == "pow" and our_dtype(x.dtype) != our_dtype(y.dtype) and not isinstance(y, Known):
         node.refuse(f"{x.dtype} to the power of {y.dtype}", code="wrong-dtype")
+    if word == "div" and isinstance(x, Data) and isinstance(y, Data):
+        norm = normalised(to, x.value, y.value)
+        if norm is not None:
+            finish(node, to, to.call(node, "layernorm", [norm[0]], norm[1])[0], base)
+            return
     number = number_of(node, y, x)
     if number is not None and not isinstance(x, Known):
         finish(node, to, to.one(node, word, x.value, number=number), base, x.dtype)

@@ -17,8 +17,8 @@ def taken_as_bias(node: Node, to: Reader) -> bool:
     things = [to.thing(node, n) for n in range(len(node.inputs))]
     if len(things) != 2:
         return False
-    for x, row, name in (*zip(things, reversed(things), node.inputs, strict=True),):
-        if not isinstance(x, Data) or not isinstance(row, Known) or to.times_used(name) != 1:
+    for x, row in zip(things, reversed(things), strict=True):
+        if not isinstance(x, Data) or not isinstance(row, Known) or not to.is_taken_once(x.value):
             continue
         call = to.maker(x.value)
         if call is None or call.layer not in ("linear", "conv") or not call.path:
@@ -31,7 +31,7 @@ def taken_as_bias(node: Node, to: Reader) -> bool:
         to.numbers[".".join((*call.path, "bias"))] = lambda r=row: np.ascontiguousarray(
             r.array.reshape(-1).astype(np.float32)
         )
-        to.give(node, x)
+        to.give_changed(node, x)
         return True
     return False
 
@@ -58,8 +58,8 @@ def taken_into_norm(node: Node, to: Reader) -> bool:
     things = [to.thing(node, n) for n in range(len(node.inputs))]
     if len(things) != 2:
         return False
-    for x, row, name in zip(things, reversed(things), node.inputs, strict=True):
-        if not isinstance(x, Data) or not isinstance(row, Known) or to.times_used(name) != 1:
+    for x, row in zip(things, reversed(things), strict=True):
+        if not isinstance(x, Data) or not isinstance(row, Known) or not to.is_taken_once(x.value):
             continue
         call = to.maker(x.value)
         if call is None or call.layer != "batchnorm" or not x.is_plain:
@@ -71,7 +71,7 @@ def taken_into_norm(node: Node, to: Reader) -> bool:
         if to.times_called(call.path) != 1 or row.array.dtype == object:
             continue
         _scale(to, call, row, is_factor=node.operator == "Mul")
-        to.give(node, x)
+        to.give_changed(node, x)
         return True
     return False
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
-from netdsl.importers.onnx.fold import DTYPES
+from netdsl.importers.onnx.fold_numbers import DTYPES
 from netdsl.importers.onnx.layouts import as_language
 from netdsl.importers.onnx.model import Node, Weight
 from netdsl.importers.onnx.operators.registry import reads
-from netdsl.importers.onnx.quantity import BATCH, Plain, Quantity
+from netdsl.importers.onnx.operators.spreading import spread, without_batch
+from netdsl.importers.onnx.quantity import Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import Data, Known, known, our_dtype
 
@@ -46,24 +46,18 @@ def constant_of_shape(node: Node, to: Reader) -> None:
     """The same number everywhere, in a shape with the batch in it."""
     sizes = to.numbers_of(node, 0)
     plain, batch = without_batch(sizes)
-    if any(isinstance(size, Quantity) for size in plain):
-        node.refuse("a constant of an open size has no word", code="needs-fixed-size")
     value = node.attributes.get("value")
     node.asked.add("value")
     fill = value.read().reshape(-1)[0] if isinstance(value, Weight) else np.float32(0)
+    if any(isinstance(size, Quantity) for size in plain):
+        spread(node, to, known(np.full((1,) * len(plain), fill)), list(plain))
+        return
     shape = tuple(int(cast(int, size)) for size in plain)
     if any(size < 0 for size in shape) or np.prod(shape, dtype=float) > MOST_EQUAL:
         node.refuse(f"a constant of shape {list(shape)[:8]} is too large", code="too-large")
     dtype = str(np.asarray(fill).dtype)
     whole = np.broadcast_to(fill, shape)  # which takes no memory
     to.give(node, Known(shape, dtype, lambda: whole, node.outputs[0], batch))
-
-
-def without_batch(sizes: Sequence[Plain]) -> tuple[list[Plain], int | None]:
-    """Sizes with 1 in place of the size of the batch, and where that was."""
-    places = [n for n, s in enumerate(sizes) if isinstance(s, Quantity) and s.dim == BATCH]
-    plain: list[Plain] = [1 if n in places else size for n, size in enumerate(sizes)]
-    return plain, places[0] if places else None
 
 
 @reads("Identity", "Dropout")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from netdsl.importers.onnx.fold import slice_settings
+from netdsl.importers.onnx.fold_shapes import slice_settings
 from netdsl.importers.onnx.layouts import (
     as_language,
     dim_of,
@@ -16,12 +16,13 @@ from netdsl.importers.onnx.layouts import (
 )
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.operators.registry import reads
+from netdsl.importers.onnx.operators.resizing import value_of_size
 from netdsl.importers.onnx.operators.shaping import groups_of
 from netdsl.importers.onnx.operators.windows import same
-from netdsl.importers.onnx.quantity import Plain, Quantity
+from netdsl.importers.onnx.quantity import Plain, Quantity, of_axis
 from netdsl.importers.onnx.reader import Reader
-from netdsl.importers.onnx.values import Data, Known, Table, our_dtype
-from netdsl.importers.program import Setting, Value
+from netdsl.importers.onnx.values import Data, Known, Ramp, Table, our_dtype
+from netdsl.importers.program import Axis, Setting, Value
 
 FAR = 2**30
 """From here on an end stands for: up to the last cell."""
@@ -145,6 +146,10 @@ def _end(place: Plain, size: Plain) -> Plain | None:
 @reads("Gather")
 def gather(node: Node, to: Reader) -> None:
     """Rows of a table, or cells of an axis by known numbers."""
+    row = to.odd.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if isinstance(row, Ramp):
+        _along(node, to, row)
+        return
     x, indices = to.thing(node, 0), to.thing(node, 1)
     if isinstance(indices, Known) and not isinstance(x, Known):
         _pick(node, to, x, indices)
@@ -162,6 +167,47 @@ def gather(node: Node, to: Reader) -> None:
     if isinstance(indices, Data):
         groups = (*indices.groups, (indices.type.rank,))
     to.give_result(node, value, groups, x.dtype)
+
+
+def _along(node: Node, to: Reader, row: Ramp) -> None:
+    """The first cells of an axis, as many as an open size; or the nearest ones of that many."""
+    x = as_language(to, node, to.thing(node, 0))
+    at = node.int("axis", 0)
+    axis = to.axis(node, x, at)
+    if row.behind:
+        node.refuse("it picks cells by several rows")
+    if row.share is None:
+        result = _with(to, x, part(node, to, x.value, axis, 0, row.size))
+        if row.front and isinstance(result, Table):
+            sizes = to.sizes(result)
+            target = [*sizes[:axis], *[1] * row.front, *sizes[axis:]]
+            result = _with(to, result, reshaped(to, node, result.value, target))
+        elif row.front:
+            node.refuse("cells of a value are picked in rows")
+        to.give(node, result)
+        return
+    is_nearest = row.is_floor and not row.front and not row.behind and axis > 0
+    size = to.axis_size(x, axis)
+    if not is_nearest or dim_of(row.share.whole) != row.size.dim:
+        node.refuse("it picks cells at places computed from open sizes in a way that has no word")
+    if dim_of(row.share.part) != dim_of(size):
+        node.refuse(f"it picks cells of an axis of {row.share.part} from one of {size}")
+    to.give(node, _with(to, x, enlarged(node, to, x.value, axis, row.size)))
+
+
+def enlarged(node: Node, to: Reader, value: Value, axis: int, size: Quantity) -> Value:
+    """The nearest cells along one axis; together with those along another one before it."""
+    origin, sizes = to.enlarged.get(value, (value, None))
+    if sizes is None:
+        own = to.types[value].shape
+        sizes = [of_axis(own[n], Axis(value, n)) for n in range(1, len(own))]
+    sizes = [to.named(size) if n == axis else one for n, one in enumerate(sizes, start=1)]
+    other = value_of_size(to, len(sizes) + 1, cast("list[Plain]", sizes))
+    parts = tuple(spelled(node, one) for one in sizes)
+    given: Setting = other or (parts[0] if len(parts) == 1 else parts)
+    result = to.one(node, "upsample", origin, size=given)
+    to.enlarged[result] = origin, sizes
+    return result
 
 
 def _pick(node: Node, to: Reader, x: Data | Table, indices: Known) -> None:

@@ -234,7 +234,7 @@ def _to_sizes(
         for size, own in zip(sizes[2:], before[2:], strict=True):
             if isinstance(size, Quantity) or (size == 1 and own != 1):
                 places = _one_cell(node, size)
-    size = _value_of_size(to, x, sizes[2:])
+    size = value_of_size(to, x.type.rank, sizes[2:])
     if size is None:
         parts = tuple(spelled(node, one) for one in sizes[2:])
         size = cast(
@@ -250,11 +250,11 @@ def _one_cell(node: Node, size: Plain) -> str:
     return "pytorch_half_pixel"
 
 
-def _value_of_size(to: Reader, x: Data, sizes: list[Plain]) -> Value | None:
+def value_of_size(to: Reader, rank: int, sizes: list[Plain]) -> Value | None:
     """The value whose spatial axes these sizes are."""
     numbers = [size.number if isinstance(size, Quantity) else None for size in sizes]
     first = numbers[0]
-    if not isinstance(first, Axis) or to.types[first.value].rank != x.type.rank:
+    if not isinstance(first, Axis) or to.types[first.value].rank != rank:
         return None
-    wanted = [Axis(first.value, n) for n in range(1, x.type.rank)]
+    wanted = [Axis(first.value, n) for n in range(1, rank)]
     return first.value if numbers == wanted and to.types[first.value].batched else None

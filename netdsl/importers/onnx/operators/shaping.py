@@ -15,6 +15,7 @@ from netdsl.importers.onnx.layouts import (
 )
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.operators.registry import axes_of, reads
+from netdsl.importers.onnx.operators.spreading import spread
 from netdsl.importers.onnx.quantity import Plain, Quantity
 from netdsl.importers.onnx.reader import Reader
 from netdsl.importers.onnx.values import B, Data, Known, known
@@ -193,8 +194,6 @@ def _merge_batch(
 @reads("Expand")
 def expand(node: Node, to: Reader) -> None:
     """Axes of size 1 at another size."""
-    from netdsl.importers.onnx.operators.spreading import spread
-
     spread(node, to, to.thing(node, 0), to.numbers_of(node, 1))
 
 
