@@ -47,7 +47,10 @@ def imported(answer: Answer) -> Imported:
     join_pools(program)
     straight = _checked(program)
     complete_from(straight, program)
-    text, tree = _written(recovered, program)
+    try:
+        text, tree = _written(recovered, program)
+    except Exception:  # whatever is wrong with the search for structure, the calls are known
+        return Imported(*_written(flat, program), answer, is_flat=True)
     if difference_of(straight, tree):
         return Imported(*_written(flat, program), answer, is_flat=True)
     return Imported(text, tree, answer)

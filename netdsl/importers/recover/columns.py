@@ -86,6 +86,8 @@ class Columns:
     def value(self, value: object, hint: str) -> object:
         assert isinstance(value, Varying)
         values = list(value.values.values())
+        if not values:  # no row has the stage that it belongs to
+            raise Clash
         if hint == REST:
             return self.times(cast("dict[int, int]", value.values))
         if all(same(one, values[0]) for one in values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,9 @@ class Made:
     def numbered(self) -> nn.Module:
         """The module with numbers."""
         if self._module is None:
-            self._module = self._real()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._module = self._real()
         return self._module
 
     def fresh(self) -> nn.Module:

@@ -18,6 +18,7 @@ from netdsl.importers.torch.inputs import Taken, parameter_names, taken
 from netdsl.importers.torch.lines import Lines
 from netdsl.importers.torch.made import Made, made
 from netdsl.importers.torch.programs import program
+from netdsl.importers.torch.running import runs_of
 from netdsl.importers.torch.runs import Failed, Traced, closed, traced_alike
 from netdsl.importers.torch.tracing import Untraceable, line_of
 
@@ -85,7 +86,7 @@ def _answer(one: Made, title: str, asked: Sequence[Taken], lines: Lines, span: S
 def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
     """The program of a traced module; at one size, if that is what the language can say."""
     try:
-        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+        return _given(one, title, traced, lines)
     except DiagnosticError as error:
         if not traced.trial.is_open:
             raise
@@ -94,7 +95,12 @@ def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
             traced = closed(one, traced, remark)
         except Exception:
             raise error from None
-        return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks)
+        return _given(one, title, traced, lines)
+
+
+def _given(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
+    runs = runs_of(one, list(traced.agreed.inputs))
+    return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks, runs=runs)
 
 
 def _explained(failed: Failed, lines: Lines, span: Span) -> DiagnosticError:
