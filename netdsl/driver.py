@@ -217,9 +217,8 @@ def finished(
     files = (*unit.files(), *layer_files(plugged_in))
     if imported is None:
         return Network(graph, diagnostics, files, unit.source.text)
-    answer = imported.answer
-    files = (*files, *answer.files)
-    return Network(graph, diagnostics, files, imported.text, answer.numbers, answer.runs)
+    files = (*files, *imported.answer.files)
+    return Network(graph, diagnostics, files, imported.text, imported.origin())
 
 
 def check_for_backends(graph: Graph, sink: Sink) -> None:

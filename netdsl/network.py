@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
     from netdsl.backends.weights.renaming import Rename
+    from netdsl.importers.frontend import Origin
 
 
 class Network:
@@ -35,8 +35,8 @@ class Network:
 
     `graph` is the network as the compiler knows it; `warnings` are what it remarked; `sources`
     the files it was read from, plug-ins included; `source` its text in the language, empty where
-    it was made in Python. `numbers` are the weights that came with it, by key;
-    `runs` computes what the source of another format does, where that can be run.
+    it was made in Python. `origin` is what came from a source of another format, if it
+    was imported: weights by key, remarks, and what runs the source itself.
     """
 
     def __init__(
@@ -45,12 +45,11 @@ class Network:
         warnings: tuple[Diagnostic, ...] = (),
         sources: tuple[Path, ...] = (),
         source: str = "",
-        numbers: Mapping[str, Callable[[], np.ndarray]] | None = None,
-        runs: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.graph = graph
         self.warnings = warnings
-        self.source, self.numbers, self.runs = source, numbers, runs
+        self.source, self.origin = source, origin
         self._sources = sources
 
     @property
@@ -210,9 +209,9 @@ class Network:
 
     def _own_weights(self) -> dict[str, np.ndarray] | None:
         """The weights that came with the network."""
-        if self.numbers is None:
+        if self.origin is None or self.origin.numbers is None:
             return None
-        return {key: read() for key, read in self.numbers.items()}
+        return {key: read() for key, read in self.origin.numbers.items()}
 
     def draw(
         self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]

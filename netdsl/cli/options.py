@@ -46,6 +46,8 @@ class Chosen:
         if LOADED is not None and asked in LOADED:
             return LOADED[asked]
         network, weights = driver.load_with_weights(file, weights, **self.how)
+        for remark in network.origin.remarks if network.origin is not None else ():
+            click.echo(f"note: {remark}", err=True)
         if LOADED is not None:
             LOADED[asked] = network, weights
         self.tell(network.warnings)

@@ -57,12 +57,22 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A program, the numbers of its weights by key (where the source has them), and remarks.
+class Origin:
+    """What a network brings along from a source of another format.
 
-    `runs` gives what the source itself computes of arrays with a batch axis, one for each input:
-    its outputs at inference, in their order. `files` are those that were read.
+    `numbers` are its weights by key, where the source has them; `remarks` what there is to know of
+    the import; `runs` gives what the source itself computes of arrays with a batch axis, one for
+    each input: its outputs at inference, in their order.
     """
+
+    numbers: Mapping[str, Callable[[], numpy.ndarray]] | None = None
+    remarks: tuple[str, ...] = ()
+    runs: Callable[[Sequence[numpy.ndarray]], Sequence[numpy.ndarray]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A program, and what comes with it as in `Origin`; `files` are those that were read."""
 
     program: Program
     numbers: Mapping[str, Callable[[], numpy.ndarray]] | None = None

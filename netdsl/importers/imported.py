@@ -9,7 +9,7 @@ from netdsl.diagnostics import DiagnosticError, Sink, Source
 from netdsl.elaborate import elaborate, load_program
 from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
-from netdsl.importers.frontend import Answer, Question, front_end
+from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
 from netdsl.importers.marked import Marks, Places, placed
 from netdsl.importers.pooling import join_pools
@@ -32,6 +32,12 @@ class Imported:
     tree: ast.File
     answer: Answer
     is_flat: bool = False
+
+    def origin(self) -> Origin:
+        """What the network brings along."""
+        answer = self.answer
+        flat = ("no structure was found in it: each call is a line",) * self.is_flat
+        return Origin(answer.numbers, (*answer.remarks, *flat), answer.runs)
 
 
 def read(question: Question) -> Imported:

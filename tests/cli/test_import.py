@@ -192,7 +192,8 @@ def test_a_file_that_does_other_things_than_its_import(folder: Path) -> None:
     bias = next(w for w in model.graph.initializer if list(w.dims) == [4])
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + 0.01, bias.name))
     onnx.save(model, "a.onnx")
-    assert network.runs is not None
-    results = list(comparisons(network.graph, network.torch().eval(), network.runs))
+    assert network.origin is not None
+    assert network.origin.runs is not None
+    results = list(comparisons(network.graph, network.torch().eval(), network.origin.runs))
     assert results
     assert not any(result.is_equal for result in results)

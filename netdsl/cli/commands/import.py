@@ -64,12 +64,12 @@ def command(
 
 def _verify(network: Network) -> None:
     """Print every run; ends where the source gives other numbers."""
-    if network.runs is None:
+    if network.origin is None or network.origin.runs is None:
         fail("this source can't be run here, so that nothing is there to compare with")
     if find_spec("torch") is None:
         fail("--verify needs torch: pip install torch")
     results: list[Comparison] = []
-    for result in comparisons(network.graph, network.torch().eval(), network.runs):
+    for result in comparisons(network.graph, network.torch().eval(), network.origin.runs):
         click.echo(str(result), err=True)
         results.append(result)
     if not all(result.is_equal for result in results):
@@ -77,7 +77,7 @@ def _verify(network: Network) -> None:
 
 
 def _write_weights(network: Network, path: str) -> None:
-    if network.numbers is None:
+    if network.origin is None or network.origin.numbers is None:
         fail("the source has no weights to write")
     try:
         count = network.save_weights(path)
