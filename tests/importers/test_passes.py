@@ -1,0 +1,133 @@
+"""What is done to a program before it is written: growing lists, pools to one cell."""
+
+from __future__ import annotations
+
+import pytest
+
+import netdsl
+from netdsl.diagnostics import Source, Span
+from netdsl.importers.frontend import Answer
+from netdsl.importers.growing import gather
+from netdsl.importers.imported import imported
+from netdsl.importers.pooling import join_pools
+from netdsl.importers.program import Call, Input, Item, Output, Program, Region, Value
+
+HERE = Span(Source("nets.py", "forward"), 0, 7)
+
+
+def dense_net(layers: int, kind: str = "Layer") -> Program:
+    """Each layer joins all maps before it, within its module; the net joins them all at its end."""
+    image = Value("x", (4, 8, 8))
+    maps, items = [image], list[Item]()
+    for number in range(layers):
+        joined, made = Value("", (4 * len(maps), 8, 8)), Value("", (4, 8, 8))
+        conv = Call(
+            "conv",
+            {"channels": 4, "kernel": 3, "padding": 1},
+            [joined],
+            [made],
+            HERE,
+            (f"layer{number + 1}", "conv"),
+        )
+        calls: list[Item] = [conv]
+        if len(maps) > 1:
+            calls.insert(0, Call("concat", {"axis": 0}, list(maps), [joined], HERE))
+        else:
+            conv.inputs = list(maps)
+        items.append(
+            Region((f"layer{number + 1}",), kind, HERE, calls, list(maps), [made], ["features"])
+        )
+        maps.append(made)
+    last = Value()
+    items.append(Call("concat", {}, list(maps), [last], HERE))
+    root = Region((), "Dense", HERE, items, [image], [last])
+    return Program(
+        "Dense", root, [Input("x", image, (4, "H", "W"), HERE)], [Output("y", last, HERE)]
+    )
+
+
+def test_lists_that_grow_are_joined_step_by_step() -> None:
+    result = imported(Answer(dense_net(6)))
+    assert not result.is_flat
+    text = " ".join(result.text.split())
+    assert "for i in 0..6 { concat { identity ; layer[i + 1]: Layer } }" in text
+    graph = netdsl.loads(result.text).graph
+    joins = [node for node in graph.nodes() if node.op.name == "concat"]
+    assert [len(node.inputs) for node in joins] == [2] * 6
+    # channels of what each convolution takes: 4 of the image and 4 of each before
+    weights = [layer.weights[0].shape for layer in graph.layers() if layer.weights]
+    assert weights == [(4, 4 * n, 3, 3) for n in range(1, 7)]
+
+
+def test_two_lengths_do_not_grow() -> None:
+    """A block that joins two values, as one with a skip does, keeps them as its inputs."""
+    program = dense_net(2)
+    before = [list(call.inputs) for call in program.root.calls()]
+    gather(program)
+    assert [list(call.inputs) for call in program.root.calls()][:2] == before[:2]
+
+
+def test_what_is_used_besides_stays() -> None:
+    program = dense_net(4)
+    (third,) = (
+        item for item in program.root.items if isinstance(item, Region) and item.path == ("layer3",)
+    )
+    extra = Value("", (4, 8, 8))
+    third.items.append(Call("relu", {}, [third.inputs[1]], [extra], HERE))
+    first = third.items[0]
+    gather(program)
+    assert third.items[0] is first
+
+
+def pooled(layer: str, size: object, *, used_twice: bool = False) -> list[str]:
+    image, cell, vector = Value("x", (4, 8, 8)), Value("", (4, 1, 1)), Value("", (4,))
+    items: list[Item] = [
+        Call(layer, {"size": size}, [image], [cell], HERE),  # type: ignore[dict-item]
+        Call("flatten", {}, [cell], [vector], HERE),
+    ]
+    outputs = [Output("y", vector, HERE)]
+    outputs += [Output("z", cell, HERE)] if used_twice else []
+    root = Region((), "", HERE, items, [image], [vector])
+    program = Program("A", root, [Input("x", image, (4, "H", "W"), HERE)], outputs)
+    join_pools(program)
+    return [call.layer for call in program.root.calls()]
+
+
+def test_a_pool_to_one_cell_and_a_flatten_are_a_global_pool() -> None:
+    assert pooled("adaptive_avgpool", 1) == ["global_avgpool"]
+    assert pooled("adaptive_maxpool", 1) == ["global_maxpool"]
+    assert pooled("adaptive_avgpool", 2) == ["adaptive_avgpool", "flatten"]
+    assert pooled("adaptive_avgpool", 1, used_twice=True) == ["adaptive_avgpool", "flatten"]
+
+
+def test_an_import_of_a_densenet_is_the_densenet() -> None:
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    class Layer(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(channels, 4, 3, padding=1)
+
+        def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
+            return self.conv(torch.relu(self.norm(torch.cat(features, 1))))
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(Layer(3 + 4 * n) for n in range(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            features = [x]
+            for layer in self.layers:
+                features.append(layer(features))
+            return torch.cat(features, 1)
+
+    torch.manual_seed(0)
+    module = Net().eval()
+    network = netdsl.from_torch(module)
+    assert network.source.count("concat") == 1
+    copy = network.torch(weights=module.state_dict()).eval()
+    x = torch.randn(2, 3, 9, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(copy(x), module(x))
