@@ -12,6 +12,7 @@ from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
 from netdsl.importers.marked import Marks, Places, placed
+from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
@@ -51,6 +52,7 @@ def imported(answer: Answer) -> Imported:
     settle(program)
     gather(program)
     join_pools(program)
+    join_norms(program)
     straight = _checked(program)
     complete_from(straight, program)
     try:

@@ -9,6 +9,7 @@ from netdsl.diagnostics import Source, Span
 from netdsl.importers.frontend import Answer
 from netdsl.importers.growing import gather
 from netdsl.importers.imported import imported
+from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Call, Input, Item, Output, Program, Region, Value
 
@@ -98,6 +99,41 @@ def test_a_pool_to_one_cell_and_a_flatten_are_a_global_pool() -> None:
     assert pooled("adaptive_maxpool", 1) == ["global_maxpool"]
     assert pooled("adaptive_avgpool", 2) == ["adaptive_avgpool", "flatten"]
     assert pooled("adaptive_avgpool", 1, used_twice=True) == ["adaptive_avgpool", "flatten"]
+
+
+class Shuffled:
+    """Axes of the turns around a norm, and the axis that it goes along."""
+
+    PLAIN = ([1, 2, 0], -1, [2, 0, 1])
+    SAME_TWICE = ([1, 2, 0], -1, [1, 2, 0])
+    OTHER_AXIS = ([1, 2, 0], 0, [2, 0, 1])
+    NOT_TO_THE_END = ([0, 2, 1], -1, [0, 2, 1])
+
+
+def turned(first: list[int], axis: int, second: list[int]) -> list[str]:
+    x, a, b, c = (Value("", (4, 6, 5)) for _ in range(4))
+    items: list[Item] = [
+        Call("permute", {"axes": list(first)}, [x], [a], HERE),
+        Call("layernorm", {"axis": axis}, [a], [b], HERE, ("norm",)),
+        Call("permute", {"axes": list(second)}, [b], [c], HERE),
+    ]
+    root = Region((), "", HERE, items, [x], [c])
+    program = Program("A", root, [Input("x", x, (4, 6, 5), HERE)], [Output("y", c, HERE)])
+    join_norms(program)
+    torch = pytest.importorskip("torch")
+    module = netdsl.loads(imported(Answer(program)).text).torch(seed=0).eval()
+    value = torch.randn(2, 4, 6, 5)
+    expected = value.permute(0, *(n + 1 for n in first)).movedim(axis % 3 + 1, -1)
+    expected = torch.nn.functional.layer_norm(expected, expected.shape[-1:])
+    expected = expected.movedim(-1, axis % 3 + 1).permute(0, *(n + 1 for n in second))
+    torch.testing.assert_close(module(value), expected)
+    return [call.layer for call in program.root.calls()]
+
+
+def test_a_norm_between_turns_is_one_along_the_channels() -> None:
+    assert turned(*Shuffled.PLAIN) == ["layernorm"]
+    for axes in (Shuffled.SAME_TWICE, Shuffled.OTHER_AXIS, Shuffled.NOT_TO_THE_END):
+        assert turned(*axes) == ["permute", "layernorm", "permute"]
 
 
 def test_an_import_of_a_densenet_is_the_densenet() -> None:
