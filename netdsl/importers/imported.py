@@ -17,6 +17,7 @@ from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.settings import settle
+from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
@@ -53,6 +54,7 @@ def imported(answer: Answer) -> Imported:
     gather(program)
     join_pools(program)
     join_norms(program)
+    join_shuffles(program)
     straight = _checked(program)
     complete_from(straight, program)
     try:

@@ -11,7 +11,8 @@ from netdsl.importers.growing import gather
 from netdsl.importers.imported import imported
 from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
-from netdsl.importers.program import Call, Input, Item, Output, Program, Region, Value
+from netdsl.importers.program import Axis, Call, Input, Item, Output, Program, Region, Value
+from netdsl.importers.shuffles import join_shuffles
 
 HERE = Span(Source("nets.py", "forward"), 0, 7)
 
@@ -134,6 +135,33 @@ def test_a_norm_between_turns_is_one_along_the_channels() -> None:
     assert turned(*Shuffled.PLAIN) == ["layernorm"]
     for axes in (Shuffled.SAME_TWICE, Shuffled.OTHER_AXIS, Shuffled.NOT_TO_THE_END):
         assert turned(*axes) == ["permute", "layernorm", "permute"]
+
+
+def shuffled(groups: int, width: int, axes: list[int], *, of_other: bool = False) -> list[str]:
+    x, a, b, c = (Value("", (12, 6, 5)) for _ in range(4))
+    sizes = [Axis(a if of_other else x, axis) for axis in (1, 2)]
+    items: list[Item] = [
+        Call("reshape", {"shape": [groups, width, Axis(x, 1), Axis(x, 2)]}, [x], [a], HERE),
+        Call("permute", {"axes": axes}, [a], [b], HERE),
+        Call("reshape", {"shape": [groups * width, *sizes]}, [b], [c], HERE),
+    ]
+    root = Region((), "", HERE, items, [x], [c])
+    program = Program("A", root, [Input("x", x, (12, "H", "W"), HERE)], [Output("y", c, HERE)])
+    join_shuffles(program)
+    if not of_other and axes == [1, 0, 2, 3]:
+        torch = pytest.importorskip("torch")
+        module = netdsl.loads(imported(Answer(program)).text).torch().eval()
+        value = torch.randn(2, 12, 6, 5)
+        assert torch.equal(module(value), torch.nn.ChannelShuffle(groups)(value))
+    return [call.layer for call in program.root.calls()]
+
+
+def test_groups_that_are_turned_are_a_shuffle() -> None:
+    assert shuffled(3, 4, [1, 0, 2, 3]) == ["channel_shuffle"]
+    assert shuffled(2, 6, [1, 0, 2, 3]) == ["channel_shuffle"]
+    plain = ["reshape", "permute", "reshape"]
+    assert shuffled(3, 4, [0, 1, 2, 3]) == plain
+    assert shuffled(3, 4, [1, 0, 2, 3], of_other=True) == plain
 
 
 def test_an_import_of_a_densenet_is_the_densenet() -> None:
