@@ -66,7 +66,7 @@ def test_a_size_that_no_value_at_hand_has_is_an_error() -> None:
 HANDED = """
 # Only the sizes of the second and third value are read, here and in the block within.
 block Shares (x, unused_one, other) { x -> mul(other.width) -> add(other.height * x.width) }
-block Around (x, other) { (x, other -> relu, other) -> inner: Shares }
+block Around (x, other) { (x, x, other) -> inner: Shares }
 net A {
     input x: [3, H, W]
     input other: [5, P, Q]
