@@ -25,6 +25,7 @@ block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
         "maxpool(2) -> conv(3, 3, stride=2) -> Half -> Half",
         "maxpool(2) -> Inner",
         "ToFour -> ToFour",
+        "conv(3, 4, stride=4) -> ToTwo -> avgpool(2) -> ToTwo -> avgpool(2) -> ToTwo",
         "upsample(1.5) -> ToTwo",
         "upsample(1.5) -> conv(2, 3, stride=2) -> ToTwo",
         "upsample(1.5) -> Half",
@@ -66,7 +67,7 @@ def test_a_size_that_no_value_at_hand_has_is_an_error() -> None:
 HANDED = """
 # Only the sizes of the second and third value are read, here and in the block within.
 block Shares (x, unused_one, other) { x -> mul(other.width) -> add(other.height * x.width) }
-block Around (x, other) { (x, other -> relu, other) -> inner: Shares }
+block Around (x, other) { (x, x, other) -> inner: Shares }
 net A {
     input x: [3, H, W]
     input other: [5, P, Q]
