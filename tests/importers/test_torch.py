@@ -12,7 +12,7 @@ from torch import nn
 
 import netdsl
 from netdsl import DiagnosticError
-from netdsl.importers.frontend import Question, declared
+from netdsl.importers.frontend import Question, declared, is_foreign
 from netdsl.importers.imported import read
 from netdsl.importers.program import Region
 from netdsl.importers.torch import from_module
@@ -137,7 +137,8 @@ def test_a_module_in_hand_with_two_inputs_and_weights_that_nothing_uses() -> Non
     values = have.values() if isinstance(have, dict) else have
     for a, b in zip(want.values(), values, strict=True):
         torch.testing.assert_close(a, b)
-    assert network.origin is not None and network.origin.numbers is not None
+    assert network.origin is not None
+    assert network.origin.numbers is not None
     assert torch.equal(
         torch.from_numpy(network.origin.numbers["a.weight"]()), module.a.weight.detach()
     )
@@ -184,7 +185,9 @@ def test_the_shapes_that_a_message_asks_for_are_read() -> None:
 
 
 def test_sources_that_are_not_there() -> None:
-    for source in ("no_such_package:Net", "no_such.py:Net", "torch.nn:Module", "math:pi"):
+    sources = ("no_such_package:Net", "no_such.py:Net", "torch.nn:Module", "math:pi", HERE)
+    assert all(map(is_foreign, sources))
+    for source in sources:
         with pytest.raises(DiagnosticError) as caught:
             read(Question(source))
         assert caught.value.diagnostics[0].span is not None
