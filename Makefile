@@ -29,6 +29,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/check_speed.py
+	$(RUN)/python benchmarks/import_speed.py
 	$(RUN)/python benchmarks/scaling.py
 	$(RUN)/python benchmarks/contracts.py
 	$(RUN)/python benchmarks/spp_speed.py

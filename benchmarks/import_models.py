@@ -12,6 +12,7 @@ import gc
 import json
 import re
 import signal
+import sys
 import time
 import warnings
 from collections import defaultdict
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from netdsl import DiagnosticError
 from tests.importers.torch_models import Compared, compare

@@ -12,10 +12,12 @@ from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
 from netdsl.importers.marked import Marks, Places, placed
+from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.settings import settle
+from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
@@ -51,6 +53,8 @@ def imported(answer: Answer) -> Imported:
     settle(program)
     gather(program)
     join_pools(program)
+    join_norms(program)
+    join_shuffles(program)
     straight = _checked(program)
     complete_from(straight, program)
     try:

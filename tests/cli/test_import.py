@@ -38,6 +38,12 @@ from torch import nn
 
 
 class Net(nn.Module):
+    """A small net,
+    of one layer.
+    Args:
+        width: what nobody needs to know
+    """
+
     def __init__(self, width=4, extra=0.0):
         super().__init__()
         self.conv = nn.Conv2d(3, width, 3, padding=1)
@@ -143,6 +149,7 @@ def test_a_module_beside_its_import(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "conv: conv(6, 3, padding=1)" in (folder / "n.net").read_text()
     assert run("check", "n.net", "--weights", "n.safetensors").exit_code == 0
+    assert (folder / "n.net").read_text().startswith("# A small net, of one layer.\nnet Net {")
     assert "image: [3, H, W]" in (folder / "n.net").read_text()
 
 

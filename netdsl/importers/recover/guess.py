@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from netdsl.importers.program import Call, Item, Path, Program, Region, Table, Value
@@ -17,6 +17,9 @@ from netdsl.ops import registry
 
 ALIKE = 0.6
 """The share of names that two regions must have in common to be of one kind."""
+NUMBERED = re.compile(r"([A-Za-z]{3,})[_-]?[0-9]+[a-z]?")
+GENERAL = {"block", "branch", "conv", "group", "layer", "level", "module", "norm", "part", "stage"}
+"""Words that tell nothing of what is in a region."""
 JOINS = {"add": "Residual", "mul": "Gate", "concat": "Branches"}
 """What a region is called that ends in a join."""
 
@@ -213,10 +216,20 @@ def give_kinds(program: Program) -> None:
             continue
         names = Counter(map(_end, members))
         end = next((name for name in JOINS.values() if name in names), names.most_common(1)[0][0])
+        end = _stem(members) or end
         used[end] += 1
         kind = end if used[end] == 1 else f"{end}{used[end]}"
         for region in members:
             region.kind = kind
+
+
+def _stem(members: Sequence[Region]) -> str:
+    """The word before the number in what all of them are called: `Fire` of `fire2`, `fire3`."""
+    matches = [NUMBERED.fullmatch(region.path[-1]) for region in members]
+    stems = {match[1].lower() for match in matches if match}
+    if len(stems) != 1 or None in matches or stems & GENERAL:
+        return ""
+    return stems.pop().capitalize()
 
 
 def _are_one_part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -12,6 +13,8 @@ from netdsl.importers.recover.slots import Slots
 from netdsl.importers.recover.unify import ACT, Clash
 
 Ids = frozenset[int]
+CROWD = 3
+"""From so many parameters of one name on, each is called by the label of its layer too."""
 
 
 class Resolver:
@@ -24,9 +27,12 @@ class Resolver:
     def body(self, body: Body) -> Body:
         """A body for all instances."""
         ids = self.slots.instances.ids
-        for hint, label, vector in _vectors(body):
-            if vector.keys() == ids:
-                self.slots.express(vector, hint, label)
+        whole = [one for one in _vectors(body) if one[2].keys() == ids]
+        kinds = {(hint, *map(str, vector.values())): hint for hint, _, vector in whole}
+        counts = Counter(kinds.values())
+        self.slots.crowded = {hint for hint, count in counts.items() if count >= CROWD}
+        for hint, label, vector in whole:
+            self.slots.express(vector, hint, label)
         return self._body(body, ids)
 
     def _body(self, body: Body, ids: Ids) -> Body:
@@ -89,24 +95,24 @@ class Resolver:
         return cast(Argument, self.slots.express(value.values, hint, label))
 
 
-def _vectors(body: Body) -> Iterator[tuple[str, str, dict[int, object]]]:
+def _vectors(body: Body, outer: str = "") -> Iterator[tuple[str, str, dict[int, object]]]:
     for line in body.lines:
         for value in line.args.values():
             if isinstance(value, Varying):
-                yield "channels", "", value.values
-        yield from _vectors_in(line.chain)
+                yield "channels", outer, value.values
+        yield from _vectors_in(line.chain, outer)
 
 
-def _vectors_in(chain: Chain) -> Iterator[tuple[str, str, dict[int, object]]]:
+def _vectors_in(chain: Chain, outer: str) -> Iterator[tuple[str, str, dict[int, object]]]:
     for one in chain.several:
-        yield from _vectors_in(one)
+        yield from _vectors_in(one, outer)
     for stage in chain.stages:
-        label = _label(stage)
+        label = _label(stage) or outer
         for one in stage.branches:
-            yield from _vectors_in(one)
+            yield from _vectors_in(one, label)
         for inner in (stage.body, stage.otherwise):
             if inner is not None:
-                yield from _vectors(inner)
+                yield from _vectors(inner, label)
         for name, value in stage.args.items():
             if isinstance(value, Varying):
                 yield name, label, value.values

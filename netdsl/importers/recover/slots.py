@@ -46,12 +46,16 @@ class Slot:
 
 @dataclass(eq=False, slots=True)
 class Slots:
-    """The parameters of a block; `taken` are names that are not free."""
+    """The parameters of a block; `taken` are names that are not free.
+
+    `crowded` are names of settings that many parameters are for: each goes by its label as well.
+    """
 
     instances: Instances
     taken: set[str] = field(default_factory=set[str])
     chosen: list[Slot] = field(default_factory=list[Slot])
     formulas: dict[str, Vector] = field(default_factory=dict[str, Vector])
+    crowded: set[str] = field(default_factory=set[str])
 
     def express(self, vector: Vector, hint: str, label: str = "") -> object:
         """What to write for a value in a layer: itself, a parameter, a formula."""
@@ -129,7 +133,8 @@ class Slots:
             if slot.kind == kind and agrees(vector, slot.values):
                 return slot.name
         names = {slot.name for slot in self.chosen} | self.taken | self.instances.settings.keys()
-        name = hint if hint not in names else f"{label}_{hint}".strip("_") if label else hint
+        is_free = hint not in names and hint not in self.crowded
+        name = f"{label}_{hint}" if label and not is_free else hint
         common = most_common(vector, self.instances.counts)
         values = {one: vector.get(one, common) for one in self.instances.ids}
         free = self.free(name if name.isidentifier() else hint)

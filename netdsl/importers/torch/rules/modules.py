@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,12 +30,18 @@ def kind(module: nn.Module | None) -> tuple[str, bool]:
     return type(module).__name__, isinstance(module, SEQUENCES)
 
 
+SECTION = re.compile(
+    r"\n\s*\n|\n\s*(?:Args|Arguments|Parameters|Inputs?|Returns?|Examples?|Note)\s*:"
+)
+"""Where the first paragraph ends."""
+
+
 def doc(module: nn.Module | None) -> str:
-    """The first sentence of the documentation of a class of the user."""
+    """The first paragraph of the documentation of a class of the user."""
     text = inspect.getdoc(type(module)) if module is not None else None
     if not text or type(module).__module__.startswith("torch.") or text == nn.Module.__doc__:
         return ""
-    return text.split("\n\n")[0].replace("\n", " ")[:WORDS] if type(module).__doc__ else ""
+    return " ".join(SECTION.split(text)[0].split())[:WORDS] if type(module).__doc__ else ""
 
 
 def is_layer(module: nn.Module) -> bool:
