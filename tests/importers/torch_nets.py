@@ -248,11 +248,9 @@ class Words(nn.Module):
         super().__init__()
         self.net = nn.Sequential(Scaled(3), nn.Conv2d(3, 4, 3), Scaled(4))
         self.block = Scaled(4)
-        self.net.input = Scaled(4)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.block(self.net[:3](x))
-        return x + self.net.input(x)
+        return self.block(self.net(x))
 
 
 class Scaled(nn.Module):
