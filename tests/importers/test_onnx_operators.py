@@ -385,6 +385,16 @@ def test_a_number_modulo_a_size_is_undecided_and_no_broken_file(tmp_path: Path) 
     assert caught.value.diagnostics[0].code == "undecided-size"
 
 
+def test_a_size_that_was_written_down_asks_for_that_size(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    path = saved(graph_of(nodes, TOKENS, ["y"], {"shape": [-1, 5, 2, 4]}), tmp_path)
+    with pytest.raises(DiagnosticError, match="can't be proved to fill") as caught:
+        imported(path)
+    assert "--input" in caught.value.diagnostics[0].help[0]
+    result, _ = imported(path, x=(5, 8))
+    assert "input x: [5, 8]" in result.text
+
+
 def test_a_value_that_is_taken_twice_keeps_its_numbers(tmp_path: Path) -> None:
     """What is added behind a layer is no bias of it where the layer's own result is used too."""
     nodes = [
