@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netdsl.diagnostics import Span
+from netdsl.diagnostics import DiagnosticError, Span
 from netdsl.importers import spelling
 from netdsl.importers.frontend import refused
 from netdsl.importers.marked import Marks
@@ -51,10 +51,12 @@ class _Writer:
         return "\n".join(self.lines) + "\n"
 
     def tables(self) -> None:
-        """All tables; what has a number in its path lies in a group, where a word calls it."""
+        """All tables; behind a number or a word of the language they lie in a group."""
         groups: dict[tuple[str, ...], list[Table]] = {}
         for table in self.program.root.tables():
-            start = _callable_from(table.path)
+            start = spelling.callable_from(table.path)
+            if start == len(table.path):
+                raise _unnameable(table)
             if start == 0:
                 text = self.names[table.value] = spelling.label(table.path)
                 self.add(f"    {spelling.declared_table(table, text)}", table.origin)
@@ -112,7 +114,12 @@ def _several(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
-def _callable_from(path: tuple[str, ...]) -> int:
-    """Where the part of a path begins that a value can be called by: behind the last number."""
-    wordless = (place for place, part in enumerate(path, 1) if not spelling.NAME.fullmatch(part))
-    return max(wordless, default=0)
+def _unnameable(table: Table) -> DiagnosticError:
+    word, path = table.path[-1], ".".join(table.path)
+    reason = "a word of the language" if word in spelling.RESERVED else "no word"
+    return refused(
+        f"`{path}`: nothing can call these numbers by their name, as `{word}` is {reason}",
+        table.origin,
+        help="numbers that are no layer's own are called by the last part of their key: let that "
+        "be another word",
+    )

@@ -106,7 +106,9 @@ def _is_size(axis: str) -> bool:
 def is_foreign(source: str) -> bool:
     """Whether a source is read by a front end, and is not a `.net` file."""
     ending = Path(source).suffix.lower()
-    return ending in ENDINGS or (ending != ".net" and bool(PYTHON.fullmatch(source)))
+    if ending in ENDINGS or ending == ".py":
+        return True
+    return ending != ".net" and bool(PYTHON.fullmatch(source))
 
 
 def front_end(source: str) -> FrontEnd:

@@ -9,9 +9,12 @@ from netdsl.importers.program import Axis, Call, Computed, Input, Path, Setting,
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
+from netdsl.syntax.lexing import WORDS
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+RESERVED = frozenset(word.lower() for word in WORDS if word not in ("NAME", "WEIGHT"))
+"""Words of the language that no value can be called by."""
 AXES = {
     1: ("channels",),
     2: ("channels", "length"),
@@ -37,7 +40,12 @@ def label(path: Path, names: Container[str] = ()) -> str:
 
 def is_name(path: Path) -> bool:
     """Whether a label of these parts can be written where a value is meant: `wte.weight`."""
-    return all(WORD.fullmatch(part) and not part.isdigit() for part in path)
+    return all(NAME.fullmatch(part) and part not in RESERVED for part in path)
+
+
+def callable_from(path: Path) -> int:
+    """Where the part of a path begins that a value can be called by: behind `0` or `net`."""
+    return next(start for start in range(len(path) + 1) if is_name(path[start:]))
 
 
 def number(value: float) -> str:

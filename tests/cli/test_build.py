@@ -115,6 +115,21 @@ def test_what_is_gone_is_made_again(project: Path) -> None:
     assert [name for name, status in result.items() if status == "made"] == ["small out/small.py"]
 
 
+def test_code_that_did_not_change_is_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\ndef make(width=4):\n    return nn.Sequential(nn.Conv2d(3, width, 3))\n"
+    )
+    plan = "networks:\n  a: {source: 'nets.py:make(5)', targets: {check: , net: a.net, py: a.py}}\n"
+    (tmp_path / "netdsl.yaml").write_text(plan)
+    assert set(statuses(build(tmp_path)).values()) == {"made"}
+    assert set(statuses(build(tmp_path)).values()) == {"current"}
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\ndef make(width=4):\n    return nn.Sequential(nn.Conv2d(3, width, 5))\n"
+    )
+    assert set(statuses(build(tmp_path)).values()) == {"made"}
+    assert "conv(5, 5)" in (tmp_path / "a.net").read_text()
+
+
 def test_a_broken_record_is_no_record(project: Path) -> None:
     build(project)
     (project / ".netdsl-build.json").write_text('{"small check ": 3')

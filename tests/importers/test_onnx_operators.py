@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from netdsl import DiagnosticError
 from tests.importers.onnx_runs import (
     check_same,
     graph_of,
@@ -369,6 +370,29 @@ def test_an_output_has_its_batch_first_and_it_is_said_where_the_file_has_not(
     (ours,) = in_torch(module_of(result, network), {"x": x})
     assert ours.shape == (2, 4, 90)
     assert (ours.reshape(8, 90) == session(path).run(None, {"x": x})[0]).all()
+
+
+def test_a_number_modulo_a_size_is_undecided_and_no_broken_file(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["height"], start=2, end=3),
+        helper.make_node("Mod", ["minus_one", "height"], ["start"]),
+        helper.make_node("Slice", ["x", "start", "end", "axis"], ["y"]),
+    ]
+    weights = {"minus_one": [-1], "end": [1000], "axis": [2]}
+    path = saved(graph_of(nodes, {"x": ["N", 3, "H", 8]}, ["y"], weights), tmp_path)
+    with pytest.raises(DiagnosticError, match="-1 is divided by H") as caught:
+        imported(path)
+    assert caught.value.diagnostics[0].code == "undecided-size"
+
+
+def test_a_size_that_was_written_down_asks_for_that_size(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
+    path = saved(graph_of(nodes, TOKENS, ["y"], {"shape": [-1, 5, 2, 4]}), tmp_path)
+    with pytest.raises(DiagnosticError, match="can't be proved to fill") as caught:
+        imported(path)
+    assert "--input" in caught.value.diagnostics[0].help[0]
+    result, _ = imported(path, x=(5, 8))
+    assert "input x: [5, 8]" in result.text
 
 
 def test_a_value_that_is_taken_twice_keeps_its_numbers(tmp_path: Path) -> None:

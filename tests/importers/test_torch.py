@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 import netdsl
 from netdsl import DiagnosticError
-from netdsl.importers.frontend import Question
+from netdsl.importers.frontend import Question, declared, is_foreign
 from netdsl.importers.imported import read
 from netdsl.importers.program import Region
 from netdsl.importers.torch import from_module
@@ -30,6 +31,7 @@ SMALL = ((17, 23), (20, 29), (31, 18))
         ("Aux", "any H >= 3, any W >= 3"),
         ("Shuffle", "any H, any W"),
         ("Windows", "H and W multiples of 4"),
+        ("Projected", "any H >= 3, any W >= 3"),
     ],
 )
 def test_a_module_at_sizes_that_were_not_traced(name: str, contract: str) -> None:
@@ -53,6 +55,12 @@ def test_a_tied_table_and_open_steps() -> None:
     assert one.is_open
     assert "int64 [T]" in one.text
     assert set(netdsl.loads(one.text).torch().state_dict()) == set(torch_nets.Tied().state_dict())
+
+
+def test_tables_below_words_of_the_language() -> None:
+    one = compare(torch_nets.Words, "Words", sizes=SMALL, x=(3, "H", "W"))
+    assert one.largest_difference <= 1e-6
+    assert set(netdsl.loads(one.text).torch().state_dict()) == set(torch_nets.Words().state_dict())
 
 
 def test_regions_are_the_modules_with_what_their_constructors_were_given() -> None:
@@ -129,8 +137,11 @@ def test_a_module_in_hand_with_two_inputs_and_weights_that_nothing_uses() -> Non
     values = have.values() if isinstance(have, dict) else have
     for a, b in zip(want.values(), values, strict=True):
         torch.testing.assert_close(a, b)
-    assert network.numbers is not None
-    assert torch.equal(torch.from_numpy(network.numbers["a.weight"]()), module.a.weight.detach())
+    assert network.origin is not None
+    assert network.origin.numbers is not None
+    assert torch.equal(
+        torch.from_numpy(network.origin.numbers["a.weight"]()), module.a.weight.detach()
+    )
 
 
 def test_an_identity_shares_what_is_changed_in_place() -> None:
@@ -144,6 +155,8 @@ def test_an_identity_shares_what_is_changed_in_place() -> None:
         ("Unknown", "the language has no word for `fft_fft2`", "return torch.fft.fft2(x).real"),
         ("ByNumbers", "", "if x.sum() > 0:"),
         ("Assigned", "this changes a part of a tensor in place", "y[:, 0] = 0"),
+        ("Listed", "as `1` is no word", "return x * self.factors[0] * self.factors[1]"),
+        ("Reserved", "as `input` is a word of the language", "return x * self.input"),
         ("Missing", "has no `Missing`", ""),
         ("make", "can't be made: TypeError", ""),
         ("make(__import__('os'))", "neither a name nor a call with literal arguments", ""),
@@ -161,8 +174,20 @@ def test_what_is_refused_is_so_at_its_line(source: str, message: str, line: str)
         assert first.span.text == line
 
 
+def test_the_shapes_that_a_message_asks_for_are_read() -> None:
+    with pytest.raises(DiagnosticError, match=r"it fails with x: \[6, H, W\] at") as caught:
+        read(Question(f"{HERE}:Unit(3)", {"": (6, "H", "W")}))
+    texts = re.findall("`--input '(.*?)'`", caught.value.diagnostics[0].help[0])
+    assert [declared(text) for text in texts] == [
+        ("float32", (3, "H", "W")),
+        ("float32", (3, 224, 224)),
+    ]
+
+
 def test_sources_that_are_not_there() -> None:
-    for source in ("no_such_package:Net", "no_such.py:Net", "torch.nn:Module", "math:pi"):
+    sources = ("no_such_package:Net", "no_such.py:Net", "torch.nn:Module", "math:pi", HERE)
+    assert all(map(is_foreign, sources))
+    for source in sources:
         with pytest.raises(DiagnosticError) as caught:
             read(Question(source))
         assert caught.value.diagnostics[0].span is not None

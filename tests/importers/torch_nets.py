@@ -241,6 +241,57 @@ class Assigned(nn.Module):
         return y
 
 
+class Words(nn.Module):
+    """Numbers below words of the language, and below a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(Scaled(3), nn.Conv2d(3, 4, 3), Scaled(4))
+        self.block = Scaled(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(self.net(x))
+
+
+class Scaled(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class Projected(nn.Module):
+    """A gated unit, and a vector times a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.proj = nn.Parameter(torch.rand(4, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.glu(self.conv(x), dim=1).mean((-1, -2)) @ self.proj
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.factors = nn.ParameterList([torch.rand(3, 1, 1), torch.rand(3, 1, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factors[0] * self.factors[1]
+
+
+class Reserved(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.input = nn.Parameter(torch.rand(3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.input
+
+
 def make(channels: int, *, stride: int = 1) -> nn.Module:
     """A factory with arguments."""
     return Unit(channels, stride)

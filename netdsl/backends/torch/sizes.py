@@ -57,7 +57,7 @@ def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
     try:
         return _by_terms(size, at_hand)
     except NotAtHand:
-        beside = _beside_an_axis(size, at_hand)
+        beside = _beside_an_axis(size, at_hand) or _rest_of_an_axis(size, at_hand)
         if beside is None:
             raise
         return beside
@@ -76,6 +76,16 @@ def _beside_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None
                 continue
             sign, rest_text = ("-", text[1:]) if text.startswith("-") else ("+", text)
             return f"{name}.shape[{axis - value.type.rank}] {sign} {rest_text}", True
+    return None
+
+
+def _rest_of_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
+    """What an axis leaves over: `n % 2`, where `n // 2` took floors of the axis apart."""
+    for name, value in at_hand:
+        for axis, there in enumerate(value.type.shape):
+            for over in range(2, MAX_DIVISOR + 1):
+                if size == there - over * floor_div(there, over):
+                    return f"{name}.shape[{axis - value.type.rank}] % {over}", True
     return None
 
 

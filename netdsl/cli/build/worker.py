@@ -23,6 +23,8 @@ from netdsl.diagnostics.reading import reason
 from netdsl.files import drop_drafts, write_whole
 
 INSTALLED = tuple(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))
+LIVE = tuple(map(Path, ("/dev", "/proc", "/sys")))
+"""Where what looks like files is the state of the machine, and of this process."""
 
 
 class Opened:
@@ -37,10 +39,12 @@ class Opened:
             self.paths[arguments[0]] = None
 
     def files(self) -> Iterator[Path]:
-        """Those that are there and are nobody's installation."""
+        """Those that are there, on a disk, and are nobody's installation."""
         for name in list(self.paths):
             path = Path(_source_of(name)).resolve()
-            if path.is_file() and not any(path.is_relative_to(home) for home in INSTALLED):
+            if path.is_file() and not any(
+                path.is_relative_to(home) for home in (*INSTALLED, *LIVE)
+            ):
                 yield path
 
 

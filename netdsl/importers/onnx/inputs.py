@@ -75,7 +75,7 @@ def _shape(port: Port, question: Question, model: Model) -> list[int | str | Non
             f"the file does not say which shape `{shown(port.name)}` has",
             port.origin,
             code="needs-fixed-size",
-            help="give it, without the batch: `--input image=3,H,W`",
+            help=f"give it, without the batch: `--input '{shown(port.name)}: [3, H, W]'`, say",
         )
     if given is not None:
         first = port.shape[0] if port.shape else None

@@ -142,6 +142,8 @@ def _resolved(
         node.refuse(
             f"{_text(to.sizes(data))} can't be proved to fill {_text(target)}",
             code="shape-mismatch",
+            help="where a size was written down as the file was made, it is read at that size: "
+            "give numbers for open ones, `--input 'NAME: [3, 224, 224]'`",
         )
     if not missing:
         return target

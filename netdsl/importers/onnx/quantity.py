@@ -61,7 +61,10 @@ class Quantity:
         return floored(divided(self, other))
 
     def __mod__(self, other: object) -> Plain:
-        return self - multiplied(floored(divided(self, other)), other)
+        return _rest(self, other)
+
+    def __rmod__(self, other: object) -> Plain:
+        return _rest(other, self)
 
 
 Plain = int | float | bool | Quantity
@@ -142,6 +145,10 @@ def divided(left: object, right: object) -> Plain:
     if c <= 0:
         raise Undecided(f"{left} is divided by {right}")
     return made(a * d, b * c, written("/", one, other))
+
+
+def _rest(left: object, right: object) -> Plain:
+    return _summed(left, multiplied(floored(divided(left, right)), right), "-")
 
 
 def quotient(whole: Size, part: Size) -> Size | None:

@@ -112,10 +112,11 @@ def _explained(failed: Failed, lines: Lines, span: Span) -> DiagnosticError:
         places = [lines.span(one) for one in cause.lines if one[0]]
         also = f" (see {places[1]})" if len(places) > 1 and str(places[1]) != str(places[0]) else ""
         return refused(f"{cause}{also}", places[0] if places else span)
-    shapes = ", ".join(f"{one.name}: {list(one.shape)}" for one in failed.tried.inputs)
+    inputs = failed.tried.inputs
+    shapes = ", ".join(f"{one.name}: [{', '.join(map(str, one.shape))}]" for one in inputs)
     sizes = ", ".join(f"{name} = {size}" for name, size in failed.tried.sizes[0].items())
     return refused(
         f"it fails with {shapes}{' at ' if sizes else ''}{sizes}: {type(cause).__name__}: {cause}",
         lines.span(line_of(cause)),
-        help="say what it takes: `--input 3,H,W`, or `--input 3,224,224` for one size",
+        help="say what it takes: `--input '[3, H, W]'`, or `--input '[3, 224, 224]'` for one size",
     )

@@ -55,6 +55,9 @@ class Asked:
 def asked(source: str) -> Asked:
     """A source taken apart; arguments are literals. Raises `DiagnosticError`."""
     span = Span(Source(source, source), 0, len(source))
+    if ":" not in source:
+        help = f"`{source}:Net` for a class or function `Net` in it, or `{source}:Net(10)`"
+        raise refused("this is Python, and what makes the module is not named", span, help=help)
     place, _, call = source.partition(".py:")
     place, call = (f"{place}.py", call) if call else source.split(":", 1)
     try:

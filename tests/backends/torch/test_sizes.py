@@ -25,6 +25,7 @@ block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
         "maxpool(2) -> conv(3, 3, stride=2) -> Half -> Half",
         "maxpool(2) -> Inner",
         "ToFour -> ToFour",
+        "conv(3, 4, stride=4) -> ToTwo -> avgpool(2) -> ToTwo -> avgpool(2) -> ToTwo",
         "upsample(1.5) -> ToTwo",
         "upsample(1.5) -> conv(2, 3, stride=2) -> ToTwo",
         "upsample(1.5) -> Half",

@@ -286,6 +286,12 @@ def chunk(to: Builder, input: Any, chunks: int, dim: int = 0) -> tuple[Low, ...]
     return split(to, low, part, place)
 
 
+@rule("glu")
+def glu(to: Builder, input: Any, dim: int = -1) -> Low:
+    values, gates = chunk(to, input, 2, dim)
+    return together(to, "mul", [values, to.same("sigmoid", gates)])
+
+
 @rule("split", "split_with_sizes")
 def split(to: Builder, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Low, ...]:
     low = to.plain(tensor)

@@ -178,6 +178,8 @@ def matmul(to: Builder, input: Any, other: Any) -> Low:
     left, right = to.plain(input), to.plain(other)
     if left.rank < 2 or right.rank < 2:
         raise Refusal("a vector is no matrix", "write `linear`, or `mul` and `sum`")
+    if right.is_table and left.rank == 2 and left.batch == 0:
+        return _row_times(to, left, right)
     for low in (left, right):
         low.axis(low.rank - 1)
         low.axis(low.rank - 2)
@@ -194,6 +196,16 @@ def matmul(to: Builder, input: Any, other: Any) -> Low:
     )
     is_table = left.is_table and right.is_table
     return Low(value, leader.layout, (*front, rows, columns), is_table)
+
+
+def _row_times(to: Builder, left: Low, right: Low) -> Low:
+    """A vector for each sample times a table: a row, as the language's matrices have no batch."""
+    if left.layout != ((BATCH,), (0,)) or right.rank != 2:
+        raise Refusal("the batch is the rows of its first operand", "write `linear`")
+    row = to.call("reshape", [left.value], shape=[1, -1])
+    product = to.call("matmul", [row, right.value])
+    value = to.call("reshape", [product], shape=[-1])
+    return left.resized(value, 0, right.sizes[-1])
 
 
 def spread_mask(to: Builder, mask: Low) -> Value:
