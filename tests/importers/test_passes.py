@@ -195,3 +195,25 @@ def test_an_import_of_a_densenet_is_the_densenet() -> None:
     x = torch.randn(2, 3, 9, 7)
     with torch.no_grad():
         torch.testing.assert_close(copy(x), module(x))
+
+
+def test_numbers_of_32_bits_are_written_as_a_person_would() -> None:
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+            self.register_buffer("mean", mean, persistent=False)
+            self.conv = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x - self.mean)
+
+    module = Net().eval()
+    network = netdsl.from_torch(module)
+    assert "0.485, 0.456, 0.406" in network.source
+    x = torch.randn(2, 3, 4, 5)
+    with torch.no_grad():
+        assert torch.equal(network.torch().eval()(x), module(x))

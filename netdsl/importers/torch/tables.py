@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 
 from netdsl.importers.torch.lows import Refusal
@@ -64,7 +65,10 @@ def labels_of(tensor: torch.Tensor) -> Labels | None:
 
 
 def _number(tensor: torch.Tensor, one: float) -> float:
-    return one if tensor.is_floating_point() else int(one)
+    """A number as it is written: of 32 bits the shortest decimal that stands for it."""
+    if not tensor.is_floating_point():
+        return int(one)
+    return float(str(numpy.float32(one))) if tensor.dtype == torch.float32 else one
 
 
 def _is(word: str, tensor: torch.Tensor) -> bool:
