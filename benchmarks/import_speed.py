@@ -8,9 +8,9 @@ from pathlib import Path
 
 from measure import PYTHON, hold, ratio, report
 
-PEER = [PYTHON, "-c", "import torch, torchvision"]
+PEER = [PYTHON, "-c", "import torch"]
 BOUNDS = {"torchvision.models:resnet50": 4, "torchvision.models:googlenet": 4, "onnx": 1, "cfg": 1}
-"""In starts of PyTorch with torchvision."""
+"""In starts of PyTorch."""
 
 CFG = "[net]\nwidth=416\nheight=416\nchannels=3\n" + "".join(
     f"\n[convolutional]\nbatch_normalize=1\nfilters={filters}\nsize={size}\npad=1\nactivation=leaky\n"
