@@ -11,7 +11,7 @@ from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
-from netdsl.importers.marked import Marks, Places, placed
+from netdsl.importers.marked import Marks, Places
 from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
@@ -21,6 +21,7 @@ from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
+from netdsl.syntax.walk import placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, field
 
 from netdsl.diagnostics import Span
 
 OPEN, CLOSE = "\ue000", "\ue001"
 MARK = re.compile(f"{OPEN}([0-9]+){CLOSE}")
 SPACE = re.compile(r"\s+")
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -55,32 +52,13 @@ class Places:
     starts: list[int]
     origins: list[Span]
 
-    def finder(self, text: str) -> Callable[[int], Span]:
-        """What gives the place of an offset in the text, in one of its layouts."""
+    def finder(self, text: str) -> Callable[[Span], Span]:
+        """What gives the origin of a place in the text, in one of its layouts."""
         counts = [0]
         for character in text:
             counts.append(counts[-1] + (not character.isspace()))
 
-        def find(offset: int) -> Span:
-            return self.origins[max(0, bisect_right(self.starts, counts[offset]) - 1)]
+        def find(span: Span) -> Span:
+            return self.origins[max(0, bisect_right(self.starts, counts[span.start]) - 1)]
 
         return find
-
-
-def placed(tree: T, find: Callable[[int], Span]) -> T:
-    """A syntax tree with its parts at the places where they come from."""
-    if isinstance(tree, tuple):
-        return cast(T, tuple(placed(part, find) for part in cast("tuple[object, ...]", tree)))
-    if not is_dataclass(tree):
-        return tree
-    parts = {name: placed(getattr(tree, name), find) for name in _parts(type(tree))}
-    span: Span = cast(Any, tree).span
-    return cast(T, replace(cast(Any, tree), **parts, span=find(span.start)))
-
-
-@cache
-def _parts(kind: type) -> tuple[str, ...]:
-    """The fields of a kind of node that can hold parts of the tree."""
-    if not is_dataclass(kind) or kind is Span:
-        return ()
-    return tuple(one.name for one in fields(kind) if one.name not in ("span", "doc", "source"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -46,12 +46,17 @@ T = TypeVar("T")
 
 def moved(tree: T, span: Span) -> T:
     """The tree with all of its parts at one place."""
+    return placed(tree, lambda _: span)
+
+
+def placed(tree: T, place: Callable[[Span], Span]) -> T:
+    """The tree with each part at the place that is given for its own."""
     if isinstance(tree, tuple):
-        return cast(T, tuple(moved(part, span) for part in cast(tuple[object, ...], tree)))
+        return cast(T, tuple(placed(part, place) for part in cast(tuple[object, ...], tree)))
     if not is_dataclass(tree):
         return tree
-    parts = {name: moved(getattr(tree, name), span) for name in _parts(type(tree))}
-    return cast(T, replace(cast(Any, tree), **parts, span=span))
+    parts = {name: placed(getattr(tree, name), place) for name in _parts(type(tree))}
+    return cast(T, replace(cast(Any, tree), **parts, span=place(cast(Any, tree).span)))
 
 
 @cache
