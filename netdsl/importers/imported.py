@@ -28,19 +28,22 @@ from netdsl.syntax.walk import placed
 class Imported:
     """A source as text of the language, and its tree, with every part at its place in the source.
 
-    `is_flat` is True where its structure could not be told, so that each call is a line.
+    `is_flat` is True where its structure could not be told, so that each call is a line; `fixed`
+    says why it has the sizes of its source, where open ones were tried.
     """
 
     text: str
     tree: ast.File
     answer: Answer
     is_flat: bool = False
+    fixed: str = ""
 
     def origin(self) -> Origin:
         """What the network brings along."""
         answer = self.answer
         flat = ("no structure was found in it: each call is a line",) * self.is_flat
-        return Origin(answer.numbers, (*answer.remarks, *flat), answer.runs)
+        fixed = (self.fixed,) * bool(self.fixed)
+        return Origin(answer.numbers, (*answer.remarks, *fixed, *flat), answer.runs)
 
 
 def read(question: Question) -> Imported:
@@ -56,15 +59,15 @@ def imported(answer: Answer) -> Imported:
     join_pools(program)
     join_norms(program)
     join_shuffles(program)
-    straight = _checked(program)
+    straight, fixed = _checked(program)
     complete_from(straight, program)
     try:
         text, tree = _written(recovered, program)
     except Exception:  # whatever is wrong with the search for structure, the calls are known
-        return Imported(*_written(flat, program), answer, is_flat=True)
+        return Imported(*_written(flat, program), answer, is_flat=True, fixed=fixed)
     if difference_of(straight, tree):
-        return Imported(*_written(flat, program), answer, is_flat=True)
-    return Imported(text, tree, answer)
+        return Imported(*_written(flat, program), answer, is_flat=True, fixed=fixed)
+    return Imported(text, tree, answer, fixed=fixed)
 
 
 def complete_from(straight: Graph, program: Program) -> None:
@@ -95,15 +98,17 @@ def difference_of(straight: Graph, tree: ast.File) -> str:
     return difference(straight, graph)
 
 
-def _checked(program: Program) -> Graph:
+def _checked(program: Program) -> tuple[Graph, str]:
     """The graph of a program, call by call; at the sizes of its source where no others work.
+
+    Then with the reason.
 
     Raises `DiagnosticError` for what the language does not take.
     """
     sinks = [Sink(), Sink()]
     graph = _elaborated(_straight(program), sinks[0])
     if graph is not None:
-        return graph
+        return graph, ""
     open_shapes = [one.shape for one in program.inputs]
     for one in program.inputs:
         if one.value.shape is not None:
@@ -113,7 +118,9 @@ def _checked(program: Program) -> Graph:
     graph = _elaborated(_straight(program), sinks[1])
     if graph is None:
         raise DiagnosticError(sinks[1].diagnostics)
-    return graph
+    first = next(one for one in sinks[0].diagnostics if one.is_error)
+    place = f" ({first.span})" if first.span else ""
+    return graph, f"it is read at the sizes of its source; at open ones {first.message}{place}"
 
 
 def _straight(program: Program) -> ast.File:

@@ -166,6 +166,17 @@ def test_a_module_that_gives_other_numbers_is_not_written(folder: Path) -> None:
     assert not list(folder.glob("r.*"))
 
 
+def test_sizes_that_can_not_be_open_are_told(folder: Path) -> None:
+    assert "note:" not in run("sizes", "a.cfg").output
+    (folder / "b.cfg").write_text(CFG + "\n[connected]\noutput=4\nactivation=linear\n")
+    result = run("sizes", "b.cfg")
+    assert result.exit_code == 0
+    assert "[3, 24, 32]" in result.output
+    line = (CFG + "\n").count("\n") + 1
+    assert "note: it is read at the sizes of its source; at open ones" in result.output
+    assert f"(b.cfg:{line}:1)" in result.output
+
+
 def test_from_python(folder: Path) -> None:
     assert netdsl.from_darknet("a.cfg").source == netdsl.load("a.cfg").source
     with pytest.raises(netdsl.DiagnosticError):
