@@ -106,7 +106,7 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 
 PARTS = (
-    *shards("top", 2, *(f"tests/test_{name}.py" for name in (
+    *shards("top", 4, *(f"tests/test_{name}.py" for name in (
         "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
         "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
         "mistakes", "odd_texts", "packaging", "plugin_answers", "plugin_facts", "plugin_faults",
@@ -117,17 +117,17 @@ PARTS = (
     *shards("cli", 1, "tests/cli"),
     *shards("analyses", 1, "tests/analyses"),
     *shards("ir", 1, "tests/ir"),
-    *shards("ops", 2, "tests/ops"),
-    *shards("examples", 3, "tests/examples"),
-    *shards("torch", 2, "tests/backends/torch"),
+    *shards("ops", 4, "tests/ops"),
+    *shards("examples", 8, "tests/examples"),
+    *shards("torch", 4, "tests/backends/torch"),
     *shards("weights", 1, "tests/backends/weights"),
-    *shards("importers", 1, "tests/importers"),
-    *shards("onnx", 4, "tests/backends/onnx"),
-    *shards("diagram", 4, "tests/backends/diagram"),
+    *shards("importers", 2, "tests/importers"),
+    *shards("onnx", 6, "tests/backends/onnx"),
+    *shards("diagram", 6, "tests/backends/diagram"),
     *shards("benchmarks", 1, "tests/benchmarks"),
     *slices("settings", 1, 100_000),
-    *slices("networks", 2, 10_000),
-    *slices("files", 3, 100_000),
+    *slices("networks", 3, 10_000),
+    *slices("files", 4, 100_000),
     *slices("guards", 1, 1_000),
     *slices("targets", 1, 10_000),
     *slices("labels", 1, 10_000),
