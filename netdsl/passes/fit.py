@@ -1,0 +1,200 @@
+"""A network that takes any size: its inputs are brought to sizes that it takes, its outputs back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netdsl.elaborate.sharing import is_shared_rightly
+from netdsl.ir.builder import Rule
+from netdsl.ir.dim import Size, floor_div, substitute
+from netdsl.ir.fitting import CENTER, CROP, FILLS, PAD, Cut, FitError, Fitting
+from netdsl.ir.graph import Graph, Input, Layer, Node, Output, Requirement, Scope, Value
+from netdsl.ir.simplify import conjunction
+from netdsl.ir.solver import Domain, Verdict
+from netdsl.ops.base import Op
+from netdsl.ops.plumbing import Slice
+from netdsl.ops.refusal import Refusal
+from netdsl.ops.resample import MODE_OF_RANK, Upsample
+from netdsl.ops.rule import Rulebook
+from netdsl.ops.sides import SIDES, Crop, Pad
+from netdsl.passes.replay import Replay, required
+
+PADDED = ("float32", "float64", "float16", "bfloat16", "uint8")
+"""Element types of images: of other numbers, 0 is not nothing."""
+
+
+def fit(graph: Graph, fitting: Fitting) -> Graph:
+    """The graph with its inputs brought to other sizes, and its outputs back; a new one.
+
+    Its layers are judged anew at these sizes, and what they need is proved for all of them; with
+    reflection, what it needs of the image remains. Raises `FitError`.
+    """
+    if all(str(size) == name for name, size in fitting.sizes.items()):
+        return replace(graph, where=fitting.where)
+    try:
+        fitted = _Fit(graph, fitting, Rulebook()).graph()
+    except Refusal as refusal:
+        raise FitError(f"no size is left: {refusal.message}") from None
+    if not is_shared_rightly(fitted):
+        raise FitError("at these sizes the calls of a shared layer are not alike")
+    _check(fitted, fitting)
+    return fitted
+
+
+def _check(graph: Graph, fitting: Fitting) -> None:
+    """Whether what the layers need holds at every size. Raises `FitError`."""
+    needed = [r for r in graph.requirements if not r.training_only]
+    domain = Domain(graph.symbols, graph.where)
+    if domain.decide(conjunction(r.condition for r in needed)) is Verdict.PROVED:
+        return
+    for requirement in needed:
+        verdict = domain.decide(requirement.condition)
+        is_left = fitting.fill == "reflect" and verdict is Verdict.MIXED
+        if verdict is not Verdict.PROVED and not is_left:
+            raise FitError(
+                f"{requirement.span}: whether this holds at every size could not be proved: "
+                f"{requirement.message}; it needs {requirement.condition}"
+            )
+
+
+class _Fit:
+    """The graph in the making: what comes before the network, the network, what comes after."""
+
+    def __init__(self, graph: Graph, fitting: Fitting, rule: Rule) -> None:
+        self.old, self.fitting, self.rule = graph, fitting, rule
+        root = graph.root
+        self.root = Scope(root.kind, root.span, definition=root.definition, doc=root.doc)
+        self.paths = {node.path for node in graph.nodes()}
+        self.paths |= {scope.path for scope in graph.root.scopes()}
+        self.names = {name for scope in graph.root.scopes() for name in scope.names.values()}
+        self.names |= {item.name for item in graph.inputs}
+        self.requirements: list[Requirement] = []
+
+    def graph(self) -> Graph:
+        old, fitting = self.old, self.fitting
+        inputs = [Input(i.name, replace(i.value)) for i in old.inputs]
+        entering = [self._enter(item) for item in inputs]
+        values = dict(zip((i.value for i in old.inputs), entering, strict=True))
+        replay = Replay(old, fitting.sizes, self.rule, values)
+        before = dict(zip(entering, self._names(inputs, entering), strict=True))
+        replay.into(self.root)
+        self.root.names |= {value: name for value, name in before.items() if name}
+        self.requirements += replay.requirements()
+        outputs = [
+            self._leave(output, replay.values[output.value], cuts)
+            for output, cuts in zip(old.outputs, fitting.cuts, strict=True)
+        ]
+        graph = replace(
+            old, root=self.root, inputs=tuple(inputs), outputs=tuple(outputs), where=fitting.where
+        )
+        return replace(graph, requirements=tuple(self._of_training(graph)))
+
+    def _of_training(self, graph: Graph) -> Iterator[Requirement]:
+        """The requirements, with those of layers that only training runs marked."""
+        running = graph.inference_nodes()
+        for requirement in self.requirements:
+            node = requirement.node
+            is_training = node is not None and node not in running
+            yield replace(requirement, training_only=True) if is_training else requirement
+
+    def _names(self, inputs: list[Input], entering: list[Value]) -> Iterator[str]:
+        """What the inputs are called once they have other sizes."""
+        word = {PAD: "padded", CROP: "cropped"}.get(self.fitting.way, "resized")
+        changed = [v for i, v in zip(inputs, entering, strict=True) if i.value is not v]
+        for item, value in zip(inputs, entering, strict=True):
+            if value is item.value:
+                yield ""
+                continue
+            value.name = self._free(word if len(changed) == 1 else f"{word}_{item.name}")
+            yield value.name
+
+    def _free(self, name: str) -> str:
+        """A name that is not taken."""
+        free, number = name, 1
+        while free in self.names:
+            number += 1
+            free = f"{name}{number}"
+        self.names.add(free)
+        return free
+
+    # --- inputs
+
+    def _enter(self, item: Input) -> Value:
+        """An input at the size that the network is given."""
+        tensor = item.value.type
+        sizes = [substitute(size, self.fitting.sizes) for size in tensor.shape]
+        if all(new == old for new, old in zip(sizes, tensor.shape, strict=True)):
+            return item.value
+        if tensor.rank < 2 or sizes[0] != tensor.shape[0]:
+            raise FitError(
+                f"{item.name} {tensor} has an open size that is none of a map [C, H, W], and "
+                f"`{self.fitting.way}` works on the axes behind the channels"
+            )
+        if tensor.dtype not in PADDED:
+            raise FitError(
+                f"{item.name} holds {tensor.dtype} numbers, of which 0 may mean something: bring "
+                "them to a size that works by hand"
+            )
+        op = self._op(list(tensor.spatial), sizes[1:])
+        return self._add(op, item.value, f"{self.fitting.way}_{item.name}")
+
+    def _op(self, old: list[Size], new: list[Size]) -> Op:
+        """What brings a map to another size."""
+        way, is_centred = self.fitting.way, self.fitting.align == CENTER
+        if way == CROP:
+            apart = [size - kept for size, kept in zip(old, new, strict=True)]
+            return Crop(tuple(new), tuple(floor_div(n, 2) if is_centred else 0 for n in apart))
+        if way != PAD:
+            return Upsample(size=tuple(new), mode=MODE_OF_RANK[len(new)])
+        amounts: dict[str, Size] = {}
+        sides = SIDES[len(SIDES) - len(new) :]
+        for (first, last), size, padded in zip(sides, old, new, strict=True):
+            before = floor_div(padded - size, 2) if is_centred else 0
+            amounts |= {first: before, last: padded - size - before}
+        return Pad(mode=FILLS[self.fitting.fill], **amounts)
+
+    # --- outputs
+
+    def _leave(self, output: Output, value: Value, cuts: tuple[Cut | None, ...]) -> Output:
+        """An output at the size that belongs to the input's own."""
+        whole = value
+        if any(cuts):
+            value = self._resized(output, value, cuts)
+        if value is not whole:
+            if self.root.names.get(whole) == output.name:
+                whole.name = self.root.names[whole] = self._free(f"whole_{output.name}")
+            value.name = self.root.names[value] = output.name
+        return replace(output, value=value)
+
+    def _resized(self, output: Output, value: Value, cuts: tuple[Cut | None, ...]) -> Value:
+        """The parts of an output that are kept, or all of it in another size."""
+        path = f"{'crop' if self.fitting.way == PAD else 'resize'}_{output.name}"
+        shape = value.type.shape
+        kept = [cut or Cut(size) for cut, size in zip(cuts, shape, strict=True)]
+        spatial = tuple(cut.length for cut in kept[1:])
+        if self.fitting.way != PAD:
+            return self._add(Upsample(size=spatial, mode=MODE_OF_RANK[len(spatial)]), value, path)
+        if cuts[0]:
+            value = self._add(Slice(0, kept[0].start, kept[0].start + kept[0].length), value, path)
+        if any(cuts[1:]):
+            value = self._add(Crop(spatial, tuple(cut.start for cut in kept[1:])), value, path)
+        return value
+
+    def _add(self, op: Op, value: Value, path: str) -> Value:
+        """A layer behind a value, in the net itself."""
+        judged = self.rule(op, (value.type,))
+        free, number = path, 1
+        while free in self.paths:
+            number += 1
+            free = f"{path}{number}"
+        self.paths.add(free)
+        layer = Layer(op, judged.weights, {}, free)
+        node = Node(layer, (value,), (), self.root, value.span, free)
+        layer.calls.append(node)
+        (tensor,) = judged.types
+        result = Value(tensor, value.span, "", node)
+        node.outputs = (result,)
+        self.root.children.append(node)
+        self.requirements += [required(node, needed) for needed in judged.needed]
+        return result
