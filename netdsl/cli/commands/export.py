@@ -20,6 +20,8 @@ from netdsl.backends.onnx.verdict import Unverified, tolerance, verified
 from netdsl.cli.numerals import Whole, batches_given, once, sizes_given
 from netdsl.cli.options import (
     Chosen,
+    WayToFit,
+    any_size_options,
     by,
     check_rename,
     init_option,
@@ -75,6 +77,7 @@ OPTIONS = [
 @click.option("-o", "--output", metavar="OUT.onnx", required=True, help="Where to.")
 @network_options
 @with_options(OPTIONS)
+@any_size_options
 def command(
     file: str,
     output: str,
@@ -84,6 +87,7 @@ def command(
     at: Points,
     batches: Sequence[int],
     profiles: bool,
+    fits: WayToFit,
     chosen: Chosen,
     **options: Unpack[Choices],
 ) -> None:
@@ -93,12 +97,14 @@ def command(
     Examples:
       netdsl export examples/googlenet.net -o googlenet.onnx --verify
       netdsl export examples/unet.net -o unet.onnx --size H=512,W=512 --batch 1 --fp16
+      netdsl export examples/unet16.net -o unet.onnx --any-size pad
     """
     check_output(output, file, "be exported")
     check_rename(options.get("rename"), weights)
     if output == "-" and profiles:
         raise click.UsageError("--profiles prints where `-o -` writes: name a file")
     network, weights = chosen.load_with_weights(file, weights)
+    network = fits.of(network)
     _check_trials(verify, at, batches, options.get("batch"), network.sizes)
     path = Path("/dev/stdout" if output == "-" else output)
     told: list[str] = []
