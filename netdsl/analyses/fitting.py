@@ -10,9 +10,9 @@ from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.fixed import shapes
 from netdsl.analyses.following import Followed, followed
 from netdsl.analyses.sizes import sizes_of
-from netdsl.ir.condition import Truth, all_of, equal, substitute_in
+from netdsl.ir.condition import Truth, all_of, equal, positive, substitute_in
 from netdsl.ir.dim import Dim, Size, floor_div, maximum, minimum, substitute, symbol
-from netdsl.ir.fitting import ALIGNMENTS, CENTER, CROP, FILLS, PAD, WAYS, Cut, FitError, Fitting
+from netdsl.ir.fitting import ALIGNMENTS, CENTER, CROP, FILLS, PAD, RESIZE, WAYS, Cut, FitError, Fitting
 from netdsl.ir.graph import Graph, Output
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.solver import Domain, Group, Verdict, groups
@@ -56,7 +56,8 @@ def fitting(graph: Graph, way: str = PAD, fill: str = "zeros", align: str = ALIG
     sizes = {name: by_name[name].size for name in graph.symbols}
     judge = _Judge(graph, by_name, sizes, way, align)
     kept = [judge.kept(output) for output in graph.outputs]
-    where = all_of(*(axis.where for axis in axes))
+    given = (positive(size) for item in graph.inputs for size in item.shape)
+    where = all_of(*(axis.where for axis in axes), *given)
     cuts, remarks = (tuple(part) for part in zip(*kept, strict=True))
     return Fitting(way, fill, align, sizes, where, cuts, remarks)
 
@@ -86,8 +87,7 @@ def _axes(group: Group, way: str) -> list[_Axis]:
     own = reduce(minimum if way == CROP else maximum, symbols)
     if way == CROP:
         size = greatest_below(runs, own)
-        least = runs.once[0][0] if runs.once else runs.endless or runs.least
-        where = all_of(*(n >= least for n in symbols))
+        where = all_of(*(n >= runs.smallest for n in symbols))
     else:
         size = least_above(runs, own)
         most = runs.greatest
@@ -106,6 +106,12 @@ def _are_equal(group: Group) -> bool:
     first, *others = map(symbol, group.symbols)
     domain = Domain(group.symbols, group.condition)
     return all(domain.decide(equal(first, other)) is Verdict.PROVED for other in others)
+
+
+def _is_map(output: Output) -> bool:
+    """Whether interpolation works on it: the channels first, then axes of space."""
+    tensor = output.value.type
+    return 2 <= tensor.rank <= 4 and tensor.is_float and isinstance(tensor.channels, int)
 
 
 class _Judge:
@@ -131,6 +137,8 @@ class _Judge:
             return nothing, ""
         if self.way == CROP:
             return nothing, "its size is that of the cropped input"
+        if self.way == RESIZE and not _is_map(output):
+            return nothing, "only maps of floats [C, H, W] are resized"
         why = "an axis of it follows no single axis of an input, so its cells have no place"
         cuts: list[Cut | None] = []
         for axis, size in enumerate(shape):

@@ -17,6 +17,7 @@ from netdsl.ir.dim import Size, ceil_div, floor_div, maximum, minimum
 from netdsl.ir.periodic import Members
 
 Run: TypeAlias = tuple[int, int]
+MOST_LISTED = 4
 MOST_RUNS = 6
 """A formula with more steps is none that a person reads."""
 
@@ -27,7 +28,8 @@ class Runs:
 
     `least` is the first member of the part that repeats; from there on all of it is in the set.
     The runs of `turning` are of any one period, the last one within a period from the first.
-    `endless` is where a run without end begins, and then nothing repeats.
+    `endless` is where a run without end begins, and then nothing repeats. What repeats may end, at
+    `last`.
     """
 
     once: tuple[Run, ...]
@@ -35,6 +37,7 @@ class Runs:
     period: int = 1
     least: int = 0
     endless: int | None = None
+    last: int | None = None
 
     @property
     def are_single(self) -> bool:
@@ -45,7 +48,14 @@ class Runs:
     @property
     def greatest(self) -> int | None:
         """The greatest member; None without bound."""
-        return None if self.turning or self.endless is not None else self.once[-1][1]
+        if self.turning or self.endless is not None:
+            return self.last
+        return self.once[-1][1]
+
+    @property
+    def smallest(self) -> int:
+        """The least member."""
+        return self.once[0][0] if self.once else self.endless or self.least
 
 
 def runs_of(members: Members) -> Runs | None:
@@ -55,7 +65,7 @@ def runs_of(members: Members) -> Runs | None:
     start = members.start
     tail = members.holds[start : start + members.period]
     if not any(tail):
-        return _few(Runs(_runs(members.holds[:start])))
+        return _few(_ended(_runs(members.holds[:start])))
     period = _period(tail)
     repeated = {(start + index) % period for index, held in enumerate(tail) if held}
     while start > 1 and members.holds[start - 1] == ((start - 1) % period in repeated):
@@ -67,6 +77,15 @@ def runs_of(members: Members) -> Runs | None:
     turn = next(n for n in range(period) if n in repeated and (n - 1) % period not in repeated)
     turning = _runs([(turn + n) % period in repeated for n in range(period)])
     return _few(Runs(once, tuple((a + turn, b + turn) for a, b in turning), period, least))
+
+
+def _ended(runs: tuple[Run, ...]) -> Runs:
+    """Runs that end; many that are alike, in equal steps, are one that returns."""
+    steps = {after[0] - before[0] for before, after in pairwise(runs)}
+    lengths = {last - first for first, last in runs}
+    if len(runs) < MOST_LISTED or len(steps) > 1 or len(lengths) > 1:
+        return Runs(runs)
+    return Runs((), runs[:1], steps.pop(), runs[0][0], last=runs[-1][1])
 
 
 def _few(runs: Runs) -> Runs | None:
@@ -118,11 +137,13 @@ def greatest_below(runs: Runs, size: Size) -> Size | None:
 
     None where some runs are there once and others go on without end.
     """
-    if runs.greatest is None and runs.once:
+    if runs.once and (runs.turning or runs.endless is not None):
         return None
     if runs.endless is not None:
         return size
     stair = _turning_below(runs, size) if runs.turning else _once_below(runs, size)
+    if runs.last is not None:
+        stair = minimum(stair, runs.last)
     return stair if runs.are_single else minimum(size, stair)
 
 

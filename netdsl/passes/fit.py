@@ -13,6 +13,7 @@ from netdsl.ir.graph import Graph, Input, Layer, Node, Output, Requirement, Scop
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Op
+from netdsl.ops.dense import Permute
 from netdsl.ops.plumbing import Slice
 from netdsl.ops.refusal import Refusal
 from netdsl.ops.resample import MODE_OF_RANK, Upsample
@@ -22,6 +23,10 @@ from netdsl.passes.replay import Replay, required
 
 PADDED = ("float32", "float64", "float16", "bfloat16", "uint8")
 """Element types of images: of other numbers, 0 is not nothing."""
+MOST_SPATIAL = len(SIDES)
+LONGEST_TOLD = 200
+TO_FRONT, TO_BACK = (2, 0, 1), (1, 2, 0)
+"""The channels of a map [H, W, C] before the others, and back."""
 
 
 def fit(graph: Graph, fitting: Fitting) -> Graph:
@@ -53,9 +58,14 @@ def _check(graph: Graph, fitting: Fitting) -> None:
         is_left = fitting.fill == "reflect" and verdict is Verdict.MIXED
         if verdict is not Verdict.PROVED and not is_left:
             raise FitError(
-                f"{requirement.span}: whether this holds at every size could not be proved: "
-                f"{requirement.message}; it needs {requirement.condition}"
+                f"{requirement.span}: that the sizes which `{fitting.way}` gives are right here is "
+                f"beyond the solver: {_short(requirement.message)}; another way may do, or bring "
+                "the images by hand to sizes that `netdsl sizes FILE --accepts H=65,W=64` names"
             )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]} ..."
 
 
 class _Fit:
@@ -126,18 +136,23 @@ class _Fit:
         sizes = [substitute(size, self.fitting.sizes) for size in tensor.shape]
         if all(new == old for new, old in zip(sizes, tensor.shape, strict=True)):
             return item.value
-        if tensor.rank < 2 or sizes[0] != tensor.shape[0]:
-            raise FitError(
-                f"{item.name} {tensor} has an open size that is none of a map [C, H, W], and "
-                f"`{self.fitting.way}` works on the axes behind the channels"
-            )
         if tensor.dtype not in PADDED:
             raise FitError(
                 f"{item.name} holds {tensor.dtype} numbers, of which 0 may mean something: bring "
                 "them to a size that works by hand"
             )
-        op = self._op(list(tensor.spatial), sizes[1:])
-        return self._add(op, item.value, f"{self.fitting.way}_{item.name}")
+        path = f"{self.fitting.way}_{item.name}"
+        is_last = tensor.rank == len(TO_FRONT) and isinstance(tensor.shape[-1], int)
+        if is_last and sizes[0] != tensor.shape[0]:
+            value = self._add(Permute(TO_FRONT), item.value, f"permute_{item.name}")
+            op = self._op(list(tensor.shape[:-1]), sizes[:-1])
+            return self._add(Permute(TO_BACK), self._add(op, value, path), f"permute_{item.name}")
+        if not 1 < tensor.rank <= MOST_SPATIAL + 1 or sizes[0] != tensor.shape[0]:
+            raise FitError(
+                f"{item.name} {tensor} has an open size that is none of a map [C, H, W], and "
+                f"`{self.fitting.way}` works on the axes behind the channels"
+            )
+        return self._add(self._op(list(tensor.spatial), sizes[1:]), item.value, path)
 
     def _op(self, old: list[Size], new: list[Size]) -> Op:
         """What brings a map to another size."""
@@ -175,9 +190,11 @@ class _Fit:
         spatial = tuple(cut.length for cut in kept[1:])
         if self.fitting.way != PAD:
             return self._add(Upsample(size=spatial, mode=MODE_OF_RANK[len(spatial)]), value, path)
-        if cuts[0]:
-            value = self._add(Slice(0, kept[0].start, kept[0].start + kept[0].length), value, path)
-        if any(cuts[1:]):
+        is_map = len(spatial) <= MOST_SPATIAL
+        for axis, cut in enumerate(cuts[:1] if is_map else cuts):
+            if cut is not None:
+                value = self._add(Slice(axis, cut.start, cut.start + cut.length), value, path)
+        if is_map and any(cuts[1:]):
             value = self._add(Crop(spatial, tuple(cut.start for cut in kept[1:])), value, path)
         return value
 

@@ -24,7 +24,10 @@ def by_hand(graph: Graph, fitted: Graph) -> str:
     added = [node for node in fitted.nodes() if node.path not in own and node in running]
     names = {item.value: item.name for item in fitted.inputs}
     at_hand = [(item.name, item.value) for item in fitted.inputs]
-    entering = [node for node in added if node.inputs[0] in names]
+    entering: list[Node] = []
+    for node in added:
+        if node.inputs[0] in names or node.inputs[0].producer in entering:
+            entering.append(node)
     text = [line for node in entering for line in _line(node, names, at_hand)]
     leaving = [node for node in added if node not in entering]
     text += _call(fitted, entering, leaving, names)
@@ -38,8 +41,13 @@ def _call(
     fitted: Graph, entering: list[Node], leaving: list[Node], names: dict[Value, str]
 ) -> Iterator[str]:
     """The line that runs the network; what its results are called then goes to the names."""
-    resized = {node.inputs[0]: node.output for node in entering}
-    given = (names[resized.get(item.value, item.value)] for item in fitted.inputs)
+    behind = {node.inputs[0]: node.output for node in entering}
+    given: list[str] = []
+    for item in fitted.inputs:
+        value = item.value
+        while value in behind:
+            value = behind[value]
+        given.append(names[value])
     outputs = fitted.inference_outputs
     fields = field_names(output.name for output in outputs)
     is_single = len(outputs) == 1
@@ -57,7 +65,7 @@ def _line(node: Node, names: dict[Value, str], at_hand: list[At]) -> list[str]:
     """`padded = F.pad(image, ...)`."""
     recipe, value = recipe_of(node), node.inputs[0]
     assert isinstance(recipe, TorchCall)
-    name = names.setdefault(node.output, node.output.name)
+    name = names.setdefault(node.output, node.output.name or "x")
     args: list[Expr] = [names[value]]
     expr = Speaker(node, with_batch(node, args), [*at_hand, (names[value], value)]).function(recipe)
     return lines(fill(expr, lambda hole: literal(hole.value)), 0, f"{name} = ")
