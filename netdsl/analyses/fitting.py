@@ -12,13 +12,27 @@ from netdsl.analyses.following import Followed, followed
 from netdsl.analyses.sizes import sizes_of
 from netdsl.ir.condition import Truth, all_of, equal, positive, substitute_in
 from netdsl.ir.dim import Dim, Size, floor_div, maximum, minimum, substitute, symbol
-from netdsl.ir.fitting import ALIGNMENTS, CENTER, CROP, FILLS, PAD, RESIZE, WAYS, Cut, FitError, Fitting
+from netdsl.ir.fitting import (
+    ALIGNMENTS,
+    CENTER,
+    CORNER,
+    CROP,
+    FILLS,
+    PAD,
+    RESIZE,
+    WAYS,
+    Cut,
+    FitError,
+    Fitting,
+)
 from netdsl.ir.graph import Graph, Output
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.solver import Domain, Group, Verdict, groups
 from netdsl.ir.steps import greatest_below, least_above, runs_of
 
-BY_HAND = "bring the images to one size, which `netdsl sizes FILE --accepts H=65,W=64` helps to find"
+BY_HAND = (
+    "bring the images to one size, which `netdsl sizes FILE --accepts H=65,W=64` helps to find"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,7 @@ class _Axis:
     contract: Truth
 
 
-def fitting(graph: Graph, way: str = PAD, fill: str = "zeros", align: str = ALIGNMENTS[0]) -> Fitting:
+def fitting(graph: Graph, way: str = PAD, fill: str = "zeros", align: str = CORNER) -> Fitting:
     """How inputs of any size are brought to sizes that a network takes.
 
     `way` is `pad` (to the nearest size above), `crop` (to the nearest below) or `resize` (to the

@@ -1,4 +1,4 @@
-"""A network that takes any size: its inputs are brought to sizes that it takes, its outputs back."""
+"""A network that takes any size: inputs are brought to sizes that it takes, outputs back."""
 
 from __future__ import annotations
 
@@ -162,12 +162,12 @@ class _Fit:
             return Crop(tuple(new), tuple(floor_div(n, 2) if is_centred else 0 for n in apart))
         if way != PAD:
             return Upsample(size=tuple(new), mode=MODE_OF_RANK[len(new)])
-        amounts: dict[str, Size] = {}
+        amounts: dict[str, object] = {}
         sides = SIDES[len(SIDES) - len(new) :]
         for (first, last), size, padded in zip(sides, old, new, strict=True):
             before = floor_div(padded - size, 2) if is_centred else 0
             amounts |= {first: before, last: padded - size - before}
-        return Pad(mode=FILLS[self.fitting.fill], **amounts)
+        return replace(Pad(mode=FILLS[self.fitting.fill]), **amounts)
 
     # --- outputs
 

@@ -21,9 +21,7 @@ from netdsl.files import check_not_read
 @network_options
 @init_option
 @any_size_options
-def command(
-    file: str, output: str | None, init: str, fits: WayToFit, chosen: Chosen
-) -> None:
+def command(file: str, output: str | None, init: str, fits: WayToFit, chosen: Chosen) -> None:
     """Write a network as PyTorch source.
 
     \b
