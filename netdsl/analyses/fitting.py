@@ -69,10 +69,10 @@ def fitting(graph: Graph, way: str = PAD, fill: str = "zeros", align: str = CORN
     by_name = {axis.name: axis for axis in axes}
     sizes = {name: by_name[name].size for name in graph.symbols}
     judge = _Judge(graph, by_name, sizes, way, align)
-    kept = [judge.kept(output) for output in graph.outputs]
-    given = (positive(size) for item in graph.inputs for size in item.shape)
-    where = all_of(*(axis.where for axis in axes), *given)
-    cuts, remarks = (tuple(part) for part in zip(*kept, strict=True))
+    results = [judge.judged(output) for output in graph.outputs]
+    present = (positive(size) for item in graph.inputs for size in item.shape)
+    where = all_of(*(axis.where for axis in axes), *present)
+    cuts, remarks = (tuple(part) for part in zip(*results, strict=True))
     return Fitting(way, fill, align, sizes, where, cuts, remarks)
 
 
@@ -142,7 +142,7 @@ class _Judge:
         self.graph, self.axes, self.sizes, self.way, self.align = graph, axes, sizes, way, align
         self.origins = ChannelAxes(graph)
 
-    def kept(self, output: Output) -> tuple[tuple[Cut | None, ...], str]:
+    def judged(self, output: Output) -> tuple[tuple[Cut | None, ...], str]:
         """What is kept along each axis, and why an output that grows is not brought back."""
         shape = output.value.type.shape
         nothing = (None,) * len(shape)

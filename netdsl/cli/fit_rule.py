@@ -27,11 +27,11 @@ def rule_to_fit(network: Network, fits: WayToFit, form: str) -> str:
         }
         return json.dumps(data, indent=2)
     rows = [f"{name} -> {size}" for name, size in rule.sizes.items()]
-    rows += [f"takes {fitted.sizes}", *(_told(old, new) for old, new in pairs)]
+    rows += [f"takes {fitted.sizes}", *(_row(old, new) for old, new in pairs)]
     return "\n".join([*map(clean, rows), "", code])
 
 
-def _told(old: Output, new: Output) -> str:
+def _row(old: Output, new: Output) -> str:
     """`mask: [2, H, W]`, and where it exists."""
     training = " when training" if old.when_training else ""
     return f"{new.name}: {format_shape(new.shape)}{training}"

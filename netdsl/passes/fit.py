@@ -24,7 +24,12 @@ from netdsl.passes.replay import Replay, required
 PADDED = ("float32", "float64", "float16", "bfloat16", "uint8")
 """Element types of images: of other numbers, 0 is not nothing."""
 MOST_SPATIAL = len(SIDES)
-LONGEST_TOLD = 200
+LONGEST_QUOTE = 200
+REASONS = {
+    Verdict.GAVE_UP: "whether the sizes that `{}` gives work here is beyond the solver",
+    Verdict.MIXED: "some of the sizes that `{}` gives do not work here",
+    Verdict.REFUTED: "no size that `{}` gives works here",
+}
 TO_FRONT, TO_BACK = (2, 0, 1), (1, 2, 0)
 """The channels of a map [H, W, C] before the others, and back."""
 
@@ -57,15 +62,16 @@ def _check(graph: Graph, fitting: Fitting) -> None:
         verdict = domain.decide(requirement.condition)
         is_left = fitting.fill == "reflect" and verdict is Verdict.MIXED
         if verdict is not Verdict.PROVED and not is_left:
+            reason = REASONS[verdict].format(fitting.way)
             raise FitError(
-                f"{requirement.span}: that the sizes which `{fitting.way}` gives are right here is "
-                f"beyond the solver: {_short(requirement.message)}; another way may do, or bring "
-                "the images by hand to sizes that `netdsl sizes FILE --accepts H=65,W=64` names"
+                f"{requirement.span}: {reason}: {_short(requirement.message)}; another way may do, "
+                "or bring the images by hand to sizes that `netdsl sizes FILE --accepts H=65,W=64` "
+                "names"
             )
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]} ..."
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} ..."
 
 
 class _Fit:
@@ -158,7 +164,7 @@ class _Fit:
         """What brings a map to another size."""
         way, is_centred = self.fitting.way, self.fitting.align == CENTER
         if way == CROP:
-            apart = [size - kept for size, kept in zip(old, new, strict=True)]
+            apart = [size - length for size, length in zip(old, new, strict=True)]
             return Crop(tuple(new), tuple(floor_div(n, 2) if is_centred else 0 for n in apart))
         if way != PAD:
             return Upsample(size=tuple(new), mode=MODE_OF_RANK[len(new)])
@@ -186,8 +192,8 @@ class _Fit:
         """The parts of an output that are kept, or all of it in another size."""
         path = f"{'crop' if self.fitting.way == PAD else 'resize'}_{output.name}"
         shape = value.type.shape
-        kept = [cut or Cut(size) for cut, size in zip(cuts, shape, strict=True)]
-        spatial = tuple(cut.length for cut in kept[1:])
+        parts = [cut or Cut(size) for cut, size in zip(cuts, shape, strict=True)]
+        spatial = tuple(cut.length for cut in parts[1:])
         if self.fitting.way != PAD:
             return self._add(Upsample(size=spatial, mode=MODE_OF_RANK[len(spatial)]), value, path)
         is_map = len(spatial) <= MOST_SPATIAL
@@ -195,7 +201,7 @@ class _Fit:
             if cut is not None:
                 value = self._add(Slice(axis, cut.start, cut.start + cut.length), value, path)
         if is_map and any(cuts[1:]):
-            value = self._add(Crop(spatial, tuple(cut.start for cut in kept[1:])), value, path)
+            value = self._add(Crop(spatial, tuple(cut.start for cut in parts[1:])), value, path)
         return value
 
     def _add(self, op: Op, value: Value, path: str) -> Value:

@@ -397,6 +397,7 @@ REFUSED = {
     "input x: [3, 32, 32]; output y = x -> relu": "the sizes of this network are fixed",
     "input x: [3, H, W] where H + W == 100; output y = x -> relu": "bound to each other",
     "input t: int64 [T] where T % 7 == 3; output y = t -> embedding(9, 3)": "0 may mean something",
+    "input x: [3, H, W] where H % 4 == 0, H < 90; input z: [3, 100 - H, W]; output y = x -> relu; output u = z -> relu": "do not work here",
     "input t: [T, 8] where T % 7 == 3; output y = t -> linear(3)": "none of a map",
 }
 
@@ -410,7 +411,9 @@ def test_refused(body: str) -> None:
 
 @pytest.mark.full
 def test_beyond_the_solver() -> None:
-    with pytest.raises(FitError, match=r"std/yolo.net:\d+:\d+: that the sizes which `crop` gives"):
+    with pytest.raises(
+        FitError, match=r"std/yolo.net:\d+:\d+: whether the sizes that `crop` gives"
+    ):
         example("yolov8n").padded("crop")
 
 

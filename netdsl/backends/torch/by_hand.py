@@ -42,16 +42,16 @@ def _call(
 ) -> Iterator[str]:
     """The line that runs the network; what its results are called then goes to the names."""
     behind = {node.inputs[0]: node.output for node in entering}
-    given: list[str] = []
+    arguments: list[str] = []
     for item in fitted.inputs:
         value = item.value
         while value in behind:
             value = behind[value]
-        given.append(names[value])
+        arguments.append(names[value])
     outputs = fitted.inference_outputs
     fields = field_names(output.name for output in outputs)
     is_single = len(outputs) == 1
-    yield f"{fields[0] if is_single else 'outputs'} = {CALLED}({', '.join(given)})"
+    yield f"{fields[0] if is_single else 'outputs'} = {CALLED}({', '.join(arguments)})"
     starts = {node.output: node.inputs[0] for node in leaving}
     for output, field in zip(outputs, fields, strict=True):
         value = output.value
