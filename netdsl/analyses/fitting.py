@@ -25,10 +25,12 @@ from netdsl.ir.fitting import (
     FitError,
     Fitting,
 )
-from netdsl.ir.graph import Graph, Output
+from netdsl.ir.graph import Graph, Output, Value
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.solver import Domain, Group, Verdict, groups
 from netdsl.ir.steps import greatest_below, least_above, runs_of
+from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 
 BY_HAND = (
     "bring the images to one size, which `netdsl sizes FILE --accepts H=65,W=64` helps to find"
@@ -128,6 +130,23 @@ def _is_map(output: Output) -> bool:
     return 2 <= tensor.rank <= 4 and tensor.is_float and isinstance(tensor.channels, int)
 
 
+def _joined_axes(graph: Graph) -> set[tuple[Value, int]]:
+    """Axes along which several maps stand one behind the other: the added cells are not at an end."""
+    joined: set[tuple[Value, int]] = set()
+    for node in graph.nodes():
+        op, inputs = op_of(node), [value for _, value in node.data_inputs()]
+        for value in node.outputs:
+            rank = value.type.rank
+            origins = op.axis_origins(*types_of(node))
+            for axis, origin in enumerate(origins):
+                is_joined = len(inputs) > 1 and op.joined_axis(rank) == axis
+                before = [(one, origin if one.type.rank != rank else axis) for one in inputs[1:]]
+                before += [(one, origin) for one in inputs[:1]]
+                if is_joined or any(part in joined for part in before):
+                    joined.add((value, axis))
+    return joined
+
+
 class _Judge:
     """What is kept of each output."""
 
@@ -141,6 +160,7 @@ class _Judge:
     ) -> None:
         self.graph, self.axes, self.sizes, self.way, self.align = graph, axes, sizes, way, align
         self.origins = ChannelAxes(graph)
+        self.joined = _joined_axes(graph)
 
     def judged(self, output: Output) -> tuple[tuple[Cut | None, ...], str]:
         """What is kept along each axis, and why an output that grows is not brought back."""
@@ -171,7 +191,7 @@ class _Judge:
         value = output.value
         size = value.type.shape[axis]
         names = size.symbols if isinstance(size, Dim) else frozenset[str]()
-        if len(names) != 1 or value.type.rank < 2:
+        if len(names) != 1 or value.type.rank < 2 or (value, axis) in self.joined:
             return None
         (name,) = names
         place = self.origins.origin(value, axis)

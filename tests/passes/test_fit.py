@@ -391,6 +391,16 @@ def test_random_networks(seed: int) -> None:
             torch.testing.assert_close(results, same, equal_nan=True)
 
 
+def test_maps_one_below_the_other_are_not_cut() -> None:
+    """Their added cells lie between them, so that the first cells are not those of the image."""
+    network = netdsl.loads(f"net A {{ input x: [3, H, W]\n z = x -> {STEP}\n output y = (z, z) -> concat(axis=1) -> relu }}")  # fmt: skip
+    fitted = network.padded()
+    assert [str(n) for n in fitted.outputs[0].shape] == ["3", "8*floor((H + 3)/4)", "4*floor((W + 3)/4)"]  # fmt: skip
+    assert "follows no single axis" in network.fitting().remarks[0]
+    beside = netdsl.loads(f"net A {{ input x: [3, H, W]\n z = x -> {STEP}\n output y = (z, z) -> concat -> relu }}")  # fmt: skip
+    assert [str(n) for n in beside.padded().outputs[0].shape] == ["6", "H", "W"]
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 REFUSED = {
