@@ -8,7 +8,7 @@ from functools import reduce
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.fixed import shapes
-from netdsl.analyses.following import Followed, followed
+from netdsl.analyses.following import Followed, followed, moved_axes
 from netdsl.analyses.sizes import sizes_of
 from netdsl.ir.condition import Truth, all_of, equal, positive, substitute_in
 from netdsl.ir.dim import Dim, Size, floor_div, maximum, minimum, substitute, symbol
@@ -25,12 +25,10 @@ from netdsl.ir.fitting import (
     FitError,
     Fitting,
 )
-from netdsl.ir.graph import Graph, Output, Value
+from netdsl.ir.graph import Graph, Output
 from netdsl.ir.periodic import TooLong, members
 from netdsl.ir.solver import Domain, Group, Verdict, groups
 from netdsl.ir.steps import greatest_below, least_above, runs_of
-from netdsl.ops.base import op_of
-from netdsl.ops.tables import types_of
 
 BY_HAND = (
     "bring the images to one size, which `netdsl sizes FILE --accepts H=65,W=64` helps to find"
@@ -130,23 +128,6 @@ def _is_map(output: Output) -> bool:
     return 2 <= tensor.rank <= 4 and tensor.is_float and isinstance(tensor.channels, int)
 
 
-def _joined_axes(graph: Graph) -> set[tuple[Value, int]]:
-    """Axes along which several maps stand one behind the other: the added cells are not at an end."""
-    joined: set[tuple[Value, int]] = set()
-    for node in graph.nodes():
-        op, inputs = op_of(node), [value for _, value in node.data_inputs()]
-        for value in node.outputs:
-            rank = value.type.rank
-            origins = op.axis_origins(*types_of(node))
-            for axis, origin in enumerate(origins):
-                is_joined = len(inputs) > 1 and op.joined_axis(rank) == axis
-                before = [(one, origin if one.type.rank != rank else axis) for one in inputs[1:]]
-                before += [(one, origin) for one in inputs[:1]]
-                if is_joined or any(part in joined for part in before):
-                    joined.add((value, axis))
-    return joined
-
-
 class _Judge:
     """What is kept of each output."""
 
@@ -160,7 +141,7 @@ class _Judge:
     ) -> None:
         self.graph, self.axes, self.sizes, self.way, self.align = graph, axes, sizes, way, align
         self.origins = ChannelAxes(graph)
-        self.joined = _joined_axes(graph)
+        self.moved = moved_axes(graph)
 
     def judged(self, output: Output) -> tuple[tuple[Cut | None, ...], str]:
         """What is kept along each axis, and why an output that grows is not brought back."""
@@ -173,7 +154,7 @@ class _Judge:
             return nothing, "its size is that of the cropped input"
         if self.way == RESIZE and not _is_map(output):
             return nothing, "only maps of floats [C, H, W] are resized"
-        why = "an axis of it follows no single axis of an input, so its cells have no place"
+        why = "along one axis its cells are not those of the image, from the first one on"
         cuts: list[Cut | None] = []
         for axis, size in enumerate(shape):
             if not isinstance(size, Dim):
@@ -191,7 +172,7 @@ class _Judge:
         value = output.value
         size = value.type.shape[axis]
         names = size.symbols if isinstance(size, Dim) else frozenset[str]()
-        if len(names) != 1 or value.type.rank < 2 or (value, axis) in self.joined:
+        if len(names) != 1 or value.type.rank < 2 or (value, axis) in self.moved:
             return None
         (name,) = names
         place = self.origins.origin(value, axis)

@@ -49,7 +49,7 @@ def test_fill_and_align() -> None:
 def test_what_is_not_cut_is_said(rows: str) -> None:
     done = run("compile", rows, "--any-size", "pad")
     assert done.exit_code == 0
-    assert "note: rows stays as the network gives it: an axis of it" in done.stderr
+    assert "note: rows stays as the network gives it: along one axis" in done.stderr
     assert "score stays" not in done.stderr
 
 

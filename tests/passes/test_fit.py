@@ -396,9 +396,28 @@ def test_maps_one_below_the_other_are_not_cut() -> None:
     network = netdsl.loads(f"net A {{ input x: [3, H, W]\n z = x -> {STEP}\n output y = (z, z) -> concat(axis=1) -> relu }}")  # fmt: skip
     fitted = network.padded()
     assert [str(n) for n in fitted.outputs[0].shape] == ["3", "8*floor((H + 3)/4)", "4*floor((W + 3)/4)"]  # fmt: skip
-    assert "follows no single axis" in network.fitting().remarks[0]
+    assert "along one axis" in network.fitting().remarks[0]
     beside = netdsl.loads(f"net A {{ input x: [3, H, W]\n z = x -> {STEP}\n output y = (z, z) -> concat -> relu }}")  # fmt: skip
     assert [str(n) for n in beside.padded().outputs[0].shape] == ["6", "H", "W"]
+
+
+MOVED = {
+    "z -> slice(1, H // 2)": None,
+    "z -> split(2, axis=1) -> concat": None,
+    "z -> center_crop((H // 2, W))": None,
+    "z -> pad(2, mode=circular)": None,
+    "z -> slice(1, 2)": "max(1, H - 2)",
+    "z -> slice(1, 0, H // 2)": "floor((H + 1)/2)",
+    "z -> pad(2)": "H + 4",
+}
+
+
+@pytest.mark.parametrize("chain", MOVED)
+def test_a_part_that_begins_elsewhere_is_not_cut(chain: str) -> None:
+    """What stands at the first cells of a map has to be the same at every size of the image."""
+    text = f"net A {{ input x: [3, H, W]\n z = x -> {STEP}\n output y = {chain} }}"
+    cut = netdsl.loads(text).fitting().cuts[0][1]
+    assert (cut and str(cut.length)) == MOVED[chain]
 
 
 # --- what is refused ------------------------------------------------------------------------
