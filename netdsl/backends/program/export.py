@@ -18,7 +18,7 @@ from netdsl.backends.onnx.trials import BATCHES, WANTED, Cost
 from netdsl.backends.onnx.verdict import TOLERANCE
 from netdsl.backends.onnx.verify import Trial, difference, random_input
 from netdsl.backends.program.steps import Point, Steps, steps_of
-from netdsl.backends.program.tracing import quiet, traced
+from netdsl.backends.program.tracing import quiet, results_of, traced, with_plain_results
 from netdsl.backends.torch.load import torch_module
 from netdsl.backends.weights.narrow import warn
 from netdsl.backends.weights.numbers import weights_of
@@ -28,6 +28,7 @@ from netdsl.ops.faults import is_interrupt
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.export import ExportedProgram
 
 TRACED_AT = (150, 201)
 """Sizes of the run that is traced: no map has then a single cell, nor two equal sides."""
@@ -65,7 +66,7 @@ def export_program(
 
     opened = opened_of(graph, options, least, most)
     weights = weights_of(graph, source, options.seed, options.rename, options.init)
-    module = torch_module(graph, weights=weights).eval()
+    module = with_plain_results(torch_module(graph, weights=weights).eval())
     cost = Cost(graph)
     random = torch.Generator().manual_seed(0)
     point = _traced_at(opened, cost)
@@ -73,9 +74,7 @@ def export_program(
     inputs = [random_input(item, point, samples, random) for item in graph.inputs]
     program = traced(graph, module, inputs, opened.steps, (batch_name(graph), opened.samples))
     with drafting(path) as (aside,):
-        with quiet():
-            torch.export.save(program, aside)
-            loaded = torch.export.load(aside).module()
+        loaded = _saved(program, aside)
         trials = []
         for trial in _trials(graph, module, loaded, opened, cost):
             tell(trial)
@@ -83,6 +82,20 @@ def export_program(
         _judge(trials)
     warn(weights.remarks())
     return [path]
+
+
+def _saved(program: ExportedProgram, path: Path) -> nn.Module:
+    """What comes back from a file. Raises `ExportError` for what PyTorch can't save."""
+    import torch
+
+    try:
+        with quiet():
+            torch.export.save(program, path)
+            return torch.export.load(path).module()
+    except OSError:
+        raise
+    except Exception as error:  # of a plug-in's module; without a common kind
+        raise ExportError(f"torch.export can't save it: {error!s:.300}") from error
 
 
 def opened_of(graph: Graph, options: Options, least: Point, most: Point) -> Opened:
@@ -126,7 +139,7 @@ def _trials(
                 continue
             inputs = [random_input(item, point, samples, random) for item in graph.inputs]
             with torch.no_grad(), redirect_stdout(stderr):
-                yield _trial(point, samples, _parts(module(*inputs)), loaded, inputs)
+                yield _trial(point, samples, results_of(module(*inputs)), loaded, inputs)
 
 
 def _points(opened: Opened, cost: Cost) -> list[Point]:
@@ -144,7 +157,7 @@ def _trial(
     point: Point, samples: int, wanted: list[Any], loaded: nn.Module, inputs: list[Any]
 ) -> Trial:
     try:
-        results = _parts(loaded(*inputs))
+        results = results_of(loaded(*inputs))
     except Exception as error:  # of a guard, or of an operator: without a common kind
         if is_interrupt(error):
             raise
@@ -154,12 +167,6 @@ def _trial(
         return Trial(point, samples, inf, f"gives other shapes than {shapes}")
     pairs = zip(wanted, results, strict=True)
     return Trial(point, samples, max((difference(a, b) for a, b in pairs), default=0.0))
-
-
-def _parts(result: Any) -> list[Any]:
-    import torch
-
-    return [result] if torch.is_tensor(result) else [part for part in result if part is not None]
 
 
 def _judge(trials: Sequence[Trial]) -> None:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from netdsl.backends.onnx.options import ExportError
@@ -40,6 +41,29 @@ def traced(
             return torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
         except Exception as error:  # those of torch._dynamo have no common kind
             raise ExportError(_refusal(graph, batch[0], str(error))) from error
+
+
+def with_plain_results(module: nn.Module) -> nn.Module:
+    """The module, several results as a tuple: a class of the generated source is none of the file.
+
+    Results of training mode are left out, and a single one stands by itself. Keys stay.
+    """
+    original = type(module)
+
+    @wraps(original.forward)
+    def forward(self: nn.Module, *inputs: Tensor) -> Any:
+        results = results_of(original.forward(self, *inputs))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    module.__class__ = type(original.__name__, (original,), {"forward": forward})
+    return module
+
+
+def results_of(result: Any) -> list[Tensor]:
+    """What a module gives in evaluation mode, as a list."""
+    import torch
+
+    return [result] if torch.is_tensor(result) else [part for part in result if part is not None]
 
 
 def dynamic_shapes(

@@ -68,11 +68,9 @@ def near(sizes: Sizes, way: int) -> dict[str, int] | None:
     """The nearest sizes that are accepted, none larger (`way` -1) or none smaller (1)."""
     point = dict(sizes)
     for names in dict.fromkeys(names for names, _, _ in requirements(*sizes.values())):
-        moves = (dict(zip(names, steps, strict=True)) for steps in outward(len(names), way))
-        for moved in moves:
-            there = point | {name: sizes[name] + way * step for name, step in moved.items()}
-            asked = [rest for rest in requirements(*there.values()) if rest[0] == names]
-            if min(there.values()) >= 1 and all(holds for _, _, holds in asked):
+        for moved in outward({name: sizes[name] for name in names}, way):
+            there = point | moved
+            if all(holds for of, _, holds in requirements(*there.values()) if of == names):
                 point = there
                 break
         else:
@@ -80,14 +78,15 @@ def near(sizes: Sizes, way: int) -> dict[str, int] | None:
     return point
 
 
-def outward(count: int, way: int) -> Iterator[tuple[int, ...]]:
-    """Steps from 0 on for some axes: those of the least sum first, of these the smallest sizes."""
-    farthest = int(FAR ** (1 / count))
-    if count == 1:
-        yield from ((step,) for step in range(farthest))
-        return
-    steps = product(range(farthest), repeat=count)
-    yield from sorted(steps, key=lambda some: (sum(some), [way * step for step in some]))
+def outward(sizes: Sizes, way: int) -> Iterator[dict[str, int]]:
+    """Sizes around some, none below 1: the nearest first, of these the smallest."""
+    farthest = int(FAR ** (1 / len(sizes)))
+    steps = [range(min(farthest, size) if way < 0 else farthest) for size in sizes.values()]
+    moves = product(*steps)
+    if len(steps) > 1:
+        moves = sorted(moves, key=lambda some: (sum(some), [way * step for step in some]))
+    for move in moves:
+        yield {name: sizes[name] + way * step for name, step in zip(sizes, move, strict=True)}
 
 
 def measure(arrays: Arrays) -> tuple[dict[str, int], int]:

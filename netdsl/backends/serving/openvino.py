@@ -37,7 +37,9 @@ def snippet(graph: Graph, model: str, options: Options) -> str:
         "core = ov.Core()\n"
         f"model = core.read_model({json.dumps(model)})\n"
         f"model.reshape({{\n{entries}}})\n"
-        'compiled = core.compile_model(model, "CPU")\n'
+        "# otherwise in bfloat16, where the processor has that\n"
+        'exact = {"INFERENCE_PRECISION_HINT": "f32"}\n'
+        'compiled = core.compile_model(model, "CPU", exact)\n'
     )
 
 
