@@ -67,7 +67,7 @@ def box_of(graph: Graph, batch: int | None = None, wishes: Wishes = NO_WISHES) -
     """
     sizes, axis = sizes_of(graph), batch_name(graph)
     _check_names(sizes, axis, batch, wishes)
-    least = _at(sizes, {**_small(sizes), **_symbols(sizes, wishes.least)}, wishes.least, "min")
+    least = _at(sizes, _smallest(sizes, wishes.least), wishes.least, "min")
     most = _at(sizes, _clipped(sizes, LARGEST, wishes.most, least, {}), wishes.most, "max")
     usual = _at(sizes, _clipped(sizes, TYPICAL, wishes.usual, least, most), wishes.usual, "opt")
     samples = [
@@ -82,17 +82,16 @@ def box_of(graph: Graph, batch: int | None = None, wishes: Wishes = NO_WISHES) -
     return box
 
 
-def _small(sizes: Sizes) -> Point:
-    if not sizes.symbols:
-        return {}
+def _smallest(sizes: Sizes, asked: Point) -> Point:
+    """The smallest sizes of the contract, in place of those that are not asked for."""
+    if all(name in asked for name in sizes.symbols):
+        return {name: asked[name] for name in sizes.symbols}
     small = sizes.small()
     if small is None:
-        raise ExportError("no size was found that this network takes; give one: --size")
-    return small
-
-
-def _symbols(sizes: Sizes, asked: Point) -> Point:
-    return {name: asked[name] for name in sizes.symbols if name in asked}
+        raise ExportError(
+            "no size was found that this network takes; give one: --size, or --min, --opt and --max"
+        )
+    return {name: asked.get(name, size) for name, size in small.items()}
 
 
 def _clipped(sizes: Sizes, size: int, asked: Point, least: Point, most: Point) -> Point:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import keyword
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netdsl.analyses.describe import MAX_PERIOD, describe, pattern
 from netdsl.analyses.sizes import Sizes
+from netdsl.backends.torch.python_names import variable
 from netdsl.ir.condition import All, AnyOf, Truth, parts_of
 from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol
 from netdsl.ir.periodic import Members
@@ -91,23 +91,17 @@ class Writer:
                 text = f"max({self.size(left)}, {self.size(right)})"
         if all(isinstance(inner, Symbol) for inner in _inside(atom)):
             return f"({text})" if isinstance(atom, Floor) else text
-        name = f"part{len(self.lines) + 1}"
+        name = variable(f"part{len(self.lines) + 1}", self.names.values())
         self.lines.append(f"{name} = {text}")
         return name
 
 
 def python_names(symbols: tuple[str, ...]) -> dict[str, str]:
-    """A variable for each size symbol: its own name, unless Python or the runner needs that."""
-    return {
-        name: name if _is_free(name) else f"size{number}"
-        for number, name in enumerate(symbols, start=1)
-    }
-
-
-def _is_free(name: str) -> bool:
-    if not name.isascii() or keyword.iskeyword(name) or hasattr(builtins, name):
-        return False
-    return not name.startswith(("part", "size"))
+    """A variable for each size symbol: its own name, unless Python needs that."""
+    names: dict[str, str] = {}
+    for symbol in symbols:
+        names[symbol] = variable(symbol, {*dir(builtins), *names.values()})
+    return names
 
 
 def _inside(atom: Floor | Maximum) -> Iterator[Atom]:

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+import netdsl
+from netdsl.backends.onnx.options import Options
+from netdsl.backends.serving.box import Wishes, box_of
+from netdsl.backends.serving.runner import runner
+from netdsl.lints import WARNINGS
 from tests.backends.serving.kits import constants, infer, kit, module, network
 from tests.examples import random_inputs
 from tests.examples.test_every_size import Judge
@@ -194,3 +199,39 @@ def test_a_fixed_number_of_samples() -> None:
     program["measure"](arrays("fours", {"H": 4, "W": 4}, 3))
     with pytest.raises(program["Refused"], match="3 samples at a time, not 2"):
         program["measure"](arrays("fours", {"H": 4, "W": 4}, 2))
+
+
+ODD_NAMES = """
+net Odd {
+    input image: [3, max, part1, lambda] where max >= 9, part1 >= 9, lambda >= 9, max + part1 >= lambda
+    output y = image -> conv(2, 3, stride=2) -> maxpool(2) -> conv(2, 2)
+}
+"""
+
+
+def test_names_that_python_has_too() -> None:
+    """Sizes that are called as Python's words are, and as what infer.py needs itself."""
+    graph = netdsl.loads(ODD_NAMES).graph
+    names: dict[str, Any] = {}
+    exec(runner(graph, "a.onnx", Options(), box_of(graph)), names)
+    for sizes, is_taken in (((12, 12, 12), True), ((12, 12, 30), False), ((6, 12, 12), False)):
+        parts = names["requirements"](*sizes)
+        assert all(holds for _, _, holds in parts) == is_taken
+    assert names["input_shapes"](4, 5, 6) == {"image": (3, 4, 5, 6)}
+
+
+def test_formulas_that_would_double() -> None:
+    """A size whose formula has itself twice, twenty times over, is written in lines."""
+    chain = " -> ".join(["upsample(1.5)"] * 20)
+    text = f"net A {{ input x: [1, L]\n input y: [1, P]\n output z = (x -> {chain}, y) -> concat }}"
+    graph = netdsl.loads(text, allow=WARNINGS).graph
+    size = 7
+    for _ in range(20):
+        size = size * 3 // 2
+    point = {"L": 7, "P": size}
+    program = runner(graph, "a.onnx", Options(), box_of(graph, None, Wishes(point, point, point)))
+    assert len(program) < 30_000
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert all(holds for _, _, holds in names["requirements"](7, size))
+    assert not all(holds for _, _, holds in names["requirements"](7, size + 1))
