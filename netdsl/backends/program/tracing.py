@@ -25,6 +25,14 @@ AXIS = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
 MOST_TOLD = 8
 
 
+class RefusedSizes(ExportError):
+    """PyTorch's conditions on sizes that some of the contract do not meet, as it writes them."""
+
+    def __init__(self, message: str, guards: Sequence[str]) -> None:
+        super().__init__(message)
+        self.guards = tuple(guards)
+
+
 def traced(
     graph: Graph,
     module: nn.Module,
@@ -40,7 +48,7 @@ def traced(
         try:
             return torch.export.export(module, tuple(inputs), dynamic_shapes=shapes)
         except Exception as error:  # those of torch._dynamo have no common kind
-            raise ExportError(_refusal(graph, batch[0], str(error))) from error
+            raise _refusal(graph, batch[0], str(error)) from error
 
 
 def with_plain_results(module: nn.Module) -> nn.Module:
@@ -142,24 +150,24 @@ def _one_is_no_case() -> Any:
     return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
 
 
-def _refusal(graph: Graph, batch: str, text: str) -> str:
+def _refusal(graph: Graph, batch: str, text: str) -> ExportError:
     """What PyTorch says, by the names of the sizes."""
     names = {(item.name, 0): batch for item in graph.inputs}
     for item in graph.inputs:
         names |= {(item.name, n): str(size) for n, size in enumerate(item.shape, start=1)}
     text = AXIS.sub(lambda m: names.get((m[1], int(m[2])), m[0]), text)
-    guards = list(dict.fromkeys(GUARD.findall(text)))
+    guards = sorted(set(GUARD.findall(text)), key=lambda guard: (len(guard), guard))
     fixes = [fix for fix in FIX.findall(text) if "Dim(" in fix or fix.split(" = ")[1].isdecimal()]
     if not guards:
         first = text.strip().partition("\n")[0]
-        return f"torch.export refuses this network: {first}\n{_way_out(graph)}"
+        return ExportError(f"torch.export refuses this network: {first}\n{_way_out(graph)}")
     lines = ["torch.export refuses the sizes of the contract at which one of these does not hold:"]
     lines += [f"  {guard}" for guard in guards[:MOST_TOLD]]
     if len(guards) > MOST_TOLD:
         lines.append(f"  and {len(guards) - MOST_TOLD} more")
     if fixes:
         lines.append(f"It suggests: {'; '.join(fixes)}")
-    return "\n".join([*lines, _way_out(graph)])
+    return RefusedSizes("\n".join([*lines, _way_out(graph)]), guards)
 
 
 def _way_out(graph: Graph) -> str:

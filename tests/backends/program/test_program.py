@@ -23,6 +23,7 @@ BOUNDED = "net A { input x: [3, T] where T >= 5, T <= 9\n output y = x -> relu }
 ODD = "net A { input x: [3, T] where T % 6 == 5\n output y = x -> conv(2, 3) }"
 RESIDUES = "net A { input x: [3, T] where T % 8 <= 1\n output y = x -> relu }"
 
+ATTENTION = "net A { input x: [8, T]\n output y = x -> permute([1, 0]) -> attention(2) }"
 RUNS = ((1, 3, 3), (2, 31, 58), (5, 224, 160))
 
 
@@ -105,6 +106,7 @@ def test_it_runs_where_there_is_no_netdsl(tmp_path: Path) -> None:
         (FOURS, ("--min", "H=8,N=2", "--max", "H=16,N=3"), [(2, 1, 8, 4), (3, 1, 16, 400)],
          [(2, 1, 4, 8), (2, 1, 20, 8), (1, 1, 8, 4), (4, 1, 8, 4)]),
         (FOURS, ("--batch", "2", "--size", "H=8"), [(2, 1, 8, 12)], [(1, 1, 8, 12), (2, 1, 12, 12)]),
+        (ATTENTION, ("--min", "N=2,T=2"), [(2, 8, 2), (5, 8, 9)], [(1, 8, 2), (2, 8, 1)]),
         (BOUNDED, (), [(1, 3, 5), (4, 3, 9)], [(1, 3, 4), (1, 3, 10)]),
         (ODD, (), [(1, 3, 5), (2, 3, 23)], [(1, 3, 6), (1, 3, 22)]),
         (RESIDUES, ("--min", "T=8", "--max", "T=9"), [(1, 3, 8), (1, 3, 9)], [(1, 3, 7), (1, 3, 16)]),
@@ -143,7 +145,7 @@ def test_several_inputs_and_results(tmp_path: Path) -> None:
         (PLAIN, ("--fp16",), "--fp16 is of ONNX files"),
         (PLAIN, ("--opset", "18"), "--opset is of ONNX files"),
         (PLAIN, ("--guard",), "--guard is of ONNX files"),
-        ("net A { input ids: [8, T]\n output y = ids -> permute([1, 0]) -> attention(2) }", (), "T"),
+        (ATTENTION, (), "  N != 1\n"),
     ],
 )  # fmt: skip
 def test_nothing_is_written_where_it_refuses(
