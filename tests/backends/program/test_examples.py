@@ -82,4 +82,3 @@ def test_the_table_is_current(name: str, tmp_path: Path, request: pytest.Fixture
 
 def test_every_example_has_a_row() -> None:
     assert [line.split("`")[1] for line in rows()] == NAMES
-    assert all(line == row(line.split("`")[1], line.split(" | ")[-1][:-3]) for line in rows())
