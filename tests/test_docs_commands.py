@@ -113,6 +113,7 @@ def test_files_that_commands_read_are_there_or_made_before() -> None:
         made = set(re.findall(r"^torch\.save\(.*\"([\w.]+)\"\)$", read, re.MULTILINE))
         for command in commands(read):
             line = command.partition("  #")[0]
+            made |= {f"{folder}/infer.py" for folder in re.findall(r"--kit (\S+)", line)}
             for word in re.findall(r"[\w./-]+\.(?:net|py|onnx|pth|safetensors)\b", line):
                 is_made = re.search(rf"(?:-o |> |save\(.*'){re.escape(word)}", line) is not None
                 assert is_made or word in made or (ROOT / word).exists(), (page.name, line)
