@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from netdsl.diagnostics import Sink
 from netdsl.elaborate.sharing import is_shared_rightly
-from netdsl.ir.builder import Rule
+from netdsl.ir.builder import Builder, Rule
 from netdsl.ir.dim import Size, floor_div, substitute
 from netdsl.ir.fitting import CENTER, CROP, FILLS, PAD, Cut, FitError, Fitting
-from netdsl.ir.graph import Graph, Input, Layer, Node, Output, Requirement, Scope, Value
+from netdsl.ir.graph import Graph, Input, Output, Requirement, Value
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, Verdict
 from netdsl.ops.base import Op
@@ -19,7 +20,7 @@ from netdsl.ops.refusal import Refusal
 from netdsl.ops.resample import MODE_OF_RANK, Upsample
 from netdsl.ops.rule import Rulebook
 from netdsl.ops.sides import SIDES, Crop, Pad
-from netdsl.passes.replay import Replay, required
+from netdsl.passes.replay import Replay
 
 PADDED = ("float32", "float64", "float16", "bfloat16", "uint8")
 """Element types of images: of other numbers, 0 is not nothing."""
@@ -80,12 +81,12 @@ class _Fit:
     def __init__(self, graph: Graph, fitting: Fitting, rule: Rule) -> None:
         self.old, self.fitting, self.rule = graph, fitting, rule
         root = graph.root
-        self.root = Scope(root.kind, root.span, definition=root.definition, doc=root.doc)
+        self.builder = Builder(graph.name, rule, Sink(), root.span, root.doc)
+        self.root = self.builder.site.scope
         self.paths = {node.path for node in graph.nodes()}
         self.paths |= {scope.path for scope in graph.root.scopes()}
         self.names = {name for scope in graph.root.scopes() for name in scope.names.values()}
         self.names |= {item.name for item in graph.inputs}
-        self.requirements: list[Requirement] = []
 
     def graph(self) -> Graph:
         old, fitting = self.old, self.fitting
@@ -96,7 +97,7 @@ class _Fit:
         before = dict(zip(entering, self._names(inputs, entering), strict=True))
         replay.into(self.root)
         self.root.names |= {value: name for value, name in before.items() if name}
-        self.requirements += replay.requirements()
+        self.builder.requirements += replay.requirements()
         outputs = [
             self._leave(output, replay.values[output.value], cuts)
             for output, cuts in zip(old.outputs, fitting.cuts, strict=True)
@@ -109,7 +110,7 @@ class _Fit:
     def _of_training(self, graph: Graph) -> Iterator[Requirement]:
         """The requirements, with those of layers that only training runs marked."""
         running = graph.inference_nodes()
-        for requirement in self.requirements:
+        for requirement in self.builder.requirements:
             node = requirement.node
             is_training = node is not None and node not in running
             yield replace(requirement, training_only=True) if is_training else requirement
@@ -206,18 +207,14 @@ class _Fit:
 
     def _add(self, op: Op, value: Value, path: str) -> Value:
         """A layer behind a value, in the net itself."""
-        judged = self.rule(op, (value.type,))
         free, number = path, 1
         while free in self.paths:
             number += 1
             free = f"{path}{number}"
         self.paths.add(free)
-        layer = Layer(op, judged.weights, {}, free)
-        node = Node(layer, (value,), (), self.root, value.span, free)
-        layer.calls.append(node)
-        (tensor,) = judged.types
-        result = Value(tensor, value.span, "", node)
-        node.outputs = (result,)
-        self.root.children.append(node)
-        self.requirements += [required(node, needed) for needed in judged.needed]
+        site = self.builder.site
+        (result,) = self.builder.layer(site, op, (value,), value.span, label=free)
+        assert result.producer is not None
+        # paths of all other layers are as they were, so none are worked out at the end
+        result.producer.label = result.producer.layer.path = free
         return result
