@@ -122,6 +122,8 @@ PARTS = (
     *shards("examples", 8, "tests/examples"),
     *shards("torch", 4, "tests/backends/torch"),
     *shards("weights", 1, "tests/backends/weights"),
+    *shards("serving", 1, "tests/backends/serving"),
+    *shards("programs", 2, "tests/backends/program"),
     *shards("importers", 2, "tests/importers"),
     *shards("onnx", 6, "tests/backends/onnx"),
     *shards("diagram", 6, "tests/backends/diagram"),
