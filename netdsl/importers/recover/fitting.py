@@ -20,6 +20,8 @@ BEGINNINGS = 40
 """Ways to begin that are tried."""
 CONSTANTS = 10
 """Numbers that are tried for one parameter."""
+COMMON = (4, 8, 16, 128)
+"""Numbers that are tried besides: widths of groups, that no layer has."""
 FORMULAS: tuple[tuple[str, Callable[[int], int]], ...] = (
     ("{} // 2", lambda n: n // 2),
     ("2 * {}", lambda n: 2 * n),
@@ -27,7 +29,7 @@ FORMULAS: tuple[tuple[str, Callable[[int], int]], ...] = (
     ("4 * {}", lambda n: 4 * n),
     ("6 * {}", lambda n: 6 * n),
 )
-LEAST_WORK, TRIES = 1_500, 15
+LEAST_WORK, TRIES = 2_000, 25
 """Layers that may be made to find arguments, and how often those of all calls besides."""
 AS_IN_LAYERS = ("dilation", "groups", "heads", "kernel", "padding", "stride", "window")
 """Parameters that are what layers in the block call so."""
@@ -104,11 +106,11 @@ class _Search:
                 for one in self.parameters()}  # fmt: skip
 
     def climbed(self, best: Passed, choices: dict[str, list[str]]) -> Passed:
-        """What no other choice for one parameter makes better."""
+        """What no other choice for one parameter makes better; those not given yet come first."""
         is_better = True
         while is_better and self.score(best) < self.perfect:
             is_better = False
-            for name, texts in choices.items():
+            for name, texts in sorted(choices.items(), key=lambda one: one[0] in best):
                 trial = self.nearest(_with(best, name, text) for text in texts)
                 if self.score(trial) > self.score(best):
                     best, is_better = trial, True
@@ -169,9 +171,10 @@ class _Search:
             return
         wanted = float if kind.name == "float" else int
         values = [value for op in ops for value in numbers_of(op) if type(value) is wanted]
+        values += COMMON if wanted is int else ()
         choices = {str(value): [value] * len(self.goal.graphs) for value in values}
-        fitting = (text for text, vs in choices.items() if self.may_be(parameter, vs))
-        yield from islice(fitting, CONSTANTS)
+        fitting = [text for text, vs in choices.items() if self.may_be(parameter, vs)]
+        yield from dict.fromkeys([*fitting[:CONSTANTS], *fitting[-len(COMMON) :]])
         for one in self.goal.parameters if kind.name != "float" else ():
             values = self.values(one.name.text)
             for text, function in FORMULAS if all(type(v) is int for v in values) else ():
