@@ -17,6 +17,7 @@ from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
+from netdsl.importers.recover.classes import name_classes
 from netdsl.importers.recover.library import with_library
 from netdsl.importers.settings import settle
 from netdsl.importers.shuffles import join_shuffles
@@ -77,6 +78,7 @@ def imported(answer: Answer) -> Imported:
 
 def _structured(straight: Graph, program: Program) -> tuple[str, ast.File]:
     """The program as text with structure, and its tree, which says the same as the graph."""
+    name_classes(program)
     plain, tree, places = _parsed(recovered, program)
     sink = Sink()
     graph = _elaborated(tree, sink)

@@ -17,7 +17,7 @@ from netdsl.importers.program import Call, Input, Output, Program, Region, Value
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
 from tests.examples import NAMES, network
-from tests.importers.lines import hand_written, with_library
+from tests.importers.lines import hand_written, lines
 from tests.importers.programs import HERE, FromGraph, RandomProgram
 
 LONGER = {
@@ -44,7 +44,7 @@ def test_examples_come_back(name: str) -> None:
     assert not result.is_flat
     again = netdsl.loads(result.text)
     assert keys(again) == keys(network(name))
-    assert with_library(result.text, again) / hand_written(name) <= LONGER.get(name, 1.6)
+    assert lines(result.text) / hand_written(name) <= LONGER.get(name, 1.6)
     tree = parse(Source("again", result.text), Sink())
     assert tree is not None
     assert unparse(tree) == result.text
@@ -70,8 +70,7 @@ def test_what_was_recovered_is_recovered_alike(name: str) -> None:
 
 @pytest.mark.full
 def test_half_of_the_texts_are_as_short_as_by_hand() -> None:
-    texts = {name: read_back(name).text for name in RECOVERED[::3]}
-    ratios = [with_library(t, netdsl.loads(t)) / hand_written(n) for n, t in texts.items()]
+    ratios = [lines(read_back(name).text) / hand_written(name) for name in RECOVERED[::3]]
     assert median(ratios) <= 1.1
 
 
