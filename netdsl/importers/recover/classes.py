@@ -45,8 +45,9 @@ def name_classes(program: Program) -> None:
             call.settings[widths[call.path][0]] = Classes(program.classes)
 
 
-def _widths(call: Call) -> set[object]:
-    return {call.settings.get(name) for name in WIDTHS if name in call.settings}
+def _widths(call: Call) -> set[int]:
+    values = [call.settings.get(name) for name in WIDTHS]
+    return {value for value in values if isinstance(value, int)}
 
 
 def _last(program: Program, value: Value) -> Iterator[Call]:

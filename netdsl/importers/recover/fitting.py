@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, product
 from typing import cast
 
@@ -186,7 +186,7 @@ class _Search:
         """An own parameter in each call."""
         return [one.arguments[name] for one in self.goal.graphs]
 
-    def may_be(self, parameter: ast.Parameter, values: list[object]) -> bool:
+    def may_be(self, parameter: ast.Parameter, values: Sequence[object]) -> bool:
         """Whether a parameter that is called as one of layers has a value that some layer has."""
         name = parameter.name.text
         if name not in AS_IN_LAYERS or parameter.type.name == "layer":

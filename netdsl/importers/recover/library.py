@@ -169,7 +169,12 @@ def _with_use(
             uses.append(one)
     listed = tuple(ast.Name(name, place) for name in sorted(names))
     uses.append(ast.UseDefinition(path, False, listed, None, place))
-    return (*sorted(uses, key=lambda one: one.path), *others)
+    uses.sort(key=_path)
+    return (*uses, *others)
+
+
+def _path(use: ast.UseDefinition) -> tuple[str, ...]:
+    return use.path
 
 
 class _Rewriting:

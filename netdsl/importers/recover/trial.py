@@ -114,7 +114,7 @@ class Profile:
         score = MISSING * len(other.weighted.keys() - self.weighted.keys())
         for path, op in self.weighted.items():
             theirs = other.weighted.get(path)
-            if type(theirs) is not type(op):
+            if theirs is None or type(theirs) is not type(op):
                 score += MISSING
                 continue
             pairs = zip(op.settings(), theirs.settings(), strict=True)
