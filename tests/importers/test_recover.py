@@ -246,6 +246,7 @@ def unit(net: Writing, value: Value, name: str, channels: int, *, act: str = "re
     return value
 
 
+@pytest.mark.usefixtures("own")
 def test_what_differs_becomes_parameters_named_as_in_the_source() -> None:
     net = Writing(3, 16, 16)
     one = unit(net, net.image, "a", 8)
