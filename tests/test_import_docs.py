@@ -37,16 +37,19 @@ FLOATS = 16_162 + 2 * 144
 """Numbers of residual.cfg: its parameters, and the statistics of its norms."""
 
 
-def samples() -> Iterator[tuple[str, str]]:
-    """The commands of the page that its blocks begin with, each with what it prints."""
+Sample = tuple[str, str]
+"""A command, and what it prints."""
+
+
+def blocks() -> Iterator[list[Sample]]:
+    """The commands of each block of the page that begins with one."""
     for indent, kind, block in FENCE.findall(PAGE):
         lines = [line.removeprefix(indent) for line in block.splitlines()]
         if kind != "text" or not lines[0].startswith("$ "):
             continue
         text = "\n".join(lines) + "\n"
-        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output
+        parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+        yield [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
 
 
 def source(command: str) -> str:
@@ -54,7 +57,7 @@ def source(command: str) -> str:
     return words[2].strip("'") if words[0] == "netdsl" else words[1]
 
 
-RUN = [sample for sample in samples() if source(sample[0]) not in NOT_HERE]
+RUN = [[sample for sample in block if source(sample[0]) not in NOT_HERE] for block in blocks()]
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +73,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_samples_are_run_but_these() -> None:
-    assert {source(command) for command, _ in samples()} >= set(NOT_HERE)
-    assert len(RUN) >= 9
+    assert {source(command) for block in blocks() for command, _ in block} >= set(NOT_HERE)
+    assert sum(map(len, RUN)) >= 9
 
 
-@pytest.mark.parametrize(("command", "output"), RUN)
-def test_a_sample_is_what_is_printed(command: str, output: str, folder: Path) -> None:
+@pytest.mark.parametrize("block", [block for block in RUN if block], ids=lambda b: source(b[0][0]))
+def test_a_sample_is_what_is_printed(block: list[Sample], folder: Path) -> None:
     """What the page shows is where the output begins."""
+    for command, output in block:
+        run(command, output, folder)
+
+
+def run(command: str, output: str, folder: Path) -> None:
     name = source(command)
     if ":" in name:
         pytest.importorskip("torch")
