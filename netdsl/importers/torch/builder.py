@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from netdsl.diagnostics import Span
 from netdsl.importers.program import (
@@ -89,15 +92,42 @@ class Builder:
         raise Refusal(f"a tensor is needed here, not {one!r}")
 
     def plain(self, one: Any) -> Low:
-        """An operand without an axis in front for the batch."""
-        low = self.low(one)
-        if low.narrow is not None:
-            raise Refusal("it takes what was spread over an axis", "only merges spread a value")
+        """An operand whose value has just its axes: spread, and none in front for the batch."""
+        low = self.spread_out(self.low(one))
         if low.leads:
             shape: list[Setting] = [self.size(low, place) for place in range(len(low.sizes))]
             value = self.call("reshape", [low.value], shape=shape)
             low = Low(value, low.layout, low.sizes, is_table=True)
         return low
+
+    def spread_out(self, low: Low) -> Low:
+        """A value whose axes are as wide as they are meant to be."""
+        if low.narrow is None:
+            return low
+        value, open_ones = low.value, dict[int, Number]()
+        for axis, width in low.widths:
+            if isinstance(width, int):
+                ones = self.ones(low.value.dtype, width, len(low.sizes) - axis - 1)
+                value = self.call("mul", [value, ones])
+            else:
+                open_ones[axis] = width
+        if open_ones:
+            value = self.enlarged(low, value, open_ones)
+        value.dtype = low.value.dtype
+        return replace(low, value=value, narrow=None, widths=())
+
+    def enlarged(self, low: Low, value: Value, widths: dict[int, Number]) -> Value:
+        """Axes of space that are made wider by an open size: their one cell is copied."""
+        count = len(low.sizes)
+        if low.leads or not 2 <= count <= 4 or 0 in widths or low.value.dtype != "float32":
+            raise Refusal("it copies a value along an axis as often as an open size says")
+        sides = tuple(widths.get(axis) or self.size(low, axis) for axis in range(1, count))
+        return self.call("upsample", [value], size=sides)
+
+    def ones(self, dtype: str, count: int, behind: int) -> Value:
+        """A table of ones, with so many axes of size 1 behind."""
+        shape = (count, *([1] * behind))
+        return self.numbers(torch.ones(shape, dtype=getattr(torch, dtype))).value
 
     def table(self, weight: Weight) -> Low:
         """A weight that is no layer's own."""
@@ -169,6 +199,8 @@ class Builder:
 
     def number(self, one: Any) -> Number:
         """A number as a setting."""
+        if isinstance(one, Axis | Computed):
+            return one
         if isinstance(one, Varies):
             if one.source is None:
                 raise Refusal(
@@ -222,7 +254,8 @@ class Builder:
         sizes = low.sizes[axis]
         if all(size == sizes[0] for size in sizes):
             return sizes[0]
-        return Axis(low.value, axis + low.leads)
+        width = dict(low.widths).get(axis)
+        return Axis(low.value, axis + low.leads) if width is None else width
 
     def without_batch(self, source: Expression) -> Number | None:
         """A product with the batch in it, without the batch; None where that can't be told."""

@@ -8,6 +8,7 @@ from netdsl.importers.torch.rules import (
     reducing,
     sampling,
     shaping,
+    spreading,
     weighted,
 )
 from netdsl.importers.torch.rules.rule import RULES
@@ -21,5 +22,6 @@ __all__ = [
     "reducing",
     "sampling",
     "shaping",
+    "spreading",
     "weighted",
 ]

@@ -20,8 +20,7 @@ def is_tensor(one: Any) -> bool:
 
 def together(to: Builder, layer: str, operands: list[Any], **settings: Setting) -> Low:
     """A layer of several operands that meet as in torch: axes from the right, 1 is any size."""
-    lows = [to.low(one) for one in operands]
-    lows = [one.narrow or one for one in lows]
+    lows = spread_by_merging(to, [to.low(one) for one in operands])
     if all(one.is_table for one in lows):
         return tables_together(to, layer, lows, **settings)
     leader = max((one for one in lows if not one.is_table), key=lambda one: one.rank)
@@ -30,6 +29,26 @@ def together(to: Builder, layer: str, operands: list[Any], **settings: Setting) 
     value = to.call(layer, values, **settings)
     sizes = met([one for one in lows if not one.leads], layout, leader)
     return Low(value, layout, sizes)
+
+
+def spread_by_merging(to: Builder, lows: list[Low]) -> list[Low]:
+    """Operands as they come into a merge, which spreads axes of size 1 where others are wider."""
+    spread = [one for one in lows if one.narrow]
+    if not spread:
+        return lows
+    narrow = [one.narrow or one for one in lows]
+    rank = max(one.rank for one in lows)
+    for place in range(rank):
+        wide, met = (_meeting(to, parts, place - rank) for parts in (lows, narrow))
+        if wide != met:
+            return [to.plain(one) for one in lows]
+    return narrow
+
+
+def _meeting(to: Builder, lows: list[Low], place: int) -> tuple[int, ...]:
+    """The size of an axis, counted from behind, of what meets; 1 where it is the batch."""
+    sizes = [low.size(place + low.rank) for low in lows if place + low.rank >= 0]
+    return max((one or (1,) * to.runs for one in sizes), key=max)
 
 
 def widest(lows: list[Low]) -> Layout:
@@ -236,9 +255,7 @@ def addcmul(to: Builder, input: Any, tensor1: Any, tensor2: Any, *, value: Any =
 
 @rule("cat", "concat", "concatenate")
 def cat(to: Builder, tensors: Any, dim: Any = 0) -> Low:
-    lows = [to.low(one) for one in tensors]
-    if any(one.narrow for one in lows):
-        raise Refusal("it joins what was spread over an axis", "only merges spread a value")
+    lows = [to.spread_out(to.low(one)) for one in tensors]
     if len(lows) == 1:
         return lows[0]
     if all(one.is_table for one in lows):

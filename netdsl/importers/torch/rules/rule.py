@@ -40,8 +40,6 @@ def pair(one: Any, count: int) -> tuple[Any, ...]:
 
 def in_order(low: Low, spatial: int | None = None) -> int:
     """The number of axes of space of a map `[batch, channels, ...]`. Raises `Refusal`."""
-    if low.narrow is not None:
-        raise Refusal("it takes what was spread over an axis", "only merges spread a value")
     if not low.is_plain and not low.is_table:
         raise Refusal(
             "this takes a map with the batch first, then the channels",

@@ -50,7 +50,7 @@ def max_pool_with_indices(
 def _window(
     to: Builder, input: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Low, dict[str, Setting]]:
-    low = to.low(input)
+    low = to.plain(input)
     count = in_order(low)
     sides = pair(kernel, count)
     steps = pair(stride, count) if stride is not None and stride != [] else sides
@@ -95,7 +95,7 @@ def lp_pool(
 
 def _adaptive(layer: str) -> Any:
     def function(to: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Low:
-        low = to.low(input)
+        low = to.plain(input)
         count = in_order(low)
         without("return_indices", return_indices, False)
         sides = pair(output_size, count)
@@ -123,7 +123,7 @@ def max_unpool(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Low:
-    low, places = to.low(input), to.low(indices)
+    low, places = to.plain(input), to.low(indices)
     count = in_order(low)
     sides = pair(kernel_size, count)
     settings: dict[str, Setting] = {
@@ -148,7 +148,7 @@ def interpolate(
     recompute_scale_factor: Any = None,
     antialias: bool = False,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     count = in_order(low)
     without("antialias", antialias, False)
     if recompute_scale_factor:
@@ -200,21 +200,21 @@ def sized_as(to: Builder, sides: list[Any]) -> Setting:
 
 @rule("pixel_shuffle")
 def pixel_shuffle(to: Builder, input: Any, upscale_factor: int) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low, 2)
     return to.result(to.call("pixel_shuffle", [low.value], factor=upscale_factor))
 
 
 @rule("pixel_unshuffle")
 def pixel_unshuffle(to: Builder, input: Any, downscale_factor: int) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low, 2)
     return to.result(to.call("pixel_unshuffle", [low.value], factor=downscale_factor))
 
 
 @rule("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(to: Builder, input: Any, groups: int) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     return to.same("channel_shuffle", low, groups=groups)
 
@@ -223,7 +223,7 @@ def channel_shuffle(to: Builder, input: Any, groups: int) -> Low:
 def unfold(
     to: Builder, input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low, 2)
     settings: dict[str, Setting] = {
         name: pair(one, 2)
@@ -247,7 +247,7 @@ def fold(
     padding: Any = 0,
     stride: Any = 1,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low, 1)
     settings: dict[str, Setting] = {
         name: pair(one, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -259,82 +258,6 @@ def squeeze(to: Builder, input: Any, dim: Any = None) -> Low:
         if place not in places
     )
     return Low(value, layout, tuple(low.sizes[axis] for axis in kept), low.is_table)
-
-
-@rule("expand", "broadcast_to")
-def expand(to: Builder, input: Any, *sizes: Any) -> Low:
-    low = to.low(input)
-    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
-        sizes = tuple(sizes[0])
-    return spread(to, low)
-
-
-@rule("expand_as")
-def expand_as(to: Builder, input: Any, other: Any) -> Low:
-    return spread(to, to.low(input))
-
-
-@rule("repeat")
-def repeat(to: Builder, input: Any, *repeats: Any) -> Low:
-    return spread(to, to.low(input))
-
-
-def spread(to: Builder, low: Low) -> Low:
-    """A table whose first axis becomes the batch; or what is as it was."""
-    assert to.op is not None
-    number = to.op.outputs[0]
-    batch = to.agreed.batch_axis(number)
-    shapes = [shapes[number] for shapes in to.agreed.shapes]
-    if len(shapes[0]) == low.rank and batch == low.batch:
-        sizes = [low.size(place) for place in range(low.rank)]
-        if all(
-            size is None or size == tuple(shape[place] for shape in shapes)
-            for place, size in enumerate(sizes)
-        ):
-            return low
-    is_first = low.is_table and not low.leads and batch == 0 and len(shapes[0]) == low.rank
-    if is_first and all(shape[0] == count for shape, count in zip(shapes, to.batches, strict=True)):
-        own = [tuple(shape[place] for shape in shapes) for place in range(1, low.rank)]
-        if low.size(0) == (1,) * to.runs and own == [
-            low.size(place) for place in range(1, low.rank)
-        ]:
-            layout = ((BATCH,), *((place,) for place in range(low.rank - 1)))
-            return Low(low.value, layout, tuple(own), is_table=True, leads=True)
-    return tiled(to, low, shapes, batch)
-
-
-def tiled(to: Builder, low: Low, shapes: list[tuple[int, ...]], batch: int | None) -> Low:
-    """Copies along an axis, by joining the value with itself."""
-    if batch != low.batch or len(shapes[0]) != low.rank:
-        raise Refusal("it copies a value for new axes", "merges copy axes of size 1 by themselves")
-    if low.is_plain or low.is_table:
-        sizes = [low.size(place) for place in range(low.rank)]
-        wider = [
-            place
-            for place, size in enumerate(sizes)
-            if size and size != tuple(shape[place] for shape in shapes)
-        ]
-        if all(max(sizes[place] or (0,)) == 1 for place in wider):
-            spread_sizes = list(low.sizes)
-            for place in wider:
-                spread_sizes[low.axis(place)] = tuple(shape[place] for shape in shapes)
-            return replace(low, sizes=tuple(spread_sizes), narrow=low)
-    for place in range(low.rank):
-        size = low.size(place)
-        wanted = tuple(shape[place] for shape in shapes)
-        if size is None or size == wanted:
-            continue
-        times = {one // own for one, own in zip(wanted, size, strict=True)}
-        if (
-            len(times) != 1
-            or max(times) > 64
-            or any(one % own for one, own in zip(wanted, size, strict=True))
-        ):
-            raise Refusal("it copies a value along an axis as often as the size says")
-        axis = low.axis(place)
-        value = to.call("concat", [low.value] * times.pop(), axis=axis)
-        low = low.resized(value, axis, wanted)
-    return low
 
 
 @rule("__getitem__")

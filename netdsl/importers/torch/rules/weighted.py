@@ -51,7 +51,7 @@ def conv(
     groups: Any = 1,
     padding_mode: str = "zeros",
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     channels, _, *kernel = shape_of(weight)
     count = in_order(low, len(kernel))
     path, settings = owned(to, weight, bias)
@@ -80,7 +80,7 @@ def conv_transpose(
     groups: Any = 1,
     dilation: Any = 1,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     _, channels, *kernel = shape_of(weight)
     count = in_order(low, len(kernel))
     path, settings = owned(to, weight, bias)
@@ -120,7 +120,7 @@ def batch_norm(
 ) -> Low:
     if running_mean is None and running_var is None and to.low(input).is_table:
         return standardised(to, to.plain(input), weight, bias, training, eps)
-    low, turn = channels_first(to, to.low(input))
+    low, turn = channels_first(to, to.plain(input))
     parts = {"running_mean": running_mean, "running_var": running_var} | {
         "weight": weight,
         "bias": bias,
@@ -171,7 +171,7 @@ def channels_first(to: Builder, low: Low) -> tuple[Low, Callable[[Low], Low]]:
 
     Where axes lie beside the batch, as in `[batch * tokens, channels]`, they go behind.
     """
-    is_beside = low.narrow is None and low.rank > 1 and low.batch == 0 and len(low.layout[0]) > 1
+    is_beside = low.rank > 1 and low.batch == 0 and len(low.layout[0]) > 1
     if not is_beside:
         in_order(low)
         return low, lambda one: one
@@ -265,7 +265,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     count = in_order(low)
     path = beside(to, weight, bias)
     if path is not None and (weight is None) == (bias is None):
@@ -299,7 +299,7 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     if running_mean is not None or running_var is not None or use_input_stats is not True:
         raise Refusal("it keeps running statistics", "`track_running_stats=False` does not")
@@ -313,7 +313,7 @@ def instance_norm(
 def local_response_norm(
     to: Builder, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     return to.same("lrn", low, size=size, alpha=alpha, beta=beta, k=k)
 
@@ -341,7 +341,7 @@ def embedding(
 
 @rule("prelu")
 def prelu(to: Builder, input: Any, weight: Any) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     if not isinstance(weight, Weight) or weight.name != "weight":
         raise Refusal("its weight is no parameter `weight` of a module")
