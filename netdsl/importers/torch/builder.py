@@ -34,10 +34,20 @@ from netdsl.importers.torch.events import (
     leaves,
 )
 from netdsl.importers.torch.lines import Lines
-from netdsl.importers.torch.lows import BATCH, Layout, Low, Refusal, Weight, ungrouped
+from netdsl.importers.torch.lows import BATCH, Low, Refusal, Weight, ungrouped
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.sized import Arith, Expression, Of
-from netdsl.importers.torch.tables import Labels, fill_of, labels_of
+from netdsl.importers.torch.tables import (
+    FEW,
+    LONGEST,
+    MOST,
+    Labels,
+    fill_of,
+    is_written,
+    labels_of,
+    summands_of,
+    without_copies,
+)
 
 
 class Builder:
@@ -64,6 +74,13 @@ class Builder:
         """Whether a traced value is taken by an op, or returned."""
         return number in self.taken
 
+    def takers(self, number: int) -> list[Op]:
+        """The ops that take a traced value; none where the network returns it."""
+        if Ref(number) in leaves(self.agreed.frame.results):
+            return []
+        ops = self.agreed.frame.ops()
+        return [op for op in ops if Ref(number) in leaves((op.arguments, op.keywords))]
+
     def weight(self, key: str) -> Weight:
         """A parameter or buffer."""
         shape, dtype = self.made.stored[key]
@@ -88,6 +105,8 @@ class Builder:
         if isinstance(one, Constant):
             return self.constant(one.tensor)
         if isinstance(one, Low):
+            if one.is_empty:
+                raise Refusal("it takes a tensor without numbers", "only a joint passes over it")
             return one
         raise Refusal(f"a tensor is needed here, not {one!r}")
 
@@ -163,16 +182,39 @@ class Builder:
             raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
         shape = tuple(tensor.shape)
         key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
-        labels = labels_of(tensor)
-        if key not in self.known and labels is not None:
-            self.known[key] = self.labelled(labels, shape)
         if key not in self.known:
-            value = Value(shape=shape, dtype=dtype)
-            label = (f"numbers{len(self.known)}",)
-            fill = fill_of(tensor)
-            self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
-            self.known[key] = self.as_table(value, shape)
+            low = self.written(tensor, shape)
+            low.value.dtype = dtype
+            self.known[key] = low
         return self.known[key]
+
+    def written(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> Low:
+        """A table of known numbers: a line, or what makes it of smaller ones."""
+        is_short = is_written(tensor)
+        labels = None if is_short else labels_of(tensor)
+        summands = None if is_short or labels else summands_of(tensor)
+        if labels is not None:
+            return self.labelled(labels, shape)
+        if not is_short and labels is None and summands is None and shape[-1] <= FEW:
+            columns = [one.unsqueeze(-1) for one in tensor.unbind(-1)]
+            if all(is_written(one) or summands_of(one) for one in columns):
+                parts = [self.numbers(one).value for one in columns]
+                return self.as_table(self.call("concat", parts, axis=-1), shape)
+        if summands is not None:
+            both = (summands.rows, summands.columns)
+            value = self.call("add", [self.numbers(one).value for one in both])
+            value = self.call("reshape", [value], shape=list[Setting](shape))
+            return self.as_table(value, shape)
+        if LONGEST < without_copies(tensor).numel() <= MOST:
+            parts = [self.numbers(one).value for one in tensor.flatten().split(LONGEST)]
+            value = self.call("concat", parts, axis=0)
+            value = self.call("reshape", [value], shape=list[Setting](shape))
+            return self.as_table(value, shape)
+        value = Value(shape=shape, dtype=str(tensor.dtype).removeprefix("torch."))
+        label = (f"numbers{len(self.known)}",)
+        fill = fill_of(tensor)
+        self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
+        return self.as_table(value, shape)
 
     def labelled(self, labels: Labels, shape: Sequence[int]) -> Low:
         """A table of numbers by labels: `same` where those of row and column are equal."""
@@ -201,6 +243,7 @@ class Builder:
         """A number as a setting."""
         if isinstance(one, Axis | Computed):
             return one
+        one = self.steady(one)
         if isinstance(one, Varies):
             if one.source is None:
                 raise Refusal(
@@ -220,8 +263,14 @@ class Builder:
             return one
         raise Refusal(f"a number is needed here, not {one!r}")
 
+    def steady(self, one: Any) -> Any:
+        """A number of a module that is read at one size, if it does not follow the batch."""
+        is_steady = isinstance(one, Varies) and self.runs == 2 and len(set(one.numbers)) == 1
+        return one.numbers[0] if is_steady else one
+
     def whole(self, one: Any) -> int:
         """A number that is the same in all runs."""
+        one = self.steady(one)
         if isinstance(one, int):
             return one
         raise Refusal(f"a known whole number is needed here, not {_shown(one)}")
@@ -302,18 +351,16 @@ class Builder:
         """A call that changes no size."""
         return low.with_value(self.call(layer, [low.value], path, **settings))
 
-    def result(self, value: Value, layout: Layout | None = None, number: int = 0) -> Low:
-        """A result of the op, of the shape that it was traced with, behind the batch."""
+    def result(self, value: Value, like: Low, number: int = 0) -> Low:
+        """A map that the op gives, of the shape that it was traced with, behind the batch.
+
+        `like` is what came in; the traced shape of a table has an axis more, in front.
+        """
         assert self.op is not None
         traced = self.op.outputs[number]
-        shapes = [shapes[traced] for shapes in self.agreed.shapes]
-        rank = len(shapes[0])
-        layout = layout or ungrouped(rank - 1, 0)
-        batch = next((place for place, axes in enumerate(layout) if BATCH in axes), None)
-        sizes = tuple(
-            tuple(shape[place] for shape in shapes) for place in range(rank) if place != batch
-        )
-        return Low(value, layout, sizes)
+        shapes = [shapes[traced][1:] for shapes in self.agreed.shapes]
+        layout = ungrouped(len(shapes[0]), None if like.batch is None else 0)
+        return Low(value, layout, tuple(zip(*shapes, strict=True)), like.is_table)
 
 
 def _ways(frame: Frame) -> dict[str, set[str]]:

@@ -46,6 +46,11 @@ class Low:
         return len(self.layout)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it has no numbers at all."""
+        return any(not any(sizes) for sizes in self.sizes)
+
+    @property
     def is_plain(self) -> bool:
         """Whether the traced axes are the batch and then those of the value."""
         return self.layout == ((BATCH,), *((axis,) for axis in range(len(self.sizes))))

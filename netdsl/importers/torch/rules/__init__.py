@@ -1,6 +1,7 @@
 """One rule for each function of torch: what it is in the language."""
 
 from netdsl.importers.torch.rules import (
+    assigning,
     attending,
     merging,
     modules,
@@ -10,11 +11,13 @@ from netdsl.importers.torch.rules import (
     shaping,
     spreading,
     weighted,
+    windows,
 )
 from netdsl.importers.torch.rules.rule import RULES
 
 __all__ = [
     "RULES",
+    "assigning",
     "attending",
     "merging",
     "modules",
@@ -24,4 +27,5 @@ __all__ = [
     "shaping",
     "spreading",
     "weighted",
+    "windows",
 ]

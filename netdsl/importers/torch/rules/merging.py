@@ -69,7 +69,7 @@ def fitted(to: Builder, low: Low, leader: Low, layout: Layout) -> Value:
         return low.value
     place = next(at for at, axes in enumerate(layout) if BATCH in axes)
     missing = len(layout) - low.rank
-    if missing > place:
+    if missing > place or (low.batch is not None and low.layout == layout):
         return low.value
     own = place - missing
     size = low.size(own)
@@ -112,9 +112,9 @@ def _table_axis(low: Low, layout: Layout, axis: int) -> int | None:
 
 def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
     """Tables that meet make a table."""
-    lows = [to.plain(one) for one in lows]
     if any(one.batch is not None for one in lows):
-        raise Refusal("a table is spread over the batch")
+        return leading_together(to, layer, lows, **settings)
+    lows = [to.plain(one) for one in lows]
     rank = max(one.rank for one in lows)
     sizes = tuple(
         max(
@@ -125,6 +125,27 @@ def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Settin
     )
     value = to.call(layer, [one.value for one in lows], **settings)
     return Low(value, tuple((axis,) for axis in range(rank)), sizes, is_table=True)
+
+
+def leading_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
+    """Tables that meet, one of which is taken for each sample."""
+    leader = max((one for one in lows if one.batch is not None), key=lambda one: one.rank)
+    own: list[tuple[tuple[int, ...], ...]] = []
+    leads = False
+    for low in lows:
+        is_in_front = low.batch is None and low.rank == leader.rank
+        is_first = low.size(0) == (1,) * to.runs if is_in_front else low.batch in (None, 0)
+        if low.rank > leader.rank or not is_first or len(low.layout[0] if low.rank else ()) > 1:
+            raise Refusal("a table is spread over the batch")
+        leads = leads or low.leads or is_in_front
+        own.append(low.sizes[1:] if is_in_front else low.sizes)
+    rank = leader.rank - 1
+    sizes = tuple(
+        max((one[axis - rank] for one in own if axis - rank + len(one) >= 0), key=max)
+        for axis in range(rank)
+    )
+    value = to.call(layer, [one.value for one in lows], **settings)
+    return Low(value, leader.layout, sizes, is_table=True, leads=leads)
 
 
 def _binary(layer: str) -> Any:
@@ -255,7 +276,8 @@ def addcmul(to: Builder, input: Any, tensor1: Any, tensor2: Any, *, value: Any =
 
 @rule("cat", "concat", "concatenate")
 def cat(to: Builder, tensors: Any, dim: Any = 0) -> Low:
-    lows = [to.spread_out(to.low(one)) for one in tensors]
+    full = [one for one in tensors if not (isinstance(one, Low) and one.is_empty)]
+    lows = [to.spread_out(to.low(one)) for one in full]
     if len(lows) == 1:
         return lows[0]
     if all(one.is_table for one in lows):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from netdsl.importers.program import Number, Setting, Value
+from netdsl.importers.program import Axis, Computed, Number, Setting, Value
 from netdsl.importers.torch.events import Varies
 from netdsl.importers.torch.lows import Low, Refusal
-from netdsl.importers.torch.rules.rule import RULES, in_order, pair, rule, without
+from netdsl.importers.torch.rules.rule import RULES, in_order, map_of, pair, rule, without
 from netdsl.importers.torch.sized import Of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def max_pool(
 ) -> Low:
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     settings["dilation"] = pair(dilation, len(low.sizes) - 1)
-    return to.result(to.call("maxpool", [low.value], **settings))
+    return to.result(to.call("maxpool", [low.value], **settings), low)
 
 
 @rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
@@ -44,7 +45,7 @@ def max_pool_with_indices(
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     settings |= {"dilation": pair(dilation, len(low.sizes) - 1), "indices": True}
     values = to.calls("maxpool", [low.value], 2, **settings)
-    return to.result(values[0]), to.result(values[1], number=1)
+    return to.result(values[0], low), to.result(values[1], low, number=1)
 
 
 def _window(
@@ -76,7 +77,7 @@ def avg_pool(
     low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     without("divisor_override", divisor_override)
     settings["count_include_pad"] = bool(count_include_pad)
-    return to.result(to.call("avgpool", [low.value], **settings))
+    return to.result(to.call("avgpool", [low.value], **settings), low)
 
 
 @rule("lp_pool1d", "lp_pool2d")
@@ -90,12 +91,12 @@ def lp_pool(
 ) -> Low:
     low, settings = _window(to, input, kernel_size, stride, 0, ceil_mode)
     settings.pop("padding")
-    return to.result(to.call("lppool", [low.value], p=float(norm_type), **settings))
+    return to.result(to.call("lppool", [low.value], p=float(norm_type), **settings), low)
 
 
 def _adaptive(layer: str) -> Any:
     def function(to: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Low:
-        low = to.plain(input)
+        low, back = map_of(to, input)
         count = in_order(low)
         without("return_indices", return_indices, False)
         sides = pair(output_size, count)
@@ -103,7 +104,7 @@ def _adaptive(layer: str) -> Any:
             to.size(low, axis + 1) if one is None else to.number(one)
             for axis, one in enumerate(sides)
         )
-        return to.result(to.call(layer, [low.value], size=sizes))
+        return back(to.result(to.call(layer, [low.value], size=sizes), low))
 
     return function
 
@@ -134,7 +135,7 @@ def max_unpool(
     }
     if output_size is not None:
         settings["size"] = sized_as(to, list(output_size)[-count:])
-    return to.result(to.call("max_unpool", [low.value], **settings))
+    return to.result(to.call("max_unpool", [low.value], **settings), low)
 
 
 @rule("interpolate", "upsample")
@@ -148,7 +149,7 @@ def interpolate(
     recompute_scale_factor: Any = None,
     antialias: bool = False,
 ) -> Low:
-    low = to.plain(input)
+    low, back = map_of(to, input)
     count = in_order(low)
     without("antialias", antialias, False)
     if recompute_scale_factor:
@@ -157,11 +158,11 @@ def interpolate(
     if size is not None:
         sides = list(pair(size, count))
         if _is_size_of(to, low, sides):
-            return low
+            return back(low)
         settings["size"] = sized_as(to, sides)
     else:
         settings["scale"] = tuple(_scale(to, one) for one in pair(scale_factor, count))
-    return to.result(to.call("upsample", [low.value], **settings))
+    return back(to.result(to.call("upsample", [low.value], **settings), low))
 
 
 def _scale(to: Builder, one: Any) -> Number:
@@ -202,14 +203,14 @@ def sized_as(to: Builder, sides: list[Any]) -> Setting:
 def pixel_shuffle(to: Builder, input: Any, upscale_factor: int) -> Low:
     low = to.plain(input)
     in_order(low, 2)
-    return to.result(to.call("pixel_shuffle", [low.value], factor=upscale_factor))
+    return to.result(to.call("pixel_shuffle", [low.value], factor=upscale_factor), low)
 
 
 @rule("pixel_unshuffle")
 def pixel_unshuffle(to: Builder, input: Any, downscale_factor: int) -> Low:
     low = to.plain(input)
     in_order(low, 2)
-    return to.result(to.call("pixel_unshuffle", [low.value], factor=downscale_factor))
+    return to.result(to.call("pixel_unshuffle", [low.value], factor=downscale_factor), low)
 
 
 @rule("channel_shuffle", "native_channel_shuffle")
@@ -219,10 +220,10 @@ def channel_shuffle(to: Builder, input: Any, groups: int) -> Low:
     return to.same("channel_shuffle", low, groups=groups)
 
 
-@rule("unfold")
-def unfold(
+def columns(
     to: Builder, input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Low:
+    """Windows of a map, one column each."""
     low = to.plain(input)
     in_order(low, 2)
     settings: dict[str, Setting] = {
@@ -234,7 +235,7 @@ def unfold(
             ("dilation", dilation),
         )
     }
-    return to.result(to.call("unfold", [low.value], **settings))
+    return to.result(to.call("unfold", [low.value], **settings), low)
 
 
 @rule("fold")
@@ -259,8 +260,12 @@ def fold(
         )
     }
     settings["size"] = sized_as(to, list(pair(output_size, 2)))
-    return to.result(to.call("fold", [low.value], **settings))
+    return to.result(to.call("fold", [low.value], **settings), low)
 
+
+LOWEST = -3.4028234663852886e38
+"""The least number of 32 bits."""
+POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 
 BEFORE, BEHIND = ("left", "top", "front"), ("right", "bottom", "back")
 
@@ -285,34 +290,79 @@ def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = 
     if mode != "constant":
         settings["mode"] = mode
     if value:
-        settings["value"] = float(value)
-    return to.result(to.call("pad", [low.value], **settings))
+        settings["value"] = fill_value(to, value, pairs)
+    return to.result(to.call("pad", [low.value], **settings), low)
+
+
+def fill_value(to: Builder, value: Any, pairs: list[Any]) -> float:
+    """What padding is filled with; below all numbers, where a pool takes the greatest."""
+    number = float(value)
+    if isfinite(number):
+        return number
+    if number < 0 and _is_pooled(to, pairs):
+        return LOWEST
+    raise Refusal(
+        f"the language has no {number}",
+        "`torch.finfo(x.dtype).min` is as good where the greatest number is taken",
+    )
+
+
+def _is_pooled(to: Builder, pairs: list[Any]) -> bool:
+    """Whether only maxima of windows are taken of the result, none of them of padding alone."""
+    assert to.op is not None
+    number = to.op.outputs[0]
+    pools = to.takers(number)
+    if not pools or not all(one.name in POOLS and not one.keywords.get("padding") for one in pools):
+        return False
+    for one in pools:
+        kernel = one.arguments[1] if len(one.arguments) > 1 else one.keywords["kernel_size"]
+        sides = list(reversed(pair(kernel, len(pairs))))
+        for side, amounts in zip(sides, pairs, strict=True):
+            if not all(isinstance(part, int) and part < side for part in amounts):
+                return False
+    return True
 
 
 def pad_axes(to: Builder, low: Low, pairs: list[Any], mode: str, value: Any) -> Low:
-    """Padding of axes that are no axes of space: they are turned to the end and back."""
+    """Padding of axes that are no axes of space: they go to the end, and the others into one."""
     axes = [low.axis(low.rank - 1 - back) for back in range(len(pairs))]
     touched = [axis for axis, one in zip(axes, pairs, strict=True) if one != (0, 0)]
-    count = len(low.sizes)
-    if mode != "constant" or len(touched) > 3 or count - len(touched) < 1:
+    if mode != "constant" or len(touched) > 3:
         raise Refusal("it pads axes that are not those of space")
-    rest = [axis for axis in range(count) if axis not in touched]
-    order = [*rest, *reversed(touched)]
-    if count != len(touched) + 1 or count > 4:
-        raise Refusal("it pads some axes of a value with more axes than a map has")
-    turned = (
-        to.call("permute", [low.value], axes=list(order)) if order != sorted(order) else low.value
-    )
-    settings: dict[str, Setting] = {"value": float(value)} if value else {}
-    sizes = list(low.sizes)
-    chosen = [one for one in pairs if one != (0, 0)]
-    for place, (before, behind) in enumerate(chosen):
-        settings[BEFORE[place]], settings[BEHIND[place]] = before, behind
-    padded = to.call("pad", [turned], **settings)
-    back = [order.index(axis) for axis in range(count)]
-    result = to.call("permute", [padded], axes=list(back)) if order != sorted(order) else padded
     assert to.op is not None
+    sizes = list(low.sizes)
     for axis in touched:
         place = low.layout.index((axis,))
         sizes[axis] = tuple(shapes[to.op.outputs[0]][place] for shapes in to.agreed.shapes)
+    rest = [axis for axis in range(len(sizes)) if axis not in touched]
+    order = [*rest, *reversed(touched)]
+    turned = low.value
+    if order != sorted(order):
+        turned = to.call("permute", [turned], axes=list[Setting](order))
+    ends: list[Setting] = [to.size(low, axis) for axis in reversed(touched)]
+    is_map = len(rest) == 1
+    if not is_map:
+        turned = to.call("reshape", [turned], shape=[-1 if rest else 1, *ends])
+    settings: dict[str, Setting] = {"value": fill_value(to, value, pairs)} if value else {}
+    chosen = [one for one in pairs if one != (0, 0)]
+    for place, (before, behind) in enumerate(chosen):
+        settings[BEFORE[place]], settings[BEHIND[place]] = before, behind
+    result = to.call("pad", [turned], **settings)
+    if not is_map:
+        added = [_plus(end, *one) for end, one in zip(ends, reversed(chosen), strict=True)]
+        shape = [*(to.size(low, axis) for axis in rest), *added]
+        result = to.call("reshape", [result], shape=list[Setting](shape))
+    if order != sorted(order):
+        back = [order.index(axis) for axis in range(len(sizes))]
+        result = to.call("permute", [result], axes=list[Setting](back))
     return Low(result, low.layout, tuple(sizes), low.is_table)
+
+
+def _plus(*sizes: Setting) -> Setting:
+    """The sum of sizes."""
+    known = sum(one for one in sizes if isinstance(one, int))
+    total: Number = known
+    for one in sizes:
+        if isinstance(one, Axis | Computed):
+            total = one if total == 0 else Computed("+", (one, total))
+    return total

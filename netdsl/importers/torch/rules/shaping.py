@@ -323,6 +323,8 @@ def sliced(to: Builder, low: Low, place: int, start: Any, stop: Any, step: Any) 
         for a, b, size in zip(begins, ends, low.sizes[axis], strict=True)
     ]
     sizes = tuple(len(range(*one)) for one in ranges)
+    if not any(sizes):
+        return low.resized(Value(dtype=low.value.dtype), axis, sizes)
     if sizes == low.sizes[axis]:
         is_whole = len(set(sizes)) == 1
         if is_whole:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Path, Setting
 from netdsl.importers.torch.events import Modes
-from netdsl.importers.torch.lows import Low, Refusal, Weight
-from netdsl.importers.torch.rules.rule import in_order, pair, rule, without
+from netdsl.importers.torch.lows import BATCH, Low, Refusal, Weight
+from netdsl.importers.torch.rules.rule import in_order, map_of, pair, rule, without
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.builder import Builder
@@ -51,21 +51,47 @@ def conv(
     groups: Any = 1,
     padding_mode: str = "zeros",
 ) -> Low:
-    low = to.plain(input)
+    low, back = map_of(to, input)
     channels, _, *kernel = shape_of(weight)
-    count = in_order(low, len(kernel))
-    path, settings = owned(to, weight, bias)
-    settings |= {
+    settings: dict[str, Setting] = {
         "channels": channels,
         "kernel": tuple(kernel),
-        "stride": pair(stride, count),
-        "padding": padding if isinstance(padding, str) else pair(padding, count),
-        "dilation": pair(dilation, count),
+        "stride": pair(stride, len(kernel)),
+        "padding": padding if isinstance(padding, str) else pair(padding, len(kernel)),
+        "dilation": pair(dilation, len(kernel)),
         "groups": to.whole(groups),
     }
     if padding_mode != "zeros":
         settings["padding_mode"] = padding_mode
-    return to.result(to.call("conv", [low.value], path, **settings))
+    if low.batch == 0 and len(low.layout[0]) == 2 and len(kernel) < 3:
+        return of_each(to, low, weight, bias, settings)
+    in_order(low, len(kernel))
+    path, own = owned(to, weight, bias)
+    return back(to.result(to.call("conv", [low.value], path, **settings, **own), low))
+
+
+def of_each(to: Builder, low: Low, weight: Any, bias: Any, settings: dict[str, Setting]) -> Low:
+    """A convolution of maps that lie beside the batch: along their axis its kernel is 1 wide."""
+    if low.layout != ((BATCH, 0), *((axis,) for axis in range(1, len(low.sizes)))):
+        raise Refusal("it takes maps behind each other in the batch in another order")
+    if isinstance(settings["padding"], str) or "padding_mode" in settings:
+        raise Refusal("it pads maps that lie beside the batch by another rule than with zeros")
+    count = len(low.sizes)
+    table = to.plain(weight)
+    filters: list[Setting] = [to.size(table, axis) for axis in range(count)]
+    filters.insert(2, 1)
+    settings = {
+        name: (0 if name == "padding" else 1, *one) if isinstance(one, tuple) else one
+        for name, one in settings.items()
+    }
+    settings["weight"] = to.call("reshape", [table.value], shape=filters)
+    settings["bias"] = to.plain(bias).value if bias is not None else False
+    turn: list[Setting] = [1, 0, *range(2, count)]
+    value = to.call("permute", [low.value], axes=turn)
+    value = to.call("conv", [value], **settings)
+    value = to.call("permute", [value], axes=turn)
+    sizes = list(to.result(value, low).sizes)
+    return Low(value, low.layout, (low.sizes[0], *sizes))
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -93,7 +119,7 @@ def conv_transpose(
         "dilation": pair(dilation, count),
         "groups": to.whole(groups),
     }
-    return to.result(to.call("conv_transpose", [low.value], path, **settings))
+    return to.result(to.call("conv_transpose", [low.value], path, **settings), low)
 
 
 @rule("linear")
