@@ -53,3 +53,121 @@ class Outer(nn.Module):
         a = rows.expand(-1, -1, -1, x.shape[3])
         b = (rows * 2).expand_as(x)
         return (a + b).softmax(3) * columns
+
+
+class Assigned(nn.Module):
+    """Parts assigned in place: rows, every other column, a part by itself, of zeros too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 1)
+        self.other = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, z = self.conv(x), self.other(x)
+        y[:, :3] = z * 2
+        y[:, 4, 1:3] = z[:, 0, 1:3]
+        y[..., ::2] = y[..., 1::2] + 1
+        y[:, 5] += z[:, 1]
+        y[:, 0, -1] = 0.5
+        blank = torch.zeros(x.shape[0], 6, 8, 8)
+        blank[:, 2:5] = z
+        return y * y + blank
+
+
+class Blanked(nn.Module):
+    """A channel that becomes a number, at any size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        y[:, 1] = -1.5
+        y[:, :1] = y[:, 2:].mean((2, 3), keepdim=True)
+        return y
+
+
+class Windowed(nn.Module):
+    """Windows along two axes, padding of tokens, maps beside the batch, parts in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.register_buffer("order", torch.tensor([3, 0, 1]), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b = x.shape[0]
+        wide = F.pad(x, (1, 1, 1, 1)).unfold(2, 4, 2).unfold(3, 6, 2)
+        maps = wide.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 4, 6)
+        maps = F.max_pool2d(self.norm(self.conv(maps)), 2)
+        tokens = maps.reshape(b, 20, 4, 6)
+        tokens = F.pad(tokens, (0, 1, 2, 0), value=0.25)[:, :, self.order]
+        return tokens[:, [0, 1, 5, 4]]
+
+
+class Masked(nn.Module):
+    """Scores masked with -inf, a largest pool behind padding with -inf, sums that begin at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        mask = torch.triu(torch.full((6, 6), float("-inf")), 1)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        scores = q @ k.transpose(1, 2) + self.mask
+        late = torch.ones(6, 6).tril(-3).bool()
+        y = scores.masked_fill(late, float("-inf")).softmax(-1) @ v
+        tops = F.max_pool1d(F.pad(y, (0, 1), value=float("-inf")), 3, 2)
+        return sum([tops, tops * 2, x[..., :4]])
+
+
+class Rounded(nn.Module):
+    """Sizes that go through `int(...)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = int(x.shape[2]), int(x.shape[3] / 2)
+        assert isinstance(height, int)
+        y = F.interpolate(self.conv(x), size=(2 * height, width), mode="nearest")
+        return y.view(int(x.shape[0]), 4, int(2 * height) * width)
+
+
+class Placed(nn.Module):
+    """A large table of places that is the sum of rows and columns, as windows have it."""
+
+    def __init__(self, side: int = 12) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.randn(side * side, 2))
+        cells = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"))
+        flat = cells.flatten(1)
+        apart = (flat[:, :, None] - flat[:, None, :]).abs()
+        places = apart[0] * side + apart[1]
+        self.register_buffer("places", places, persistent=False)
+        apart = (flat[:, :, None] - flat[:, None, :]).float()
+        squares = torch.stack([apart[0], apart[1], apart[0] ** 2 + apart[1] ** 2], -1)
+        self.register_buffer("apart", squares, persistent=False)
+        self.near = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2)
+        scores = self.bias[self.places] + self.near(self.apart)
+        return tokens @ scores.permute(2, 0, 1).softmax(-1)[0]
+
+
+class Kept(nn.Module):
+    """A buffer that `forward` replaces, a tied parameter, and slices without numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.second.weight = self.first.weight
+        self.register_buffer("grid", torch.zeros(3), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.grid = torch.arange(x.shape[1], dtype=torch.float32) / 4
+        y = torch.cat([x[:, :0], self.first(x)[:, 0:], x[:, 6:6]], dim=1)
+        return self.second(y) + self.grid[:, None]

@@ -49,6 +49,19 @@ from netdsl.importers.torch.tables import (
     without_copies,
 )
 
+LOWEST = -3.4028234663852886e38
+"""The least number of 32 bits."""
+ENDS_OF_MASKS = frozenset({"softmax", "scaled_dot_product_attention"})
+WAYS_OF_MASKS = frozenset(
+    """
+    __add__ __getitem__ __iadd__ __radd__ add add_ clone contiguous expand float masked_fill
+    masked_fill_ permute reshape squeeze to transpose unsqueeze view where
+    """.split()
+)
+"""Functions that a mask of scores goes through."""
+MOST_STEPS = 50
+"""Functions that are looked at on its way."""
+
 
 class Builder:
     """What the rules work with: operands, sizes, and calls in the region that is being filled."""
@@ -67,6 +80,7 @@ class Builder:
         self.taken = _taken(agreed.frame)
         self.folded: dict[int, Any] = {}
         self.known: dict[object, Low] = {}
+        self.rows: dict[Value, list[int]] = {}
         first = next(iter(agreed.inputs.values()))
         self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
 
@@ -80,6 +94,18 @@ class Builder:
             return []
         ops = self.agreed.frame.ops()
         return [op for op in ops if Ref(number) in leaves((op.arguments, op.keywords))]
+
+    def masks_softmax(self) -> bool:
+        """Whether what the op gives goes into a softmax only: there -inf is the least number."""
+        ops = [self.op] if self.op is not None and self.op.outputs else []
+        for op in ops:
+            takers = [] if op.name in ENDS_OF_MASKS else self.takers(op.outputs[0])
+            if op.name not in (WAYS_OF_MASKS | ENDS_OF_MASKS) or len(ops) > MOST_STEPS:
+                return False
+            if op.name in WAYS_OF_MASKS and not takers:
+                return False
+            ops += [one for one in takers if one not in ops]
+        return bool(ops)
 
     def weight(self, key: str) -> Weight:
         """A parameter or buffer."""
@@ -181,12 +207,25 @@ class Builder:
         if dtype not in ("float32", "int64", "bool"):
             raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
         shape = tuple(tensor.shape)
+        if dtype == "float32" and self.masks_softmax():
+            tensor = tensor.masked_fill(tensor == -math.inf, LOWEST)
         key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
         if key not in self.known:
             low = self.written(tensor, shape)
             low.value.dtype = dtype
+            if dtype == "int64" and len(shape) == 1:
+                self.rows[low.value] = tensor.tolist()
             self.known[key] = low
         return self.known[key]
+
+    def known_places(self, one: Any) -> Any:
+        """An index, as a list where it is a row of whole numbers that are known."""
+        if isinstance(one, Weight) and one.key not in self.made.keys:
+            one = self.table(one)
+        if isinstance(one, Constant) and not one.tensor.is_meta:
+            one = self.numbers(one.tensor)
+        is_row = isinstance(one, Low) and one.rank == 1 and one.narrow is None
+        return self.rows.get(one.value, one) if is_row else one
 
     def written(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> Low:
         """A table of known numbers: a line, or what makes it of smaller ones."""
@@ -254,6 +293,8 @@ class Builder:
             return self.setting(one.source)
         if isinstance(one, Modes):
             raise Refusal(f"a number is {one.training} in training and else {one.inference}")
+        if one == -math.inf and self.masks_softmax():
+            return LOWEST
         if isinstance(one, float) and not math.isfinite(one):
             raise Refusal(
                 f"the language has no {one}",

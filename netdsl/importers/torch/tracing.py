@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from netdsl.importers.torch.events import (
     leaves,
     mapped,
 )
+from netdsl.importers.torch.ints import remembering
 from netdsl.importers.torch.sized import Log, Of, SizedFloat, SizedInt, Sizes, sized
 from netdsl.importers.torch.wholes import is_whole
 
@@ -291,10 +292,12 @@ def traced(
     keywords: Mapping[str, Any],
     *,
     makes_meta: bool = False,
+    has_own_int: bool = True,
 ) -> tuple[Run, Any]:
     """One run of a module on tensors of the device "meta".
 
     With `makes_meta` the tensors that `forward` makes are there too; else they have numbers.
+    With `has_own_int` its `int(...)` keeps where a size comes from.
     """
     tracer = Tracer(module, makes_meta=makes_meta)
     root = Frame("", ("", 0), _bound(module, arguments, keywords))
@@ -305,7 +308,8 @@ def traced(
             tracer.flowing.add(Ref(run.inputs[name]))
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
-    with torch.no_grad(), _hooked(module, tracer), tracer:
+    own = remembering(module) if has_own_int else nullcontext()
+    with torch.no_grad(), _hooked(module, tracer), own, tracer:
         result = module(*arguments, **keywords)
         with torch._C.DisableTorchFunction():
             root.results = mapped(_plain(result), tracer.told)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from netdsl.importers.program import Value
 from netdsl.importers.torch.events import Constant
 from netdsl.importers.torch.lows import BATCH, Low, Refusal, Weight
 from netdsl.importers.torch.rules.merging import cat, is_tensor
@@ -23,7 +25,7 @@ MOST = 256
 
 @rule("__setitem__")
 def setitem(to: Builder, input: Any, index: Any, value: Any) -> Low:
-    low = to.spread_out(to.low(input))
+    low = to.plain(input)
     parts = list(index) if isinstance(index, tuple) else [index]
     if any(isinstance(one, Low | Weight | Constant | list) or one is None for one in parts):
         raise Refusal("it assigns to places that a tensor names", "`torch.where` chooses as well")
@@ -36,7 +38,7 @@ def setitem(to: Builder, input: Any, index: Any, value: Any) -> Low:
         if one != slice(None):
             cuts.append((place, _places(to, low, place, one)))
     single = [place for place, one in enumerate(parts) if isinstance(one, int)]
-    return assigned(to, low, cuts, _filling(to, low, value, single))
+    return assigned(to, low, low, cuts, _filling(to, low, value, single))
 
 
 def _places(to: Builder, low: Low, place: int, one: Any) -> range:
@@ -65,26 +67,37 @@ def _filling(to: Builder, low: Low, value: Any, single: list[int]) -> Any:
     return new
 
 
-def assigned(to: Builder, low: Low, cuts: list[Cut], value: Any) -> Low:
-    """A value with others at the places where all cuts meet."""
+def assigned(to: Builder, whole: Low, low: Low, cuts: list[Cut], value: Any) -> Low:
+    """A part of the whole value, with others at the places where all cuts meet."""
     if not cuts:
-        return fitting(to, low, value)
+        return fitting(to, whole, low, value)
     (place, places), *rest = cuts
     size = (low.size(place) or (0,))[0]
     pieces: list[Low] = []
     end = 0
     for start, stop in _runs(places):
         if end < start:
-            pieces.append(sliced(to, low, place, end, start, None))
-        old = sliced(to, low, place, start, stop, None)
+            pieces.append(cut(to, low, place, end, start))
+        old = cut(to, low, place, start, stop) if rest else placeholder(to, low, place, stop - start)
         first = places.index(start)
-        pieces.append(assigned(to, old, rest, part_of(to, value, place, first, stop - start)))
+        new = part_of(to, value, place, first, stop - start)
+        pieces.append(assigned(to, whole, old, rest, new))
         end = stop
     if end < size:
-        pieces.append(sliced(to, low, place, end, None, None))
+        pieces.append(cut(to, low, place, end, size))
     if len(pieces) > MOST:
         raise Refusal(f"it assigns to {len(pieces)} pieces of an axis")
     return cat(to, pieces, place)
+
+
+def cut(to: Builder, low: Low, place: int, start: int, stop: int) -> Low:
+    """What lies at some places of an axis."""
+    return sliced(to, low, place, start, stop, None)
+
+
+def placeholder(to: Builder, low: Low, place: int, count: int) -> Low:
+    """What is replaced altogether: its sizes are all that matters."""
+    return low.resized(Value(dtype=low.value.dtype), low.axis(place), (count,) * to.runs)
 
 
 def _runs(places: range) -> list[tuple[int, int]]:
@@ -98,22 +111,26 @@ def part_of(to: Builder, value: Any, place: int, start: int, count: int) -> Any:
     """Of what is assigned, that which lies at some places of an axis."""
     if not isinstance(value, Low) or value.size(place) in (None, (1,) * to.runs):
         return value
-    return sliced(to, value, place, start, start + count, None)
+    return cut(to, value, place, start, start + count)
 
 
-def fitting(to: Builder, low: Low, value: Any) -> Low:
-    """What is assigned, as wide as what it replaces."""
+def fitting(to: Builder, whole: Low, low: Low, value: Any) -> Low:
+    """What is assigned, as wide as what it replaces; axes that are open are not cut."""
     if isinstance(value, Low) and value.sizes == low.sizes and value.layout == low.layout:
         return value
-    sizes = [low.size(place) for place in range(low.rank)]
-    if any(one is not None and len(set(one)) > 1 for one in sizes):
-        raise Refusal("it spreads what it assigns over open sizes")
-    shape = [1 if one is None else one[0] for one in sizes]
-    dtype = getattr(torch, low.value.dtype)
-    if not isinstance(value, Low):
-        return to.numbers(torch.full(shape, value, dtype=dtype))
-    if value.is_table and value.batch is None and low.batch is not None:
-        return RULES["mul"](to, value, to.numbers(torch.ones(shape, dtype=dtype)))
-    if low.batch is not None and (low.batch != 0 or low.layout[0] != (BATCH,)):
+    if low.batch is not None and low.layout[low.batch] != (BATCH,):
         raise Refusal("it spreads what it assigns beside the batch")
-    return RULES["mul"](to, value, to.numbers(torch.ones(shape, dtype=dtype)))
+    fixed = [sizes[0] if len(set(sizes)) == 1 else 1 for sizes in low.sizes]
+    number = 1 if isinstance(value, Low) else value
+    numbers = to.numbers(torch.full(fixed, number, dtype=getattr(torch, low.value.dtype)))
+    widths = tuple(
+        (axis, to.size(whole, axis))
+        for axis, sizes in enumerate(low.sizes)
+        if len(set(sizes)) > 1
+    )
+    table = replace(low, value=numbers.value, is_table=True)
+    if widths:
+        sizes = tuple((one,) * to.runs for one in fixed)
+        narrow = replace(table, sizes=sizes)
+        table = to.spread_out(replace(table, narrow=narrow, widths=widths))
+    return RULES["mul"](to, value, table) if isinstance(value, Low) else table

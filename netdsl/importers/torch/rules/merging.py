@@ -155,10 +155,19 @@ def _binary(layer: str) -> Any:
         if is_tensor(input) and is_tensor(other):
             return together(to, layer, [input, other])
         if is_tensor(input):
-            return to.same(layer, to.low(input), number=to.number(other))
+            low = to.low(input)
+            changes = layer not in ("add", "sub") or other != 0 or not keeps_type(low, other)
+            return to.same(layer, low, number=to.number(other)) if changes else low
         return reverse(to, layer, other, input)
 
     return function
+
+
+def keeps_type(low: Low, number: Any) -> bool:
+    """Whether arithmetic with a number gives what the tensor is made of."""
+    if low.value.dtype == "float32":
+        return True
+    return low.value.dtype == "int64" and isinstance(number, int)
 
 
 def scaled(to: Builder, one: Any, factor: Any) -> Any:
@@ -171,6 +180,8 @@ def scaled(to: Builder, one: Any, factor: Any) -> Any:
 def reverse(to: Builder, layer: str, input: Any, other: Any) -> Low:
     """A number before a tensor: `other - input`."""
     low, number = to.low(input), to.number(other)
+    if layer == "add" and number == 0 and keeps_type(low, number):
+        return low
     if layer in ("add", "mul"):
         return to.same(layer, low, number=number)
     if layer == "sub":

@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Axis, Computed, Number, Setting, Value
+from netdsl.importers.torch.builder import LOWEST
 from netdsl.importers.torch.events import Varies
-from netdsl.importers.torch.lows import Low, Refusal
+from netdsl.importers.torch.lows import BATCH, Low, Refusal
 from netdsl.importers.torch.rules.rule import RULES, in_order, map_of, pair, rule, without
 from netdsl.importers.torch.sized import Of
 
@@ -26,9 +27,47 @@ def max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Low:
-    low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
-    settings["dilation"] = pair(dilation, len(low.sizes) - 1)
-    return to.result(to.call("maxpool", [low.value], **settings), low)
+    return pooled(
+        to, "maxpool", input, kernel_size, stride, padding, ceil_mode, dilation=dilation
+    )
+
+
+def pooled(
+    to: Builder,
+    layer: str,
+    input: Any,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    **more: Any,
+) -> Low:
+    """A pool of a map; of maps that lie beside the batch with windows that are 1 wide there."""
+    low, back = map_of(to, input)
+    is_beside = low.layout == ((BATCH, 0), *((axis,) for axis in range(1, len(low.sizes))))
+    if not is_beside or len(low.sizes) > 4:
+        low, settings = _window(to, low, kernel, stride, padding, ceil_mode)
+        settings |= {
+            name: pair(one, len(low.sizes) - 1) if name == "dilation" else one
+            for name, one in more.items()
+        }
+        return back(to.result(to.call(layer, [low.value], **settings), low))
+    count = len(low.sizes) - 2
+    sides = pair(kernel, count)
+    steps = pair(stride, count) if stride is not None and stride != [] else sides
+    settings: dict[str, Setting] = {
+        "kernel": (1, *map(to.number, sides)),
+        "stride": (1, *map(to.number, steps)),
+        "padding": (0, *map(to.number, pair(padding, count))),
+        "ceil_mode": bool(ceil_mode),
+    }
+    for name, one in more.items():
+        settings[name] = (1, *pair(one, count)) if name == "dilation" else one
+    turn: list[Setting] = [1, 0, *range(2, count + 2)]
+    value = to.call("permute", [low.value], axes=turn)
+    value = to.call(layer, [value], **settings)
+    value = to.call("permute", [value], axes=turn)
+    return Low(value, low.layout, (low.sizes[0], *to.result(value, low).sizes))
 
 
 @rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
@@ -74,10 +113,11 @@ def avg_pool(
     count_include_pad: bool = True,
     divisor_override: Any = None,
 ) -> Low:
-    low, settings = _window(to, input, kernel_size, stride, padding, ceil_mode)
     without("divisor_override", divisor_override)
-    settings["count_include_pad"] = bool(count_include_pad)
-    return to.result(to.call("avgpool", [low.value], **settings), low)
+    counts = bool(count_include_pad)
+    return pooled(
+        to, "avgpool", input, kernel_size, stride, padding, ceil_mode, count_include_pad=counts
+    )
 
 
 @rule("lp_pool1d", "lp_pool2d")
@@ -263,8 +303,6 @@ def fold(
     return to.result(to.call("fold", [low.value], **settings), low)
 
 
-LOWEST = -3.4028234663852886e38
-"""The least number of 32 bits."""
 POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 
 BEFORE, BEHIND = ("left", "top", "front"), ("right", "bottom", "back")

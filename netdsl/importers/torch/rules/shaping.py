@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netdsl.importers.program import Computed, Setting, Value
 from netdsl.importers.torch.events import Varies
@@ -12,6 +12,9 @@ from netdsl.importers.torch.rules.rule import rule
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.builder import Builder
+
+MOST_PIECES = 256
+"""Pieces that an axis is put together from."""
 
 
 @rule("view", "reshape", "_unsafe_view")
@@ -264,6 +267,8 @@ def squeeze(to: Builder, input: Any, dim: Any = None) -> Low:
 def getitem(to: Builder, input: Any, index: Any) -> Any:
     low = to.plain(input)
     parts = list(index) if isinstance(index, tuple) else [index]
+    if not low.is_table:
+        parts = [to.known_places(one) for one in parts]
     if any(isinstance(one, Low | Weight) for one in parts):
         return looked_up(to, low, parts)
     used = sum(one is not None and one is not Ellipsis for one in parts)
@@ -280,9 +285,39 @@ def getitem(to: Builder, input: Any, index: Any) -> Any:
             place += 1
         elif isinstance(one, int) and not isinstance(one, bool):
             low = select(to, low, place, one)
+        elif isinstance(one, list) and sum(isinstance(other, list) for other in parts) == 1:
+            low = picked(to, low, place, [to.whole(at) for at in cast("list[Any]", one)])
+            place += 1
         else:
             raise Refusal(f"an index {one!r} has no word in the language")
     return low
+
+
+def picked(to: Builder, low: Low, place: int, places: list[int]) -> Low:
+    """Parts of an axis, in another order."""
+    axis, size = low.axis(place), (low.size(place) or (0,))[0]
+    if any(isinstance(one, bool) for one in places) or set(low.sizes[axis]) != {size}:
+        raise Refusal("an index of truth values, or of an open axis, has no word in the language")
+    runs: list[list[int]] = []
+    for one in (range(size)[at] for at in places):
+        if runs and runs[-1][1] == one:
+            runs[-1][1] += 1
+        else:
+            runs.append([one, one + 1])
+    if len(runs) > MOST_PIECES:
+        raise Refusal(f"it picks {len(runs)} pieces of an axis")
+    pieces = [sliced(to, low, place, start, stop, None) for start, stop in runs]
+    if len(pieces) == 1:
+        return pieces[0]
+    value = to.call("concat", [one.value for one in pieces], axis=axis)
+    return low.resized(value, axis, (len(places),) * to.runs)
+
+
+@rule("index_select")
+def index_select(to: Builder, input: Any, dim: int, index: Any) -> Low:
+    low = to.plain(input)
+    place = low.place(to.whole(dim))
+    return getitem(to, low, (*([slice(None)] * place), index))
 
 
 @rule("narrow")

@@ -170,7 +170,11 @@ def batch_norm(
     if tracks and is_inference and training is not False and not isinstance(training, Modes):
         raise Refusal("it takes the statistics of the batch in inference too")
     if momentum is None or isinstance(momentum, Modes):
-        raise Refusal("it keeps the mean of all batches (`momentum=None`)", "give it a momentum")
+        raise Refusal(
+            "it keeps the mean of all batches (`momentum=None`)",
+            "inference is the same with a number: "
+            "`for one in net.modules(): one.momentum = 0.1`, for norms, before the import",
+        )
     return turn(
         to.same(
             "batchnorm",
