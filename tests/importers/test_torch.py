@@ -155,7 +155,6 @@ def test_an_identity_shares_what_is_changed_in_place() -> None:
         ("Unknown", "the language has no word for `fft_fft2`", "return torch.fft.fft2(x).real"),
         ("ByNumbers", "", "if x.sum() > 0:"),
         ("Assigned", "it assigns to places that a tensor names", "y[x > 0] = 0"),
-        ("Listed", "as `1` is no word", "return x * self.factors[0] * self.factors[1]"),
         ("Reserved", "as `input` is a word of the language", "return x * self.input"),
         ("Missing", "has no `Missing`", ""),
         ("make", "can't be made: TypeError", ""),

@@ -16,6 +16,7 @@ SIZES = ((9, 14), (16, 11), (23, 8))
     [
         ("Expanded", "any H >= 3, any W >= 3"),
         ("Outer", "any H, any W"),
+        ("Listed", "any H, any W"),
         ("Blanked", "any H, any W"),
         ("Rounded", "any H, any W >= 2"),
     ],

@@ -171,3 +171,30 @@ class Kept(nn.Module):
         self.grid = torch.arange(x.shape[1], dtype=torch.float32) / 4
         y = torch.cat([x[:, :0], self.first(x)[:, 0:], x[:, 6:6]], dim=1)
         return self.second(y) + self.grid[:, None]
+
+
+class Factors(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.factors = nn.ParameterList([torch.rand(3, 1, 1) for _ in range(count)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for one in self.factors:
+            x = x * one + one
+        return x
+
+
+class Listed(nn.Module):
+    """Lists of parameters, at the top and in modules that are numbered themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factors = nn.ParameterList([torch.rand(3, 1, 1), torch.rand(3, 1, 1)])
+        self.parts = nn.ModuleList([Factors(2), Factors(2), Factors(1)])
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * self.factors[0] - self.factors[1]
+        for part in self.parts:
+            x = self.conv(part(x))
+        return x
