@@ -6,7 +6,7 @@ import pytest
 
 import netdsl
 from tests.importers import torch_shapes
-from tests.importers.torch_models import compare
+from tests.importers.torch_models import compare, import_of
 
 SIZES = ((9, 14), (16, 11), (23, 8))
 
@@ -41,3 +41,14 @@ def test_at_sizes_that_were_not_traced(name: str, contract: str) -> None:
 def test_at_one_size(name: str, shape: tuple[int, ...]) -> None:
     one = compare(getattr(torch_shapes, name), name, x=shape)
     assert one.largest_difference <= 1e-6
+
+
+def test_parameters_of_modules_lie_in_their_blocks() -> None:
+    text = import_of(torch_shapes.Listed, "Listed", x=(3, "H", "W")).text
+    assert text.count("Factors") == 3
+    assert "    weight factors.0: [3, 1, 1]\n    weight factors.1: [3, 1, 1]\n" in text
+
+
+def test_a_large_table_is_written_as_the_sum_of_small_ones() -> None:
+    one = import_of(torch_shapes.Placed, "Placed", x=(2, 12, 12))
+    assert len(one.text) < 12_000, "144 x 144 whole numbers would be more than 60,000 characters"

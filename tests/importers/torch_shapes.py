@@ -19,6 +19,7 @@ class Expanded(nn.Module):
         x = self.conv(x)
         mean = x.mean((2, 3), keepdim=True)
         both = torch.cat([x, mean.expand(-1, -1, x.shape[2], x.shape[3])], dim=1)
+        both = both + F.pad(both, (-1, 1, 1, -1))
         return self.head(both) - self.conv(x[:, :3]).amax((2, 3), keepdim=True)[:, :2]
 
 
@@ -100,7 +101,7 @@ class Windowed(nn.Module):
         maps = wide.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 4, 6)
         maps = F.max_pool2d(self.norm(self.conv(maps)), 2)
         tokens = maps.reshape(b, 20, 4, 6)
-        tokens = F.pad(tokens, (0, 1, 2, 0), value=0.25)[:, :, self.order]
+        tokens = F.pad(tokens, (-1, 2, 2, -1), value=0.25)[:, :, self.order]
         return tokens[:, [0, 1, 5, 4]]
 
 

@@ -80,6 +80,7 @@ class Builder:
         self.taken = _taken(agreed.frame)
         self.folded: dict[int, Any] = {}
         self.known: dict[object, Low] = {}
+        self.declared = 0
         self.rows: dict[Value, list[int]] = {}
         first = next(iter(agreed.inputs.values()))
         self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
@@ -182,10 +183,15 @@ class Builder:
             kind, fill = self.made.begins(weight.key)
             value = Value(shape=weight.shape, dtype=weight.dtype)
             path = tuple(weight.key.split("."))
-            self.root.items.insert(0, Table(value, path, weight.shape, self.span(), kind, fill))
+            self.declare(Table(value, path, weight.shape, self.span(), kind, fill))
             self.used.add(weight.key)
             self.tables[weight.key] = self.as_table(value, weight.shape)
         return self.tables[weight.key]
+
+    def declare(self, table: Table) -> None:
+        """Tables stand in front, in the order in which they are taken."""
+        self.root.items.insert(self.declared, table)
+        self.declared += 1
 
     def as_table(self, value: Value, shape: Sequence[int]) -> Low:
         """A table of a known shape."""
@@ -252,7 +258,7 @@ class Builder:
         value = Value(shape=shape, dtype=str(tensor.dtype).removeprefix("torch."))
         label = (f"numbers{len(self.known)}",)
         fill = fill_of(tensor)
-        self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
+        self.declare(Table(value, label, shape, self.span(), "constant", fill))
         return self.as_table(value, shape)
 
     def labelled(self, labels: Labels, shape: Sequence[int]) -> Low:

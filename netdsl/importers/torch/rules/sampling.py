@@ -315,6 +315,7 @@ def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = 
     pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
     while pairs and pairs[-1] == (0, 0):
         pairs.pop()
+    low, pairs = cropped(to, low, pairs, mode)
     if not pairs:
         return low
     spatial = len(low.sizes) - 1
@@ -330,6 +331,24 @@ def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = 
     if value:
         settings["value"] = fill_value(to, value, pairs)
     return to.result(to.call("pad", [low.value], **settings), low)
+
+
+def cropped(to: Builder, low: Low, pairs: list[Any], mode: str) -> tuple[Low, list[Any]]:
+    """Amounts below 0 take cells away; what is left to pad."""
+    rest: list[Any] = []
+    for back, pair_of in enumerate(pairs):
+        less = [min(one, 0) if isinstance(one, int) else 0 for one in pair_of]
+        if any(less):
+            if mode != "constant":
+                raise Refusal("it takes cells away by another mode than with a number")
+            axis = low.axis(low.rank - 1 - back)
+            stop: Setting = less[1] or "end"
+            value = to.call("slice", [low.value], axis=axis, start=-less[0], stop=stop)
+            low = low.resized(value, axis, tuple(size + sum(less) for size in low.sizes[axis]))
+        rest.append(tuple(one if gone == 0 else 0 for one, gone in zip(pair_of, less, strict=True)))
+    while rest and rest[-1] == (0, 0):
+        rest.pop()
+    return low, rest
 
 
 def fill_value(to: Builder, value: Any, pairs: list[Any]) -> float:
