@@ -46,13 +46,51 @@ PAIRS = 12
 """Random sizes at which the contract is compared."""
 
 CONVOLUTIONAL = frozenset(
-    """
-    byobnet convmixer convnext cspnet cspnext densenet dla dpn efficientnet fasternet ghostnet
-    hardcorenas hgnet hrnet inception_next inception_resnet_v2 inception_v3 inception_v4 lcnetv2
-    mambaout mobilenetv3 nasnet nfnet pnasnet rdnet regnet repghost repvit res2net resnest resnet
-    resnetv2 rexnet selecsls senet sknet starnet tresnet vgg vovnet xception xception_aligned
-    focalnet
-    """.split()
+    [
+        "byobnet",
+        "convmixer",
+        "convnext",
+        "cspnet",
+        "cspnext",
+        "densenet",
+        "dla",
+        "dpn",
+        "efficientnet",
+        "fasternet",
+        "ghostnet",
+        "hardcorenas",
+        "hgnet",
+        "hrnet",
+        "inception_next",
+        "inception_resnet_v2",
+        "inception_v3",
+        "inception_v4",
+        "lcnetv2",
+        "mambaout",
+        "mobilenetv3",
+        "nasnet",
+        "nfnet",
+        "pnasnet",
+        "rdnet",
+        "regnet",
+        "repghost",
+        "repvit",
+        "res2net",
+        "resnest",
+        "resnet",
+        "resnetv2",
+        "rexnet",
+        "selecsls",
+        "senet",
+        "sknet",
+        "starnet",
+        "tresnet",
+        "vgg",
+        "vovnet",
+        "xception",
+        "xception_aligned",
+        "focalnet",
+    ]
 )
 """Files of timm whose models have no attention between places and no mixing of tokens."""
 MIXING = frozenset({"mlp_mixer", "sequencer", "efficientvim"})

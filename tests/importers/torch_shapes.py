@@ -89,6 +89,8 @@ class Blanked(nn.Module):
 class Windowed(nn.Module):
     """Windows along two axes, padding of tokens, maps beside the batch, parts in another order."""
 
+    order: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
@@ -120,7 +122,7 @@ class Masked(nn.Module):
         late = torch.ones(6, 6).tril(-3).bool()
         y = scores.masked_fill(late, float("-inf")).softmax(-1) @ v
         tops = F.max_pool1d(F.pad(y, (0, 1), value=float("-inf")), 3, 2)
-        return sum([tops, tops * 2, x[..., :4]])
+        return sum([tops * 2, x[..., :4]], start=0 + tops)
 
 
 class Rounded(nn.Module):
@@ -139,6 +141,8 @@ class Rounded(nn.Module):
 
 class Placed(nn.Module):
     """A large table of places that is the sum of rows and columns, as windows have it."""
+
+    places: Tensor
 
     def __init__(self, side: int = 12) -> None:
         super().__init__()

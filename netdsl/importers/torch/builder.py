@@ -53,10 +53,28 @@ LOWEST = -3.4028234663852886e38
 """The least number of 32 bits."""
 ENDS_OF_MASKS = frozenset({"softmax", "scaled_dot_product_attention"})
 WAYS_OF_MASKS = frozenset(
-    """
-    __add__ __getitem__ __iadd__ __radd__ add add_ clone contiguous expand float masked_fill
-    masked_fill_ permute reshape squeeze to transpose unsqueeze view where
-    """.split()
+    [
+        "__add__",
+        "__getitem__",
+        "__iadd__",
+        "__radd__",
+        "add",
+        "add_",
+        "clone",
+        "contiguous",
+        "expand",
+        "float",
+        "masked_fill",
+        "masked_fill_",
+        "permute",
+        "reshape",
+        "squeeze",
+        "to",
+        "transpose",
+        "unsqueeze",
+        "view",
+        "where",
+    ]
 )
 """Functions that a mask of scores goes through."""
 MOST_STEPS = 50
@@ -230,8 +248,9 @@ class Builder:
             one = self.table(one)
         if isinstance(one, Constant) and not one.tensor.is_meta:
             one = self.numbers(one.tensor)
-        is_row = isinstance(one, Low) and one.rank == 1 and one.narrow is None
-        return self.rows.get(one.value, one) if is_row else one
+        if isinstance(one, Low) and one.rank == 1 and one.narrow is None:
+            return self.rows.get(one.value, one)
+        return one
 
     def written(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> Low:
         """A table of known numbers: a line, or what makes it of smaller ones."""

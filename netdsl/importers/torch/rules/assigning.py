@@ -78,7 +78,9 @@ def assigned(to: Builder, whole: Low, low: Low, cuts: list[Cut], value: Any) -> 
     for start, stop in _runs(places):
         if end < start:
             pieces.append(cut(to, low, place, end, start))
-        old = cut(to, low, place, start, stop) if rest else placeholder(to, low, place, stop - start)
+        old = (
+            cut(to, low, place, start, stop) if rest else placeholder(to, low, place, stop - start)
+        )
         first = places.index(start)
         new = part_of(to, value, place, first, stop - start)
         pieces.append(assigned(to, whole, old, rest, new))
@@ -124,9 +126,7 @@ def fitting(to: Builder, whole: Low, low: Low, value: Any) -> Low:
     number = 1 if isinstance(value, Low) else value
     numbers = to.numbers(torch.full(fixed, number, dtype=getattr(torch, low.value.dtype)))
     widths = tuple(
-        (axis, to.size(whole, axis))
-        for axis, sizes in enumerate(low.sizes)
-        if len(set(sizes)) > 1
+        (axis, to.size(whole, axis)) for axis, sizes in enumerate(low.sizes) if len(set(sizes)) > 1
     )
     table = replace(low, value=numbers.value, is_table=True)
     if widths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,7 @@ def max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Low:
-    return pooled(
-        to, "maxpool", input, kernel_size, stride, padding, ceil_mode, dilation=dilation
-    )
+    return pooled(to, "maxpool", input, kernel_size, stride, padding, ceil_mode, dilation=dilation)
 
 
 def pooled(
@@ -67,7 +66,7 @@ def pooled(
     value = to.call("permute", [low.value], axes=turn)
     value = to.call(layer, [value], **settings)
     value = to.call("permute", [value], axes=turn)
-    return Low(value, low.layout, (low.sizes[0], *to.result(value, low).sizes))
+    return Low(value, low.layout, (*low.sizes[:1], *to.result(value, low).sizes))
 
 
 @rule("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices")
@@ -313,9 +312,19 @@ def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = 
     low = to.plain(input)
     amounts = [to.number(one) for one in pad]
     pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
+    more = [tuple(_above(one) for one in part) for part in pairs]
+    return cropped(to, padded(to, low, more, mode, value), pairs, mode)
+
+
+def _above(one: Number) -> Number:
+    """An amount that is padded; what is below 0 takes cells away."""
+    return max(one, 0) if isinstance(one, int) else one
+
+
+def padded(to: Builder, low: Low, pairs: list[Any], mode: str, value: Any) -> Low:
+    """A value with cells around it; the last axis comes first."""
     while pairs and pairs[-1] == (0, 0):
         pairs.pop()
-    low, pairs = cropped(to, low, pairs, mode)
     if not pairs:
         return low
     spatial = len(low.sizes) - 1
@@ -333,22 +342,22 @@ def pad(to: Builder, input: Any, pad: Any, mode: str = "constant", value: Any = 
     return to.result(to.call("pad", [low.value], **settings), low)
 
 
-def cropped(to: Builder, low: Low, pairs: list[Any], mode: str) -> tuple[Low, list[Any]]:
-    """Amounts below 0 take cells away; what is left to pad."""
-    rest: list[Any] = []
-    for back, pair_of in enumerate(pairs):
-        less = [min(one, 0) if isinstance(one, int) else 0 for one in pair_of]
-        if any(less):
-            if mode != "constant":
-                raise Refusal("it takes cells away by another mode than with a number")
-            axis = low.axis(low.rank - 1 - back)
-            stop: Setting = less[1] or "end"
-            value = to.call("slice", [low.value], axis=axis, start=-less[0], stop=stop)
-            low = low.resized(value, axis, tuple(size + sum(less) for size in low.sizes[axis]))
-        rest.append(tuple(one if gone == 0 else 0 for one, gone in zip(pair_of, less, strict=True)))
-    while rest and rest[-1] == (0, 0):
-        rest.pop()
-    return low, rest
+def cropped(to: Builder, low: Low, pairs: list[Any], mode: str) -> Low:
+    """Amounts below 0 take cells away."""
+    assert to.op is not None
+    sizes = list(low.sizes)
+    for back, amounts in enumerate(pairs):
+        before, behind = (min(one, 0) if isinstance(one, int) else 0 for one in amounts)
+        if (before, behind) == (0, 0):
+            continue
+        if mode != "constant":
+            raise Refusal("it takes cells away by another mode than with a number")
+        place = low.rank - 1 - back
+        axis = low.axis(place)
+        stop: Setting = behind or "end"
+        low = low.with_value(to.call("slice", [low.value], axis=axis, start=-before, stop=stop))
+        sizes[axis] = tuple(shapes[to.op.outputs[0]][place] for shapes in to.agreed.shapes)
+    return replace(low, sizes=tuple(sizes))
 
 
 def fill_value(to: Builder, value: Any, pairs: list[Any]) -> float:

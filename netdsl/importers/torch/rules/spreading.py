@@ -95,9 +95,7 @@ def repeat(to: Builder, input: Any, *repeats: Any) -> Low:
     times = [1] * (low.rank - len(repeats)) + list(repeats)
     low = in_front(to, low, len(times) - low.rank)
     traced = traced_sizes(to)
-    changed = [
-        place for place in range(low.rank) if low.size(place) not in (None, traced[place])
-    ]
+    changed = [place for place in range(low.rank) if low.size(place) not in (None, traced[place])]
     several = [place for place in changed if low.size(place) != (1,) * to.runs]
     for place in several:
         low = tiled(to, to.plain(low), place, to.whole(times[place]))
@@ -130,7 +128,9 @@ def repeat_interleave(
     behind = len(shape) - axis - 1
     copies = copied(to, apart, low.value.dtype, times, behind)
     size = shape[axis]
-    shape[axis] = size * times if isinstance(size, int) else Computed("*", (to.size(low, axis), times))
+    shape[axis] = (
+        size * times if isinstance(size, int) else Computed("*", (to.size(low, axis), times))
+    )
     value = to.call("reshape", [copies], shape=shape)
     return low.resized(value, axis, tuple(size * times for size in low.sizes[axis]))
 
@@ -150,5 +150,3 @@ def beside_the_batch(to: Builder, low: Low, place: int, times: int) -> Low:
 def copied(to: Builder, value: Any, dtype: str, times: int, behind: int) -> Any:
     """A value with an axis of size 1 made wider; so many axes lie behind it."""
     return to.call("mul", [value, to.ones(dtype, times, behind)])
-
-
