@@ -90,12 +90,19 @@ def _beside_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None
 
 
 def _rest_of_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
-    """What an axis leaves over: `n % 2`, where `n // 2` took floors of the axis apart."""
+    """Parts of an axis, what it leaves over, what it lacks: `n // 2`, `n % 2`, `-n % 2`.
+
+    They are looked for where floors were taken apart, so that no text of terms is left.
+    """
     for name, value in at_hand:
         for axis, there in enumerate(value.type.shape):
             for over in range(2, MAX_DIVISOR + 1):
                 if size == there - over * floor_div(there, over):
                     return f"{name}.shape[{axis - value.type.rank}] % {over}", True
+                if size == floor_div(there, over):
+                    return f"{name}.shape[{axis - value.type.rank}] // {over}", True
+                if size == -there - over * floor_div(-there, over):
+                    return f"-{name}.shape[{axis - value.type.rank}] % {over}", True
     return None
 
 

@@ -102,10 +102,11 @@ class Bodies:
         depth = len(scope.path)
         for table in scope.tables:
             if spelling.is_name(table.path[depth:]):
-                text = names.of[table.value] = spelling.label(table.path[depth:])
-                names.taken.add(text)
+                text = names.of[table.value] = spelling.called(table.path[depth:])
+                names.taken |= {text, text.partition("[")[0]}
             else:
-                names.give(table.value, table.path[-1])
+                start = depth + spelling.callable_from(table.path[depth:])
+                names.give(table.value, "_".join(table.path[start:]))
         for node in own.nodes:
             if isinstance(node.item, Scope) and not node.item.is_block:
                 self._name_in(node.item, names)
@@ -171,10 +172,12 @@ class Bodies:
             if spelling.is_name(table.path[depth:]):
                 yield _declared(table, scope.path)
             else:
-                apart.setdefault(table.path[:-1], []).append(table)
+                start = depth + spelling.callable_from(table.path[depth:])
+                apart.setdefault(table.path[:start], []).append(table)
         for path, tables in apart.items():
             inner = [_declared(table, path) for table in tables]
-            results = [Chain([], table.path[-1]) for table in tables]
+            called = [spelling.called(table.path[len(path) :]) for table in tables]
+            results = [Chain([], one) for one in called]
             result = results[0] if len(results) == 1 else Chain([], None, results)
             origin = tables[0].origin
             body = Body([*inner, Line((), result, origin)])
