@@ -105,6 +105,7 @@ class Learner(LightningModule):
                 f"`{task.name}` gives shares that sum to 1; the loss has its softmax itself: "
                 "let the output be what enters the softmax"
             )
+        self.epoch, self.done = self.trainer.current_epoch, batch_idx + 1
         main = losses(scores, batch.targets)
         self.learned.add(batch.weights, main.detach(), hits(scores.detach(), batch.targets))
         total = main
@@ -113,11 +114,6 @@ class Learner(LightningModule):
             total = total + self.job.settings.aux_weight * beside
         # devices take the mean of their gradients: this makes it the mean over the whole batch
         return (total * batch.weights).sum() * (self.trainer.world_size / batch.total)
-
-    def on_train_batch_end(self, outputs: Any, batch: Loaded, batch_idx: int) -> None:
-        if self.epoch != self.trainer.current_epoch:
-            self.epoch, self.done = self.trainer.current_epoch, 0
-        self.done += 1
 
     def validation_step(self, batch: Loaded, batch_idx: int, dataloader_idx: int = 0) -> None:
         scores = _at(self.network(batch.images), self.job.task.main)
