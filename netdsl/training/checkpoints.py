@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -12,6 +13,11 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from netdsl.files import drafting
+from netdsl.training.faults import TrainingError
+from netdsl.training.learner import PLACE
+
+BROKEN = (RuntimeError, UnpicklingError, EOFError, KeyError, ValueError, TypeError)
+"""What PyTorch raises for a file that is no checkpoint, or not the whole of one."""
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -24,6 +30,16 @@ class WholeFiles(TorchCheckpointIO):
             torch.save(checkpoint, file)
             file.flush()
             os.fsync(file.fileno())
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            checkpoint = super().load_checkpoint(path, *args, **kwargs)
+        except BROKEN as error:
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(f"{path} is broken: {reason:.200}") from None
+        if PLACE not in checkpoint:
+            raise TrainingError(f"{path} is no checkpoint of a run")
+        return checkpoint
 
 
 class Saver(Checkpoint):

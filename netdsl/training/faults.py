@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-PACKAGES = ("torch", "torchvision", "lightning", "safetensors")
+PACKAGES = ("torch", "torchvision", "lightning", "PIL")
 """What the extra `netdsl[train]` installs."""
+
+CALLED = {"sklearn": "scikit-learn", "PIL": "pillow"}
 
 
 class TrainingError(ValueError):
@@ -16,5 +18,5 @@ def check_packages(*more: str) -> None:
     """Raises `TrainingError` where a package is not installed that training needs."""
     missing = [name for name in (*PACKAGES, *more) if find_spec(name) is None]
     if missing:
-        names = ", ".join("scikit-learn" if name == "sklearn" else name for name in missing)
+        names = ", ".join(CALLED.get(name, name) for name in missing)
         raise TrainingError(f"training needs {names}: pip install 'netdsl[train]'")

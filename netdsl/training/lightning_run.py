@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -108,8 +107,6 @@ class LightningRun:
         except torch.OutOfMemoryError as error:
             shortest = str(error).partition(".")[0]
             raise TrainingError(f"out of memory: {shortest}; a smaller --batch helps") from None
-        except (UnpicklingError, KeyError, EOFError) as error:
-            raise TrainingError(f"{path} is broken: {str(error)[:200]}") from None
         except OSError as error:
             raise TrainingError(f"can't write into {self.folder.path}: {reason(error)}") from None
         return len(self.diary.rows), self.diary.seconds

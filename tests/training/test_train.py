@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return batches
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adamw", marks=pytest.mark.full)])
 def test_weights_are_those_of_a_loop_by_hand(
     optimizer: str, photos: Path, tmp_path: Path, watched: list[Any]
 ) -> None:
@@ -228,9 +227,7 @@ def test_bytes_and_channels_last(tmp_path: Path, photos: Path, watched: list[Any
     assert {tuple(batch.images.shape[1:]) for batch in watched} == {(8, 12, 3)}
 
 
-Net = Callable[[], netdsl.Network]
-
-
+@pytest.mark.full
 def test_images_read_by_other_processes_are_the_same(photos: Path, tmp_path: Path) -> None:
     tables = []
     for workers in (0, 1):
