@@ -99,8 +99,8 @@ def train(
         check_training(network.sizes, images, plan, settings.epochs, trainer.world)
         source = torch_source(network.graph, settings.init)
         about = _about(source, read, trained_on, weights, settings)
-        trainer.folder.check(about, resume)
-        if trainer.rank == 0:
+        if trainer.rank == 0:  # it makes the folder while the others begin
+            trainer.folder.check(about, resume)
             trainer.folder.begin(about)
             for text in left_out:
                 trainer.report(f"left out: {text}")

@@ -138,22 +138,42 @@ def begin(run):
     if child == 0:
         code = 1
         try:
-            netdsl.train(restless(), room / "d", SIZES, room / run, resume=True, **OPTIONS)
+            options = {**OPTIONS, "epochs": 12}
+            netdsl.train(restless(), room / "d", SIZES, room / run, resume=True, **options)
             code = 0
         finally:
             os._exit(code)
     return child
 
 
+def saved(run):
+    last = room / run / "last.ckpt"
+    return last.stat().st_mtime_ns if last.exists() else 0
+
+
+def wait_until_saved(child, run):
+    # whether a checkpoint is written before the child ends
+    before = saved(run)
+    while saved(run) == before:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return False
+        time.sleep(0.002)
+    return True
+
+
+child = begin("whole")
+assert wait_until_saved(child, "whole")
 start = time.monotonic()
-_, status = os.waitpid(begin("whole"), 0)
+_, status = os.waitpid(child, 0)
 assert status == 0
 whole = time.monotonic() - start
 draw, killed = Random(7), 0
 steps = []
 while killed < kills:
     child = begin("run")
-    time.sleep(draw.uniform(0, whole * 0.9))
+    if draw.random() < 0.8:
+        wait_until_saved(child, "run")
+    time.sleep(draw.uniform(0, whole * 0.5))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     killed += os.WIFSIGNALED(status)
