@@ -95,7 +95,7 @@ def test_a_comparison_sees_a_run_that_begins_anew(
 
     def resumed(name: str, patch: Any) -> tuple[bool, bool]:
         run = tmp_path / name
-        broken_off(tmp_path / "d", run, 5, monkeypatch)
+        broken_off(tmp_path / "d", run, 6, monkeypatch)  # in the middle of an epoch
         done = torch.load(run / "last.ckpt", weights_only=True)["global_step"]
         with monkeypatch.context() as context:
             patch(context)
