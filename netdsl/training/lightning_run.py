@@ -127,8 +127,12 @@ class LightningRun:
     def _best(self) -> dict[str, torch.Tensor]:
         """The weights of the best epoch, as the module has them."""
         own = self.learner.network.state_dict()
-        stored = Tensors(self.folder.best)
-        return {key: torch.from_numpy(stored.array(key).copy()).to(own[key].dtype) for key in own}
+        try:
+            stored = Tensors(self.folder.best)
+            arrays = {key: torch.from_numpy(stored.array(key).copy()) for key in own}
+        except (OSError, ValueError, KeyError) as error:
+            raise TrainingError(f"can't read {self.folder.best}: {reason(error)}") from None
+        return {key: array.to(own[key].dtype) for key, array in arrays.items()}
 
 
 def _row(size: Pixels, tally: Tally, job: Job) -> dict[str, Any]:

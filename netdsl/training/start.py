@@ -99,12 +99,12 @@ def train(
         check_training(network.sizes, images, plan, settings.epochs, trainer.world)
         source = torch_source(network.graph, settings.init)
         about = _about(source, read, trained_on, weights, settings)
+        module = network.torch(settings.seed, weights, init=settings.init)
         if trainer.rank == 0:  # it makes the folder while the others begin
             trainer.folder.check(about, resume)
             trainer.folder.begin(about)
             for text in left_out:
                 trainer.report(f"left out: {text}")
-        module = network.torch(settings.seed, weights, init=settings.init)
         job = Job(task, images, read, plan, settings, trained_on)
         epochs, seconds = trainer.fit(module, job, resume)
         tallies = trainer.judge(distinct([*trained_on, *tested_on]))

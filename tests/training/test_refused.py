@@ -106,6 +106,14 @@ def test_settings(options: dict[str, Any], words: str, room: Path) -> None:
     assert words in refusal(room, **options)
 
 
+def test_weights_of_another_network(room: Path) -> None:
+    """They are refused before there is a run."""
+    weights = netdsl.loads(RESTLESS).torch().state_dict()
+    with pytest.raises(netdsl.DiagnosticError):
+        netdsl.train(quiet(), room / "d", [12], room / "run", weights=weights, workers=0)
+    assert not (room / "run").exists()
+
+
 def test_an_unknown_setting(room: Path) -> None:
     assert "epoch" in refusal(room, epoch=3)
 
@@ -226,6 +234,8 @@ def test_a_run_is_never_overwritten(room: Path) -> None:
     for resume in (False, True):
         assert "holds thesis.tex, and no run" in refusal(room, out=room / "other", resume=resume)
     assert "is no folder" in refusal(room, out=room / "other" / "thesis.tex")
+    (room / "run" / "best.safetensors").write_bytes(b"not now")
+    assert "can't read " in refusal(room, resume=True)
     broken = room / "run" / "last.ckpt"
     broken.write_bytes(broken.read_bytes()[:1000])
     assert "last.ckpt is broken: " in refusal(room, resume=True)

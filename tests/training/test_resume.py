@@ -138,7 +138,7 @@ def begin(run):
     if child == 0:
         code = 1
         try:
-            options = {**OPTIONS, "epochs": 12}
+            options = {**OPTIONS, "epochs": 5 if kills < 5 else 12}
             netdsl.train(restless(), room / "d", SIZES, room / run, resume=True, **options)
             code = 0
         finally:
