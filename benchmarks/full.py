@@ -107,13 +107,14 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 4, *(f"tests/test_{name}.py" for name in (
-        "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
+        "any_size_docs", "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
         "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
         "mistakes", "odd_texts", "packaging", "plugin_answers", "plugin_facts", "plugin_faults",
         "plugin_packages", "plugins", "python_pages", "readme", "sampling", "tiers", "tutorial",
     ))),
-    *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
+    *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/lints",
             "tests/diagnostics"),
+    *shards("passes", 2, "tests/passes"),
     *shards("cli", 1, "tests/cli"),
     *shards("analyses", 1, "tests/analyses"),
     *shards("ir", 1, "tests/ir"),

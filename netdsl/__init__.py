@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         from_torch,
         from_ultralytics,
     )
+    from netdsl.ir.fitting import FitError
     from netdsl.network import Network
     from netdsl.ops.plugins import PluginError
     from netdsl.training.faults import TrainingError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnostic",
     "DiagnosticError",
+    "FitError",
     "GraphBuilder",
     "Network",
     "PluginError",
@@ -52,6 +54,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
+    "FitError": "netdsl.ir.fitting",
     "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",
     "PluginError": "netdsl.ops.plugins",

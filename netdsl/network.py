@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast
 
 from netdsl.analyses.cost import Summary, count_parameters, summarise
+from netdsl.analyses.fitting import fitting
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.files import check_not_read, write_whole
+from netdsl.ir.fitting import CORNER, PAD, Fitting
 from netdsl.ir.graph import Graph, Input, Output, Value
 from netdsl.ops.base import Op, Tensors
 from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
+from netdsl.passes.fit import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
     import onnx
     from torch import nn
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
     from netdsl.backends.diagram.blocks.ops import Exported
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
+    from netdsl.backends.onnx.verify import Trial
+    from netdsl.backends.serving.box import Wishes
     from netdsl.backends.weights.renaming import Rename
     from netdsl.importers.frontend import Origin
 
@@ -98,6 +106,29 @@ class Network:
         if depth is not None and depth < 1:
             raise ValueError(f"a depth is at least 1, not {depth}")
         return summarise(self.graph, depth)
+
+    def fitting(self, how: str = PAD, fill: str = "zeros", align: str = CORNER) -> Fitting:
+        """The rule of `padded`: which size each size is brought to, what is kept of outputs.
+
+        Parameters and errors as for `padded`.
+        """
+        return fitting(self.graph, how, fill, align)
+
+    def padded(self, how: str = PAD, *, fill: str = "zeros", align: str = CORNER) -> Network:
+        """The network for inputs of any size, with the same weights by the same keys.
+
+        `how` brings an input to a size that the network takes: `pad`, to the nearest size above;
+        `crop`, to the nearest below; `resize`, to the nearest above, by interpolation. Cells are
+        added with `zeros`, the image mirrored (`reflect`) or its border (`edge`), behind the last
+        row and column, or with `align="center"` on all sides. Outputs whose axes follow those of
+        the input are cut, or resized, to the size that belongs to the input. Raises `FitError`
+        where no formula of the sizes does it.
+        """
+        graph = fit(self.graph, self.fitting(how, fill, align))
+        origin = None
+        if self.origin is not None:
+            origin = replace(self.origin, runs=None)
+        return Network(graph, self.warnings, self.sources, origin=origin)
 
     def torch_source(self, *, init: str = PYTORCH) -> str:
         """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""
@@ -186,12 +217,83 @@ class Network:
         `path` is a file that was read; `OSError`.
         """
         from netdsl.backends.onnx.export import export_onnx, files_of
-        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.onnx.options import ExportError, Options
 
+        if Path(path).suffix == ".pt2":
+            raise ExportError("`export_program` writes a .pt2 file, `export` an ONNX file")
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
         weights = self._own_weights() if weights is None else weights
         return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
+
+    def export_kit(
+        self,
+        folder: str | Path,
+        weights: object = None,
+        *,
+        wishes: Wishes | None = None,
+        external: bool | None = None,
+        review: Review | None = None,
+        **options: Unpack[onnx_file.Choices],
+    ) -> list[Path]:
+        """Write a folder to serve the network from; returns the files written.
+
+        It has the ONNX file, a program that runs it (`infer.py`), Triton's `config.pbtxt`, and a
+        `README.md` with the contract and the commands of TensorRT, OpenVINO and others. `wishes`
+        (`backends.serving.box.Wishes`) chooses the least, the usual and the largest sizes of
+        TensorRT's profiles; the rest is as for `export`. A kit of this network is replaced as long
+        as its files are as they were written; any other file of these names raises `ExportError`.
+        """
+        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.serving.box import NO_WISHES
+        from netdsl.backends.serving.kit import export_kit
+
+        read = [*self.sources, *([weights] if isinstance(weights, str | Path) else [])]
+        return export_kit(
+            self.graph,
+            Path(folder),
+            self._own_weights() if weights is None else weights,
+            Options(**options),
+            wishes=wishes or NO_WISHES,
+            external=external,
+            review=review,
+            read=read,
+        )
+
+    def export_program(
+        self,
+        path: str | Path,
+        weights: object = None,
+        *,
+        least: Mapping[str, int] | None = None,
+        most: Mapping[str, int] | None = None,
+        tell: Callable[[Trial], None] | None = None,
+        rename: Rename | None = None,
+        seed: int = 0,
+        init: str = PYTORCH,
+        batch: int | None = None,
+    ) -> list[Path]:
+        """Write a `.pt2` file, which `torch.export.load` reads; returns the files written.
+
+        Its open sizes are those of the contract, restricted to those from `least` to `most`. The
+        file is loaded again and run beside the module before it takes its place; `tell` is given
+        each run. Raises `ExportError` where PyTorch refuses sizes of the contract; the rest is as
+        for `export`.
+        """
+        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.program.export import export_program
+
+        read = [weights] if isinstance(weights, str | Path) else []
+        check_not_read([path], [*self.sources, *read])
+        return export_program(
+            self.graph,
+            Path(path),
+            self._own_weights() if weights is None else weights,
+            Options(seed=seed, rename=rename, init=init, batch=batch),
+            least or {},
+            most or {},
+            tell or (lambda trial: None),
+        )
 
     def save_weights(self, path: str | Path, weights: object = None) -> int:
         """Write weights as a `.safetensors` file; returns the number of tensors.
