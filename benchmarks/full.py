@@ -128,6 +128,7 @@ PARTS = (
     *shards("onnx", 6, "tests/backends/onnx"),
     *shards("diagram", 6, "tests/backends/diagram"),
     *shards("benchmarks", 1, "tests/benchmarks"),
+    *shards("training", 1, "tests/training"),
     *slices("settings", 1, 100_000),
     *slices("networks", 3, 10_000),
     *slices("files", 4, 100_000),

@@ -2,7 +2,7 @@
 
 `load(path)` and `loads(text)` give a checked `Network`, and so does a `GraphBuilder`, call by call;
 what is wrong raises `DiagnosticError`. `from_torch(module, inputs)` and the like import what others
-have, and `load` takes their files too.
+have, and `load` takes their files too. `train(network, data, sizes, out)` trains one.
 Importing netdsl imports neither torch nor onnx.
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from netdsl.ir.fitting import FitError
     from netdsl.network import Network
     from netdsl.ops.plugins import PluginError
+    from netdsl.training.faults import TrainingError
+    from netdsl.training.start import train
 
 __all__ = [
     "Diagnostic",
@@ -36,6 +38,7 @@ __all__ = [
     "GraphBuilder",
     "Network",
     "PluginError",
+    "TrainingError",
     "__version__",
     "from_caffe",
     "from_darknet",
@@ -45,6 +48,7 @@ __all__ = [
     "from_ultralytics",
     "load",
     "loads",
+    "train",
 ]
 
 _HOMES = {
@@ -54,6 +58,7 @@ _HOMES = {
     "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",
     "PluginError": "netdsl.ops.plugins",
+    "TrainingError": "netdsl.training.faults",
     "from_caffe": "netdsl.importing",
     "from_darknet": "netdsl.importing",
     "from_keras": "netdsl.importing",
@@ -62,6 +67,7 @@ _HOMES = {
     "from_ultralytics": "netdsl.importing",
     "load": "netdsl.driver",
     "loads": "netdsl.driver",
+    "train": "netdsl.training.start",
 }
 
 

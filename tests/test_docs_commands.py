@@ -111,6 +111,8 @@ def test_files_that_commands_read_are_there_or_made_before() -> None:
     for page in sorted(pages):
         read = page.read_text(encoding="utf-8")
         made = set(re.findall(r"^torch\.save\(.*\"([\w.]+)\"\)$", read, re.MULTILINE))
+        for run in re.findall(r"netdsl train .*--out (\S+)", read):
+            made.add(f"{run}/best.safetensors")
         for command in commands(read):
             line = command.partition("  #")[0]
             made |= {f"{folder}/infer.py" for folder in re.findall(r"--kit (\S+)", line)}
