@@ -176,7 +176,7 @@ WRITTEN = {
     "by `->`; `{ ... }` holds several together",
     "augmix autocontrast categoryencoding cutmix discretization equalization hashedcrossing "
     "hashing integerlookup mixup pipeline randaugment randombrightness randomcontrast randomcrop "
-    "randomflip randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
+    "randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
     "textvectorization": "what is done to the data before the network is no part of it",
     "lambda function custom": "what no block can express is a custom layer, a Python class: "
     "docs/plugins.md",

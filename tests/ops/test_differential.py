@@ -36,6 +36,9 @@ STRICTER = {
     "embedding": {"count", "features", "std"},
     "crop": {"size", "offset"},  # a slice past the end is shorter, without a word
     "center_crop": {"size"},
+    "crop_or_pad": {"size"},  # a size of 0
+    "crops": {"size", "n"},
+    "random_flip": {"p"},  # used in training alone
     "slice": {"start", "stop", "in"},
     "pad": {"amount", "in"},  # negative amounts crop
     "split": {"parts"},  # `chunk` gives fewer or unequal parts
