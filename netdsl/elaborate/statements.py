@@ -23,6 +23,7 @@ from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.resolve import resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
+from netdsl.ir.graph import Value
 from netdsl.ir.tensor import DTYPES
 from netdsl.ops.base import op_of
 from netdsl.ops.fills import COMPUTED, FILL, Word
@@ -136,6 +137,32 @@ def misplaced(
         help="a block's inputs are named after its parameters: `block Up(channels: int) "
         "(x, skip) { ... }`; its result is its last chain",
     )
+
+
+def output_value(
+    state: State, statement: ast.OutputStatement, flow: Flow, place: Place
+) -> Value | None:
+    """The one value that an output is; None if it can't be one (reported)."""
+    if len(flow.values) != 1:
+        state.error(
+            place,
+            "wrong-inputs",
+            f"an output is one value, and these are {len(flow.values)}",
+            statement.span,
+            help="name them: `(a, b) = ...`, then `output first = a`",
+        )
+        return None
+    (value,) = flow.values
+    if not value.type.batched:
+        state.error(
+            place,
+            "weight-without-batch",
+            "a table is the same for every sample, and can't be an output",
+            statement.span,
+            help="let it meet a value: `(x, table) -> concat`; weights are in `state_dict()`",
+        )
+        return None
+    return value
 
 
 def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from netdsl.ir.dim import Dim, Size, ceil_div, floor_div
 from netdsl.ir.drift import steady
-from netdsl.ops.axes import axis_name, per_axis, spatial_rank
+from netdsl.ops.axes import axis_name, is_fixed, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.facts import SizeText, Storage
@@ -23,7 +23,15 @@ from netdsl.ops.params import (
     choice,
     param,
 )
-from netdsl.ops.recipe import From, In, TorchCall, TorchRecipe, TorchValue, keywords
+from netdsl.ops.recipe import (
+    From,
+    In,
+    TorchCall,
+    TorchModule,
+    TorchRecipe,
+    TorchValue,
+    keywords,
+)
 
 SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 """Names of the two sides of each axis: depth, height, width (or length)."""
@@ -260,9 +268,11 @@ class CenterCrop(_Cropping):
         return [(0, shifted(wanted, [half(size - n, self.rounding) for size, n in pairs]))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        spatial = outputs[0].spatial
-        pairs = zip(inputs[0].spatial, spatial, strict=True)
-        return narrowed(list(spatial), [half(size - n, self.rounding) for size, n in pairs])
+        sizes, lengths = inputs[0].spatial, outputs[0].spatial
+        if self.rounding == "round" and is_fixed(lengths) and not is_fixed(sizes):
+            return _center(lengths)
+        pairs = zip(sizes, lengths, strict=True)
+        return narrowed(list(lengths), [half(size - n, self.rounding) for size, n in pairs])
 
     def onnx(self, to: Lowering) -> OnnxValue:
         pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
@@ -276,6 +286,11 @@ def half(rest: Size, rounding: str) -> Size:
     if rounding == "ceil":
         return ceil_div(rest, 2)
     return floor_div(rest + 1, 4) + floor_div(rest + 2, 4)
+
+
+def _center(lengths: Sequence[Size]) -> TorchRecipe:
+    """The middle of maps of open sizes, whose offsets are long to write."""
+    return TorchModule("CenterCrop", (From(tuple(lengths), "size"),), helper="crops")
 
 
 def cut(offset: Size) -> Window:

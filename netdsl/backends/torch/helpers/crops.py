@@ -21,7 +21,24 @@ class Crops(nn.Module):
     def five(self, x: Tensor) -> list[Tensor]:
         height, width = self.size
         bottom, right = x.shape[-2] - height, x.shape[-1] - width
-        # half of what is left over, rounded to an even number
-        middle = [(n + 1) // 4 + (n + 2) // 4 for n in (bottom, right)]
+        middle = (even_half(bottom), even_half(right))
         places = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
         return [x[..., i : i + height, j : j + width] for i, j in places]
+
+
+class CenterCrop(nn.Module):
+    """The middle of a map, where torchvision's CenterCrop takes it."""
+
+    def __init__(self, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis, size in enumerate(self.size, 2):
+            x = x.narrow(axis, even_half(x.shape[axis] - size), size)
+        return x
+
+
+def even_half(n: int) -> int:
+    """Half of n, rounded to an even number where n is odd."""
+    return (n + 1) // 4 + (n + 2) // 4
