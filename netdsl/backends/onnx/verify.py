@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from netdsl.backends.onnx.export import Draft
+from netdsl.backends.onnx.run import session
 from netdsl.backends.torch.load import torch_module
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Input
@@ -52,14 +53,9 @@ def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Itera
 
     Raises `ModuleNotFoundError` where torch or onnxruntime is not installed.
     """
-    import onnxruntime
     import torch
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(draft.path), options, providers=["CPUExecutionProvider"]
-    )
+    running = session(draft.path)
     module = torch_module(draft.graph, weights=draft.weights).eval()
     random = torch.Generator().manual_seed(0)
     results = draft.graph.inference_outputs
@@ -70,7 +66,7 @@ def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Itera
             for item, value in zip(draft.graph.inputs, inputs, strict=True)
         }
         shapes = {r.name: (samples, *(evaluate(n, sizes) for n in r.shape)) for r in results}
-        yield _trial(Trial(sizes, samples, 0.0), session, module, feeds, inputs, shapes)
+        yield _trial(Trial(sizes, samples, 0.0), running, module, feeds, inputs, shapes)
 
 
 def random_input(item: Input, sizes: Mapping[str, int], batch: int, random: Any) -> Tensor:
@@ -86,7 +82,7 @@ def random_input(item: Input, sizes: Mapping[str, int], batch: int, random: Any)
 
 def _trial(
     start: Trial,
-    session: Any,
+    running: Any,
     module: nn.Module,
     feeds: dict[str, Any],
     inputs: list[Tensor],
@@ -96,7 +92,7 @@ def _trial(
     import torch
 
     try:
-        ours = session.run(None, feeds)
+        ours = running.run(None, feeds)
     except Exception as error:  # the runtime has exceptions of its own, without a common kind
         return replace(start, difference=inf, why=f"ONNX Runtime refuses: {error!s:.300}")
     with torch.no_grad():
