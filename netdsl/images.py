@@ -83,8 +83,9 @@ def _decoded(data: bytes, path: str | Path) -> Image:
     """The image, turned, with levels of 8 bits where it had 16."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    Image.init()
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        image = Image.open(BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
     except UnidentifiedImageError:
         known = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, PPM or JPEG 2000"
         raise ImageError(f"{path} is no whole image of {known}") from None
