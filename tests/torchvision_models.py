@@ -26,11 +26,19 @@ def torchvision_models() -> Any:
 
 
 def torchvision_transforms() -> Any:
+    """The module `torchvision.transforms.v2.functional`."""
+    torchvision_models()
+    from torchvision.transforms.v2 import functional
+
+    return functional
+
+
+def torchvision_v2() -> Any:
     """The module `torchvision.transforms.v2`."""
     torchvision_models()
-    import torchvision.transforms.v2
+    from torchvision.transforms import v2
 
-    return torchvision.transforms.v2
+    return v2
 
 
 _KEPT: list[Any] = []

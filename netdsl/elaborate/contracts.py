@@ -23,6 +23,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Value
 from netdsl.ir.history import histories
 from netdsl.ir.tensor import format_shape
+from netdsl.ops.axes import way_to_floats
 from netdsl.syntax import ast
 
 
@@ -75,7 +76,7 @@ def bind_input(
             "wrong-dtype",
             f"`{block.name}` takes {takes}, which is {dtype}, and {value.type} comes in",
             call,
-            help="write `to_float` first" if value.type.dtype == "uint8" else "",
+            help=way_to_floats(value.type.dtype),
         )
         return None
     conditions = _match(state, block, statement.shape, value, place, call)

@@ -29,7 +29,7 @@ from netdsl.ops.base import op_of
 from netdsl.ops.fills import COMPUTED, FILL, Word
 from netdsl.ops.initial import NEED_STD, WORDS
 from netdsl.ops.params import Mismatch, choice
-from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
+from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, WHOLE, Weight
 from netdsl.syntax import ast
 
 NOBODY = "_"
@@ -184,7 +184,7 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
 def _words(statement: ast.WeightStatement) -> tuple[str, str]:
     """Whether it is learned, and its element type; whole numbers and truths can't be learned."""
     dtype = statement.dtype.text if statement.dtype else "float32"
-    kind = FROZEN if dtype in ("int64", "bool") else LEARNED
+    kind = FROZEN if dtype in WHOLE else LEARNED
     return (statement.kind.text if statement.kind else kind), dtype
 
 

@@ -23,6 +23,7 @@ from netdsl.ops.params import (
     choice,
     param,
 )
+from netdsl.ops.promotion import check_range
 from netdsl.ops.recipe import (
     From,
     In,
@@ -79,6 +80,8 @@ class Pad(Op):
         rank = spatial_rank(x, rules, "pad")
         if self.mode != "constant" and self.value:
             rules.refuse("value", "a value goes with mode constant only", code="bad-argument")
+        if self.value and not x.is_float:
+            self._check_whole(x.dtype, rules)
         if self.mode != "constant" and not x.is_float:
             rules.refuse(
                 "mode", f"mode {self.mode} works on floats, not on {x}", code="wrong-dtype"
@@ -90,6 +93,12 @@ class Pad(Op):
             self._check(size, before, after, axis_name(rank, axis), rules)
             sizes.append(size + before + after)
         return (x.with_shape(x.channels, *sizes),)
+
+    def _check_whole(self, dtype: str, rules: Rules) -> None:
+        """Refuses a number that the cells can't hold: PyTorch fills them with another one."""
+        if self.value % 1:
+            rules.refuse("value", f"{self.value} is no {dtype}", code="bad-argument")
+        check_range(self.value, dtype, rules, "value")
 
     def _amounts(self, rank: int, rules: Rules) -> list[tuple[Size, Size]]:
         both = per_axis(self.amount, rank, rules, "amount")

@@ -19,11 +19,10 @@ pytest.importorskip("onnxruntime")
 
 import torch.nn.functional as F  # noqa: E402
 
-SHARE = "0.00392156862745098"
 TEXT = """
 net Tiny(classes: int = 4) {
     input photo: uint8 SHAPE where H >= 4, W >= 3
-    x = photo BEFORE-> mul(0.00392156862745098)
+    x = photo BEFORE-> to_float
     output logits = x -> conv1: conv(8, 3, stride=2) -> relu -> global_avgpool -> fc: linear(classes)
     output mask = x -> conv2: conv(2, 1)
 }
@@ -62,7 +61,7 @@ def by_hand(room: Path, image: str):
     """The logits and the mask, with the weights of the file and nothing of ours."""
     w = torch.load(room / "w.pt")
     pixels = np.asarray(Image.open(room / image))
-    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() * float(SHARE)
+    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     maps = F.conv2d(x, w["conv1.weight"], w["conv1.bias"], stride=2).relu()
     logits = F.linear(maps.mean((2, 3)), w["fc.weight"], w["fc.bias"])
     return logits[0], F.conv2d(x, w["conv2.weight"], w["conv2.bias"])[0]
@@ -138,7 +137,7 @@ def test_python_gives_the_same(room: Path) -> None:
 def test_what_scores_are_is_read_off_the_network(
     tmp_path: Path, head: str, kind: str, line: str
 ) -> None:
-    text = f"net A {{ input x: uint8 [3, H, W]\n output y = x -> mul(0.01) -> global_avgpool -> fc: linear(4) -> {head} }}"
+    text = f"net A {{ input x: uint8 [3, H, W]\n output y = x -> to_float -> global_avgpool -> fc: linear(4) -> {head} }}"
     network = netdsl.loads(text)
     module = network.torch(seed=1).eval()
     pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
@@ -161,7 +160,7 @@ def test_the_mean_of_probabilities_is_no_logits() -> None:
     text = """
     net A {
         input x: uint8 [3, H, W]
-        output y = x -> crops(4) -> each { mul(0.01) -> global_avgpool -> fc: linear(4) -> softmax } -> mean(axis=0)
+        output y = x -> crops(4) -> each { to_float -> global_avgpool -> fc: linear(4) -> softmax } -> mean(axis=0)
     }
     """
     network = netdsl.loads(text)
@@ -192,7 +191,7 @@ def test_a_bad_image_does_not_keep_the_others_back(room: Path) -> None:
     ],
 )
 def test_what_a_network_does_not_take(room: Path, shape: str, told: str) -> None:
-    text = f"net A {{ input photo: uint8 {shape}\n output y = photo -> mul(2) }}"
+    text = f"net A {{ input photo: uint8 {shape}\n output y = photo -> to_float }}"
     (room / "a.net").write_text(text)
     result = run(room, room / "a.net", "--image", room / "0.png", "--weights", room / "empty.pt")
     torch.save({}, room / "empty.pt")
@@ -202,9 +201,7 @@ def test_what_a_network_does_not_take(room: Path, shape: str, told: str) -> None
 
 
 def test_two_inputs_are_no_photograph(room: Path) -> None:
-    text = (
-        "net A { input a: uint8 [3, H, W]\n input b: uint8 [3, H, W]\n output y = (a, b) -> add }"
-    )
+    text = "net A { input a: uint8 [3, H, W]\n input b: uint8 [3, H, W]\n output y = (a, b) -> concat }"
     (room / "a.net").write_text(text)
     result = run(room, room / "a.net", "--image", room / "0.png", "--weights", room / "w.pt")
     assert result.exit_code == 2

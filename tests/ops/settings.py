@@ -129,7 +129,7 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     count = least if most == least else random.choice([1, 2, 2, 3])
     row = re.search(r": (\w+ )?\[([^\]]*)\]", type(op).__doc__ or "")  # the first example's input
     counts = row is not None and row[1] is not None
-    dtypes = _dtypes(op, count, "int64" if counts else "", random)
+    dtypes = _dtypes(op, count, row[1].strip() if counts else "", random)
     rank = random.choice(RANKS)
     tokens = op.channels_at == -1 and not op.matrix and not counts
     if row is not None and tokens and random.random() < 0.8:

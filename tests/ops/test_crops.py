@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from tests.backends.onnx.runtime import check_file, session  # noqa: E402
 from tests.sampling import FULL  # noqa: E402
-from tests.torchvision_models import torchvision_transforms  # noqa: E402
+from tests.torchvision_models import torchvision_v2  # noqa: E402
 
 CASES = 200 if FULL else 60
 OPEN = "H, W"
@@ -81,7 +81,7 @@ def test_crop_or_pad_takes_the_size_of_another_value() -> None:
 @pytest.mark.parametrize("count", [5, 10])
 @pytest.mark.parametrize("shape", [OPEN, "fixed"])
 def test_crops_are_those_of_torchvision(dtype: str, count: int, shape: str) -> None:
-    v2 = torchvision_transforms()
+    v2 = torchvision_v2()
     random = Random(f"crops {dtype} {count} {shape}")
     for _ in range(CASES // 4):
         x, height, width = drawn(random, dtype)
@@ -96,7 +96,7 @@ def test_crops_are_those_of_torchvision(dtype: str, count: int, shape: str) -> N
 
 def test_the_mean_over_ten_crops() -> None:
     """As torchvision's documentation writes it: crops as a batch, then the mean of the outputs."""
-    v2 = torchvision_transforms()
+    v2 = torchvision_v2()
     text = """
     net A {
         input x: [3, H, W]
@@ -121,7 +121,7 @@ def test_the_mean_over_ten_crops() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_the_middle_of_torchvision(dtype: str) -> None:
-    v2 = torchvision_transforms()
+    v2 = torchvision_v2()
     random = Random(f"center_crop {dtype}")
     for number in range(CASES):
         x, height, width = drawn(random, dtype)

@@ -48,6 +48,7 @@ STRICTER = {
     "normalize": {"mean", "std", "in"},
     "upsample": {"in", "align_corners", "size"},  # the recipe leaves the word out beside nearest
     "reshape": {"shape"},
+    "to_float": {"in"},  # what is no image is not divided by 255
     "drop_path": {"p"},  # checked when it drops
     "window_attention": {"shift", "in", "heads", "window"},
     "prelu": {"count"},

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LEAST_HALF = -65504
+LEVELS = {"uint8": 256}
+"""How many whole numbers of a type are drawn, from 0 on; 2 of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,14 @@ def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Itera
 
 
 def random_input(item: Input, sizes: Mapping[str, int], batch: int, random: Any) -> Tensor:
-    """Normal floats; zeros and ones for whole numbers."""
+    """Normal floats, all levels of an image, zeros and ones for other whole numbers."""
     import torch
 
     shape = (batch, *(evaluate(size, sizes) for size in item.shape))
     dtype = getattr(torch, item.dtype)
     if dtype.is_floating_point:
         return torch.randn(shape, generator=random).to(dtype)
-    return torch.randint(0, 2, shape, generator=random).to(dtype)
+    return torch.randint(0, LEVELS.get(item.dtype, 2), shape, generator=random).to(dtype)
 
 
 def _trial(
@@ -126,5 +128,5 @@ def difference(wanted: Tensor, result: Tensor) -> float:
     same = (wanted == result) | (wanted.isnan() & result.isnan())
     # a window that holds padding alone: PyTorch says -inf, ONNX Runtime the least number
     same = same | (wanted.isneginf() & (result <= LEAST_HALF))
-    apart = torch.where(same, 0.0, (wanted - result).abs().double())
+    apart = torch.where(same, 0.0, (wanted.double() - result.double()).abs())
     return float(apart.nan_to_num(inf, inf).max()) / (scale or 1.0)
