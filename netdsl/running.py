@@ -100,7 +100,7 @@ class Reader:
         height, width = pixels.shape[:2]
         check_size(self.frame, self.sizes, height, width)
         laid = pixels if self.frame.is_last else pixels.transpose(2, 0, 1)
-        found = self.run([np.ascontiguousarray(laid[None])])
+        found = self.run([np.array(laid[None], order="C")])
         outputs = zip(self.graph.inference_outputs, found, strict=True)
         answers = (Answer(o.name, a[0], _kind(scores_of(o.value), a[0])) for o, a in outputs)
         return Reading(height, width, tuple(answers))

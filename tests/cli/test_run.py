@@ -21,7 +21,7 @@ import torch.nn.functional as F  # noqa: E402
 
 TEXT = """
 net Tiny(classes: int = 4) {
-    input photo: uint8 SHAPE where H >= 4, W >= 3
+    input photo: uint8 SHAPE where H >= 4, W >= 3  # allow: tight-where
     x = photo BEFORE-> to_float
     output logits = x -> conv1: conv(8, 3, stride=2) -> relu -> global_avgpool -> fc: linear(classes)
     output mask = x -> conv2: conv(2, 1)
@@ -76,7 +76,7 @@ def test_names_and_probabilities_are_those_by_hand(
     result = run(room, room / f"{net}.net", "--image", *images, "--weights", room / "w.pt",
                  "--labels", room / "names.txt", "--top", 2, "--format", "json", *way)  # fmt: skip
     assert result.exit_code == 0, result.output
-    data = json.loads(result.output)
+    data = json.loads(result.stdout)
     assert [item["image"] for item in data] == list(map(str, images))
     assert [(item["height"], item["width"]) for item in data] == [(31, 20), (9, 40)]
     for item, image in zip(data, ["0.png", "1.png"], strict=True):
@@ -99,7 +99,7 @@ def test_names_and_probabilities_are_those_by_hand(
 def test_text_says_what_is_what(room: Path) -> None:
     result = run(room, room / "first.net", "--image", room / "0.png", "--weights", room / "w.pt",
                  "--labels", room / "names.txt")  # fmt: skip
-    lines = result.output.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[0] == f"{room / '0.png'}: 31 x 20"
     assert lines[1] == "  softmax of logits:"
     assert len(lines) == 2 + 4 + 1
@@ -153,7 +153,7 @@ def test_what_scores_are_is_read_off_the_network(
     torch.save(module.state_dict(), tmp_path / "w.pt")
     result = run(tmp_path, tmp_path / "a.net", "--image", tmp_path / "a.png", "--weights",
                  tmp_path / "w.pt")  # fmt: skip
-    assert result.output.splitlines()[1] == line
+    assert result.stdout.splitlines()[1] == line
 
 
 def test_the_mean_of_probabilities_is_no_logits() -> None:
@@ -233,7 +233,7 @@ def test_parameters_are_handed_on(room: Path) -> None:
     result = run(room, room / "floats.net", "--as", "imagenet", "--set", "classes=7", "--image",
                  room / "0.png", "--weights", room / "f.pt", "--format", "json")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert json.loads(result.output)[0]["outputs"][0]["shape"] == [7]
+    assert json.loads(result.stdout)[0]["outputs"][0]["shape"] == [7]
 
 
 @pytest.mark.parametrize(

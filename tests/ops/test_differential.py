@@ -38,6 +38,8 @@ STRICTER = {
     "center_crop": {"size"},
     "crop_or_pad": {"size"},  # a size of 0
     "crops": {"size", "n"},
+    "letterbox": {"size", "fill", "in"},
+    "random_resized_crop": {"size", "scale", "ratio", "crop", "in"},
     "random_flip": {"p"},  # used in training alone
     "slice": {"start", "stop", "in"},
     "pad": {"amount", "in"},  # negative amounts crop
