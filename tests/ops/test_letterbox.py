@@ -52,7 +52,17 @@ def close(found, wanted) -> None:
 
 
 def by_interpolate(x, size, mode: str, antialias: bool):
+    if antialias and size[1] == 1:
+        return by_columns(x, size[0], mode)
     y = F.interpolate(x.float(), size=size, mode=mode, antialias=antialias)
+    return y.round().clamp(0, 255).to(torch.uint8) if x.dtype == torch.uint8 else y
+
+
+def by_columns(x, height: int, mode: str):
+    """To one column, where PyTorch is wrong at once: rows as columns, then the column four times."""
+    column = F.interpolate(x.float(), size=(x.shape[2], 1), mode=mode, antialias=True)
+    wide = torch.cat([column] * 4, 3)
+    y = F.interpolate(wide, size=(height, 4), mode=mode, antialias=True)[..., :1]
     return y.round().clamp(0, 255).to(torch.uint8) if x.dtype == torch.uint8 else y
 
 

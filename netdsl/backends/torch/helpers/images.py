@@ -91,5 +91,11 @@ class RandomResizedCrop(nn.Module):
 def resized(x: Tensor, size: tuple[int, int], mode: str, antialias: bool) -> Tensor:
     """Images in another size; levels from 0 to 255 are rounded and stay within."""
     numbers = x.float() if x.dtype == torch.uint8 else x
-    y = F.interpolate(numbers, size=size, mode=mode, antialias=antialias)
+    height, width = size
+    if antialias and width == 1 and height > 1:
+        # PyTorch smooths columns wrongly where one is left: they are smoothed as rows
+        y = F.interpolate(numbers, size=(x.shape[-2], 1), mode=mode, antialias=True)
+        y = F.interpolate(y.mT, size=(1, height), mode=mode, antialias=True).mT
+    else:
+        y = F.interpolate(numbers, size=size, mode=mode, antialias=antialias)
     return y.round().clamp(0, 255).to(torch.uint8) if x.dtype == torch.uint8 else y
