@@ -161,9 +161,9 @@ def test_imports_form_no_circle() -> None:
     ],
 )
 def test_a_planted_circle_is_found(text: str) -> None:
-    assert "netdsl.ir.intervals" in imported_modules(FILES["ir/dim.py"], {"netdsl.ir.intervals"})
-    planted = {**FILES, "ir/intervals.py": f"{FILES['ir/intervals.py']}\n\n{text}\n"}
-    assert circles(planted) == [["netdsl.ir.dim", "netdsl.ir.intervals"]]
+    assert "netdsl.ir.polynomial" in imported_modules(FILES["ir/dim.py"], {"netdsl.ir.polynomial"})
+    planted = {**FILES, "ir/polynomial.py": f"{FILES['ir/polynomial.py']}\n\n{text}\n"}
+    assert circles(planted) == [["netdsl.ir.dim", "netdsl.ir.polynomial"]]
 
 
 def test_a_planted_circle_of_three_files_is_found() -> None:

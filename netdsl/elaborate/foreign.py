@@ -62,8 +62,8 @@ WRITTEN = {
     "where none is given: `maxpool(2, stride=1, ceil_mode=true)`",
     "upsamplingbilinear2d upsamplebilinear": "write "
     "`upsample(2, mode=bilinear, align_corners=true)`",
-    "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`, which "
-    "does not smooth before it shrinks, as torchvision's does",
+    "resizing": "write `resize(224x224, antialias=false)`: Keras's does not smooth before it "
+    "shrinks unless it is told to",
     "depthtospace": "`use std.depth (DepthToSpace)` brings `DepthToSpace`, in the order of "
     "channels in TensorFlow and ONNX (DCR); `pixel_shuffle(2)` has that in PyTorch (CRD)",
     "spacetodepth": "`use std.depth (SpaceToDepth)` brings `SpaceToDepth`, in the order of "

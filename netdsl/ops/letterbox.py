@@ -7,26 +7,17 @@ from fractions import Fraction
 from math import floor
 from typing import ClassVar
 
-from netdsl.ops.axes import at_least, changed, per_axis
+from netdsl.ops.axes import MOST_COUNTED, at_least, changed, per_axis
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Product, Reads, fixed
+from netdsl.ops.levels import LEVELS
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, SCALE, SIZE, choice, param
 from netdsl.ops.promotion import check_range
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
-from netdsl.ops.resampled import (
-    BICUBIC,
-    BILINEAR,
-    LEVELS,
-    Stretch,
-    Weights,
-    check_image,
-    resampled,
-)
+from netdsl.ops.resampled import BICUBIC, BILINEAR, Stretch, Weights, resampled
+from netdsl.ops.resize import check_image
 from netdsl.ops.sides import half
-
-MOST_COUNTED = 10**6
-"""Reads that are counted one by one."""
 
 
 class _Resizing(Op):
@@ -82,7 +73,7 @@ class Letterbox(_Resizing):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
-        check_image(x, rules, "letterbox")
+        check_image(x, self.name, rules)
         wanted = per_axis(self.size, 2, rules, "size")
         at_least(wanted, 1, rules, "size")
         check_range(self.fill, x.dtype, rules, "fill")
@@ -108,7 +99,7 @@ class Letterbox(_Resizing):
             antialias=(From(self.antialias, "antialias"), False),
         )
         size = From(tuple(outputs[0].spatial), "size")
-        return TorchModule("Letterbox", (size,), settings, helper="images")
+        return TorchModule("Letterbox", (size,), settings, helper="resize")
 
     def onnx(self, to: Lowering) -> OnnxValue:
         """Ratios and sizes in double precision, as Python computes them."""
@@ -128,8 +119,7 @@ class Letterbox(_Resizing):
         y = resampled(to, rows, columns, self.mode, self.antialias)
         down = to.node("Unsqueeze", [rows.is_inside, to.ints(1)], (frame[0], 1))
         inside = to.node("And", [down, columns.is_inside], frame, "bool")
-        y = to.node("Where", [inside, y, to.number(self.fill, y.dtype)], y.shape, y.dtype)
-        return to.cast(y, x.dtype)
+        return to.node("Where", [inside, y, to.number(self.fill, x.dtype)], y.shape, x.dtype)
 
 
 @dataclass(frozen=True)
@@ -165,7 +155,7 @@ class RandomResizedCrop(_Resizing):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (x,) = inputs
-        check_image(x, rules, "random_resized_crop")
+        check_image(x, self.name, rules)
         height, width = per_axis(self.size, 2, rules, "size")
         at_least((height, width), 1, rules, "size")
         if height != width:
@@ -206,7 +196,7 @@ class RandomResizedCrop(_Resizing):
             antialias=(From(self.antialias, "antialias"), True),
         )
         args = (size, self._short(size))
-        return TorchModule("RandomResizedCrop", args, settings, helper="images")
+        return TorchModule("RandomResizedCrop", args, settings, helper="resize")
 
     def onnx(self, to: Lowering) -> OnnxValue:
         (x,), (size, _) = to.inputs, fixed(to.results[0].spatial)
@@ -221,4 +211,4 @@ class RandomResizedCrop(_Resizing):
             start = to.node("Add", [to.node("Div", [part, to.ints(4)]) for part in parts])
             weights.append(Weights(to, axis, made, start, size))
         rows, columns = weights
-        return to.cast(resampled(to, rows, columns, self.mode, self.antialias), x.dtype)
+        return resampled(to, rows, columns, self.mode, self.antialias)

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, floor
 
 from netdsl.ir.dim import Size
-from netdsl.ir.tensor import Tensor
-from netdsl.ops.axes import way_to_floats
-from netdsl.ops.base import Rules
-from netdsl.ops.cells import Indices, bordered
+from netdsl.ops.cells import Indices
+from netdsl.ops.levels import LEVELS
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import counted
+from netdsl.ops.resampling import cells_of
+from netdsl.ops.resize_onnx import BETWEEN, SMOOTHED, to_levels
 
 BILINEAR, BICUBIC = "bilinear", "bicubic"
-LEVELS = "uint8"
-MOST = 255
-SHARP, SMOOTH = -0.75, -0.5
-"""The coefficient of PyTorch's bicubic interpolation: as it is, and with antialias."""
-
-
-def check_image(x: Tensor, rules: Rules, what: str) -> None:
-    """Refuses what is no image of floats or of levels."""
-    if x.rank != 3:
-        message = f"`{what}` works on images [C, H, W], and {x} comes in"
-        rules.refuse("in", message, code="wrong-rank")
-    if not x.is_float and x.dtype != LEVELS:
-        rules.refuse(
-            "in",
-            f"`{what}` computes with floats or with uint8, and {x} comes in",
-            code="wrong-dtype",
-            help=way_to_floats(x.dtype),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +30,16 @@ class Stretch:
 
     def taps(self, wanted: Indices, mode: str, antialias: bool) -> Indices:
         """The cells of the axis that have a weight for some cells of the stretch."""
-        cells: set[int] = set()
-        for index in (i + self.start for i in wanted):
-            if 0 <= index < self.resized:
-                cells |= self._smoothed(index, mode) if antialias else self._between(index, mode)
-        return frozenset(cells)
+        inside = (i + self.start for i in wanted if 0 <= i + self.start < self.resized)
+        return cells_of(
+            frozenset(inside), self.size, self.resized, mode,
+            antialias=antialias, small=False, wide=False,
+        )  # fmt: skip
 
     def links(self, mode: str, antialias: bool) -> int:
         """How many cells the cells of the stretch read in all."""
         each = (frozenset((i,)) for i in range(self.count))
         return sum(len(self.taps(one, mode, antialias)) for one in each)
-
-    def _between(self, index: int, mode: str) -> Indices:
-        """The 2 or 4 cells around a place; beyond the border it is the last one."""
-        place = (index + Fraction(1, 2)) * Fraction(self.size, self.resized) - Fraction(1, 2)
-        place = place if mode == BICUBIC else max(place, Fraction(0))
-        cell, wide = floor(place), mode == BICUBIC
-        near = (cell,) if cell == place else range(cell - wide, cell + 2 + wide)
-        return bordered(near, self.size, "replicate")
-
-    def _smoothed(self, index: int, mode: str) -> Indices:
-        """The cells under the kernel, which is as wide as a cell of the result at least."""
-        step = Fraction(self.size, self.resized)
-        scale, reach = max(step, Fraction(1)), 2 if mode == BICUBIC else 1
-        place = (index + Fraction(1, 2)) * step - Fraction(1, 2)
-        first, last = ceil(place - reach * scale), floor(place + reach * scale)
-        near = range(max(first, 0), min(last, self.size - 1) + 1)
-        apart = ((cell, abs(cell - place) / scale) for cell in near)
-        return frozenset(cell for cell, distance in apart if distance not in (1, 2))
 
 
 class Weights:
@@ -131,7 +93,7 @@ class Weights:
                 "Max", [to.node("Sub", [one, distance], distance.shape), self._number(0)]
             )
         else:
-            weights = self._cubic(distance, SMOOTH)
+            weights = self._cubic(distance, SMOOTHED)
         if not antialias:
             return weights
         total = to.node("ReduceSum", [weights, to.ints(1)], (self.count, 1), keepdims=1)
@@ -146,7 +108,7 @@ class Weights:
         for offset in (-1, 0, 1, 2):
             cell = to.node("Add", [floor_, self._number(offset)])
             distance = to.node("Abs", [to.node("Sub", [self.place, cell])])
-            weight = self._cubic(distance, SHARP)
+            weight = self._cubic(distance, BETWEEN)
             inside = to.node("Min", [to.node("Max", [cell, self._number(0)]), last])
             columns = [
                 to.node("Unsqueeze", [v, to.ints(1)], (self.count, 1)) for v in (inside, weight)
@@ -179,15 +141,11 @@ class Weights:
 def resampled(
     to: Lowering, rows: Weights, columns: Weights, mode: str, antialias: bool
 ) -> OnnxValue:
-    """Both axes of the first input by their weights; of levels rounded, in float32 still."""
-    x = to.inputs[0]
-    numbers = to.cast(x, "float32") if x.dtype == LEVELS else x
+    """Both axes of the first input by their weights, in its own type."""
+    x, shape = to.inputs[0], to.result()
+    numbers = to.cast(x, "float64") if x.dtype == LEVELS else x
     across = to.transpose(columns.matrix(numbers, mode, antialias), 1, 0)
-    shape = to.result()
-    down = to.node("MatMul", [rows.matrix(numbers, mode, antialias), numbers],
-                   (*shape[:3], x.shape[3]), numbers.dtype)  # fmt: skip
-    y = to.node("MatMul", [down, across], shape)
-    if x.dtype != LEVELS:
-        return y
-    ends = [to.number(n, "float32") for n in (0, MOST)]
-    return to.node("Clip", [to.node("Round", [y]), *ends])
+    wide = (*x.shape[:3], shape[3])
+    y = to.node("MatMul", [numbers, across], wide)
+    y = to.node("MatMul", [rows.matrix(y, mode, antialias), y], shape, y.dtype)
+    return to_levels(to, y) if x.dtype == LEVELS else y

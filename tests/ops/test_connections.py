@@ -35,13 +35,13 @@ LARGEST = 64
 CASES = 12 if FULL else 6
 DRAWS = 48
 ALONG_AN_AXIS = {"softmax", "log_softmax", "layernorm"}
-NOISE = {"letterbox": 1e-12, "random_resized_crop": 1e-12}
-"""What rounding leaves of weights that are 0."""
 NOT_DIFFERENTIABLE = {"embedding", "greater", "less", "equal", "where", "sign", "argmax"}
 PLACED = {"max_unpool"}
 """Where the data say which number goes to which cell: test_unpool.py."""
 POSITIVE = ("lppool", "log", "sqrt", "rsqrt", "pow")
 """Layers that have a gradient above 0 only."""
+ROUNDED = dict.fromkeys(("letterbox", "random_resized_crop", "resize"), 1e-12)
+"""Up to where a weight is 0 but for rounding, where that is not nothing."""
 SIGNS = {"maxpool": 1, "adaptive_maxpool": 1, "global_maxpool": 1, "spp": 1, "max": 1, "min": -1}
 """Whether the largest of several values, or the least, is the one that counts."""
 
@@ -91,7 +91,7 @@ def reads(op: Op, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> in
     for xs in points(inputs, sign=SIGNS.get(op.name, 0), positive=op.name in POSITIVE):
         parts = torch.autograd.functional.jacobian(joined, xs, vectorize=True)
         flat = torch.cat([p.reshape(p.shape[0], -1) for p in parts], dim=1)
-        seen = flat.abs() > NOISE.get(op.name, 1e-25)
+        seen = flat.abs() > ROUNDED.get(op.name, 1e-25)
         found = seen if found is None else found | seen
     assert found is not None
     return int(found.sum())
@@ -189,7 +189,7 @@ POISONED = ("convolution", "pooling", "pyramid", "size", "plumbing", "merging", 
         for name, op in registry().items()
         if name in OF_VALUES
         and op.family in POISONED
-        and name not in NOT_DIFFERENTIABLE | {"window_attention", "attend"}
+        and name not in NOT_DIFFERENTIABLE | {"window_attention", "attend", "to_float"}
     ),
 )
 def test_connections_by_poisoned_cells(name: str) -> None:

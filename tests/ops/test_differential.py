@@ -50,6 +50,7 @@ STRICTER = {
     "normalize": {"mean", "std", "in"},
     "upsample": {"in", "align_corners", "size"},  # the recipe leaves the word out beside nearest
     "reshape": {"shape"},
+    "resize": {"antialias"},  # which PyTorch refuses beside some modes only where it is true
     "to_float": {"in"},  # what is no image is not divided by 255
     "drop_path": {"p"},  # checked when it drops
     "window_attention": {"shift", "in", "heads", "window"},

@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime")
 
 import torch.nn.functional as F  # noqa: E402
 
-from netdsl.backends.torch.helpers.images import RandomResizedCrop  # noqa: E402
+from netdsl.backends.torch.helpers.resize import RandomResizedCrop  # noqa: E402
 from tests.backends.onnx.runtime import check_file, session  # noqa: E402
 from tests.sampling import FULL  # noqa: E402
 from tests.torchvision_models import torchvision_v2  # noqa: E402
@@ -206,7 +206,7 @@ def test_each_sample_has_its_own_part_in_training() -> None:
         ("letterbox(0)", "uint8", "size must be at least 1"),
         ("letterbox(8, fill=256)", "uint8", "256.0 is beyond uint8"),
         ("letterbox(8, fill=0.5)", "uint8", "a level is a whole number from 0 to 255, not 0.5"),
-        ("letterbox(8)", "int64", "computes with floats or with uint8"),
+        ("letterbox(8)", "int64", "takes levels (uint8) or floats"),
         ("random_resized_crop(8x9)", "uint8", "kept as a square, not 8x9"),
         ("random_resized_crop(8, crop=1.5)", "uint8", "above 0 and at most 1"),
         ("random_resized_crop(8, scale=[1, 0.5])", "uint8", "the least first"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import combinations
 
-from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div, is_linear
+from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Quotient, Size, Symbol, floor_div, is_linear
 from netdsl.ir.factors import product
 from netdsl.ir.graph import Value
 
@@ -157,7 +157,7 @@ def _by_division(size: Dim, divisor: int, at_hand: Sequence[At]) -> str | None:
     return None
 
 
-def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
+def _atom(atom: Atom, at_hand: Sequence[At]) -> str:
     near = _by_axis(Dim(0, (((atom,), 1),)), at_hand)
     if near is not None:
         return f"({near[0]})" if near[1] else near[0]
@@ -173,3 +173,6 @@ def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
             return f"({whole} // {divisor})"
         case Maximum(left, right):
             return f"max({_write(left, at_hand)[0]}, {_write(right, at_hand)[0]})"
+        case Quotient(left, right):
+            (over, is_sum), (under, _) = (_write(side, at_hand) for side in (left, right))
+            return f"({f'({over})' if is_sum else over} // ({under}))"
