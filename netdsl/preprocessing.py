@@ -1,4 +1,4 @@
-"""Published preprocessing in front of a network that takes floats: as text, and as a network."""
+"""Preprocessing in front of a network that takes floats, as a net that calls it."""
 
 from __future__ import annotations
 

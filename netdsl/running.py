@@ -1,4 +1,4 @@
-"""A network with its weights looks at photographs: from image files to scores by class."""
+"""From image files to the scores that a network gives: it reads photographs."""
 
 from __future__ import annotations
 
