@@ -253,7 +253,7 @@ class Network:
         return export_kit(
             self.graph,
             Path(folder),
-            self._own_weights() if weights is None else weights,
+            self.own_weights() if weights is None else weights,
             Options(**options),
             wishes=wishes or NO_WISHES,
             external=external,
@@ -289,7 +289,7 @@ class Network:
         return export_program(
             self.graph,
             Path(path),
-            self._own_weights() if weights is None else weights,
+            self.own_weights() if weights is None else weights,
             Options(seed=seed, rename=rename, init=init, batch=batch),
             least or {},
             most or {},

@@ -1,4 +1,4 @@
-"""Preprocessing in front of a network that takes floats, as a net that calls it."""
+"""What stands in front of a network that takes floats: a net that calls it."""
 
 from __future__ import annotations
 
