@@ -1,4 +1,4 @@
-"""What stands in front of a network that takes floats: a net that calls it."""
+"""What stands in front of a network that takes floats, as text."""
 
 from __future__ import annotations
 
