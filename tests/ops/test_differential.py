@@ -38,6 +38,7 @@ STRICTER = {
     "center_crop": {"size"},
     "slice": {"start", "stop", "in"},
     "pad": {"amount", "in"},  # negative amounts crop
+    "pad_to": {"size"},  # as above
     "split": {"parts"},  # `chunk` gives fewer or unequal parts
     "adaptive_maxpool": {"size"},  # 0 bins
     "adaptive_avgpool": {"size"},

@@ -139,7 +139,7 @@ KINDS = {
     Work.PASSES: "identity",
     Work.DROPS: "dropout channel_dropout drop_path",
     Work.MOVES: "flatten reshape permute concat channel_shuffle pixel_shuffle pixel_unshuffle",
-    Work.SELECTS: "split slice pad crop center_crop unfold max_unpool",
+    Work.SELECTS: "split slice pad pad_to crop center_crop unfold max_unpool",
 }
 
 
