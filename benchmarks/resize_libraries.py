@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -57,13 +58,14 @@ def pillow() -> Iterator[tuple[str, Resizing]]:
         filter = getattr(Image.Resampling, name)
         yield (
             f"Pillow `{name}`",
-            lambda x, size, filter=filter: np.array(Image.fromarray(x).resize(size[::-1], filter)),
+            lambda x, size, filter=filter: np.array(
+                Image.fromarray(x).resize((size[1], size[0]), filter)
+            ),
         )
 
 
 def opencv() -> Iterator[tuple[str, Resizing]]:
-    import cv2
-
+    cv2 = import_module("cv2")
     for name in ("NEAREST", "NEAREST_EXACT", "LINEAR", "CUBIC", "AREA"):
         flag = getattr(cv2, f"INTER_{name}")
         yield (
@@ -73,8 +75,7 @@ def opencv() -> Iterator[tuple[str, Resizing]]:
 
 
 def tensorflow() -> Iterator[tuple[str, Resizing]]:
-    import tensorflow as tf
-
+    tf = import_module("tensorflow")
     ways = [("nearest", False), ("area", False)]
     ways += [(name, antialias) for name in ("bilinear", "bicubic") for antialias in (False, True)]
     for name, antialias in ways:
@@ -137,7 +138,8 @@ def onnx_runtime() -> Iterator[tuple[str, Resizing]]:
             onnx.checker.check_model(model)
             running = onnxruntime.InferenceSession(model.SerializeToString())
             feed = x.transpose(2, 0, 1)[None].astype(np.float32)
-            return rounded(running.run(None, {"x": feed})[0][0].transpose(1, 2, 0))
+            (y,) = running.run(None, {"x": feed})
+            return rounded(np.asarray(y)[0].transpose(1, 2, 0))
 
         yield f"ONNX Runtime `Resize({mode}{', antialias=1' * antialias})`", run
 

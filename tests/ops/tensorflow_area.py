@@ -9,6 +9,7 @@ results alone, in hundredths of a level, one behind the other.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,8 +40,7 @@ def results() -> Iterator[Any]:
 
 
 def main() -> None:
-    import tensorflow as tf
-
+    tf = import_module("tensorflow")
     flat: list[Any] = []
     for image, size in cases():
         found = tf.image.resize(image[None, :, :, None], size, method="area").numpy()

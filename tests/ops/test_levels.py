@@ -120,6 +120,7 @@ def test_a_level_takes_a_byte() -> None:
         ).graph).peak
         for kind in ("uint8", "float32")
     }  # fmt: skip
+    assert bytes_of["uint8"]
     assert bytes_of["float32"] == 4 * bytes_of["uint8"]
 
 

@@ -15,8 +15,9 @@ pytest.importorskip("onnxruntime")
 from tests.backends.onnx.runtime import outputs, session  # noqa: E402
 
 
-def framed(x: Any, height: int, width: int, fill: float, is_corner: bool) -> Any:
+def framed(x: Any, size: tuple[int, int], fill: float, is_corner: bool) -> Any:
     """The image in a frame, cell by cell."""
+    height, width = size
     frame = torch.full((*x.shape[:2], height, width), fill, dtype=x.dtype)
     h, w = x.shape[-2:]
     top, left = (0, 0) if is_corner else ((height - h) // 2, (width - w) // 2)
@@ -39,14 +40,14 @@ def test_open_sizes(size: str, align: str, dtype: str) -> None:
         h, w = draw.randint(1, 40), draw.randint(1, 37)
         x = torch.randint(0, 256, (2, 3, h, w), dtype=torch.uint8).to(getattr(torch, dtype))
         wanted = {
-            "square": (max(h, w),) * 2,
+            "square": (max(h, w), max(h, w)),
             "40x37": (40, 37),
             "multiple=16": ((h + 15) // 16 * 16, (w + 15) // 16 * 16),
             "multiple=(8, 3)": ((h + 7) // 8 * 8, (w + 2) // 3 * 3),
         }[size]
         (found,) = outputs(module, [x])
         (ours,) = run.run(None, {"x": x.numpy()})
-        exact = framed(x, *wanted, 114, align == "corner")
+        exact = framed(x, wanted, 114, align == "corner")
         assert torch.equal(torch.from_numpy(found), exact), (h, w)
         assert torch.equal(torch.from_numpy(ours), exact), (h, w)
 

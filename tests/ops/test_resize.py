@@ -204,6 +204,17 @@ def test_gradients_reach_the_image() -> None:
         assert x.grad.abs().sum() > 1
 
 
+def test_torch_export_leaves_sizes_open() -> None:
+    """One program for images that lie and that stand."""
+    module = photo("resize(48) -> center_crop(32)").torch(seed=0).eval()
+    levels, _ = images(Random("export"), (50, 70))
+    open_sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    program = torch.export.export(module, (levels,), dynamic_shapes=(open_sizes,)).module()
+    for shape in (50, 70), (91, 40), (33, 33):
+        levels, _ = images(Random("export"), shape)
+        assert torch.equal(program(levels), module(levels))
+
+
 # --- sizes ---------------------------------------------------------------------------------------
 
 
