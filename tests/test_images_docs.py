@@ -1,8 +1,7 @@
-"""The page on images: its networks compile, its commands and its Python run in order."""
+"""docs/images.md: its networks compile and run, and its command prints what the page shows."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,51 +10,45 @@ from pathlib import Path
 import pytest
 
 import netdsl
-from tests.test_docs_commands import FENCE, ROOT, commands, shell, text
 
-PAGE = "docs/images.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "images.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(kind: str) -> list[str]:
-    return [block for found, block in FENCE.findall(text(PAGE)) if found == kind]
+    return [text for name, text in FENCE.findall(PAGE) if name == kind]
 
 
-def test_its_networks_compile() -> None:
-    assert len(blocks("net")) >= 2
-    for block in blocks("net"):
-        assert netdsl.loads(block).warnings == (), block
+def test_its_networks_run() -> None:
+    torch = pytest.importorskip("torch")
+    texts = blocks("net")
+    assert len(texts) >= 2
+    for text in texts:
+        network = netdsl.loads(text)
+        assert network.warnings == ()
+        images = [
+            torch.randint(0, 256, (1, 3, 300, 200), dtype=torch.uint8) for _ in network.inputs
+        ]
+        network.torch(seed=0).eval()(*images)
 
 
-def test_the_file_that_it_shows_is_the_example() -> None:
-    file = (ROOT / "examples" / "photos" / "alexnet.net").read_text(encoding="utf-8")
-    without = "".join(line for line in file.splitlines(True) if not line.startswith("#"))
-    assert without in blocks("")
+def test_its_command_says_so() -> None:
+    (shown,) = blocks("console")
+    script, _, answer = shown.removeprefix("$ ").partition("END\nerror")
+    program = f'netdsl() {{ "{sys.executable}" -m netdsl "$@"; }}\n{script}END\n'
+    done = subprocess.run(["sh", "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"error{answer.strip()}" in done.stdout + done.stderr
 
 
-def test_the_layers_that_it_names_are_there() -> None:
-    table = text(PAGE).partition("## Frames, crops, flips")[2].partition("\n- ")[0]
-    for layer in re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE):
-        netdsl.loads(f"net A {{ input x: uint8 [3, H, W]\n output y = x -> {layer} }}")
-
-
-def test_its_commands_run(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("onnxruntime")
-    np = pytest.importorskip("numpy")
-    image = pytest.importorskip("PIL.Image")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    image.fromarray(pixels).save(tmp_path / "photo.jpg")
-    first, second = blocks("python")
-    code = f"{first}\n{second}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
-                          env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == blocks("text")[0]
-    by_torch, by_onnx, as_json = commands(text(PAGE))
-    for command in by_torch, by_onnx:
-        lines = shell([command], tmp_path).splitlines()
-        assert lines[0] == "photo.jpg: 90 x 120"
-        assert len(lines) == 7
-    (data,) = json.loads(shell([as_json], tmp_path))
-    assert len(data["outputs"][0]["top"]) == 1
+def test_the_table_of_libraries_is_there() -> None:
+    """Made by benchmarks/resize_libraries.py, which needs other libraries."""
+    table = PAGE.partition("<!-- libraries -->\n")[2].partition("<!-- end of libraries -->")[0]
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    for library in "Pillow", "OpenCV", "TensorFlow", "torchvision", "ONNX Runtime":
+        assert any(library in row[0] for row in rows), library
+    closest = {row[0].strip("| "): row[1].strip("`") for row in rows}
+    assert closest["Pillow `BILINEAR`"] == "bilinear"
+    assert closest["TensorFlow `area`"] == "area"
+    assert closest["torchvision `NEAREST_EXACT`"] == "nearest"

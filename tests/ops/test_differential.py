@@ -43,6 +43,7 @@ STRICTER = {
     "random_flip": {"p"},  # used in training alone
     "slice": {"start", "stop", "in"},
     "pad": {"amount", "in"},  # negative amounts crop
+    "pad_to": {"size"},  # as above
     "split": {"parts"},  # `chunk` gives fewer or unequal parts
     "adaptive_maxpool": {"size"},  # 0 bins
     "adaptive_avgpool": {"size"},

@@ -139,7 +139,7 @@ KINDS = {
     Work.PASSES: "identity",
     Work.DROPS: "dropout channel_dropout drop_path random_flip",
     Work.MOVES: "flatten reshape permute concat channel_shuffle pixel_shuffle pixel_unshuffle",
-    Work.SELECTS: "split slice pad crop center_crop crop_or_pad crops unfold max_unpool",
+    Work.SELECTS: "split slice pad pad_to crop center_crop crop_or_pad crops unfold max_unpool",
 }
 
 

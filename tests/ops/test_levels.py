@@ -120,6 +120,7 @@ def test_a_level_takes_a_byte() -> None:
         ).graph).peak
         for kind in ("uint8", "float32")
     }  # fmt: skip
+    assert bytes_of["uint8"]
     assert bytes_of["float32"] == 4 * bytes_of["uint8"]
 
 
@@ -148,3 +149,21 @@ def test_a_table_of_levels() -> None:
     for fill in "256", "-1", "0.5", "normal(0.02)":
         with pytest.raises(netdsl.DiagnosticError):
             netdsl.loads(text.replace("= 7", f"= {fill}"))
+
+
+def test_half_precision_begins_at_the_image() -> None:
+    """The numbers that are made of levels are float16, as those of a float input are."""
+    net = network("resize(32) -> crop(16) -> to_float -> conv(8, 3) -> relu")
+    module = net.torch(seed=0).eval()
+    model = net.onnx(module, half=True)
+    kinds = {node.op_type: model for node in model.graph.node}
+    assert "Conv" in kinds
+    types = {v.name: v.type.tensor_type.elem_type for v in model.graph.value_info}
+    for node in model.graph.node:
+        if node.op_type in ("Div", "Conv") and node.input[0] in types and "to_float" in node.name:
+            assert types[node.output[0]] == 10
+    assert {t.data_type for t in model.graph.initializer if "conv" in t.name} == {10}
+    x = image(2, 3, 40, 50)
+    (wanted,) = outputs(module, [x])
+    (found,) = session(model.SerializeToString()).run(None, {"photo": x.numpy()})
+    assert 1e-7 < abs(found - wanted).max() < 2e-2

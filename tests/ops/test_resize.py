@@ -19,7 +19,9 @@ Image = pytest.importorskip("PIL.Image")
 
 import torch.nn.functional as F  # noqa: E402
 
+from netdsl.backends.torch.helpers import resize as helper  # noqa: E402
 from tests.backends.onnx.runtime import outputs, session  # noqa: E402
+from tests.ops import tensorflow_area  # noqa: E402
 from tests.torchvision_models import torchvision_transforms  # noqa: E402
 
 SIZES = 200
@@ -202,6 +204,17 @@ def test_gradients_reach_the_image() -> None:
         assert x.grad.abs().sum() > 1
 
 
+def test_torch_export_leaves_sizes_open() -> None:
+    """One program for images that lie and that stand."""
+    module = photo("resize(48) -> center_crop(32)").torch(seed=0).eval()
+    levels, _ = images(Random("export"), (50, 70))
+    open_sizes = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    program = torch.export.export(module, (levels,), dynamic_shapes=(open_sizes,)).module()
+    for shape in (50, 70), (91, 40), (33, 33):
+        levels, _ = images(Random("export"), shape)
+        assert torch.equal(program(levels), module(levels))
+
+
 # --- sizes ---------------------------------------------------------------------------------------
 
 
@@ -264,3 +277,24 @@ def test_what_can_be_proved_is_no_condition() -> None:
 def test_refusals(stage: str, why: str) -> None:
     with pytest.raises(netdsl.DiagnosticError, match=why):
         photo(stage)
+
+
+# --- TensorFlow ------------------------------------------------------------------------------------
+
+
+def test_area_is_that_of_tensorflow() -> None:
+    """At 200 sizes that TensorFlow was run at (`tensorflow_area.py`)."""
+    checked = 0
+    for (image, size), theirs in zip(
+        tensorflow_area.cases(), tensorflow_area.results(), strict=True
+    ):
+        levels = torch.from_numpy(image)[None, None].repeat(1, 3, 1, 1)
+        if checked % 10:  # without ONNX, of which each size is a file of its own
+            resized = helper.resized(levels.float(), size, "area", antialias=True)
+        else:
+            resized = both("area", f"{size[0]}x{size[1]}", levels.float())
+            rounded = both("area", f"{size[0]}x{size[1]}", levels)
+            assert (rounded[0, 0].double().numpy() - theirs).max() <= 0.51
+        assert np.abs(resized[0, 2].numpy() - theirs).max() < 0.02, (image.shape, size)
+        checked += 1
+    assert checked == 200

@@ -121,7 +121,8 @@ def target_size(x: Tensor, size: int | tuple[int, int]) -> tuple[int, int]:
     if isinstance(size, tuple):
         return size
     height, width = x.shape[-2:]
-    return max(size, size * height // width), max(size, size * width // height)
+    sides = size * height // width, size * width // height
+    return torch.sym_max(size, sides[0]), torch.sym_max(size, sides[1])
 
 
 def resized(x: Tensor, size: tuple[int, int], mode: str, antialias: bool) -> Tensor:
