@@ -60,7 +60,6 @@ PUBLIC = timm==1.0.31 segmentation-models-pytorch==0.6.0 pytorchcv==0.0.74 torch
 # torchvision without what it would pull in: it must not replace the CPU build of torch
 $(VENV)/.dev: $(VENV)/.torch Makefile
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	$(RUN)/python -m pip install --quiet -c constraints.txt pillow
 	$(RUN)/python -m pip install --quiet --no-deps torchvision==0.28.0 $(PUBLIC)
 	@touch $@
 

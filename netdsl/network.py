@@ -20,6 +20,7 @@ from netdsl.ops.base import Op, Tensors
 from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
 from netdsl.passes.fit import fit
+from netdsl.running import Reading, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,7 +157,7 @@ class Network:
         from netdsl.backends.weights.narrow import warn
         from netdsl.backends.weights.numbers import weights_of
 
-        weights = self._own_weights() if weights is None else weights
+        weights = self.own_weights() if weights is None else weights
         if weights is None:
             return torch_module(self.graph, seed, init=init)
         loaded = weights_of(self.graph, weights, rename=rename)
@@ -188,7 +189,7 @@ class Network:
         from netdsl.backends.onnx.export import onnx_proto
         from netdsl.backends.onnx.options import Options
 
-        weights = self._own_weights() if weights is None else weights
+        weights = self.own_weights() if weights is None else weights
         return onnx_proto(self.graph, weights, Options(**options))
 
     def export(
@@ -223,7 +224,7 @@ class Network:
             raise ExportError("`export_program` writes a .pt2 file, `export` an ONNX file")
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
-        weights = self._own_weights() if weights is None else weights
+        weights = self.own_weights() if weights is None else weights
         return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
 
     def export_kit(
@@ -252,7 +253,7 @@ class Network:
         return export_kit(
             self.graph,
             Path(folder),
-            self._own_weights() if weights is None else weights,
+            self.own_weights() if weights is None else weights,
             Options(**options),
             wishes=wishes or NO_WISHES,
             external=external,
@@ -288,7 +289,7 @@ class Network:
         return export_program(
             self.graph,
             Path(path),
-            self._own_weights() if weights is None else weights,
+            self.own_weights() if weights is None else weights,
             Options(seed=seed, rename=rename, init=init, batch=batch),
             least or {},
             most or {},
@@ -304,16 +305,42 @@ class Network:
         from netdsl.backends.weights.numbers import weights_of
         from netdsl.backends.weights.safetensors import write_tensors
 
-        weights = self._own_weights() if weights is None else weights
+        weights = self.own_weights() if weights is None else weights
         tensors = dict(weights_of(self.graph, weights).all())
         write_tensors(path, tensors)
         return len(tensors)
 
-    def _own_weights(self) -> dict[str, np.ndarray] | None:
-        """The weights that came with the network."""
+    def own_weights(self) -> dict[str, np.ndarray] | None:
+        """The weights that came with the network, if it was imported with them."""
         if self.origin is None or self.origin.numbers is None:
             return None
         return {key: read() for key, read in self.origin.numbers.items()}
+
+    def run(
+        self,
+        *images: str | Path | np.ndarray,
+        weights: object = None,
+        rename: Rename | None = None,
+        onnx: bool = False,
+        background: str | None = None,
+    ) -> list[Reading]:
+        """What it says of photographs: image files, or pixels uint8 [height, width, channels].
+
+        The input is `uint8 [3, H, W]` or `uint8 [H, W, 3]`, with 1 in place of 3 for grey images.
+        `weights` and `rename` as for `export`; with `onnx` the exported file is run, in ONNX
+        Runtime. Transparent pixels stand on `background`, a colour (`"white"`). A reading has the
+        numbers of an output by its name, `reading["logits"]`, and `reading.outputs`, of which
+        `answer.top(5)` are classes with probabilities.
+
+        Raises `images.ImageError` for what is no image, `ValueError` for an image that the network
+        does not take, or without weights, `DiagnosticError` for wrong weights,
+        `ModuleNotFoundError` where Pillow, or what is to run it, is not installed.
+        """
+        weights = self.own_weights() if weights is None else weights
+        if weights is None:
+            raise ValueError("a network says nothing of a photograph before it has weights")
+        ready = reader(self.graph, weights, rename, onnx=onnx, background=background)
+        return [ready.read(image) for image in images]
 
     def draw(
         self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]

@@ -1,4 +1,4 @@
-"""torchvision's models, also where its compiled operators do not load beside a CPU torch."""
+"""torchvision's models and transforms, also where its compiled operators do not load beside a CPU torch."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ def torchvision_models() -> Any:
 
     _KEPT.append(library)
     return torchvision.models
+
+
+def torchvision_transforms() -> Any:
+    """The module `torchvision.transforms.v2.functional`."""
+    torchvision_models()
+    from torchvision.transforms.v2 import functional
+
+    return functional
+
+
+def torchvision_v2() -> Any:
+    """The module `torchvision.transforms.v2`."""
+    torchvision_models()
+    from torchvision.transforms import v2
+
+    return v2
 
 
 _KEPT: list[Any] = []

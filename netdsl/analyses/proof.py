@@ -8,7 +8,14 @@ from dataclasses import replace
 from netdsl.analyses.nearest import some_point
 from netdsl.analyses.sizes import Sizes, sizes_of, with_numbers
 from netdsl.diagnostics import Diagnostic, Label, Sink
-from netdsl.ir.condition import all_of, condition_symbols, holds, is_linear_condition, negate
+from netdsl.ir.condition import (
+    all_of,
+    condition_symbols,
+    holds,
+    is_linear_condition,
+    negate,
+    speaks_of_quotients,
+)
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.history import histories
 from netdsl.ir.simplify import conjunction
@@ -169,15 +176,26 @@ def _report_undecided(graph: Graph, contract: Sizes, sink: Sink) -> None:
         _undecided(requirement, sink)
 
 
+OTHERWISE = (
+    "fix the size of the input (`--size H=224,W=224`), or, which makes it another network, "
+    "bring the map to a fixed size first: `adaptive_avgpool(7x7)`, `global_avgpool`, `spp`"
+)
+OF_A_RATIO = (
+    "a size that depends on the ratio of two others is known by its bounds alone: bring the image "
+    "to a known size, `resize(256) -> center_crop(224)` or `resize(224x224)`, or to one that "
+    "divides, `pad_to(multiple=32)`; or fix the size of the input (`--size H=224,W=224`)"
+)
+
+
 def _undecided(requirement: Requirement, sink: Sink) -> None:
     sink.error(
         "undecided-size",
         f"whether this holds can't be judged for all sizes at once: {requirement.message}",
         requirement.span,
         notes=[f"it needs {requirement.condition}"],
-        help=requirement.help
-        or "fix the size of the input (`--size H=224,W=224`), or, which makes it another network, "
-        "bring the map to a fixed size first: `adaptive_avgpool(7x7)`, `global_avgpool`, `spp`",
+        help=(OF_A_RATIO, requirement.help)
+        if speaks_of_quotients(requirement.condition)
+        else requirement.help or OTHERWISE,
     )
 
 

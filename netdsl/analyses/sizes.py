@@ -15,11 +15,12 @@ from netdsl.ir.condition import (
     Truth,
     condition_symbols,
     holds,
+    speaks_of_quotients,
 )
 from netdsl.ir.dim import Compare, evaluate
 from netdsl.ir.graph import Graph, Requirement
 from netdsl.ir.simplify import conjunction
-from netdsl.ir.solver import Domain, GaveUp
+from netdsl.ir.solver import Domain, GaveUp, Verdict
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,18 @@ class Sizes:
 
 def sizes_of(graph: Graph) -> Sizes:
     """The size contract of a graph, for inference."""
-    every = graph.requirements
+    every = tuple(r for r in graph.requirements if not _is_proved(r, graph.symbols))
     needed = tuple(r for r in every if not r.training_only)
     return Sizes(graph.symbols, graph.where, needed, every, Dims(graph))
+
+
+def _is_proved(requirement: Requirement, symbols: tuple[str, ...]) -> bool:
+    """Whether it speaks of a quotient of two sizes, and holds at all sizes.
+
+    Others stay: what holds at all sizes was decided by its bounds, or follows from the rest.
+    """
+    needed = requirement.condition
+    return speaks_of_quotients(needed) and Domain(symbols).decide(needed) is Verdict.PROVED
 
 
 def _first_of_each(requirements: Sequence[Requirement]) -> list[Requirement]:

@@ -252,5 +252,5 @@ init_option = click.option(
     callback=by(_policy),
     default=PYTORCH,
     show_default=True,
-    help="How weights are drawn that the file says nothing of: --init kaiming_normal",
+    help=f"How weights are drawn that the file says nothing of: {', '.join(policies())}",
 )

@@ -23,6 +23,7 @@ from netdsl.ir.dim import Size
 from netdsl.ir.graph import Value
 from netdsl.ir.history import histories
 from netdsl.ir.tensor import format_shape
+from netdsl.ops.axes import way_to_floats
 from netdsl.syntax import ast
 
 
@@ -58,6 +59,40 @@ def bind_inputs(
             fits = fits and asked is not None
             conditions += asked or ()
     return conditions if fits else None
+
+
+def bind_input(
+    state: State, block: Block, statement: ast.InputStatement, place: Place, call: Span
+) -> list[tuple[Truth, str]] | None:
+    """The same for an input of a net that is called, whose line says its type and its `where`."""
+    binding = place.environment.values[statement.name.text]
+    assert isinstance(binding.value, Flow)
+    (value,) = binding.value.values
+    dtype = statement.dtype.text if statement.dtype else "float32"
+    if value.type.dtype != dtype:
+        takes = statement.span.text.partition(":")[2].strip()
+        state.error(
+            place,
+            "wrong-dtype",
+            f"`{block.name}` takes {takes}, which is {dtype}, and {value.type} comes in",
+            call,
+            help=way_to_floats(value.type.dtype),
+        )
+        return None
+    conditions = _match(state, block, statement.shape, value, place, call)
+    if conditions is None:
+        return None
+    for condition in statement.where:
+        try:
+            truth = state.evaluator.truth(condition, place.environment)
+        except Broken:
+            return None
+        told = f"`{block.name}` takes sizes where {condition.span.text}"
+        if truth is False:
+            state.error(place, "size-not-allowed", f"{told}, and {value.type} comes in", call)
+            return None
+        conditions.append((truth, told))
+    return conditions
 
 
 def _match(

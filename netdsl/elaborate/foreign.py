@@ -62,8 +62,8 @@ WRITTEN = {
     "where none is given: `maxpool(2, stride=1, ceil_mode=true)`",
     "upsamplingbilinear2d upsamplebilinear": "write "
     "`upsample(2, mode=bilinear, align_corners=true)`",
-    "resize resizing": "write `upsample(2)`, or `upsample(size=(64, 64), mode=bilinear)`, which "
-    "does not smooth before it shrinks, as torchvision's does",
+    "resizing": "write `resize(224x224, antialias=false)`: Keras's does not smooth before it "
+    "shrinks unless it is told to",
     "depthtospace": "`use std.depth (DepthToSpace)` brings `DepthToSpace`, in the order of "
     "channels in TensorFlow and ONNX (DCR); `pixel_shuffle(2)` has that in PyTorch (CRD)",
     "spacetodepth": "`use std.depth (SpaceToDepth)` brings `SpaceToDepth`, in the order of "
@@ -176,7 +176,7 @@ WRITTEN = {
     "by `->`; `{ ... }` holds several together",
     "augmix autocontrast categoryencoding cutmix discretization equalization hashedcrossing "
     "hashing integerlookup mixup pipeline randaugment randombrightness randomcontrast randomcrop "
-    "randomflip randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
+    "randomhue randomrotation randomtranslation randomzoom solarization stringlookup "
     "textvectorization": "what is done to the data before the network is no part of it",
     "lambda function custom": "what no block can express is a custom layer, a Python class: "
     "docs/plugins.md",

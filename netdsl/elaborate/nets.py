@@ -20,6 +20,7 @@ from netdsl.elaborate.environment import (
 from netdsl.elaborate.program import Unit
 from netdsl.elaborate.run import run_chain, run_statement
 from netdsl.elaborate.state import MAX_NODES, Place, State
+from netdsl.elaborate.statements import output_value
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.elaborate.unused import check_unused
 from netdsl.ir.builder import Builder
@@ -220,24 +221,8 @@ class NetElaborator:
         declare(self.state, "values", name, Binding(flow, name.span), self.environment)
         if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
             return
-        if len(flow.values) != 1:
-            self.state.error(
-                self.place,
-                "wrong-inputs",
-                f"an output is one value, and these are {len(flow.values)}",
-                statement.span,
-                help="name them: `(a, b) = ...`, then `output first = a`",
-            )
-            return
-        (value,) = flow.values
-        if not value.type.batched:
-            self.state.error(
-                self.place,
-                "weight-without-batch",
-                "a table is the same for every sample, and can't be an output",
-                statement.span,
-                help="let it meet a value: `(x, table) -> concat`; weights are in `state_dict()`",
-            )
+        value = output_value(self.state, statement, flow, self.place)
+        if value is None:
             return
         training = statement.when_training
         self.graph.output(name.text, value, statement.span, when_training=training)

@@ -18,10 +18,14 @@ from netdsl.syntax import ast, parse
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Block:
-    """A block and the file that its names are looked up in."""
+    """A block and the file that its names are looked up in.
+
+    With `is_net` it is a net that is called: its body says what its inputs and outputs are.
+    """
 
     definition: ast.BlockDefinition
     unit: Unit
+    is_net: bool = False
 
     @property
     def name(self) -> str:
@@ -47,6 +51,7 @@ Definition: TypeAlias = Block | Function
 class Unit:
     """One file: `own` are its definitions, `visible` also those it uses, `aliases` whole files.
 
+    `nets` are those it defines, `called` the same as layers, which others use by their names alone.
     `is_lacking` is True where something it uses could not be had: names missing then are no
     mistake of their own.
     """
@@ -54,6 +59,7 @@ class Unit:
     source: Source
     path: Path | None
     nets: dict[str, ast.NetDefinition] = field(default_factory=dict[str, ast.NetDefinition])
+    called: dict[str, Block] = field(default_factory=dict[str, Block])
     own: dict[str, Definition] = field(default_factory=dict[str, Definition])
     visible: dict[str, Definition] = field(default_factory=dict[str, Definition])
     aliases: dict[str, Unit] = field(default_factory=dict[str, "Unit"])
@@ -136,6 +142,7 @@ class _Loader:
             return
         if isinstance(definition, ast.NetDefinition):
             unit.nets[name.text] = definition
+            unit.called[name.text] = as_block(definition, unit)
             return
         if name.text in registry():
             self.sink.warn(
@@ -232,16 +239,17 @@ class _Loader:
 
     def _choose(self, use: ast.UseDefinition, target: Unit) -> dict[str, Definition]:
         chosen: dict[str, Definition] = {}
+        there = target.own | target.called
         for name in use.names or ():
-            if name.text in target.own:
-                chosen[name.text] = target.own[name.text]
+            if name.text in there:
+                chosen[name.text] = there[name.text]
                 continue
             self.sink.error(
                 "use-not-found",
                 f"{target.source.name} defines no `{name.text}`",
                 name.span,
-                help=did_you_mean(name.text, target.own)
-                or f"it defines {', '.join(sorted(target.own)) or 'nothing'}",
+                help=did_you_mean(name.text, there)
+                or f"it defines {', '.join(sorted(there)) or 'nothing'}",
             )
         return chosen
 
@@ -259,6 +267,19 @@ class _Loader:
             secondary=[Label(present.definition.name.span, "the other one is defined here")],
             help="use only the names you need, or give the file an alias: `use ... as a`",
         )
+
+
+def as_block(net: ast.NetDefinition, unit: Unit) -> Block:
+    """A net as a layer of other nets: what comes in stands for its inputs, in their order."""
+    inputs = tuple(
+        ast.BlockInput(statement.name, None, statement.span)
+        for statement in net.body.statements
+        if isinstance(statement, ast.InputStatement)
+    )
+    definition = ast.BlockDefinition(
+        net.name, net.parameters, inputs, None, net.body, net.doc, net.span
+    )
+    return Block(definition, unit, is_net=True)
 
 
 @cache

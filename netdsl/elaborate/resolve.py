@@ -51,6 +51,9 @@ def resolve_layer(
     op = registry().get(name.text)
     if op is not None and defined is None:
         return op
+    net = environment.unit.called.get(name.text)
+    if net is not None and defined is None:
+        return net
     value = environment.lookup("values", name.text)
     if defined is None and value is None and name.text not in std_names():
         op = installed(name.text)
@@ -74,7 +77,9 @@ def layer_named(name: str, environment: Environment) -> Callee | None:
     if binding is not None:
         return None if isinstance(binding.value, Poison) else binding.value  # type: ignore[return-value]
     defined = environment.unit.visible.get(name)
-    return defined if isinstance(defined, Block) else registry().get(name)
+    if isinstance(defined, Block):
+        return defined
+    return registry().get(name) or environment.unit.called.get(name)
 
 
 def is_whole_layer(name: str, environment: Environment) -> bool:
@@ -135,7 +140,8 @@ def _from_alias(
 ) -> Callee | Poison:
     alias, name = names[0], names[-1]
     unit = environment.unit.aliases.get(alias.text)
-    if environment.unit.is_lacking and (unit is None or name.text not in unit.own):
+    there = {} if unit is None else unit.called | unit.own
+    if environment.unit.is_lacking and name.text not in there:
         return POISON
     if unit is None or len(names) > 2:
         if unit is None and is_framework(alias.text):
@@ -148,10 +154,10 @@ def _from_alias(
             help=f'name one: `use "./{alias.text}.net" as {alias.text}`',
         )
         return POISON
-    definition = unit.own.get(name.text)
+    definition = there.get(name.text)
     if isinstance(definition, Block):
         return definition
-    blocks = [n for n, d in unit.own.items() if isinstance(d, Block)]
+    blocks = [n for n, d in there.items() if isinstance(d, Block)]
     sink.error(
         "unknown-layer",
         f"`{alias.text}` has no block `{name.text}`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netdsl.diagnostics import Label
+from netdsl.diagnostics import Label, Span
 from netdsl.elaborate.calls import (
     Call,
     bind_incoming,
@@ -13,8 +13,8 @@ from netdsl.elaborate.calls import (
     may_call,
     say_of_caller,
 )
-from netdsl.elaborate.contracts import bind_inputs, check_claim, check_results
-from netdsl.elaborate.declare import declare_label, label_text
+from netdsl.elaborate.contracts import bind_input, bind_inputs, check_claim, check_results
+from netdsl.elaborate.declare import declare, declare_label, label_text
 from netdsl.elaborate.each import put_together, take_apart
 from netdsl.elaborate.environment import (
     NOTHING,
@@ -40,6 +40,7 @@ from netdsl.elaborate.statements import (
     assign,
     misplaced,
     note_unused,
+    output_value,
     run_layer,
     run_let,
     run_weight,
@@ -336,8 +337,10 @@ def call_layer(
 
 def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: Place) -> MaybeFlow:
     definition = block.definition
-    inner = Environment(block.unit, None, flow, labels=True, items=place.environment.items)
-    bind_incoming(inner, flow, call.span, None if call.is_inline else IN_CHANNELS)
+    incoming = None if block.is_net else flow
+    inner = Environment(block.unit, None, incoming, labels=True, items=place.environment.items)
+    if not block.is_net:
+        bind_incoming(inner, flow, call.span, None if call.is_inline else IN_CHANNELS)
     bound = state.evaluator.bind_definition(
         block.name,
         definition.parameters,
@@ -373,9 +376,36 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     for condition, message in conditions:
         state.graph.need(condition, call.span, message, scope=site.scope)
     within = replace(within, site=site)
+    if block.is_net:
+        return state.end(within, _run_net(state, block, within, call.span))
     result = run_body(state, definition.body, within)
     is_whole = isinstance(result, Flow) and check_results(state, block, result, within)
     return state.end(within, result if is_whole else POISON)
+
+
+def _run_net(state: State, block: Block, place: Place, call: Span) -> MaybeFlow:
+    """The outputs of a net that is called; of those for training the weights stay."""
+    state.enter(place, call)
+    outputs: list[MaybeFlow] = []
+    for statement in block.definition.body.statements:
+        match statement:
+            case ast.InputStatement():
+                conditions = bind_input(state, block, statement, place, call)
+                if conditions is None:
+                    return POISON
+                for condition, message in conditions:
+                    state.graph.need(condition, call, message, scope=place.scope)
+            case ast.OutputStatement():
+                flow = run_chain(state, statement.chain, place)
+                state.graph.used.update(values_of(flow))
+                if not isinstance(flow, Poison) and not output_value(state, statement, flow, place):
+                    flow = POISON
+                binding = Binding(flow, statement.name.span)
+                declare(state, "values", statement.name, binding, place.environment)
+                outputs += () if statement.when_training else (flow,)
+            case _:
+                run_statement(state, statement, place)
+    return joined(outputs) if len(outputs) != 1 else outputs[0]
 
 
 def _call_shared(

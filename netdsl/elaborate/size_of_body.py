@@ -54,7 +54,11 @@ class _Counter:
 
     def statement(self, statement: ast.Statement) -> int:
         match statement:
-            case ast.ChainStatement(chain=chain) | ast.AssignStatement(chain=chain):
+            case (
+                ast.ChainStatement(chain=chain)
+                | ast.AssignStatement(chain=chain)
+                | ast.OutputStatement(chain=chain)
+            ):
                 return self.chain(chain)
             case ast.WeightStatement():
                 return 1
@@ -99,13 +103,15 @@ class _Counter:
         unit, name = self.environment.unit, names[-1].text
         if len(names) > 1:
             other = unit.aliases.get(names[0].text)
-            return self.layer(other.own.get(name)) if other and len(names) == 2 else 0
+            if other is None or len(names) > 2:
+                return 0
+            return self.layer(other.own.get(name) or other.called.get(name))
         binding = self.environment.lookup("layers", name)
         if binding is not None:
             return self.layer(binding.value)
         if name in self.own and name not in registry():
             return 0
-        return self.layer(unit.visible.get(name) or registry().get(name))
+        return self.layer(unit.visible.get(name) or registry().get(name) or unit.called.get(name))
 
     def layer(self, layer: object) -> int:
         while isinstance(layer, LayerValue):
@@ -148,7 +154,11 @@ def _named_in(body: ast.Body) -> frozenset[str]:
                 bound.update(n.text for n in names)
             case ast.ForSource(targets=names):
                 bound.update(n.text for n in names)
-            case ast.LetStatement(name=name) | ast.LayerStatement(name=name):
+            case (
+                ast.LetStatement(name=name)
+                | ast.LayerStatement(name=name)
+                | ast.OutputStatement(name=name)
+            ):
                 bound.add(name.text)
             case ast.Label(parts=(one,)):
                 bound.add(one.text)

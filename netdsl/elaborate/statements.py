@@ -23,12 +23,13 @@ from netdsl.elaborate.formulas import formula_of
 from netdsl.elaborate.resolve import resolve_layer
 from netdsl.elaborate.state import Place, State
 from netdsl.elaborate.suggest import did_you_mean
+from netdsl.ir.graph import Value
 from netdsl.ir.tensor import DTYPES
 from netdsl.ops.base import op_of
 from netdsl.ops.fills import COMPUTED, FILL, Word
 from netdsl.ops.initial import NEED_STD, WORDS
 from netdsl.ops.params import Mismatch, choice
-from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, Weight
+from netdsl.ops.source import CONSTANT, FROZEN, LEARNED, WHOLE, Weight
 from netdsl.syntax import ast
 
 NOBODY = "_"
@@ -138,6 +139,32 @@ def misplaced(
     )
 
 
+def output_value(
+    state: State, statement: ast.OutputStatement, flow: Flow, place: Place
+) -> Value | None:
+    """The one value that an output is; None if it can't be one (reported)."""
+    if len(flow.values) != 1:
+        state.error(
+            place,
+            "wrong-inputs",
+            f"an output is one value, and these are {len(flow.values)}",
+            statement.span,
+            help="name them: `(a, b) = ...`, then `output first = a`",
+        )
+        return None
+    (value,) = flow.values
+    if not value.type.batched:
+        state.error(
+            place,
+            "weight-without-batch",
+            "a table is the same for every sample, and can't be an output",
+            statement.span,
+            help="let it meet a value: `(x, table) -> concat`; weights are in `state_dict()`",
+        )
+        return None
+    return value
+
+
 def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> None:
     """A table: a node without inputs, whose path is its key."""
     environment = place.environment
@@ -157,7 +184,7 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
 def _words(statement: ast.WeightStatement) -> tuple[str, str]:
     """Whether it is learned, and its element type; whole numbers and truths can't be learned."""
     dtype = statement.dtype.text if statement.dtype else "float32"
-    kind = FROZEN if dtype in ("int64", "bool") else LEARNED
+    kind = FROZEN if dtype in WHOLE else LEARNED
     return (statement.kind.text if statement.kind else kind), dtype
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import mul
 
 from netdsl.ir.condition import HOLDS, All, AnyOf, Truth
-from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Monomial, Size, Symbol
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Monomial, Quotient, Size, Symbol
 
 
 class Columns:
@@ -57,5 +57,8 @@ class Columns:
                     column = [n // divisor for n in self.numbers(numerator)]
                 case Maximum(left, right):
                     column = list(map(max, self.numbers(left), self.numbers(right)))
+                case Quotient(left, right):
+                    pairs = zip(self.numbers(left), self.numbers(right), strict=True)
+                    column = [n // max(over, 1) for n, over in pairs]
             self._known[atom] = column
         return self._known[atom]

@@ -13,6 +13,7 @@ from netdsl.ir.dim import (
     bounds,
     compare,
     evaluate,
+    has_quotient,
     is_linear,
     substitute,
     symbols,
@@ -162,6 +163,17 @@ def condition_symbols(truth: Truth) -> frozenset[str]:
             return symbols(left) | symbols(right)
         case All(parts) | AnyOf(parts):
             return frozenset[str]().union(*map(condition_symbols, parts))
+
+
+def speaks_of_quotients(truth: Truth) -> bool:
+    """Whether a quotient of two sizes occurs in it, of which the solver knows the bounds alone."""
+    match truth:
+        case bool():
+            return False
+        case Compare(_, left, right):
+            return has_quotient(left - right)
+        case All(parts) | AnyOf(parts):
+            return any(map(speaks_of_quotients, parts))
 
 
 def parts_of(truth: Truth) -> list[Condition]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Size, floor_div
+from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Monomial, Quotient, Size, floor_div
 from netdsl.ir.terms import factored, shorter
 
 
@@ -77,8 +77,8 @@ def renamed(size: Size, names: Mapping[Atom, Dim]) -> Size:
     return total
 
 
-def composed(size: Size) -> list[Floor | Maximum]:
-    """Its floors and maxima, in order."""
+def composed(size: Size) -> list[Floor | Maximum | Quotient]:
+    """Its floors, maxima and quotients, in order."""
     if isinstance(size, int):
         return []
-    return [a for m, _ in size.terms for a in m if isinstance(a, Floor | Maximum)]
+    return [a for m, _ in size.terms for a in m if isinstance(a, Floor | Maximum | Quotient)]

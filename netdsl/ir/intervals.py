@@ -116,6 +116,17 @@ def smaller(one: Range, other: Range, together: Range) -> Range:
     return None if a is None or c is None else min(a, c), min(highs, default=None)
 
 
+def divided(one: Range, by: Range) -> Range:
+    """The bounds of the floor of a quotient; a divisor below 1 counts as 1."""
+    (low, high), (least, most) = one, by
+    least, most = max(least or 1, 1), most if most is None else max(most, 1)
+    if low is not None:
+        low = low // least if low < 0 else 0 if most is None else low // most
+    if high is not None:
+        high = high // least if high >= 0 else -1 if most is None else high // most
+    return low, high
+
+
 def narrower(one: Range, other: Range) -> Range:
     """What both bounds leave."""
     (a, b), (c, d) = one, other

@@ -18,7 +18,7 @@ from math import floor, gcd, lcm
 
 from netdsl.ir.columns import Columns
 from netdsl.ir.condition import All, AnyOf, Truth
-from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Quotient, Size, Symbol
 
 MOST_SIZES = 100_000
 MOST_WORK = 6_000_000
@@ -151,6 +151,8 @@ class _Ends:
                     tail = _of_floor(self._of_size(numerator), divisor)
                 case Maximum(left, right):
                     tail = _of_maximum(self._of_size(left), self._of_size(right))
+                case Quotient():
+                    raise TooLong
             self._tails[atom] = tail
         return self._tails[atom]
 

@@ -23,7 +23,7 @@ from netdsl.ir.condition import (
     negate,
     parts_of,
 )
-from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol, is_linear
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Quotient, Size, Symbol
 from netdsl.ir.periodic import Members, TooLong, members
 
 if TYPE_CHECKING:
@@ -161,7 +161,11 @@ def _is_empty(group: Group) -> bool:
     if counted is not None:
         return counted.least is None
     with _asking():
-        return bool(_set(group, WHETHER).is_empty())
+        question = Question(group, WHETHER)
+        is_empty = bool(_set(question).is_empty())
+    if question.is_loose and not is_empty:
+        raise GaveUp("it has a quotient of two sizes")
+    return is_empty
 
 
 def _smallest(group: Group) -> dict[str, int] | None:
@@ -169,7 +173,11 @@ def _smallest(group: Group) -> dict[str, int] | None:
     if counted is not None:
         return None if counted.least is None else {group.symbols[0]: counted.least}
     with _asking():
-        flat = _as_set(_set(group, WHICH), len(group.symbols))
+        question = Question(group, WHICH)
+        points = _set(question)
+        if question.is_loose:
+            raise GaveUp("it has a quotient of two sizes")
+        flat = _as_set(points, len(group.symbols))
         if flat.is_empty():
             return None
         point = flat.lexmin().sample_point()
@@ -205,8 +213,8 @@ def sharing_one_bound() -> Generator[None]:
 _sharing: list[bool] = []
 
 
-def _set(group: Group, bound: Bound) -> islpy.Set:
-    return _isl().Set.read_from_str(_context(), Question(group, bound).text())
+def _set(question: Question) -> islpy.Set:
+    return _isl().Set.read_from_str(_context(), question.text())
 
 
 @cache
@@ -249,6 +257,7 @@ class Question:
         self.definitions: list[str] = []
         self.depths: dict[str, int] = {}
         self.maxima = 0
+        self.is_loose = False
 
     def text(self) -> str:
         """Raises `GaveUp` for a product, and beyond the bounds on floors and maxima."""
@@ -265,10 +274,7 @@ class Question:
             case bool():
                 return "true" if truth else "false"
             case Compare(operator, left, right):
-                difference = left - right
-                if not is_linear(difference):
-                    raise GaveUp(f"{truth} has a product of sizes")
-                return f"({self._size(difference)} {_SIGNS[operator]} 0)"
+                return f"({self._size(left - right)} {_SIGNS[operator]} 0)"
             case All(parts):
                 return f"({' and '.join(map(self._truth, parts))})"
             case AnyOf(parts):
@@ -277,6 +283,8 @@ class Question:
     def _size(self, size: Size) -> str:
         if isinstance(size, int):
             return f"({size})"
+        if any(len(monomial) > 1 for monomial, _ in size.terms):
+            raise GaveUp(f"{size} is a product of sizes")
         parts = [str(size.constant)]
         parts += [f"{c}*{self._atom(atom)}" for (atom,), c in size.terms]
         return f"({' + '.join(parts)})"
@@ -284,6 +292,8 @@ class Question:
     def _atom(self, atom: Atom) -> str:
         if isinstance(atom, Symbol):
             return _name(atom.name)
+        if isinstance(atom, Quotient):
+            return self._free(atom)
         if atom not in self.variables:
             sides = (atom.numerator,) if isinstance(atom, Floor) else (atom.left, atom.right)
             texts = [self._size(side) for side in sides]  # its parts have their variables before it
@@ -291,6 +301,17 @@ class Question:
             self.variables[atom] = name
             self._check(atom, name, sides)
             self.definitions.append(_definition(atom, name, texts))
+        return self.variables[atom]
+
+    def _free(self, atom: Quotient) -> str:
+        """A number of which only the bounds are known: more points than there are sizes."""
+        self.is_loose = True
+        if atom not in self.variables:
+            name = self.variables[atom] = f"v{len(self.variables)}"
+            self.depths[name] = 1
+            low, high = atom.bounds({})
+            self.definitions += [] if low is None else [f"{name} >= {low}"]
+            self.definitions += [] if high is None else [f"{name} <= {high}"]
         return self.variables[atom]
 
     def _check(self, atom: Floor | Maximum, name: str, sides: Iterable[Size]) -> None:

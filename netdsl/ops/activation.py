@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import WeightSpec
-from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float
+from netdsl.ir.tensor import Tensor
+from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float, total
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, replaced, whole
-from netdsl.ops.facts import Storage
+from netdsl.ops.facts import Scores, Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -141,6 +142,9 @@ class Sigmoid(Activation):
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Sigmoid", to.inputs)
+
+    def scores(self, inputs: Tensors, outputs: Tensors) -> Scores:
+        return Scores.SEPARATE
 
 
 class Tanh(Activation):
@@ -428,6 +432,10 @@ class _Softmax(Op):
     def _axis(self, to: Lowering) -> int:
         return to.axis(axis_index(self.axis, to.tensors[0].rank, Rules()))
 
+    def _is_over_all(self, x: Tensor) -> bool:
+        """Whether its axis holds all numbers there are."""
+        return x.shape[axis_index(self.axis, x.rank, Rules())] == total(x.shape)
+
 
 class Softmax(_Softmax):
     """exp(x) over the sum of exp(x) along an axis.
@@ -443,6 +451,9 @@ class Softmax(_Softmax):
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Softmax", to.inputs, axis=self._axis(to))
 
+    def scores(self, inputs: Tensors, outputs: Tensors) -> Scores | None:
+        return Scores.SHARES if self._is_over_all(outputs[0]) else None
+
 
 class LogSoftmax(_Softmax):
     """The logarithm of softmax.
@@ -456,3 +467,6 @@ class LogSoftmax(_Softmax):
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("LogSoftmax", to.inputs, axis=self._axis(to))
+
+    def scores(self, inputs: Tensors, outputs: Tensors) -> Scores | None:
+        return Scores.LOGARITHMS if self._is_over_all(outputs[0]) else None

@@ -30,6 +30,7 @@ class Add(WithNumber):
     operator: ClassVar[str] = "+"
     function: ClassVar[str] = "torch.add"
     onnx_operator: ClassVar[str] = "Add"
+    runs_over: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Sub(WithNumber):
     operator: ClassVar[str] = "-"
     function: ClassVar[str] = "torch.sub"
     onnx_operator: ClassVar[str] = "Sub"
+    runs_over: ClassVar[bool] = True
 
     def result_dtype(self, inputs: Tensors, rules: Rules) -> str:
         if any(tensor.dtype == "bool" for tensor in inputs):
@@ -77,6 +79,7 @@ class Mul(WithNumber):
     operator: ClassVar[str] = "*"
     function: ClassVar[str] = "torch.mul"
     onnx_operator: ClassVar[str] = "Mul"
+    runs_over: ClassVar[bool] = True
     empty: ClassVar[float | None] = 0
 
 
@@ -128,6 +131,7 @@ class Pow(WithNumber):
     operator: ClassVar[str] = "**"
     function: ClassVar[str] = "torch.pow"
     onnx_operator: ClassVar[str] = "Pow"
+    runs_over: ClassVar[bool] = True
     empty: ClassVar[float | None] = 0
 
     def result_dtype(self, inputs: Tensors, rules: Rules) -> str:

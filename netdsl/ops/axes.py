@@ -21,6 +21,7 @@ from netdsl.ops.recipe import Keywords, Setting, TorchValue
 
 T = TypeVar("T")
 
+TO_FLOAT = "write `to_float` first, which makes float32 from 0 to 1 of it"
 AXIS = either(INT, "channels")
 """An axis of a shape without the batch: from 0, from -1 backwards, or the word `channels`."""
 
@@ -116,7 +117,13 @@ def check_padding(windows: Sliding, rank: int, rules: Rules) -> None:
 def need_float(x: Tensor, rules: Rules, what: str) -> None:
     """Refuses integer tensors where PyTorch computes with floats only."""
     if not x.is_float:
-        rules.refuse("in", f"`{what}` computes with floats, and {x} comes in", code="wrong-dtype")
+        message = f"`{what}` computes with floats, and {x} comes in"
+        rules.refuse("in", message, code="wrong-dtype", help=way_to_floats(x.dtype))
+
+
+def way_to_floats(dtype: str) -> str:
+    """How levels of an image become numbers to compute with; empty for other element types."""
+    return TO_FLOAT if dtype == "uint8" else ""
 
 
 def axis_index(axis: int | str, rank: int, rules: Rules, at: str = "axis") -> int:

@@ -17,6 +17,7 @@ from netdsl.ops.facts import (
     FAMILIES,
     Bins,
     Doubt,
+    Scores,
     SizeText,
     Sliding,
     Storage,
@@ -294,6 +295,10 @@ class Op:
 
     def bias_axis(self, rank: int) -> int | None:
         """The axis along which it adds a bias to its result."""
+        return None
+
+    def scores(self, inputs: Tensors, outputs: Tensors) -> Scores | None:
+        """What the numbers of its result are as scores of classes; None: not said."""
         return None
 
     def share_dropped(self) -> float:

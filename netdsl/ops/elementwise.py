@@ -10,6 +10,7 @@ from netdsl.ir.condition import equal
 from netdsl.ir.dim import Size
 from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Shape, Tensor
+from netdsl.ops.axes import TO_FLOAT
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, replaced, spread
 from netdsl.ops.facts import Storage, value_words
@@ -137,6 +138,8 @@ class WithNumber(Elementwise):
     """Of PyTorch; what `per_channel`, the module for a list of numbers, calls."""
     per_channel: ClassVar[str] = "PerChannel"
     gives_floats: ClassVar[bool] = False
+    runs_over: ClassVar[bool] = False
+    """Whether its results may lie beyond the type that whole numbers have."""
     before_number: ClassVar[str] = ""
     """Words for pictures, where no sign says it."""
     empty: ClassVar[float | None] = None
@@ -166,11 +169,23 @@ class WithNumber(Elementwise):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         (result,) = super().infer(inputs, rules)
+        self._check_levels(inputs, rules)
         if is_tuple(self.number):
             self._check_list(len(self.number), result, rules)
         if self.number is not None:
             check_range(self.number, self.computed_dtype(inputs), rules)
         return (result,)
+
+    def _check_levels(self, inputs: Tensors, rules: Rules) -> None:
+        """Refuses what computes in 8 bits, where 200 + 100 is 44."""
+        several = len(inputs) > 1 or self.number is not None
+        if self.runs_over and several and self.computed_dtype(inputs) == "uint8":
+            message = (
+                f"`{self.name}` would compute in uint8, in which what is above 255 begins at 0"
+            )
+            rules.refuse(
+                "in", message, code="wrong-dtype", help=f"{TO_FLOAT}; `mul(1.0)` keeps 0 to 255"
+            )
 
     def _check_list(self, count: int, result: Tensor, rules: Rules) -> None:
         channels = result.shape[0] if result.rank else 0

@@ -49,6 +49,16 @@ class Storage(Enum):
     """Input 0 itself where it is contiguous, else a copy."""
 
 
+class Scores(Enum):
+    """What numbers are, one for each class."""
+
+    SHARES = "probabilities"
+    """They add up to 1."""
+    LOGARITHMS = "logarithms of probabilities"
+    SEPARATE = "probabilities, each for itself"
+    """Several classes may be there at once."""
+
+
 KINDS = ("conv", "conv_transpose", "linear")
 """What policies of initialisation tell apart."""
 FAMILIES: Mapping[str, Mapping[str, object]] = {

@@ -70,6 +70,8 @@ def check_fill(fill: Fill, shape: Shape, dtype: str, rules: Rules) -> None:
 def _is_of(number: float, dtype: str) -> bool:
     if dtype == "bool":
         return number in (0.0, 1.0)
+    if dtype == "uint8":
+        return number % 1 == 0 and 0 <= number <= 255
     return dtype.startswith(("float", "bfloat")) or number % 1 == 0
 
 
@@ -98,7 +100,7 @@ def _check_word(word: Word, shape: Shape, dtype: str, rules: Rules) -> None:
         rules.refuse(
             "fill", f"`{word.name}` {reason}, and this is {list(shape)}", code="bad-argument"
         )
-    if (dtype == "int64") != (word.name == RELATIVE) or dtype == "bool":
+    if (dtype == "int64") != (word.name == RELATIVE) or dtype in ("bool", "uint8"):
         kind = "int64" if word.name == RELATIVE else "float32"
         rules.refuse("fill", f"`{word.name}` gives {kind}, not {dtype}", code="wrong-dtype")
 

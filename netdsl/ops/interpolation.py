@@ -93,9 +93,13 @@ def nearest(
     size: Size,
     factor: Fraction | None,
     small: OnnxValue | bool,
+    shift: float = 0.0,
 ) -> OnnxValue:
-    """The cells that PyTorch takes along an axis; `small` is whether its map is a small one."""
-    grown = _Axis(to, x, axis, size, factor)
+    """The cells that PyTorch takes along an axis; `small` is whether its map is a small one.
+
+    A `shift` of 0.5 takes those at the centres of new ones: `nearest-exact`.
+    """
+    grown = _Axis(to, x, axis, size, factor, shift)
     if x.shape[axis] == size and factor is None:
         return x
     index = grown.nearest(small)
@@ -132,9 +136,15 @@ class _Axis:
     """The numbers of an axis that grows from `before` to `after` cells, as values."""
 
     def __init__(
-        self, to: Lowering, x: OnnxValue, axis: int, size: Size, factor: Fraction | None
+        self,
+        to: Lowering,
+        x: OnnxValue,
+        axis: int,
+        size: Size,
+        factor: Fraction | None,
+        shift: float = 0.0,
     ) -> None:
-        self.to, self.size, self.factor = to, size, factor
+        self.to, self.size, self.factor, self.shift = to, size, factor, shift
         self.precise = "float64" if x.dtype == "float64" else "float32"
         self.before, self.after = to.size_of(x.shape[axis]), to.size_of(size)
         self.is_fixed = isinstance(x.shape[axis], int) and isinstance(size, int)
@@ -145,7 +155,7 @@ class _Axis:
     # --- nearest -------------------------------------------------------------------------
 
     def nearest(self, small: OnnxValue | bool) -> OnnxValue:
-        """`floor(i * (in / out))`, or by the factor."""
+        """`floor((i + shift) * (in / out))`, or by the factor."""
         special = self.precise == "float64" or copied(self.factor)
         if small is False or not special:
             return self._floor(self.precise)
@@ -170,7 +180,10 @@ class _Axis:
             step = to.node("Div", sizes)
         else:
             step = to.number(1 / float(self.factor), dtype)
-        place = to.node("Mul", [self._numbers(dtype), step])
+        numbers = self._numbers(dtype)
+        if self.shift:
+            numbers = to.node("Add", [numbers, to.number(self.shift, dtype)])
+        place = to.node("Mul", [numbers, step])
         if dtype != "float32":
             place = to.node("Cast", [place], dtype="float32", to="float32")
         index = to.node("Cast", [to.node("Floor", [place])], dtype="int64", to="int64")

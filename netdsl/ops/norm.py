@@ -18,6 +18,7 @@ from netdsl.ops.axes import (
     several,
     spatial_rank,
     total,
+    way_to_floats,
 )
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, slid, whole
@@ -386,6 +387,7 @@ class Normalize(_Norm):
                 "in",
                 f"`normalize` computes in float32, and {inputs[0]} comes in",
                 code="wrong-dtype",
+                help=way_to_floats(inputs[0].dtype),
             )
         for at in "mean", "std":
             count = len(getattr(self, at))

@@ -23,8 +23,7 @@ class _Dropping(Op):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         need_float(inputs[0], rules, self.name)
-        if not 0 <= self.p <= 1:
-            rules.refuse("p", f"a share lies between 0 and 1, not at {self.p}", code="bad-argument")
+        _check_share(self.p, rules)
         return inputs
 
     def share_dropped(self) -> float:
@@ -81,3 +80,39 @@ class DropPath(_Dropping):
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("DropPath", (From(self.p, "p"),), helper="regularise")
+
+
+@dataclass(frozen=True)
+class RandomFlip(Op):
+    """Mirrors samples from left to right in training, each with a probability.
+
+    A label that tells left from right is not mirrored with its image.
+
+        random_flip: [3, 224, 224] -> [3, 224, 224]
+        random_flip(0.3): [3, H, W] -> [3, H, W]
+    """
+
+    name: ClassVar[str] = "random_flip"
+    family: ClassVar[str] = "regularising"
+    elsewhere: ClassVar[str] = "randomhorizontalflip randomfliphorizontal"
+
+    p: float = param(FLOAT, "probability that a sample is mirrored", 0.5, told="{} mirrored")
+
+    def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
+        spatial_rank(inputs[0], rules, "random_flip")
+        _check_share(self.p, rules)
+        return inputs
+
+    def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
+        return [(0, wanted)]
+
+    def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
+        return TorchModule("RandomFlip", (From(self.p, "p"),), helper="regularise")
+
+    def onnx(self, to: Lowering) -> OnnxValue:
+        return to.inputs[0]
+
+
+def _check_share(share: float, rules: Rules) -> None:
+    if not 0 <= share <= 1:
+        rules.refuse("p", f"a share lies between 0 and 1, not at {share}", code="bad-argument")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
-from netdsl.ir.dim import Dim, Size, floor_div
+from netdsl.ir.dim import Dim, Size, ceil_div, floor_div
 from netdsl.ir.drift import steady
-from netdsl.ops.axes import axis_name, per_axis, spatial_rank
+from netdsl.ops.axes import axis_name, is_fixed, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.facts import SizeText, Storage
@@ -23,10 +23,21 @@ from netdsl.ops.params import (
     choice,
     param,
 )
-from netdsl.ops.recipe import From, In, TorchCall, TorchRecipe, TorchValue, keywords
+from netdsl.ops.promotion import check_range, kind_of
+from netdsl.ops.recipe import (
+    From,
+    In,
+    TorchCall,
+    TorchModule,
+    TorchRecipe,
+    TorchValue,
+    keywords,
+)
 
 SIDES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 """Names of the two sides of each axis: depth, height, width (or length)."""
+ROUNDINGS = ("floor", "round", "ceil")
+"""How half a cell is rounded; `round` gives even numbers."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Pad(Op):
         rank = spatial_rank(x, rules, "pad")
         if self.mode != "constant" and self.value:
             rules.refuse("value", "a value goes with mode constant only", code="bad-argument")
+        check_cell(self.value, x.dtype, rules, "value")
         if self.mode != "constant" and not x.is_float:
             rules.refuse(
                 "mode", f"mode {self.mode} works on floats, not on {x}", code="wrong-dtype"
@@ -214,15 +226,24 @@ class Crop(_Cropping):
 
 @dataclass(frozen=True)
 class CenterCrop(_Cropping):
-    """Keeps the middle `size` cells of each axis; where the rest is odd, the end loses one more.
+    """Keeps the middle `size` cells of each axis.
 
-    center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
+    Where the rest is odd, the end loses one more. torchvision's `CenterCrop` is
+    `rounding=round`: of 3 cells it takes 2 from the start, of 1 and 5 it takes 0 and 2.
+
+        center_crop(5x4): [3, 8, 8] -> [3, 5, 4]
+        center_crop(5, rounding=ceil): [3, 8, 8] -> [3, 5, 5]
     """
 
     name: ClassVar[str] = "center_crop"
 
     size: object = param(
         SIZE_OR_VALUE, "cells to keep, or a value whose size is kept", told="to {}"
+    )
+    rounding: str = param(
+        choice(*ROUNDINGS),
+        "what becomes of half a cell in front: `round` is to an even number, as torchvision does",
+        "floor",
     )
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -242,20 +263,43 @@ class CenterCrop(_Cropping):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return tuple(cut(floor_div(size - length, 2)) for size, length in pairs)
+        return tuple(cut(half(size - length, self.rounding)) for size, length in pairs)
 
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         pairs = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return [(0, shifted(wanted, [floor_div(size - length, 2) for size, length in pairs]))]
+        return [(0, shifted(wanted, [half(size - n, self.rounding) for size, n in pairs]))]
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
-        spatial = outputs[0].spatial
-        pairs = zip(inputs[0].spatial, spatial, strict=True)
-        return narrowed(list(spatial), [floor_div(size - k, 2) for size, k in pairs])
+        sizes, lengths = inputs[0].spatial, outputs[0].spatial
+        if self.rounding == "round" and is_fixed(lengths) and not is_fixed(sizes):
+            return _center(lengths)
+        pairs = zip(sizes, lengths, strict=True)
+        return narrowed(list(lengths), [half(size - n, self.rounding) for size, n in pairs])
 
     def onnx(self, to: Lowering) -> OnnxValue:
         pairs = zip(to.tensors[0].spatial, to.results[0].spatial, strict=True)
-        return kept_cells(to, [floor_div(size - length, 2) for size, length in pairs])
+        return kept_cells(to, [half(size - n, self.rounding) for size, n in pairs])
+
+
+def half(rest: Size, rounding: str) -> Size:
+    """Half of what is left over, a half cell rounded: down, up, or to an even number."""
+    if rounding == "floor":
+        return floor_div(rest, 2)
+    if rounding == "ceil":
+        return ceil_div(rest, 2)
+    return floor_div(rest + 1, 4) + floor_div(rest + 2, 4)
+
+
+def _center(lengths: Sequence[Size]) -> TorchRecipe:
+    """The middle of maps of open sizes, whose offsets are long to write."""
+    return TorchModule("CenterCrop", (From(tuple(lengths), "size"),), helper="crops")
+
+
+def check_cell(value: float, dtype: str, rules: Rules, at: str) -> None:
+    """Refuses a number that a cell can't hold: PyTorch would fill it with another one."""
+    if kind_of(dtype) < 2 and value % 1:
+        rules.refuse(at, f"{value} is no {dtype}", code="bad-argument")
+    check_range(value, dtype, rules, at)
 
 
 def cut(offset: Size) -> Window:

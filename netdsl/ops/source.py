@@ -18,6 +18,8 @@ from netdsl.ops.params import INTS, choice, param
 from netdsl.ops.recipe import From, TorchRecipe, TorchWeight
 
 LEARNED, FROZEN, CONSTANT = "learned", "frozen", "constant"
+WHOLE = ("int64", "uint8", "bool")
+"""Element types of tables that can't be learned."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class Weight(Op):
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         check_weight(self.shape, rules, "shape")
-        if self.kind == LEARNED and self.dtype in ("int64", "bool"):
+        if self.kind == LEARNED and self.dtype in WHOLE:
             rules.refuse("dtype", f"{self.dtype} can't be learned", code="wrong-dtype")
-        if self.dtype not in ("float32", "int64", "bool"):
+        if self.dtype not in ("float32", *WHOLE):
             rules.refuse(
                 "dtype",
-                f"a weight is float32, int64 or bool, not {self.dtype}",
+                f"a weight is float32, int64, uint8 or bool, not {self.dtype}",
                 code="wrong-dtype",
                 help="a module is turned to another precision as a whole: `module.half()`",
             )

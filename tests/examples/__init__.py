@@ -74,14 +74,15 @@ def affordable(network: netdsl.Network, most: int) -> int:
 
 
 def random_inputs(network: netdsl.Network, sizes: dict[str, int], batch: int) -> list[Any]:
-    """Random inputs of these sizes; whole numbers are 0 or 1."""
+    """Random inputs of these sizes: all levels of images, other whole numbers are 0 or 1."""
     import torch
 
     found = []
     for item in network.inputs:
         shape = (batch, *(evaluate(d, sizes) for d in item.shape))
+        most = 256 if item.dtype == "uint8" else 2
         numbers = (
-            torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, 2, shape)
+            torch.randn(shape) if item.dtype.startswith("float") else torch.randint(0, most, shape)
         )
         found.append(numbers.to(getattr(torch, item.dtype)))
     return found

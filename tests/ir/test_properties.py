@@ -89,6 +89,13 @@ def _times(a: Pair, b: Pair) -> Pair:
     return a[0] * b[0], lambda h, w: a[1](h, w) * b[1](h, w)
 
 
+def _over(a: Pair, b: Pair) -> Pair:
+    return (
+        dim.quotient(a[0], dim.maximum(b[0], 1)),
+        lambda h, w: a[1](h, w) // max(b[1](h, w), 1),
+    )
+
+
 LEAVES: st.SearchStrategy[Pair] = st.one_of(
     st.just((symbol("H"), lambda h, w: h)),
     st.just((symbol("W"), lambda h, w: w)),
@@ -108,11 +115,12 @@ def linear(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
 
 
 def any_size(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
-    """Products too: what `flatten` gives."""
-    return st.one_of(linear(inner), st.builds(_times, inner, inner))
+    """Products too, which `flatten` gives, and quotients, which `resize` does."""
+    return st.one_of(linear(inner), st.builds(_times, inner, inner), st.builds(_over, inner, inner))
 
 
 LINEAR = st.recursive(LEAVES, linear, max_leaves=5)
+RATIOS = st.builds(_sum, st.builds(_over, LINEAR, LINEAR), LEAVES, st.sampled_from([1, -1]))
 SIZES = st.recursive(LEAVES, any_size, max_leaves=8)
 _SIGNS: dict[str, Callable[[int, int], bool]] = {
     "==": int.__eq__, "!=": int.__ne__, "<": int.__lt__, "<=": int.__le__, ">": int.__gt__,
@@ -144,7 +152,8 @@ def _not(a: Claim) -> Claim:
 CLAIMS: st.SearchStrategy[Claim] = st.recursive(
     st.one_of(
         st.builds(_compared, LINEAR, LINEAR, st.sampled_from(list(_SIGNS))),
-        st.builds(_divided, LINEAR, DIVISORS),
+        st.builds(_compared, RATIOS, LINEAR, st.sampled_from(list(_SIGNS))),
+        st.builds(_divided, st.one_of(LINEAR, RATIOS), DIVISORS),
     ),
     lambda inner: st.one_of(
         st.builds(_both, inner, inner), st.builds(_either, inner, inner), inner.map(_not)

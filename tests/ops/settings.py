@@ -60,6 +60,9 @@ OWN: dict[str, list[object]] = {
     "amount": [0, 0, 1, 2, (1, 0), (1, 2, 3), -1],
     "offset": [0, 0, 1, (1, 0), -1],
     "count": [1, 1, 2, 4, 8, 0],
+    "crop": [Fraction(1), Fraction("0.875"), Fraction("0.4"), Fraction(0), Fraction(2)],
+    "fill": [0.0, 7.0, -1.0],
+    "ratio": [(0.75, 1.25), (1.0, 1.0), (2.0, 1.0), (0.5,)],
     "hidden": [1, 2, 2, 3, 4, 0],
     "layers": [1, 1, 2, 2, 3, 0],
     "dropout": [0.0, 0.0, 0.3, 1.0, 1.5, -0.1],
@@ -71,7 +74,8 @@ def random_case(op: type[Op], random: Random) -> tuple[Op, tuple[Tensor, ...]]:
     values: dict[str, object] = {}
     for parameter in parameters(op):
         values[parameter.name] = _setting(op, parameter, values, random)
-    if "size" in values and values.get("scale") is not None and random.random() < 0.9:
+    may_lack = any(p.name == "size" and not p.required for p in parameters(op))
+    if may_lack and values.get("scale") is not None and random.random() < 0.9:
         values["size"] = None  # a factor or a size
     if values.get("size") is not None and "output_padding" in values and random.random() < 0.9:
         values["output_padding"] = 0
@@ -129,7 +133,7 @@ def _inputs(op: Op, random: Random) -> tuple[Tensor, ...]:
     count = least if most == least else random.choice([1, 2, 2, 3])
     row = re.search(r": (\w+ )?\[([^\]]*)\]", type(op).__doc__ or "")  # the first example's input
     counts = row is not None and row[1] is not None
-    dtypes = _dtypes(op, count, "int64" if counts else "", random)
+    dtypes = _dtypes(op, count, row[1].strip() if counts else "", random)
     rank = random.choice(RANKS)
     tokens = op.channels_at == -1 and not op.matrix and not counts
     if row is not None and tokens and random.random() < 0.8:

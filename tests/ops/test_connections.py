@@ -40,8 +40,11 @@ PLACED = {"max_unpool"}
 """Where the data say which number goes to which cell: test_unpool.py."""
 POSITIVE = ("lppool", "log", "sqrt", "rsqrt", "pow")
 """Layers that have a gradient above 0 only."""
-ROUNDING = {"attention": 1e-14, "attend": 1e-14}
-"""What rounding leaves of a derivative that is 0: that of a number added to all scores."""
+ROUNDING = {
+    **dict.fromkeys(("attention", "attend"), 1e-14),
+    **dict.fromkeys(("letterbox", "random_resized_crop", "resize"), 1e-12),
+}
+"""What rounding leaves of a derivative that is 0: of a number added to all scores, of a weight."""
 SIGNS = {"maxpool": 1, "adaptive_maxpool": 1, "global_maxpool": 1, "spp": 1, "max": 1, "min": -1}
 """Whether the largest of several values, or the least, is the one that counts."""
 
@@ -189,7 +192,7 @@ POISONED = ("convolution", "pooling", "pyramid", "size", "plumbing", "merging", 
         for name, op in registry().items()
         if name in OF_VALUES
         and op.family in POISONED
-        and name not in NOT_DIFFERENTIABLE | {"window_attention", "attend"}
+        and name not in NOT_DIFFERENTIABLE | {"window_attention", "attend", "to_float"}
     ),
 )
 def test_connections_by_poisoned_cells(name: str) -> None:

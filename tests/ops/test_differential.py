@@ -36,8 +36,14 @@ STRICTER = {
     "embedding": {"count", "features", "std"},
     "crop": {"size", "offset"},  # a slice past the end is shorter, without a word
     "center_crop": {"size"},
+    "crop_or_pad": {"size"},  # a size of 0
+    "crops": {"size", "n"},
+    "letterbox": {"size", "fill", "in"},
+    "random_resized_crop": {"size", "scale", "ratio", "crop", "in"},
+    "random_flip": {"p"},  # used in training alone
     "slice": {"start", "stop", "in"},
     "pad": {"amount", "in"},  # negative amounts crop
+    "pad_to": {"size"},  # as above
     "split": {"parts"},  # `chunk` gives fewer or unequal parts
     "adaptive_maxpool": {"size"},  # 0 bins
     "adaptive_avgpool": {"size"},
@@ -45,6 +51,8 @@ STRICTER = {
     "normalize": {"mean", "std", "in"},
     "upsample": {"in", "align_corners", "size"},  # the recipe leaves the word out beside nearest
     "reshape": {"shape"},
+    "resize": {"antialias"},  # which PyTorch refuses beside some modes only where it is true
+    "to_float": {"in"},  # what is no image is not divided by 255
     "drop_path": {"p"},  # checked when it drops
     "window_attention": {"shift", "in", "heads", "window"},
     "prelu": {"count"},

@@ -137,9 +137,9 @@ def test_it_leaves_alone_what_only_tells_the_name() -> None:
 
 KINDS = {
     Work.PASSES: "identity",
-    Work.DROPS: "dropout channel_dropout drop_path",
+    Work.DROPS: "dropout channel_dropout drop_path random_flip",
     Work.MOVES: "flatten reshape permute concat channel_shuffle pixel_shuffle pixel_unshuffle",
-    Work.SELECTS: "split slice pad crop center_crop unfold max_unpool",
+    Work.SELECTS: "split slice pad pad_to crop center_crop crop_or_pad crops unfold max_unpool",
 }
 
 

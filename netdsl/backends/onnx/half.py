@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netdsl.backends.onnx.model import Model
+from netdsl.ops.levels import LEVELS
 from netdsl.ops.lowering import OnnxNode, OnnxValue
 
 FULL, HALF = "float32", "float16"
@@ -15,7 +16,8 @@ SINGLE = "/single"
 def to_half(model: Model) -> None:
     """Turn a model to float16, in place.
 
-    What is cast to float32 within (the arithmetic of cells' places) stays float32.
+    What is cast to float32 within (the arithmetic of cells' places) stays float32, but for the
+    levels of images: they are what the network computes with.
     """
     full = _full_values(model)
     single = _part_constants(model, full)
@@ -58,7 +60,8 @@ def _full_values(model: Model) -> set[str]:
     dtypes = {value.name: value.dtype for value in (*model.values, *model.inputs)}
     for node in model.nodes:
         if node.op == "Cast":
-            full.update(node.outputs if node.attributes["to"] == FULL else ())
+            stays = node.attributes["to"] == FULL and dtypes.get(node.inputs[0]) != LEVELS
+            full.update(node.outputs if stays else ())
             continue
         single = [name for name in node.inputs if dtypes.get(name) == FULL]
         if single and all(name in full for name in single):
@@ -71,6 +74,8 @@ def _narrowed(model: Model, full: set[str]) -> Iterator[OnnxNode]:
     single = {v.name: v for v in (*model.values, *model.outputs) if v.dtype == FULL}
     narrow: set[str] = set()
     for node in model.nodes:
+        if node.op == "Cast" and node.attributes["to"] == FULL and node.outputs[0] not in full:
+            node.attributes["to"] = HALF
         meets = not full.intersection(node.outputs) and node.op != "Cast"
         for index, name in enumerate(node.inputs):
             if not meets or name not in full or name not in single:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Size, Symbol, bounds
+from netdsl.ir.dim import Atom, Dim, Floor, Maximum, Quotient, Size, Symbol, bounds
 from netdsl.ops.lowering import OnnxConstant, OnnxNode, OnnxValue
 
 
@@ -52,9 +52,11 @@ class SizeTable:
                     self.values[atom] = self._floor(numerator, divisor)
                 case Maximum(left, right):
                     self.values[atom] = self._node("Max", self.value(left), self.value(right))
+                case Quotient(left, right):
+                    self.values[atom] = self._floor(left, right)
         return self.values[atom]
 
-    def _floor(self, numerator: Size, divisor: int) -> OnnxValue:
+    def _floor(self, numerator: Size, divisor: Size) -> OnnxValue:
         """ONNX's Div truncates, so what may be below 0 loses its remainder first."""
         top, bottom = self.value(numerator), self.value(divisor)
         low, _ = bounds(numerator, {})

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from netdsl.backends.onnx.export import Draft
+from netdsl.backends.onnx.run import session
 from netdsl.backends.torch.load import torch_module
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Input
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LEAST_HALF = -65504
+LEVELS = {"uint8": 256}
+"""How many whole numbers of a type are drawn, from 0 on; 2 of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,9 @@ def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Itera
 
     Raises `ModuleNotFoundError` where torch or onnxruntime is not installed.
     """
-    import onnxruntime
     import torch
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(draft.path), options, providers=["CPUExecutionProvider"]
-    )
+    running = session(draft.path)
     module = torch_module(draft.graph, weights=draft.weights).eval()
     random = torch.Generator().manual_seed(0)
     results = draft.graph.inference_outputs
@@ -70,23 +68,23 @@ def verify(draft: Draft, runs: Iterable[tuple[Mapping[str, int], int]]) -> Itera
             for item, value in zip(draft.graph.inputs, inputs, strict=True)
         }
         shapes = {r.name: (samples, *(evaluate(n, sizes) for n in r.shape)) for r in results}
-        yield _trial(Trial(sizes, samples, 0.0), session, module, feeds, inputs, shapes)
+        yield _trial(Trial(sizes, samples, 0.0), running, module, feeds, inputs, shapes)
 
 
 def random_input(item: Input, sizes: Mapping[str, int], batch: int, random: Any) -> Tensor:
-    """Normal floats; zeros and ones for whole numbers."""
+    """Normal floats, all levels of an image, zeros and ones for other whole numbers."""
     import torch
 
     shape = (batch, *(evaluate(size, sizes) for size in item.shape))
     dtype = getattr(torch, item.dtype)
     if dtype.is_floating_point:
         return torch.randn(shape, generator=random).to(dtype)
-    return torch.randint(0, 2, shape, generator=random).to(dtype)
+    return torch.randint(0, LEVELS.get(item.dtype, 2), shape, generator=random).to(dtype)
 
 
 def _trial(
     start: Trial,
-    session: Any,
+    running: Any,
     module: nn.Module,
     feeds: dict[str, Any],
     inputs: list[Tensor],
@@ -96,7 +94,7 @@ def _trial(
     import torch
 
     try:
-        ours = session.run(None, feeds)
+        ours = running.run(None, feeds)
     except Exception as error:  # the runtime has exceptions of its own, without a common kind
         return replace(start, difference=inf, why=f"ONNX Runtime refuses: {error!s:.300}")
     with torch.no_grad():
@@ -130,5 +128,5 @@ def difference(wanted: Tensor, result: Tensor) -> float:
     same = (wanted == result) | (wanted.isnan() & result.isnan())
     # a window that holds padding alone: PyTorch says -inf, ONNX Runtime the least number
     same = same | (wanted.isneginf() & (result <= LEAST_HALF))
-    apart = torch.where(same, 0.0, (wanted - result).abs().double())
+    apart = torch.where(same, 0.0, (wanted.double() - result.double()).abs())
     return float(apart.nan_to_num(inf, inf).max()) / (scale or 1.0)

@@ -10,7 +10,7 @@ from netdsl.analyses.describe import MAX_PERIOD, describe, pattern
 from netdsl.analyses.sizes import Sizes
 from netdsl.backends.torch.python_names import variable
 from netdsl.ir.condition import All, AnyOf, Truth, parts_of
-from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Size, Symbol
+from netdsl.ir.dim import Atom, Compare, Dim, Floor, Maximum, Quotient, Size, Symbol
 from netdsl.ir.periodic import Members
 from netdsl.ir.simplify import plain
 from netdsl.ir.solver import Group, groups
@@ -83,14 +83,16 @@ class Writer:
             self._known[atom] = self._composed(atom)
         return self._known[atom]
 
-    def _composed(self, atom: Floor | Maximum) -> str:
+    def _composed(self, atom: Floor | Maximum | Quotient) -> str:
         match atom:
             case Floor(numerator, divisor):
                 text = f"({self.size(numerator)}) // {divisor}"
             case Maximum(left, right):
                 text = f"max({self.size(left)}, {self.size(right)})"
+            case Quotient(left, right):
+                text = f"({self.size(left)}) // max({self.size(right)}, 1)"
         if all(isinstance(inner, Symbol) for inner in _inside(atom)):
-            return f"({text})" if isinstance(atom, Floor) else text
+            return text if isinstance(atom, Maximum) else f"({text})"
         name = variable(f"part{len(self.lines) + 1}", self.names.values())
         self.lines.append(f"{name} = {text}")
         return name
@@ -104,7 +106,7 @@ def python_names(symbols: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
-def _inside(atom: Floor | Maximum) -> Iterator[Atom]:
+def _inside(atom: Floor | Maximum | Quotient) -> Iterator[Atom]:
     sides = (atom.numerator,) if isinstance(atom, Floor) else (atom.left, atom.right)
     for side in sides:
         if isinstance(side, Dim):

@@ -37,7 +37,7 @@ OPERATORS = {
     ">": "torch.gt", "<": "torch.lt", "==": "torch.eq",
 }  # fmt: skip
 MERGES = {*FOLDED, *OPERATORS, "mean"}
-WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "bool": bool}
+WHOLE: Mapping[str, Callable[[float], float]] = {"int64": int, "uint8": int, "bool": bool}
 MOST_TERMS = 16
 """How many values an operator is written between at most."""
 LONGEST_SUM = 66

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netdsl.analyses.cost import multiply_adds
 from netdsl.analyses.sizes import sizes_of
 from netdsl.backends.onnx.trials import points
+from netdsl.backends.onnx.verify import random_input
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph
 
@@ -57,7 +58,7 @@ def comparisons(graph: Graph, module: nn.Module, runs: Runs) -> Iterator[Compari
     random, macs = torch.Generator().manual_seed(0), multiply_adds(graph)
     places = points(sizes_of(graph), lambda point: evaluate(macs, point) * SAMPLES <= MOST_WORK)
     for sizes in places if graph.symbols else [{}] * FIXED:
-        inputs = [_random(item, sizes, random) for item in graph.inputs]
+        inputs = [random_input(item, sizes, SAMPLES, random) for item in graph.inputs]
         with torch.no_grad():
             ours = module(*inputs)
         ours = [ours] if torch.is_tensor(ours) else [one for one in ours if one is not None]
@@ -85,13 +86,3 @@ def _compared(sizes: Mapping[str, int], ours: list[Array], theirs: list[Array]) 
         gap = np.abs(np.where(same, 0, a).astype(np.float64) - np.where(same, 0, b))
         worst = max(worst, float(gap.max()) / greatest)
     return Comparison(sizes, worst)
-
-
-def _random(item: Any, sizes: Mapping[str, int], random: Any) -> Any:
-    """Normal floats; zeros and ones for whole numbers."""
-    import torch
-
-    shape = (SAMPLES, *(evaluate(size, sizes) for size in item.shape))
-    if item.dtype.startswith("float"):
-        return torch.randn(shape, generator=random, dtype=getattr(torch, item.dtype))
-    return torch.randint(0, 2, shape, generator=random).to(getattr(torch, item.dtype))

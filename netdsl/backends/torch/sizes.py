@@ -6,9 +6,11 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 
 from netdsl.ir.dim import (
+    Atom,
     Dim,
     Floor,
     Maximum,
+    Quotient,
     Size,
     Symbol,
     ceil_div,
@@ -193,7 +195,7 @@ def _by_division(size: Dim, divisor: int, at_hand: Sequence[At]) -> str | None:
     return None
 
 
-def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
+def _atom(atom: Atom, at_hand: Sequence[At]) -> str:
     near = _by_axis(Dim(0, (((atom,), 1),)), at_hand)
     if near is not None:
         return f"({near[0]})" if near[1] else near[0]
@@ -210,6 +212,9 @@ def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
         case Maximum(left, right):
             sides = [_write(side, at_hand)[0] for side in (left, right)]
             return f"max({', '.join(map(_inside_max, sides))})"
+        case Quotient(left, right):
+            (over, is_sum), (under, _) = (_write(side, at_hand) for side in (left, right))
+            return f"({f'({over})' if is_sum else over} // ({under}))"
 
 
 def _inside_max(text: str) -> str:

@@ -109,6 +109,13 @@ def exported(network: Network, module: torch.nn.Module) -> onnx.ModelProto | Non
         return None
 
 
+def within_a_level(ours, theirs) -> bool:
+    """Whether these are levels of an image that differ by how a half is rounded."""
+    if ours.dtype != "uint8" or theirs.dtype != "uint8" or ours.shape != theirs.shape:
+        return False
+    return not ours.size or int(abs(ours.astype("int32") - theirs).max()) <= 1
+
+
 def assert_runs(network: Network, draw: Random, points: list[dict[str, int]]) -> int:
     """Whether ONNX Runtime gives what PyTorch does at each size that is accepted."""
     node = next(network.graph.nodes())
@@ -141,7 +148,8 @@ def assert_runs(network: Network, draw: Random, points: list[dict[str, int]]) ->
             inputs = [x % node.op.count for x in inputs]
         wanted = outputs(live, inputs)
         found = running.run(None, {f"x{i}": x.numpy() for i, x in enumerate(inputs)})
-        worst = max(apart(a, b, 1.0) for a, b in zip(wanted, found, strict=True))
+        pairs = [pair for pair in zip(wanted, found, strict=True) if not within_a_level(*pair)]
+        worst = max((apart(a, b, 1.0) for a, b in pairs), default=0.0)
         is_half = any(tensor.dtype == "float16" for tensor in fixed)
         close = HALF if is_half else CLOSE.get(node.op.name, 1e-5)
         assert worst < close, (node.op, fixed, batch, worst)

@@ -21,3 +21,18 @@ class DropPath(nn.Module):
             1.0 - self.p
         )
         return x * keep.div_(1.0 - self.p) if self.p < 1.0 else x * keep
+
+
+class RandomFlip(nn.Module):
+    """Mirrors samples from left to right with probability p while training."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        shape = [x.shape[0]] + [1] * (x.dim() - 1)
+        is_mirrored = torch.rand(shape, device=x.device) < self.p
+        return torch.where(is_mirrored, x.flip(-1), x)
