@@ -52,7 +52,7 @@ def number(value: float) -> str:
     """A number, the shortest that reads back as the same."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value)
+    return int.__repr__(value) if isinstance(value, int) else repr(value)
 
 
 def setting(value: Setting, names: Names, *, least: int = 0) -> str:

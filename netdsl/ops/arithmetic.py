@@ -24,6 +24,7 @@ class Add(WithNumber):
     """
 
     name: ClassVar[str] = "add"
+    is_commutative: ClassVar[bool] = True
     sign: ClassVar[str] = "+"
     elsewhere: ClassVar[str] = "shortcut"
     operator: ClassVar[str] = "+"
@@ -72,6 +73,7 @@ class Mul(WithNumber):
     """
 
     name: ClassVar[str] = "mul"
+    is_commutative: ClassVar[bool] = True
     sign: ClassVar[str] = "×"
     elsewhere: ClassVar[str] = "multiply"
     operator: ClassVar[str] = "*"

@@ -30,6 +30,9 @@ class _Dropping(Op):
     def share_dropped(self) -> float:
         return self.p
 
+    def passes(self, count: int) -> bool:
+        return count == 1 and self.p == 0
+
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, wanted)]
 

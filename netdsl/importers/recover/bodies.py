@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Program, Table, Value
 from netdsl.importers.recover.chains import Chains, body_of, layer_stage
+from netdsl.importers.recover.classes import NAME
 from netdsl.importers.recover.forks import Wiring, wiring
 from netdsl.importers.recover.names import Names, label_of
 from netdsl.importers.recover.regions import Scope
@@ -63,6 +64,8 @@ class Bodies:
 
     def _name_values(self, home: Scope) -> None:
         names = self.names[home] = Names(_labels(home))
+        if self.program.classes:
+            names.taken.add(NAME)
         if home is self.root:
             for one in self.program.inputs:
                 names.of[one.value] = one.name
