@@ -108,7 +108,8 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 PARTS = (
     *shards("top", 4, *(f"tests/test_{name}.py" for name in (
         "any_size_docs", "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
-        "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
+        "graph_builder_mistakes", "hostile", "hostile_names", "howto", "images", "images_docs", "import_docs",
+        "language_docs", "legal_networks", "photographs_docs",
         "mistakes", "odd_texts", "packaging", "plugin_answers", "plugin_facts", "plugin_faults",
         "plugin_packages", "plugins", "python_pages", "readme", "sampling", "tiers", "tutorial",
     ))),

@@ -55,9 +55,26 @@ def read_image(
         warnings.simplefilter("ignore")  # about broken EXIF, and sizes that are checked here
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return _pixels(_decoded(data, path), path, channels, behind)
+            image = _decoded(data, path)
+            if image.mode in SIXTEEN_BITS:
+                image = _eight_bits(image, image.format, path)
+            return _pixels(image, path, channels, behind)
         finally:
             Image.MAX_IMAGE_PIXELS = bound
+
+
+def read_numbers(path: str | Path) -> np.ndarray:
+    """The numbers of a mask, uint8 [height, width]: grey levels, or those of a palette.
+
+    Raises `ImageError`, also for a file with colours, and `ModuleNotFoundError` without Pillow.
+    """
+    import numpy as np
+
+    image = _decoded(_bytes(path), path)
+    if image.mode not in ("1", "L", "P"):
+        held = "levels of 16 bits" if image.mode in SIXTEEN_BITS else "colours"
+        raise ImageError(f"{path}: a mask has one number for each pixel, and this has {held}")
+    return np.array(image, dtype=np.uint8)
 
 
 def _bytes(path: str | Path) -> bytes:
@@ -80,7 +97,7 @@ def _bytes(path: str | Path) -> bytes:
 
 
 def _decoded(data: bytes, path: str | Path) -> Image:
-    """The image, turned, with levels of 8 bits where it had 16."""
+    """The image, turned as its camera says."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     Image.init()
@@ -100,11 +117,12 @@ def _decoded(data: bytes, path: str | Path) -> Image:
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
+        upright.format = image.format
     except MemoryError:
         raise
     except Exception as error:
         raise ImageError(f"{path} is broken: {_told(error)}") from None
-    return _eight_bits(upright, image.format, path) if image.mode in SIXTEEN_BITS else upright
+    return upright
 
 
 def _told(error: Exception) -> str:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from netdsl.ir.condition import Truth
 from netdsl.ir.dim import Size
 
-PAD, CROP, RESIZE = WAYS = ("pad", "crop", "resize")
+PAD = "pad"
+CROP = "crop"
+RESIZE = "resize"
+WAYS = (PAD, CROP, RESIZE)
 FILLS = {"zeros": "constant", "reflect": "reflect", "edge": "replicate"}
 """What added cells hold, and the mode of `pad` that gives it."""
 CORNER, CENTER = ALIGNMENTS = ("corner", "center")

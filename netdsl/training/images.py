@@ -10,15 +10,14 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from netdsl.images import ImageError, read_image, read_numbers
 from netdsl.training.faults import TrainingError
 
 Target: TypeAlias = "int | Tensor"
-MODES = {1: "L", 3: "RGB"}
-FAULTS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for files that are broken, or no images."""
+BACKGROUND = "white"
+"""What transparent pixels stand on."""
 FEW = 10
 """How many broken files are named."""
 
@@ -73,23 +72,17 @@ class FileImages:
     def read(self, number: int) -> tuple[Tensor, Target]:
         """Raises `TrainingError` if a file is broken."""
         path, target = self.items[number]
-        image = _array(path, MODES[self.channels])
-        pixels = torch.from_numpy(image.reshape(*image.shape[:2], -1)).permute(2, 0, 1)
-        if isinstance(target, int):
-            return pixels.contiguous(), target
-        mask = _array(target, "")
-        if mask.shape[:2] != image.shape[:2]:
+        try:
+            image = read_image(path, self.channels, BACKGROUND)
+            pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)
+            if isinstance(target, int):
+                return pixels.contiguous(), target
+            mask = read_numbers(target)
+        except ImageError as error:
+            raise TrainingError(str(error)) from None
+        if mask.shape != image.shape[:2]:
             raise TrainingError(f"{target} is not as large as its image {path}")
         return pixels.contiguous(), torch.from_numpy(mask.astype(np.int64))
-
-
-def _array(path: Path, mode: str) -> np.ndarray:
-    """The pixels of a file; without a mode as they are, the numbers of a palette."""
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert(mode) if mode else image)
-    except FAULTS as error:
-        raise TrainingError(f"{path} can't be read: {str(error)[:200]}") from None
 
 
 def sound(
@@ -119,20 +112,13 @@ def few(texts: Iterable[str]) -> str:
 def _fault(path: Path, target: int | Path, classes: int) -> str:
     """What is wrong with an image or its mask; empty if nothing is."""
     try:
-        with Image.open(path) as image:
-            size = image.size
-            image.draft(None, (1, 1))  # a JPEG is read to its end all the same
-            image.load()
+        image = read_image(path, background=BACKGROUND)
         if isinstance(target, int):
             return ""
-        mask = _array(target, "")
-    except TrainingError as error:
+        mask = read_numbers(target)
+    except ImageError as error:
         return str(error)
-    except FAULTS as error:
-        return f"{path}: {str(error)[:200]}"
-    if mask.ndim != 2:
-        return f"{target}: a mask has one number for each pixel, and this has colours"
-    if mask.shape != size[::-1]:
+    if mask.shape != image.shape[:2]:
         return f"{target}: it is not as large as its image {path}"
     beyond = mask[(mask >= classes) & (mask != 255)]
     if beyond.size:

@@ -181,7 +181,7 @@ def test_an_image_that_breaks_during_a_run(workers: int, room: Path) -> None:
         for path in (room / "d").rglob("*.png"):
             path.write_bytes(b"gone")
 
-    with pytest.raises(netdsl.TrainingError, match=r"\.png can't be read: "):
+    with pytest.raises(netdsl.TrainingError, match=r"\.png is no whole image of "):
         netdsl.train(
             quiet(), room / "d", [12], room / "run", epochs=3, workers=workers, report=report
         )
