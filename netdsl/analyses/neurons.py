@@ -51,11 +51,10 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     index = tuple(int(part) for part in match[2].split(",") if part.strip())
     if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
         last = ",".join(str(n - 1) for n in shape)
-        sizes = "x".join(map(str, shape)) or "a single number"
         axes = AXES.get(len(shape), "")
         raise NoSuchPlace(
-            f"`{text}` is not in {name}, which is {sizes}: its last neuron is {name}[{last}]{axes}, "
-            "counted from 0"
+            f"`{text}` is not in {name}, whose last neuron is {name}[{last}]{axes}: its shape is "
+            f"{list(shape)}, and places are counted from 0"
         )
     return Neuron(value, index, name)
 
