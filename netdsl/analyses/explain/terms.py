@@ -17,11 +17,19 @@ LINE_END = re.compile(r"(?<=[.:;])\s")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number of the example: `connections conv = 2,187`."""
+    """A number of the example: `connections of conv = 2,187`; or a sum: `9 * 9 = 81`.
+
+    `path` is the layer or `network`, and empty for a sum.
+    """
 
     what: str
     path: str
     number: str
+
+    @property
+    def words(self) -> str:
+        """What it counts."""
+        return f"{self.what} of {self.path}" if self.path else self.what
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Term:
 
     def page(self) -> Document:
         """The page."""
-        rows = tuple((f"{n.what} of {n.path}", n.number) for n in self.numbers)
+        rows = tuple((number.words, number.number) for number in self.numbers)
         table: tuple[Part, ...] = (Table(("in this example", ""), rows, frozenset({1})),)
         also = f"See also: {', '.join(f'`{name}`' for name in self.also)}."
         return Document(
