@@ -335,5 +335,5 @@ def test_places_that_are_not_there(place: str, said: str) -> None:
 def test_open_sizes_where_a_neuron_is_asked_for() -> None:
     with pytest.raises(ValueError, match="say `--size H=32,W=32`"):
         examples.network("googlenet").explain("conv1[0,0,0]")
-    with pytest.raises(ValueError, match="does not take these sizes.*nearest.*H=15,W=15"):
+    with pytest.raises(ValueError, match=r"does not take these sizes.*nearest.*H=15,W=15"):
         examples.network("googlenet").explain("conv1", sizes={"H": 14, "W": 15})

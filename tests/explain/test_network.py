@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from tests.explain.oracles import MULTIPLIES, TURNED, depth, layers, saved  # noqa: E402
+from tests.explain.oracles import MULTIPLIES, TURNED, depth, saved  # noqa: E402
 
 DEEP = ("alexnet", "densenet121", "googlenet", "mobilenet_v2", "resnet18", "resnet50",
         "squeezenet1_1", "unet16", "vgg16")  # fmt: skip
@@ -91,7 +91,7 @@ def test_depth_and_cost_of_generated_networks(part: int) -> None:
         others = [
             node
             for node in network.graph.nodes()
-            if node.op.name in ("matmul", "attend", "window_attention")
+            if node.op.name in ("matmul", "attend", "attention", "window_attention")
             or any(not value.type.batched for value in node.inputs)  # weights that are tables
         ]
         macs, _, count = run(network)
