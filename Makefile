@@ -51,10 +51,10 @@ $(VENV)/.torch: pyproject.toml constraints.txt $(VENV)/bin/python
 	$(RUN)/python -m compileall -q netdsl
 	@touch $@
 
-# What blocks and networks that torchvision lacks are compared with: five packages, and what they
-# need to be imported
+# What blocks and networks that torchvision lacks are compared with, and what their packages need to
+# be imported; the parsers of Triton and TensorRT's tools
 PUBLIC = timm==1.0.31 segmentation-models-pytorch==0.6.0 pytorchcv==0.0.74 torchgan==0.1.0 \
-	facenet-pytorch==2.6.0 \
+	facenet-pytorch==2.6.0 tritonclient==2.73.0 polygraphy==0.53.6 \
 	huggingface-hub==0.36.0 requests==2.34.2 charset-normalizer==3.5.3 pyyaml==6.0.4 tqdm==4.70.1
 
 # torchvision without what it would pull in: it must not replace the CPU build of torch

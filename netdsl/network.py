@@ -19,6 +19,8 @@ from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy as np
     import onnx
     from torch import nn
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from netdsl.backends.diagram.blocks.ops import Exported
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
+    from netdsl.backends.onnx.verify import Trial
+    from netdsl.backends.serving.box import Wishes
     from netdsl.backends.weights.renaming import Rename
     from netdsl.explaining import Report
     from netdsl.importers.frontend import Origin
@@ -214,12 +218,83 @@ class Network:
         `path` is a file that was read; `OSError`.
         """
         from netdsl.backends.onnx.export import export_onnx, files_of
-        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.onnx.options import ExportError, Options
 
+        if Path(path).suffix == ".pt2":
+            raise ExportError("`export_program` writes a .pt2 file, `export` an ONNX file")
         read = [weights] if isinstance(weights, str | Path) else []
         check_not_read(files_of(Path(path)), [*self.sources, *read])
         weights = self._own_weights() if weights is None else weights
         return export_onnx(self.graph, Path(path), weights, Options(**options), external, review)
+
+    def export_kit(
+        self,
+        folder: str | Path,
+        weights: object = None,
+        *,
+        wishes: Wishes | None = None,
+        external: bool | None = None,
+        review: Review | None = None,
+        **options: Unpack[onnx_file.Choices],
+    ) -> list[Path]:
+        """Write a folder to serve the network from; returns the files written.
+
+        It has the ONNX file, a program that runs it (`infer.py`), Triton's `config.pbtxt`, and a
+        `README.md` with the contract and the commands of TensorRT, OpenVINO and others. `wishes`
+        (`backends.serving.box.Wishes`) chooses the least, the usual and the largest sizes of
+        TensorRT's profiles; the rest is as for `export`. A kit of this network is replaced as long
+        as its files are as they were written; any other file of these names raises `ExportError`.
+        """
+        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.serving.box import NO_WISHES
+        from netdsl.backends.serving.kit import export_kit
+
+        read = [*self.sources, *([weights] if isinstance(weights, str | Path) else [])]
+        return export_kit(
+            self.graph,
+            Path(folder),
+            self._own_weights() if weights is None else weights,
+            Options(**options),
+            wishes=wishes or NO_WISHES,
+            external=external,
+            review=review,
+            read=read,
+        )
+
+    def export_program(
+        self,
+        path: str | Path,
+        weights: object = None,
+        *,
+        least: Mapping[str, int] | None = None,
+        most: Mapping[str, int] | None = None,
+        tell: Callable[[Trial], None] | None = None,
+        rename: Rename | None = None,
+        seed: int = 0,
+        init: str = PYTORCH,
+        batch: int | None = None,
+    ) -> list[Path]:
+        """Write a `.pt2` file, which `torch.export.load` reads; returns the files written.
+
+        Its open sizes are those of the contract, restricted to those from `least` to `most`. The
+        file is loaded again and run beside the module before it takes its place; `tell` is given
+        each run. Raises `ExportError` where PyTorch refuses sizes of the contract; the rest is as
+        for `export`.
+        """
+        from netdsl.backends.onnx.options import Options
+        from netdsl.backends.program.export import export_program
+
+        read = [weights] if isinstance(weights, str | Path) else []
+        check_not_read([path], [*self.sources, *read])
+        return export_program(
+            self.graph,
+            Path(path),
+            self._own_weights() if weights is None else weights,
+            Options(seed=seed, rename=rename, init=init, batch=batch),
+            least or {},
+            most or {},
+            tell or (lambda trial: None),
+        )
 
     def save_weights(self, path: str | Path, weights: object = None) -> int:
         """Write weights as a `.safetensors` file; returns the number of tensors.

@@ -66,6 +66,23 @@ def test_onnx(clone: Path) -> None:
     assert (clone / "googlenet.onnx").stat().st_size > 1 << 20
 
 
+@pytest.mark.full
+def test_serving(clone: Path) -> None:
+    """The commands, then the Python, which imports the program that they wrote."""
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    lines = commands(text("docs/serving.md"))
+    assert len(lines) == 6
+    printed = shell(lines, clone)
+    assert "heatmaps float32 [1, 16, 16, 32]\nrefused, as it should be\n" in printed
+    assert printed.endswith("torch.Size([1, 1000])\n")
+    blocks = FENCE.findall(text("docs/serving.md"))
+    (code,) = (block for kind, block in blocks if kind == "python")
+    (told,) = (block for kind, block in blocks if kind == "text")
+    (clone / "hourglass" / "ask.py").write_text(code)
+    assert shell(["python hourglass/ask.py"], clone) == told
+
+
 @pytest.mark.parametrize("name", ["docs/howto.md", "docs/plugins.md", "docs/summary.md"])
 def test_pages_with_examples(name: str, clone: Path) -> None:
     pytest.importorskip("onnxruntime")
@@ -96,6 +113,7 @@ def test_files_that_commands_read_are_there_or_made_before() -> None:
         made = set(re.findall(r"^torch\.save\(.*\"([\w.]+)\"\)$", read, re.MULTILINE))
         for command in commands(read):
             line = command.partition("  #")[0]
+            made |= {f"{folder}/infer.py" for folder in re.findall(r"--kit (\S+)", line)}
             for word in re.findall(r"[\w./-]+\.(?:net|py|onnx|pth|safetensors)\b", line):
                 is_made = re.search(rf"(?:-o |> |save\(.*'){re.escape(word)}", line) is not None
                 assert is_made or word in made or (ROOT / word).exists(), (page.name, line)

@@ -110,7 +110,7 @@ def _describe_one(name: str, parts: list[Condition]) -> _One:
         return _bare(name, parts)
     if sizes.least is None:
         return _One("")
-    extra, least, period, residues = _pattern(sizes)
+    extra, least, period, residues = pattern(sizes)
     if not residues:
         return _finite(extra)
     if period > MAX_PERIOD:
@@ -160,7 +160,7 @@ def _periodic_text(least: int, period: int, residues: list[int]) -> _One:
     return _One(text, text)
 
 
-def _pattern(sizes: Members) -> tuple[list[int], int, int, list[int]]:
+def pattern(sizes: Members) -> tuple[list[int], int, int, list[int]]:
     """The set as single ones, then from a least one on those of some residues of a period."""
     start, period, holds = sizes.start, sizes.period, sizes.holds
     tail = [n % period for n in range(start, start + period) if holds[n]]

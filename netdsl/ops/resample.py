@@ -243,6 +243,9 @@ class Upsample(Op):
         reach = {"nearest": 1, "bicubic": 4}.get(self.mode, 2)
         size_ = reach + rest + end - start
         is_loose = bool(below or above) and (reach > 1 or not one_cell(step, start, end))
+        if self.mode == "bicubic":  # a place on a cell reads that cell alone, not four
+            places = (step * i + shift for i in range(step.denominator))
+            is_loose = is_loose or any(place.denominator == 1 for place in places)
         return Window(size_, step, start - (reach - 1) // 2 - rest, is_loose=is_loose)
 
     def _step(self, size: Size, result: Size, factor: Fraction | None, small: bool) -> Drift | None:

@@ -29,21 +29,21 @@ def measured(network: netdsl.Network) -> tuple[int, int]:
     """The most cells from first to last that any place of the result depends on.
 
     PyTorch runs it on an image and on copies in which one row (or column) differs. Weights are
-    positive, so that nothing cancels.
+    positive, so that nothing cancels, and numbers small, so that no sigmoid is driven to its end.
     """
     (item,) = network.inputs
     module = network.torch(seed=0).double().eval()
     generator = torch.Generator().manual_seed(0)
     for weight in module.parameters():
         drawn = torch.rand(weight.shape, generator=generator, dtype=torch.float64) + 0.5
-        weight.data = drawn * len(drawn) / drawn.numel()  # no sigmoid is driven to its end
-    image = torch.rand(item.shape, generator=generator, dtype=torch.float64) + 0.5
+        weight.data = drawn * len(drawn) / drawn.numel()
+    image = torch.rand(item.shape, generator=generator, dtype=torch.float64) * 0.1 + 0.05
     largest = [0, 0]
     for axis in 0, 1:
         images = torch.stack([image, *(image,) * item.shape[1 + axis]])
         for row in range(item.shape[1 + axis]):
             other = images[1 + row].select(1 + axis, row)
-            other += torch.rand(other.shape, generator=generator, dtype=torch.float64) + 0.5
+            other += torch.rand(other.shape, generator=generator, dtype=torch.float64) * 0.1 + 0.05
         with torch.no_grad():
             results = module(images)
         seen = ((results[1:] - results[0]).abs() > 1e-12).any(1).flatten(1)

@@ -134,23 +134,37 @@ def test_markdown_is_one_table() -> None:
 @pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_give_the_numbers(name: str) -> None:
-    """Rows of symbolic sizes, with numbers put in, are the rows at these numbers."""
+    """Rows of symbolic sizes, with numbers put in, are the rows at these numbers.
+
+    A reshape behind a permute copies but where an axis is 1: there the bytes of the formula are a
+    bound.
+    """
     from netdsl.ir.dim import evaluate
 
     network = examples.held(name)
     at = network.sizes.nearest(**dict.fromkeys(network.sizes.symbols, 96)).closest
     if not network.sizes.symbols or at is None:
         pytest.skip("no symbols")
-    fixed = examples.held(name, at).summary()
-    for open_row, row in zip(network.summary().rows, fixed.rows, strict=True):
+    fixed = examples.held(name, at)
+    ones = any(
+        open_size != 1 and size == 1
+        for open_node, node in zip(network.graph.nodes(), fixed.graph.nodes(), strict=True)
+        for open_value, value in zip(open_node.outputs, node.outputs, strict=True)
+        for open_size, size in zip(open_value.type.shape, value.type.shape, strict=True)
+    )
+    for open_row, row in zip(network.summary().rows, fixed.summary().rows, strict=True):
         if row.output == "none at this size":
             continue
         for found, number in (
             (open_row.neurons, row.neurons),
             (open_row.connections, row.connections),
-            (open_row.alive, row.alive),
         ):
             assert found is None or evaluate(found, at) == number, row.path
+        assert isinstance(row.alive, int)
+        if ones:
+            assert evaluate(open_row.alive, at) >= row.alive, row.path
+        else:
+            assert evaluate(open_row.alive, at) == row.alive, row.path
 
 
 def test_the_table_in_the_docs() -> None:
@@ -202,11 +216,9 @@ def test_a_summary_of_open_sizes_is_not_wide(name: str) -> None:
     if not network.sizes.symbols:
         pytest.skip("no symbols")
     lines = run(name).output.splitlines()
-    written = [row.layer for row in network.summary().rows]
+    written = [f"{row.path}  {row.layer}  " for row in network.summary().rows]
     wide = [line for line in lines if len(line) > 128]
-    assert not [
-        line for line in wide if not any(text in line for text in written if len(text) > 70)
-    ]
+    assert not [line for line in wide if not any(line.startswith(text) for text in written)]
 
 
 @pytest.mark.parametrize("name", ["unet", "googlenet", "mtcnn_pnet", "fpn", "swin_t", "sppnet"])

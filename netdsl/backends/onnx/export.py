@@ -162,6 +162,11 @@ def files_of(path: Path) -> list[Path]:
     return [path, _data_of(path)]
 
 
+def is_apart(model: Model, external: bool | None) -> bool:
+    """Whether weights go into a file of their own; None: only if one can't hold all."""
+    return sum(tensor.nbytes for tensor in model.stored) > LIMIT if external is None else external
+
+
 def _data_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.data")
 
@@ -175,8 +180,7 @@ def _drafted(
     Weights that go apart are in `PATH.data` then, and both take their places or none does.
     `external` None: apart only if all would not fit in one file. Raises `OSError`.
     """
-    size = sum(tensor.nbytes for tensor in model.stored)
-    if not (size > LIMIT if external is None else external):
+    if not is_apart(model, external):
         with drafting(path) as (aside,):
             with open(aside, "wb") as file:
                 file.writelines(model_chunks(model, weights))

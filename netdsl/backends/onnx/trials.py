@@ -36,7 +36,7 @@ def trials(
     """
     if at:
         return [(point, batch) for point in at for batch in batches]
-    cost = _Cost(graph, model)
+    cost = Cost(graph, model)
     return [
         (point, batch)
         for point in points(sizes_of(graph), lambda point: cost.fits(point, min(batches)))
@@ -64,14 +64,15 @@ def _near(sizes: Sizes, pair: tuple[int, int]) -> Point:
     return sizes.nearest(**wanted).closest or {}
 
 
-class _Cost:
-    """What a run costs, by the sizes."""
+class Cost:
+    """What a run costs, by the sizes; in ONNX too where there is a model."""
 
-    def __init__(self, graph: Graph, model: Model) -> None:
+    def __init__(self, graph: Graph, model: Model | None = None) -> None:
         self.alive = set(memory(graph).alive.values())
         self.macs = multiply_adds(graph)
         self.batch = batch_name(graph)
-        self.shapes = {(value.shape, BYTES.get(value.dtype, 4)) for value in model.values}
+        values = model.values if model is not None else []
+        self.shapes = {(value.shape, BYTES.get(value.dtype, 4)) for value in values}
 
     def fits(self, point: Point, samples: int) -> bool:
         """Whether a run at these sizes is one of seconds, in a small part of a machine's memory."""
