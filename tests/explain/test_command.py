@@ -57,7 +57,9 @@ def test_json_has_the_numbers_as_they_are() -> None:
     assert (layer["kind"], layer["neurons"], layer["connections"]) == ("layer", 243, 2187)
     assert (layer["weights"], layer["reading"]["most"]) == (27, 9)
     neuron = data(CONV27, "conv[0,2,4]")
-    assert neuron["reads"] == [{"value": "image", "axes": [[[0, 0]], [[6, 8]], [[12, 14]]], "count": 9}]
+    assert neuron["reads"] == [
+        {"value": "image", "axes": [[[0, 0]], [[6, 8]], [[12, 14]]], "count": 9}
+    ]
     assert data(CONV27, "image")["values"] == 729
     network = data(CONV27)
     assert network["depth"] == {"layers": 1, "longest": 1, "path": ["conv"]}
@@ -161,7 +163,9 @@ def test_a_plot_is_a_picture(place: list[str], tmp_path: Path) -> None:
     path = tmp_path / "out.svg"
     result = explain(UNET, *place, "--plot", str(path), "--size", "H=64,W=64")
     assert result.exit_code == 0, result.output
-    texts = [element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("text")]
+    texts = [
+        element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("text")
+    ]
     report = data(UNET, *place, "--size", "H=64,W=64")
     costly = max(report["layers"], key=lambda part: part["macs"])
     assert f"{costly['macs']:,}" in texts
@@ -184,7 +188,9 @@ def test_the_page_in_the_docs(tmp_path: Path, request: pytest.FixtureRequest) ->
 
     def renewed(match: re.Match[str]) -> str:
         command = match[1].splitlines()[0].removeprefix("$ ")
-        return f"```console\n$ {command}\n{shell([f'export COLUMNS=100; {command}'], tmp_path)}```\n"
+        return (
+            f"```console\n$ {command}\n{shell([f'export COLUMNS=100; {command}'], tmp_path)}```\n"
+        )
 
     text = PAGE.read_text(encoding="utf-8")
     made = CONSOLE.sub(renewed, text)

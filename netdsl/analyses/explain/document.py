@@ -37,12 +37,15 @@ class Table:
         return "\n".join(lines)
 
     def _narrow(self, widths: list[int], width: int) -> None:
-        texts = [i for i, title in enumerate(self.titles) if title and i not in self.numbers]
+        texts = [i for i in range(len(widths)) if i not in self.numbers and not self._is_bar(i)]
         while sum(widths) + len(GAP) * (len(widths) - 1) > width and texts:
             widest = max(texts, key=lambda i: widths[i])
             if widths[widest] <= NARROWEST:
                 return
             widths[widest] -= 1
+
+    def _is_bar(self, column: int) -> bool:
+        return all(set(row[column]) <= {"#"} for row in self.rows)
 
     def _cell(self, text: str, column: int, width: int) -> str:
         if len(text) > width:

@@ -146,13 +146,13 @@ def _contract(report: NetworkReport) -> Iterator[Part]:
 def _memory(report: NetworkReport) -> Iterator[Part]:
     held = report.bytes
     rows = [
-        ("weights", amount(held.weights), "of inference, statistics of norms included"),
-        ("inference", amount(held.inference), f"of values at once, at most, at {held.at}"),
-        ("kept for training", amount(held.kept), "what PyTorch keeps for the backward pass"),
-        ("gradients", amount(held.gradients), "of all parameters; SGD with momentum has one such "
-         "number more for each, Adam two"),
-    ]  # fmt: skip
+        ("weights", amount(held.weights), "of inference, buffers included"),
+        ("inference", amount(held.inference), f"values at once, at most, at {held.at}"),
+        ("kept for training", amount(held.kept), "by PyTorch, until the backward pass"),
+        ("gradients", amount(held.gradients), "one for each parameter"),
+    ]
     yield Table(("what", "bytes", ""), tuple(rows), frozenset({1}))
+    yield "SGD with momentum keeps one more number for each parameter, Adam two."
     if held.missing:
         listed = ", ".join(held.missing[:4]) + ", ..." * (len(held.missing) > 4)
         yield (
