@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from netdsl.analyses.links import shape_of
 from netdsl.diagnostics import Sink
 from netdsl.ir.builder import Builder
 from netdsl.ir.graph import Graph, Node, Scope, Uses, Value
 from netdsl.ops.base import Op, op_of
+from netdsl.ops.cells import fixed
 from netdsl.ops.conv import Conv
 from netdsl.ops.facts import Sliding
 from netdsl.ops.refusal import Refusal
@@ -79,6 +79,11 @@ def _single(whole: Graph, op: Op) -> Graph | None:
         return None
     builder.output("y", result, whole.root.span)
     return builder.build()
+
+
+def shape_of(value: Value) -> tuple[int, ...]:
+    """Its shape, whose sizes are numbers."""
+    return fixed(value.type.shape)
 
 
 def _windows(node: Node) -> Sliding:

@@ -100,7 +100,7 @@ def test_the_list_has_a_line_for_each_code() -> None:
     """
     result = CliRunner().invoke(main, ["explain"], env={"COLUMNS": "100"})
     every = result.output.splitlines()
-    lines = every[: every.index("terms")]
+    lines = every[: every.index("terms") - 1]
     titles = [line for line in lines if line and not line.startswith(" ")]
     assert titles == ["errors", "warnings"]
     rows = dict(line.split(None, 1) for line in lines if line.startswith("  "))

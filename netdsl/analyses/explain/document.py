@@ -26,15 +26,15 @@ class Table:
     numbers: frozenset[int] = frozenset()
 
     def text(self, width: int) -> str:
-        """Columns as wide as they need; the widest texts are cut where the line is too long."""
+        """Columns as wide as they need; where the line is too long the widest texts are cut, and
+        bars left out."""
         cells = [tuple(map(clean, row)) for row in (self.titles, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         self._narrow(widths, width)
-        lines = [
-            GAP.join(self._cell(cell, i, widths[i]) for i, cell in enumerate(row)).rstrip()
-            for row in cells
-        ]
-        return "\n".join(lines)
+        is_wide = sum(widths) + len(GAP) * (len(widths) - 1) > width
+        shown = [i for i in range(len(widths)) if not (is_wide and self._is_bar(i))]
+        lines = [GAP.join(self._cell(row[i], i, widths[i]) for i in shown) for row in cells]
+        return "\n".join(line.rstrip() for line in lines)
 
     def _narrow(self, widths: list[int], width: int) -> None:
         texts = [i for i in range(len(widths)) if i not in self.numbers and not self._is_bar(i)]
