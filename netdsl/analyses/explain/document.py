@@ -130,9 +130,9 @@ def escaped(text: str) -> str:
     return "`".join(marks.sub(r"\\\1", p) if i % 2 == 0 else p for i, p in enumerate(parts))
 
 
-def bar(share: float) -> str:
+def bar(share: float, longest: int = BAR) -> str:
     """`#####` for a share of the largest, at least one for what is not nothing."""
-    return "#" * max(round(share * BAR), share > 0)
+    return "#" * max(round(share * longest), share > 0)
 
 
 def percent(share: float) -> str:
@@ -153,11 +153,11 @@ def plural(number: int, one: str, several: str = "") -> str:
 
 
 def amount(size: float) -> str:
-    """Bytes: `3,888 bytes`, `48.4 MB`, with 1 MB of a million bytes."""
+    """Bytes: `3,888 B`, `48.4 MB`, with 1 MB of a million bytes."""
     for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e4)):
         if size >= least:
             return f"{size / (1e3 if unit == 'kB' else least):,.1f} {unit}"
-    return f"{size:,.0f} bytes"
+    return f"{size:,.0f} B"
 
 
 def millions(number: float) -> str:

@@ -23,6 +23,8 @@ from netdsl.analyses.explain.network import NetworkReport, Roofline
 from netdsl.analyses.explain.network import Part as Stage
 
 TOP = 10
+SHORT = 10
+"""Letters of the longest bar beside many columns."""
 
 
 def network_page(report: NetworkReport) -> Document:
@@ -80,7 +82,7 @@ def _stages(report: NetworkReport) -> Table:
             millions(stage.macs),
             percent(stage.macs / (report.macs or 1)),
             amount(stage.values),
-            bar(stage.macs / most),
+            bar(stage.macs / most, SHORT),
         )
         for stage in report.stages
     ]
@@ -126,7 +128,7 @@ def _fields(report: NetworkReport) -> Iterator[Part]:
         return
     rows = [
         (seen.path, shape([a.unclipped for a in seen.axes]), shape([a.image for a in seen.axes]),
-         " x ".join(a.step or "-" for a in seen.axes),
+         " x ".join(a.step for a in seen.axes if a.step),
          bar(min(1.0, seen.axes[0].unclipped / seen.axes[0].image)))
         for seen in growing
     ]  # fmt: skip
