@@ -28,9 +28,9 @@ def plot(report: object) -> Picture:
         below = []
     else:
         raise DrawError("a plot shows a network or a block; name one of these")
-    parts = [part for part in report.layers if part.macs or part.parameters]
+    parts = [part for part in report.layers if part.macs]
     if not parts:
-        raise DrawError(f"{report.network} has no layer with weights or multiply-adds to plot")
+        raise DrawError(f"{report.network} has no layer with multiply-adds to plot")
     bars = list(_bars(parts))
     if below:
         bottom = bounds_of(bars)[3]
@@ -56,12 +56,11 @@ def _bars(parts: Sequence[Part]) -> Iterator[Item]:
         y = 10 + number * ROW
         name = shorten(part.path, SIZE, NAMES - 10)
         yield Text(NAMES - 6, y + BAR_HEIGHT - 1.5, name, SIZE, "ink", False, "end")
-        long = BARS * part.macs / macs
+        long, below = BARS * part.macs / macs, BARS * part.parameters / parameters
         yield Box(NAMES, y, long, BAR_HEIGHT * 0.6, "series0")
-        yield Box(NAMES, y + BAR_HEIGHT * 0.6, BARS * part.parameters / parameters,
-                  BAR_HEIGHT * 0.4, "series1")  # fmt: skip
-        yield Text(NAMES + long + 5, y + BAR_HEIGHT - 1.5, f"{part.macs:,}", 8.0, "soft", False,
-                   "start")  # fmt: skip
+        yield Box(NAMES, y + BAR_HEIGHT * 0.6, below, BAR_HEIGHT * 0.4, "series1")
+        behind = NAMES + max(long, below) + 5, y + BAR_HEIGHT - 1.5
+        yield Text(*behind, f"{part.macs:,}", 8.0, "soft", False, "start")
 
 
 def _field(growth: Sequence[Seen]) -> list[Item]:
