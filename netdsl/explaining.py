@@ -1,4 +1,4 @@
-"""What `netdsl explain FILE PLACE` tells: finds the place, fixes the sizes, asks the analyses."""
+"""`netdsl explain FILE PLACE`: finds the place and asks the analyses."""
 
 from __future__ import annotations
 
