@@ -107,13 +107,14 @@ def slices(kind: str, count: int, total: int) -> list[Part]:
 
 PARTS = (
     *shards("top", 4, *(f"tests/test_{name}.py" for name in (
-        "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
+        "any_size_docs", "architecture", "coverage", "diagrams_docs", "docs_commands", "graph_builder",
         "graph_builder_mistakes", "hostile", "hostile_names", "howto", "language_docs", "legal_networks",
         "mistakes", "odd_texts", "packaging", "plugin_answers", "plugin_facts", "plugin_faults",
         "plugin_packages", "plugins", "python_pages", "readme", "sampling", "tiers", "tutorial",
     ))),
-    *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/passes", "tests/lints",
+    *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/lints",
             "tests/diagnostics"),
+    *shards("passes", 2, "tests/passes"),
     *shards("cli", 1, "tests/cli"),
     *shards("analyses", 1, "tests/analyses"),
     *shards("ir", 1, "tests/ir"),
@@ -121,6 +122,8 @@ PARTS = (
     *shards("examples", 8, "tests/examples"),
     *shards("torch", 4, "tests/backends/torch"),
     *shards("weights", 1, "tests/backends/weights"),
+    *shards("serving", 1, "tests/backends/serving"),
+    *shards("programs", 2, "tests/backends/program"),
     *shards("importers", 2, "tests/importers"),
     *shards("onnx", 6, "tests/backends/onnx"),
     *shards("diagram", 6, "tests/backends/diagram"),

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         from_torch,
         from_ultralytics,
     )
+    from netdsl.ir.fitting import FitError
     from netdsl.network import Network
     from netdsl.ops.plugins import PluginError
 
 __all__ = [
     "Diagnostic",
     "DiagnosticError",
+    "FitError",
     "GraphBuilder",
     "Network",
     "PluginError",
@@ -48,6 +50,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
+    "FitError": "netdsl.ir.fitting",
     "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",
     "PluginError": "netdsl.ops.plugins",

@@ -12,8 +12,8 @@ from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
 from netdsl.elaborate import Unit, elaborate, load_program
 from netdsl.elaborate.nets import MAX_SIZE
 from netdsl.elaborate.state import MAX_NODES
-from netdsl.files import read_source
 from netdsl.importers.frontend import OWN_WEIGHTS, Declared, Question, is_foreign
+from netdsl.importers.others import read_net
 from netdsl.ir.graph import Graph
 from netdsl.ir.verify import verify
 from netdsl.lints import Subject, lint
@@ -83,7 +83,7 @@ def load(
     if is_foreign(str(path)):
         question = question_of(str(path), params, inputs, weights, opens)
         return compile_import(question, plugins=plugins, **options)
-    source = read_source(str(path))
+    source = read_net(str(path))
     where = None if str(path) == "-" else Path(path)
     options["params"] = params
     return compile_source(source, where, roots=roots, plugins=plugins, **options)
@@ -266,7 +266,7 @@ def check(
     """
     try:
         if weights is None and not is_foreign(path):
-            source = read_source(path)
+            source = read_net(path)
             return diagnosed(source, None if path == "-" else Path(path), **options)
         network, weights = load_with_weights(path, weights, **options)
         if weights is None:

@@ -11,7 +11,8 @@ from typing import Unpack
 
 from netdsl.diagnostics import Diagnostic, Edit, Source
 from netdsl.driver import Loading, diagnosed
-from netdsl.files import read_source, write_whole
+from netdsl.files import write_whole
+from netdsl.importers.others import read_net
 
 MAX_ROUNDS = 100
 
@@ -32,7 +33,7 @@ def fix_file(path: str, **options: Unpack[Loading]) -> Fixed:
     """
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
         raise OSError(errno.EINVAL, "it is no plain file")  # what was read off a pipe is gone
-    source = read_source(path)
+    source = read_net(path)
     fixed = fix_source(source, Path(path), **options)
     if fixed.text != source.text:
         with open(path, "rb") as file:

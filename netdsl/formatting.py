@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from netdsl.diagnostics import DiagnosticError, Sink, Source
-from netdsl.files import read_source, write_whole
+from netdsl.files import write_whole
+from netdsl.importers.others import read_net
 from netdsl.syntax import parse
 from netdsl.syntax.unparse import unparse
 from netdsl.syntax.walk import are_equal
@@ -37,7 +38,7 @@ class Formatted:
 
 def format_file(path: str) -> Formatted:
     """A file (`-`: standard input) formatted. Raises `DiagnosticError` if it can't be parsed."""
-    return format_source(read_source(path))
+    return format_source(read_net(path))
 
 
 def format_source(source: Source) -> Formatted:

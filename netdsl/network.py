@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast
 
 from netdsl.analyses.cost import Summary, count_parameters, summarise
+from netdsl.analyses.fitting import fitting
 from netdsl.analyses.receptive_field import ReceptiveFields
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.files import check_not_read, write_whole
+from netdsl.ir.fitting import CORNER, PAD, Fitting
 from netdsl.ir.graph import Graph, Input, Output, Value
 from netdsl.ops.base import Op, Tensors
 from netdsl.ops.initial import PYTORCH
 from netdsl.ops.plugins import is_ours, layer_files
+from netdsl.passes.fit import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,6 +134,29 @@ class Network:
 
         module = self.torch(weights=weights, rename=rename) if inputs is not None else None
         return explain(self.graph, place, Asked(sizes, to, batch, machine, module, inputs))
+
+    def fitting(self, how: str = PAD, fill: str = "zeros", align: str = CORNER) -> Fitting:
+        """The rule of `padded`: which size each size is brought to, what is kept of outputs.
+
+        Parameters and errors as for `padded`.
+        """
+        return fitting(self.graph, how, fill, align)
+
+    def padded(self, how: str = PAD, *, fill: str = "zeros", align: str = CORNER) -> Network:
+        """The network for inputs of any size, with the same weights by the same keys.
+
+        `how` brings an input to a size that the network takes: `pad`, to the nearest size above;
+        `crop`, to the nearest below; `resize`, to the nearest above, by interpolation. Cells are
+        added with `zeros`, the image mirrored (`reflect`) or its border (`edge`), behind the last
+        row and column, or with `align="center"` on all sides. Outputs whose axes follow those of
+        the input are cut, or resized, to the size that belongs to the input. Raises `FitError`
+        where no formula of the sizes does it.
+        """
+        graph = fit(self.graph, self.fitting(how, fill, align))
+        origin = None
+        if self.origin is not None:
+            origin = replace(self.origin, runs=None)
+        return Network(graph, self.warnings, self.sources, origin=origin)
 
     def torch_source(self, *, init: str = PYTORCH) -> str:
         """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""

@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "walkthrough.md"
 API = ROOT / "docs" / "python.md"
+ANY_SIZE = ROOT / "docs" / "any-size.md"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```(?:text|python generated)\n.*?```\n)?", re.DOTALL)
 
 
@@ -43,7 +44,7 @@ def parts(page: str, names: dict[str, Any]) -> Iterator[str]:
     yield page[end:]
 
 
-@pytest.mark.parametrize("page", [PAGE, API], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [PAGE, API, ANY_SIZE], ids=lambda page: page.stem)
 def test_every_block_prints_what_follows_it(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

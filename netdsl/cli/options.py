@@ -13,12 +13,13 @@ import click
 from netdsl import driver
 from netdsl.backends.weights.renaming import refusal
 from netdsl.cli.numerals import Whole, once, sizes_given, two_sizes_given
-from netdsl.cli.shell import WRONG_FILE, show
+from netdsl.cli.shell import WRONG_FILE, fail, show
 from netdsl.diagnostics import Diagnostic
 from netdsl.driver import Loading
 from netdsl.elaborate import Written
 from netdsl.elaborate.state import MAX_NODES
 from netdsl.importers.frontend import Declared, declared, is_foreign
+from netdsl.ir.fitting import ALIGNMENTS, CORNER, CROP, FILLS, PAD, WAYS, FitError
 from netdsl.lints import WARNINGS
 from netdsl.network import Network
 from netdsl.ops.initial import PYTORCH, policies
@@ -130,6 +131,58 @@ def _network_options(command: Command, sizes: Callable[..., object]) -> Command:
 def with_options(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     """Several options, in the order in which `--help` lists them."""
     return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
+
+
+any_size_option = click.option(
+    "--any-size", "any_size", metavar="WAY", type=click.Choice(WAYS),
+    help="Make the network take any size: pad to the nearest size above, crop to the nearest "
+         "below, or resize.",
+)  # fmt: skip
+fill_options = [
+    click.option("--fill", type=click.Choice(tuple(FILLS)), default="zeros", show_default=True,
+                 help="What padding adds."),
+    click.option("--align", type=click.Choice(ALIGNMENTS), default=CORNER, show_default=True,
+                 help="Where the image stays when it is padded or cropped."),
+]  # fmt: skip
+
+
+def any_size_options(command: Command) -> Command:
+    """The options that make a network take any size, as one `WayToFit`."""
+
+    @wraps(command)
+    def run(*, any_size: str | None, fill: str, align: str, **options: object) -> None:
+        command(fits=WayToFit(any_size, fill, align), **options)
+
+    return with_options([any_size_option, *fill_options])(run)
+
+
+@dataclass(frozen=True, slots=True)
+class WayToFit:
+    """How a network is made to take any size, if it is."""
+
+    way: str | None
+    fill: str
+    align: str
+
+    def __post_init__(self) -> None:
+        if self.way != PAD and self.fill != "zeros":
+            raise click.UsageError("--fill says what `--any-size pad` adds")
+        if self.way not in (PAD, CROP) and self.align != CORNER:
+            raise click.UsageError("--align goes with `--any-size pad` and `crop`")
+
+    def of(self, network: Network) -> Network:
+        """The network so, with a note on what is not brought back; it ends where it can't be."""
+        if self.way is None:
+            return network
+        try:
+            fitting = network.fitting(self.way, self.fill, self.align)
+            fitted = network.padded(self.way, fill=self.fill, align=self.align)
+        except FitError as error:
+            fail(str(error))
+        for output, remark in zip(network.outputs, fitting.remarks, strict=True):
+            if remark:
+                click.echo(f"note: {output.name} stays as the network gives it: {remark}", err=True)
+        return fitted
 
 
 def plugin_option(help: str) -> Callable[[Command], Command]:

@@ -89,15 +89,19 @@ def declare_label(state: State, label: ast.Label, flow: MaybeFlow, place: Place)
         return
     if isinstance(flow, Flow) and len(flow.values) == 1 and not flow.values[0].name:
         flow.values[0].name = label_text(state, label, place)
-    keeper = place.environment.label_scope()
-    earlier = keeper.values.get(part.text)
     if part.index is None:
+        earlier = place.environment.label_scope().values.get(part.text)
         if earlier is None or not earlier.is_label:  # else the path is taken too: a better message
             _bind_label(part, flow, place.environment)
         return
     index = label_index(state, part, place)
-    if index is None:
-        return
+    if index is not None:
+        _join_family(part, index, flow, place)
+
+
+def _join_family(part: ast.LabelPart, index: int, flow: MaybeFlow, place: Place) -> None:
+    """Let later lines use a value as `name[index]`."""
+    earlier = place.environment.label_scope().values.get(part.text)
     if earlier is None or not isinstance(earlier.value, Family):
         earlier = _bind_label(part, Family(), place.environment)
     if isinstance(earlier.value, Family):
@@ -105,12 +109,25 @@ def declare_label(state: State, label: ast.Label, flow: MaybeFlow, place: Place)
 
 
 def declare_weight(state: State, label: ast.Label, flow: MaybeFlow, place: Place) -> None:
-    """Let later lines use a weight by its label as written, dots included."""
-    if len(label.parts) == 1:
+    """Let later lines use a weight by its label as written, dots included; `a.0` as `a[0]`."""
+    (first, *others) = label.parts
+    if not others:
         declare_label(state, label, flow, place)
+    elif len(others) == 1 and _is_numbered(first, others[0]):
+        number = others[0]
+        index = int(number.text) if number.text else label_index(state, number, place)
+        if index is not None:
+            _join_family(first, index, flow, place)
     elif all(part.index is None and not part.is_quoted for part in label.parts):
         text = ".".join(part.text for part in label.parts)
         _bind_label(ast.LabelPart(text, None, label.span), flow, place.environment)
+
+
+def _is_numbered(name: ast.LabelPart, number: ast.LabelPart) -> bool:
+    """Whether a label is a name and a number, such as `factors.0` or `factors.[i]`."""
+    is_name = name.text.isidentifier() and name.index is None and not name.is_quoted
+    is_number = number.text.isdecimal() if number.index is None else not number.text
+    return is_name and is_number and not number.is_quoted
 
 
 def _bind_label(part: ast.LabelPart, value: object, environment: Environment) -> Binding:

@@ -48,6 +48,8 @@ class _Terms:
             return flow[0]
         if op.is_associative:
             flow = [part for term in flow for part in self.parts.get((op, term), (term,))]
+        if op.is_commutative:
+            flow[:2] = sorted(flow[:2])
         term = self.of((op, path, tuple(flow)))
         results = [self.of((term, value.index)) for value in node.outputs]
         self.terms.update(zip(node.outputs, results, strict=True))

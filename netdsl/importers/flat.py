@@ -58,7 +58,8 @@ class _Writer:
             if start == len(table.path):
                 raise _unnameable(table)
             if start == 0:
-                text = self.names[table.value] = spelling.label(table.path)
+                text = spelling.label(table.path)
+                self.names[table.value] = spelling.called(table.path)
                 self.add(f"    {spelling.declared_table(table, text)}", table.origin)
             else:
                 groups.setdefault(table.path[:start], []).append(table)
@@ -69,7 +70,8 @@ class _Writer:
         """Tables below one label, which come out of it as values."""
         names = [f"{self.prefix}table{number}_{place}" for place in range(len(tables))]
         labels = [spelling.label(table.path[len(path) :]) for table in tables]
-        target, results = (", ".join(texts) for texts in (names, labels))
+        calls = [spelling.called(table.path[len(path) :]) for table in tables]
+        target, results = (", ".join(texts) for texts in (names, calls))
         if len(tables) > 1:
             target, results = f"({target})", f"({results})"
         source = self.program.inputs[0].name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,12 +17,17 @@ from netdsl.importers.norms import join_norms
 from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
+from netdsl.importers.recover.classes import name_classes
+from netdsl.importers.recover.library import with_library
 from netdsl.importers.settings import settle
 from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
 from netdsl.syntax.walk import placed
+
+RAISES = os.environ.get("NETDSL_DEBUG", "0") != "0"
+"""Whether an error in the search for structure surfaces; else the text is without structure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,32 @@ def imported(answer: Answer) -> Imported:
     straight, fixed = _checked(program)
     complete_from(straight, program)
     try:
-        text, tree = _written(recovered, program)
+        text, tree = _structured(straight, program)
     except Exception:  # whatever is wrong with the search for structure, the calls are known
-        return Imported(*_written(flat, program), answer, is_flat=True, fixed=fixed)
-    if difference_of(straight, tree):
+        if RAISES:
+            raise
         return Imported(*_written(flat, program), answer, is_flat=True, fixed=fixed)
     return Imported(text, tree, answer, fixed=fixed)
+
+
+def _structured(straight: Graph, program: Program) -> tuple[str, ast.File]:
+    """The program as text with structure, and its tree, which says the same as the graph."""
+    name_classes(program)
+    plain, tree, places = _parsed(recovered, program)
+    sink = Sink()
+    graph = _elaborated(tree, sink)
+    other = difference(straight, graph) if graph else "; ".join(map(str, sink.diagnostics))
+    if graph is None or other:
+        raise AssertionError(f"the text with structure says something else: {other}\n{plain}")
+    tree = with_library(tree, graph, lambda one: _is_clean(one, straight))
+    return _laid_out(plain, tree, places)
+
+
+def _is_clean(tree: ast.File, straight: Graph) -> bool:
+    """Whether a tree says the same as a graph, and nothing that the compiler would mention."""
+    sink = Sink()
+    graph = _elaborated(tree, sink)
+    return graph is not None and not sink.diagnostics and not difference(straight, graph)
 
 
 def complete_from(straight: Graph, program: Program) -> None:
@@ -133,13 +159,14 @@ def _straight(program: Program) -> ast.File:
 
 def _written(write: Callable[[Program, Marks], str], program: Program) -> tuple[str, ast.File]:
     """A program as text in the canonical layout, and as a tree placed in its source."""
-    _, tree, places = _parsed(write, program)
-    text = unparse(tree)
-    tree = parse(Source("import", text), Sink())
-    assert tree is not None
-    find = places.finder(text)
+    return _laid_out(*_parsed(write, program))
+
+
+def _laid_out(plain: str, tree: ast.File, places: Places) -> tuple[str, ast.File]:
+    """A tree in the canonical layout, and placed in the source; its parts stand in a text."""
+    find = places.finder(plain)
     definitions = tuple(placed(one, find) for one in tree.definitions)
-    return text, ast.File(program.root.origin.source, definitions, ())
+    return unparse(tree), ast.File(definitions[-1].span.source, definitions, ())
 
 
 def _parsed(

@@ -156,13 +156,17 @@ class Output:
 
 @dataclass(eq=False, slots=True)
 class Program:
-    """A network as its source has it."""
+    """A network as its source has it.
+
+    `classes` is the number of classes where the net takes it as a parameter, else 0.
+    """
 
     name: str
     root: Region
     inputs: list[Input]
     outputs: list[Output]
     doc: str = ""
+    classes: int = 0
 
     def uses(self) -> dict[Value, int]:
         """How often each value is taken: by calls, for its size, as an output."""

@@ -13,6 +13,7 @@ from netdsl.syntax.lexing import WORDS
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|[1-9][0-9]*")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 RESERVED = frozenset(word.lower() for word in WORDS if word not in ("NAME", "WEIGHT"))
 """Words of the language that no value can be called by."""
 AXES = {
@@ -39,8 +40,20 @@ def label(path: Path, names: Container[str] = ()) -> str:
 
 
 def is_name(path: Path) -> bool:
-    """Whether a label of these parts can be written where a value is meant: `wte.weight`."""
+    """Whether a label of these parts can be written where a value is meant: `wte.weight`.
+
+    One of a name and a number, too: `factors.0` is called `factors[0]`.
+    """
+    if len(path) == 2 and NUMBER.fullmatch(path[1]):
+        path = path[:1]
     return all(NAME.fullmatch(part) and part not in RESERVED for part in path)
+
+
+def called(path: Path) -> str:
+    """What a weight with a label of these parts is called."""
+    if len(path) == 2 and NUMBER.fullmatch(path[1]):
+        return f"{path[0]}[{path[1]}]"
+    return label(path)
 
 
 def callable_from(path: Path) -> int:
@@ -52,7 +65,7 @@ def number(value: float) -> str:
     """A number, the shortest that reads back as the same."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value)
+    return int.__repr__(value) if isinstance(value, int) else repr(value)
 
 
 def setting(value: Setting, names: Names, *, least: int = 0) -> str:

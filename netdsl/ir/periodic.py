@@ -112,6 +112,10 @@ class _Ends:
                 starts, periods = zip(*map(self.of, parts), strict=True)
                 return max(starts), lcm(*periods)
 
+    def slope(self, size: Size) -> Fraction:
+        """By how much a size grows with the symbol in the long run."""
+        return self._of_size(size).slope
+
     def _of_comparison(self, difference: Size) -> tuple[int, int]:
         end = self._of_size(difference)
         if end.slope == 0:
@@ -169,3 +173,16 @@ def _of_maximum(one: _Tail, other: _Tail) -> _Tail:
     # the steeper side is the larger one for good when its lead outweighs what the rests can be
     passed = floor((other.high - one.low) / (one.slope - other.slope)) + 1
     return _Tail(one.slope, one.low, one.high, max(start, passed), one.period)
+
+
+def slope(size: Size) -> Fraction | None:
+    """By how much a size grows with its one symbol in the long run.
+
+    None for a product, and for several symbols.
+    """
+    if not isinstance(size, int) and len(size.symbols) > 1:
+        return None
+    try:
+        return _Ends().slope(size)
+    except TooLong:
+        return None

@@ -26,6 +26,7 @@ class Add(WithNumber):
 
     name: ClassVar[str] = "add"
     keeps: ClassVar[str] = "nothing"
+    is_commutative: ClassVar[bool] = True
     sign: ClassVar[str] = "+"
     elsewhere: ClassVar[str] = "shortcut"
     operator: ClassVar[str] = "+"
@@ -73,6 +74,7 @@ class Mul(WithNumber):
     """
 
     name: ClassVar[str] = "mul"
+    is_commutative: ClassVar[bool] = True
     sign: ClassVar[str] = "×"
     elsewhere: ClassVar[str] = "multiply"
     operator: ClassVar[str] = "*"

@@ -105,6 +105,8 @@ class Op:
     """The axis where it looks for channels: 0, of maps; -1, of tokens; None: it asks for none."""
     is_associative: ClassVar[bool] = False
     """Whether a call on the result of another with the same settings is one call on all."""
+    is_commutative: ClassVar[bool] = False
+    """Whether its first two inputs may change places, and the numbers stay the very same."""
     joins_axes: ClassVar[bool] = False
     """Whether one index of a result decides places along several axes of what comes in."""
     matrix: ClassVar[bool] = False

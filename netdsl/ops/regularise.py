@@ -42,6 +42,9 @@ class _Dropping(Op):
         """How many parts of a sample are dropped, or kept, as one."""
         return 1
 
+    def passes(self, count: int) -> bool:
+        return count == 1 and self.p == 0
+
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, wanted)]
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.condition import substitute_in
-from netdsl.ir.dim import Dim, substitute
+from netdsl.ir.dim import Dim, Size, substitute
 from netdsl.ir.graph import Argument, Graph, Layer, Value
 from netdsl.ir.sequences import is_sequence
 from netdsl.ops.base import Op
@@ -27,7 +27,7 @@ def fix_sizes(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     for layer in graph.layers():
         _fix_layer(layer, sizes)
     for scope in graph.root.scopes():
-        scope.arguments = {name: _fix_argument(a, sizes) for name, a in scope.arguments.items()}
+        scope.arguments = arguments_at(scope.arguments, sizes)
     conditions = [substitute_in(r.condition, sizes) for r in graph.requirements]
     requirements = tuple(
         replace(requirement, condition=condition)
@@ -62,20 +62,27 @@ def _values(graph: Graph) -> list[Value]:
 
 
 def _fix_layer(layer: Layer, sizes: Mapping[str, int]) -> None:
-    op = cast(Op, layer.op)
-    changed: dict[str, Any] = {p.name: _fixed(value, sizes) for p, value in op.settings()}
-    layer.op = replace(op, **changed)
-    layer.arguments = {name: _fix_argument(a, sizes) for name, a in layer.arguments.items()}
+    layer.op = op_at(cast(Op, layer.op), sizes)
+    layer.arguments = arguments_at(layer.arguments, sizes)
 
 
-def _fix_argument(argument: Argument, sizes: Mapping[str, int]) -> Argument:
-    return replace(argument, value=_fixed(argument.value, sizes))
+def op_at(op: Op, sizes: Mapping[str, Size]) -> Op:
+    """An op with other sizes in place of some symbols."""
+    changed: dict[str, Any] = {p.name: _setting_at(value, sizes) for p, value in op.settings()}
+    return replace(op, **changed)
 
 
-def _fixed(value: object, sizes: Mapping[str, int]) -> object:
-    """A setting with its sizes fixed: a size, or a list or tuple with sizes in it."""
+def arguments_at(
+    arguments: Mapping[str, Argument], sizes: Mapping[str, Size]
+) -> dict[str, Argument]:
+    """What names are bound to, with other sizes in place of some symbols."""
+    return {n: replace(a, value=_setting_at(a.value, sizes)) for n, a in arguments.items()}
+
+
+def _setting_at(value: object, sizes: Mapping[str, Size]) -> object:
+    """A setting with other sizes: a size, or a list or tuple with sizes in it."""
     if isinstance(value, Dim):
         return substitute(value, sizes)
     if is_sequence(value):
-        return type(value)(_fixed(part, sizes) for part in value)
+        return type(value)(_setting_at(part, sizes) for part in value)
     return value

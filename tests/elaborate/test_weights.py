@@ -36,6 +36,27 @@ def run(text: str, *inputs):
     return module, results
 
 
+LISTED = """
+net Listed {
+    input x: [2, 3]
+    weight factors.0: [3]
+    weight factors.2: [3]
+    let last = 2
+    weight rows.[last]: [2, 1]
+    output y = (x, factors[0], factors[last]) -> mul -> add { identity ; rows[2] }
+}
+"""
+
+
+def test_weights_whose_labels_end_in_numbers_are_called_in_brackets():
+    x = torch.randn(2, 2, 3)
+    module, (y,) = run(LISTED, x)
+    state = module.state_dict()
+    assert list(state) == ["factors.0", "factors.2", "rows.2"]
+    torch.testing.assert_close(y, x * state["factors.0"] * state["factors.2"] + state["rows.2"])
+    assert errors_of(LISTED.replace("[last])", "[1])")) == ["bad-expression 8:32"]
+
+
 # --- what is kept, and how it begins ------------------------------------------------------
 
 KINDS = """

@@ -67,6 +67,25 @@ def test_what_differs(old: str, new: str) -> None:
     assert difference(*reversed(graphs))
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("(x, a) -> add", "(a, x) -> add", True),
+        ("(x, a) -> mul", "(a, x) -> mul", True),
+        ("(x, a, x) -> add", "(a, x, x) -> add", True),
+        ("(x, x, a) -> add", "(x, a, x) -> add", False),
+        ("(x, a) -> sub", "(a, x) -> sub", False),
+        ("(x, a) -> div", "(a, x) -> div", False),
+        ("(x, a) -> concat", "(a, x) -> concat", False),
+    ],
+)
+def test_the_first_two_of_a_sum_may_change_places(one: str, other: str, are_same: bool) -> None:
+    """Not others: a sum is from left to right, and rounds."""
+    text = "net A {{\n    input x: [8, H, W]\n    a = x -> a: conv(8, 1)\n    output y = {}\n}}"
+    graphs = [netdsl.loads(text.format(flow)).graph for flow in (one, other)]
+    assert (difference(*graphs) == "") == are_same
+
+
 SHARED = """net A {{
     input x: [8, H, W]
     layer body = conv(8, 3, padding=1)

@@ -52,7 +52,7 @@ def test_lists_that_grow_are_joined_step_by_step() -> None:
     result = imported(Answer(dense_net(6)))
     assert not result.is_flat
     text = " ".join(result.text.split())
-    assert "for i in 0..6 { concat { identity ; layer[i + 1]: Layer } }" in text
+    assert "for i in 0..6 { concat { identity ; layer[i + 1]: ConvAct(4, act=identity) } }" in text
     graph = netdsl.loads(result.text).graph
     joins = [node for node in graph.nodes() if node.op.name == "concat"]
     assert [len(node.inputs) for node in joins] == [2] * 6

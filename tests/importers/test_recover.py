@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from statistics import median
 from time import process_time
 
@@ -12,12 +10,14 @@ import pytest
 
 import netdsl
 from netdsl.diagnostics import Sink, Source, Span
+from netdsl.importers import imported as module
 from netdsl.importers.frontend import Answer
 from netdsl.importers.imported import Imported, imported
 from netdsl.importers.program import Call, Input, Output, Program, Region, Value
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
-from tests.examples import FOLDER, NAMES, network
+from tests.examples import NAMES, network
+from tests.importers.lines import hand_written, lines
 from tests.importers.programs import HERE, FromGraph, RandomProgram
 
 LONGER = {
@@ -27,7 +27,6 @@ LONGER = {
 """Where the text may be longer: recursion, and sizes that are formulas of the image's."""
 RECOVERED = [name for name in NAMES if name != "mobilevit_s"]
 """All but one with `each`, which no front end gives."""
-STD = Path(netdsl.__file__).parent / "std"
 
 
 def read_back(name: str, *, is_flat: bool = False) -> Imported:
@@ -36,21 +35,6 @@ def read_back(name: str, *, is_flat: bool = False) -> Imported:
 
 def keys(net: netdsl.Network) -> set[str]:
     return {layer.key(spec) for layer in net.graph.layers() for spec in layer.weights}
-
-
-def lines(text: str) -> int:
-    return sum(1 for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
-
-
-def hand_written(name: str) -> int:
-    """Lines of an example, and of the library's blocks that it is made of."""
-    text = (FOLDER / f"{name}.net").read_text()
-    used = {scope.definition for scope in network(name).graph.root.scopes() if scope.definition}
-    total = lines(text)
-    for path in STD.glob("*.net"):
-        for block in re.finditer(r"^block (\w+).*?^}", path.read_text(), re.M | re.S):
-            total += lines(block[0]) * (block[1] in used and f"block {block[1]}" not in text)
-    return total
 
 
 @pytest.mark.one_in(4)
@@ -127,6 +111,13 @@ block DenseBlock(layers: int) {
 """
 
 
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are the text's own, also where the library has the same."""
+    monkeypatch.setattr(module, "with_library", lambda tree, graph, is_same: tree)
+
+
+@pytest.mark.usefixtures("own")
 def test_a_residual_network_is_a_table_and_a_block() -> None:
     text = read_back("resnet50").text
     assert RESNET in text
@@ -137,12 +128,14 @@ def test_a_residual_network_is_a_table_and_a_block() -> None:
     )
 
 
+@pytest.mark.usefixtures("own")
 def test_what_differs_in_number_only_is_a_loop_over_it() -> None:
     text = read_back("densenet121").text
     assert DENSE in text
     assert "for (i, layers) in [[1, 6], [2, 12], [3, 24]] {" in text
 
 
+@pytest.mark.usefixtures("own")
 def test_each_column_of_a_table_is_said_at_each_call() -> None:
     text = read_back("googlenet").text
     assert "-> inception3a: Inception(64, 96, 128, 16, 32, 32)\n" in text
@@ -253,6 +246,7 @@ def unit(net: Writing, value: Value, name: str, channels: int, *, act: str = "re
     return value
 
 
+@pytest.mark.usefixtures("own")
 def test_what_differs_becomes_parameters_named_as_in_the_source() -> None:
     net = Writing(3, 16, 16)
     one = unit(net, net.image, "a", 8)
@@ -297,6 +291,7 @@ def test_in_means_the_block_behind_other_stages() -> None:
     assert "let wide2 = in.channels" in text or "let wide = in.channels" in text
 
 
+@pytest.mark.usefixtures("own")
 def test_names_alone_give_blocks_and_loops() -> None:
     text = read_back("resnet50", is_flat=True).text
     assert "block Residual(channels: int, stride: int = 1) {" in text
@@ -306,6 +301,7 @@ def test_names_alone_give_blocks_and_loops() -> None:
     )
 
 
+@pytest.mark.usefixtures("own")
 def test_a_table_stands_in_the_block_that_uses_it() -> None:
     text = read_back("convnext_tiny", is_flat=False).text
     assert "weight layer_scale: [in.channels, 1, 1] = 1e-06" in text
@@ -338,6 +334,7 @@ def stages(part: object) -> list[ast.LayerStage]:
     return [*inner, part] if is_conv and isinstance(part, ast.LayerStage) else inner
 
 
+@pytest.mark.usefixtures("own")
 def test_shares_that_grow_are_a_formula() -> None:
     text = read_back("convnext_tiny").text
     assert "[k]: for i in start..stop { ConvNeXtBlock(0.1 * i / 17) }" in text

@@ -237,7 +237,7 @@ class ByNumbers(nn.Module):
 class Assigned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x * 2
-        y[:, 0] = 0
+        y[x > 0] = 0
         return y
 
 
@@ -272,15 +272,6 @@ class Projected(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.glu(self.conv(x), dim=1).mean((-1, -2)) @ self.proj
-
-
-class Listed(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.factors = nn.ParameterList([torch.rand(3, 1, 1), torch.rand(3, 1, 1)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factors[0] * self.factors[1]
 
 
 class Reserved(nn.Module):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import combinations
 
-from netdsl.ir.dim import Dim, Floor, Maximum, Size, Symbol, floor_div, is_linear
+from netdsl.ir.dim import (
+    Dim,
+    Floor,
+    Maximum,
+    Size,
+    Symbol,
+    ceil_div,
+    floor_div,
+    is_linear,
+    symbols,
+)
 from netdsl.ir.factors import product
 from netdsl.ir.graph import Value
 
@@ -51,7 +61,7 @@ def _write(size: Size, at_hand: Sequence[At]) -> tuple[str, bool]:
     """The text, and whether it is a sum (which a product puts in parentheses)."""
     if isinstance(size, int):
         return str(size), size < 0
-    near = _by_axis(size, at_hand) or _by_axes(size, at_hand)
+    near = _by_axis(size, at_hand) or _by_axes(size, at_hand) or _up_to_a_multiple(size, at_hand)
     if near is not None:
         return near
     try:
@@ -80,18 +90,44 @@ def _beside_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None
 
 
 def _rest_of_an_axis(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
-    """What an axis leaves over: `n % 2`, where `n // 2` took floors of the axis apart."""
+    """Parts of an axis, what it leaves over, what it lacks: `n // 2`, `n % 2`, `-n % 2`.
+
+    They are looked for where floors were taken apart, so that no text of terms is left.
+    """
     for name, value in at_hand:
         for axis, there in enumerate(value.type.shape):
             for over in range(2, MAX_DIVISOR + 1):
                 if size == there - over * floor_div(there, over):
                     return f"{name}.shape[{axis - value.type.rank}] % {over}", True
+                if size == floor_div(there, over):
+                    return f"{name}.shape[{axis - value.type.rank}] // {over}", True
+                if size == -there - over * floor_div(-there, over):
+                    return f"-{name}.shape[{axis - value.type.rank}] % {over}", True
+    return None
+
+
+def _up_to_a_multiple(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool] | None:
+    """What an axis lacks to the next multiple of a number, or half of that: `-n % 16`."""
+    if not any(factor < 0 for _, factor in size.terms):
+        return None
+    for name, value in at_hand:
+        for axis, there in enumerate(value.type.shape):
+            for over in range(2, MAX_DIVISOR + 1 if size.symbols == symbols(there) else 0):
+                lacks = ceil_div(there, over) * over - there
+                text = f"-{name}.shape[{axis - value.type.rank}] % {over}"
+                if size == lacks:
+                    return text, True
+                if size == floor_div(lacks, 2):
+                    return f"{text} // 2", True
+                if size == ceil_div(lacks, 2):
+                    return f"({text} + 1) // 2", True
     return None
 
 
 def _by_terms(size: Dim, at_hand: Sequence[At]) -> tuple[str, bool]:
     parts: list[str] = []
-    for monomial, coefficient in size.terms:
+    first_added = sorted(size.terms, key=lambda term: term[1] < 0)
+    for monomial, coefficient in first_added:
         factors = [_atom(atom, at_hand) for atom in monomial]
         if abs(coefficient) != 1:
             factors.insert(0, str(abs(coefficient)))
@@ -172,4 +208,11 @@ def _atom(atom: Symbol | Floor | Maximum, at_hand: Sequence[At]) -> str:
             whole = f"({text})" if is_sum else text
             return f"({whole} // {divisor})"
         case Maximum(left, right):
-            return f"max({_write(left, at_hand)[0]}, {_write(right, at_hand)[0]})"
+            sides = [_write(side, at_hand)[0] for side in (left, right)]
+            return f"max({', '.join(map(_inside_max, sides))})"
+
+
+def _inside_max(text: str) -> str:
+    """A side of a maximum; one that is a maximum itself stands without its own `max`."""
+    is_maximum = text.startswith("max(") and _is_enclosed(text[3:])
+    return text[4:-1] if is_maximum else text

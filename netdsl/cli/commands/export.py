@@ -23,6 +23,8 @@ from netdsl.backends.serving.tensorrt import trtexec
 from netdsl.cli.numerals import Whole, batches_given, once, sizes_given
 from netdsl.cli.options import (
     Chosen,
+    WayToFit,
+    any_size_options,
     by,
     check_rename,
     init_option,
@@ -103,6 +105,7 @@ class Chores(NamedTuple):
 @click.option("--kit", metavar="DIR", help="A folder for the ONNX file and notes to serve it.")
 @network_options
 @with_options(OPTIONS)
+@any_size_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -115,6 +118,7 @@ def command(
     at: Points,
     batches: Sequence[int],
     profiles: bool,
+    fits: WayToFit,
     min: Mapping[str, int],
     opt: Mapping[str, int],
     max: Mapping[str, int],
@@ -127,12 +131,14 @@ def command(
     Examples:
       netdsl export examples/googlenet.net -o googlenet.onnx --verify
       netdsl export examples/unet.net -o unet.onnx --size H=512,W=512 --batch 1 --fp16
+      netdsl export examples/unet16.net -o unet.onnx --any-size pad
       netdsl export examples/googlenet.net --kit serving --max H=512,W=512
       netdsl export examples/resnet18.net -o resnet18.pt2 --weights resnet18.pth
     """
     _check_target(context, file, output, kit)
     check_rename(options.get("rename"), weights)
     network, weights = chosen.load_with_weights(file, weights)
+    network = fits.of(network)
     if output is not None and Path(output).suffix == PROGRAM:
         _write_program(network, Path(output), weights, min, max, options)
         return

@@ -12,6 +12,7 @@ from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics.reading import reason
 from netdsl.files import check_not_read
 from netdsl.importers.frontend import ENDINGS, is_foreign
+from netdsl.importers.others import advice
 from netdsl.network import Network
 
 
@@ -44,6 +45,10 @@ def command(
     if not is_foreign(source):
         endings = ", ".join(ENDINGS)
         message = f"`{source}` is neither MODULE:NAME nor a file that ends in one of {endings}"
+        if source.endswith(".net"):
+            message = f"`{source}` is a `.net` file already: `netdsl fmt` lays it out"
+        help = advice(source)
+        message += f": {help}" * bool(help)
         raise click.BadParameter(message, param_hint="SOURCE")
     for path in (output, weights_out):
         check_output(path, source, "be imported")

@@ -11,10 +11,18 @@ import click
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.fixed import mismatches, shapes
 from netdsl.analyses.sizes import Sizes
+from netdsl.cli.fit_rule import rule_to_fit
 from netdsl.cli.numerals import Whole, range_given, sizes_given
-from netdsl.cli.options import Chosen, network_options
+from netdsl.cli.options import (
+    Chosen,
+    WayToFit,
+    fill_options,
+    network_options,
+    with_options,
+)
 from netdsl.cli.shell import WRONG_CALL, WRONG_FILE, width
 from netdsl.diagnostics.columns import clean
+from netdsl.ir.fitting import CORNER, PAD
 from netdsl.network import Network
 
 UNSETTLED = (
@@ -35,12 +43,17 @@ UNSETTLED = (
 @click.option(
     "--training", metavar="BATCH", type=Whole(1), help="For training with this batch size."
 )
+@click.option("--pad", "is_padded", is_flag=True, help="How to pad any size to one that works.")
+@with_options(fill_options)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def command(
     file: str,
     accepts: str | None,
     table: str | None,
     training: int | None,
+    is_padded: bool,
+    fill: str,
+    align: str,
     form: str,
     chosen: Chosen,
 ) -> None:
@@ -50,10 +63,18 @@ def command(
     Examples:
       netdsl sizes examples/unet16.net --accepts H=65,W=64
       netdsl sizes examples/googlenet.net --table H=15..240:32
+      netdsl sizes examples/unet16.net --pad
     """
+    if is_padded:
+        _refuse_beside_pad(accepts, table, training)
     if accepts is not None and table is not None:
         raise click.UsageError("--accepts and --table are two questions: ask one at a time")
     network = chosen.load(file)
+    if is_padded:
+        click.echo(rule_to_fit(network, WayToFit(PAD, fill, align), form))
+        return
+    if fill != "zeros" or align != CORNER:
+        raise click.UsageError("--fill and --align say how --pad pads")
     sizes = network.sizes if training is None else network.sizes.training(training)
     if table is not None:
         if not sizes.symbols:
@@ -76,6 +97,11 @@ def command(
     click.echo(text)
     if not is_taken:
         sys.exit(WRONG_FILE)
+
+
+def _refuse_beside_pad(accepts: str | None, table: str | None, training: int | None) -> None:
+    if accepts is not None or table is not None or training is not None:
+        raise click.UsageError("--pad is a question of its own: ask one at a time")
 
 
 def _text(network: Network, sizes: Sizes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
@@ -14,6 +15,8 @@ MAX_LAYERS = 20_000
 TAKEN = ("apply", "buffers", "children", "compile", "cpu", "cuda", "double", "eval", "float",
     "forward", "half", "modules", "parameters", "to", "train", "training", "type")  # fmt: skip
 """What a module of PyTorch has, and a person may well call a layer."""
+EXCERPT = 60
+"""Characters that are shown of what is no model."""
 SHOWN = 8
 """How many settings of a layer a message shows."""
 
@@ -83,9 +86,10 @@ class _Listing:
 
     def collect(self, data: Any, depth: int) -> None:
         """A line for a model or layer, and for those in it."""
-        if not isinstance(data, dict):
-            self.source = Source(self.path, "")
-            self.fail("a model is an object with `class_name` and `config`", data)
+        if not isinstance(data, dict) or "class_name" not in data:
+            self.source = Source(self.path, json.dumps(data)[:EXCERPT])
+            message = "this is no model of Keras: one is an object with `class_name` and `config`"
+            self.fail(message, data, help="`model.to_json()` writes one")
         data = cast("dict[str, Any]", data)
         stack: list[tuple[dict[str, Any], int]] = [(data, 0)]
         while stack:

@@ -31,7 +31,7 @@ def recovered(program: Program, marks: Marks) -> str:
     body = blocks.runs(Slots(Instances({}, {}, {}))).whole(body)
     used = list(dict.fromkeys(_used(body, blocks.definitions)))
     writer = Writer(used, marks)
-    writer.net(program.name, tidy(body), program.root.origin, program.doc)
+    writer.net(program.name, tidy(body), program.root.origin, program.doc, program.classes)
     for definition in used:
         definition.body = tidy(definition.body)
         writer.block(definition)

@@ -11,6 +11,7 @@ from typing import cast
 from netdsl.importers.marked import Marks
 from netdsl.importers.program import Path, Program
 from netdsl.importers.recover.bodies import Bodies
+from netdsl.importers.recover.classes import NAME, Classes
 from netdsl.importers.recover.exact import exact
 from netdsl.importers.recover.inline import Inline
 from netdsl.importers.recover.lets import with_lets
@@ -19,7 +20,15 @@ from netdsl.importers.recover.regions import Scope
 from netdsl.importers.recover.resolve import Resolver
 from netdsl.importers.recover.runs import Runs
 from netdsl.importers.recover.shares import Share
-from netdsl.importers.recover.sketch import Argument, Body, Definition, Stage, Text
+from netdsl.importers.recover.sketch import (
+    Argument,
+    Body,
+    Definition,
+    Parameter,
+    Stage,
+    Text,
+    has_classes,
+)
 from netdsl.importers.recover.slots import Instances, Slots, Vector, is_plain, written
 from netdsl.importers.recover.unify import Clash, Merger, lifted
 from netdsl.ops import registry
@@ -53,6 +62,7 @@ class Blocks:
         self.calls: dict[Scope, tuple[str, dict[str, Argument]]] = {}
         self.singles: set[Path] = set()
         self.taken = {program.name}
+        self.classes = program.classes
         self.numbers = [str(size) for one in program.inputs for size in one.shape]
         self.merger = Merger(Inline(self.definitions, Marks()))
 
@@ -136,24 +146,26 @@ class Blocks:
         slots, body = self.resolved(sort)
         name = self.name(sort)
         scope = scopes[0]
+        looped = self.looped(slots, body)
+        given = {NAME: Classes(self.classes)} if has_classes(looped) else {}
         definition = Definition(
             name,
-            self.looped(slots, body),
+            looped,
             scope.region.origin,
-            slots.parameters(),
+            [Parameter(NAME, "int")] * bool(given) + slots.parameters(),
             self.bodies.inputs.get(scope, ()),
             scope.region.doc,
         )
         self.definitions[name] = definition
         for number, members in sort.members.items():
             values = {slot.name: slot.values[number] for slot in slots.chosen}
-            args = {one.name: argument(values[one.name]) for one in definition.parameters}
+            args = {one.name: argument(values[one.name]) for one in slots.parameters()} | given
             self.calls |= dict.fromkeys(members, (name, args))
 
     def resolved(self, sort: Sort) -> tuple[Slots, Body]:
         names = self.bodies.inputs.get(sort.scopes[0], ("in",))
         instances = instances_of(sort, names, self.bodies.shares)
-        taken = set(names) | set(registry())
+        taken = set(names) | set(registry()) | ({NAME} if self.classes else set())
         slots = Slots(instances, taken)
         body = Resolver(slots).body(sort.body)
         return slots, body

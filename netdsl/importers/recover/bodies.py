@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from netdsl.importers import spelling
 from netdsl.importers.program import Call, Path, Program, Table, Value
 from netdsl.importers.recover.chains import Chains, body_of, layer_stage
+from netdsl.importers.recover.classes import NAME
 from netdsl.importers.recover.forks import Wiring, wiring
 from netdsl.importers.recover.names import Names, label_of
 from netdsl.importers.recover.regions import Scope
@@ -63,6 +64,8 @@ class Bodies:
 
     def _name_values(self, home: Scope) -> None:
         names = self.names[home] = Names(_labels(home))
+        if self.program.classes:
+            names.taken.add(NAME)
         if home is self.root:
             for one in self.program.inputs:
                 names.of[one.value] = one.name
@@ -99,10 +102,11 @@ class Bodies:
         depth = len(scope.path)
         for table in scope.tables:
             if spelling.is_name(table.path[depth:]):
-                text = names.of[table.value] = spelling.label(table.path[depth:])
-                names.taken.add(text)
+                text = names.of[table.value] = spelling.called(table.path[depth:])
+                names.taken |= {text, text.partition("[")[0]}
             else:
-                names.give(table.value, table.path[-1])
+                start = depth + spelling.callable_from(table.path[depth:])
+                names.give(table.value, "_".join(table.path[start:]))
         for node in own.nodes:
             if isinstance(node.item, Scope) and not node.item.is_block:
                 self._name_in(node.item, names)
@@ -168,10 +172,12 @@ class Bodies:
             if spelling.is_name(table.path[depth:]):
                 yield _declared(table, scope.path)
             else:
-                apart.setdefault(table.path[:-1], []).append(table)
+                start = depth + spelling.callable_from(table.path[depth:])
+                apart.setdefault(table.path[:start], []).append(table)
         for path, tables in apart.items():
             inner = [_declared(table, path) for table in tables]
-            results = [Chain([], table.path[-1]) for table in tables]
+            called = [spelling.called(table.path[len(path) :]) for table in tables]
+            results = [Chain([], one) for one in called]
             result = results[0] if len(results) == 1 else Chain([], None, results)
             origin = tables[0].origin
             body = Body([*inner, Line((), result, origin)])

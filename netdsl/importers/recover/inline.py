@@ -7,6 +7,7 @@ from typing import cast
 from netdsl.importers import spelling
 from netdsl.importers.marked import MARK, Marks
 from netdsl.importers.program import Setting
+from netdsl.importers.recover.classes import Classes
 from netdsl.importers.recover.shares import Share
 from netdsl.importers.recover.sketch import (
     Body,
@@ -35,7 +36,7 @@ def number(value: object) -> str:
     """A number, an option, a size, a list, or what is written already."""
     if isinstance(value, Text):
         return value.text
-    if isinstance(value, Share):
+    if isinstance(value, Share | Classes):
         return repr(value)
     if isinstance(value, list):
         return f"[{', '.join(map(number, cast('list[object]', value)))}]"

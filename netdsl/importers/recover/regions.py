@@ -95,11 +95,11 @@ class _Builder:
         shared: set[str] = set()
         for path, regions in self.regions.items():
             for region in regions:
-                if region.kind and any(has_weights(call) for call in region.calls()):
+                if region.kind and _is_weighted(region):
                     paths[region.kind].add(path)
                 elif region.kind and region.items:
                     paths[region.kind].add(region)
-            if len(regions) > 1 and all(any(map(has_weights, one.calls())) for one in regions):
+            if len(regions) > 1 and all(map(_is_weighted, regions)):
                 shared |= {region.kind for region in regions if region.kind}
         return {kind for kind, places in paths.items() if len(places) > 1} | shared
 
@@ -120,7 +120,7 @@ class _Builder:
             else:
                 facts = self.facts(item)
                 if self.is_scope(item, scope, facts):
-                    is_weighted = any(has_weights(call) for call in facts.calls)
+                    is_weighted = _is_weighted(item)
                     path = item.path if is_weighted else scope.path
                     inner = Scope(item, path, self.is_block(item), is_weighted, scope)
                     inner.flows, inner.named = facts.flows, facts.named
@@ -151,9 +151,8 @@ class _Builder:
         weighted = [call for call in facts.calls if has_weights(call)]
         if not facts.outputs:
             return False
-        if not weighted:
-            is_worth = self.is_block(region) and len(facts.calls) >= LEAST
-            return is_worth and bool(facts.flows) and next(region.tables(), None) is None
+        if not _is_weighted(region):
+            return self.is_block(region) and len(facts.calls) >= LEAST and bool(facts.flows)
         if path[:depth] != around.path or len(path) == depth:
             return False
         below = [call.path for call in weighted] + [table.path for table in region.tables()]
@@ -192,6 +191,11 @@ def _regions(region: Region) -> Iterator[Region]:
         if isinstance(item, Region):
             yield item
             yield from _regions(item)
+
+
+def _is_weighted(region: Region) -> bool:
+    """Whether a region holds weights, those of layers or tables."""
+    return any(map(has_weights, region.calls())) or any(True for _ in region.tables())
 
 
 def _outside(values: Iterable[Value], inside: set[Value]) -> list[Value]:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from netdsl.diagnostics import Span
 from netdsl.importers.program import Setting
+from netdsl.importers.recover.classes import Classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +157,12 @@ def stages_in(chain: Chain) -> Iterator[Stage]:
         for part in parts_of(stage):
             yield from stages_in(part)
         yield stage
+
+
+def has_classes(body: Body) -> bool:
+    """Whether the number of classes stands in a body."""
+    shared = [line.chain for line in body.lines if line.declared == "layer"]
+    stages = [stage for chain in (*chains_of(body), *shared) for stage in stages_in(chain)]
+    values = [value for stage in stages for value in stage.args.values()]
+    cells = [cell for stage in stages for row in stage.table for cell in row]
+    return any(isinstance(one, Classes) for one in (*values, *cells))

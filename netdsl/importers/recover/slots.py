@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from itertools import product
 from typing import cast
 
+from netdsl.importers.recover.classes import Classes
 from netdsl.importers.recover.inline import number
 from netdsl.importers.recover.names import KEPT
 from netdsl.importers.recover.shares import Share
@@ -205,6 +206,8 @@ class Slots:
     def default(self, slot: Slot) -> str:
         """The value of most calls, if most have one and the others would not make a table."""
         counts = self.instances.counts
+        if any(isinstance(value, Classes) for value in slot.values.values()):
+            return ""
         value = most_common(slot.values, counts)
         alike = sum(n for i, n in counts.items() if same(slot.values[i], value))
         share = alike / sum(counts.values())
@@ -305,7 +308,7 @@ def likeness(name: str, other: str) -> float:
 
 def kind_of(values: list[object]) -> str:
     """The type of a parameter with these values."""
-    kinds = {type(value) for value in values}
+    kinds = {int if isinstance(value, Classes) else type(value) for value in values}
     for known, name in (
         ({bool}, "bool"),
         ({int}, "int"),

@@ -30,9 +30,10 @@ class Writer:
     def text(self) -> str:
         return "\n".join(self.lines) + "\n"
 
-    def net(self, name: str, body: Body, origin: object, doc: str) -> None:
+    def net(self, name: str, body: Body, origin: object, doc: str, classes: int) -> None:
         self._doc(doc)
-        self.lines.append(f"{self._mark(origin)}net {name} {{")
+        parameters = f"(classes: int = {classes})" if classes else ""
+        self.lines.append(f"{self._mark(origin)}net {name}{parameters} {{")
         self._net_lines(body)
         self.lines.append("}")
 

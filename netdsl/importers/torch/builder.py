@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from netdsl.diagnostics import Span
 from netdsl.importers.program import (
@@ -31,10 +34,51 @@ from netdsl.importers.torch.events import (
     leaves,
 )
 from netdsl.importers.torch.lines import Lines
-from netdsl.importers.torch.lows import BATCH, Layout, Low, Refusal, Weight, ungrouped
+from netdsl.importers.torch.lows import BATCH, Low, Refusal, Weight, ungrouped
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.sized import Arith, Expression, Of
-from netdsl.importers.torch.tables import Labels, fill_of, labels_of
+from netdsl.importers.torch.tables import (
+    FEW,
+    LONGEST,
+    MOST,
+    Labels,
+    fill_of,
+    is_written,
+    labels_of,
+    summands_of,
+    without_copies,
+)
+
+LOWEST = -3.4028234663852886e38
+"""The least number of 32 bits."""
+ENDS_OF_MASKS = frozenset({"softmax", "scaled_dot_product_attention"})
+WAYS_OF_MASKS = frozenset(
+    [
+        "__add__",
+        "__getitem__",
+        "__iadd__",
+        "__radd__",
+        "add",
+        "add_",
+        "clone",
+        "contiguous",
+        "expand",
+        "float",
+        "masked_fill",
+        "masked_fill_",
+        "permute",
+        "reshape",
+        "squeeze",
+        "to",
+        "transpose",
+        "unsqueeze",
+        "view",
+        "where",
+    ]
+)
+"""Functions that a mask of scores goes through."""
+MOST_STEPS = 50
+"""Functions that are looked at on its way."""
 
 
 class Builder:
@@ -54,12 +98,33 @@ class Builder:
         self.taken = _taken(agreed.frame)
         self.folded: dict[int, Any] = {}
         self.known: dict[object, Low] = {}
+        self.declared = 0
+        self.rows: dict[Value, list[int]] = {}
         first = next(iter(agreed.inputs.values()))
         self.batches = tuple(shapes[first][0] for shapes in agreed.shapes)
 
     def is_used(self, number: int) -> bool:
         """Whether a traced value is taken by an op, or returned."""
         return number in self.taken
+
+    def takers(self, number: int) -> list[Op]:
+        """The ops that take a traced value; none where the network returns it."""
+        if Ref(number) in leaves(self.agreed.frame.results):
+            return []
+        ops = self.agreed.frame.ops()
+        return [op for op in ops if Ref(number) in leaves((op.arguments, op.keywords))]
+
+    def masks_softmax(self) -> bool:
+        """Whether what the op gives goes into a softmax only: there -inf is the least number."""
+        ops = [self.op] if self.op is not None and self.op.outputs else []
+        for op in ops:
+            takers = [] if op.name in ENDS_OF_MASKS else self.takers(op.outputs[0])
+            if op.name not in (WAYS_OF_MASKS | ENDS_OF_MASKS) or len(ops) > MOST_STEPS:
+                return False
+            if op.name in WAYS_OF_MASKS and not takers:
+                return False
+            ops += [one for one in takers if one not in ops]
+        return bool(ops)
 
     def weight(self, key: str) -> Weight:
         """A parameter or buffer."""
@@ -85,19 +150,48 @@ class Builder:
         if isinstance(one, Constant):
             return self.constant(one.tensor)
         if isinstance(one, Low):
+            if one.is_empty:
+                raise Refusal("it takes a tensor without numbers", "only a joint passes over it")
             return one
         raise Refusal(f"a tensor is needed here, not {one!r}")
 
     def plain(self, one: Any) -> Low:
-        """An operand without an axis in front for the batch."""
-        low = self.low(one)
-        if low.narrow is not None:
-            raise Refusal("it takes what was spread over an axis", "only merges spread a value")
+        """An operand whose value has just its axes: spread, and none in front for the batch."""
+        low = self.spread_out(self.low(one))
         if low.leads:
             shape: list[Setting] = [self.size(low, place) for place in range(len(low.sizes))]
             value = self.call("reshape", [low.value], shape=shape)
             low = Low(value, low.layout, low.sizes, is_table=True)
         return low
+
+    def spread_out(self, low: Low) -> Low:
+        """A value whose axes are as wide as they are meant to be."""
+        if low.narrow is None:
+            return low
+        value, open_ones = low.value, dict[int, Number]()
+        for axis, width in low.widths:
+            if isinstance(width, int):
+                ones = self.ones(low.value.dtype, width, len(low.sizes) - axis - 1)
+                value = self.call("mul", [value, ones])
+            else:
+                open_ones[axis] = width
+        if open_ones:
+            value = self.enlarged(low, value, open_ones)
+        value.dtype = low.value.dtype
+        return replace(low, value=value, narrow=None, widths=())
+
+    def enlarged(self, low: Low, value: Value, widths: dict[int, Number]) -> Value:
+        """Axes of space that are made wider by an open size: their one cell is copied."""
+        count = len(low.sizes)
+        if low.leads or not 2 <= count <= 4 or 0 in widths or low.value.dtype != "float32":
+            raise Refusal("it copies a value along an axis as often as an open size says")
+        sides = tuple(widths.get(axis) or self.size(low, axis) for axis in range(1, count))
+        return self.call("upsample", [value], size=sides)
+
+    def ones(self, dtype: str, count: int, behind: int) -> Value:
+        """A table of ones, with so many axes of size 1 behind."""
+        shape = (count, *([1] * behind))
+        return self.numbers(torch.ones(shape, dtype=getattr(torch, dtype))).value
 
     def table(self, weight: Weight) -> Low:
         """A weight that is no layer's own."""
@@ -107,10 +201,15 @@ class Builder:
             kind, fill = self.made.begins(weight.key)
             value = Value(shape=weight.shape, dtype=weight.dtype)
             path = tuple(weight.key.split("."))
-            self.root.items.insert(0, Table(value, path, weight.shape, self.span(), kind, fill))
+            self.declare(Table(value, path, weight.shape, self.span(), kind, fill))
             self.used.add(weight.key)
             self.tables[weight.key] = self.as_table(value, weight.shape)
         return self.tables[weight.key]
+
+    def declare(self, table: Table) -> None:
+        """Tables stand in front, in the order in which they are taken."""
+        self.root.items.insert(self.declared, table)
+        self.declared += 1
 
     def as_table(self, value: Value, shape: Sequence[int]) -> Low:
         """A table of a known shape."""
@@ -132,17 +231,54 @@ class Builder:
         if dtype not in ("float32", "int64", "bool"):
             raise Refusal(f"a table of {dtype}", "the language has float32, int64 and bool")
         shape = tuple(tensor.shape)
+        if dtype == "float32" and self.masks_softmax():
+            tensor = tensor.masked_fill(tensor == -math.inf, LOWEST)
         key = (dtype, shape, tensor.cpu().contiguous().numpy().tobytes())
-        labels = labels_of(tensor)
-        if key not in self.known and labels is not None:
-            self.known[key] = self.labelled(labels, shape)
         if key not in self.known:
-            value = Value(shape=shape, dtype=dtype)
-            label = (f"numbers{len(self.known)}",)
-            fill = fill_of(tensor)
-            self.root.items.insert(0, Table(value, label, shape, self.span(), "constant", fill))
-            self.known[key] = self.as_table(value, shape)
+            low = self.written(tensor, shape)
+            low.value.dtype = dtype
+            if dtype == "int64" and len(shape) == 1:
+                self.rows[low.value] = tensor.tolist()
+            self.known[key] = low
         return self.known[key]
+
+    def known_places(self, one: Any) -> Any:
+        """An index, as a list where it is a row of whole numbers that are known."""
+        if isinstance(one, Weight) and one.key not in self.made.keys:
+            one = self.table(one)
+        if isinstance(one, Constant) and not one.tensor.is_meta:
+            one = self.numbers(one.tensor)
+        if isinstance(one, Low) and one.rank == 1 and one.narrow is None:
+            return self.rows.get(one.value, one)
+        return one
+
+    def written(self, tensor: torch.Tensor, shape: tuple[int, ...]) -> Low:
+        """A table of known numbers: a line, or what makes it of smaller ones."""
+        is_short = is_written(tensor)
+        labels = None if is_short else labels_of(tensor)
+        summands = None if is_short or labels else summands_of(tensor)
+        if labels is not None:
+            return self.labelled(labels, shape)
+        if not is_short and labels is None and summands is None and shape[-1] <= FEW:
+            columns = [one.unsqueeze(-1) for one in tensor.unbind(-1)]
+            if all(is_written(one) or summands_of(one) for one in columns):
+                parts = [self.numbers(one).value for one in columns]
+                return self.as_table(self.call("concat", parts, axis=-1), shape)
+        if summands is not None:
+            both = (summands.rows, summands.columns)
+            value = self.call("add", [self.numbers(one).value for one in both])
+            value = self.call("reshape", [value], shape=list[Setting](shape))
+            return self.as_table(value, shape)
+        if LONGEST < without_copies(tensor).numel() <= MOST:
+            parts = [self.numbers(one).value for one in tensor.flatten().split(LONGEST)]
+            value = self.call("concat", parts, axis=0)
+            value = self.call("reshape", [value], shape=list[Setting](shape))
+            return self.as_table(value, shape)
+        value = Value(shape=shape, dtype=str(tensor.dtype).removeprefix("torch."))
+        label = (f"numbers{len(self.known)}",)
+        fill = fill_of(tensor)
+        self.declare(Table(value, label, shape, self.span(), "constant", fill))
+        return self.as_table(value, shape)
 
     def labelled(self, labels: Labels, shape: Sequence[int]) -> Low:
         """A table of numbers by labels: `same` where those of row and column are equal."""
@@ -169,6 +305,9 @@ class Builder:
 
     def number(self, one: Any) -> Number:
         """A number as a setting."""
+        if isinstance(one, Axis | Computed):
+            return one
+        one = self.steady(one)
         if isinstance(one, Varies):
             if one.source is None:
                 raise Refusal(
@@ -179,6 +318,8 @@ class Builder:
             return self.setting(one.source)
         if isinstance(one, Modes):
             raise Refusal(f"a number is {one.training} in training and else {one.inference}")
+        if one == -math.inf and self.masks_softmax():
+            return LOWEST
         if isinstance(one, float) and not math.isfinite(one):
             raise Refusal(
                 f"the language has no {one}",
@@ -188,8 +329,14 @@ class Builder:
             return one
         raise Refusal(f"a number is needed here, not {one!r}")
 
+    def steady(self, one: Any) -> Any:
+        """A number of a module that is read at one size, if it does not follow the batch."""
+        is_steady = isinstance(one, Varies) and self.runs == 2 and len(set(one.numbers)) == 1
+        return one.numbers[0] if is_steady else one
+
     def whole(self, one: Any) -> int:
         """A number that is the same in all runs."""
+        one = self.steady(one)
         if isinstance(one, int):
             return one
         raise Refusal(f"a known whole number is needed here, not {_shown(one)}")
@@ -222,7 +369,8 @@ class Builder:
         sizes = low.sizes[axis]
         if all(size == sizes[0] for size in sizes):
             return sizes[0]
-        return Axis(low.value, axis + low.leads)
+        width = dict(low.widths).get(axis)
+        return Axis(low.value, axis + low.leads) if width is None else width
 
     def without_batch(self, source: Expression) -> Number | None:
         """A product with the batch in it, without the batch; None where that can't be told."""
@@ -269,18 +417,16 @@ class Builder:
         """A call that changes no size."""
         return low.with_value(self.call(layer, [low.value], path, **settings))
 
-    def result(self, value: Value, layout: Layout | None = None, number: int = 0) -> Low:
-        """A result of the op, of the shape that it was traced with, behind the batch."""
+    def result(self, value: Value, like: Low, number: int = 0) -> Low:
+        """A map that the op gives, of the shape that it was traced with, behind the batch.
+
+        `like` is what came in; the traced shape of a table has an axis more, in front.
+        """
         assert self.op is not None
         traced = self.op.outputs[number]
-        shapes = [shapes[traced] for shapes in self.agreed.shapes]
-        rank = len(shapes[0])
-        layout = layout or ungrouped(rank - 1, 0)
-        batch = next((place for place, axes in enumerate(layout) if BATCH in axes), None)
-        sizes = tuple(
-            tuple(shape[place] for shape in shapes) for place in range(rank) if place != batch
-        )
-        return Low(value, layout, sizes)
+        shapes = [shapes[traced][1:] for shapes in self.agreed.shapes]
+        layout = ungrouped(len(shapes[0]), None if like.batch is None else 0)
+        return Low(value, layout, tuple(zip(*shapes, strict=True)), like.is_table)
 
 
 def _ways(frame: Frame) -> dict[str, set[str]]:

@@ -61,7 +61,7 @@ def trials(module: nn.Module, asked: Sequence[Taken]) -> Iterator[Trial]:
     if asked:
         yield from _families(module, tuple(asked))
         return
-    for one in _guessed(module):
+    for one in dict.fromkeys(_guessed(module)):
         yield from _families(module, (one,))
 
 
@@ -78,6 +78,9 @@ def _guessed(module: nn.Module) -> Iterator[Taken]:
     """Shapes that the first layer with weights takes."""
     names = parameter_names(module)
     name = names[0] if names else "x"
+    size = own_size(module)
+    if size is not None and len(size) - 1 in SPATIAL:
+        yield Taken(name, (size[0], *SPATIAL[len(size) - 1]))
     for one in module.modules():
         if isinstance(one, nn.modules.conv._ConvNd):
             rank = len(one.kernel_size)
@@ -127,10 +130,17 @@ def _sized(symbols: Sequence[str], numbers: Sequence[int]) -> dict[str, int]:
     return dict(zip(symbols, cycle, strict=True))
 
 
-def natural_size(module: nn.Module, symbols: Sequence[str]) -> Mapping[str, int]:
-    """The size that a module says it is made for."""
+def own_size(module: nn.Module) -> Sequence[int] | None:
+    """The shape of a picture that a module says it is made for."""
     config: Any = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None)
     size = config.get("input_size") if isinstance(config, Mapping) else None
+    is_shape = isinstance(size, Sequence) and all(isinstance(one, int) for one in size)
+    return size if is_shape else None
+
+
+def natural_size(module: nn.Module, symbols: Sequence[str]) -> Mapping[str, int]:
+    """The size that a module says it is made for."""
+    size = own_size(module)
     if size is None or len(size) - 1 != len(symbols):
         return dict.fromkeys(symbols, SINGLE[0])
     return dict(zip(symbols, size[1:], strict=True))

@@ -185,7 +185,7 @@ class Lowering(Builder):
         for ref, one in zip(refs, lows, strict=True):
             if isinstance(one, Absent):
                 continue
-            low = self.low(one)
+            low = one if isinstance(one, Low) else self.low(one)
             self.check(ref.number, low)
             self.lows[ref.number] = low
             if low.value.shape is None and not low.leads:

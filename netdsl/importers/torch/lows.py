@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
-from netdsl.importers.program import Path, Value
+from netdsl.importers.program import Number, Path, Value
 
 BATCH = -1
 Layout: TypeAlias = tuple[tuple[int, ...], ...]
@@ -25,8 +25,8 @@ class Refusal(Exception):
 class Low:
     """A traced tensor as a value of the language.
 
-    One that is spread has `narrow`, what it was before: the value still has axes of size 1, and
-    only a merge, which spreads it by itself, can take it.
+    One that is spread has `narrow`, what it was before: the value still has axes of size 1, which
+    merges spread by themselves, and `widths` says how wide they are meant to be.
 
     The axes of the value keep their order in the layout. `sizes` are those of its axes, each in
     all runs. A table that leads has an axis of size 1 in front, which the layout leaves out: the
@@ -39,10 +39,16 @@ class Low:
     is_table: bool = False
     leads: bool = False
     narrow: Low | None = None
+    widths: tuple[tuple[int, Number], ...] = ()
 
     @property
     def rank(self) -> int:
         return len(self.layout)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no numbers at all."""
+        return any(not any(sizes) for sizes in self.sizes)
 
     @property
     def is_plain(self) -> bool:

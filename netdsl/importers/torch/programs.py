@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Call, Input, Output, Program, Region, Value
+from netdsl.importers.program import Call, Input, Output, Program, Region, Table, Value
 from netdsl.importers.torch.events import Frame, Ref, leaves
 from netdsl.importers.torch.lines import Lines
 from netdsl.importers.torch.lowering import Lowering
@@ -32,8 +32,19 @@ def program(made: Made, traced: Traced, lines: Lines, name: str) -> Program:
         )
     to.unname()
     result = Program(word(name) or "Net", to.root, inputs, outputs, to.root.doc)
+    _drop_unused(result)
     _flows(to, result)
     return result
+
+
+def _drop_unused(result: Program) -> None:
+    """Known numbers that were read already, such as an index, are no table."""
+    used = result.uses()
+    result.root.items = [
+        one
+        for one in result.root.items
+        if not isinstance(one, Table) or one.kind != "constant" or one.value in used
+    ]
 
 
 def _inputs(to: Lowering, traced: Traced) -> Iterator[Input]:

@@ -49,12 +49,19 @@ def traced_at(made: Made, trial: Trial) -> Traced:
 def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch: int) -> Any:
     arguments = {one.name: one.example(sizes, batch) for one in inputs}
     places, names = (tuple(arguments.values()), {}) if len(inputs) == 1 else ((), arguments)
-    try:
-        return traced(made.fresh(), places, names)[0]
-    except RuntimeError as error:
-        if "meta" not in str(error):
-            raise
-        return traced(made.fresh(), places, names, makes_meta=True)[0]
+    ways: list[dict[str, bool]] = [{}]
+    for way in ways:
+        try:
+            return traced(made.fresh(), places, names, **way)[0]
+        except RuntimeError as error:
+            if "meta" not in str(error) or "makes_meta" in way:
+                raise
+            ways.append({**way, "makes_meta": True})
+        except TypeError:
+            if "has_own_int" in way:
+                raise
+            ways.append({**way, "has_own_int": False})
+    raise AssertionError("each way returns, or goes on, or ends")
 
 
 def traced_alike(made: Made, asked: Sequence[Taken]) -> Traced:

@@ -179,18 +179,19 @@ class _Sized:
     def __pos__(self) -> Any:
         return self
 
-    def _whole(self, function: str) -> Any:
+    def whole(self, function: str) -> Any:
+        """The number made whole by a function of that name."""
         number = FUNCTIONS[function](_plain(self))
         return sized(number, Arith(function, (self.expression,)), self.log)
 
     def __ceil__(self) -> Any:
-        return self._whole("ceil")
+        return self.whole("ceil")
 
     def __floor__(self) -> Any:
-        return self._whole("floor")
+        return self.whole("floor")
 
     def __round__(self, digits: int | None = None) -> Any:
-        return self._whole("round") if digits is None else round(_plain(self), digits)
+        return self.whole("round") if digits is None else round(_plain(self), digits)
 
     def __eq__(self, other: object) -> Any:
         return self._compare("==", other, lambda a, b: a == b)

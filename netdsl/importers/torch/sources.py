@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.diagnostics import DiagnosticError, Source, Span
+from netdsl.diagnostics.reading import reason
 from netdsl.importers.frontend import refused
 
+SHOWN = 5
+"""Names in a file that a message lists."""
 LACKING = "operator torchvision::"
 """How torch begins to say that compiled operators of torchvision are not there."""
 
@@ -49,14 +52,40 @@ class Asked:
 
         if isinstance(thing, nn.Module):
             return thing
+        if not callable(thing):
+            kind = type(thing).__name__
+            message = f"`{self.name}` in `{self.place}` is a value of the type `{kind}`"
+            help = "what is named is a module, or a class or function that makes one"
+            raise refused(message, self.span, help=help)
         return thing(*self.arguments, **self.keywords)
+
+
+def _defined(path: str) -> list[str]:
+    """The classes in a file, else its functions; it is read, and not run."""
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except OSError as error:
+        message = f"can't read {path}: {reason(error)}"
+        raise refused(message, None, code="unreadable-file") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    for kind in (ast.ClassDef, ast.FunctionDef):
+        names = [one.name for one in tree.body if isinstance(one, kind)]
+        if names:
+            return names
+    return []
 
 
 def asked(source: str) -> Asked:
     """A source taken apart; arguments are literals. Raises `DiagnosticError`."""
     span = Span(Source(source, source), 0, len(source))
     if ":" not in source:
-        help = f"`{source}:Net` for a class or function `Net` in it, or `{source}:Net(10)`"
+        names = _defined(source)
+        help = (
+            f"say which: {', '.join(f'`{source}:{name}`' for name in names[:SHOWN])}"
+            if names
+            else f"`{source}:Net` for a class or function `Net` in it, or `{source}:Net(10)`"
+        )
         raise refused("this is Python, and what makes the module is not named", span, help=help)
     place, _, call = source.partition(".py:")
     place, call = (f"{place}.py", call) if call else source.split(":", 1)

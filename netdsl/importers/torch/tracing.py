@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from netdsl.importers.torch.events import (
     leaves,
     mapped,
 )
+from netdsl.importers.torch.ints import remembering
 from netdsl.importers.torch.sized import Log, Of, SizedFloat, SizedInt, Sizes, sized
 from netdsl.importers.torch.wholes import is_whole
 
@@ -120,17 +121,15 @@ class Tracer(TorchFunctionMode):
         super().__init__()
         self.makes_meta = makes_meta
         self.log = Log(line_now)
-        self.stored = {
-            id(one): key
-            for key, one in (
-                *reversed(list(module.named_parameters(remove_duplicate=False))),
-                *reversed(list(module.named_buffers(remove_duplicate=False))),
-            )
-        }
+        owned = [
+            *reversed(list(module.named_parameters(remove_duplicate=False))),
+            *reversed(list(module.named_buffers(remove_duplicate=False))),
+        ]
+        self.stored = {id(one): key for key, one in owned}
         self.numbers: dict[int, int] = {}
         self.versions: dict[int, int] = {}
         self.written: dict[int, tuple[torch.Tensor, int]] = {}
-        self.alive: list[torch.Tensor] = []
+        self.alive = [one for _, one in owned]
         self.silent = 0
         self.flowing: set[Any] = set()
         self.frames: list[Frame] = []
@@ -187,6 +186,8 @@ class Tracer(TorchFunctionMode):
             return self.sizes((args[0], 0), {})
         if name in ("numel", "nelement") and id(args[0]) in self.numbers:
             return self.sizes((args[0],), {}).numel()
+        if name == "__setitem__":
+            self.allow_sum(*args)
         told = mapped((args, kwargs), self.told) if name not in UNWRITTEN else None
         if self.makes_meta and func in _device_constructors():
             kwargs = {**kwargs, "device": kwargs.get("device") or "meta"}
@@ -250,14 +251,27 @@ class Tracer(TorchFunctionMode):
         self.written[_storage(tensor)] = (tensor, number)
 
     def assigned(self, op: Op, tensor: torch.Tensor) -> None:
-        """Statements such as `x[:, 0] = y`: of known numbers they make others."""
-        parts = leaves((op.arguments, op.keywords))
-        if any(isinstance(one, Stored) or one in self.flowing for one in parts):
-            raise Untraceable("this changes a part of a tensor in place", op.line)
+        """Statements such as `x[:, 0] = y`: the tensor is another value from then on."""
+        if id(tensor) in self.stored:
+            raise Untraceable("this changes a parameter or buffer in place", op.line)
         self.changed(tensor)
         op.results = Ref(self.numbers[id(tensor)])
         op.outputs = (op.results.number,)
         self.frames[-1].items.append(op)
+        parts = leaves((op.arguments, op.keywords))
+        if any(isinstance(one, Stored) or one in self.flowing for one in parts):
+            self.flowing.add(op.results)
+
+    def allow_sum(self, target: torch.Tensor, index: Any, value: Any) -> None:
+        """In `x[:, 0] += y` Python assigns the part that it has changed in place before."""
+        other, newer = self.written.get(_storage(target), (target, -1))
+        is_part = newer >= 0 and other is value and id(target) in self.numbers
+        if not is_part or self.versions[id(target)] != target._version - 1:
+            return
+        with torch._C.DisableTorchFunction():
+            part = target[index]
+        if _lie_alike(part, value) and _storage(part) == _storage(target):
+            self.versions[id(target)] = target._version
 
     def enter(self, path: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         """A module is called."""
@@ -278,10 +292,12 @@ def traced(
     keywords: Mapping[str, Any],
     *,
     makes_meta: bool = False,
+    has_own_int: bool = True,
 ) -> tuple[Run, Any]:
     """One run of a module on tensors of the device "meta".
 
     With `makes_meta` the tensors that `forward` makes are there too; else they have numbers.
+    With `has_own_int` its `int(...)` keeps where a size comes from.
     """
     tracer = Tracer(module, makes_meta=makes_meta)
     root = Frame("", ("", 0), _bound(module, arguments, keywords))
@@ -292,7 +308,8 @@ def traced(
             tracer.flowing.add(Ref(run.inputs[name]))
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
-    with torch.no_grad(), _hooked(module, tracer), tracer:
+    own = remembering(module) if has_own_int else nullcontext()
+    with torch.no_grad(), _hooked(module, tracer), own, tracer:
         result = module(*arguments, **keywords)
         with torch._C.DisableTorchFunction():
             root.results = mapped(_plain(result), tracer.told)

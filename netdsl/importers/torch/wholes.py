@@ -13,7 +13,9 @@ SHIFTED = frozenset({"ShiftedWindowAttention", "ShiftedWindowAttentionV2"})
 
 def is_whole(module: nn.Module) -> bool:
     """Whether a module is one layer of the language, though it calls several functions."""
-    if type(module).__name__ in DROPS or is_shifted(module) or is_same_conv(module):
+    if type(module).__name__ in DROPS or is_shifted(module):
+        return True
+    if is_same_conv(module) or is_same_pool(module):
         return True
     if isinstance(module, nn.MultiheadAttention | nn.RNNBase | nn.Identity | dropout._DropoutNd):
         return is_own_forward(module)
@@ -31,6 +33,13 @@ def is_same_conv(module: nn.Module) -> bool:
     """Whether a module is timm's convolution that pads as TensorFlow does, at any size."""
     home = type(module).__module__
     return home == "timm.layers.conv2d_same" and type(module).__name__ == "Conv2dSame"
+
+
+def is_same_pool(module: nn.Module) -> bool:
+    """Whether a module is one of timm's pools that pad so."""
+    home = type(module).__module__
+    name = type(module).__name__
+    return home == "timm.layers.pool2d_same" and name in ("AvgPool2dSame", "MaxPool2dSame")
 
 
 def is_own_forward(module: nn.Module) -> bool:

@@ -44,7 +44,7 @@ def segment(
     d: Net, path: Path, maps: list[Value], style: Style, masks: int, width: int
 ) -> tuple[Value, Value]:
     """The same with numbers that mix prototypes of masks, and these prototypes."""
-    with d.within(path, "Segment", *maps, classes=style.classes, masks=masks, width=width):
+    with d.within(path, "Segment", *maps, masks=masks, width=width):
         basis = prototypes(d, ("proto",), maps[0], width, masks)
         mixed = _extra(d, maps, max(d.channels(maps[0]) // 4, masks), masks)
         y = d.call("concat", _predictions(d, maps, style), d.call("concat", *mixed, axis=1))
@@ -63,7 +63,7 @@ def prototypes(d: Net, path: Path, x: Value, width: int, channels: int) -> Value
 def pose(d: Net, path: Path, maps: list[Value], style: Style, points: tuple[int, int]) -> Value:
     """The same with points: where each is, and with three numbers whether it is seen."""
     count = prod(points)
-    with d.within(path, "Pose", *maps, classes=style.classes, points=points):
+    with d.within(path, "Pose", *maps, points=points):
         width = max(d.channels(maps[0]) // 4, count)
         raw = _extra(d, maps, width, count)
         placed = [_points(d, *both, points) for both in zip(raw, maps, style.strides, strict=True)]
@@ -88,7 +88,7 @@ def _points(d: Net, raw: Value, like: Value, stride: int, points: tuple[int, int
 
 def oriented(d: Net, path: Path, maps: list[Value], style: Style, angles: int) -> Value:
     """Boxes that are turned, with the angle as a last number."""
-    with d.within(path, "OBB", *maps, classes=style.classes, angles=angles):
+    with d.within(path, "OBB", *maps, angles=angles):
         if angles != 1:
             raise refused(f"a box has one angle, not {angles}", d.origin)
         raw = _extra(d, maps, max(d.channels(maps[0]) // 4, angles), angles)
@@ -101,7 +101,11 @@ def oriented(d: Net, path: Path, maps: list[Value], style: Style, angles: int) -
 
 
 def classify(d: Net, path: Path, x: Value, classes: int, kernel: int = 1, stride: int = 1) -> Value:
-    """Probabilities of classes for the whole picture."""
+    """Probabilities of classes for the whole picture.
+
+    The region has their number: it is the width of the last layer and of nothing else, unlike in
+    other heads, whose inner widths follow from it.
+    """
     with d.within(path, "Classify", x, classes=classes, kernel=kernel, stride=stride):
         y = d.call("global_avgpool", conv(d, ("conv",), x, 1280, kernel, stride))
         return d.result(d.call("softmax", d.call("linear", y, path=("linear",), features=classes)))

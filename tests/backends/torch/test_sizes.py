@@ -13,6 +13,9 @@ BLOCKS = """
 block Half { crop((in.height // 2, in.width // 2)) }
 block ToFour { pad(right=(4 - in.width % 4) % 4, bottom=(4 - in.height % 4) % 4) }
 block ToTwo { pad(right=in.width % 2, bottom=in.height % 2) }
+block Most { crop((in.height // 2 + in.height // 3, in.width)) }
+block ToSeven { pad(right=(7 - in.width % 7) % 7, bottom=(7 - in.height % 7) % 7) }
+block Cells { a = identity ; a -> reshape([a.height // 7, 7, a.width // 7, 7 * a.channels]) }
 block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
 """
 
@@ -25,7 +28,10 @@ block Inner { a = conv(2, 3) ; a -> crop((a.height // 3, a.width - 1)) -> Half }
         "maxpool(2) -> conv(3, 3, stride=2) -> Half -> Half",
         "maxpool(2) -> Inner",
         "ToFour -> ToFour",
+        "ToFour -> Half",
         "conv(3, 4, stride=4) -> ToTwo -> avgpool(2) -> ToTwo -> avgpool(2) -> ToTwo",
+        "ToFour -> conv(8, 7, stride=4, padding=3) -> ToSeven",
+        "ToFour -> conv(8, 7, stride=4, padding=3) -> ToSeven -> Cells",
         "upsample(1.5) -> ToTwo",
         "upsample(1.5) -> conv(2, 3, stride=2) -> ToTwo",
         "upsample(1.5) -> Half",
@@ -55,7 +61,7 @@ def test_at_other_sizes(stages: str) -> None:
 
 def test_a_size_that_no_value_at_hand_has_is_an_error() -> None:
     network = netdsl.loads(
-        f"{BLOCKS}\nnet A {{\n input x: [3, H, W]\n output y = x -> ToFour -> Half\n}}"
+        f"{BLOCKS}\nnet A {{\n input x: [3, H, W]\n output y = x -> ToFour -> Most\n}}"
     )
     with pytest.raises(netdsl.DiagnosticError) as raised:
         network.torch_source()

@@ -1,6 +1,7 @@
 """One rule for each function of torch: what it is in the language."""
 
 from netdsl.importers.torch.rules import (
+    assigning,
     attending,
     merging,
     modules,
@@ -8,12 +9,15 @@ from netdsl.importers.torch.rules import (
     reducing,
     sampling,
     shaping,
+    spreading,
     weighted,
+    windows,
 )
 from netdsl.importers.torch.rules.rule import RULES
 
 __all__ = [
     "RULES",
+    "assigning",
     "attending",
     "merging",
     "modules",
@@ -21,5 +25,7 @@ __all__ = [
     "reducing",
     "sampling",
     "shaping",
+    "spreading",
     "weighted",
+    "windows",
 ]

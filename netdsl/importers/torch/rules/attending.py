@@ -27,17 +27,24 @@ def einsum(to: Builder, equation: str, *operands: Any) -> Low:
 def _product(
     to: Builder, equation: str, left: str, right: str, target: str, lows: list[Low]
 ) -> Low:
-    """Axes in all lead; those of one operand alone are rows and columns; others are summed."""
+    """Axes in all lead; those of one operand alone are rows and columns; others are summed.
+
+    Where the second is a table, further axes of the first lie in front.
+    """
     shared = [one for one in target if one in left and one in right]
     rows = [one for one in target if one in left and one not in right]
     columns = [one for one in target if one in right and one not in left]
     summed = [one for one in left if one in right and one not in target]
     whole = set(left) | set(right)
-    if len(rows) != 1 or len(columns) != 1 or len(summed) != 1 or len(whole) != len(shared) + 3:
+    is_spread = lows[1].is_table and len(rows) > 1
+    front = rows[:-1] if is_spread else []
+    rows = rows[len(front) :]
+    count = len(front) + len(shared) + 3
+    if len(rows) != 1 or len(columns) != 1 or len(summed) != 1 or len(whole) != count:
         raise Refusal(f"`{equation}` is no product of matrices", "write it with `matmul`")
     permute = RULES["permute"]
-    first = permute(to, lows[0], [left.index(one) for one in [*shared, *rows, *summed]])
+    first = permute(to, lows[0], [left.index(one) for one in [*front, *shared, *rows, *summed]])
     second = permute(to, lows[1], [right.index(one) for one in [*shared, *summed, *columns]])
     product = RULES["matmul"](to, first, second)
-    order = [*shared, *rows, *columns]
+    order = [*front, *shared, *rows, *columns]
     return permute(to, product, [order.index(one) for one in target])

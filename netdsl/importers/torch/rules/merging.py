@@ -20,8 +20,7 @@ def is_tensor(one: Any) -> bool:
 
 def together(to: Builder, layer: str, operands: list[Any], **settings: Setting) -> Low:
     """A layer of several operands that meet as in torch: axes from the right, 1 is any size."""
-    lows = [to.low(one) for one in operands]
-    lows = [one.narrow or one for one in lows]
+    lows = spread_by_merging(to, [to.low(one) for one in operands])
     if all(one.is_table for one in lows):
         return tables_together(to, layer, lows, **settings)
     leader = max((one for one in lows if not one.is_table), key=lambda one: one.rank)
@@ -30,6 +29,26 @@ def together(to: Builder, layer: str, operands: list[Any], **settings: Setting) 
     value = to.call(layer, values, **settings)
     sizes = met([one for one in lows if not one.leads], layout, leader)
     return Low(value, layout, sizes)
+
+
+def spread_by_merging(to: Builder, lows: list[Low]) -> list[Low]:
+    """Operands as they come into a merge, which spreads axes of size 1 where others are wider."""
+    spread = [one for one in lows if one.narrow]
+    if not spread:
+        return lows
+    narrow = [one.narrow or one for one in lows]
+    rank = max(one.rank for one in lows)
+    for place in range(rank):
+        wide, met = (_meeting(to, parts, place - rank) for parts in (lows, narrow))
+        if wide != met:
+            return [to.plain(one) for one in lows]
+    return narrow
+
+
+def _meeting(to: Builder, lows: list[Low], place: int) -> tuple[int, ...]:
+    """The size of an axis, counted from behind, of what meets; 1 where it is the batch."""
+    sizes = [low.size(place + low.rank) for low in lows if place + low.rank >= 0]
+    return max((one or (1,) * to.runs for one in sizes), key=max)
 
 
 def widest(lows: list[Low]) -> Layout:
@@ -50,7 +69,7 @@ def fitted(to: Builder, low: Low, leader: Low, layout: Layout) -> Value:
         return low.value
     place = next(at for at, axes in enumerate(layout) if BATCH in axes)
     missing = len(layout) - low.rank
-    if missing > place:
+    if missing > place or (low.batch is not None and low.layout == layout):
         return low.value
     own = place - missing
     size = low.size(own)
@@ -93,9 +112,9 @@ def _table_axis(low: Low, layout: Layout, axis: int) -> int | None:
 
 def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
     """Tables that meet make a table."""
-    lows = [to.plain(one) for one in lows]
     if any(one.batch is not None for one in lows):
-        raise Refusal("a table is spread over the batch")
+        return leading_together(to, layer, lows, **settings)
+    lows = [to.plain(one) for one in lows]
     rank = max(one.rank for one in lows)
     sizes = tuple(
         max(
@@ -108,6 +127,27 @@ def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Settin
     return Low(value, tuple((axis,) for axis in range(rank)), sizes, is_table=True)
 
 
+def leading_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
+    """Tables that meet, one of which is taken for each sample."""
+    leader = max((one for one in lows if one.batch is not None), key=lambda one: one.rank)
+    own: list[tuple[tuple[int, ...], ...]] = []
+    leads = False
+    for low in lows:
+        is_in_front = low.batch is None and low.rank == leader.rank
+        is_first = low.size(0) == (1,) * to.runs if is_in_front else low.batch in (None, 0)
+        if low.rank > leader.rank or not is_first or len(low.layout[0] if low.rank else ()) > 1:
+            raise Refusal("a table is spread over the batch")
+        leads = leads or low.leads or is_in_front
+        own.append(low.sizes[1:] if is_in_front else low.sizes)
+    rank = leader.rank - 1
+    sizes = tuple(
+        max((one[axis - rank] for one in own if axis - rank + len(one) >= 0), key=max)
+        for axis in range(rank)
+    )
+    value = to.call(layer, [one.value for one in lows], **settings)
+    return Low(value, leader.layout, sizes, is_table=True, leads=leads)
+
+
 def _binary(layer: str) -> Any:
     def function(to: Builder, input: Any, other: Any, *, alpha: Any = 1) -> Low:
         if alpha != 1:
@@ -115,10 +155,19 @@ def _binary(layer: str) -> Any:
         if is_tensor(input) and is_tensor(other):
             return together(to, layer, [input, other])
         if is_tensor(input):
-            return to.same(layer, to.low(input), number=to.number(other))
+            low = to.low(input)
+            changes = layer not in ("add", "sub") or other != 0 or not keeps_type(low, other)
+            return to.same(layer, low, number=to.number(other)) if changes else low
         return reverse(to, layer, other, input)
 
     return function
+
+
+def keeps_type(low: Low, number: Any) -> bool:
+    """Whether arithmetic with a number gives what the tensor is made of."""
+    if low.value.dtype == "float32":
+        return True
+    return low.value.dtype == "int64" and isinstance(number, int)
 
 
 def scaled(to: Builder, one: Any, factor: Any) -> Any:
@@ -131,6 +180,8 @@ def scaled(to: Builder, one: Any, factor: Any) -> Any:
 def reverse(to: Builder, layer: str, input: Any, other: Any) -> Low:
     """A number before a tensor: `other - input`."""
     low, number = to.low(input), to.number(other)
+    if layer == "add" and number == 0 and keeps_type(low, number):
+        return low
     if layer in ("add", "mul"):
         return to.same(layer, low, number=number)
     if layer == "sub":
@@ -236,9 +287,8 @@ def addcmul(to: Builder, input: Any, tensor1: Any, tensor2: Any, *, value: Any =
 
 @rule("cat", "concat", "concatenate")
 def cat(to: Builder, tensors: Any, dim: Any = 0) -> Low:
-    lows = [to.low(one) for one in tensors]
-    if any(one.narrow for one in lows):
-        raise Refusal("it joins what was spread over an axis", "only merges spread a value")
+    full = [one for one in tensors if not (isinstance(one, Low) and one.is_empty)]
+    lows = [to.spread_out(to.low(one)) for one in full]
     if len(lows) == 1:
         return lows[0]
     if all(one.is_table for one in lows):

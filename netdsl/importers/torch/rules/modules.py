@@ -11,9 +11,9 @@ from torch import nn
 
 from netdsl.importers.program import Setting
 from netdsl.importers.torch.lows import ABSENT, BATCH, Low, Refusal
-from netdsl.importers.torch.rules.rule import rule
+from netdsl.importers.torch.rules.rule import in_order, pair, rule
 from netdsl.importers.torch.rules.weighted import conv as conv_rule
-from netdsl.importers.torch.wholes import is_own_forward, is_same_conv, is_shifted
+from netdsl.importers.torch.wholes import is_own_forward, is_same_conv, is_same_pool, is_shifted
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.builder import Builder
@@ -58,6 +58,8 @@ def module(to: Builder, one: nn.Module, *arguments: Any, **keywords: Any) -> Any
     """A module that is taken as a whole."""
     if is_same_conv(one):
         return same_conv(to, one, *arguments, **keywords)
+    if is_same_pool(one):
+        return same_pool(to, one, *arguments, **keywords)
     if is_shifted(one):
         return shifted(to, one, *arguments, **keywords)
     for cls, function in _WHOLE:
@@ -206,6 +208,23 @@ def same_conv(to: Builder, one: Any, input: Any) -> Low:
     if any(one.padding):
         raise Refusal("it pads besides")
     return conv_rule(to, input, weight, bias, one.stride, "same_upper", one.dilation, one.groups)
+
+
+def same_pool(to: Builder, one: Any, input: Any) -> Low:
+    """A pool whose padding follows the size. A mean counts it, as zeros are padded before."""
+    low = to.plain(input)
+    in_order(low, 2)
+    if any(one.padding) or one.ceil_mode:
+        raise Refusal("it pads besides")
+    settings: dict[str, Setting] = {
+        "kernel": pair(one.kernel_size, 2),
+        "stride": pair(one.stride, 2),
+        "padding": "same_upper",
+    }
+    if isinstance(one, nn.MaxPool2d):
+        settings["dilation"] = pair(one.dilation, 2)
+        return to.result(to.call("maxpool", [low.value], **settings), low)
+    return to.result(to.call("avgpool", [low.value], **settings), low)
 
 
 def recurrent(to: Builder, one: nn.RNNBase, input: Any, hx: Any = None) -> Any:

@@ -7,10 +7,13 @@ Python itself binds the arguments, and one that no rule reads is an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netdsl.importers.torch.events import Modes
 from netdsl.importers.torch.lows import Low, Refusal
+
+if TYPE_CHECKING:
+    from netdsl.importers.torch.builder import Builder
 
 RULES: dict[str, Callable[..., Any]] = {}
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +43,6 @@ def pair(one: Any, count: int) -> tuple[Any, ...]:
 
 def in_order(low: Low, spatial: int | None = None) -> int:
     """The number of axes of space of a map `[batch, channels, ...]`. Raises `Refusal`."""
-    if low.narrow is not None:
-        raise Refusal("it takes what was spread over an axis", "only merges spread a value")
     if not low.is_plain and not low.is_table:
         raise Refusal(
             "this takes a map with the batch first, then the channels",
@@ -51,6 +52,15 @@ def in_order(low: Low, spatial: int | None = None) -> int:
     if spatial is not None and count != spatial:
         raise Refusal(f"this takes a map with {spatial} axes of space, not {count}")
     return count
+
+
+def map_of(to: Builder, input: Any) -> tuple[Low, Callable[[Low], Low]]:
+    """A map, and the way back: a table `[1, channels, ...]` goes without its axis in front."""
+    low = to.plain(input)
+    is_in_front = low.is_table and low.batch is None and low.rank > 2
+    if not is_in_front or low.size(0) != (1,) * to.runs:
+        return low, lambda one: one
+    return RULES["squeeze"](to, low, 0), lambda one: RULES["unsqueeze"](to, one, 0)
 
 
 def dropped(one: Any) -> float:

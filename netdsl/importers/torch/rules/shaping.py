@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netdsl.importers.program import Computed, Setting, Value
 from netdsl.importers.torch.events import Varies
@@ -13,6 +12,9 @@ from netdsl.importers.torch.rules.rule import rule
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.builder import Builder
+
+MOST_PIECES = 256
+"""Pieces that an axis is put together from."""
 
 
 @rule("view", "reshape", "_unsafe_view")
@@ -261,86 +263,12 @@ def squeeze(to: Builder, input: Any, dim: Any = None) -> Low:
     return Low(value, layout, tuple(low.sizes[axis] for axis in kept), low.is_table)
 
 
-@rule("expand", "broadcast_to")
-def expand(to: Builder, input: Any, *sizes: Any) -> Low:
-    low = to.low(input)
-    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
-        sizes = tuple(sizes[0])
-    return spread(to, low)
-
-
-@rule("expand_as")
-def expand_as(to: Builder, input: Any, other: Any) -> Low:
-    return spread(to, to.low(input))
-
-
-@rule("repeat")
-def repeat(to: Builder, input: Any, *repeats: Any) -> Low:
-    return spread(to, to.low(input))
-
-
-def spread(to: Builder, low: Low) -> Low:
-    """A table whose first axis becomes the batch; or what is as it was."""
-    assert to.op is not None
-    number = to.op.outputs[0]
-    batch = to.agreed.batch_axis(number)
-    shapes = [shapes[number] for shapes in to.agreed.shapes]
-    if len(shapes[0]) == low.rank and batch == low.batch:
-        sizes = [low.size(place) for place in range(low.rank)]
-        if all(
-            size is None or size == tuple(shape[place] for shape in shapes)
-            for place, size in enumerate(sizes)
-        ):
-            return low
-    is_first = low.is_table and not low.leads and batch == 0 and len(shapes[0]) == low.rank
-    if is_first and all(shape[0] == count for shape, count in zip(shapes, to.batches, strict=True)):
-        own = [tuple(shape[place] for shape in shapes) for place in range(1, low.rank)]
-        if low.size(0) == (1,) * to.runs and own == [
-            low.size(place) for place in range(1, low.rank)
-        ]:
-            layout = ((BATCH,), *((place,) for place in range(low.rank - 1)))
-            return Low(low.value, layout, tuple(own), is_table=True, leads=True)
-    return tiled(to, low, shapes, batch)
-
-
-def tiled(to: Builder, low: Low, shapes: list[tuple[int, ...]], batch: int | None) -> Low:
-    """Copies along an axis, by joining the value with itself."""
-    if batch != low.batch or len(shapes[0]) != low.rank:
-        raise Refusal("it copies a value for new axes", "merges copy axes of size 1 by themselves")
-    if low.is_plain or low.is_table:
-        sizes = [low.size(place) for place in range(low.rank)]
-        wider = [
-            place
-            for place, size in enumerate(sizes)
-            if size and size != tuple(shape[place] for shape in shapes)
-        ]
-        if all(max(sizes[place] or (0,)) == 1 for place in wider):
-            spread_sizes = list(low.sizes)
-            for place in wider:
-                spread_sizes[low.axis(place)] = tuple(shape[place] for shape in shapes)
-            return replace(low, sizes=tuple(spread_sizes), narrow=low)
-    for place in range(low.rank):
-        size = low.size(place)
-        wanted = tuple(shape[place] for shape in shapes)
-        if size is None or size == wanted:
-            continue
-        times = {one // own for one, own in zip(wanted, size, strict=True)}
-        if (
-            len(times) != 1
-            or max(times) > 64
-            or any(one % own for one, own in zip(wanted, size, strict=True))
-        ):
-            raise Refusal("it copies a value along an axis as often as the size says")
-        axis = low.axis(place)
-        value = to.call("concat", [low.value] * times.pop(), axis=axis)
-        low = low.resized(value, axis, wanted)
-    return low
-
-
 @rule("__getitem__")
 def getitem(to: Builder, input: Any, index: Any) -> Any:
     low = to.plain(input)
     parts = list(index) if isinstance(index, tuple) else [index]
+    if not low.is_table:
+        parts = [to.known_places(one) for one in parts]
     if any(isinstance(one, Low | Weight) for one in parts):
         return looked_up(to, low, parts)
     used = sum(one is not None and one is not Ellipsis for one in parts)
@@ -357,9 +285,39 @@ def getitem(to: Builder, input: Any, index: Any) -> Any:
             place += 1
         elif isinstance(one, int) and not isinstance(one, bool):
             low = select(to, low, place, one)
+        elif isinstance(one, list) and sum(isinstance(other, list) for other in parts) == 1:
+            low = picked(to, low, place, [to.whole(at) for at in cast("list[Any]", one)])
+            place += 1
         else:
             raise Refusal(f"an index {one!r} has no word in the language")
     return low
+
+
+def picked(to: Builder, low: Low, place: int, places: list[int]) -> Low:
+    """Parts of an axis, in another order."""
+    axis, size = low.axis(place), (low.size(place) or (0,))[0]
+    if any(isinstance(one, bool) for one in places) or set(low.sizes[axis]) != {size}:
+        raise Refusal("an index of truth values, or of an open axis, has no word in the language")
+    runs: list[list[int]] = []
+    for one in (range(size)[at] for at in places):
+        if runs and runs[-1][1] == one:
+            runs[-1][1] += 1
+        else:
+            runs.append([one, one + 1])
+    if len(runs) > MOST_PIECES:
+        raise Refusal(f"it picks {len(runs)} pieces of an axis")
+    pieces = [sliced(to, low, place, start, stop, None) for start, stop in runs]
+    if len(pieces) == 1:
+        return pieces[0]
+    value = to.call("concat", [one.value for one in pieces], axis=axis)
+    return low.resized(value, axis, (len(places),) * to.runs)
+
+
+@rule("index_select")
+def index_select(to: Builder, input: Any, dim: int, index: Any) -> Low:
+    low = to.plain(input)
+    place = low.place(to.whole(dim))
+    return getitem(to, low, (*([slice(None)] * place), index))
 
 
 @rule("narrow")
@@ -400,6 +358,8 @@ def sliced(to: Builder, low: Low, place: int, start: Any, stop: Any, step: Any) 
         for a, b, size in zip(begins, ends, low.sizes[axis], strict=True)
     ]
     sizes = tuple(len(range(*one)) for one in ranges)
+    if not any(sizes):
+        return low.resized(Value(dtype=low.value.dtype), axis, sizes)
     if sizes == low.sizes[axis]:
         is_whole = len(set(sizes)) == 1
         if is_whole:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Path, Setting
 from netdsl.importers.torch.events import Modes
-from netdsl.importers.torch.lows import Low, Refusal, Weight
-from netdsl.importers.torch.rules.rule import in_order, pair, rule, without
+from netdsl.importers.torch.lows import BATCH, Low, Refusal, Weight
+from netdsl.importers.torch.rules.rule import in_order, map_of, pair, rule, without
 
 if TYPE_CHECKING:
     from netdsl.importers.torch.builder import Builder
@@ -51,21 +51,47 @@ def conv(
     groups: Any = 1,
     padding_mode: str = "zeros",
 ) -> Low:
-    low = to.low(input)
+    low, back = map_of(to, input)
     channels, _, *kernel = shape_of(weight)
-    count = in_order(low, len(kernel))
-    path, settings = owned(to, weight, bias)
-    settings |= {
+    settings: dict[str, Setting] = {
         "channels": channels,
         "kernel": tuple(kernel),
-        "stride": pair(stride, count),
-        "padding": padding if isinstance(padding, str) else pair(padding, count),
-        "dilation": pair(dilation, count),
+        "stride": pair(stride, len(kernel)),
+        "padding": padding if isinstance(padding, str) else pair(padding, len(kernel)),
+        "dilation": pair(dilation, len(kernel)),
         "groups": to.whole(groups),
     }
     if padding_mode != "zeros":
         settings["padding_mode"] = padding_mode
-    return to.result(to.call("conv", [low.value], path, **settings))
+    if low.batch == 0 and len(low.layout[0]) == 2 and len(kernel) < 3:
+        return of_each(to, low, weight, bias, settings)
+    in_order(low, len(kernel))
+    path, own = owned(to, weight, bias)
+    return back(to.result(to.call("conv", [low.value], path, **settings, **own), low))
+
+
+def of_each(to: Builder, low: Low, weight: Any, bias: Any, settings: dict[str, Setting]) -> Low:
+    """A convolution of maps that lie beside the batch: along their axis its kernel is 1 wide."""
+    if low.layout != ((BATCH, 0), *((axis,) for axis in range(1, len(low.sizes)))):
+        raise Refusal("it takes maps behind each other in the batch in another order")
+    if isinstance(settings["padding"], str) or "padding_mode" in settings:
+        raise Refusal("it pads maps that lie beside the batch by another rule than with zeros")
+    count = len(low.sizes)
+    table = to.plain(weight)
+    filters: list[Setting] = [to.size(table, axis) for axis in range(count)]
+    filters.insert(2, 1)
+    settings = {
+        name: (0 if name == "padding" else 1, *one) if isinstance(one, tuple) else one
+        for name, one in settings.items()
+    }
+    settings["weight"] = to.call("reshape", [table.value], shape=filters)
+    settings["bias"] = to.plain(bias).value if bias is not None else False
+    turn: list[Setting] = [1, 0, *range(2, count)]
+    value = to.call("permute", [low.value], axes=turn)
+    value = to.call("conv", [value], **settings)
+    value = to.call("permute", [value], axes=turn)
+    sizes = list(to.result(value, low).sizes)
+    return Low(value, low.layout, (low.sizes[0], *sizes))
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -80,7 +106,7 @@ def conv_transpose(
     groups: Any = 1,
     dilation: Any = 1,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     _, channels, *kernel = shape_of(weight)
     count = in_order(low, len(kernel))
     path, settings = owned(to, weight, bias)
@@ -93,7 +119,7 @@ def conv_transpose(
         "dilation": pair(dilation, count),
         "groups": to.whole(groups),
     }
-    return to.result(to.call("conv_transpose", [low.value], path, **settings))
+    return to.result(to.call("conv_transpose", [low.value], path, **settings), low)
 
 
 @rule("linear")
@@ -120,7 +146,7 @@ def batch_norm(
 ) -> Low:
     if running_mean is None and running_var is None and to.low(input).is_table:
         return standardised(to, to.plain(input), weight, bias, training, eps)
-    low, turn = channels_first(to, to.low(input))
+    low, turn = channels_first(to, to.plain(input))
     parts = {"running_mean": running_mean, "running_var": running_var} | {
         "weight": weight,
         "bias": bias,
@@ -144,7 +170,11 @@ def batch_norm(
     if tracks and is_inference and training is not False and not isinstance(training, Modes):
         raise Refusal("it takes the statistics of the batch in inference too")
     if momentum is None or isinstance(momentum, Modes):
-        raise Refusal("it keeps the mean of all batches (`momentum=None`)", "give it a momentum")
+        raise Refusal(
+            "it keeps the mean of all batches (`momentum=None`)",
+            "inference is the same with a number: "
+            "`for one in net.modules(): one.momentum = 0.1`, for norms, before the import",
+        )
     return turn(
         to.same(
             "batchnorm",
@@ -171,7 +201,7 @@ def channels_first(to: Builder, low: Low) -> tuple[Low, Callable[[Low], Low]]:
 
     Where axes lie beside the batch, as in `[batch * tokens, channels]`, they go behind.
     """
-    is_beside = low.narrow is None and low.rank > 1 and low.batch == 0 and len(low.layout[0]) > 1
+    is_beside = low.rank > 1 and low.batch == 0 and len(low.layout[0]) > 1
     if not is_beside:
         in_order(low)
         return low, lambda one: one
@@ -265,7 +295,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     count = in_order(low)
     path = beside(to, weight, bias)
     if path is not None and (weight is None) == (bias is None):
@@ -299,7 +329,7 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     if running_mean is not None or running_var is not None or use_input_stats is not True:
         raise Refusal("it keeps running statistics", "`track_running_stats=False` does not")
@@ -313,7 +343,7 @@ def instance_norm(
 def local_response_norm(
     to: Builder, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     return to.same("lrn", low, size=size, alpha=alpha, beta=beta, k=k)
 
@@ -341,7 +371,7 @@ def embedding(
 
 @rule("prelu")
 def prelu(to: Builder, input: Any, weight: Any) -> Low:
-    low = to.low(input)
+    low = to.plain(input)
     in_order(low)
     if not isinstance(weight, Weight) or weight.name != "weight":
         raise Refusal("its weight is no parameter `weight` of a module")
