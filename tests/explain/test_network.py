@@ -145,7 +145,7 @@ def test_what_is_kept_of_generated_networks(part: int) -> None:
      "groupnorm(2)", "instancenorm", "layernorm", "lrn(5)", "maxpool(2)", "avgpool(2)",
      "adaptive_maxpool(3)", "adaptive_avgpool(3)", "adaptive_avgpool(1)", "global_avgpool",
      "global_maxpool", "dropout(0.3)", "channel_dropout(0.3)", "drop_path(0.3)", "upsample(2)",
-     "upsample(2, mode=bilinear)", "crop(4)", "flatten -> relu", "mul(0.5)", "add(1)", "exp",
+     "upsample(2, mode=bilinear)", "crop(4)", "flatten -> relu", "relu -> flatten -> linear(5)", "mul(0.5)", "add(1)", "exp",
      "abs", "prelu", "clamp(0, 1)", "mul { identity ; sigmoid }", "div { abs ; exp }",
      "add { relu ; tanh }", "concat { relu ; tanh }", "permute([1, 2, 0]) -> flatten -> linear(5)",
      "slice(0, 0, 4) -> relu", "channel_shuffle(2)", "pixel_shuffle(2)", "conv_transpose(4, 2)",
