@@ -42,7 +42,7 @@ from netdsl.ops.base import (
     registry,
 )
 from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, reshaped, slid, whole
-from netdsl.ops.facts import Bins, Doubt, Sliding, Storage, Work
+from netdsl.ops.facts import Bins, Doubt, Saved, SizeRule, Sliding, Storage, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -90,10 +90,10 @@ __all__ = [
     "AXES", "AXIS", "BOOL", "FLOAT", "FLOATS", "INT", "INTS", "NUMBER", "NUMBERS", "POINTWISE",
     "SCALE", "SHAPE", "SIZE", "SIZE_OR_VALUE", "TEXT", "UNKNOWN", "Bins", "Code", "Doubt", "From",
     "FromValue", "In", "Ins", "Kind", "Lowering", "Mismatch", "OnnxValue", "Op", "PluginError",
-    "Product", "Reads", "Refusal", "Rules", "Same", "Setting", "Shape", "Size", "SizeOf",
-    "Sliding", "Storage", "Tensor", "Tensors", "TorchCall", "TorchModule", "TorchRecipe",
-    "WeightSpec", "Window", "Windows", "Work", "all_of", "along", "any_of", "at_least",
-    "axis_index", "axis_indices", "axis_name", "ceil_div", "changed", "check_divides",
+    "Product", "Reads", "Refusal", "Rules", "Same", "Saved", "Setting", "Shape", "Size", "SizeOf",
+    "SizeRule", "Sliding", "Storage", "Tensor", "Tensors", "TorchCall", "TorchModule",
+    "TorchRecipe", "WeightSpec", "Window", "Windows", "Work", "all_of", "along", "any_of",
+    "at_least", "axis_index", "axis_indices", "axis_name", "ceil_div", "changed", "check_divides",
     "check_weight", "choice", "divides", "either", "elements", "equal", "fixed", "grouped",
     "is_fixed", "keywords", "known_channels", "links", "maximum", "minimum", "need_float",
     "optional", "padded", "param", "per_axis", "registry", "replaced", "reshaped", "slid",

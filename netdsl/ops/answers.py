@@ -10,7 +10,7 @@ from netdsl.ir.dim import Dim
 from netdsl.ir.graph import WeightSpec
 from netdsl.ir.sequences import is_sequence, is_tuple
 from netdsl.ops.base import Op, Tensors, Window
-from netdsl.ops.facts import Storage
+from netdsl.ops.facts import Saved, SizeRule, Storage
 from netdsl.ops.initial import WORDS
 from netdsl.ops.lowering import OnnxValue
 from netdsl.ops.plugins import PluginError, are_texts, is_ours, place
@@ -78,11 +78,17 @@ def _are_axes(answer: object) -> bool:
     return is_tuple(answer) and all(part is None or _is_size(part) for part in answer)
 
 
+def _are_size_rules(answer: object) -> bool:
+    return is_tuple(answer) and all(isinstance(part, SizeRule) for part in answer)
+
+
 FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "storage": (lambda answer: isinstance(answer, Storage), "one of `Storage`"),
     "axis_origins": (_are_axes, "a tuple with an axis, or None, for each axis of its result"),
     "told": (are_texts, "a tuple of texts"),
     "brief": (lambda answer: isinstance(answer, str), "a text"),
+    "size_rules": (_are_size_rules, "a tuple of `SizeRule`"),
+    "saved": (lambda answer: answer is None or isinstance(answer, Saved), "a `Saved`, or None"),
 }
 """What is asked with the types that go in and come out, and what is to be given."""
 
