@@ -43,6 +43,16 @@ def sizes_given(texts: Sequence[str], option: str) -> dict[str, int]:
     return {name: _size(name, text, option) for name, text in _named(pairs, option).items()}
 
 
+def pair_given(text: str | None, option: str) -> tuple[int, int] | None:
+    """`224x160` as height and width."""
+    if text is None:
+        return None
+    height, mark, width = text.partition("x")
+    if not mark or not DIGITS.fullmatch(height) or not DIGITS.fullmatch(width):
+        raise _bad(f"`{text}` is not HEIGHTxWIDTH, in plain digits", option)
+    return _size("the height", height, option), _size("the width", width, option)
+
+
 def batches_given(text: str | None, option: str) -> list[int]:
     """`1,3` as numbers of samples; none where nothing is given."""
     return [] if text is None else [_batch(n.strip(), option) for n in text.split(",")]
