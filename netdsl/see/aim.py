@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netdsl.see.canvas import Canvas, shifted, variation
 from netdsl.see.classes import Classes, is_share
 from netdsl.see.inside import Inside
 from netdsl.see.places import Place
-from netdsl.see.seen import Seen, Tick, as_bytes, quiet
+from netdsl.see.seen import Seen, Tick, ahead, as_bytes, quiet
 from netdsl.see.sheet import Sheet, Tile
 
 if TYPE_CHECKING:
@@ -18,17 +19,26 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 LEAST = 1e-12
+SMALL = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Aiming:
-    """How long, how fast, by how many cells the image is moved about (None: a sixteenth of it), and
-    how much differences of neighbours cost."""
+    """How an image is made for a number.
+
+    `steps` at a `rate`; the image is moved about by up to `jitter` cells (None: a sixteenth of its
+    side); `smooth` is what differences of neighbours cost; of several `starts` (None: 4 for images
+    of up to 32 cells a side, else 1) the best is taken.
+    """
 
     steps: int = 128
     rate: float = 0.05
     jitter: int | None = None
     smooth: float = 2.0
+    starts: int | None = None
+
+    def starts_of(self, size: Size) -> int:
+        return self.starts or (4 if max(size) <= SMALL else 1)
 
 
 def class_image(
@@ -90,11 +100,29 @@ def place_image(
 def climbed(
     inside: Inside, size: Size, score: Callable[[Tensor], Tensor], how: Aiming, tick: Tick = quiet
 ) -> Tensor:
-    """A picture whose score was climbed, moved about so that no pattern clings to a pixel."""
+    """A picture whose score was climbed, the best of several starts."""
+    starts = how.starts_of(size)
+    total = how.steps * starts
+    pictures = [
+        _climbed(inside, size, score, how, inside.seed + n, partial(ahead, tick, n, total))
+        for n in range(starts)
+    ]
+    return max(pictures, key=lambda picture: score(picture).item())
+
+
+def _climbed(
+    inside: Inside,
+    size: Size,
+    score: Callable[[Tensor], Tensor],
+    how: Aiming,
+    seed: int,
+    tick: Tick,
+) -> Tensor:
+    """From one start, moved about so that no pattern clings to a pixel."""
     import torch
 
-    canvas = Canvas(inside.channels, *size, inside.seed, inside.device)
-    generator = torch.Generator().manual_seed(inside.seed)
+    canvas = Canvas(inside.channels, *size, seed, inside.device)
+    generator = torch.Generator().manual_seed(seed)
     jitter = min(size) // 16 if how.jitter is None else how.jitter
     climber = torch.optim.Adam([canvas.waves], how.rate)
     for step in range(how.steps):

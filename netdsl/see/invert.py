@@ -12,7 +12,7 @@ from netdsl.see.classes import Classes
 from netdsl.see.errors import SeeError
 from netdsl.see.inside import Inside
 from netdsl.see.places import Place
-from netdsl.see.seen import Seen, Tick, as_bytes, quiet
+from netdsl.see.seen import Seen, Tick, ahead, as_bytes, quiet
 from netdsl.see.sheet import Sheet, Tile
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def invert(
     """
     total = how.steps * len(places)
     found = [
-        inverted(inside, pixels, place, how, partial(_tick_of, tick, n, total))
+        inverted(inside, pixels, place, how, partial(ahead, tick, n, total))
         for n, place in enumerate(places)
     ]
     tiles = [Tile(as_bytes(pixels), "the image")]
@@ -78,10 +78,6 @@ def invert(
     }
     sheet = Sheet(title, tuple(tiles), min(5, len(tiles)), 160)
     return Seen(sheet, tuple(lines), numbers)
-
-
-def _tick_of(tick: Tick, place: int, total: int, done: int, of: int) -> None:
-    tick(place * of + done, total)
 
 
 def inverted(

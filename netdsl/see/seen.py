@@ -29,6 +29,11 @@ def quiet(done: int, of: int) -> None:
     """No progress is shown."""
 
 
+def ahead(tick: Tick, part: int, total: int, done: int, of: int) -> None:
+    """Tell the progress of one of several parts that are alike, as that of all together."""
+    tick(part * of + done, total)
+
+
 def as_bytes(pixels: Tensor) -> np.ndarray[Any, Any]:
     """Pixels from 0 to 1, `[C, H, W]` or `[1, C, H, W]`, as `uint8 [H, W, 3]`."""
     picture = pixels.detach().cpu().reshape(pixels.shape[-3:])
