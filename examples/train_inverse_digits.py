@@ -1,6 +1,6 @@
 """Trains examples/inverse_digits.net against a trained examples/digits.net, in under a minute.
 
-    python examples/train_inverse_digits.py digits.safetensors inverse.safetensors [--seed 0]
+    python examples/train_inverse_digits.py digits.safetensors -o inverse.safetensors [--seed 0]
 
 The digit network is frozen. The loss is how far the point that it gives for the image made lies
 from the point that was given, plus a small part of how far the pixels are from those of an image
@@ -53,7 +53,7 @@ def train(weights: str, seed: int, epochs: int) -> tuple[netdsl.Network, nn.Modu
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("digits", help="weights of digits.net")
-    parser.add_argument("output", help="a .safetensors file")
+    parser.add_argument("-o", "--output", required=True, help="a .safetensors file")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=40)
     options = parser.parse_args()

@@ -117,7 +117,8 @@ class Look:
         for line in seen.lines:
             click.echo(line)
         data = seen.sheet.drawn(self.form)
-        write(self.output, data, f"{len(seen.sheet.tiles)} pictures, {len(data):,} bytes")
+        count = len(seen.sheet.tiles)
+        write(self.output, data, f"{count} picture{'s' * (count != 1)}, {len(data):,} bytes")
 
 
 COMMON = [
