@@ -76,7 +76,7 @@ def _filled(reader: Reader, wanted: Product) -> list[tuple[int, Product]]:
 
 
 def field(
-    graph: Graph, value: Value, index: Sequence[int] | Product, until: Collection[int] = ()
+    graph: Graph, value: Value, index: Sequence[int] | Product, until: Collection[Value] = ()
 ) -> Field:
     """What an element, or a product of elements, depends on, the value itself included.
 

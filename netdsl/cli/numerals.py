@@ -58,6 +58,16 @@ def two_sizes_given(
     return sets[0], sets[1] if len(sets) == 2 else None
 
 
+def pair_given(text: str | None, option: str) -> tuple[int, int] | None:
+    """`224x160` as height and width."""
+    if text is None:
+        return None
+    height, mark, width = text.partition("x")
+    if not mark or not DIGITS.fullmatch(height) or not DIGITS.fullmatch(width):
+        raise _bad(f"`{text}` is not HEIGHTxWIDTH, in plain digits", option)
+    return _size("the height", height, option), _size("the width", width, option)
+
+
 def batches_given(text: str | None, option: str) -> list[int]:
     """`1,3` as numbers of samples; none where nothing is given."""
     return [] if text is None else [_batch(n.strip(), option) for n in text.split(",")]

@@ -1,0 +1,1 @@
+"""A look inside trained networks, beside hooks and gradients of modules that know nothing of it."""
