@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
     from netdsl.backends.weights.renaming import Rename
+    from netdsl.explaining import Report
     from netdsl.importers.frontend import Origin
 
 
@@ -98,6 +100,32 @@ class Network:
         if depth is not None and depth < 1:
             raise ValueError(f"a depth is at least 1, not {depth}")
         return summarise(self.graph, depth)
+
+    def explain(
+        self,
+        place: str = "",
+        *,
+        sizes: Mapping[str, int] | None = None,
+        to: Mapping[str, int] | None = None,
+        batch: int = 1,
+        machine: tuple[float, float] | None = None,
+        weights: object = None,
+        rename: Rename | None = None,
+        inputs: Mapping[str, np.ndarray] | None = None,
+    ) -> Report:
+        """What the network, or a place in it, is and costs, in numbers.
+
+        `place` is the path of a block or a layer, the name of an input or of a value, or a neuron
+        (`conv[0,2,4]`). `sizes` are numbers for all open sizes, `to` others that the network is
+        compared at, `machine` GB/s and TFLOP/s. With `weights` and `rename` (as for `torch`) and
+        `inputs`, an array without a batch for each, the report of a neuron has its products.
+        Raises `ValueError` for a place or sizes that are not there, `DiagnosticError` for weights
+        that are not the network's.
+        """
+        from netdsl.explaining import Asked, explain
+
+        module = self.torch(weights=weights, rename=rename) if inputs is not None else None
+        return explain(self.graph, place, Asked(sizes, to, batch, machine, module, inputs))
 
     def torch_source(self, *, init: str = PYTORCH) -> str:
         """PyTorch source that needs torch only; `init` as for `torch`. Raises `DiagnosticError`."""

@@ -225,15 +225,21 @@ def _rank(family: str) -> tuple[int, str]:
     return (order.index(family), "") if family in order else (len(order), family)
 
 
-def layer_text(name: str, width: int = 100) -> str:
-    """The page of a name for a terminal. Raises `KeyError` with what to look for instead."""
+def layer_page(name: str) -> Page | None:
+    """The page of a layer or block, also of an installed package; None where there is none."""
     by_name = pages()
     if name in by_name:
-        return by_name[name].text(width)
+        return by_name[name]
     op = installed(name)
-    if op is not None:
-        return _layer(op).text(width)
-    hints = guess_layer(name, (), by_name).help() or ("`netdsl layers` lists all",)
+    return _layer(op) if op is not None else None
+
+
+def layer_text(name: str, width: int = 100) -> str:
+    """The page of a name for a terminal. Raises `KeyError` with what to look for instead."""
+    page = layer_page(name)
+    if page is not None:
+        return page.text(width)
+    hints = guess_layer(name, (), pages()).help() or ("`netdsl layers` lists all",)
     raise KeyError(f"no layer or block is `{name}`; {'; '.join(hints)}")
 
 

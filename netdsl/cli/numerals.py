@@ -53,6 +53,21 @@ def pair_given(text: str | None, option: str) -> tuple[int, int] | None:
     return _size("the height", height, option), _size("the width", width, option)
 
 
+def two_sizes_given(
+    texts: Sequence[str], option: str
+) -> tuple[dict[str, int], dict[str, int] | None]:
+    """The sizes of an option that may be given for two sets: a name that comes again begins one."""
+    sets: list[dict[str, int]] = [{}]
+    for text in texts:
+        sizes = sizes_given([text], option)
+        if sizes.keys() & sets[-1].keys():
+            sets.append({})
+        sets[-1] |= sizes
+    if len(sets) > 2:
+        raise _bad("two sizes are compared, not more", option)
+    return sets[0], sets[1] if len(sets) == 2 else None
+
+
 def batches_given(text: str | None, option: str) -> list[int]:
     """`1,3` as numbers of samples; none where nothing is given."""
     return [] if text is None else [_batch(n.strip(), option) for n in text.split(",")]

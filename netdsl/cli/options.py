@@ -12,7 +12,7 @@ import click
 
 from netdsl import driver
 from netdsl.backends.weights.renaming import refusal
-from netdsl.cli.numerals import Whole, once, sizes_given
+from netdsl.cli.numerals import Whole, once, sizes_given, two_sizes_given
 from netdsl.cli.shell import WRONG_FILE, show
 from netdsl.diagnostics import Diagnostic
 from netdsl.driver import Loading
@@ -78,6 +78,20 @@ def by(convert: Callable[[Any], object]) -> Callable[[object, object, Any], obje
 
 def network_options(command: Command) -> Command:
     """The options that choose a network and set its parameters and sizes, as one `Chosen`."""
+    return _network_options(command, by(lambda texts: sizes_given(texts, "--size")))
+
+
+def network_options_at_two_sizes(command: Command) -> Command:
+    """The same, where `--size` may be given again: the second sizes are the option `to`."""
+    return _network_options(command, _two_sizes)
+
+
+def _two_sizes(context: click.Context, _: object, texts: Sequence[str]) -> dict[str, int]:
+    sizes, context.params["to"] = two_sizes_given(texts, "--size")
+    return sizes
+
+
+def _network_options(command: Command, sizes: Callable[..., object]) -> Command:
 
     @wraps(command)
     def run(*, deny: str | None, **options: object) -> None:
@@ -90,7 +104,7 @@ def network_options(command: Command) -> Command:
                      callback=by(lambda texts: once(map(_parameter, texts), "--set")),
                      help="A parameter of the net: --set classes=10. May be repeated."),
         click.option("--size", "sizes", metavar="H=224,W=224", multiple=True,
-                     callback=by(lambda texts: sizes_given(texts, "--size")),
+                     callback=sizes,
                      help="Numbers for size symbols."),
         click.option("--input", "inputs", metavar="'image: [3, H, W]'", multiple=True,
                      callback=by(_inputs),

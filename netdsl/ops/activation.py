@@ -11,7 +11,7 @@ from netdsl.ir.graph import WeightSpec
 from netdsl.ops.axes import AXIS, along, axis_index, changed, need_float
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, replaced, whole
-from netdsl.ops.facts import Storage
+from netdsl.ops.facts import Saved, Storage
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, INT, choice, param
 from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, keywords
@@ -26,6 +26,7 @@ class Activation(Op):
 
     family: ClassVar[str] = "activations"
     takes_weights: ClassVar[bool] = True
+    keeps: ClassVar[str] = "inputs"
     module: ClassVar[str] = ""
     function: ClassVar[str] = ""
     arguments: ClassVar[tuple[tuple[str, str, object], ...]] = ()
@@ -63,6 +64,7 @@ class Relu(Activation):
     """
 
     name: ClassVar[str] = "relu"
+    keeps: ClassVar[str] = "result"
     title: ClassVar[str] = "ReLU"
     module: ClassVar[str] = "ReLU"
 
@@ -135,6 +137,7 @@ class Sigmoid(Activation):
     """
 
     name: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[str] = "result"
     elsewhere: ClassVar[str] = "logistic"
     module: ClassVar[str] = "Sigmoid"
     function: ClassVar[str] = "torch.sigmoid"
@@ -150,6 +153,7 @@ class Tanh(Activation):
     """
 
     name: ClassVar[str] = "tanh"
+    keeps: ClassVar[str] = "result"
     module: ClassVar[str] = "Tanh"
     function: ClassVar[str] = "torch.tanh"
 
@@ -193,6 +197,10 @@ class SoftSign(Activation):
 
     name: ClassVar[str] = "softsign"
     module: ClassVar[str] = "Softsign"
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Also 1 + |x|."""
+        return Saved((0,), more=4 * elements(inputs))
 
     def onnx(self, to: Lowering) -> OnnxValue:
         return to.node("Softsign", to.inputs)
@@ -353,6 +361,7 @@ class PRelu(Op):
     """
 
     name: ClassVar[str] = "prelu"
+    keeps: ClassVar[str] = "inputs"
     title: ClassVar[str] = "PReLU"
     family: ClassVar[str] = "activations"
 
@@ -395,6 +404,7 @@ class _Softmax(Op):
     """What the two softmaxes share."""
 
     family: ClassVar[str] = "activations"
+    keeps: ClassVar[str] = "result"
     module: ClassVar[str] = ""
     function: ClassVar[str] = ""
 

@@ -11,6 +11,7 @@ from netdsl.ir.dim import Size, ceil_div
 from netdsl.ops.axes import (
     MAX_KERNEL,
     at_least,
+    axis_name,
     is_fixed,
     need_float,
     per_axis,
@@ -19,7 +20,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import BINS, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, binned, fixed, whole
-from netdsl.ops.facts import Bins, Edges, by, kernel_words
+from netdsl.ops.facts import Bins, Edges, Saved, SizeRule, by, kernel_words
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import bands
 from netdsl.ops.params import SIZE, param
@@ -78,6 +79,11 @@ class _Adaptive(Op):
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         sizes = zip(wanted[1:], fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
         return [(0, (wanted[0], *(binned(*pair) for pair in sizes)))]
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        rank = inputs[0].rank - 1
+        sizes = enumerate(outputs[0].spatial)
+        return tuple(SizeRule(axis_name(rank, a), "size", f"{n} at every size") for a, n in sizes)
 
     def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins:
         sizes = zip(fixed(inputs[0].spatial), fixed(outputs[0].spatial), strict=True)
@@ -140,6 +146,10 @@ class AdaptiveMaxPool(_Adaptive):
     elsewhere: ClassVar[str] = "adaptivemaxpool adaptivemaxpooling"
     kind: ClassVar[str] = "Max"
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Also the place of each maximum, a number of eight bytes."""
+        return Saved((0,), more=8 * elements(outputs))
+
 
 class AdaptiveAvgPool(_Adaptive):
     """The mean of each of `size` windows, which overlap where they must.
@@ -153,6 +163,10 @@ class AdaptiveAvgPool(_Adaptive):
     gives: ClassVar[str] = "mean"
     elsewhere: ClassVar[str] = "adaptiveavgpool adaptiveaveragepooling"
     kind: ClassVar[str] = "Avg"
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Of one bin it is a mean, which needs nothing."""
+        return Saved() if set(outputs[0].spatial) == {1} else Saved((0,))
 
 
 class _Global(Op):
@@ -202,6 +216,9 @@ class GlobalMaxPool(_Global):
     method: ClassVar[str] = ".amax"
     onnx_operator: ClassVar[str] = "ReduceMax"
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        return Saved((0,), outputs=True)
+
 
 class GlobalAvgPool(_Global):
     """The mean of each channel.
@@ -211,6 +228,7 @@ class GlobalAvgPool(_Global):
     """
 
     name: ClassVar[str] = "global_avgpool"
+    keeps: ClassVar[str] = "nothing"
     title: ClassVar[str] = "global avg pool"
     gives: ClassVar[str] = "mean"
     elsewhere: ClassVar[str] = "globalaveragepooling globalavgpool gap"

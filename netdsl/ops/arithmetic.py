@@ -9,7 +9,8 @@ from typing import ClassVar
 from netdsl.ir.dim import Dim, compare
 from netdsl.ir.sequences import is_tuple
 from netdsl.ops.base import Rules, Tensors
-from netdsl.ops.elementwise import WithNumber
+from netdsl.ops.elementwise import WithNumber, kept_beside, kept_of_two
+from netdsl.ops.facts import Saved
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.promotion import kind_of
 
@@ -24,6 +25,7 @@ class Add(WithNumber):
     """
 
     name: ClassVar[str] = "add"
+    keeps: ClassVar[str] = "nothing"
     sign: ClassVar[str] = "+"
     elsewhere: ClassVar[str] = "shortcut"
     operator: ClassVar[str] = "+"
@@ -42,6 +44,7 @@ class Sub(WithNumber):
     """
 
     name: ClassVar[str] = "sub"
+    keeps: ClassVar[str] = "nothing"
     sign: ClassVar[str] = "-"
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
     elsewhere: ClassVar[str] = "subtract"
@@ -77,6 +80,10 @@ class Mul(WithNumber):
     onnx_operator: ClassVar[str] = "Mul"
     empty: ClassVar[float | None] = 0
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Both values; a number is none."""
+        return kept_of_two(inputs) if self.number is None else kept_beside(self.number)
+
 
 @dataclass(frozen=True)
 class Div(WithNumber):
@@ -96,6 +103,10 @@ class Div(WithNumber):
     function: ClassVar[str] = "torch.div"
     onnx_operator: ClassVar[str] = "Div"
     gives_floats: ClassVar[bool] = True
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Both values; a number is none."""
+        return kept_of_two(inputs) if self.number is None else kept_beside(self.number)
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         if self.number == 0 or (is_tuple(self.number) and 0 in self.number):

@@ -12,6 +12,7 @@ from netdsl.ir.sequences import is_tuple
 from netdsl.ops.axes import AXES, axis_indices, changed, is_fixed, need_float, total
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, whole
+from netdsl.ops.facts import Saved
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, FLOAT, optional, param
 from netdsl.ops.recipe import (
@@ -147,6 +148,13 @@ class LayerNorm(_AxisNorm):
     eps: float = param(FLOAT, "added to the variance", 1e-5)
     affine: bool = param(BOOL, "whether a factor and an offset are learned", True)
     bias: bool = param(BOOL, "whether there is an offset beside the factor", True, told="offset")
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Also the mean and the deviation of each row; along other axes the last come first."""
+        if not self._is_last(inputs):
+            return None
+        rows = total(inputs[0].shape[: inputs[0].rank - len(self._axes(inputs))])
+        return Saved((0,), more=2 * 4 * rows)
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         if not self.affine:

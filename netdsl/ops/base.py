@@ -17,6 +17,10 @@ from netdsl.ops.facts import (
     FAMILIES,
     Bins,
     Doubt,
+    Index,
+    Products,
+    Saved,
+    SizeRule,
     SizeText,
     Sliding,
     Storage,
@@ -107,6 +111,9 @@ class Op:
     """Whether it is a full matrix on the last axis."""
     takes_mean: ClassVar[bool] = False
     """Whether what is added to a whole channel has no effect on the result."""
+    keeps: ClassVar[str] = ""
+    """What PyTorch keeps of a call until gradients are computed, weights aside: `nothing`,
+    `inputs`, `result`; empty where it is not known, or where `saved` tells."""
 
     title: ClassVar[str] = ""
     """Its name in pictures, in plain words; `name` with spaces unless stated."""
@@ -289,6 +296,25 @@ class Op:
     def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins | None:
         """Which cells each bin takes, where it pools into bins; all sizes are numbers."""
         return None
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        """How the sizes of its result are worked out, where that takes a formula."""
+        return ()
+
+    def products(self, inputs: Tensors, outputs: Tensors, index: Index) -> Products | None:
+        """What an element of its result adds up: elements of input 0, each with its weight.
+
+        Padding of zeros is left out, and so is a bias. All sizes are numbers. None: it is no sum
+        of products with `weight`.
+        """
+        return None
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """What PyTorch keeps of it for the gradients, in training. None: not known."""
+        if not self.keeps and self.work is not Work.PASSES:
+            return None
+        every = tuple(range(len(inputs))) if self.keeps == "inputs" else ()
+        return Saved(every, outputs=self.keeps == "result")
 
     def bias_axis(self, rank: int) -> int | None:
         """The axis along which it adds a bias to its result."""

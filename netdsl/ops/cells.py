@@ -82,17 +82,32 @@ def slid(
     return bordered((s + t * dilation for s in starts for t in range(kernel)), size, mode)
 
 
+def tapped(
+    place: int, size: int, kernel: int, stride: int, before: int, dilation: int,
+    mode: str = "zeros",
+) -> list[tuple[int, int]]:  # fmt: skip
+    """The cells of one sliding window, each with its number in the window."""
+    taps: list[tuple[int, int]] = []
+    for tap in range(kernel):
+        cells = bordered((place * stride - before + tap * dilation,), size, mode)
+        taps += ((tap, cell) for cell in cells)
+    return taps
+
+
+def painting(
+    place: int, size: int, kernel: int, stride: int, before: int, dilation: int
+) -> list[tuple[int, int]]:
+    """The cells that paint a place of a transposed convolution, each with its number there."""
+    taps = ((tap, divmod(place + before - tap * dilation, stride)) for tap in range(kernel))
+    return [(tap, cell) for tap, (cell, rest) in taps if not rest and 0 <= cell < size]
+
+
 def painted(
     wanted: Indices, size: int, kernel: int, stride: int, before: int, dilation: int
 ) -> Indices:
     """The cells of which a transposed convolution paints the wanted ones."""
-    cells: set[int] = set()
-    for i in wanted:
-        for t in range(kernel):
-            cell, rest = divmod(i + before - t * dilation, stride)
-            if not rest and 0 <= cell < size:
-                cells.add(cell)
-    return frozenset(cells)
+    settings = (size, kernel, stride, before, dilation)
+    return frozenset(cell for i in wanted for _, cell in painting(i, *settings))
 
 
 def binned(wanted: Indices, size: int, bins: int) -> Indices:

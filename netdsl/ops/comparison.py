@@ -15,6 +15,8 @@ from netdsl.ops.promotion import common_dtype
 class _Comparison(WithNumber):
     """What comparisons share: truth values come out."""
 
+    keeps: ClassVar[str] = "nothing"
+
     def result_dtype(self, inputs: Tensors, rules: Rules) -> str:
         return "bool"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product as combinations
 from math import prod
 from typing import ClassVar
 
@@ -29,8 +30,19 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows
-from netdsl.ops.cells import Product, Reads, fixed, grouped, slid
-from netdsl.ops.facts import Doubt, Sliding, by, kernel_words, stride_words
+from netdsl.ops.cells import Product, Reads, fixed, grouped, slid, tapped
+from netdsl.ops.facts import (
+    SLID_SIZE,
+    Doubt,
+    Index,
+    Products,
+    Saved,
+    SizeRule,
+    Sliding,
+    by,
+    kernel_words,
+    stride_words,
+)
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -40,6 +52,7 @@ from netdsl.ops.recipe import From, In, TorchCall, TorchModule, TorchRecipe, Tor
 from netdsl.ops.tied import bias_param, check_tables, own_or_tables, tables, weight_param
 
 Parts = tuple[int, ...]
+ROUNDED_SIZE = "ceil(in/stride)"
 LARGE_KERNEL = 12
 """From here on a kernel may well be meant as a number of channels."""
 
@@ -64,6 +77,14 @@ class Filters(Op):
 
     def bias_axis(self, rank: int) -> int | None:
         return 0 if self.bias else None  # type: ignore[attr-defined]
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Its input; what it pads first, or takes from a table, is another matter."""
+        windows = self.sliding()
+        assert windows is not None
+        is_worded = isinstance(windows.padding, str) and windows.is_padded
+        is_plain = windows.padding_mode == "zeros" and not is_worded
+        return Saved((0,)) if is_plain and self.weight is None else None  # type: ignore[attr-defined]
 
     def headline(self, inputs: Tensors) -> str:
         windows = self.sliding()
@@ -255,6 +276,33 @@ class Conv(Filters):
                 return None
             pairs = pairs * along
         return pairs
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        x = inputs[0]
+        settings = zip(x.spatial, *self._settings(x.rank - 1, Rules()), strict=True)
+        rules: list[SizeRule] = []
+        for axis, (size, k, s, d) in enumerate(settings):
+            name, result = axis_name(x.rank - 1, axis), outputs[0].spatial[axis]
+            if self.padding in ROUNDED:
+                rules.append(SizeRule(name, ROUNDED_SIZE, f"ceil({size}/{s}) = {result}"))
+                continue
+            before, after = self._around(x)[axis]
+            rules.append(SizeRule(name, SLID_SIZE, size_formula(size, k, s, before + after, d)))
+        return tuple(rules)
+
+    def products(self, inputs: Tensors, outputs: Tensors, index: Index) -> Products:
+        sizes = fixed(inputs[0].shape)
+        before = fixed([cells for cells, _ in self._around(inputs[0])])
+        settings = zip(index[1:], sizes[1:], *self._settings(len(sizes) - 1, Rules()), before,
+                       strict=True)  # fmt: skip
+        axes = [tapped(i, n, k, s, p, d, self.padding_mode) for i, n, k, s, d, p in settings]
+        into = sizes[0] // self.groups
+        first = index[0] // (self.channels // self.groups) * into
+        return [
+            ((first + plane, *(cell for _, cell in taps)), (index[0], plane, *(t for t, _ in taps)))
+            for plane in range(into)
+            for taps in combinations(*axes)
+        ]
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         """Copied cells lie at the other border, or at the same one in another order."""

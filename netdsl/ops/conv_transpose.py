@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product as combinations
 from math import prod
 from typing import Any, ClassVar, cast
 
@@ -26,8 +27,9 @@ from netdsl.ops.axes import (
     total,
 )
 from netdsl.ops.base import Rules, Tensors, Window, Windows
-from netdsl.ops.cells import Product, Reads, fixed, grouped, painted
+from netdsl.ops.cells import Product, Reads, fixed, grouped, painted, painting
 from netdsl.ops.conv import Filters
+from netdsl.ops.facts import Index, Products, SizeRule
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
@@ -46,6 +48,7 @@ from netdsl.ops.sides import target_size
 from netdsl.ops.tied import bias_param, check_tables, own_or_tables, tables, weight_param
 
 Parts = tuple[int, ...]
+PAINTED_SIZE = "(in - 1)*stride - 2*padding + dilation*(kernel - 1) + output_padding + 1"
 
 
 def _least(size: Size, at: dict[str, int]) -> Size:
@@ -210,6 +213,33 @@ class ConvTranspose(Filters):
             # seen from the result: input j paints the cells j*s - p + t*d of it
             along.append(links(result, (n - 1) * s - result, k, s, p, d))
         return total(along) * (x.channels * (self.channels // self.groups))
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        rank = inputs[0].rank - 1
+        rules: list[SizeRule] = []
+        for axis, at in enumerate(self._along(rank)):
+            size, result = inputs[0].spatial[axis], outputs[0].spatial[axis]
+            extra = result - _least(size, at)
+            numbers = (
+                f"({size} - 1)*{at['stride']} - 2*{at['padding']} + {at['dilation']}*"
+                f"({at['kernel']} - 1) + {extra} + 1 = {result}"
+            )
+            rules.append(SizeRule(axis_name(rank, axis), PAINTED_SIZE, numbers))
+        return tuple(rules)
+
+    def products(self, inputs: Tensors, outputs: Tensors, index: Index) -> Products:
+        sizes = fixed(inputs[0].shape)
+        axes = [
+            painting(i, n, at["kernel"], at["stride"], at["padding"], at["dilation"])
+            for i, n, at in zip(index[1:], sizes[1:], self._along(len(sizes) - 1), strict=True)
+        ]
+        into, out = sizes[0] // self.groups, self.channels // self.groups
+        group, own = divmod(index[0], out)
+        return [
+            ((plane, *(cell for _, cell in taps)), (plane, own, *(tap for tap, _ in taps)))
+            for plane in range(group * into, (group + 1) * into)
+            for taps in combinations(*axes)
+        ]
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         rules, rank = Rules(), inputs[0].rank - 1

@@ -12,7 +12,7 @@ from netdsl.ir.tensor import Tensor
 from netdsl.ops.axes import along, at_least, axis_index, changed, check_weight, need_float, total
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, replaced, reshaped, whole
-from netdsl.ops.facts import TIMES, SizeText, Storage, Work
+from netdsl.ops.facts import TIMES, Index, Products, Saved, SizeRule, SizeText, Storage, Work
 from netdsl.ops.initial import asked, check_init, init_param, std_param
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import INT, INTS, SHAPE, FromValue, param
@@ -107,6 +107,13 @@ class Linear(Op):
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return self.macs(inputs, outputs)
 
+    def products(self, inputs: Tensors, outputs: Tensors, index: Index) -> Products:
+        (size,) = fixed(inputs[0].shape[-1:])
+        return [((*index[:-1], place), (index[-1], place)) for place in range(size)]
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        return Saved((0,)) if self.weight is None else None
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Windows:
         return along(inputs[0], inputs[0].rank - 1)
 
@@ -136,6 +143,7 @@ class Flatten(Op):
     """
 
     name: ClassVar[str] = "flatten"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "dense"
     work: ClassVar[Work] = Work.MOVES
     joins_axes: ClassVar[bool] = True
@@ -148,6 +156,11 @@ class Flatten(Op):
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
         return Storage.RESHAPED
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        factors = "*".join(f"({n})" if " " in str(n) else str(n) for n in inputs[0].shape)
+        numbers = f"{factors} = {outputs[0].shape[0]}"
+        return (SizeRule("length", "the product of all sizes that come in", numbers),)
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(outputs)
@@ -174,6 +187,7 @@ class Reshape(Op):
     """
 
     name: ClassVar[str] = "reshape"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "dense"
     takes_weights: ClassVar[bool] = True
     work: ClassVar[Work] = Work.MOVES
@@ -262,6 +276,7 @@ class Permute(Op):
     """
 
     name: ClassVar[str] = "permute"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "dense"
     takes_weights: ClassVar[bool] = True
     work: ClassVar[Work] = Work.MOVES
@@ -319,6 +334,7 @@ class Embedding(Op):
     """
 
     name: ClassVar[str] = "embedding"
+    keeps: ClassVar[str] = "inputs"
     family: ClassVar[str] = "dense"
     takes_weights: ClassVar[bool] = True
     channels_at: ClassVar[int | None] = -1

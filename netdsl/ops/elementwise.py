@@ -12,7 +12,7 @@ from netdsl.ir.sequences import is_tuple
 from netdsl.ir.tensor import Shape, Tensor
 from netdsl.ops.base import POINTWISE, Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, replaced, spread
-from netdsl.ops.facts import Storage, value_words
+from netdsl.ops.facts import Saved, Storage, value_words
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.merge import SAME_SIZE, check_ranks, sample_shapes
 from netdsl.ops.onnx_parts import number_value
@@ -117,6 +117,17 @@ class Elementwise(Op):
             shape = spread_shape(x.shape, other.shape)
             x = to.node(operator or self.onnx_operator, pair, shape)
         return x
+
+
+def kept_of_two(inputs: Tensors) -> Saved | None:
+    """What PyTorch keeps of a product of two values: both."""
+    is_plain = len(inputs) == 2 and all(x.dtype == "float32" for x in inputs)
+    return Saved((0, 1)) if is_plain else None
+
+
+def kept_beside(number: object) -> Saved | None:
+    """What it keeps of a product with a number: nothing; one for each channel is a table."""
+    return None if is_tuple(number) else Saved()
 
 
 def spread_shape(a: Shape, b: Shape) -> Shape:

@@ -49,6 +49,8 @@ class Storage(Enum):
     """Input 0 itself where it is contiguous, else a copy."""
 
 
+SLID_SIZE = "floor((in + 2*padding - dilation*(kernel - 1) - 1)/stride) + 1"
+"""How many windows fit along an axis."""
 KINDS = ("conv", "conv_transpose", "linear")
 """What policies of initialisation tell apart."""
 FAMILIES: Mapping[str, Mapping[str, object]] = {
@@ -126,6 +128,39 @@ class Sliding:
 
 def _several(size: object) -> set[object]:
     return set(size) if is_tuple(size) else {size}
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRule:
+    """How the size of one axis of a result follows from what comes in.
+
+    `axis` is its name, `general` says it in the names of the parameters (`in` is the size that
+    comes in), `numbers` with the settings and sizes in their place, and what it gives.
+    """
+
+    axis: str
+    general: str
+    numbers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What PyTorch keeps of a call until the gradients are computed, weights left out.
+
+    `inputs` are numbers of the inputs that it keeps, `outputs` says whether it keeps its results,
+    and `more` are the bytes of what it keeps besides, for one sample; `once` are those that do
+    not grow with the batch.
+    """
+
+    inputs: tuple[int, ...] = ()
+    outputs: bool = False
+    more: Size = 0
+    once: int = 0
+
+
+Index: TypeAlias = "tuple[int, ...]"
+Products: TypeAlias = "list[tuple[Index, Index]]"
+"""Index of an element that comes in, and of the weight that it is multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)

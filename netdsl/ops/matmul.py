@@ -50,6 +50,7 @@ class MatMul(Op):
     """
 
     name: ClassVar[str] = "matmul"
+    keeps: ClassVar[str] = "inputs"
     family: ClassVar[str] = "dense"
     arity: ClassVar[tuple[int, int | None]] = (2, 2)
     takes_weights: ClassVar[bool] = True

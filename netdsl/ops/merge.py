@@ -73,6 +73,7 @@ class Concat(Op):
     """
 
     name: ClassVar[str] = "concat"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "merging"
     arity: ClassVar[tuple[int, int | None]] = (1, None)
     takes_weights: ClassVar[bool] = True

@@ -21,7 +21,7 @@ from netdsl.ops.axes import (
 )
 from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Product, Reads, fixed, grouped, replaced, slid, whole
-from netdsl.ops.facts import Doubt, Work
+from netdsl.ops.facts import Doubt, Saved, Work
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, INT, param
@@ -125,6 +125,12 @@ class BatchNorm(_Norm):
         )
         return (affine(channels) if self.affine else ()) + (statistics if self.track else ())
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Also the mean and the deviation of each channel, over the whole batch."""
+        channels = inputs[0].channels
+        assert isinstance(channels, int)
+        return Saved((0,), once=2 * 4 * channels)
+
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         (x,) = inputs
         return elements(inputs) * (1 if self.track else total(x.spatial))
@@ -204,6 +210,10 @@ class GroupNorm(_Norm):
         assert isinstance(inputs[0].channels, int)
         return affine(inputs[0].channels) if self.affine else ()
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Also the mean and the deviation of each group."""
+        return Saved((0,), more=2 * 4 * self.groups)
+
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(inputs) * (elements(inputs) // self.groups)
 
@@ -266,6 +276,10 @@ class InstanceNorm(_Norm):
         assert isinstance(inputs[0].channels, int)
         return affine(inputs[0].channels) if self.affine else ()
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved:
+        """Also the mean and the deviation of each channel."""
+        return Saved((0,), more=2 * 4 * inputs[0].channels)
+
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size:
         return elements(inputs) * total(inputs[0].spatial)
 
@@ -314,6 +328,12 @@ class Lrn(_Norm):
         self._check(inputs, rules, 2, 4)
         at_least((self.size,), 1, rules, "size")
         return inputs
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Also the squares with the channels around them, and two maps on the way."""
+        x = inputs[0]
+        padded = total(x.spatial) * (x.channels + self.size - 1)
+        return Saved((0,), more=4 * (padded + 2 * elements(inputs))) if x.rank == 3 else None
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The channels near each one that there are."""
@@ -372,6 +392,7 @@ class Normalize(_Norm):
     """
 
     name: ClassVar[str] = "normalize"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "plumbing"
     work: ClassVar[Work] = Work.COMPUTES
     in_place: ClassVar[bool] = True

@@ -38,6 +38,7 @@ class PixelShuffle(Op):
     """
 
     name: ClassVar[str] = "pixel_shuffle"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "resampling"
     work: ClassVar[Work] = Work.MOVES
     elsewhere: ClassVar[str] = "pixelshuffle subpixel"
@@ -89,6 +90,7 @@ class PixelUnshuffle(Op):
     """
 
     name: ClassVar[str] = "pixel_unshuffle"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "resampling"
     work: ClassVar[Work] = Work.MOVES
     zoom: ClassVar[int] = -1

@@ -73,6 +73,7 @@ class _Cutting(Op):
     """What layers share that give parts of an axis."""
 
     family: ClassVar[str] = "plumbing"
+    keeps: ClassVar[str] = "nothing"
     work: ClassVar[Work] = Work.SELECTS
     takes_weights: ClassVar[bool] = True
 
@@ -261,6 +262,7 @@ class ChannelShuffle(Op):
     """
 
     name: ClassVar[str] = "channel_shuffle"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "plumbing"
     channels_at: ClassVar[int | None] = 0
     elsewhere: ClassVar[str] = "channelshuffle nativechannelshuffle"

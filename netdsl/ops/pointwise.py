@@ -21,6 +21,7 @@ class Pointwise(Op):
 
     family: ClassVar[str] = "activations"
     takes_weights: ClassVar[bool] = True
+    keeps: ClassVar[str] = "inputs"
     onnx_operator: ClassVar[str] = ""
 
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
@@ -67,6 +68,7 @@ class Exp(Pointwise):
     """
 
     name: ClassVar[str] = "exp"
+    keeps: ClassVar[str] = "result"
     elsewhere: ClassVar[str] = "exp"
     onnx_operator: ClassVar[str] = "Exp"
 
@@ -89,6 +91,7 @@ class Sqrt(Pointwise):
     """
 
     name: ClassVar[str] = "sqrt"
+    keeps: ClassVar[str] = "result"
     elsewhere: ClassVar[str] = "sqrt"
     onnx_operator: ClassVar[str] = "Sqrt"
 
@@ -100,6 +103,7 @@ class Rsqrt(Pointwise):
     """
 
     name: ClassVar[str] = "rsqrt"
+    keeps: ClassVar[str] = "result"
     title: ClassVar[str] = "1 / sqrt"
     elsewhere: ClassVar[str] = "rsqrt"
 
@@ -115,6 +119,7 @@ class Reciprocal(Pointwise):
     """
 
     name: ClassVar[str] = "reciprocal"
+    keeps: ClassVar[str] = "result"
     title: ClassVar[str] = "1 / x"
     elsewhere: ClassVar[str] = "reciprocal"
     onnx_operator: ClassVar[str] = "Reciprocal"
@@ -160,6 +165,7 @@ class Sign(Pointwise):
     """
 
     name: ClassVar[str] = "sign"
+    keeps: ClassVar[str] = "nothing"
     elsewhere: ClassVar[str] = "sign"
     onnx_operator: ClassVar[str] = "Sign"
 

@@ -23,41 +23,18 @@ from netdsl.ops.axes import (
     spatial_rank,
     total,
 )
-from netdsl.ops.base import Op, Rules, Tensors, Windows
+from netdsl.ops.base import Op, Rules, Tensors, Windows, elements
 from netdsl.ops.cells import Indices, Product, Reads, fixed, replaced, slid
-from netdsl.ops.facts import Sliding
+from netdsl.ops.facts import Saved, SizeRule, Sliding
 from netdsl.ops.lowering import Lowering, OnnxAttribute, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.padding import LOWER, OF_PADDING, PADDING, Cells
 from netdsl.ops.params import BOOL, FLOAT, SIZE, Same, param, show
+from netdsl.ops.pooled import pooled, pooled_formula, pooled_in_words, room
 from netdsl.ops.recipe import From, In, Keywords, TorchCall, TorchModule, TorchRecipe, TorchValue
 from netdsl.ops.spelling import written
 
 Parts = tuple[int, ...]
-
-
-def pooled(size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> Size:
-    """Size of a pooled axis (PyTorch's `pooling_output_shape`), ceil mode as one floor.
-
-    A last window that would begin in the far padding is left out in ceil mode, which is the
-    smaller of the two bounds.
-    """
-    return (size + _room(kernel, stride, padding, dilation, ceil)) // stride + 1
-
-
-def _room(kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
-    """By how much a map is longer than what the last window begins at or before."""
-    room = 2 * padding - dilation * (kernel - 1) - 1
-    return min(room + stride - 1, padding - 1) if ceil else room
-
-
-def _formula(
-    size: Size, kernel: int, stride: int, padding: int, dilation: int, ceil: bool, result: Size
-) -> str:
-    """How the size is worked out, with the numbers in it."""
-    span = f"{kernel}" if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
-    way = "ceil" if ceil else "floor"
-    return f"{way}(({size} + 2*{padding} - {span})/{stride}) + 1 = {result}"
 
 
 class _Pool(Op):
@@ -113,7 +90,7 @@ class _Pool(Op):
                 result >= 1,
                 "kernel",
                 f"the {axis_name(rank, axis)} {size} is too small for a window of {k}",
-                notes=(_formula(size, k, s, p, d, ceil, result),),
+                notes=(pooled_formula(size, k, s, p, d, ceil, result),),
                 help="a smaller window, or a larger map: fewer steps with a stride before it",
             )
             sizes.append(result)
@@ -137,6 +114,21 @@ class _Pool(Op):
         more = show(self.padding) + self.border  # type: ignore[attr-defined]
         return f"to add more, write `pad({more}) -> {written(replace(self, padding=0))}`"
 
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        (x,) = inputs
+        windows, rank, rules = self._windows(), x.rank - 1, list[SizeRule]()
+        around = windows.around(x.spatial)
+        for axis, (k, s, d) in enumerate(windows.settings_along(rank)):
+            name, size, result = axis_name(rank, axis), x.spatial[axis], outputs[0].spatial[axis]
+            before = around[axis][0]
+            if isinstance(windows.padding, str) or not isinstance(before, int):
+                rules.append(SizeRule(name, "ceil(in/stride)", f"ceil({size}/{s}) = {result}"))
+                continue
+            own = (k, s, before, d, windows.ceil_mode)
+            numbers = pooled_formula(size, *own, result)
+            rules.append(SizeRule(name, pooled_in_words(*own), numbers))
+        return tuple(rules)
+
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells of each window that lie in the map; padding has no values."""
         (x,) = inputs
@@ -148,7 +140,7 @@ class _Pool(Op):
         around = windows.around(x.spatial)
         for n, (k, s, d), (p, q) in zip(x.spatial, settings, around, strict=True):
             if isinstance(p, int) and not isinstance(windows.padding, str):
-                along.append(links(n, _room(k, s, p, d, windows.ceil_mode), k, s, p, d))
+                along.append(links(n, room(k, s, p, d, windows.ceil_mode), k, s, p, d))
             else:
                 along.append(padded_links(n, (p, q), k, s, d))
         return total(along) * x.channels
@@ -296,6 +288,12 @@ class MaxPool(_Pool):
         k, s, p, d = self._parts(rank, Rules()).values()
         return list(zip(k, s, p, d, strict=True))
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """Also the place of each maximum, a number of eight bytes."""
+        if isinstance(self.padding, str):
+            return None
+        return Saved((0,), more=8 * elements(outputs[:1]))
+
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """What a maximum reads, its place reads too, but where a window holds a single cell."""
         pairs = super().connections(inputs, outputs)
@@ -316,8 +314,8 @@ class MaxPool(_Pool):
         k, s, p, d = steps
         if d == 1 and k >= p + 2 and not self.ceil_mode:  # only where the map has a single one
             return max(0, (1 + 2 * p - k) // s + 1) * maximum(0, 2 - size)
-        room = _room(k, s, p, d, self.ceil_mode)
-        ones, pairs, threes = (links(size, room, k, s, p, d, run) for run in (1, 2, 3))
+        far = room(k, s, p, d, self.ceil_mode)
+        ones, pairs, threes = (links(size, far, k, s, p, d, run) for run in (1, 2, 3))
         return ones - 2 * pairs + threes
 
     def _cells(self, place: int, inputs: Tensors, axis: int) -> Indices:
@@ -399,6 +397,9 @@ class AvgPool(_Pool):
     padding: int | Parts | str = param(PADDING, OF_PADDING, 0)
     ceil_mode: bool = param(BOOL, "whether a last, partial window counts", False)
     count_include_pad: bool = param(BOOL, "whether the padding counts in the mean", True, told=None)
+
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        return None if isinstance(self.padding, str) else Saved((0,))
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         rank = inputs[0].rank - 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netdsl.ir.dim import Size
 from netdsl.ops.axes import need_float, spatial_rank
-from netdsl.ops.base import Op, Rules, Tensors
+from netdsl.ops.base import Op, Rules, Tensors, elements
 from netdsl.ops.cells import Product, Reads
+from netdsl.ops.facts import Saved
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import FLOAT, param
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
@@ -30,6 +32,16 @@ class _Dropping(Op):
     def share_dropped(self) -> float:
         return self.p
 
+    def saved(self, inputs: Tensors, outputs: Tensors) -> Saved | None:
+        """A number for each part that is dropped as one; PyTorch does otherwise where all are."""
+        if self.p in (0.0, 1.0):
+            return Saved() if self.p == 0 else None
+        return Saved(more=4 * self.parts(inputs))
+
+    def parts(self, inputs: Tensors) -> Size:
+        """How many parts of a sample are dropped, or kept, as one."""
+        return 1
+
     def reads(self, inputs: Tensors, outputs: Tensors, wanted: Product, result: int = 0) -> Reads:
         return [(0, wanted)]
 
@@ -44,6 +56,9 @@ class Dropout(_Dropping):
     """
 
     name: ClassVar[str] = "dropout"
+
+    def parts(self, inputs: Tensors) -> Size:
+        return elements(inputs)
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule("nn.Dropout", (From(self.p, "p"),))
@@ -62,6 +77,9 @@ class ChannelDropout(_Dropping):
     def infer(self, inputs: Tensors, rules: Rules) -> Tensors:
         spatial_rank(inputs[0], rules, "channel_dropout")
         return super().infer(inputs, rules)
+
+    def parts(self, inputs: Tensors) -> Size:
+        return inputs[0].channels
 
     def torch(self, inputs: Tensors, outputs: Tensors) -> TorchRecipe:
         return TorchModule(f"nn.Dropout{inputs[0].rank - 1}d", (From(self.p, "p"),))

@@ -21,7 +21,7 @@ from netdsl.ops.axes import (
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows
 from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
-from netdsl.ops.facts import TIMES, SizeText, by
+from netdsl.ops.facts import TIMES, SizeRule, SizeText, by
 from netdsl.ops.interpolation import (
     cells_to_spare,
     interpolated,
@@ -79,6 +79,7 @@ class Upsample(Op):
     """
 
     name: ClassVar[str] = "upsample"
+    keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "resampling"
     elsewhere: ClassVar[str] = "interpolate upsample upsampling upsamplingnearest upsamplenearest"
 
@@ -163,6 +164,19 @@ class Upsample(Op):
                 )
             return list(other.spatial)
         return list(per_axis(self.size, rank, rules, "size"))  # type: ignore[arg-type]
+
+    def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:
+        rank = inputs[0].rank - 1
+        factors = self.factors(rank) or (None,) * rank
+        sizes = zip(inputs[0].spatial, outputs[0].spatial, factors, strict=True)
+        return tuple(
+            SizeRule(axis_name(rank, axis), "size", f"{result} as `size` says")
+            if factor is None
+            else SizeRule(
+                axis_name(rank, axis), "floor(in*scale)", f"floor({size}*{factor}) = {result}"
+            )
+            for axis, (size, result, factor) in enumerate(sizes)
+        )
 
     def connections(self, inputs: Tensors, outputs: Tensors) -> Size | None:
         """The cells that have a weight; at open sizes known where the factor is whole."""

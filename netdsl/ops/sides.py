@@ -155,6 +155,7 @@ class _Cropping(Op):
     """What layers share that keep a part of a map, which PyTorch does not copy."""
 
     family: ClassVar[str] = "size"
+    keeps: ClassVar[str] = "nothing"
 
     def storage(self, inputs: Tensors, outputs: Tensors) -> Storage:
         is_whole = inputs[0].spatial == outputs[0].spatial

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from netdsl.backends.diagram.calls import call_paths
+from netdsl.analyses.calls import call_paths
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value

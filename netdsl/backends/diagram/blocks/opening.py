@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from netdsl.backends.diagram.calls import as_written
+from netdsl.analyses.calls import as_written
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.units import Unit, longest_way, opened, units_of
 from netdsl.ir.graph import Graph

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from netdsl.analyses.calls import call_paths
 from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
-from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.axes import is_fixed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from netdsl.analyses.calls import call_paths
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, is_in, shape_of
-from netdsl.backends.diagram.calls import call_paths
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.neurons.columns import (

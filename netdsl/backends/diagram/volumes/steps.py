@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import prod
 
-from netdsl.backends.diagram.calls import call_paths
+from netdsl.analyses.calls import call_paths
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of

@@ -1,0 +1,73 @@
+"""Arrays from files, as a network takes them: `.npy`, `.npz`, and images of the very size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netdsl.diagnostics.reading import reason
+from netdsl.ir.graph import Input
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+OPTION = "--image"
+
+
+def arrays_of(
+    paths: Sequence[str], inputs: Sequence[Input], sizes: Mapping[str, int]
+) -> dict[str, Array]:
+    """An array for each input, without the batch, in the order they are given.
+
+    Raises `click.BadParameter` for a file that can't be read or has another shape.
+    """
+    from netdsl.ir.dim import evaluate
+
+    if len(paths) != len(inputs):
+        named = ", ".join(item.name for item in inputs)
+        message = f"the network takes {len(inputs)} ({named}), and {len(paths)} are given"
+        raise click.BadParameter(message, param_hint=OPTION)
+    arrays: dict[str, Array] = {}
+    for path, item in zip(paths, inputs, strict=True):
+        shape = tuple(evaluate(size, sizes) for size in item.shape)
+        array = _read(path, item.name)
+        if array.shape != shape:
+            listed = ", ".join(map(str, shape))
+            message = f"{path} is {list(array.shape)}, and {item.name} is [{listed}]"
+            raise click.BadParameter(message, param_hint=OPTION)
+        arrays[item.name] = array.astype(item.dtype)
+    return arrays
+
+
+def _read(path: str, name: str) -> Array:
+    try:
+        return _array(path, name)
+    except OSError as error:
+        raise click.BadParameter(f"can't read {path}: {reason(error)}", param_hint=OPTION) from None
+    except (ValueError, KeyError, EOFError) as error:
+        message = f"{path} is no array or image: {error}"
+        raise click.BadParameter(message, param_hint=OPTION) from None
+
+
+def _array(path: str, name: str) -> Array:
+    import numpy as np
+
+    if Path(path).suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if Path(path).suffix == ".npz":
+        arrays = np.load(path, allow_pickle=False)
+        return arrays[name if name in arrays.files else arrays.files[0]]
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        message = f"{path} is read by Pillow, which is not installed: give a .npy or .npz file"
+        raise click.BadParameter(message, param_hint=OPTION) from None
+    with Image.open(path) as image:
+        is_grey = image.mode in ("1", "L", "I", "F")
+        pixels = np.asarray(image.convert("L" if is_grey else "RGB"), np.float32) / 255
+    return pixels[None] if is_grey else pixels.transpose(2, 0, 1).copy()

@@ -1,0 +1,1 @@
+"""What `netdsl explain` tells, against PyTorch."""
