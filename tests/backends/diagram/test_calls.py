@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import netdsl
+from netdsl.analyses.calls import as_written, call_paths
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.text_places import meet
-from netdsl.analyses.calls import as_written, call_paths
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Group, bounds_of
