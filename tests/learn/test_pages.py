@@ -34,7 +34,7 @@ def run(block: re.Match[str], folder: Path) -> str:
         words = shlex.split(command)
         assert words[0] == "netdsl", command
         result = CliRunner().invoke(main, words[1:])
-        assert result.exit_code == 0, (command, result.output)
+        assert result.exit_code == ("--accepts" in words), (command, result.output)
         printed = result.stdout
         if words[1] == "see":  # numbers of trained weights may differ from machine to machine
             before = text.partition(f"$ {command}\n")[2].partition("\n$ ")[0]
