@@ -50,7 +50,7 @@ ONLY_IN = {
     "islpy": ("ir/solver.py",),
     "lark": ("syntax",),
     "keyword": ("backends/torch",),
-    "PIL": ("images.py", "backends/serving/infer.py", "see"),
+    "PIL": ("images.py", "backends/serving/infer.py", "see/sheet.py"),
 }
 
 

@@ -37,16 +37,7 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     match = NEURON.fullmatch(text)
     if match is None:
         raise NoSuchPlace(f"`{text}` is no neuron; write a layer and a place, such as conv2[0,4,4]")
-    values = values_by_name(graph)
-    name = match[1]
-    if name not in values:  # `down[3]` is written so, and called `down3`
-        name = BRACKETS.sub(r"\1", name)
-    if name not in values:
-        near = get_close_matches(name, values, 3) or list(values)[:4]
-        raise NoSuchPlace(
-            f"there is no layer `{match[1]}`; there are, for example: {', '.join(near)}"
-        )
-    value = values[name]
+    name, value = value_named(graph, match[1])
     shape = shape_of(value)
     index = tuple(int(part) for part in match[2].split(",") if part.strip())
     if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
@@ -57,6 +48,16 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
             f"{list(shape)}, and places are counted from 0"
         )
     return Neuron(value, index, name)
+
+
+def value_named(graph: Graph, text: str) -> tuple[str, Value]:
+    """The value of a layer, a block or a name, and what it is called. Raises `NoSuchPlace`."""
+    values = values_by_name(graph)
+    for name in (text.strip(), BRACKETS.sub(r"\1", text.strip())):  # `down[3]` is called `down3`
+        if name in values:
+            return name, values[name]
+    near = get_close_matches(text, values, 3) or list(values)[:4]
+    raise NoSuchPlace(f"there is no layer `{text}`; there are, for example: {', '.join(near)}")
 
 
 def values_by_name(graph: Graph) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdsl.diagnostics.reading import reason
+from netdsl.images import COLOUR, GREY, ImageError, read_image
 from netdsl.ir.graph import Input
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def arrays_of(
     arrays: dict[str, Array] = {}
     for path, item in zip(paths, inputs, strict=True):
         shape = tuple(evaluate(size, sizes) for size in item.shape)
-        array = _read(path, item.name)
+        array = _read(path, item)
         if array.shape != shape:
             listed = ", ".join(map(str, shape))
             message = f"{path} is {list(array.shape)}, and {item.name} is [{listed}]"
@@ -44,30 +45,26 @@ def arrays_of(
     return arrays
 
 
-def _read(path: str, name: str) -> Array:
+def _read(path: str, item: Input) -> Array:
     try:
-        return _array(path, name)
+        return _array(path, item)
     except OSError as error:
         raise click.BadParameter(f"can't read {path}: {reason(error)}", param_hint=OPTION) from None
+    except (ImageError, ModuleNotFoundError) as error:
+        raise click.BadParameter(str(error), param_hint=OPTION) from None
     except (ValueError, KeyError, EOFError) as error:
         message = f"{path} is no array or image: {error}"
         raise click.BadParameter(message, param_hint=OPTION) from None
 
 
-def _array(path: str, name: str) -> Array:
+def _array(path: str, item: Input) -> Array:
     import numpy as np
 
     if Path(path).suffix == ".npy":
         return np.load(path, allow_pickle=False)
     if Path(path).suffix == ".npz":
         arrays = np.load(path, allow_pickle=False)
-        return arrays[name if name in arrays.files else arrays.files[0]]
-    try:
-        from PIL import Image
-    except ModuleNotFoundError:
-        message = f"{path} is read by Pillow, which is not installed: give a .npy or .npz file"
-        raise click.BadParameter(message, param_hint=OPTION) from None
-    with Image.open(path) as image:
-        is_grey = image.mode in ("1", "L", "I", "F")
-        pixels = np.asarray(image.convert("L" if is_grey else "RGB"), np.float32) / 255
-    return pixels[None] if is_grey else pixels.transpose(2, 0, 1).copy()
+        return arrays[item.name if item.name in arrays.files else arrays.files[0]]
+    grey = item.shape[0] == 1
+    levels = read_image(path, GREY if grey else COLOUR).transpose(2, 0, 1)
+    return levels if item.dtype == "uint8" else levels.astype(np.float32) / 255

@@ -1,1 +1,1 @@
-"""A look inside a network with weights: filters, maps, what excites a layer, what it still knows"""
+"""Inside networks with weights: filters, maps, what excites a layer, and what it knows"""

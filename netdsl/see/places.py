@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from netdsl.analyses.dims import Dims
-from netdsl.elaborate.suggest import asked, near
+from netdsl.analyses.neurons import NEURON, NoSuchPlace, value_named
 from netdsl.ir.graph import Graph, Value
 from netdsl.see.errors import SeeError
-
-INDEXED = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{1,200})\]\s*", re.ASCII)
-BRACKETS = re.compile(r"\[(\d+)\]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +23,15 @@ class Place:
 
 def place(graph: Graph, text: str) -> Place:
     """The value of a layer, a block or a name: `inception4c`. Raises `SeeError`."""
-    values = Dims(graph).values_by_name()
-    for name in (text.strip(), BRACKETS.sub(r"\1", text.strip())):  # `down[3]` is called `down3`
-        if name in values:
-            return Place(name, values[name])
-    help = asked(near(text, values)) or f"there are, for example: {', '.join(list(values)[:6])}"
-    raise SeeError(f"there is no layer `{text}`; {help}")
+    try:
+        return Place(*value_named(graph, text))
+    except NoSuchPlace as error:
+        raise SeeError(str(error)) from None
 
 
 def neuron(graph: Graph, text: str) -> Place:
     """A channel or a neuron: `conv2[7]`, `conv2[7,4,4]`. Raises `SeeError`."""
-    match = INDEXED.fullmatch(text)
+    match = NEURON.fullmatch(text)
     if match is None:
         raise SeeError(
             f"`{text}` is no channel and no neuron; write a layer and a place: "

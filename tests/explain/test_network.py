@@ -86,7 +86,7 @@ def test_depth_and_cost_of_generated_networks(part: int) -> None:
         network = netdsl.loads(legal_network(seed, symbolic=False), allow=WARNINGS)
         report = network.explain()
         module = network.torch(seed=0)
-        if any(type(m).__name__ in ("MultiheadAttention", "LSTM", "GRU") for m in module.modules()):
+        if any(isinstance(m, nn.MultiheadAttention | nn.RNNBase) for m in module.modules()):
             continue
         others = [
             node

@@ -70,7 +70,7 @@ def test_every_look_writes_a_sheet(name: str, form: str, photo: str, tmp_path: P
         (["maps", "--layer", "conv9", "--image", "PHOTO"], "there is no layer `conv9`"),
         (["maps", "--layer", "logits", "--image", "PHOTO"], "no maps"),
         (["maps", "--layer", "conv1", "--image", "none.png"], "can't read none.png"),
-        (["maps", "--layer", "conv1", "--image", "WEIGHTS"], "can't read"),
+        (["maps", "--layer", "conv1", "--image", "WEIGHTS"], "no whole image"),
         (["filters", "--layer", "relu1"], "`relu1` is no convolution"),
         (["neuron", "--neuron", "conv1"], "no channel and no neuron"),
         (["neuron", "--neuron", "conv1[16]", "--side", "8"], "axis 0 goes from 0 to 15"),
@@ -78,7 +78,6 @@ def test_every_look_writes_a_sheet(name: str, form: str, photo: str, tmp_path: P
         (["saliency", "--image", "PHOTO", "--neuron", "conv1[0,99,0]"], "not in conv1"),
         (["saliency", "--image", "PHOTO", "--class", "12"], "they go from 0 to 9"),
         (["class", "--class", "cat", "--side", "8"], "no class is called `cat`"),
-        (["class", "--class", "1", "--labels", "PHOTO"], "can't read"),
         (["class", "--class", "1", "--as", "imagenet"], "3 colours"),
         (["fit", "--image", "PHOTO", "--to", "12"], "HEIGHTxWIDTH"),
         (["invert", "--image", "PHOTO", "--at", "conv1,"], "there is no layer ``"),
@@ -93,6 +92,14 @@ def test_what_can_not_be_seen(arguments: list[str], said: str, photo: str, tmp_p
     assert result.exit_code == 2, result.output
     assert said in " ".join(result.output.split())
     assert "Traceback" not in result.output
+    assert not out.exists()
+
+
+def test_labels_that_are_no_text(photo: str, tmp_path: Path) -> None:
+    out = tmp_path / "o.png"
+    result = see("class", NET, "--class", "1", "--labels", photo, "-o", str(out))
+    assert result.exit_code == 1
+    assert "error[not-text]" in result.output
     assert not out.exists()
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdsl.cli.labels import labels_of
 from netdsl.cli.numerals import Whole, pair_given
 from netdsl.cli.options import Chosen, network_options, rename_option, with_options
 from netdsl.cli.progress import progress
 from netdsl.cli.shell import fail, write
-from netdsl.diagnostics.reading import plain_bytes, reason
 from netdsl.files import OverwriteError, check_not_read
 from netdsl.see.errors import SeeError
 from netdsl.see.inside import RANGES, Inside
@@ -71,11 +71,11 @@ class Look:
 
     def pixels(self) -> Tensor:
         """The image as the network takes it: resized where the network or `--side` says so."""
-        from netdsl.see.reading import read_image
+        from netdsl.see.reading import levels
         from netdsl.see.resizing import fitted
 
         (path,) = self.images
-        image = read_image(path, self.inside.channels)
+        image = levels(path, self.inside.channels)
         pixels, told = fitted(self.inside, image, self.options.get("side") or SIDE)
         if told:
             click.echo(f"note: {told}", err=True)
@@ -101,16 +101,8 @@ class Look:
 
         count = self.inside.scores().value.type.shape[0]
         assert isinstance(count, int)
-        return Classes(count, self._names())
-
-    def _names(self) -> list[str]:
-        file = self.options.get("labels")
-        if not file:
-            return []
-        try:
-            return plain_bytes(file).decode("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SeeError(f"can't read {file}: {reason(error)}") from None
+        file: str | None = self.options.get("labels")
+        return Classes(count, labels_of(file).names if file else ())
 
     def show(self, seen: Seen) -> None:
         """Print the lines, write the sheet."""
@@ -313,8 +305,8 @@ def invert(look: Look, at: str, steps: int) -> Seen:
 def fit(look: Look, to: tuple[int, int] | None) -> Seen:
     """An image at one size: squashed, cropped, padded, and in several crops."""
     from netdsl.see.fit import fit
-    from netdsl.see.reading import read_image
+    from netdsl.see.reading import levels
 
     size = to or look.inside.fixed or (SIDE, SIDE)
-    image = read_image(look.images[0], 3).float().div(255)[None]
+    image = levels(look.images[0], 3).float().div(255)[None]
     return fit(image, *size)
