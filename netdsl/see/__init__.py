@@ -1,1 +1,1 @@
-"""Inside networks with weights: filters, maps, what excites a layer, and what it knows"""
+"""Inside trained networks: filters, maps, what excites a layer, and what it still knows"""
