@@ -24,6 +24,8 @@ GREY, COLOUR = 1, 3
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 FULL_RANGE = ("PNG",)
 """Formats in which 65535 is white."""
+BITS_PER_SAMPLE = 258
+"""The tag of TIFF that says how many bits a number has."""
 TO_BYTE = 257
 """A level of 16 bits by one of 8: 65535 is 255."""
 PLAIN = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
@@ -114,6 +116,7 @@ def _decoded(data: bytes, path: str | Path) -> Image:
             f"{path} has {width} x {height} pixels, and more than {MAX_PIXELS:,} are not read: "
             "make it smaller first"
         )
+    _check_bits(image, path)
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
@@ -123,6 +126,29 @@ def _decoded(data: bytes, path: str | Path) -> Image:
     except Exception as error:
         raise ImageError(f"{path} is broken: {_told(error)}") from None
     return upright
+
+
+def _check_bits(image: Image, path: str | Path) -> None:
+    """Refuses colours of more than 8 bits where the upper 8, which Pillow takes, may be no levels.
+
+    Pillow holds a transparent colour of 16 bits against pixels of 8, and finds it nowhere.
+    """
+    tags: Any = getattr(image, "tag_v2", {})
+    if image.mode in PLAIN + TRANSPARENT and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8:
+        raise _no_white(path, image.format)
+    tiles: Any = getattr(image, "tile", [])
+    if "transparency" in image.info and any(";16" in str(tile[3]) for tile in tiles):
+        raise ImageError(
+            f"{path} has levels of 16 bits, of which one is transparent: save it with 8 bits for a "
+            "channel, or without transparency"
+        )
+
+
+def _no_white(path: str | Path, form: str | None) -> ImageError:
+    return ImageError(
+        f"{path} has levels of 16 bits, and {form} does not say which one is white: save it "
+        "with 8 bits for a channel, or as PNG"
+    )
 
 
 def _told(error: Exception) -> str:
@@ -155,11 +181,8 @@ def _eight_bits(image: Image, form: str | None, path: str | Path) -> Image:
     import numpy as np
     from PIL import Image as images
 
-    if form not in FULL_RANGE or "transparency" in image.info:
-        raise ImageError(
-            f"{path} has levels of 16 bits, and {form} does not say which one is white: save it "
-            "with 8 bits for a channel, or as PNG"
-        )
+    if form not in FULL_RANGE:
+        raise _no_white(path, form)
     levels = np.asarray(image).astype(np.uint32)
     rounded = (levels + TO_BYTE // 2) // TO_BYTE
     return images.fromarray(rounded.astype(np.uint8))
@@ -189,4 +212,6 @@ def colour(name: str) -> tuple[int, int, int, int]:
         parts = ImageColor.getrgb(name)
     except (ValueError, AttributeError):
         raise ValueError(f"`{name}` is no colour such as white, black or #808080") from None
+    if parts[3:] not in ((), (255,)):
+        raise ValueError(f"`{name}` is transparent itself: write it without its last part")
     return (*parts[:3], 255)

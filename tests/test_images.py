@@ -243,6 +243,48 @@ def test_sixteen_bits_are_scaled_where_white_is_known(tmp_path: Path) -> None:
         read_image(tiff)
 
 
+def tiff_of_sixteen_bits(levels) -> bytes:
+    """A TIFF file with three colours of 16 bits, which Pillow does not write."""
+    height, width, channels = levels.shape
+    entries = 9
+    after = 8 + 2 + 12 * entries + 4
+    tags = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, after), (259, 4, 1, 1),
+        (262, 4, 1, 2), (273, 4, 1, after + 2 * channels), (277, 4, 1, channels),
+        (278, 4, 1, height), (279, 4, 1, levels.size * 2),
+    ]  # fmt: skip
+    head = pack("<2sHIH", b"II", 42, 8, entries) + b"".join(pack("<HHII", *tag) for tag in tags)
+    return head + pack("<I3H", 0, 16, 16, 16) + levels.astype("<u2").tobytes()
+
+
+def test_colours_of_sixteen_bits_whose_white_is_unknown_are_refused(tmp_path: Path) -> None:
+    """Of 12 bits in 16 the upper 8 would be an image almost black."""
+    (tmp_path / "a.tif").write_bytes(tiff_of_sixteen_bits(drawn().astype(np.uint16) * 16))
+    with pytest.raises(ImageError, match="16 bits, and TIFF does not say which one is white"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_sixteen_bits_is_refused(tmp_path: Path, channels: int) -> None:
+    """Pillow looks for it among levels of 8 bits, and finds none."""
+    levels = np.linspace(0, 65535, 20 * channels).astype(">u2").reshape(4, 5 * channels)
+    rows = b"".join(b"\0" + row.tobytes() for row in levels)
+    kind = 0 if channels == 1 else 2
+    parts = [
+        (b"IHDR", pack(">IIBBBBB", 5, 4, 16, kind, 0, 0, 0)),
+        (b"tRNS", levels[0, :channels].tobytes()),
+        (b"IDAT", compress(rows)),
+        (b"IEND", b""),
+    ]
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        pack(">I", len(data)) + name + data + pack(">I", crc32(name + data)) for name, data in parts
+    ))  # fmt: skip
+    for background in None, "white":
+        with pytest.raises(ImageError, match="16 bits, of which one is transparent"):
+            read_image(path, channels, background)
+
+
 @pytest.mark.parametrize(("dtype", "told"), [(np.int32, "32 bits"), (np.float32, "floats")])
 def test_numbers_that_are_no_levels_are_refused(tmp_path: Path, dtype: object, told: str) -> None:
     path = saved(tmp_path / "a.tif", Image.fromarray(np.ones((4, 5), dtype)), "TIFF")

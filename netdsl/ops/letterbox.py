@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -15,8 +16,9 @@ from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, SCALE, SIZE, choice, param
 from netdsl.ops.promotion import check_range
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
-from netdsl.ops.resampled import BICUBIC, BILINEAR, Stretch, Weights, resampled
+from netdsl.ops.resampled import BICUBIC, BILINEAR, Stretch
 from netdsl.ops.resize import check_image
+from netdsl.ops.resize_onnx import Part, to_levels, weighted
 from netdsl.ops.sides import half
 
 
@@ -50,6 +52,15 @@ class _Resizing(Op):
         parts = zip(self.stretches(inputs, outputs), wanted[1:], strict=True)
         cells = (part.taps(some, self.mode, self.antialias) for part, some in parts)
         return [(0, (wanted[0], *cells))]
+
+    def resampled(self, to: Lowering, parts: Sequence[Part]) -> OnnxValue:
+        """Parts of the resized rows and columns of the first input, in its own type."""
+        x, shape = to.inputs[0], to.result()
+        y = to.cast(x, "float64") if x.dtype == LEVELS else x
+        for axis in (3, 2):
+            part = parts[axis - 2]
+            y = weighted(to, y, axis, shape[axis], self.mode, self.antialias, part)
+        return to_levels(to, y) if x.dtype == LEVELS else y
 
 
 @dataclass(frozen=True)
@@ -108,17 +119,17 @@ class Letterbox(_Resizing):
         pairs = zip(frame, sizes, strict=True)
         ratios = [to.node("Div", [to.number(n, "float64"), size], (1,)) for n, size in pairs]
         ratio = to.node("Min", ratios)
-        weights: list[Weights] = []
-        for whole, size, axis in zip(frame, sizes, x.shape[2:], strict=True):
+        parts: list[Part] = []
+        for whole, size in zip(frame, sizes, strict=True):
             rounded = to.cast(to.node("Round", [to.node("Mul", [size, ratio])]), "int64")
             made = to.node("Max", [rounded, to.ints(1)])
             rest = to.node("Sub", [to.ints(whole), made])
             start = to.node("Neg", [to.node("Div", [rest, to.ints(2)])])
-            weights.append(Weights(to, axis, made, start, whole))
-        rows, columns = weights
-        y = resampled(to, rows, columns, self.mode, self.antialias)
-        down = to.node("Unsqueeze", [rows.is_inside, to.ints(1)], (frame[0], 1))
-        inside = to.node("And", [down, columns.is_inside], frame, "bool")
+            parts.append(Part(made, start))
+        y = self.resampled(to, parts)
+        rows, columns = (part.is_inside(to, n) for part, n in zip(parts, frame, strict=True))
+        down = to.node("Unsqueeze", [rows, to.ints(1)], (frame[0], 1))
+        inside = to.node("And", [down, columns], frame, "bool")
         return to.node("Where", [inside, y, to.number(self.fill, x.dtype)], y.shape, x.dtype)
 
 
@@ -202,13 +213,12 @@ class RandomResizedCrop(_Resizing):
         (x,), (size, _) = to.inputs, fixed(to.results[0].spatial)
         sizes = [to.size_of(n) for n in x.shape[2:]]
         shorter = to.node("Min", sizes)
-        weights: list[Weights] = []
-        for axis, before in zip(x.shape[2:], sizes, strict=True):
+        parts: list[Part] = []
+        for before in sizes:
             longer = to.node("Mul", [before, to.ints(self._short(size))])
             made = to.node("Div", [longer, shorter])
             rest = to.node("Sub", [made, to.ints(size)])
-            parts = (to.node("Add", [rest, to.ints(n)]) for n in (1, 2))
-            start = to.node("Add", [to.node("Div", [part, to.ints(4)]) for part in parts])
-            weights.append(Weights(to, axis, made, start, size))
-        rows, columns = weights
-        return resampled(to, rows, columns, self.mode, self.antialias)
+            sums = (to.node("Add", [rest, to.ints(n)]) for n in (1, 2))
+            start = to.node("Add", [to.node("Div", [one, to.ints(4)]) for one in sums])
+            parts.append(Part(made, start))
+        return self.resampled(to, parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netdsl.ir.dim import Size
 from netdsl.ops.levels import MOST
 from netdsl.ops.lowering import Lowering, OnnxValue
@@ -14,11 +16,44 @@ BEYOND = 2
 GRAIN = 2.0**20
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of an axis that is resized to `resized` cells, those from number `start` on.
+
+    Both are lists of one int64. The part may begin before the image and end behind it.
+    """
+
+    resized: OnnxValue
+    start: OnnxValue
+
+    def inside(self, to: Lowering, count: Size) -> OnnxValue:
+        """The numbers of `count` cells; of those beyond the image the nearest one in it."""
+        last = to.node("Sub", [self.resized, to.ints(1)])
+        return to.node("Min", [to.node("Max", [self._numbers(to, count), to.ints(0)]), last])
+
+    def is_inside(self, to: Lowering, count: Size) -> OnnxValue:
+        """Which of `count` cells are cells of the image."""
+        pair = [self._numbers(to, count), self.inside(to, count)]
+        return to.node("Equal", pair, (count,), "bool")
+
+    def _numbers(self, to: Lowering, count: Size) -> OnnxValue:
+        return to.node("Add", [counted(to, count), self.start], (count,))
+
+
 def weighted(
-    to: Lowering, x: OnnxValue, axis: int, size: Size, mode: str, antialias: bool
+    to: Lowering,
+    x: OnnxValue,
+    axis: int,
+    size: Size,
+    mode: str,
+    antialias: bool,
+    part: Part | None = None,
 ) -> OnnxValue:
-    """The cells of one of the last two axes, as weighted sums of those that come in."""
-    weights = _Weights(to, x, axis, size)
+    """The cells of one of the last two axes, as weighted sums of those that come in.
+
+    `size` is that of the resized axis, or how many cells there are of a part of it.
+    """
+    weights = _Weights(to, x, axis, size, part)
     if mode == "area":
         matrix = weights.area()
     elif antialias:
@@ -48,15 +83,17 @@ def to_levels(to: Lowering, x: OnnxValue) -> OnnxValue:
 class _Weights:
     """Matrices `[new cells, cells]` for one axis: in single precision for single numbers."""
 
-    def __init__(self, to: Lowering, x: OnnxValue, axis: int, size: Size) -> None:
-        self.to, self.before, self.after = to, x.shape[axis], size
+    def __init__(
+        self, to: Lowering, x: OnnxValue, axis: int, size: Size, part: Part | None
+    ) -> None:
+        self.to, self.before, self.after, self.part = to, x.shape[axis], size, part
         self.dtype = "float64" if x.dtype == "float64" else "float32"
 
     def smoothed(self, *, cubic: bool) -> OnnxValue:
         """Weights by the distance of centres, in cells of the coarser image, which sum up to 1."""
         to, step, half = self.to, self._step(), self._number(0.5)
         centres = self._column(
-            to.node("Mul", [to.node("Add", [self._numbers(self.after), half]), step])
+            to.node("Mul", [to.node("Add", [to.cast(self._new(), self.dtype), half]), step])
         )
         apart = to.node("Sub", [self._numbers(self.before), centres], self._shape())
         apart = to.node("Add", [apart, half])
@@ -122,13 +159,21 @@ class _Weights:
     def _places(self) -> OnnxValue:
         """`step * (i + 0.5) - 0.5`, rounded once, as processors that multiply and add do."""
         to, half = self.to, self.to.number(0.5, "float64")
-        numbers = to.cast(counted(to, self.after), "float64")
+        numbers = to.cast(self._new(), "float64")
         step = to.cast(self._step(), "float64")
         product = to.node("Mul", [to.node("Add", [numbers, half]), step])
         return to.cast(to.node("Sub", [product, half]), self.dtype)
 
     def _step(self) -> OnnxValue:
-        return self.to.node("Div", [self._size(self.before), self._size(self.after)])
+        resized = self.to.size_of(self.after) if self.part is None else self.part.resized
+        after = self.to.cast(resized, self.dtype)
+        return self.to.node("Div", [self._size(self.before), after])
+
+    def _new(self) -> OnnxValue:
+        """The numbers of the new cells, int64."""
+        if self.part is None:
+            return counted(self.to, self.after)
+        return self.part.inside(self.to, self.after)
 
     def _numbers(self, size: Size) -> OnnxValue:
         return self.to.cast(counted(self.to, size), self.dtype)

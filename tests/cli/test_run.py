@@ -179,6 +179,25 @@ def test_a_bad_image_does_not_keep_the_others_back(room: Path) -> None:
     assert "bad.png is broken" in result.output
     assert "flat.png: a photograph of 3 x 9 is refused" in result.output
     assert "pad to 4 x 9" in result.output
+    assert "\ufffd" not in result.output
+    assert "  pad to 4 x 9" in result.output.splitlines()
+
+
+def test_a_short_name_is_told_too(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(room)
+    Image.new("RGB", (9, 3)).save(room / "a", "PNG")
+    result = run(room, "first.net", "--weights", "w.pt", "--image", "a")
+    assert "netdsl: a: a photograph of 3 x 9 is refused" in result.output
+
+
+def test_photographs_may_stand_behind_the_network_alone(room: Path) -> None:
+    arguments = (room / "first.net", "--weights", room / "w.pt")
+    wanted = run(room, *arguments, "--image", room / "0.png", "--image", room / "1.png")
+    result = run(room, *arguments, room / "0.png", room / "1.png")
+    assert (result.exit_code, result.output) == (0, wanted.output)
+    result = run(room, *arguments)
+    assert result.exit_code == 2
+    assert "there is no photograph: --image PHOTO" in result.output
 
 
 @pytest.mark.parametrize(
@@ -270,6 +289,7 @@ def test_names_as_json(room: Path, text: str) -> None:
     [
         (("--as", "imagenet"), "takes photographs as they are"),
         (("--background", "whitish"), "is no colour"),
+        (("--background", "#ffffff80"), "is transparent itself"),
         (("--top", "0"), "--top"),
     ],
 )

@@ -99,6 +99,21 @@ def test_letterbox_follows_the_rule_of_ultralytics(dtype: str, mode: str, antial
                 close(way(x), wanted)
 
 
+@pytest.mark.parametrize("layer", ["letterbox(20x33", "random_resized_crop(16"])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", ["true", "false"])
+def test_levels_are_the_same_in_onnx_and_floats_but_for_rounding(
+    layer: str, mode: str, antialias: str
+) -> None:
+    random = Random(f"{layer} {mode} {antialias}")
+    written = f"{layer}, mode={mode}, antialias={antialias})"
+    for dtype, most in ("uint8", 0), ("float32", 5e-6):
+        module, running = both(written, dtype)
+        for _ in range(CASES // 2):
+            x = drawn(random, dtype)
+            assert float((module(x).double() - running(x).double()).abs().max()) <= most
+
+
 def test_a_letterbox_is_114_unless_it_is_said() -> None:
     for way in both("letterbox(8)", "uint8"):
         found = way(torch.full((1, 3, 4, 8), 9, dtype=torch.uint8))

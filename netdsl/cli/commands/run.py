@@ -22,8 +22,8 @@ from netdsl.preprocessing import KINDS, advice, with_photographs
 from netdsl.running import LOGITS, Answer, Reader, Reading, reader
 
 OPTIONS = [
-    click.option("--image", "images", metavar="PHOTO", multiple=True, required=True,
-                 help="An image file. May be repeated; more may follow the network's."),
+    click.option("--image", "images", metavar="PHOTO", multiple=True,
+                 help="An image file. May be repeated; more may follow the network's, or all."),
     click.option("--weights", metavar="FILE", help="A checkpoint: .safetensors, .pt, .pth, ..."),
     rename_option,
     click.option("--as", "kind", type=click.Choice(KINDS),
@@ -66,6 +66,8 @@ def command(
       netdsl run photo_net.net --image cat.jpg --weights net.safetensors --labels names.txt
       netdsl run examples/resnet18.net --as imagenet --image *.jpg --weights resnet18.pth
     """
+    if not (images or more):
+        raise click.UsageError("there is no photograph: --image PHOTO")
     check_rename(rename, weights)
     _check_installed(is_onnx)
     _check_background(background)
@@ -134,8 +136,9 @@ def _check_background(background: str | None) -> None:
 
 
 def _named(path: str, error: Exception) -> str:
-    text = str(error)
-    return clean(text if path in text else f"{path}: {text}")
+    """What is wrong with an image; an `ImageError` names it, and other errors have lines."""
+    named = "" if isinstance(error, ImageError) else f"{clean(path)}: "
+    return named + "\n  ".join(map(clean, str(error).split("\n")))
 
 
 def _check_labels(names: Labels | None, answer: Answer, reading: Reading) -> None:
