@@ -21,22 +21,11 @@ def check_packages(*more: str) -> None:
     if missing:
         names = ", ".join(CALLED.get(name, name) for name in missing)
         raise TrainingError(f"training needs {names}: pip install 'netdsl[train]'")
-    _check_torchvision()
-
-
-def _check_torchvision() -> None:
-    """Import torchvision, also where its compiled operators don't go with this PyTorch.
-
-    Nothing here calls one of them. Raises `TrainingError` if it can't be imported all the same.
-    """
-    import torch
-
-    from netdsl.importers.torch.missing import with_declared
-
     try:
-        with_declared(lambda: import_module("torchvision"))
-    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        import_module("torchvision")
+    except (ImportError, OSError, RuntimeError) as error:
         raise TrainingError(
-            f"torchvision can't be imported: {error!s:.200}; install the release that goes "
-            f"with PyTorch {torch.__version__}"
+            f"torchvision does not load beside this PyTorch ({error}): they are built for each "
+            "other; install both from the same place, `pip install --force-reinstall torch "
+            "torchvision`"
         ) from None
