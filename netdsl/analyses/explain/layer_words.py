@@ -78,7 +78,7 @@ def _counts(report: LayerReport) -> Iterator[Part]:
     if report.biases:
         rows.append(("biases", f"{report.biases:,}", "one for each map, or neuron"))
     if report.macs:
-        padding = ", zeros of padding too" if report.filter else ""
+        padding = ", cells of padding too" if report.filter else ""
         rows.append(("multiply-adds", f"{report.macs:,}", f"of one sample{padding}"))
     if report.weights and report.dense_weights > report.weights:
         times = report.dense_weights / report.weights
