@@ -118,6 +118,8 @@ PARTS = (
     *shards("passes", 2, "tests/passes"),
     *shards("cli", 1, "tests/cli"),
     *shards("analyses", 1, "tests/analyses"),
+    *shards("explain", 2, "tests/explain"),
+    *shards("see", 1, "tests/see", "tests/learn"),
     *shards("ir", 1, "tests/ir"),
     *shards("ops", 4, "tests/ops"),
     *shards("examples", 8, "tests/examples"),

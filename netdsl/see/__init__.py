@@ -1,1 +1,1 @@
-"""Inside trained networks: filters, maps, what excites a layer, and what it still knows"""
+"""Inside trained networks: filters, maps, what excites a layer, and what it knows"""

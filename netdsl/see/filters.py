@@ -53,11 +53,12 @@ def filters(inside: Inside, layer: str | None = None, count: int = 64) -> Seen:
             for m in range(columns)
         ]
         notes = [HONEST.format(maps=planes)]
-    title = f"{inside.graph.name}: {chosen.path}, {plural(number, 'filter')} of {planes}x{height}x{width}"
+    shape = f"{planes}x{height}x{width}"
+    title = f"{inside.graph.name}: {chosen.path}, {plural(number, 'filter')} of {shape}"
     most = f"the first {shown} of {number}" if shown < number else f"all {number}"
     filters = f"{plural(number, 'filter')}, each" if number != 1 else "1 filter,"
     lines = (
-        f"{chosen.path}: {filters} {planes}x{height}x{width}; shown: {most}",
+        f"{chosen.path}: {filters} {shape}; shown: {most}",
         f"weights from {weight.min():.4g} to {weight.max():.4g}",
     )
     numbers = {"layer": chosen.path, "shape": list(weight.shape)}

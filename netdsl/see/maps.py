@@ -37,7 +37,11 @@ def maps(inside: Inside, pixels: Tensor, place: Place, count: int = 16) -> Seen:
         tiles.append(Tile(grey(plane, low, high), f"map {number}: {low:.2g} to {high:.2g}{told}"))
     dead = int((value.abs().amax(dim=(1, 2)) == 0).sum())
     share = float((value == 0).float().mean())
-    largest = f"the {len(order)} with the largest means" if len(order) > 1 else "shown is that with the largest mean"
+    largest = (
+        f"the {len(order)} with the largest means"
+        if len(order) > 1
+        else "shown is that with the largest mean"
+    )
     if len(value) == 1:
         largest = "it is shown"
     empty = "1 map is" if dead == 1 else f"{dead} maps are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 PACKAGES = ("torch", "torchvision", "lightning", "PIL")
@@ -20,3 +21,11 @@ def check_packages(*more: str) -> None:
     if missing:
         names = ", ".join(CALLED.get(name, name) for name in missing)
         raise TrainingError(f"training needs {names}: pip install 'netdsl[train]'")
+    try:
+        import_module("torchvision")
+    except RuntimeError as error:
+        raise TrainingError(
+            f"torchvision does not load beside this PyTorch ({error}): they are built for each "
+            "other; install both from the same place, `pip install --force-reinstall torch "
+            "torchvision`"
+        ) from None

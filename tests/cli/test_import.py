@@ -111,10 +111,14 @@ def test_an_error_stands_in_the_source(folder: Path) -> None:
 
 def test_what_is_no_source(folder: Path) -> None:
     (folder / "a.net").write_text("net A { input x: [3]; output y = x -> relu }")
-    for source in ("a.net", "-", "a.txt"):
+    for source, said in (
+        ("a.net", "is a `.net` file already"),
+        ("-", "is neither"),
+        ("a.txt", "is neither"),
+    ):
         result = run("import", source)
         assert result.exit_code == 2, result.output
-        assert "is neither" in result.output
+        assert said in result.output
     assert run("import", "none.cfg").exit_code == 1
     assert run("check", "a.net", "--input", "[3]").exit_code == 2
     assert run("check", "a.net", "--open").exit_code == 2

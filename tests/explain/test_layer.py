@@ -220,7 +220,10 @@ def test_one_of_a_thing_is_no_plural() -> None:
     assert "1 neuron in the layers" in page
     assert "1 layer multiplies by weights (convolutions, linear layers and the like). " in page
     assert "next one" not in text_of(text, "c")
-    two = "net A { input x: [8] ; h = x -> linear(2) ; g = x -> linear(2)\noutput y = (h, g) -> add }"
+    assert "c[0,0,0]: the only neuron of c (conv(1, 5))" in text_of(text, "c[0,0,0]")
+    two = (
+        "net A { input x: [8] ; h = x -> linear(2) ; g = x -> linear(2)\noutput y = (h, g) -> add }"
+    )
     assert "2 layers multiply by weights" in text_of(two)
     assert "of which 1 stands on the longest way" in text_of(two)
 

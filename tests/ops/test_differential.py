@@ -118,7 +118,8 @@ def is_stricter(name, op, refusal):
     at = refusal.at.split("[")[0]
     crops = name == "conv" and at == "padding" and op.padding_mode != "zeros"  # below 0
     crops |= "pool" in name and isinstance(getattr(op, "padding", 0), str)  # it has no such words
-    return crops or at in STRICTER.get(name, ()) or refusal.code == "wrong-rank"
+    wraps = refusal.code == "wrong-dtype" and "would compute in uint8" in refusal.message
+    return wraps or crops or at in STRICTER.get(name, ()) or refusal.code == "wrong-rank"
 
 
 def check_setting(name, op, inputs):

@@ -17,6 +17,7 @@ BY_TYPE = {
     "analyses/memory.py": {"Weight"},
     "elaborate/bodies.py": {"Weight"},
     "ir/verify.py": {"Weight"},
+    "analyses/training.py": {"Weight"},
     "lints/size_unlike_pytorch.py": {"Upsample"},
 }
 """Where a type of layers may be told apart: weights are no layers, and one lint is about one layer."""

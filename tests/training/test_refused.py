@@ -307,3 +307,11 @@ def test_a_loss_that_is_not_finite(room: Path) -> None:
             restless(), room / "d", [12], room / "run", epochs=1, workers=0, optimizer="sgd",
             lr=1e30, batch=2,
         )  # fmt: skip
+
+
+def test_a_torchvision_that_does_not_load(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr("netdsl.training.faults.import_module", refuse)
+    assert "torchvision does not load beside this PyTorch (operator" in refusal(room)

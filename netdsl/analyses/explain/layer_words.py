@@ -191,9 +191,11 @@ def input_page(report: InputReport) -> Document:
 def neuron_page(report: NeuronReport) -> Document:
     """The page of a neuron."""
     place = f"{report.path}[{','.join(map(str, report.index))}]"
-    title = f"{place}: one of {prod(report.shape):,} neurons of {report.path} ({report.layer})"
-    if report.layer == "input":
-        title = f"{place}: one of {prod(report.shape):,} values of the input {report.path}"
+    is_given, count = report.layer == "input", prod(report.shape)
+    kind = "value" if is_given else "neuron"
+    which = "the only" if count == 1 else f"one of {count:,}"
+    owner = f"the input {report.path}" if is_given else f"{report.path} ({report.layer})"
+    title = f"{place}: {which} {plural(count, kind).partition(' ')[2]} of {owner}"
     head = (*at_sizes(report.sizes, False), report.sentence)
     return Document(
         title,
@@ -233,7 +235,6 @@ def _neighbours(report: NeuronReport) -> Iterator[Part]:
 
 def _or_none(number: int) -> str:
     return f"{number:,}" if number else "none"
-
 
 
 def _sees(report: NeuronReport) -> Iterator[Part]:

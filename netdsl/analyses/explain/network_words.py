@@ -57,7 +57,8 @@ def _in_short(report: NetworkReport) -> Iterator[Part]:
         training = f" ({report.inference_parameters:,} of them at inference)"
     yield (
         f"{plural(report.parameters, 'parameter')}{training}, {report.macs:,} multiply-adds and "
-        f"{plural(report.neurons, 'neuron')} in the layers that multiply by weights, for one sample."
+        f"{plural(report.neurons, 'neuron')} in the layers that multiply by weights, for one "
+        "sample."
     )
 
 
@@ -68,8 +69,8 @@ def _depth(report: NetworkReport) -> Iterator[Part]:
         longest = f", of which {depth.longest} {stand} on the longest way"
     yield (
         f"{plural(depth.layers, 'layer')} {'multiplies' if depth.layers == 1 else 'multiply'} by "
-        f"weights (convolutions, linear layers and the like){longest}. Activations, norms and pools "
-        "are not counted."
+        f"weights (convolutions, linear layers and the like){longest}. Activations, norms and "
+        "pools are not counted."
     )
 
 
@@ -235,7 +236,8 @@ def _block_in_short(report: BlockReport) -> Iterator[Part]:
         yield report.doc
     yield (
         f"{plural(report.parameters, 'parameter')} and {report.macs:,} multiply-adds, "
-        f"{percent(report.share)} of those of {report.network}; {plural(report.neurons, 'neuron')} in "
+        f"{percent(report.share)} of those of {report.network}; "
+        f"{plural(report.neurons, 'neuron')} in "
         f"{plural(report.weighing, 'layer')} that multiply by weights, of which "
         f"{report.deepest} stand one behind the other."
     )

@@ -248,7 +248,7 @@ def _plot(report: Report, file: str, output: str) -> None:
     from netdsl.backends.diagram.options import FORMS, DrawError, Options
     from netdsl.backends.diagram.plot import plot
 
-    check_output(output, file, "be explained")
+    check_output(output, file, "be explained", "--plot")
     ending = Path(output).suffix.removeprefix(".").lower()
     if ending not in FORMS:
         endings = ", ".join(f".{name}" for name in FORMS)
