@@ -226,6 +226,8 @@ def test_one_of_a_thing_is_no_plural() -> None:
     )
     assert "2 layers multiply by weights" in text_of(two)
     assert "of which 1 stands on the longest way" in text_of(two)
+    block = "block B() { conv(2, 3) -> relu }\nnet A { input x: [1, 5, 5] ; output y = x -> b: B }"
+    assert "1 layer that multiplies by weights." in text_of(block, "b")
 
 
 def test_filters_of_volumes_and_signals() -> None:

@@ -234,12 +234,13 @@ def block_page(report: BlockReport) -> Document:
 def _block_in_short(report: BlockReport) -> Iterator[Part]:
     if report.doc:
         yield report.doc
+    multiply = "multiplies" if report.weighing == 1 else "multiply"
+    behind = f", of which {report.deepest} stand one behind the other" if report.deepest > 1 else ""
     yield (
         f"{plural(report.parameters, 'parameter')} and {report.macs:,} multiply-adds, "
         f"{percent(report.share)} of those of {report.network}; "
         f"{plural(report.neurons, 'neuron')} in "
-        f"{plural(report.weighing, 'layer')} that multiply by weights, of which "
-        f"{report.deepest} stand one behind the other."
+        f"{plural(report.weighing, 'layer')} that {multiply} by weights{behind}."
     )
     if report.field:
         yield field_words("what comes in", report.field)
