@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from threading import Lock, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from netdsl.diagnostics.reading import KINDS, reason
@@ -35,6 +38,9 @@ FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "J
 """Formats that Pillow decodes by itself: of others it calls programs."""
 
 
+_LOCK = Lock()
+
+
 class ImageError(Exception):
     """A file that can't be read as an image; the text says why, and what to do."""
 
@@ -49,20 +55,13 @@ def read_image(
     are refused. Of several frames it is the first. Raises `ImageError`, and `ModuleNotFoundError`
     where Pillow is not installed.
     """
-    from PIL import Image
-
     data = _bytes(path)
     behind = None if background is None else colour(background)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about broken EXIF, and sizes that are checked here
-        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = _decoded(data, path)
-            if image.mode in SIXTEEN_BITS:
-                image = _eight_bits(image, image.format, path)
-            return _pixels(image, path, channels, behind)
-        finally:
-            Image.MAX_IMAGE_PIXELS = bound
+    with _without_warnings():
+        image = _decoded(data, path)
+        if image.mode in SIXTEEN_BITS:
+            image = _eight_bits(image, image.format, path)
+        return _pixels(image, path, channels, behind)
 
 
 def read_numbers(path: str | Path) -> np.ndarray:
@@ -72,7 +71,8 @@ def read_numbers(path: str | Path) -> np.ndarray:
     """
     import numpy as np
 
-    image = _decoded(_bytes(path), path)
+    with _without_warnings():
+        image = _decoded(_bytes(path), path)
     if image.mode not in ("1", "L", "P"):
         held = "levels of 16 bits" if image.mode in SIXTEEN_BITS else "colours"
         raise ImageError(f"{path}: a mask has one number for each pixel, and this has {held}")
@@ -98,13 +98,39 @@ def _bytes(path: str | Path) -> bytes:
     return data
 
 
-def _decoded(data: bytes, path: str | Path) -> Image:
-    """The image, turned as its camera says."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Without what Pillow warns of: broken EXIF data, and sizes that are checked here.
+
+    Filters of warnings are those of all threads, so that only the main one may change them.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _opened(data: bytes) -> Image:
+    """The image, of which the head is read; Pillow's own bound, one for all threads, is lifted."""
+    from PIL import Image
 
     Image.init()
+    with _LOCK:
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+
+
+def _decoded(data: bytes, path: str | Path) -> Image:
+    """The image, turned as its camera says."""
+    from PIL import ImageOps, UnidentifiedImageError
+
     try:
-        image = Image.open(BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
+        image = _opened(data)
     except UnidentifiedImageError:
         known = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, PPM or JPEG 2000"
         raise ImageError(f"{path} is no whole image of {known}") from None

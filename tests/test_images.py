@@ -131,6 +131,20 @@ def test_a_small_file_with_a_huge_picture_is_not_decoded(tmp_path: Path) -> None
     assert Image.MAX_IMAGE_PIXELS is not None
 
 
+def test_several_threads_leave_pillow_as_it_was(tmp_path: Path) -> None:
+    """Its bound on pixels, and the filters of warnings, are those of the whole process."""
+    import warnings
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "a.png"
+    Image.new("RGB", (30, 20)).save(path)
+    before = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        shapes = set(pool.map(lambda _: read_image(path).shape, range(400)))
+    assert shapes == {(20, 30, 3)}
+    assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before
+
+
 # --- what is odd ----------------------------------------------------------------------------
 
 
