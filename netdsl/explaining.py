@@ -30,6 +30,7 @@ from netdsl.analyses.explain.network import NetworkReport, explain_network
 from netdsl.analyses.explain.network_words import block_page, network_page
 from netdsl.analyses.explain.neuron import NeuronReport, Sum, explain_neuron, sum_of
 from netdsl.analyses.neurons import (
+    IN_BRACKETS,
     NEURON,
     Neuron,
     NoSuchPlace,
@@ -164,6 +165,12 @@ def place_of(graph: Graph, text: str) -> Place:
         return places[text]
     if NEURON.fullmatch(text):
         return neuron_of(graph, text)
+    match = IN_BRACKETS.fullmatch(text)
+    if match is not None and match[1] in places:
+        raise NoSuchPlace(
+            f"`{text}` is no neuron of {match[1]}: its place is one whole number for each axis, "
+            f"counted from 0, such as {match[1]}[0,4,4]"
+        )
     raise NoSuchPlace(f"{graph.name} has no layer or block `{text}`{_nearest(text, places)}")
 
 

@@ -9,6 +9,8 @@ from netdsl.ir.tensor import Shape
 from netdsl.ops.base import op_of
 from netdsl.ops.tables import types_of
 
+TOKENS, IMAGE = 2, 3
+"""How many axes they have."""
 Axes: TypeAlias = tuple[int | None, ...]
 """For each axis the one it was in a map: 0 the channels; None where that is lost."""
 
@@ -18,7 +20,8 @@ class ChannelAxes:
 
     A map begins with its channels. Layers take the axes along as they say (`Op.axis_origins`);
     behind a `linear`, an `attention` or an `embedding` the channels are last, and an input that
-    such a layer reads first is taken to be tokens `[T, F]`.
+    such a layer reads first is taken to be tokens `[T, F]`. An image `[H, W, 3]` is one whose
+    channels the first layer that asks for them finds last.
     """
 
     def __init__(self, *graphs: Graph) -> None:
@@ -28,8 +31,9 @@ class ChannelAxes:
         for graph in graphs:
             nodes = list(graph.nodes())
             for item in graph.inputs:
-                tokens = _holds_tokens(item.value, nodes)
-                self._axes[item.value] = (1, 0) if tokens else tuple(range(len(item.shape)))
+                last = _is_last(item.value, nodes)
+                rank = len(item.shape)
+                self._axes[item.value] = (*range(1, rank), 0) if last else tuple(range(rank))
             for node in nodes:
                 for value in node.outputs:
                     self._axes[value] = self._behind(node, value)
@@ -80,11 +84,16 @@ def _origins(node: Node) -> Axes:
     return op_of(node).axis_origins(*types_of(node))
 
 
-def _holds_tokens(start: Value, nodes: list[Node]) -> bool:
-    """Whether the first layer that asks for the channels finds the last axis where it looks."""
-    if start.type.rank != 2:
+def _is_last(start: Value, nodes: list[Node]) -> bool:
+    """Whether the first layer that asks for the channels finds the last axis where it looks.
+
+    Asked of tokens, and of images of open height whose last axis is a number.
+    """
+    shape, rank = start.type.shape, start.type.rank
+    is_image = rank == IMAGE and isinstance(shape[-1], int) and not isinstance(shape[0], int)
+    if rank != TOKENS and not is_image:
         return False
-    reached: dict[Value, Axes] = {start: (1, 0)}
+    reached: dict[Value, Axes] = {start: (*range(1, rank), 0)}
     for node in nodes:
         axes = next((reached[value] for value in node.inputs if value in reached), None)
         if axes is None:
@@ -93,5 +102,5 @@ def _holds_tokens(start: Value, nodes: list[Node]) -> bool:
         if channels is not None:
             return axes[channels % len(axes)] == 0
         behind = tuple(None if axis is None else axes[axis] for axis in _origins(node))
-        reached.update((v, behind) for v in node.outputs if v.type.rank == len(behind) == 2)
+        reached.update((v, behind) for v in node.outputs if v.type.rank == len(behind) == rank)
     return False

@@ -197,4 +197,7 @@ class _Judge:
         if self.align != CENTER or self.way != PAD:
             return Cut(length)
         before = floor_div(self.sizes[name] - own, 2)
-        return Cut(length, floor_div(before * ratio.numerator, ratio.denominator))
+        start = floor_div(before * ratio.numerator, ratio.denominator)
+        if domain.decide(start + length <= whole) is not Verdict.PROVED:
+            start = minimum(start, whole - length)
+        return Cut(length, start)

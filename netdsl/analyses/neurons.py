@@ -13,7 +13,13 @@ from netdsl.ir.graph import Graph, Value
 
 NEURON = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{0,200})\]\s*", re.ASCII)
 BRACKETS = re.compile(r"\[(\d+)\]", re.ASCII)
-AXES = {1: "", 3: " (channel, row, column)", 2: " (channel, place)"}
+AXES = {
+    1: "",
+    2: " (channel, place)",
+    3: " (channel, row, column)",
+    4: " (channel, depth, row, column)",
+}
+IN_BRACKETS = re.compile(r"(.{1,4000}?)\s*\[[^\[\]]*\]?\s*")
 
 
 class NoSuchPlace(ValueError):
@@ -43,8 +49,9 @@ def neuron_of(graph: Graph, text: str) -> Neuron:
     if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
         last = ",".join(str(n - 1) for n in shape)
         axes = AXES.get(len(shape), "")
+        kind = "value" if value.producer is None else "neuron"
         raise NoSuchPlace(
-            f"`{text}` is not in {name}, whose last neuron is {name}[{last}]{axes}: its shape is "
+            f"`{text}` is not in {name}, whose last {kind} is {name}[{last}]{axes}: its shape is "
             f"{list(shape)}, and places are counted from 0"
         )
     return Neuron(value, index, name)

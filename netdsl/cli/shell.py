@@ -82,7 +82,7 @@ def fail(message: str) -> NoReturn:
     sys.exit(WRONG_CALL)
 
 
-def check_output(output: str | None, file: str, purpose: str) -> None:
+def check_output(output: str | None, file: str, purpose: str, option: str = "--output") -> None:
     """Refuse to write over a file that is read; `-` and None are standard output."""
     if output in (None, "-"):
         return
@@ -90,7 +90,7 @@ def check_output(output: str | None, file: str, purpose: str) -> None:
         check_not_read([output], [file])
     except OverwriteError:
         message = f"this is the file to {purpose}"
-        raise click.BadParameter(message, param_hint="--output") from None
+        raise click.BadParameter(message, param_hint=option) from None
 
 
 def write(output: str | None, content: str | bytes, told: str) -> None:

@@ -9,7 +9,7 @@ from netdsl.diagnostics import Sink
 from netdsl.elaborate.sharing import is_shared_rightly
 from netdsl.ir.builder import Builder, Rule
 from netdsl.ir.dim import Size, floor_div, substitute
-from netdsl.ir.fitting import CENTER, CROP, FILLS, PAD, Cut, FitError, Fitting
+from netdsl.ir.fitting import CENTER, CROP, FILLS, PAD, RESIZE, Cut, FitError, Fitting
 from netdsl.ir.graph import Graph, Input, Output, Requirement, Value
 from netdsl.ir.simplify import conjunction
 from netdsl.ir.solver import Domain, Verdict
@@ -147,6 +147,11 @@ class _Fit:
             raise FitError(
                 f"{item.name} holds {tensor.dtype} numbers, of which 0 may mean something: bring "
                 "them to a size that works by hand"
+            )
+        if tensor.dtype == "uint8" and self.fitting.way == RESIZE:
+            raise FitError(
+                f"{item.name} holds levels, uint8, and `resize` works on floats: pad or crop, or "
+                "resize the images before they come in"
             )
         path = f"{self.fitting.way}_{item.name}"
         is_last = tensor.rank == len(TO_FRONT) and isinstance(tensor.shape[-1], int)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netdsl.analyses.explain.document import plural
 from netdsl.ir.graph import Layer
 from netdsl.ops.base import op_of
 from netdsl.see.errors import SeeError
@@ -52,10 +53,12 @@ def filters(inside: Inside, layer: str | None = None, count: int = 64) -> Seen:
             for m in range(columns)
         ]
         notes = [HONEST.format(maps=planes)]
-    title = f"{inside.graph.name}: {chosen.path}, {number} filters of {planes}x{height}x{width}"
+    shape = f"{planes}x{height}x{width}"
+    title = f"{inside.graph.name}: {chosen.path}, {plural(number, 'filter')} of {shape}"
     most = f"the first {shown} of {number}" if shown < number else f"all {number}"
+    filters = f"{plural(number, 'filter')}, each" if number != 1 else "1 filter,"
     lines = (
-        f"{chosen.path}: {number} filters, each {planes}x{height}x{width}; shown: {most}",
+        f"{chosen.path}: {filters} {shape}; shown: {most}",
         f"weights from {weight.min():.4g} to {weight.max():.4g}",
     )
     numbers = {"layer": chosen.path, "shape": list(weight.shape)}

@@ -12,6 +12,7 @@ from netdsl.backends.weights.numbers import weights_of
 from netdsl.backends.weights.renaming import Rename
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Output, Value
+from netdsl.ops.base import op_of
 from netdsl.passes.exposed import exposed
 from netdsl.see.errors import SeeError
 
@@ -64,7 +65,19 @@ class Inside:
         self.sizes = sizes_of(graph)
         self.entry = _entry(graph, self.image)
         self._runs: dict[tuple[tuple[str, Value], ...], Callable[[Tensor], Found]] = {}
-        channels = self.entry.type.shape[0]
+        self._check_range()
+
+    def _check_range(self) -> None:
+        """Refuses a range that the file has itself. Raises `SeeError`."""
+        range, channels = self.range, self.entry.type.shape[0]
+        if range == RANGES["bytes"] and self.prepares:
+            raise SeeError(
+                f"`{self.image.name}` is of bytes, which the network converts itself: leave "
+                "`--as bytes` out"
+            )
+        reader = self.graph.data_uses.only_reader(self.entry)
+        if len(range.mean) > 1 and reader is not None and op_of(reader).name == "normalize":
+            raise SeeError("the network has a `normalize` itself: leave `--as` out")
         if len(range.mean) > 1 and channels != len(range.mean):
             raise SeeError(
                 f"the range is for {len(range.mean)} colours, and `{self.image.name}` has "
@@ -84,18 +97,47 @@ class Inside:
         height, width = self.entry.type.spatial
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
+    @property
+    def prepares(self) -> bool:
+        """Whether the network takes bytes, and makes its pixels of them itself."""
+        return self.entry is not self.image.value
+
+    @property
+    def _of_bytes(self) -> tuple[int | Dim, int | Dim]:
+        """Height and width of the input itself, channels first or last."""
+        shape = self.image.value.type.shape
+        height, width = shape[1:] if shape[0] in (1, 3) else shape[:2]
+        return height, width
+
+    @property
+    def fixed_bytes(self) -> tuple[int, int] | None:
+        """Height and width of the bytes, where they are fixed."""
+        height, width = self._of_bytes
+        return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+    def check_bytes(self, height: int, width: int) -> None:
+        """The same as `check`, for an image of bytes."""
+        self._check(height, width, self._of_bytes)
+
     def takes(self, height: int, width: int) -> bool:
         """Whether the network takes images of this size."""
-        point = self._point(height, width)
+        return self._takes(height, width, self.entry.type.spatial)
+
+    def _takes(self, height: int, width: int, spatial: Sequence[int | Dim]) -> bool:
+        point = self._point(height, width, spatial)
         return point is not None and self.sizes.accepts(**point)
 
     def check(self, height: int, width: int) -> None:
         """Raises `SeeError` for a size that the network does not take, with the nearest."""
-        if self.takes(height, width):
+        self._check(height, width, self.entry.type.spatial)
+
+    def _check(self, height: int, width: int, spatial: Sequence[int | Dim]) -> None:
+        if self._takes(height, width, spatial):
             return
-        point = self._point(height, width)
+        point = self._point(height, width, spatial)
         if point is None:
-            raise SeeError(f"an image of {height}x{width} is no {self.entry.type}")
+            sizes = "x".join(map(str, spatial))
+            raise SeeError(f"an image of {height}x{width} is none of {sizes}")
         near = self.sizes.nearest(**point)
         sizes = [near.up, near.down]
         told = " or ".join(
@@ -105,10 +147,12 @@ class Inside:
         way = f"; the nearest that it takes: {told}" if told else ""
         raise SeeError(f"the network does not take an image of {height}x{width}: {reasons}{way}")
 
-    def _point(self, height: int, width: int) -> dict[str, int] | None:
+    def _point(
+        self, height: int, width: int, spatial: Sequence[int | Dim]
+    ) -> dict[str, int] | None:
         """The size symbols for an image of this size; None where there are no such."""
         point: dict[str, int] = {}
-        for size, number in zip(self.entry.type.spatial, (height, width), strict=True):
+        for size, number in zip(spatial, (height, width), strict=True):
             if isinstance(size, int):
                 if size != number:
                     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netdsl.analyses.explain.document import plural
 from netdsl.see.errors import SeeError
 from netdsl.see.inside import Inside
 from netdsl.see.places import Place
@@ -36,10 +37,18 @@ def maps(inside: Inside, pixels: Tensor, place: Place, count: int = 16) -> Seen:
         tiles.append(Tile(grey(plane, low, high), f"map {number}: {low:.2g} to {high:.2g}{told}"))
     dead = int((value.abs().amax(dim=(1, 2)) == 0).sum())
     share = float((value == 0).float().mean())
-    lines = (
-        f"{place}: {len(value)} maps of {height}x{width}; the {len(order)} with the largest means",
-        f"{share:.1%} of all numbers are zero; {dead} maps are zero everywhere",
+    largest = (
+        f"the {len(order)} with the largest means"
+        if len(order) > 1
+        else "shown is that with the largest mean"
     )
-    title = f"{inside.graph.name}: {place}, {len(order)} of {len(value)} maps"
+    if len(value) == 1:
+        largest = "it is shown"
+    empty = "1 map is" if dead == 1 else f"{dead} maps are"
+    lines = (
+        f"{place}: {plural(len(value), 'map')} of {height}x{width}; {largest}",
+        f"{share:.1%} of all numbers are zero; {empty} zero everywhere",
+    )
+    title = f"{inside.graph.name}: {place}, {len(order)} of {plural(len(value), 'map')}"
     numbers = {"maps": order, "means": [float(means[n]) for n in order], "zeros": share}
     return Seen(Sheet(title, tuple(tiles), 6, 112, (NO_COLOUR,)), lines, numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from math import isfinite
 from typing import Any, cast
@@ -47,11 +47,7 @@ class Diary(Callback):
         learner = cast(Learner, pl_module)
         learned = learner.learned.over_all(learner)
         learner.learned = Tally()
-        if not isfinite(learned.loss):
-            raise TrainingError(
-                f"the loss of epoch {trainer.current_epoch + 1} is not finite: "
-                "lower the learning rate (--lr)"
-            )
+        _check_finite(trainer.current_epoch + 1, learned, learner.results.values())
         self._take_time()
         self.rows.append(self._row(trainer, learner, learned))
         is_best = self.rows[-1] is best(self.rows)
@@ -92,6 +88,15 @@ class Diary(Callback):
             f"accuracy {row['train_accuracy']:.1%}; judged: loss {row['val_loss']:.4f}, "
             f"accuracy {row['val_accuracy']:.1%}"
         )
+
+
+def _check_finite(epoch: int, learned: Tally, judged: Iterable[Tally]) -> None:
+    """Raises `TrainingError` if a loss is no number: the weights are of no use then."""
+    where = "" if isfinite(learned.loss) else f"the loss of epoch {epoch}"
+    if not where and not all(isfinite(tally.loss) for tally in judged):
+        where = f"after epoch {epoch} the loss of the images to judge by"
+    if where:
+        raise TrainingError(f"{where} is not finite: lower the learning rate (--lr)")
 
 
 def best(rows: Sequence[Row]) -> Row:

@@ -23,7 +23,7 @@ def check_packages(*more: str) -> None:
         raise TrainingError(f"training needs {names}: pip install 'netdsl[train]'")
     try:
         import_module("torchvision")
-    except RuntimeError as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise TrainingError(
             f"torchvision does not load beside this PyTorch ({error}): they are built for each "
             "other; install both from the same place, `pip install --force-reinstall torch "

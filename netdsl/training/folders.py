@@ -25,7 +25,9 @@ def folder_data(
     """The images below a folder, and which were left out as broken. Raises `TrainingError`."""
     if not root.is_dir():
         raise TrainingError(f"{root} is no folder; data is a folder, or sklearn:digits")
-    has_parts = all((root / part).is_dir() for part in PARTS)
+    has_parts = _has_parts(root)
+    if not has_parts:
+        _check_not_half(root)
     first = root / PARTS[0] if has_parts else root
     kind = "segmentation" if _has_masks(first) else "classification"
     if kind != task.kind:
@@ -53,6 +55,35 @@ def folder_data(
         _digest(root, [*train, *val]),
     )  # fmt: skip
     return data, [*wrong, *more]
+
+
+def check_elsewhere(root: Path, out: Path) -> None:
+    """Raises `TrainingError` if the folder of a run would be taken for one with a class."""
+    for folder in [root / part for part in PARTS] if _has_parts(root) else [root]:
+        if folder.resolve() in out.resolve().parents and not _has_masks(folder):
+            raise TrainingError(
+                f"{out} is among the folders of {folder}, and these are the classes: "
+                "name a folder elsewhere (--out)"
+            )
+
+
+def _has_parts(root: Path) -> bool:
+    return all((root / part).is_dir() for part in PARTS)
+
+
+def _check_not_half(root: Path) -> None:
+    """Raises `TrainingError` if one of `train` and `val` is there, and folders are in it.
+
+    With `train/cat` and `valid/cat` the classes would be `train` and `valid`.
+    """
+    for part, other in (PARTS, PARTS[::-1]):
+        if (root / part).is_dir():
+            inside = list((root / part).iterdir())
+            if inside and all(path.is_dir() for path in inside):
+                raise TrainingError(
+                    f"{root} has {part}/ with folders in it, and no {other}/: name the images to "
+                    f"{'judge by' if other == 'val' else 'learn from'} so, or take {root / part}"
+                )
 
 
 def _has_masks(folder: Path) -> bool:

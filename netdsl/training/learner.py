@@ -17,7 +17,7 @@ from netdsl.training.faults import TrainingError
 from netdsl.training.image_input import ImageInput
 from netdsl.training.images import ArrayImages, Data
 from netdsl.training.loading import Batches, Share, loader, workers
-from netdsl.training.losses import are_shares, hits, losses
+from netdsl.training.losses import are_shares, counted, hits, losses
 from netdsl.training.pixels import Pixels, shown
 from netdsl.training.plan import Plan, in_order, mixed
 from netdsl.training.samples import Fault, Loaded, Samples
@@ -107,7 +107,11 @@ class Learner(LightningModule):
             )
         self.epoch, self.done = self.trainer.current_epoch, batch_idx + 1
         main = losses(scores, batch.targets)
-        self.learned.add(batch.weights, main.detach(), hits(scores.detach(), batch.targets))
+        self.learned.add(
+            counted(batch.weights, batch.targets),
+            main.detach(),
+            hits(scores.detach(), batch.targets),
+        )
         total = main
         for place in task.auxiliary:
             beside = losses(_at(results, place), batch.targets)
@@ -118,7 +122,11 @@ class Learner(LightningModule):
     def validation_step(self, batch: Loaded, batch_idx: int, dataloader_idx: int = 0) -> None:
         scores = _at(self.network(batch.images), self.job.task.main)
         tally = self.judged.setdefault(batch.size, Tally())
-        tally.add(batch.weights, losses(scores, batch.targets), hits(scores, batch.targets))
+        tally.add(
+            counted(batch.weights, batch.targets),
+            losses(scores, batch.targets),
+            hits(scores, batch.targets),
+        )
 
     def on_validation_epoch_start(self) -> None:
         self.judged = {}

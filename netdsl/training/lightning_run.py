@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from netdsl.training.settings import Settings
 from netdsl.training.tally import Tally
 
 LOGS = ("lightning.pytorch", "lightning.fabric")
+NO_MEMORY = re.compile(r"(can't allocate|not enough) memory.*? [0-9]+ bytes")
+"""What PyTorch says on a CPU."""
 BOARDS = ("tensorboard", "tensorboardX")
 
 
@@ -85,7 +88,9 @@ class LightningRun:
                 enable_model_summary=False,
                 enable_progress_bar=settings.progress,
             )
-        except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        except (
+            MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError,
+        ) as error:  # fmt: skip
             raise TrainingError(f"Lightning refuses this: {error}") from None
 
     @property
@@ -102,13 +107,8 @@ class LightningRun:
         path = self.folder.last if resume and self.folder.last.is_file() else None
         if resume and self.rank == 0:
             self.report(f"goes on from {path}" if path else "no checkpoint yet: begins anew")
-        try:
+        with _told(self.folder):
             self.trainer.fit(self.learner, ckpt_path=path, weights_only=True)
-        except torch.OutOfMemoryError as error:
-            shortest = str(error).partition(".")[0]
-            raise TrainingError(f"out of memory: {shortest}; a smaller --batch helps") from None
-        except OSError as error:
-            raise TrainingError(f"can't write into {self.folder.path}: {reason(error)}") from None
         return len(self.diary.rows), self.diary.seconds
 
     def judge(self, sizes: Sequence[Pixels]) -> dict[Pixels, Tally]:
@@ -117,11 +117,12 @@ class LightningRun:
         state = self._best() if self.rank == 0 else {}
         learner.network.load_state_dict(self.trainer.strategy.broadcast(state, src=0))
         learner.judged_at = tuple(sizes)
-        self.trainer.validate(learner, verbose=False)
-        results = learner.results
-        if self.rank == 0:
-            rows = [_row(size, tally, learner.job) for size, tally in results.items()]
-            write_whole(self.folder.accuracy, table(rows))
+        with _told(self.folder):
+            self.trainer.validate(learner, verbose=False)
+            results = learner.results
+            if self.rank == 0:
+                rows = [_row(size, tally, learner.job) for size, tally in results.items()]
+                write_whole(self.folder.accuracy, table(rows))
         return results
 
     def _best(self) -> dict[str, torch.Tensor]:
@@ -133,6 +134,26 @@ class LightningRun:
         except (OSError, ValueError, KeyError) as error:
             raise TrainingError(f"can't read {self.folder.best}: {reason(error)}") from None
         return {key: array.to(own[key].dtype) for key, array in arrays.items()}
+
+
+@contextmanager
+def _told(folder: RunFolder) -> Generator[None]:
+    """What ends a run from outside, as `TrainingError`, or as `KeyboardInterrupt`."""
+    try:
+        yield
+    except SystemExit as error:  # Lightning makes this of an interrupt
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    except OSError as error:
+        raise TrainingError(f"can't write into {folder.path}: {reason(error)}") from None
+    except RuntimeError as error:
+        short = NO_MEMORY.search(str(error))
+        if short is None and not isinstance(error, torch.OutOfMemoryError):
+            raise
+        what = short[0] if short else str(error).partition(".")[0]
+        advice = "a smaller --batch, or smaller sizes, help"
+        raise TrainingError(f"out of memory: {what}; {advice}") from None
 
 
 def _row(size: Pixels, tally: Tally, job: Job) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def are_shares(scores: Tensor) -> bool:
     return not is_chance and bool((scores >= 0).all()) and is_one
 
 
+def counted(weights: Tensor, targets: Tensor) -> Tensor:
+    """The weights of samples where these are counted: 0 for a mask of which no pixel counts."""
+    return weights if targets.ndim == 1 else weights * (targets != IGNORED).any(-1).any(-1)
+
+
 def _counting(targets: Tensor) -> Tensor:
     return (targets != IGNORED).sum(dim=(1, 2)).clamp(min=1)
 

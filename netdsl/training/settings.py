@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import TypedDict
 
-from netdsl.ops.initial import PYTORCH
+from netdsl.ops.initial import PYTORCH, policies
 from netdsl.training.faults import TrainingError
 
 WORDS = {
@@ -22,8 +22,11 @@ AUGMENTATIONS = ("crop", "flip")
 RATES = {"sgd": 0.1, "adamw": 0.001}
 WEIGHT_DECAYS = {"sgd": 0.0001, "adamw": 0.01}
 BATCH_BY = {"epoch": "samples", "batch": "cells"}
-WHOLE = {"epochs": 1, "batch": 1, "seed": 0, "patience": 0, "every": 0, "nodes": 1}
+WHOLE = {"epochs": 1, "batch": 1, "seed": 0, "patience": 0, "every": 0, "nodes": 1, "workers": 0}
 """Settings that are whole numbers, and the least that each may be."""
+SEEDS = 2**64
+NUMBERS = ("lr", "weight_decay", "momentum", "aux_weight")
+MAY_BE_NONE = ("batch_by", "lr", "weight_decay", "workers")
 FREE = (
     "every", "workers", "devices", "nodes", "strategy", "accelerator", "progress",
 )  # fmt: skip
@@ -64,26 +67,32 @@ class Settings:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name, words in WORDS.items():
+        for name, words in {**WORDS, "init": tuple(policies())}.items():
             word = getattr(self, name)
-            if word not in words and not (name == "batch_by" and word is None):
+            if word not in words and not self._is_left(name):
                 raise TrainingError(f"`{name}` is one of {', '.join(words)}, not `{word}`")
         for name, least in WHOLE.items():
             number = getattr(self, name)
-            if type(number) is not int or number < least:
+            if (type(number) is not int or number < least) and not self._is_left(name):
                 raise TrainingError(
                     f"`{name}` is a whole number from {least} on, not {number!r:.40}"
                 )
-        for name in ("lr", "weight_decay", "momentum", "aux_weight"):
+        if self.seed >= SEEDS:
+            raise TrainingError(f"`seed` is less than 2**64, not {self.seed}")
+        for name in NUMBERS:
             number = getattr(self, name)
-            if number is not None and not (isfinite(number) and number >= 0):
-                raise TrainingError(f"`{name}` is a number from 0 on, not {number}")
-        if not 0 < self.val < 1:
-            raise TrainingError(f"`val` is a part of the images between 0 and 1, not {self.val}")
+            if not (_is_number(number) and number >= 0) and not self._is_left(name):
+                raise TrainingError(f"`{name}` is a number from 0 on, not {number!r:.40}")
+        if not (_is_number(self.val) and 0 < self.val < 1):
+            raise TrainingError(f"`val` is a part of the images between 0 and 1, not {self.val!r}")
         wrong = [name for name in self.augment if name not in AUGMENTATIONS]
         if wrong:
             known = ", ".join(AUGMENTATIONS)
             raise TrainingError(f"`augment` takes {known}, and not `{wrong[0]}`")
+
+    def _is_left(self, name: str) -> bool:
+        """Whether a setting is left to others."""
+        return name in MAY_BE_NONE and getattr(self, name) is None
 
     @property
     def rate(self) -> float:
@@ -106,6 +115,10 @@ class Settings:
             "augment": list(self.augment),
         }  # fmt: skip
         return every | worked_out
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
 
 
 class Choices(TypedDict, total=False):

@@ -84,6 +84,7 @@ def train(
     trained_on, tested_on = _sizes(sizes, "sizes"), _sizes(test_sizes, "test_sizes")
     if not trained_on:
         raise TrainingError("sizes: name at least one")
+    _check_paths(data, out)
     check_packages(*(["sklearn"] if str(data) == DIGITS else []))
     images, task = image_input(network.graph), task_of(network.graph, settings.output)
     check_evaluation(network.sizes, images, (*trained_on, *tested_on))
@@ -94,12 +95,14 @@ def train(
 
     with quiet():
         trainer = LightningRun(RunFolder(Path(out)), network.name, report, settings)
-        read, left_out = _data(data, task, images.channels, settings)
+        read, left_out = _data(data, task, images.channels, settings, Path(out))
         plan = Plan(whole, settings.schedule, len(read.train), settings.seed, settings.drop_last)
         check_training(network.sizes, images, plan, settings.epochs, trainer.world)
         source = torch_source(network.graph, settings.init)
         about = _about(source, read, trained_on, weights, settings)
         module = network.torch(settings.seed, weights, init=settings.init)
+        if not any(weight.requires_grad for weight in module.parameters()):
+            raise TrainingError(f"`{network.name}` has no weights that learn")
         if trainer.rank == 0:  # it makes the folder while the others begin
             trainer.folder.check(about, resume)
             trainer.folder.begin(about)
@@ -126,8 +129,8 @@ def _settings(choices: Choices) -> Settings:
 
 
 def _sizes(sizes: Sequence[object], name: str) -> tuple[Pixels, ...]:
-    if isinstance(sizes, str):
-        raise TrainingError(f"{name} are a list, as [{sizes!r}]")
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence):
+        raise TrainingError(f"{name} are a list of sizes, as [224], not {sizes!r:.40}")
     if len(sizes) > MANY:
         raise TrainingError(f"{name}: {MANY:,} at most")
     try:
@@ -136,16 +139,24 @@ def _sizes(sizes: Sequence[object], name: str) -> tuple[Pixels, ...]:
         raise TrainingError(f"{name}: {error}") from None
 
 
+def _check_paths(data: object, out: object) -> None:
+    """Raises `TrainingError` for what is no path."""
+    for name, path in (("data", data), ("out", out)):
+        if not isinstance(path, str | Path):
+            raise TrainingError(f"`{name}` is a path, not {path!r:.40}")
+
+
 def _data(
-    data: str | Path, task: Task, channels: int, settings: Settings
+    data: str | Path, task: Task, channels: int, settings: Settings, out: Path
 ) -> tuple[Data, Sequence[str]]:
     """The images, and which were left out."""
     if str(data) == DIGITS:
         from netdsl.training.digits import digits_data
 
         return digits_data(task, channels, settings, DIGITS), []
-    from netdsl.training.folders import folder_data
+    from netdsl.training.folders import check_elsewhere, folder_data
 
+    check_elsewhere(Path(data), out)
     return folder_data(Path(data), task, channels, settings)
 
 

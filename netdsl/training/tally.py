@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from netdsl.training.faults import TrainingError
+
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
 
@@ -35,8 +37,15 @@ class Tally:
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / self.samples
+        return self.loss / self._some
 
     @property
     def accuracy(self) -> float:
-        return self.hits / self.samples
+        return self.hits / self._some
+
+    @property
+    def _some(self) -> float:
+        """The samples. Raises `TrainingError` if none was counted."""
+        if not self.samples:
+            raise TrainingError("no pixel counts: every one of the masks has the class 255")
+        return self.samples

@@ -198,3 +198,18 @@ def test_the_page_in_the_docs(tmp_path: Path, request: pytest.FixtureRequest) ->
         PAGE.write_text(made, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == made
     assert len(CONSOLE.findall(text)) >= 5
+
+
+@pytest.mark.parametrize("option", [("--plot", "x.svg"), ("--size", "H=3"), ("--batch", "2")])
+def test_options_of_a_network_are_refused_for_a_term(option: tuple[str, str]) -> None:
+    result = explain("stride", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} is for a network, and `stride` is no file" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Conv2d", "conv"), ("upsampling", "upsample"), ("deconvolution", "conv_transpose")],
+)
+def test_names_of_other_frameworks(name: str, meant: str) -> None:
+    assert f"did you mean `{meant}`" in explain(name).output

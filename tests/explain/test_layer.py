@@ -13,6 +13,7 @@ import netdsl
 from netdsl.analyses.explain.layer import At, LayerReport, explain_layer
 from netdsl.analyses.explain.neuron import NeuronReport
 from netdsl.analyses.neurons import NoSuchPlace
+from netdsl.explaining import page_of
 from netdsl.ir.graph import Node
 from netdsl.lints import WARNINGS
 from netdsl.ops.axes import AXIS_NAMES
@@ -189,6 +190,63 @@ def test_what_the_words_are_made_of() -> None:
     assert [rule.numbers for rule in report.size_rules] == ["floor((6 + 2*0 - 3)/1) + 1 = 4"] * 2
 
 
+def text_of(text: str, place: str = "") -> str:
+    """The page, in one line."""
+    return " ".join(page_of(explained(text, place)).text(1000).split())
+
+
+def test_values_that_are_read_more_than_once_count_once() -> None:
+    """Attention reads a value as query, key and value: each neuron depends on all of them."""
+    text = "net A { input x: [10, 32] ; output y = x -> a: attention(4) }"
+    report = explained(text, "a")
+    assert (report.reading.least, report.reading.most) == (320, 320)
+    assert (report.reading.reached_least, report.reading.reached_most) == (320, 320)
+    assert [(o.shared, o.of) for o in report.overlaps] == [(320, 320)]
+    assert [other.shared for other in explained(text, "a[5,0]").neighbours] == [320]
+
+
+def test_one_neuron_of_a_transposed_convolution_does_not_add_a_whole_filter() -> None:
+    """Kernel 4 and stride 3: a neuron adds one or two of the 4 products of each channel."""
+    text = "net A { input x: [6, 24] ; output y = x -> t: conv_transpose(3, 4, stride=3) }"
+    assert explained(text, "t").reading.most == 12
+    page = text_of(text, "t")
+    assert "24 products" not in page
+    assert "6 rows, one for each channel that it reads. What they give is added" in page
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    text = "net A { input x: [1, 5, 5] ; output y = x -> c: conv(1, 5) }"
+    page = text_of(text)
+    assert "1 neuron in the layers" in page
+    assert "1 layer multiplies by weights (convolutions, linear layers and the like). " in page
+    assert "next one" not in text_of(text, "c")
+    assert "c[0,0,0]: the only neuron of c (conv(1, 5))" in text_of(text, "c[0,0,0]")
+    two = (
+        "net A { input x: [8] ; h = x -> linear(2) ; g = x -> linear(2)\noutput y = (h, g) -> add }"
+    )
+    assert "2 layers multiply by weights" in text_of(two)
+    assert "of which 1 stands on the longest way" in text_of(two)
+    block = "block B() { conv(2, 3) -> relu }\nnet A { input x: [1, 5, 5] ; output y = x -> b: B }"
+    assert "1 layer that multiplies by weights." in text_of(block, "b")
+
+
+def test_filters_of_volumes_and_signals() -> None:
+    volume = "net A { input x: [2, 8, 9, 10] ; output y = x -> c: conv(4, 3, groups=2) }"
+    assert "A filter is one block of 3x3x3 weights." in text_of(volume, "c")
+    assert "(channel, depth, row, column)" in str(not_there(volume, "c[9,0,0,0]"))
+    signal = "net A { input x: [1, 50] ; output y = x -> c: conv(4, 3, stride=3) }"
+    assert "A filter is one row of 3 weights." in text_of(signal, "c")
+    assert "shares none of the 3 values" in text_of(signal, "c")
+    dilated = "net A { input x: [1, 50] ; output y = x -> c: conv(4, 3, dilation=2) }"
+    assert "x[0, 0-4]: not all 5 of them, but 3 of its 50 values" in text_of(dilated, "c[0,0]")
+
+
+def not_there(text: str, place: str) -> NoSuchPlace:
+    with pytest.raises(NoSuchPlace) as caught:
+        explained(text, place)
+    return caught.value
+
+
 def test_size_formulas_give_the_size() -> None:
     """Each formula, read as Python, is the size that PyTorch gives."""
     from math import ceil, floor
@@ -324,6 +382,9 @@ def test_products_of_odd_layers() -> None:
     [
         ("conv[0,9,9]", r"whose last neuron is conv\[2,8,8\] \(channel, row, column\): its shape is \[3, 9, 9\]"),
         ("conv[0,9]", r"whose last neuron is conv\[2,8,8\]"),
+        ("conv[0,a,9]", r"no neuron of conv: .* one whole number for each axis, counted from 0"),
+        ("conv[-1,0,0]", "no neuron of conv"),
+        ("image[0,27,0]", r"whose last value is image\[0,26,26\]"),
         ("con", "no layer or block `con`; did you mean `conv`"),
         ("zzz", "there are image, conv"),
         ("zzz[0]", "there is no layer `zzz`"),

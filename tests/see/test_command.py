@@ -47,7 +47,7 @@ def test_every_look_writes_a_sheet(name: str, form: str, photo: str, tmp_path: P
     out = tmp_path / f"out.{form}"
     result = see(name, NET, *looks(photo)[name], "-o", str(out))
     assert result.exit_code == 0, result.output
-    assert "no --weights: they are random" in result.output
+    assert ("no --weights: they are random" in result.output) == (name != "fit")
     again = tmp_path / f"again.{form}"
     see(name, NET, *looks(photo)[name], "-o", str(again))
     assert out.read_bytes() == again.read_bytes()
@@ -147,3 +147,56 @@ def test_what_each_way_of_fitting_loses() -> None:
     middle = torch.nn.functional.interpolate(picture, (50, 100), mode="bilinear", antialias=True)
     crop = torch.from_numpy(seen.sheet.tiles[2].pixels.copy()).permute(2, 0, 1) / 255
     assert (crop - middle[0, :, :, 25:75]).abs().max() < 0.003
+
+
+# --- networks of bytes ----------------------------------------------------------------------------
+
+BYTES = """net A {{
+    input x: uint8 [3, {size}]
+    output y = x -> f: to_float -> n: normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+        -> c: conv({maps}, 3) -> relu -> global_avgpool -> fc: linear(3)
+}}
+"""
+
+
+def of_bytes(folder: Path, size: str, maps: int = 4) -> str:
+    (folder / "a.net").write_text(BYTES.format(size=size, maps=maps), encoding="utf-8")
+    return str(folder / "a.net")
+
+
+def test_an_image_of_bytes_that_is_too_small_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    result = see("maps", of_bytes(tmp_path, "H, W"), "--image", str(tmp_path / "tiny.png"),
+                 "--layer", "c", "-o", str(tmp_path / "o.png"))  # fmt: skip
+    assert result.exit_code == 2
+    assert "the network does not take an image of 1x1" in result.output
+    assert "the nearest that it takes: H=3,W=3" in " ".join(result.output.split())
+
+
+def test_bytes_of_one_size_get_an_image_of_that_size(photo: str, tmp_path: Path) -> None:
+    result = see("maps", of_bytes(tmp_path, "10, 12", maps=1), "--image", photo, "--layer", "c",
+                 "-o", str(tmp_path / "o.png"))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "the image of 16x24 is looked at as 10x12" in result.output
+    assert "c: 1 map of 8x10; it is shown" in result.output
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("bytes", "which the network converts itself"), ("imagenet", "has a `normalize` itself")],
+)
+def test_a_range_that_the_file_has_itself(word: str, said: str, photo: str, tmp_path: Path) -> None:
+    result = see("dream", of_bytes(tmp_path, "H, W"), "--image", photo, "--layer", "c", "--as",
+                 word, "-o", str(tmp_path / "o.png"))  # fmt: skip
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_random_weights_are_told_once_and_only_where_they_matter(
+    photo: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "o.png")
+    looked = see("saliency", NET, "--image", photo, "--neuron", "conv2[0,1,1]", "-o", out)
+    assert looked.output.count("they are random") == 1
+    fitted = see("fit", NET, "--image", photo, "--to", "12x12", "-o", out)
+    assert "they are random" not in fitted.output

@@ -34,7 +34,8 @@ class FilterFacts:
 
     `maps` is how many filters there are, each of which gives one map, `groups` how many groups of
     channels are convolved apart, and `products` the weights of one filter: so many products make
-    one number.
+    one number, but for a filter that `paints`: a transposed convolution's, of whose products each
+    goes where its value is painted.
     """
 
     planes: int
@@ -42,6 +43,7 @@ class FilterFacts:
     maps: int
     groups: int
     products: int
+    paints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ def filter_of(node: Node) -> FilterFacts | None:
     inputs, output = types_of(node)[0], shape_of(node.outputs[0])
     kernel = tuple(k for k, _, _ in windows.settings_along(inputs[0].rank - 1))
     planes = number(inputs[0].channels) // windows.groups
-    return FilterFacts(planes, kernel, output[0], windows.groups, planes * prod(kernel))
+    products, paints = planes * prod(kernel), op.zoom > 0
+    return FilterFacts(planes, kernel, output[0], windows.groups, products, paints)
 
 
 def sentence(node: Node) -> str:

@@ -20,6 +20,8 @@ from netdsl.analyses.explain.layer import AxisField, FilterFacts, InputReport, L
 from netdsl.analyses.explain.neuron import NeuronReport, Sum
 from netdsl.ops.facts import SizeRule
 
+PLANES = {1: "row", 2: "plane", 3: "block"}
+"""What a filter has for each channel, by the axes of the map."""
 MOST_TERMS = 64
 """Products of a sum that are shown one by one."""
 
@@ -68,14 +70,16 @@ def _counts(report: LayerReport) -> Iterator[Part]:
     if report.reading is not None:
         reading = report.reading
         of_one = f"{reading.most:,}"
-        note = "" if reading.least == reading.most else f"{reading.least:,} at the border, at least"
+        where = "at the border, at least" if report.size_rules else "at least"
+        note = "" if reading.least == reading.most else f"{reading.least:,} {where}"
         rows.append(("links of one neuron", of_one, note))
     if report.weights:
         rows.append(("distinct weights", f"{report.weights:,}", _weight_words(report.filter)))
     if report.biases:
         rows.append(("biases", f"{report.biases:,}", "one for each map, or neuron"))
     if report.macs:
-        rows.append(("multiply-adds", f"{report.macs:,}", "of one sample, zeros of padding too"))
+        padding = ", cells of padding too" if report.filter else ""
+        rows.append(("multiply-adds", f"{report.macs:,}", f"of one sample{padding}"))
     if report.weights and report.dense_weights > report.weights:
         times = report.dense_weights / report.weights
         note = f"every value linked to every neuron: {times:,.0f} times as many"
@@ -98,13 +102,18 @@ def _weight_words(facts: FilterFacts | None) -> str:
 
 def _filter(facts: FilterFacts) -> Iterator[Part]:
     volume = shape((facts.planes, *facts.kernel))
+    plane = PLANES[len(facts.kernel)]
     if facts.planes == 1:
-        yield f"A filter is one plane of {shape(facts.kernel)} weights."
+        yield f"A filter is one {plane} of {shape(facts.kernel)} weights."
     else:
+        added = (
+            "What they give is added, over all of them"
+            if facts.paints
+            else f"Its {facts.products:,} products are added to one number, over all {plane}s"
+        )
         yield (
-            f"A filter is a volume of {volume}: {facts.planes} planes, one for each channel that "
-            f"it reads. Its {facts.products:,} products are added to one number, over all planes: "
-            "so one filter gives one map, however many channels come in."
+            f"A filter is a volume of {volume}: {facts.planes} {plane}s, one for each channel that "
+            f"it reads. {added}: so one filter gives one map, however many channels come in."
         )
     gives = "gives" if facts.maps == 1 else "give"
     yield f"{plural(facts.maps, 'filter')} {gives} {plural(facts.maps, 'map')}."
@@ -116,15 +125,15 @@ def _filter(facts: FilterFacts) -> Iterator[Part]:
     elif facts.planes > 1:
         yield (
             f"To get a map of each channel by itself, write `groups={facts.planes}`: then a filter "
-            f"has one plane, and {facts.planes} filters give {facts.planes} maps, unmixed."
+            f"has one {plane}, and {facts.planes} filters give {facts.planes} maps, unmixed."
         )
 
 
 def _reading(report: LayerReport) -> Iterator[Part]:
     for overlap in report.overlaps:
         yield (
-            f"- The next neuron along the {overlap.axis} shares {overlap.shared:,} of the "
-            f"{overlap.of:,} values that a neuron in the middle reads."
+            f"- The next neuron along the {overlap.axis} shares {_or_none(overlap.shared)} of the "
+            f"{plural(overlap.of, 'value')} that a neuron in the middle reads."
         )
     reading = report.reading
     if reading is None:
@@ -157,7 +166,7 @@ def field_words(name: str, axes: Sequence[AxisField]) -> str:
     text += f"{shape([a.image for a in axes])} places of {name}"
     if any(axis.unclipped != axis.size for axis in axes):
         text += f" ({shape([a.unclipped for a in axes])} far from the borders of a larger one)"
-    steps = {axis.step for axis in axes}
+    steps = {axis.step for axis in axes} if any(a.size < a.image for a in axes) else set[str]()
     if steps - {""}:
         text += f"; the next one sees the same {' x '.join(a.step or '-' for a in axes)} further on"
     return f"{text}."
@@ -182,9 +191,11 @@ def input_page(report: InputReport) -> Document:
 def neuron_page(report: NeuronReport) -> Document:
     """The page of a neuron."""
     place = f"{report.path}[{','.join(map(str, report.index))}]"
-    title = f"{place}: one of {prod(report.shape):,} neurons of {report.path} ({report.layer})"
-    if report.layer == "input":
-        title = f"{place}: one of {prod(report.shape):,} values of the input {report.path}"
+    is_given, count = report.layer == "input", prod(report.shape)
+    kind = "value" if is_given else "neuron"
+    which = "the only" if count == 1 else f"one of {count:,}"
+    owner = f"the input {report.path}" if is_given else f"{report.path} ({report.layer})"
+    title = f"{place}: {which} {plural(count, kind).partition(' ')[2]} of {owner}"
     head = (*at_sizes(report.sizes, False), report.sentence)
     return Document(
         title,
@@ -219,14 +230,20 @@ def _run(first: int, last: int) -> str:
 def _neighbours(report: NeuronReport) -> Iterator[Part]:
     for other in report.neighbours:
         place = ",".join(map(str, other.index))
-        yield f"- {report.path}[{place}] reads {other.shared:,} of the same values."
+        yield f"- {report.path}[{place}] reads {_or_none(other.shared)} of the same values."
+
+
+def _or_none(number: int) -> str:
+    return f"{number:,}" if number else "none"
 
 
 def _sees(report: NeuronReport) -> Iterator[Part]:
     for seen in report.sees:
         box = ", ".join(_run(*ends) for ends in zip(seen.first, seen.last, strict=True))
+        cells = prod(b - a + 1 for a, b in zip(seen.first, seen.last, strict=True))
+        within = "" if cells == seen.count else f"not all {cells:,} of them, but "
         yield (
-            f"- {seen.input}[{box}]: {seen.count:,} of its {seen.of:,} values "
+            f"- {seen.input}[{box}]: {within}{seen.count:,} of its {seen.of:,} values "
             f"({percent(seen.count / seen.of)})"
         )
 

@@ -57,16 +57,20 @@ def _in_short(report: NetworkReport) -> Iterator[Part]:
         training = f" ({report.inference_parameters:,} of them at inference)"
     yield (
         f"{plural(report.parameters, 'parameter')}{training}, {report.macs:,} multiply-adds and "
-        f"{report.neurons:,} neurons in the layers that multiply by weights, for one sample."
+        f"{plural(report.neurons, 'neuron')} in the layers that multiply by weights, for one "
+        "sample."
     )
 
 
 def _depth(report: NetworkReport) -> Iterator[Part]:
-    depth = report.depth
+    depth, longest = report.depth, ""
+    if depth.layers > 1:
+        stand = "stand one behind the other" if depth.longest > 1 else "stands"
+        longest = f", of which {depth.longest} {stand} on the longest way"
     yield (
-        f"{plural(depth.layers, 'layer')} multiply by weights (convolutions, linear layers and the "
-        f"like), of which {depth.longest} stand one behind the other on the longest way. "
-        "Activations, norms and pools are not counted."
+        f"{plural(depth.layers, 'layer')} {'multiplies' if depth.layers == 1 else 'multiply'} by "
+        f"weights (convolutions, linear layers and the like){longest}. Activations, norms and "
+        "pools are not counted."
     )
 
 
@@ -230,11 +234,13 @@ def block_page(report: BlockReport) -> Document:
 def _block_in_short(report: BlockReport) -> Iterator[Part]:
     if report.doc:
         yield report.doc
+    multiply = "multiplies" if report.weighing == 1 else "multiply"
+    behind = f", of which {report.deepest} stand one behind the other" if report.deepest > 1 else ""
     yield (
         f"{plural(report.parameters, 'parameter')} and {report.macs:,} multiply-adds, "
-        f"{percent(report.share)} of those of {report.network}; {report.neurons:,} neurons in "
-        f"{plural(report.weighing, 'layer')} that multiply by weights, of which "
-        f"{report.deepest} stand one behind the other."
+        f"{percent(report.share)} of those of {report.network}; "
+        f"{plural(report.neurons, 'neuron')} in "
+        f"{plural(report.weighing, 'layer')} that {multiply} by weights{behind}."
     )
     if report.field:
         yield field_words("what comes in", report.field)

@@ -14,7 +14,7 @@ from netdsl.analyses.links import UnknownLinks, count, field, hull, reads, shape
 from netdsl.analyses.neurons import Neuron
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.base import op_of
-from netdsl.ops.cells import Product, fixed, one, size_of
+from netdsl.ops.cells import Product, fixed, one, size_of, union
 from netdsl.ops.tables import types_of
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _neighbours(neuron: Neuron) -> Iterator[Neighbour]:
 
 def _pieces_of_first(value: Value, index: Index) -> list[Product] | None:
     pieces = _read(value, index)
-    return None if pieces is None else [piece for number, piece in pieces if number == 0]
+    return None if pieces is None else union(piece for number, piece in pieces if number == 0)
 
 
 def _sees(graph: Graph, neuron: Neuron) -> Iterator[SeenOf]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from netdsl.analyses.links import Reader, shape_of
 from netdsl.ir.graph import Node
 from netdsl.ops.base import op_of
-from netdsl.ops.cells import Indices, Product, one, size_of
+from netdsl.ops.cells import Indices, Product, one, size_of, union
 
 BY_AXIS = ("convolution", "pooling")
 """Families whose neurons read a box: an index along an axis decides the cells along that axis."""
@@ -63,9 +63,9 @@ class Links:
         return self.by_axis is not None or prod(self.output) <= MOST_NEURONS
 
     def of(self, index: Index) -> list[Product]:
-        """What one neuron reads."""
+        """What one neuron reads, each value in one product."""
         pieces = self.reader.values(one(index))
-        return [piece for number, piece in pieces if number == self.number and all(piece)]
+        return union(piece for number, piece in pieces if number == self.number and all(piece))
 
     def _by_axis(self) -> list[list[Indices]]:
         """For each axis the cells that each index along it decides."""

@@ -17,6 +17,7 @@ from netdsl.backends.onnx.ranges import MOST_SAMPLES, is_batch
 from netdsl.backends.onnx.trials import BATCHES, WANTED, Cost
 from netdsl.backends.onnx.verdict import TOLERANCE
 from netdsl.backends.onnx.verify import Trial, difference, random_input
+from netdsl.backends.program.checks import add_checks, checks_of
 from netdsl.backends.program.steps import Point, Steps, steps_of
 from netdsl.backends.program.tracing import quiet, results_of, traced, with_plain_results
 from netdsl.backends.torch.load import torch_module
@@ -72,7 +73,9 @@ def export_program(
     point = _traced_at(opened, cost)
     samples = opened.samples.near(TRACED_SAMPLES)
     inputs = [random_input(item, point, samples, random) for item in graph.inputs]
-    program = traced(graph, module, inputs, opened.steps, (batch_name(graph), opened.samples))
+    batch = (batch_name(graph), opened.samples)
+    program = traced(graph, module, inputs, opened.steps, batch)
+    add_checks(program, checks_of(graph, opened.steps, batch))
     with drafting(path) as (aside,):
         loaded = _saved(program, aside)
         trials = []

@@ -43,6 +43,10 @@ def requirements(H: int, W: int) -> list[tuple[tuple[str, ...], str, bool]]:
 
 FAR = 20_000
 """Points that are tried to find sizes near to wanted ones."""
+LEVELS = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
+"""Modes of Pillow whose numbers are levels of 8 bits, without transparency."""
+OF_IMAGES = ("pixels", "mean", "std", "resize", "pad")
+"""Options that say how an image becomes the input."""
 Sizes = Mapping[str, int]
 Arrays = Mapping[str, Any]
 
@@ -142,18 +146,52 @@ def picture(path: str, chosen: argparse.Namespace) -> dict[str, Any]:
 
     assert PICTURE is not None
     name, channels, axis = PICTURE
-    image = Image.open(path).convert("RGB" if channels == 3 else "L")
+    image = upright(path).convert("RGB" if channels == 3 else "L")
     if chosen.resize:
-        height, _, width = chosen.resize.partition("x")
-        image = image.resize((int(width or height), int(height)), Image.Resampling.BILINEAR)
+        height, width = chosen.resize
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image).reshape(image.height, image.width, channels)
     if chosen.pad and AXES:
         pixels = padded(pixels, axis)
     if DTYPES[name] != "uint8":
         pixels = pixels.astype(DTYPES[name]) / 255 * chosen.pixels
-        pixels = (pixels - listed(chosen.mean, 0)) / listed(chosen.std, 1)
+        pixels = (pixels - np.array(chosen.mean or [0.0])) / np.array(chosen.std or [1.0])
         pixels = pixels.astype(DTYPES[name])
     return {name: np.ascontiguousarray(pixels.transpose(2, 0, 1) if axis == 1 else pixels)[None]}
+
+
+def upright(path: str) -> Any:
+    """An image turned as its camera says. Raises `Refused` where its numbers are no levels."""
+    from PIL import Image, ImageOps
+
+    try:
+        image = Image.open(path)
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            full = image.convert("RGBA")
+            if np.asarray(full)[:, :, 3].min() < 255:
+                raise Refused(f"{path} has transparent pixels: put it on a background")
+            image = full.convert("RGB")
+    except (OSError, Refused, MemoryError):
+        raise
+    except Exception as error:  # Pillow's readers raise what they meet in a broken file
+        raise Refused(f"can't read {path} as an image: {error}") from None
+    if image.mode not in LEVELS:
+        raise Refused(
+            f"{path} holds pixels of the mode {image.mode}, which are no levels from 0 to 255: "
+            "save it with 8 bits for a channel"
+        )
+    return image
+
+
+def read_arrays(path: str) -> dict[str, Any]:
+    """The arrays of an `.npz` file. Raises `Refused` for a file that is none."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise Refused(f"can't read {path} as an .npz file of numbers: {error}") from None
 
 
 def padded(pixels: Any, channel_axis: int) -> Any:
@@ -169,9 +207,41 @@ def padded(pixels: Any, channel_axis: int) -> Any:
     return np.pad(pixels, edges)
 
 
-def listed(text: str | None, default: float) -> Any:
-    """`0.485,0.456,0.406` as numbers."""
-    return np.array([float(n) for n in text.split(",")] if text else [default], "float64")
+def read_channels(text: str) -> list[float]:
+    """`0.485,0.456,0.406` as numbers: one, or one for each channel."""
+    channels = PICTURE[1] if PICTURE else 1
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, channels) or not np.isfinite(numbers).all():
+        wanted = "one number" if channels == 1 else f"one number, or {channels} with commas"
+        raise argparse.ArgumentTypeError(f"`{text}` is not {wanted}")
+    return numbers
+
+
+def read_divisors(text: str) -> list[float]:
+    """The same, none of them 0."""
+    numbers = read_channels(text)
+    if not all(numbers):
+        raise argparse.ArgumentTypeError(f"`{text}` divides by 0")
+    return numbers
+
+
+def read_height_width(text: str) -> tuple[int, int]:
+    """`480x640`, or `480` for both."""
+    height, _, width = text.partition("x")
+    pair = height, width or height
+    if not all(part.isdecimal() and int(part) for part in pair):
+        raise argparse.ArgumentTypeError(f"`{text}` is not HxW, such as 480x640")
+    return int(pair[0]), int(pair[1])
+
+
+def read_count(text: str) -> int:
+    """A number of samples."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"`{text}` is not 1 or more")
+    return int(text)
 
 
 def session(*, tensorrt: bool) -> Any:
@@ -220,28 +290,39 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("files", nargs="*", metavar="FILE", help="images, or arrays as .npz")
     options.add_argument("--size", type=read_sizes, help="H=224,W=224: numbers at random")
     options.add_argument("--check", type=read_sizes, help="whether these sizes are accepted")
-    options.add_argument("--batch", type=int, default=BATCH or 1, help="samples of --size")
+    options.add_argument("--batch", type=read_count, default=BATCH or 1, help="samples of --size")
     options.add_argument("--save", metavar="OUT.npz", help="where the results of a run go")
     options.add_argument("--tensorrt", action="store_true", help="in TensorRT, with its profiles")
     options.add_argument("--pixels", type=float, choices=(1, 255), help="what white is")
-    options.add_argument("--mean", help="of each channel, to be subtracted: 0.485,0.456,0.406")
-    options.add_argument("--std", help="of each channel, to be divided by: 0.229,0.224,0.225")
-    options.add_argument("--resize", metavar="HxW", help="images are resized first")
+    options.add_argument(
+        "--mean", type=read_channels, help="of each channel, to be subtracted: 0.485,0.456,0.406"
+    )
+    options.add_argument(
+        "--std", type=read_divisors, help="of each channel, to be divided by: 0.229,0.224,0.225"
+    )
+    options.add_argument(
+        "--resize", type=read_height_width, metavar="HxW", help="images are resized first"
+    )
     options.add_argument("--pad", action="store_true", help="images get black edges to fit")
     return options
 
 
 def inputs_of(chosen: argparse.Namespace, options: argparse.ArgumentParser) -> Iterator[Arrays]:
     """The inputs of one run after the other."""
+    given = [f"--{name}" for name in OF_IMAGES if getattr(chosen, name) not in (None, False)]
+    if given and all(path.endswith(".npz") for path in chosen.files):
+        options.error(f"{', '.join(given)}: for images, and none is given")
     for path in chosen.files:
         if path.endswith(".npz"):
-            with np.load(path, allow_pickle=False) as arrays:
-                yield dict(arrays)
+            yield read_arrays(path)
             continue
         if PICTURE is None:
             options.error(f"the input is no image: give {', '.join(DTYPES)} as an .npz file")
         if chosen.pixels is None and DTYPES[PICTURE[0]] != "uint8":
             options.error("--pixels 1 or --pixels 255: what is white? The network does not tell")
+        scaled = [f"--{name}" for name in OF_IMAGES[:3] if getattr(chosen, name) is not None]
+        if scaled and DTYPES[PICTURE[0]] == "uint8":
+            options.error(f"{', '.join(scaled)}: the network takes pixels as they are, uint8")
         yield picture(path, chosen)
     if chosen.size is not None or (not AXES and not chosen.files):
         yield at_random(chosen.size or {}, chosen.batch)
@@ -278,5 +359,5 @@ if __name__ == "__main__":
         main()
     except Refused as refusal:
         sys.exit(f"infer.py: {refusal}")
-    except OSError as error:
+    except (OSError, ImportError) as error:
         sys.exit(f"infer.py: {error}")

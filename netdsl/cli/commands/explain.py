@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from netdsl.analyses.explain.document import Document
 from netdsl.analyses.explain.terms import Term, glossary, terms
@@ -83,8 +84,26 @@ def command(
         message = f"`{place}` is a place in a file, and `{subject}` is none"
         raise click.BadParameter(message, param_hint="PLACE")
     else:
+        _no_file_options(subject)
         with plugged(chosen.how.get("plugins", ())):
             click.echo(_page(subject, form), nl=False)
+
+
+FILE_OPTIONS = {
+    "batch": "--batch", "gbs": "--gbs", "tflops": "--tflops", "weights": "--weights",
+    "images": "--image", "plot": "--plot", "sizes": "--size", "net": "--net", "params": "--set",
+}  # fmt: skip
+"""What is said of a network, by the name of its parameter."""
+
+
+def _no_file_options(subject: str) -> None:
+    """Refuses what only a network has. Raises `UsageError`."""
+    context = click.get_current_context()
+    for parameter, option in FILE_OPTIONS.items():
+        source = context.get_parameter_source(parameter)
+        if source is not None and source is not ParameterSource.DEFAULT:
+            message = f"{option} is for a network, and `{subject}` is no file"
+            raise click.UsageError(message)
 
 
 def is_file(subject: str) -> bool:
@@ -136,14 +155,16 @@ def _json(*pages: Any) -> str:
 
 
 def _guess(name: str) -> str:
+    from netdsl.elaborate.unknown import guess_layer
     from netdsl.reference import pages
 
     known = {*codes(), *terms(), *pages()}
     lowered = name.lower().replace("_", "-").replace(" ", "-")
     if lowered in known:
         return asked([lowered])
-    guesses = near(name, known) or related(name)[:4] or _with_word(lowered, known)
-    return asked(guesses) or "`netdsl explain` lists all"
+    guesses = near(lowered, known) or related(name)[:4] or _with_word(lowered, known)
+    hints = guess_layer(name, (), pages()).help()
+    return asked(guesses) or "; ".join(hints) or "`netdsl explain` lists all"
 
 
 def _with_word(name: str, known: set[str]) -> list[str]:
@@ -227,7 +248,7 @@ def _plot(report: Report, file: str, output: str) -> None:
     from netdsl.backends.diagram.options import FORMS, DrawError, Options
     from netdsl.backends.diagram.plot import plot
 
-    check_output(output, file, "be explained")
+    check_output(output, file, "be explained", "--plot")
     ending = Path(output).suffix.removeprefix(".").lower()
     if ending not in FORMS:
         endings = ", ".join(f".{name}" for name in FORMS)

@@ -33,10 +33,13 @@ Command = Callable[..., None]
 
 
 class Look:
-    """What the options of all looks choose: the network, its weights, the image, the output."""
+    """What the options of all looks choose: the network, its weights, the image, the output.
 
-    def __init__(self, chosen: Chosen, **options: Any) -> None:
-        self.chosen, self.options = chosen, options
+    `is_noted`: that the weights are random has been said, or makes no difference.
+    """
+
+    def __init__(self, chosen: Chosen, is_noted: bool = False, **options: Any) -> None:
+        self.chosen, self.options, self.is_noted = chosen, options, is_noted
         self.file: str = options["file"]
         self.output: str = options["output"]
         self.images: list[str] = [options["image"]] if options.get("image") else []
@@ -50,7 +53,8 @@ class Look:
         network, weights = chosen.load_with_weights(self.file, self.options["weights"])
         own = network.origin.numbers if network.origin is not None else None
         source = {key: read() for key, read in own.items()} if own and weights is None else weights
-        if source is None:
+        if source is None and not self.is_noted:
+            self.is_noted = True
             told = (
                 "no --weights: they are random, so what is seen is not what a trained network sees"
             )
@@ -152,7 +156,7 @@ def look(
         def run(**given: Any) -> None:
             own = {key: given[key] for key in function.__annotations__ if key in given}
             try:
-                shown = Look(**given)
+                shown = Look(is_noted=name == "fit", **given)
                 shown.show(function(shown, **own))
             except SeeError as error:
                 fail(str(error))

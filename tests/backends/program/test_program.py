@@ -189,3 +189,34 @@ def test_the_file_is_run_before_it_takes_its_place(
         assert not list(tmp_path.iterdir())
     with pytest.raises(ExportError, match="export_program"):
         network.export(tmp_path / "a.pt2")
+
+
+STEPPED = "net A { input x: [3, H, W]\n input z: [1, H, W]\n output y = (x, z) -> concat -> maxpool(2) -> upsample(2) -> [4, H, W] }"
+
+
+def test_what_pytorch_does_not_check(tmp_path: Path) -> None:
+    """Steps and a least size of 2 of layers that would run at other sizes: the program fails."""
+    file = write(tmp_path, STEPPED)
+    result = export(file, "--max", "W=30")
+    assert result.exit_code == 0, result.output
+    program = loaded(file)
+    for (height, width), is_taken in {
+        (2, 2): True,
+        (8, 6): True,
+        (40, 30): True,
+        (7, 6): False,
+        (8, 5): False,
+        (1, 6): False,
+        (8, 32): False,
+    }.items():
+        assert takes(program, (1, 3, height, width), (1, 1, height, width)) == is_taken
+    assert not takes(program, (1, 3, 8, 6), (1, 1, 8, 8))
+    assert not takes(program, (2, 3, 8, 6), (1, 1, 8, 6))
+
+
+def test_a_least_size_of_two(tmp_path: Path) -> None:
+    file = write(tmp_path, "net A { input x: [3, T] where T >= 2\n output y = x -> relu }")
+    assert export(file, "--allow", "tight-where", "--min", "N=2").exit_code == 0
+    assert takes(loaded(file), (2, 3, 2))
+    assert not takes(loaded(file), (2, 3, 1))
+    assert not takes(loaded(file), (1, 3, 2))

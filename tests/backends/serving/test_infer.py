@@ -172,6 +172,59 @@ def test_images(tmp_path: Path) -> None:
         torch.testing.assert_close(torch.from_numpy(found["mask"]), wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_images_that_are_no_levels(tmp_path: Path) -> None:
+    """Turned as the camera says; 16 bits, floats and what shines through are refused."""
+    image = pytest.importorskip("PIL.Image")
+    program = runpy.run_path(str(kit("fours") / "infer.py"))
+    levels = np.random.default_rng(0).integers(0, 256, (9, 14), "uint8")
+    picture = image.fromarray(levels)
+    turned = picture.getexif()
+    turned[0x0112] = 6
+    picture.save(tmp_path / "turned.png", exif=turned)
+    upright = np.asarray(program["upright"](str(tmp_path / "turned.png")))
+    assert np.array_equal(upright, np.rot90(levels, -1))
+    image.fromarray(levels.astype("uint16") * 257).save(tmp_path / "deep.png")
+    image.fromarray(levels.astype("float32")).save(tmp_path / "floats.tiff")
+    picture.convert("RGBA").save(tmp_path / "full.png")
+    assert program["upright"](str(tmp_path / "full.png")).mode == "RGB"
+    clear = picture.convert("RGBA")
+    clear.putalpha(picture)
+    clear.save(tmp_path / "clear.png")
+    refused = {"deep.png": "no levels", "floats.tiff": "no levels", "clear.png": "transparent"}
+    for name, told in refused.items():
+        with pytest.raises(program["Refused"], match=told):
+            program["upright"](str(tmp_path / name))
+
+
+@pytest.mark.parametrize("data", ["", "PK\x03\x04 nothing", "array", "objects"])
+def test_files_that_are_no_arrays(data: str, tmp_path: Path) -> None:
+    program = runpy.run_path(str(kit("fours") / "infer.py"))
+    path = tmp_path / "a.npz"
+    with open(path, "wb") as file:
+        if data == "array":
+            np.save(file, np.zeros(3))
+        elif data == "objects":
+            np.savez(file, image=np.array([{}], object))
+        else:
+            file.write(data.encode())
+    with pytest.raises(program["Refused"], match="file of numbers"):
+        program["read_arrays"](str(path))
+
+
+LEVELS = "net Levels { input photo: uint8 [3, H, W]\n output y = photo -> to_float }"
+
+
+def test_levels_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Options that would scale them are errors, and so are those of images without one."""
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(np.zeros((4, 5, 3), "uint8")).save(tmp_path / "a.png")
+    netdsl.loads(LEVELS).export_kit(tmp_path / "kit")
+    done = infer(tmp_path / "kit", tmp_path / "a.png", "--pixels", 1, "--mean", "3")
+    told = "--pixels, --mean: the network takes pixels as they are, uint8"
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert infer(tmp_path / "kit", tmp_path / "a.png").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -181,6 +234,13 @@ def test_images(tmp_path: Path) -> None:
         (("--check", "H=8,W=8"), 0, ""),
         (("--check", "H=8,W=9"), 1, "H=8,W=9 is refused; the network takes W a multiple of 4"),
         (("none.npz",), 1, "No such file"),
+        (("--size", "H=8,W=8", "--batch", "-1"), 2, "`-1` is not 1 or more"),
+        (("--size", "H=8,W=8", "--pad"), 2, "--pad: for images, and none is given"),
+        (("a.png", "--pixels", "1", "--mean", "1,2"), 2, "`1,2` is not one number"),
+        (("a.png", "--pixels", "1", "--mean", "nan"), 2, "`nan` is not one number"),
+        (("a.png", "--pixels", "1", "--std", "0"), 2, "`0` divides by 0"),
+        (("a.png", "--pixels", "1", "--resize", "0x5"), 2, "`0x5` is not HxW, such as 480x640"),
+        (("a.png", "--pixels", "1", "--resize", "wide"), 2, "`wide` is not HxW"),
         (("--size", "H=8,W=8", "--tensorrt"), 1, "has no TensorRT"),
         (("--size", "H=8,W=644", "--tensorrt"), 1, "takes W from 4 to 640, not 644"),
     ],
