@@ -14,12 +14,11 @@ from netdsl.ops.cells import Product, Reads, fixed
 from netdsl.ops.levels import LEVELS
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.params import BOOL, FLOAT, FLOATS, SCALE, SIZE, choice, param
-from netdsl.ops.promotion import check_range
 from netdsl.ops.recipe import From, TorchModule, TorchRecipe
 from netdsl.ops.resampled import BICUBIC, BILINEAR, Stretch
 from netdsl.ops.resize import check_image
 from netdsl.ops.resize_onnx import Part, to_levels, weighted
-from netdsl.ops.sides import half
+from netdsl.ops.sides import check_cell, half
 
 
 class _Resizing(Op):
@@ -87,10 +86,7 @@ class Letterbox(_Resizing):
         check_image(x, self.name, rules)
         wanted = per_axis(self.size, 2, rules, "size")
         at_least(wanted, 1, rules, "size")
-        check_range(self.fill, x.dtype, rules, "fill")
-        if x.dtype == LEVELS and self.fill != int(self.fill):
-            message = f"a level is a whole number from 0 to 255, not {self.fill}"
-            rules.refuse("fill", message, code="bad-argument")
+        check_cell(self.fill, x.dtype, rules, "fill")
         return (x.with_shape(x.channels, *wanted),)
 
     def stretches(self, inputs: Tensors, outputs: Tensors) -> tuple[Stretch, Stretch]:

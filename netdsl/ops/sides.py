@@ -13,6 +13,7 @@ from netdsl.ops.axes import axis_name, is_fixed, per_axis, spatial_rank
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Window, Windows, elements
 from netdsl.ops.cells import Product, Reads, bordered, fixed
 from netdsl.ops.facts import SizeText, Storage
+from netdsl.ops.levels import LEVELS, MOST
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import padded
 from netdsl.ops.params import (
@@ -298,6 +299,9 @@ def _center(lengths: Sequence[Size]) -> TorchRecipe:
 
 def check_cell(value: float, dtype: str, rules: Rules, at: str) -> None:
     """Refuses a number that a cell can't hold: PyTorch would fill it with another one."""
+    if dtype == LEVELS and not (0 <= value <= MOST and value % 1 == 0):
+        message = f"a level is a whole number from 0 to {MOST}, not {value:g}"
+        rules.refuse(at, message, code="bad-argument")
     if kind_of(dtype) < 2 and value % 1:
         rules.refuse(at, f"{value} is no {dtype}", code="bad-argument")
     check_range(value, dtype, rules, at)

@@ -219,7 +219,7 @@ def test_each_sample_has_its_own_part_in_training() -> None:
     ("layer", "dtype", "told"),
     [
         ("letterbox(0)", "uint8", "size must be at least 1"),
-        ("letterbox(8, fill=256)", "uint8", "256.0 is beyond uint8"),
+        ("letterbox(8, fill=256)", "uint8", "a level is a whole number from 0 to 255, not 256"),
         ("letterbox(8, fill=0.5)", "uint8", "a level is a whole number from 0 to 255, not 0.5"),
         ("letterbox(8)", "int64", "takes levels (uint8) or floats"),
         ("random_resized_crop(8x9)", "uint8", "kept as a square, not 8x9"),

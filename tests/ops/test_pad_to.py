@@ -66,7 +66,7 @@ def test_what_it_makes_of_sizes() -> None:
     ("stage", "why"),
     [("pad_to()", "a size or a multiple"), ("pad_to(8x8, multiple=4)", "a size or a multiple"),
      ("pad_to(multiple=0)", "at least 1"), ("pad_to(0x4)", "at least 1"),
-     ("pad_to(square, fill=300)", "beyond uint8"), ("pad_to(square, fill=0.5)", "no uint8"),
+     ("pad_to(square, fill=300)", "from 0 to 255, not 300"), ("pad_to(square, fill=0.5)", "not 0.5"),
      ("slice(1, 0, 9) -> pad_to(8x99)", "does not fit"), ("flatten -> pad_to(8x8)", "works on maps"),
      ("pad_to(round)", "round")],
 )  # fmt: skip
