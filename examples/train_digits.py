@@ -1,6 +1,6 @@
 """Trains examples/digits.net on scikit-learn's 1,797 images of digits, 8x8, in a few seconds.
 
-    python examples/train_digits.py -o digits.safetensors [--seed 0] [--epochs 15] [--image digit.png]
+    python examples/train_digits.py -o digits.safetensors [--seed 0] [--epochs 15] [--image a.png]
 
 The last 397 images of a shuffle by seed 0 are held out; the share of them that is right is printed.
 `--image` writes the first of them as a picture, which needs Pillow.
