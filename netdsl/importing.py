@@ -21,7 +21,8 @@ def from_torch(module: nn.Module, inputs: Any = None) -> Network:
     or a dictionary by the names of `forward`'s parameters; None is an image, `(3, "H", "W")`.
     The module is traced on tensors without data, in training mode and in evaluation mode; it is
     left as it was.
-    Raises `DiagnosticError`, located in the Python file, for what the language can't say.
+    Raises `DiagnosticError`, located in the Python file, for what the language can't say;
+    `ValueError` for inputs that are neither.
     """
     from netdsl.importers.imported import imported
     from netdsl.importers.torch import from_module

@@ -71,7 +71,7 @@ class Diary(Callback):
             "epoch": trainer.current_epoch + 1,
             "sizes": " ".join(sorted(sizes)),
             "steps": trainer.global_step,
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": learner.rate,
             "train_loss": learned.mean_loss,
             "train_accuracy": learned.accuracy,
             "val_loss": mean([tally.mean_loss for tally in learner.results.values()]),

@@ -52,6 +52,7 @@ class Learner(LightningModule):
         super().__init__()
         self.network, self.job = network, job
         self.epoch = self.done = 0
+        self.rate = job.settings.rate  # of the last step
         self.learned = Tally()
         self.judged_at: tuple[Pixels, ...] = job.sizes
         self.judged: dict[Pixels, Tally] = {}
@@ -154,16 +155,24 @@ class Learner(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.rate = float(optimizer.param_groups[0]["lr"])
+
     # --- checkpoints -----------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         learned = self.learned.over_all(self)
         sums = [learned.samples, learned.loss, learned.hits]
-        checkpoint[PLACE] = {"epoch": self.epoch, "done": self.done, "sums": sums}
+        checkpoint[PLACE] = {
+            "epoch": self.epoch,
+            "done": self.done,
+            "rate": self.rate,
+            "sums": sums,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         place = checkpoint[PLACE]
-        self.epoch, self.done = place["epoch"], place["done"]
+        self.epoch, self.done, self.rate = place["epoch"], place["done"], place["rate"]
         self.learned = Tally(*place["sums"]) if self.trainer.is_global_zero else Tally()
 
 

@@ -239,3 +239,10 @@ def test_the_comparison_sees_other_numbers_and_other_sizes() -> None:
 
     with pytest.raises(Unequal, match="numbers"):
         compare(Wrong, "Wrong", sizes=SMALL)
+
+
+def test_an_input_that_is_a_text() -> None:
+    with pytest.raises(
+        ValueError, match=r"a shape such as \(3, \"H\", \"W\"\), not `x: \[3, H, W\]`"
+    ):
+        netdsl.from_torch(torch.nn.Conv2d(3, 4, 1), "x: [3, H, W]")

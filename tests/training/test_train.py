@@ -55,7 +55,9 @@ def test_weights_are_those_of_a_loop_by_hand(
         else torch.optim.AdamW(module.parameters(), 0.05, weight_decay=0.01)
     )
     wave = torch.optim.lr_scheduler.CosineAnnealingLR(by_hand, len(watched))
+    rates: list[float] = []
     for batch in watched:
+        rates.append(by_hand.param_groups[0]["lr"])
         scores, aux = module(batch.images)
         loss = F.cross_entropy(scores, batch.targets) + 0.4 * F.cross_entropy(aux, batch.targets)
         by_hand.zero_grad()
@@ -70,6 +72,10 @@ def test_weights_are_those_of_a_loop_by_hand(
     assert {shape[0] for shape in shapes if shape[2] == 16} <= set(range(1, 6))
     assert max(shape[0] for shape in shapes if shape[2] == 12) == 5 * 320 // 144
     assert result.epochs == 3
+    log = rows(tmp_path / "run" / "log.csv")
+    for row in log:
+        assert float(row["lr"]) == pytest.approx(rates[int(row["steps"]) - 1], rel=1e-4)
+    assert float(log[-1]["lr"]) > 0
 
 
 def test_images_come_as_pillow_reads_and_torchvision_resizes_them(

@@ -57,6 +57,8 @@ def _named(module: nn.Module, inputs: Any) -> dict[str, Any]:
     """Examples or shapes by the names of the parameters of `forward`."""
     if inputs is None:
         return {}
+    if isinstance(inputs, str):
+        raise ValueError(f'an input is a tensor or a shape such as (3, "H", "W"), not `{inputs}`')
     if isinstance(inputs, Mapping):
         return dict(cast("Mapping[str, Any]", inputs))
     is_one = isinstance(inputs, torch.Tensor) or all(isinstance(one, int | str) for one in inputs)
