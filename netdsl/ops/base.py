@@ -118,6 +118,9 @@ class Op:
     """What PyTorch keeps of a call until gradients are computed, weights aside: `nothing`,
     `inputs`, `result`; empty where it is not known, or where `saved` tells."""
 
+    centres: ClassVar[bool] = False
+    """Whether it takes a mean off that the file gives, and divides by a deviation."""
+
     title: ClassVar[str] = ""
     """Its name in pictures, in plain words; `name` with spaces unless stated."""
     gives: ClassVar[str] = ""

@@ -395,6 +395,7 @@ class Normalize(_Norm):
     name: ClassVar[str] = "normalize"
     keeps: ClassVar[str] = "nothing"
     family: ClassVar[str] = "plumbing"
+    centres: ClassVar[bool] = True
     work: ClassVar[Work] = Work.COMPUTES
     in_place: ClassVar[bool] = True
 

@@ -76,8 +76,9 @@ class Inside:
                 "`--as bytes` out"
             )
         reader = self.graph.data_uses.only_reader(self.entry)
-        if len(range.mean) > 1 and reader is not None and op_of(reader).name == "normalize":
-            raise SeeError("the network has a `normalize` itself: leave `--as` out")
+        if len(range.mean) > 1 and reader is not None and op_of(reader).centres:
+            name = op_of(reader).name
+            raise SeeError(f"the network has a `{name}` itself: leave `--as` out")
         if len(range.mean) > 1 and channels != len(range.mean):
             raise SeeError(
                 f"the range is for {len(range.mean)} colours, and `{self.image.name}` has "

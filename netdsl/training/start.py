@@ -19,6 +19,8 @@ from netdsl.training.settings import Choices, Settings
 from netdsl.training.task import Task, task_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from netdsl.network import Network
     from netdsl.training.images import Data
 
@@ -100,9 +102,7 @@ def train(
         check_training(network.sizes, images, plan, settings.epochs, trainer.world)
         source = torch_source(network.graph, settings.init)
         about = _about(source, read, trained_on, weights, settings)
-        module = network.torch(settings.seed, weights, init=settings.init)
-        if not any(weight.requires_grad for weight in module.parameters()):
-            raise TrainingError(f"`{network.name}` has no weights that learn")
+        module = _module(network, weights, settings)
         if trainer.rank == 0:  # it makes the folder while the others begin
             trainer.folder.check(about, resume)
             trainer.folder.begin(about)
@@ -116,6 +116,14 @@ def train(
         for size, tally in tallies.items()
     )
     return Trained(trainer.folder.best, scores, epochs, seconds, trainer.rank)
+
+
+def _module(network: Network, weights: object, settings: Settings) -> nn.Module:
+    """The module that learns, from given weights or drawn ones."""
+    module = network.torch(settings.seed, weights, init=settings.init)
+    if not any(weight.requires_grad for weight in module.parameters()):
+        raise TrainingError(f"`{network.name}` has no weights that learn")
+    return module
 
 
 def _settings(choices: Choices) -> Settings:
