@@ -115,7 +115,7 @@ PARTS = (
     ))),
     *shards("front", 1, "tests/syntax", "tests/elaborate", "tests/lints",
             "tests/diagnostics"),
-    *shards("passes", 2, "tests/passes"),
+    *shards("passes", 4, "tests/passes"),
     *shards("cli", 1, "tests/cli"),
     *shards("analyses", 1, "tests/analyses"),
     *shards("explain", 2, "tests/explain"),
