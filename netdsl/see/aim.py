@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from netdsl.analyses.scores import scores_of
 from netdsl.see.canvas import Canvas, shifted, variation
-from netdsl.see.classes import Classes, is_share
+from netdsl.see.classes import SHARES, Classes, shares_of
 from netdsl.see.inside import Inside
 from netdsl.see.places import Place
 from netdsl.see.seen import Seen, Tick, ahead, as_bytes, quiet
@@ -56,16 +57,17 @@ def class_image(
     import torch
 
     output = inside.scores()
+    kind = scores_of(output.value)
 
     def score(picture: Tensor) -> Tensor:
         scores = inside.values(picture, {"scores": output.value})["scores"][0]
-        numbers = scores.clamp(min=LEAST).log() if is_share(scores) else scores
+        numbers = scores.clamp(min=LEAST).log() if kind in SHARES else scores
         others = torch.cat([numbers[:number], numbers[number + 1 :]])
         return 2 * numbers[number] - (others.logsumexp(0) if len(others) else 0)
 
     picture = climbed(inside, size, score, how, tick)
     scores = inside.values(picture, {"scores": output.value})["scores"][0]
-    shares = scores if is_share(scores) else scores.softmax(dim=0)
+    shares = shares_of(scores, kind)
     best = classes.best(scores)
     name = classes.name(number)
     taken = "which is the largest" if best == number else f"and {classes.name(best)} has more"

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netdsl.elaborate.suggest import asked, near
+from netdsl.ops.facts import Scores
 from netdsl.see.errors import SeeError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+SHARES = (Scores.SHARES, Scores.SEPARATE)
+"""Numbers that are probabilities as they are."""
 
 
 class Classes:
@@ -45,6 +49,11 @@ class Classes:
         return int(scores.reshape(-1).argmax())
 
 
-def is_share(scores: Tensor) -> bool:
-    """Whether scores are probabilities already: none below 0, and 1 together."""
-    return bool((scores >= 0).all()) and abs(float(scores.sum()) - 1) < 1e-3
+def shares_of(scores: Tensor, kind: Scores | None) -> Tensor:
+    """The probability of each class, by what the last layer says that its numbers are.
+
+    Where it says nothing they are taken for logits.
+    """
+    if kind in SHARES:
+        return scores
+    return scores.exp() if kind is Scores.LOGARITHMS else scores.softmax(dim=0)

@@ -13,6 +13,7 @@ from netdsl.backends.weights.renaming import Rename
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Output, Value
 from netdsl.ops.base import op_of
+from netdsl.ops.facts import Work
 from netdsl.passes.exposed import exposed
 from netdsl.see.errors import SeeError
 
@@ -204,6 +205,8 @@ class Inside:
         first = self.image.value.type.shape[0]
         is_last = first != bytes_.shape[0] and self.image.value.type.shape[-1] == bytes_.shape[0]
         image = bytes_.permute(1, 2, 0) if is_last else bytes_
+        if self.image.value.type.is_float:
+            image = image.float().div(255)
         return torch_module(part, self.seed).eval()(image[None]).to(self.device)
 
     def scores(self) -> Output:
@@ -240,6 +243,13 @@ def _entry(graph: Graph, image: Input) -> Value:
     while not value.type.is_float or value.type.shape[0] not in (1, 3):
         readers: Sequence[object] = graph.data_uses.readers(value)
         node = graph.data_uses.only_reader(value)
+        if node is not None and (
+            node.layer.weights or (value.type.is_float and op_of(node).work is not Work.MOVES)
+        ):
+            raise SeeError(
+                f"`{image.name}` is {image.value.type}, and `{node.path}` makes no image of it: "
+                "`see` looks into networks of one image, [1, H, W] or [3, H, W]"
+            )
         if node is None or len(node.outputs) != 1:
             raise SeeError(
                 f"`{image.name}` is read by {len(readers)} layers before it is a map of floats: "

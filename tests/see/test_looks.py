@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 import netdsl
+from netdsl.lints import WARNINGS
+from netdsl.see.errors import SeeError
 from netdsl.see.inside import RANGES, Inside
 from netdsl.see.places import neuron, place
 from tests.examples import example
@@ -182,3 +184,45 @@ def test_bytes_are_entered_behind_their_conversion() -> None:
         for inside in (one, other)
     )
     torch.testing.assert_close(x, y)
+
+
+@pytest.mark.parametrize(
+    ("last", "share"),
+    [
+        ("identity", lambda y: y.softmax(0)),
+        ("softmax", lambda y: y.softmax(0)),
+        ("log_softmax", lambda y: y.softmax(0)),
+        ("sigmoid", lambda y: y.sigmoid()),
+    ],
+)
+def test_a_probability_is_what_the_last_layer_makes_of_it(last: str, share: Any) -> None:
+    from netdsl.see.aim import Aiming, class_image
+    from netdsl.see.classes import Classes
+
+    text = (
+        "net A {{ input x: [3, 8, 8]; output y = x -> conv: conv(4, 3) -> global_avgpool -> {} }}"
+    )
+    logits = netdsl.loads(text.format("identity")).torch(seed=0).eval()
+    inside = Inside(netdsl.loads(text.format(last)).graph, logits.state_dict())
+    seen = class_image(inside, (8, 8), Classes(4), 2, Aiming(steps=3, starts=1))
+    picture = torch.from_numpy(seen.sheet.tiles[0].pixels.copy()).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        assert seen.numbers["share"] == pytest.approx(float(share(logits(picture)[0])[2]), abs=2e-3)
+
+
+def test_floats_with_the_colours_last_are_from_0_to_1() -> None:
+    text = "net A {{ input x: {}; output y = x{} -> conv: conv(4, 3) -> global_avgpool }}"
+    first = netdsl.loads(text.format("[3, H, W]", ""), allow=WARNINGS)
+    last = netdsl.loads(text.format("[H, W, 3]", " -> permute([2, 0, 1])"), allow=WARNINGS)
+    image = torch.randint(0, 256, (3, 9, 7), dtype=torch.uint8)
+    assert torch.equal(Inside(last.graph).entered(image), Inside(first.graph).entered(image))
+
+
+@pytest.mark.parametrize("flow", ["conv(3, 1)", "relu -> permute([2, 0, 1])"])
+def test_a_map_that_only_looks_like_an_image_is_refused(flow: str) -> None:
+    """[8, 9, 3] are eight channels here: no layer with weights makes the image of it."""
+    network = netdsl.loads(
+        f"net A {{ input x: [8, 9, 3]; output y = x -> {flow} }}", allow=WARNINGS
+    )
+    with pytest.raises(SeeError, match="makes no image of it"):
+        Inside(network.graph)
