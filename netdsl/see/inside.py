@@ -61,6 +61,7 @@ class Inside:
         device: str = "cpu",
     ) -> None:
         self.graph, self.range, self.seed, self.device = graph, range, seed, device
+        _check_device(device)
         self.weights = dict(weights_of(graph, weights, seed, rename).all())
         self.image = _image(graph)
         self.sizes = sizes_of(graph)
@@ -217,6 +218,17 @@ class Inside:
                 return output
         shapes = ", ".join(f"{o.name}: {o.value.type}" for o in self.graph.inference_outputs)
         raise SeeError(f"no output has a number for each class (there is {shapes})")
+
+
+def _check_device(device: str) -> None:
+    """Raises `SeeError` for a device that PyTorch does not have here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).partition("\n")[0]
+        raise SeeError(f"there is no device `{device}` here: {why}") from None
 
 
 def _image(graph: Graph) -> Input:

@@ -128,6 +128,26 @@ def test_a_size_that_is_refused_names_the_nearest(photo: str, tmp_path: Path) ->
     assert "the nearest that it takes: H=16,W=32 or H=16,W=16" in " ".join(result.output.split())
 
 
+def test_the_labels_and_the_weights_are_not_overwritten(tmp_path: Path) -> None:
+    labels, weights = tmp_path / "names.svg", tmp_path / "weights.png"
+    labels.write_text("\n".join("abcdefghij"))
+    torch.save({}, weights)
+    for option, path in ("--labels", labels), ("--weights", weights):
+        before = path.read_bytes()
+        result = see("class", NET, "--class", "1", "--side", "8", option, str(path),
+                     "-o", str(path))  # fmt: skip
+        assert result.exit_code == 2, result.output
+        assert "is read here" in " ".join(result.output.split())
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99", "meta:x"])
+def test_a_device_that_is_not_there(device: str, tmp_path: Path) -> None:
+    result = see("filters", NET, "--device", device, "-o", str(tmp_path / "o.png"))
+    assert result.exit_code == 2
+    assert f"there is no device `{device}` here: " in result.output
+
+
 def test_the_image_is_not_overwritten(photo: str) -> None:
     before = Path(photo).read_bytes()
     result = see("maps", NET, "--image", photo, "--layer", "conv1", "-o", photo)

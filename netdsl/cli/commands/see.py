@@ -59,7 +59,8 @@ class Look:
                 "no --weights: they are random, so what is seen is not what a trained network sees"
             )
             click.echo(f"note: {told}", err=True)
-        read = [self.file, *network.sources, *self.images, *([weights] if weights else [])]
+        given = [weights, self.options["weights"], self.options.get("labels")]
+        read = [self.file, *network.sources, *self.images, *(file for file in given if file)]
         try:
             check_not_read([self.output], read)
         except OverwriteError as error:
