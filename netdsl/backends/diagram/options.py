@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -23,7 +24,8 @@ class Options:
 
     `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
     (None: one example of the most frequent kind of block), `neurons` are places such as
-    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`.
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. A page starts with
+    these `sizes` for what is open, and with what lies at a `place` chosen.
     """
 
     level: str = "blocks"
@@ -36,6 +38,8 @@ class Options:
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
     engine: str = "pure"
+    sizes: Mapping[str, int] | None = None
+    place: str = ""
 
     @property
     def opens_blocks(self) -> bool:
@@ -61,6 +65,8 @@ class Choices(TypedDict, total=False):
     direction: str
     show: frozenset[str]
     engine: str
+    sizes: Mapping[str, int] | None
+    place: str
 
 
 def check_options(options: Options) -> None:

@@ -1,163 +1,135 @@
-"""One page without any network: pictures made in advance, opened and searched in a browser."""
+"""One page without any network: a drawing that a browser lays out, and what it is asked."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
-from netdsl.analyses.cost import layer_text
+from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.diagram.blocks.opening import chosen_open
-from netdsl.backends.diagram.blocks.picture import BlockSheet
-from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.page.fields import page_fields, page_inputs
-from netdsl.backends.diagram.scene import Picture
-from netdsl.backends.diagram.svg import svg
-from netdsl.backends.diagram.theme import theme
-from netdsl.backends.diagram.tips import source_line, tip
-from netdsl.backends.diagram.units import Unit, opened, units_of
-from netdsl.ir.dim import Size
+from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.page.assets import asset, filled, script, style
+from netdsl.backends.diagram.page.model import PageModel, Told
+from netdsl.backends.diagram.page.ways import Ways
+from netdsl.backends.diagram.units import Unit, units_of
+from netdsl.ir.condition import Truth
 from netdsl.ir.graph import Graph
-from netdsl.ops.base import op_of
 
-START = "default"
-"""The picture that is shown first."""
-MOST_PICTURES = 80
-MOST_UNITS_OPEN = 400
-MOST_UNITS_DRAWN = 8_000
-"""Bounds on what is made in advance: pictures, units shown at once, units of all pictures."""
+ASSUMED = 224
+"""The size of an axis that nobody chose, or the nearest that the network takes."""
 
 
 def html(graph: Graph, options: Options) -> bytes:
-    """The page of the block view. Raises `DrawError`, `EngineError`."""
+    """The page of the block view. Raises `DrawError`."""
     units = units_of(graph)
-    most = min(MOST_PICTURES, MOST_UNITS_DRAWN // max(len(units), 1))
-    blocks = list(_blocks(units, ""))[:most]
-    pictures = {"": BlockSheet(graph, units, options).picture()}
-    for unit, _ in blocks:
-        sheet = BlockSheet(graph, opened(units, _is_called(unit.path)), options)
-        sheet.few_ways = True
-        pictures[unit.path] = sheet.picture()
-    if sum(1 for _ in _layers(units)) <= MOST_UNITS_OPEN and blocks:
-        pictures["*"] = BlockSheet(graph, opened(units, lambda *_: True), options).picture()
-    pictures[START] = BlockSheet(graph, chosen_open(units, options), options).picture()
-    return page(graph, options, units, pictures)
-
-
-def page(
-    graph: Graph, options: Options, units: Sequence[Unit], pictures: dict[str, Picture]
-) -> bytes:
-    """The parts put together; one picture stands in the page, for readers without scripts."""
-    colours = theme(options.theme)
-    drawn = {name: _inline(svg(picture, colours)) for name, picture in pictures.items()}
-    is_open = any(not isinstance(n, int) for item in graph.inputs for n in item.shape)
-    data: dict[str, Any] = {
-        "start": START,
-        "pictures": {name: text for name, text in drawn.items() if name != START},
-        "units": dict(_told(graph, units, pictures, not is_open)),
-        "inputs": page_inputs(graph),
-        "open": "Give numbers (--size H=224,W=224) to see what a neuron sees." if is_open else "",
+    contract = sizes_of(graph)
+    start = _start(contract, options.sizes)
+    is_taken = not contract.symbols or contract.accepts(**start)
+    model = PageModel(graph, units, options, Ways(graph, start if is_taken else {}))
+    place = _place(model, options.place)
+    data = {
+        "name": options.title or graph.name,
+        "direction": options.direction,
+        "show": sorted(options.show),
+        "sizes": start,
+        "contract": _contract(model, contract),
+        "total": _total(model),
+        "units": model.units,
+        "root": model.root,
+        "wires": model.wires,
+        "open": [model.numbers[path] for path in _open(chosen_open(units, options))],
+        "usual": list(model.usual_tail or ()),
+        "formulas": model.formulas.entries,
+        "values": model.values,
+        "nodes": model.nodes,
+        "ways": model.ways,
+        "legend": model.names.legend(),
+        "inputs": model.inputs,
+        **({"place": place} if place else {}),
     }
-    parts = {
+    page = filled(asset("page.html"), {
         "title": escape(options.title or graph.name),
         "theme": options.theme if options.theme in ("dark", "auto") else "light",
-        "css": _asset("page.css"),
-        "rows": "\n".join(_rows(units)),
-        "drawing": drawn[START],
-        "js": _asset("page.js"),
-        "data": json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-        .replace("</", "<\\/")
-        .replace("<!", "<\\u0021"),
+        "css": style(),
+        "rows": "\n".join(_rows(model)),
+        "data": in_script(data),
+        "js": script(),
+    })  # fmt: skip
+    return page.encode()
+
+
+def in_script(data: object) -> str:
+    """JSON that ends no script and no line of one, whatever its texts are."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    for letter in "<\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def _start(contract: Sizes, wanted: Mapping[str, int] | None) -> dict[str, int]:
+    """The sizes that the page starts with: those wanted, or the nearest to a usual one."""
+    usual = dict.fromkeys(contract.symbols, ASSUMED)
+    if wanted is not None:
+        return {**usual, **{name: n for name, n in wanted.items() if name in usual}}
+    return (contract.nearest(**usual).closest if usual else None) or usual
+
+
+def _contract(model: PageModel, contract: Sizes) -> dict[str, Any]:
+    """What is asked of the sizes: the condition of the file, and those of its stages."""
+    formulas = model.formulas
+    return {
+        "symbols": list(contract.symbols),
+        "words": str(contract),
+        "where": [formulas.condition(contract.where), _words(contract.where)],
+        "needs": [
+            [formulas.condition(need.condition), need.message, need.span.line]
+            for need in contract.constraints
+        ],
     }
-    text = _asset("page.html")
-    head, *pieces = text.split("@")
-    filled = [head]
-    for index, piece in enumerate(pieces):
-        filled.append(parts[piece] if index % 2 == 0 else piece)
-    return "".join(filled).encode()
 
 
-def _is_called(path: str) -> Callable[[Unit, int], bool]:
-    return lambda unit, _: unit.path == path
+def _total(model: PageModel) -> Told:
+    """Of what runs at inference."""
+    nodes = list(model.graph.inference_nodes())
+    told = {"params": parameters_of(nodes), "macs": macs_of(nodes)}
+    return {what: model.formulas.size(size) for what, size in told.items()}
 
 
-def _inline(text: str) -> str:
-    return text.partition("?>\n")[2]
+def _words(where: Truth) -> str:
+    return "" if isinstance(where, bool) else str(where)
 
 
-def _asset(name: str) -> str:
-    return (files("netdsl.backends.diagram") / "page" / name).read_text(encoding="utf-8")
+def _place(model: PageModel, place: str) -> list[Any] | None:
+    """The unit that is chosen first, and the index of a neuron in it. Raises `DrawError`."""
+    if not place:
+        return None
+    path, bracket, index = place.partition("[")
+    number = model.numbers.get(place, model.numbers.get(path) if bracket else None)
+    if number is None:
+        raise DrawError(f"there is no layer or block `{place}` in the drawing")
+    if place in model.numbers or not bracket:
+        return [number]
+    return [number, [int(n) for n in index.removesuffix("]").split(",")]]
 
 
-def _blocks(units: Sequence[Unit], outer: str) -> Iterator[tuple[Unit, str]]:
-    """All blocks with the path of the block around each."""
+def _open(units: Sequence[Unit]) -> Iterator[str]:
     for unit in units:
-        if unit.is_block:
-            yield unit, outer
-            yield from _blocks(unit.parts, unit.path)
+        if unit.is_open:
+            yield unit.path
+            yield from _open(unit.parts)
 
 
-def _layers(units: Sequence[Unit]) -> Iterator[Unit]:
-    for unit in units:
-        yield from _layers(unit.parts) if unit.is_block else [unit]
+def _rows(model: PageModel) -> Iterator[str]:
+    """The table for readers who can't see the drawing; sizes are filled in by the page."""
+    for number, unit in enumerate(model.units):
+        yield f'<tr data-unit="{number}">{_cells(unit)}</tr>'
 
 
-def _all(units: Sequence[Unit], outer: str) -> Iterator[tuple[Unit, str]]:
-    for unit in units:
-        yield unit, outer
-        yield from _all(unit.parts, unit.path)
-
-
-def _told(
-    graph: Graph, units: Sequence[Unit], pictures: dict[str, Picture], has_numbers: bool
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the page knows of each unit."""
-    outer_first = sorted(_all(units, ""), key=lambda pair: bool(pair[1]))
-    fields = page_fields(graph, [unit for unit, _ in outer_first]) if has_numbers else {}
-    for unit, outer in outer_first:
-        line, source = source_line(unit)
-        told: dict[str, Any] = {
-            "tip": tip(unit),
-            "what": _what(unit),
-            "takes": ", ".join(str(value.type) for value in unit.inputs),
-            "gives": ", ".join(str(value.type) for value in unit.outputs),
-            "parameters": f"{unit.parameters:,}",
-            "macs": _number(unit.macs),
-            "line": line,
-            "source": source,
-            "doc": unit.scope.doc if unit.scope is not None else "",
-            "count": unit.count,
-            "block": unit.is_block and unit.path in pictures,
-            "outer": outer,
-            "state": outer if outer in pictures else "*",
-        }
-        if unit.path in fields:
-            told["field"] = fields[unit.path]
-        yield unit.path, told
-
-
-def _what(unit: Unit) -> str:
-    if unit.is_block and unit.scope is not None:
-        return unit.scope.definition
-    return ", ".join(layer_text(op_of(node)) for node in unit.nodes)
-
-
-def _number(number: Size) -> str:
-    return f"{number:,}" if isinstance(number, int) else str(number)
-
-
-def _rows(units: Sequence[Unit]) -> Iterator[str]:
-    """The table for readers who can't see the drawing."""
-    for unit, _ in _all(units, ""):
-        line, _ = source_line(unit)
-        cells = (
-            unit.path,
-            _what(unit) + (f", {unit.count} times" if unit.count > 1 else ""),
-            ", ".join(str(value.type) for value in unit.outputs),
-            f"{unit.parameters:,}",
-            _number(unit.macs),
-            str(line),
-        )
-        yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+def _cells(unit: Told) -> str:
+    times = f", {unit['count']} times" if unit.get("count", 1) > 1 else ""
+    texts = (unit["path"], unit["what"] + times, str(unit.get("line", "")))
+    path, what, line = map(escape, texts)
+    return f"<th scope=row>{path}</th><td>{what}</td><td></td><td></td><td></td><td>{line}</td>"

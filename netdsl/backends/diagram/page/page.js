@@ -1,257 +1,304 @@
-"use strict";
-// Pictures are made in advance, one for each block that can be opened; this shows one of them,
-// moves and zooms it, finds units, and tells what is known of the one that is chosen.
-const drawing = JSON.parse(document.getElementById("drawing").textContent);
-const stage = document.getElementById("stage");
-const details = document.getElementById("details");
-const found = document.getElementById("found");
-const search = document.getElementById("search");
-drawing.pictures[drawing.start] = stage.innerHTML; // stands in the page, for readers without scripts
-let state = drawing.start;
-let view = null;
-let chosen = null;
+// The page: which blocks are open, what is chosen, and what keys, pointers and fields do.
 
-function show(name, keep) {
-  state = name;
-  stage.innerHTML = drawing.pictures[name];
-  const svg = stage.querySelector("svg");
-  svg.removeAttribute("width");
-  svg.removeAttribute("height");
-  svg.setAttribute("role", "group"); // an image would hide the units in it
-  const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-  view = {x, y, width, height};
-  svg.dataset.width = width;
-  svg.dataset.height = height;
-  for (const group of svg.querySelectorAll("g[data-path]")) {
-    const unit = drawing.units[group.dataset.path];
-    group.setAttribute("tabindex", "0");
-    group.setAttribute("role", unit && unit.block ? "button" : "img");
-    if (unit && unit.block) group.setAttribute("aria-expanded", group.classList.contains("open"));
-    group.setAttribute("aria-label", [...group.querySelectorAll("text")].map(text => text.textContent).join(" ") || group.dataset.path);
-    if (unit) group.setAttribute("aria-description", unit.tip.replace(/\n/g, ", "));
+const NARROW = 600; // pixels, below which drawings run down
+const NEAR = 800; // pixels around what is seen that are drawn, where there is much
+const byId = id => document.getElementById(id);
+const network = new Network(JSON.parse(byId("data").textContent));
+const stage = byId("stage"), details = byId("details"), search = byId("search"), found = byId("found");
+const drawing = new Drawing(byId("drawing"), network);
+const trace = new TraceView(network, drawing, say);
+const state = {open: new Set(network.data.open), chosen: null, hits: [], turn: -1};
+
+function say(text) {
+  byId("said").textContent = text;
+}
+
+drawing.view = () => {
+  const {scrollLeft, scrollTop, clientWidth, clientHeight} = stage, {zoom} = drawing;
+  return {
+    left: (scrollLeft - NEAR) / zoom, right: (scrollLeft + clientWidth + NEAR) / zoom,
+    top: (scrollTop - NEAR) / zoom, bottom: (scrollTop + clientHeight + NEAR) / zoom,
+  };
+};
+
+// Lays all out anew; what is `kept` stays where it is on the screen.
+function draw({kept = null, isMoving = true} = {}) {
+  network.isRefused = network.refusals().length > 0;
+  drawing.isDown = network.data.direction === "down" || stage.clientWidth < NARROW;
+  const before = kept === null ? null : drawing.elements.get(kept)?.place;
+  const arrangement = new Arrangement(network, state.open, {
+    sizeOf: (number, inner) => drawing.sizeOf(number, inner),
+    labelOf: value => (network.data.show.includes("shapes") ? textWidth(network.shapeText(value)) : 0),
+    room: Math.max(stage.clientWidth - 40, 300), isDown: drawing.isDown,
+  });
+  const scene = arrangement.scene();
+  if (!network.data.show.includes("shapes")) scene.labels = [];
+  drawing.show(scene, isMoving);
+  const after = kept === null ? null : drawing.elements.get(kept)?.place;
+  if (before && after) {
+    stage.scrollTop += (after.y - before.y) * drawing.zoom;
+    stage.scrollLeft += (after.x - before.x) * drawing.zoom;
   }
-  if (keep) focusOn(keep);
-  mark();
+  marks();
 }
 
-function focusOn(path) {
-  const group = groupOf(path);
-  if (!group) return;
-  group.focus({preventScroll: true});
-  choose(path);
+function marks() {
+  paintHeats(drawing, network, byId("colour").value, byId("scale"));
+  drawing.setClass("chosen", new Set(state.chosen === null ? [] : [state.chosen]));
+  drawing.setClass("hit", new Set(state.hits.map(shownAs)));
+  trace.mark();
 }
 
-function groupOf(path) {
-  return [...stage.querySelectorAll("g[data-path]")].find(g => g.dataset.path === path);
+// The unit itself where it is drawn, else the closed block that holds it.
+function shownAs(number) {
+  const closed = network.around(number).filter(block => !state.open.has(block));
+  return closed.length ? closed[closed.length - 1] : number;
 }
 
-function place() {
-  stage.querySelector("svg").setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+function toggle(number) {
+  if (!network.isBlock(number)) return;
+  const isOpen = state.open.has(number);
+  if (isOpen) state.open.delete(number);
+  else state.open.add(number);
+  draw({kept: number});
+  choose(number);
+  drawing.focus(number);
+  say(`${network.units[number].path} ${isOpen ? "closed" : `open, ${network.parts(number).length} units`}`);
 }
 
-function zoom(factor, px = 0.5, py = 0.5) {
-  const svg = stage.querySelector("svg");
-  const width = Math.min(Math.max(view.width * factor, 60), svg.dataset.width * 4);
-  const scale = width / view.width;
-  view.x += view.width * (1 - scale) * px;
-  view.y += view.height * (1 - scale) * py;
-  view.height *= scale;
-  view.width = width;
-  place();
+function choose(number, index = null) {
+  state.chosen = number;
+  drawing.setClass("chosen", new Set(number === null ? [] : [number]));
+  if (number === null) {
+    trace.clear();
+    details.replaceChildren(...overview(network));
+    return;
+  }
+  const unit = network.units[number];
+  details.replaceChildren(...told(network, number, state.open.has(number), () => toggle(number)));
+  if (unit.conv && !network.isRefused) details.append(new LessonView(network, unit.conv).panel());
+  details.append(trace.panel(number, index));
+}
+
+// Opens the blocks around a unit, and brings it into view.
+function goTo(number) {
+  const closed = network.around(number).filter(block => !state.open.has(block));
+  closed.forEach(block => state.open.add(block));
+  if (closed.length) draw();
+  reveal(number);
+  choose(number);
+  marks();
+}
+
+function reveal(number) {
+  const place = drawing.scene.units.find(unit => unit.id === number);
+  if (!place) return;
+  const {zoom} = drawing, margin = 40;
+  const [x, y] = [place.x * zoom, place.y * zoom];
+  const isSeen = x >= stage.scrollLeft && x + place.width * zoom <= stage.scrollLeft + stage.clientWidth &&
+    y >= stage.scrollTop && y + Math.min(place.height * zoom, 60) <= stage.scrollTop + stage.clientHeight;
+  if (!isSeen) stage.scrollTo(Math.max(x - margin, 0), Math.max(y - margin * 2, 0));
+  drawing.paint(false);
+}
+
+function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+  const before = drawing.zoom;
+  drawing.zoom = Math.min(Math.max(before * factor, 0.05), 6);
+  drawing.resize();
+  const scale = drawing.zoom / before;
+  stage.scrollLeft = (stage.scrollLeft + x) * scale - x;
+  stage.scrollTop = (stage.scrollTop + y) * scale - y;
+  drawing.paint(false);
+  marks();
 }
 
 function fit() {
-  const svg = stage.querySelector("svg");
-  view = {x: 0, y: 0, width: +svg.dataset.width, height: +svg.dataset.height};
-  place();
+  const {width, height} = drawing.scene;
+  zoomBy(Math.min((stage.clientWidth - 30) / width, (stage.clientHeight - 30) / height) / drawing.zoom);
+  stage.scrollTo(0, 0);
 }
 
-// The picture that is shown, whole, as a file.
 function save() {
-  const home = document.createElement("div");
-  home.innerHTML = drawing.pictures[state];
-  const text = new XMLSerializer().serializeToString(home.querySelector("svg"));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(['<?xml version="1.0" encoding="UTF-8"?>\n', text], {type: "image/svg+xml"}));
-  const shown = {[drawing.start]: "", "": "-closed", "*": "-open"}[state] ?? "-" + state;
-  link.download = (document.title + shown).replace(/[^\w.-]+/g, "_") + ".svg";
+  const link = html("a", {href: URL.createObjectURL(new Blob([drawing.file()], {type: "image/svg+xml"}))});
+  link.download = document.title.replace(/[^\w.-]+/g, "_") + ".svg";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-function toggle(path) {
-  const unit = drawing.units[path];
-  if (!unit || !unit.block) return;
-  const group = groupOf(path);
-  const isOpen = group && group.classList.contains("open");
-  const target = isOpen ? unit.outer : path;
-  if (target in drawing.pictures) show(target, path);
-}
-
-function cell(term, text, code) {
-  if (!text) return "";
-  const safe = String(text).replace(/[&<>]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;"})[c]);
-  return `<dt>${term}</dt><dd>${code ? `<code>${safe}</code>` : safe}</dd>`;
-}
-
-function choose(path) {
-  const unit = drawing.units[path];
-  if (!unit) return;
-  chosen = path;
-  for (const group of stage.querySelectorAll(".chosen")) group.classList.remove("chosen");
-  const group = groupOf(path);
-  if (group) group.classList.add("chosen");
-  details.innerHTML = `<h2></h2><dl>${cell("what", unit.what, true)}${cell("takes", unit.takes)}` +
-    `${cell("gives", unit.gives)}${cell("parameters", unit.parameters)}` +
-    `${cell("multiply-adds", unit.macs)}${cell("written in line " + unit.line, unit.source, true)}` +
-    `${cell("about it", unit.doc)}</dl>` +
-    (unit.block ? `<p><button type="button" id="toggle">${group && group.classList.contains("open") ? "Close" : "Open"} this block</button></p>` : "") +
-    (unit.field ? '<div class="field"></div>' : drawing.open ? `<p>${drawing.open}</p>` : "");
-  details.querySelector("h2").textContent = path + (unit.count > 1 ? `, ${unit.count} times` : "");
-  const button = document.getElementById("toggle");
-  if (button) button.onclick = () => toggle(path);
-  if (unit.field) field(unit);
-}
-
-// A neuron of the unit, by its index along each axis that matters, and the patch that it sees.
-function field(unit) {
-  const home = details.querySelector(".field");
-  const axes = unit.field.axes;
-  home.innerHTML = "<h2>What a neuron sees</h2>" + axes.map((axis, i) =>
-    `<label>${axis.name} <input type="number" min="0" max="${axis.size - 1}" value="${Math.floor(axis.size / 2)}" data-axis="${i}"></label>`
-  ).join("") + '<p role="status"></p><div></div>';
-  const inputs = [...home.querySelectorAll("input")];
-  const draw = () => {
-    const at = inputs.map((input, i) => Math.min(Math.max(0, Math.floor(+input.value || 0)), axes[i].size - 1));
-    const who = axes.length ? "Each channel at " + axes.map((axis, i) => `${axis.name} ${at[i]}`).join(", ") : "Each number";
-    const seen = drawing.inputs.map((input, k) => [input, patch(unit.field.inputs[k], at)]);
-    home.querySelector("p").textContent = who + seen.map(([input, ends]) => says(input, ends)).join("; ") + ".";
-    home.querySelector("div").innerHTML = seen.map(([input, ends]) => ends ? picture(input, ends) : "").join("");
-  };
-  for (const input of inputs) input.oninput = draw;
+function openAll(isOpen) {
+  state.open = new Set(isOpen ? network.units.map((_, n) => n).filter(n => network.isBlock(n)) : []);
   draw();
+  say(isOpen ? "All blocks are open" : "All blocks are closed");
 }
 
-// What lies in the patches of every index; null where nothing is seen.
-function patch(sight, at) {
-  if (!sight || !sight.whole) return null;
-  let found = sight.whole.map(ends => [...ends]);
-  sight.along.forEach((narrower, i) => {
-    for (const [k, column] of Object.entries(narrower)) {
-      const ends = column[at[i]];
-      if (!ends || !found) { found = null; return; }
-      found[k] = [Math.max(found[k][0], ends[0]), Math.min(found[k][1], ends[1])];
-    }
-  });
-  return found && found.every(([first, last]) => first <= last) ? found : null;
-}
-
-function says(input, ends) {
-  if (!ends) return ` sees nothing of ${input.name}`;
-  return " sees " + ends.map(([first, last], i) => first === last ? `${input.axes[i]} ${first}` : `${input.axes[i]}s ${first} to ${last}`).join(", ") +
-    ` of ${input.name}: ${ends.map(([first, last]) => last - first + 1).join(" × ")} of ${input.sizes.join(" × ")}`;
-}
-
-function picture(input, ends) {
-  const [high, wide] = input.sizes.length === 1 ? [input.sizes[0] / 12, input.sizes[0]] : input.sizes.slice(-2);
-  const rows = ends.length === 1 ? [0, high - 1] : ends[ends.length - 2];
-  const columns = ends[ends.length - 1];
-  const thin = Math.max(high, wide) / 240;
-  return `<svg viewBox="${-thin} ${-thin} ${wide + 2 * thin} ${high + 2 * thin}" role="img" aria-label="The patch of ${input.name} that is seen">` +
-    `<rect width="${wide}" height="${high}" fill="none" stroke="currentColor" stroke-width="${thin}"/>` +
-    `<rect x="${columns[0]}" y="${rows[0]}" width="${columns[1] - columns[0] + 1}" height="${rows[1] - rows[0] + 1}" fill="var(--mark)" fill-opacity="0.45" stroke="var(--mark)" stroke-width="${thin}"/></svg>`;
-}
-
-function hits() {
-  const words = search.value.trim().toLowerCase();
-  if (!words) return [];
-  return Object.keys(drawing.units).filter(path => {
-    const unit = drawing.units[path];
-    return (path + " " + unit.what + " " + unit.gives).toLowerCase().includes(words);
-  });
-}
-
-function mark() {
-  const paths = new Set(hits());
-  for (const group of stage.querySelectorAll("g[data-path]")) {
-    group.classList.toggle("hit", paths.has(group.dataset.path));
+// The unit nearest to another in the direction of an arrow key.
+function neighbour(number, [dx, dy]) {
+  const middle = ({x, y, width, height, isOpen}) => [x + width / 2, isOpen ? y + 12 : y + height / 2];
+  const here = drawing.scene.units.find(unit => unit.id === number);
+  const [x, y] = middle(here);
+  let best = null, least = Infinity;
+  for (const unit of drawing.scene.units) {
+    if (unit === here) continue;
+    const [a, b] = middle(unit);
+    const ahead = (a - x) * dx + (b - y) * dy, aside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
+    if (ahead > 4 && ahead + 2.5 * aside < least) [best, least] = [unit.id, ahead + 2.5 * aside];
   }
-  found.textContent = search.value.trim() ? `${paths.size} found` : "";
-  const group = chosen && groupOf(chosen);
-  if (group) group.classList.add("chosen");
+  return best;
 }
 
-let turn = -1;
-search.addEventListener("input", () => { turn = -1; mark(); });
-search.addEventListener("keydown", event => {
-  if (event.key !== "Enter") return;
-  const paths = hits();
-  if (!paths.length) return;
-  turn = (turn + 1) % paths.length;
-  const path = paths[turn];
-  if (!groupOf(path)) show(drawing.units[path].state);
-  choose(path);
-  mark();
-  found.textContent = `${turn + 1} of ${paths.length}: ${path}`;
-});
+const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 
-document.getElementById("zoom-in").onclick = () => zoom(0.8);
-document.getElementById("zoom-out").onclick = () => zoom(1.25);
-document.getElementById("fit").onclick = fit;
-document.getElementById("save").onclick = save;
-document.getElementById("close-all").onclick = () => show("");
-document.getElementById("open-all").onclick = () => show("*");
-if (!("*" in drawing.pictures)) document.getElementById("open-all").hidden = true;
+function goAlong(number, arrow) {
+  const next = neighbour(number, arrow);
+  if (next === null) return;
+  reveal(next);
+  drawing.focus(next);
+}
 
-stage.addEventListener("wheel", event => {
-  event.preventDefault();
-  const box = stage.getBoundingClientRect();
-  zoom(event.deltaY > 0 ? 1.12 : 1 / 1.12, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-}, {passive: false});
+// One step out: of a block, of what is chosen.
+function goOut(number) {
+  const [block] = number === null ? [] : network.around(number);
+  if (block !== undefined) {
+    state.open.delete(block);
+    draw({kept: block});
+    reveal(block);
+    drawing.focus(block);
+    choose(block);
+    say(`${network.units[block].path} closed`);
+  } else {
+    choose(null);
+    marks();
+  }
+}
 
-let drag = null;
-stage.addEventListener("pointerdown", event => { drag = {x: event.clientX, y: event.clientY, moved: false}; });
-stage.addEventListener("pointermove", event => {
-  if (!drag || !(event.buttons & 1)) { drag = null; return; }
-  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-  if (Math.abs(dx) + Math.abs(dy) > 3) drag.moved = true;
-  if (!drag.moved) return;
-  const box = stage.getBoundingClientRect();
-  const scale = Math.max(view.width / box.width, view.height / box.height);
-  view.x -= dx * scale;
-  view.y -= dy * scale;
-  drag.x = event.clientX;
-  drag.y = event.clientY;
-  place();
-});
-stage.addEventListener("click", event => {
-  if (drag && drag.moved) return;
-  const group = event.target.closest("g[data-path]");
-  if (group) choose(group.dataset.path);
-});
-stage.addEventListener("dblclick", event => {
-  const group = event.target.closest("g[data-path]");
-  if (group) toggle(group.dataset.path);
-});
-stage.addEventListener("mouseover", event => {
-  const group = event.target.closest("g[data-path]");
-  if (group && !chosen) choose(group.dataset.path), chosen = null;
-});
-stage.addEventListener("focusin", event => {
-  if (event.target.dataset && event.target.dataset.path) choose(event.target.dataset.path);
-});
+const unitOf = element => {
+  const group = element && element.closest && element.closest("[data-unit]");
+  return group ? Number(group.dataset.unit) : null;
+};
+
 stage.addEventListener("keydown", event => {
-  const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-  if (step) {
-    view.x += step[0] * view.width * 0.08;
-    view.y += step[1] * view.height * 0.08;
-    place();
-  } else if (event.key === "+" || event.key === "=") zoom(0.8);
-  else if (event.key === "-") zoom(1.25);
+  const number = unitOf(event.target);
+  if (event.key in ARROWS && number !== null) goAlong(number, ARROWS[event.key]);
+  else if (event.key === "+" || event.key === "=") zoomBy(1.25);
+  else if (event.key === "-") zoomBy(0.8);
   else if (event.key === "0") fit();
-  else if ((event.key === "Enter" || event.key === " ") && event.target.dataset.path) toggle(event.target.dataset.path);
+  else if ((event.key === "Enter" || event.key === " ") && number !== null) network.isBlock(number) ? toggle(number) : choose(number);
+  else if (event.key === "Escape") goOut(number);
   else return;
   event.preventDefault();
 });
+stage.addEventListener("click", event => {
+  const number = unitOf(event.target);
+  if (number === null) return;
+  if (event.target.closest(".toggle")) toggle(number);
+  else choose(number);
+});
+stage.addEventListener("dblclick", event => {
+  const number = unitOf(event.target);
+  if (number !== null && !event.target.closest(".toggle")) toggle(number);
+});
+stage.addEventListener("focusin", event => {
+  const number = unitOf(event.target);
+  if (number !== null && number !== state.chosen) choose(number);
+});
+stage.addEventListener("wheel", event => {
+  if (!event.ctrlKey) return;
+  event.preventDefault();
+  const box = stage.getBoundingClientRect();
+  zoomBy(Math.exp(-event.deltaY / 200), event.clientX - box.left, event.clientY - box.top);
+}, {passive: false});
+stage.addEventListener("scroll", () => {
+  if (drawing.scene.units.length > MOST_DRAWN) requestAnimationFrame(() => { drawing.paint(false); marks(); });
+});
 
-show(state);
+// A mouse draws the page along; two fingers zoom about the point between them.
+const fingers = new Map();
+const spread = () => {
+  const [a, b] = [...fingers.values()];
+  return {distance: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2};
+};
+stage.addEventListener("pointerdown", event => fingers.set(event.pointerId, {x: event.clientX, y: event.clientY}));
+stage.addEventListener("pointermove", event => {
+  const before = fingers.get(event.pointerId);
+  if (!before) return;
+  const was = fingers.size === 2 ? spread() : null;
+  fingers.set(event.pointerId, {x: event.clientX, y: event.clientY});
+  if (was) {
+    const now = spread(), box = stage.getBoundingClientRect();
+    if (was.distance > 0) zoomBy(now.distance / was.distance, now.x - box.left, now.y - box.top);
+  } else if (event.pointerType === "mouse" && event.buttons & 1) {
+    stage.scrollLeft -= event.clientX - before.x;
+    stage.scrollTop -= event.clientY - before.y;
+  }
+});
+for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
+  stage.addEventListener(name, event => fingers.delete(event.pointerId));
+}
+stage.addEventListener("touchmove", event => { if (event.touches.length > 1) event.preventDefault(); }, {passive: false});
+
+search.addEventListener("input", () => {
+  state.hits = findUnits(network, search.value);
+  state.turn = -1;
+  marks();
+  found.textContent = search.value.trim() ? `${state.hits.length} found` : "";
+});
+search.addEventListener("keydown", event => {
+  if (event.key === "Escape") {
+    search.value = "";
+    search.dispatchEvent(new Event("input"));
+    stage.focus();
+  } else if (event.key === "Enter" && state.hits.length) {
+    state.turn = (state.turn + (event.shiftKey ? state.hits.length - 1 : 1)) % state.hits.length;
+    const number = state.hits[state.turn];
+    goTo(number);
+    found.textContent = `${state.turn + 1} of ${state.hits.length}: ${network.units[number].path}`;
+  }
+});
+byId("search-form").onsubmit = () => false;
+document.addEventListener("keydown", event => {
+  if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});
+
+function sized(sizes, isMoving = true) {
+  network.setSizes(sizes);
+  const refused = network.refusals();
+  byId("refused").hidden = !refused.length;
+  byId("refused").textContent = refused.length ? `Refused: ${refused[0]}${refused.length > 1 ? `; and ${refused.length - 1} more` : ""}` : "";
+  if (state.hits.length || search.value) state.hits = findUnits(network, search.value);
+  draw({isMoving});
+  choose(state.chosen);
+  table();
+}
+
+function table() {
+  for (const row of document.querySelectorAll("#listing tr[data-unit]")) {
+    const unit = network.units[Number(row.dataset.unit)], cells = row.querySelectorAll("td");
+    cells[1].textContent = (unit.gives || unit.takes).map(value => network.shapeText(value)).join(", ");
+    ["params", "macs"].forEach((what, at) => { cells[2 + at].textContent = costOf(network, unit, what)[0]; });
+  }
+}
+
+byId("colour").onchange = marks;
+byId("close-all").onclick = () => openAll(false);
+byId("open-all").onclick = () => openAll(true);
+byId("zoom-in").onclick = () => zoomBy(1.25);
+byId("zoom-out").onclick = () => zoomBy(0.8);
+byId("fit").onclick = fit;
+byId("save").onclick = save;
+let width = stage.clientWidth;
+addEventListener("resize", () => {
+  if (Math.abs(stage.clientWidth - width) < 2) return;
+  width = stage.clientWidth;
+  draw({isMoving: false});
+});
+
+sizeForm(byId("sizes"), network, sized);
+sized(network.sizes, false);
+if (network.data.place) {
+  const [number, index] = network.data.place;
+  goTo(number);
+  if (index) choose(number, index.slice(1));
+}
