@@ -82,6 +82,8 @@ def check_options(options: Options) -> None:
             f"`--expand` is for `--level blocks` and `--level volumes`; `--level {level}` "
             "has no closed blocks"
         )
+    if options.place and level != "blocks":
+        raise DrawError(f"a place is chosen at `--level blocks`, and this is `--level {level}`")
     if options.depth is not None and level != "blocks":
         raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
 

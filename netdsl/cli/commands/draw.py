@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 import click
+from click.core import ParameterSource
 
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import (
@@ -22,6 +23,7 @@ from netdsl.backends.diagram.options import (
     DrawError,
 )
 from netdsl.cli.numerals import Whole
+from netdsl.cli.open_sizes import loaded_open
 from netdsl.cli.options import Chosen, by, network_options, with_options
 from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics import DiagnosticError
@@ -77,7 +79,8 @@ OPTIONS = [
                  help="Draw what changes from that file to FILE."),
     click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
                  help="A neuron to follow. May be repeated."),
-    click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
+    click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True,
+                 help="Of a page `auto`, which follows the system."),
     click.option("--title", metavar="TEXT", help="In place of the network's name."),
     click.option("--width", metavar="6.5in", callback=by(_points),
                  help="Width of the picture: in, cm, mm, pt."),
@@ -113,16 +116,27 @@ def command(
             raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
         old = _without_sizes_of(file, other, chosen).load(other)
         chosen = _without_sizes_of(other, file, chosen)
-    network = chosen.load(file)
+    form = _form(output)
+    if form == "html" and other is None and options.get("level") == "blocks":
+        network, options["sizes"] = loaded_open(file, chosen)
+    else:
+        network = chosen.load(file)
+    if form == "html" and _is_default("theme"):
+        options["theme"] = "auto"
     also = [] if other is None or old is None else [other, *old.sources]
     check_not_read([output], [file, *network.sources, *also])
     try:
-        data, notes = network.drawing(_form(output), old=old, **options)
+        data, notes = network.drawing(form, old=old, **options)
     except (DrawError, EngineError) as error:
         fail(str(error))
     for note in notes:
         click.echo(f"note: {note}", err=True)
     write(output, data, f"{network.name}, {len(data):,} bytes")
+
+
+def _is_default(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is None or source is ParameterSource.DEFAULT
 
 
 def _without_sizes_of(other: str, file: str, chosen: Chosen) -> Chosen:

@@ -14,6 +14,7 @@ from netdsl.analyses.explain.document import Document
 from netdsl.analyses.explain.terms import Term, glossary, terms
 from netdsl.cli.arrays import arrays_of
 from netdsl.cli.numerals import Whole
+from netdsl.cli.open_sizes import loaded_open
 from netdsl.cli.options import (
     Chosen,
     network_options_at_two_sizes,
@@ -21,12 +22,11 @@ from netdsl.cli.options import (
     with_options,
 )
 from netdsl.cli.shell import check_output, fail, width, write
-from netdsl.diagnostics import DiagnosticError
 from netdsl.diagnostics.pages import codes, manual, markdown, page, related
 from netdsl.diagnostics.pages import listing as listing_of_codes
-from netdsl.driver import load
 from netdsl.elaborate.suggest import asked, near
 from netdsl.explaining import Report, as_json, page_of
+from netdsl.files import check_not_read
 from netdsl.importers.frontend import is_foreign
 from netdsl.network import Network
 from netdsl.ops.plugins import plugged
@@ -52,6 +52,9 @@ OPTIONS = [
                       "Once for each input."),
     click.option("--plot", metavar="OUT.svg",
                  help="Draw the cost by layer and the growth of the field."),
+    click.option("--html", metavar="OUT.html",
+                 help="Write a page to explore: sizes by slider, what a cell sees, a convolution "
+                      "to try."),
 ]  # fmt: skip
 
 
@@ -91,7 +94,8 @@ def command(
 
 FILE_OPTIONS = {
     "batch": "--batch", "gbs": "--gbs", "tflops": "--tflops", "weights": "--weights",
-    "images": "--image", "plot": "--plot", "sizes": "--size", "net": "--net", "params": "--set",
+    "images": "--image", "plot": "--plot", "html": "--html", "sizes": "--size",
+    "net": "--net", "params": "--set",
 }  # fmt: skip
 """What is said of a network, by the name of its parameter."""
 
@@ -177,7 +181,10 @@ def _with_word(name: str, known: set[str]) -> list[str]:
 
 
 def _explain_file(file: str, place: str, chosen: Chosen, form: str, **how: Any) -> None:
-    network, sizes = _loaded(file, chosen, how["to"])
+    network, sizes = loaded_open(file, chosen, how["to"] is not None)
+    if how["html"] is not None:
+        _page_to_explore(network, place, sizes, file, how)
+        return
     report = _report(network, place, sizes, how)
     if how["plot"] is not None:
         _plot(report, file, how["plot"])
@@ -190,24 +197,6 @@ def _explain_file(file: str, place: str, chosen: Chosen, form: str, **how: Any) 
 
 def _text(document: Document, form: str) -> str:
     return document.text(width()) if form == "text" else document.markdown()
-
-
-def _loaded(
-    file: str, chosen: Chosen, to: dict[str, int] | None
-) -> tuple[Network, dict[str, int] | None]:
-    """The network with open sizes and the numbers for them; with fixed ones where it must be."""
-    sizes = dict(chosen.how.get("sizes") or {})
-    if not sizes or file == "-":
-        return chosen.load(file), None
-    fixed = chosen.load(file)  # which says what is wrong with these sizes
-    try:
-        opened = load(file, **{**chosen.how, "sizes": {}})
-    except DiagnosticError:
-        if to is not None:
-            raise
-        return fixed, None
-    partly = opened.graph.symbols and set(sizes) != set(opened.graph.symbols)
-    return (fixed, None) if partly or not opened.graph.symbols else (opened, sizes)
 
 
 def _report(
@@ -241,6 +230,24 @@ def _inputs(network: Network, sizes: dict[str, int] | None, how: dict[str, Any])
         example = ",".join(f"{symbol}=32" for symbol in network.graph.symbols)
         raise ValueError(f"an image has a size: say `--size {example}`")
     return arrays_of(how["images"], network.inputs, sizes or {})
+
+
+def _page_to_explore(
+    network: Network, place: str, sizes: dict[str, int] | None, file: str, how: dict[str, Any]
+) -> None:
+    """The page of `netdsl draw`, with the place chosen."""
+    from netdsl.backends.diagram.options import DrawError
+
+    output = how["html"]
+    check_output(output, file, "be explained", "--html")
+    check_not_read([output], [file, *network.sources])
+    if place:
+        _report(network, place, sizes, how)  # which says what is wrong with the place
+    try:
+        data, _ = network.drawing("html", theme="auto", sizes=sizes, place=place)
+    except DrawError as error:
+        fail(str(error))
+    write(output, data, f"{network.name}, {len(data):,} bytes")
 
 
 def _plot(report: Report, file: str, output: str) -> None:

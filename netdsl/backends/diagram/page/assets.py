@@ -11,7 +11,8 @@ from netdsl.backends.diagram.theme import theme
 STYLES = ("page.css", "drawing.css")
 SCRIPTS = (
     "exact.js", "network.js", "layout.js", "rows.js", "trace.js", "search.js", "lesson.js",
-    "drawing.js", "colours.js", "panel.js", "sizes.js", "lesson_view.js", "trace_view.js", "page.js",
+    "drawing.js", "colours.js", "panel.js", "sizes.js", "lesson_view.js", "trace_view.js",
+    "page.js",
 )  # fmt: skip
 """In the order in which they are read; each uses only what stands before it."""
 
@@ -23,14 +24,19 @@ def asset(name: str) -> str:
 
 
 def style() -> str:
-    """The colours of the themes by the names of their roles, and the style sheets."""
+    """The colours, and the style sheets."""
+    return colours() + "".join(map(asset, STYLES))
+
+
+@cache
+def colours() -> str:
+    """Those of the themes, by the names of their roles."""
     light, dark = (_colours(name) for name in ("light", "dark"))
-    colours = (
+    return (
         f":root{{color-scheme:light;{light}}}\n[data-theme=dark]{{color-scheme:dark;{dark}}}\n"
         "@media screen and (prefers-color-scheme:dark){"
         f"[data-theme=auto]{{color-scheme:dark;{dark}}}}}\n"
     )
-    return colours + "".join(map(asset, STYLES))
 
 
 def _colours(name: str) -> str:
@@ -50,6 +56,4 @@ def script() -> str:
 def filled(text: str, parts: Mapping[str, str]) -> str:
     """A frame with texts in the place of `@name@`."""
     pieces = text.split("@")
-    return "".join(
-        parts[piece] if number % 2 else piece for number, piece in enumerate(pieces)
-    )
+    return "".join(parts[piece] if number % 2 else piece for number, piece in enumerate(pieces))

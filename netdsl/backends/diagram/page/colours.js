@@ -64,5 +64,5 @@ function paintHeats(drawing, network, what, footer) {
   ramp.className = "ramp";
   ramp.setAttribute("role", "img");
   ramp.setAttribute("aria-label", `Colours from 0 to ${commas(most)}`);
-  footer.append(COLOURED[what], " 0", ramp, commas(most), ` (half of the colour: a quarter of that, ${commas(most / 4n)})`);
+  footer.append(`${COLOURED[what]}: 0`, ramp, `${commas(most)}; half the colour is a quarter of it`);
 }

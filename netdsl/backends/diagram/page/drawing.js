@@ -115,7 +115,7 @@ class Drawing {
   }
 
   arrow(wire) {
-    const [x, y] = wire.path.split(/[MLC, ]/).slice(-2).map(Number);
+    const [x, y] = wire.path.split(/[MLCQ, ]/).slice(-2).map(Number);
     const points = this.isDown ? [[0, 0], [-3.2, -8], [3.2, -8]] : [[0, 0], [-8, -3.2], [-8, 3.2]];
     return make("path", {class: `arrow ${wire.mark}`, d: `M${points.map(([a, b]) => `${x + a} ${y + b}`).join("L")}Z`});
   }
@@ -230,7 +230,7 @@ class Drawing {
       }
       before += part;
     });
-    return [...parts, make("rect", {class: "shape", fill: "none", stroke: `var(--${unit.kind}-line)`, width, height, rx: 2})];
+    return [...parts, make("rect", {class: "shape hollow", fill: "none", stroke: `var(--${unit.kind}-line)`, width, height, rx: 2})];
   }
 
   bar(unit, width, y) {

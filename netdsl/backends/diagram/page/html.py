@@ -108,6 +108,9 @@ def _place(model: PageModel, place: str) -> list[Any] | None:
         return None
     path, bracket, index = place.partition("[")
     number = model.numbers.get(place, model.numbers.get(path) if bracket else None)
+    if number is None:  # a body with a label is no unit: its first part stands for it
+        inside = (n for known, n in model.numbers.items() if known.startswith(f"{place}."))
+        number = next(inside, None)
     if number is None:
         raise DrawError(f"there is no layer or block `{place}` in the drawing")
     if place in model.numbers or not bracket:

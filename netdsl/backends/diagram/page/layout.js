@@ -8,6 +8,7 @@ const TRACK = 9; // between wires that run around rows
 const ROW_GAP = 22;
 const MARGINS = 40; // along, for what runs around the rows
 const PAD = 14; // of an open block
+const CORNER = 7; // radius of the corners of wires
 const SWEEPS = 4;
 
 // Items of a column at the places nearest to those they wish for, in order and apart: of blocks
@@ -291,6 +292,7 @@ function stacked(laid, perRow, nets, rowOf) {
       }
     }
   });
+  const begun = new Set();
   for (const jump of jumps) {
     const {net, home, row, isOutside, gap, part} = jump;
     const leftAt = 6 + lefts.of.get(jump) * TRACK, end = tops[row] + part.left.at;
@@ -300,8 +302,9 @@ function stacked(laid, perRow, nets, rowOf) {
     else {
       const rightAt = leftRoom + longest + 6 + rights.of.get(net) * TRACK;
       const between = tops[row] - ROW_GAP / 2 - gap * TRACK;
-      run.push([leftRoom + laid[home].along, tops[home] + source.right.at], [rightAt, tops[home] + source.right.at],
-        [rightAt, between], [leftAt, between]);
+      if (!begun.has(net)) run.push([leftRoom + laid[home].along, tops[home] + source.right.at]);
+      begun.add(net);
+      run.push([rightAt, tops[home] + source.right.at], [rightAt, between], [leftAt, between]);
     }
     const marks = new Set(part.readers.map(reader => reader.mark));
     result.runs.push({value: net.value, mark: marks.size === 1 ? [...marks][0] : "", points: [...run, [leftAt, end], [leftRoom, end]]});
@@ -388,7 +391,7 @@ class Arrangement {
 
   collect(inside, along, across, parent, scene) {
     const at = (u, v) => (this.isDown ? [across + v, along + u] : [along + u, across + v]);
-    const line = points => "M" + points.map(([u, v]) => at(u, v).map(n => Math.round(n * 10) / 10).join(" ")).join("L");
+    const line = points => polyline(points.map(([u, v]) => at(u, v)));
     const labelled = new Set();
     for (const {id, along: u, across: v, own} of inside.boxes) {
       const shift = this.isDown && !own.inner ? (own.across - own.width) / 2 : 0;
@@ -399,7 +402,7 @@ class Arrangement {
     inside.paths.forEach((path, number) => {
       const [s, sv, bend, until, e, ev] = path.points, middle = (bend + until) / 2;
       const curve = Math.abs(sv - ev) < 0.5 ? line([[s, sv], [e, ev]]) :
-        `${line([[s, sv], [bend, sv]])}C${[[middle, sv], [middle, ev], [until, ev]].map(([u, v]) => at(u, v).map(n => Math.round(n * 10) / 10).join(" ")).join(",")}${line([[until, ev], [e, ev]]).replace("M", "L")}`;
+        `${line([[s, sv], [bend, sv]])}C${[[middle, sv], [middle, ev], [until, ev]].map(([u, v]) => at(u, v).map(plainNumber).join(" ")).join(",")}${line([[until, ev], [e, ev]]).replace("M", "L")}`;
       scene.wires.push({key: `${parent}.${path.value}.${number}`, value: path.value, mark: path.mark, path: curve,
         to: path.reader ? path.reader.to : null, from: path.from, isArrow: !!path.reader && !this.isOpen(path.reader.to)});
       if (path.from !== null && !this.isOpen(path.from) && !labelled.has(path.value)) {
@@ -425,6 +428,20 @@ class Arrangement {
       scene.wires.push({key: `${parent}.${value}.out`, value, mark: "", path: line([[inside.along, v], [ends[1], v]]), to: null, from: null, isArrow: false});
     }
   }
+}
+
+const plainNumber = number => Math.round(number * 10) / 10;
+
+// A line through points whose corners are round.
+function polyline(points) {
+  const text = point => point.map(plainNumber).join(" ");
+  let path = `M${text(points[0])}`;
+  for (let at = 1; at < points.length; at++) {
+    const [before, here, after] = [points[at - 1], points[at], points[at + 1]];
+    const towards = (to, length) => here.map((n, axis) => n + (to[axis] - n) * Math.min(length / (Math.hypot(to[0] - here[0], to[1] - here[1]) || 1), 0.5));
+    path += after ? `L${text(towards(before, CORNER))}Q${text(here)},${text(towards(after, CORNER))}` : `L${text(here)}`;
+  }
+  return path;
 }
 
 function stripPort(cut, port, extent) {

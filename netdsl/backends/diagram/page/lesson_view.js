@@ -26,7 +26,7 @@ class LessonView {
     this.words = html("div", {role: "status"});
     this.grids = html("div", {class: "grids"});
     this.sum = html("div");
-    this.home.append(...this.sliders(), this.words, this.grids, this.sum);
+    this.home.append(html("div", {class: "settings"}, ...this.sliders()), this.grids, this.sum, this.words);
     this.update();
     return this.home;
   }
@@ -87,7 +87,7 @@ class LessonView {
         ["neurons", commas(real.neurons)],
       ]),
       small ? html("p", {class: "wrong"}, `No picture: ${small} in the part that is shown.`) :
-        html("p", {}, `Below: one plane of ${this.small.sizes.join("×")} cells${String(this.small.sizes) === String(real.sizes) ? "" : `, in place of the ${real.sizes.join("×")} that come in`}; one filter; and the map it gives. The numbers are examples, not trained ones.`),
+        html("p", {}, `Drawn is one plane of ${this.small.sizes.join("×")} cells${String(this.small.sizes) === String(real.sizes) ? "" : `, in place of the ${real.sizes.join("×")} that come in`}; one filter; and the map it gives. The numbers are examples, not trained ones.`),
     ];
   }
 

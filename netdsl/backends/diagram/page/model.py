@@ -57,7 +57,9 @@ class PageModel:
             self._end(item.name, item.value, True, item.when_training) for item in graph.outputs
         ]
         self.root = [*self.inputs, *(number for number, _ in own), *self.outputs]
-        makers = {self._own(item.value): n for item, n in zip(graph.inputs, self.inputs, strict=True)}
+        makers = {
+            self._own(item.value): n for item, n in zip(graph.inputs, self.inputs, strict=True)
+        }
         ends = [(n, item.value) for item, n in zip(graph.outputs, self.outputs, strict=True)]
         self.wires = self._wires(own, makers, ends)
 

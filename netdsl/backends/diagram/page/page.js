@@ -46,6 +46,7 @@ function marks() {
   paintHeats(drawing, network, byId("colour").value, byId("scale"));
   drawing.setClass("chosen", new Set(state.chosen === null ? [] : [state.chosen]));
   drawing.setClass("hit", new Set(state.hits.map(shownAs)));
+  wiresOf(state.chosen);
   trace.mark();
 }
 
@@ -69,15 +70,23 @@ function toggle(number) {
 function choose(number, index = null) {
   state.chosen = number;
   drawing.setClass("chosen", new Set(number === null ? [] : [number]));
+  wiresOf(number);
   if (number === null) {
     trace.clear();
-    details.replaceChildren(...overview(network));
+    details.replaceChildren(overview(network));
     return;
   }
   const unit = network.units[number];
-  details.replaceChildren(...told(network, number, state.open.has(number), () => toggle(number)));
+  details.replaceChildren(told(network, number, state.open.has(number), () => toggle(number)));
   if (unit.conv && !network.isRefused) details.append(new LessonView(network, unit.conv).panel());
   details.append(trace.panel(number, index));
+}
+
+// The wires that a unit reads and gives stand out.
+function wiresOf(number) {
+  const unit = network.units[number] || {};
+  const own = new Set([...(unit.takes || []), ...(unit.gives || [])].map(String));
+  for (const wire of drawing.layers.wires.children) wire.classList.toggle("near", own.has(wire.dataset.value));
 }
 
 // Opens the blocks around a unit, and brings it into view.
@@ -99,6 +108,12 @@ function reveal(number) {
     y >= stage.scrollTop && y + Math.min(place.height * zoom, 60) <= stage.scrollTop + stage.clientHeight;
   if (!isSeen) stage.scrollTo(Math.max(x - margin, 0), Math.max(y - margin * 2, 0));
   drawing.paint(false);
+}
+
+// Brings the middle of a unit to the middle, across: where drawings are wider than the screen.
+function centre(number) {
+  const place = drawing.scene.units.find(unit => unit.id === number);
+  if (place && drawing.isDown) stage.scrollLeft = (place.x + place.width / 2) * drawing.zoom + 12 - stage.clientWidth / 2;
 }
 
 function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
@@ -296,7 +311,14 @@ addEventListener("resize", () => {
 });
 
 sizeForm(byId("sizes"), network, sized);
+// A network of a few units leaves its room to what is told of one, a single convolution first.
+const FEW = 6;
+const lessons = network.units.map((unit, number) => ("conv" in unit ? number : -1)).filter(number => number >= 0);
+if (network.units.length <= FEW) document.querySelector("main").classList.add("small-drawing");
+
 sized(network.sizes, false);
+centre(network.data.root[0]);
+if (network.units.length <= FEW && lessons.length === 1 && !network.data.place) choose(lessons[0]);
 if (network.data.place) {
   const [number, index] = network.data.place;
   goTo(number);

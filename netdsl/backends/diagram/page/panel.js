@@ -31,24 +31,23 @@ function costOf(network, unit, what) {
 // What stands in the panel where no unit is chosen.
 function overview(network) {
   const {data} = network, total = data.total;
-  return [
+  return html("section", {class: "about"},
     html("h2", {}, data.name),
     facts([
       ["parameters", commas(network.exact.value(total.params))],
       ["multiply-adds", network.isRefused ? "–" : commas(network.exact.value(total.macs)), network.exact.text(total.macs)],
       ["sizes that it takes", data.contract.symbols.length ? data.contract.words : ""],
-      ["drawn with each convolution", data.usual.join(" + ")],
+      ["each conv includes", data.usual.join(" + ")],
       ["sizes by name", data.legend.join("; ")],
     ]),
-    html("p", {}, "Choose a unit to read its shapes, its cost and its line, to trace what a cell sees, or to try a convolution with other settings. The triangle, Enter or a double click opens and closes a block."),
-  ];
+    html("p", {class: "hint"}, "Choose a unit to read its shapes, its cost and its line, to trace what a cell sees, or to try a convolution with other settings. The triangle, Enter or a double click opens and closes a block."));
 }
 
 function told(network, number, isOpen, toggle) {
   const unit = network.units[number];
   const [takes, takesFormula] = shapesOf(network, unit.takes || []);
   const [gives, givesFormula] = shapesOf(network, unit.gives || []);
-  return [
+  return html("section", {class: "about"}, ...[
     html("h2", {}, unit.path + (unit.count > 1 ? `, ${unit.count} times` : "")),
     unit.parts ? html("p", {}, html("button", {type: "button", id: "toggle", onclick: toggle}, `${isOpen ? "Close" : "Open"} this block`)) : "",
     facts([
@@ -60,8 +59,8 @@ function told(network, number, isOpen, toggle) {
       ["multiply-adds", ...costOf(network, unit, "macs")],
       ["bytes of results", ...costOf(network, unit, "bytes")],
       ["runs", unit.trains ? "in training only" : ""],
-      [`written in line ${unit.line}`, unit.source ? html("code", {}, unit.source) : ""],
+      [`line ${unit.line}`, unit.source ? html("code", {}, unit.source) : ""],
       ["about it", unit.doc || ""],
     ]),
-  ].filter(Boolean);
+  ].filter(Boolean));
 }

@@ -123,7 +123,9 @@ def _places(value: Value, channel: int) -> Iterator[Product]:
     every = whole(shape)
     for pick in (lambda n: 0, lambda n: 1, lambda n: n // 2, lambda n: n - 2, lambda n: n - 1):
         yield tuple(
-            cells if axis == channel else frozenset((min(max(pick(len(cells)), 0), len(cells) - 1),))
+            cells
+            if axis == channel
+            else frozenset((min(max(pick(len(cells)), 0), len(cells) - 1),))
             for axis, cells in enumerate(every)
         )
 
