@@ -196,11 +196,12 @@ class RowLayout {
   }
 }
 
-// The tensors of a block as nets for its rows: { from, value, readers by row, isExit }.
+// The tensors of a block as nets: what makes each, its readers, whether it leaves the block; and
+// its `parts` in the rows, as they are laid.
 function netsOf(wires) {
   const nets = new Map();
   for (const [from, to, value, port, mark = ""] of wires) {
-    if (!nets.has(value)) nets.set(value, {from: from < 0 ? null : from, value, readers: [], isExit: false});
+    if (!nets.has(value)) nets.set(value, {from: from < 0 ? null : from, value, readers: [], isExit: false, parts: new Map()});
     if (to < 0) nets.get(value).isExit = true;
     else nets.get(value).readers.push({to, port, mark});
   }
@@ -230,7 +231,9 @@ function arrangeRows(ids, wires, boxes, room, labelRoom) {
         (home < 0 && net.isExit && row === Math.min(...targets));
       if (!readers.length && !leaves) continue;
       const isHere = row === home;
-      perRow[row].push({from: isHere ? net.from : null, value: net.value, readers, leaves, net});
+      const part = {from: isHere ? net.from : null, value: net.value, readers, leaves, net};
+      perRow[row].push(part);
+      net.parts.set(row, part);
     }
   }
   const laid = rows.map((row, number) => new RowLayout(row, perRow[number], boxes, labelRoom));
@@ -243,13 +246,12 @@ function stacked(laid, perRow, nets, rowOf) {
   const jumps = [];
   for (const net of nets) {
     const home = net.from === null ? -1 : rowOf.get(net.from);
-    perRow.forEach((parts, row) => {
-      const part = parts.find(one => one.net === net);
-      if (!part || row === home || !part.left) return;
-      const first = perRow.findIndex(one => one.some(p => p.net === net));
-      if (home < 0 && row === first) return; // comes in from outside just there
+    const first = net.parts.keys().next().value;
+    for (const [row, part] of net.parts) {
+      if (row === home || !part.left) continue;
+      if (home < 0 && row === first) continue; // comes in from outside just there
       jumps.push({net, home: home < 0 ? first : home, row, isOutside: home < 0, part});
-    });
+    }
   }
   const gaps = laid.map(() => 0);
   const goesDown = new Map(); // where each tensor runs at the right: from its row to the last it enters
@@ -296,15 +298,15 @@ function stacked(laid, perRow, nets, rowOf) {
   for (const jump of jumps) {
     const {net, home, row, isOutside, gap, part} = jump;
     const leftAt = 6 + lefts.of.get(jump) * TRACK, end = tops[row] + part.left.at;
-    const source = perRow[home].find(one => one.net === net);
+    const source = net.parts.get(home);
     const run = [];
     if (isOutside) run.push([leftAt, result.entries.get(net.value)]);
     else {
       const rightAt = leftRoom + longest + 6 + rights.of.get(net) * TRACK;
       const between = tops[row] - ROW_GAP / 2 - gap * TRACK;
       if (!begun.has(net)) run.push([leftRoom + laid[home].along, tops[home] + source.right.at]);
+      run.push([rightAt, tops[home] + source.right.at + (begun.has(net) ? CORNER : 0)], [rightAt, between], [leftAt, between]);
       begun.add(net);
-      run.push([rightAt, tops[home] + source.right.at], [rightAt, between], [leftAt, between]);
     }
     const marks = new Set(part.readers.map(reader => reader.mark));
     result.runs.push({value: net.value, mark: marks.size === 1 ? [...marks][0] : "", points: [...run, [leftAt, end], [leftRoom, end]]});
@@ -333,7 +335,12 @@ class Arrangement {
   }
 
   inside(ids, wires, room) {
-    const boxes = new Map(ids.map(id => [id, this.box(id, wires, room)]));
+    const ports = new Map(ids.map(id => [id, {entries: new Set(), exits: new Set()}]));
+    for (const [from, to, value, port] of wires) {
+      if (to >= 0) ports.get(to).entries.add(this.network.units[to].form === "strip" ? port : value);
+      if (from >= 0) ports.get(from).exits.add(value);
+    }
+    const boxes = new Map(ids.map(id => [id, this.box(id, ports.get(id), room)]));
     const labelRoom = net => {
       const label = net.from !== null && !this.isOpen(net.from) ? this.labelOf(net.value) : 0;
       return label ? (this.isDown ? 18 : label + 10) : 0;
@@ -347,7 +354,7 @@ class Arrangement {
     return this.open.has(number) && this.network.isBlock(number);
   }
 
-  box(number, wires, room) {
+  box(number, ports, room) {
     const unit = this.network.units[number];
     const value = (unit.gives || [])[0];
     const stage = value === undefined ? "" : this.network.shape(value).slice(1).join("×");
@@ -356,8 +363,7 @@ class Arrangement {
     const label = this.isDown && value !== undefined ? 2 * this.labelOf(value) + 16 : 0;
     const [along, across] = this.isDown ? [height, Math.max(width, label)] : [width, height];
     const extent = this.isDown ? width : height;
-    const entries = [...new Set(wires.filter(w => w[1] === number).map(w => unit.form === "strip" ? w[3] : w[2]))];
-    const exits = [...new Set(wires.filter(w => w[0] === number).map(w => w[2]))];
+    const [entries, exits] = [[...ports.entries], [...ports.exits]];
     const spread = (list, item) => list.length < 2 || unit.form === "circle" ? 0 :
       extent * ((list.indexOf(item) + 1) / (list.length + 1) - 0.5);
     return {

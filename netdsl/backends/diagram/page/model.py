@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.cost import layer_text
+from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.marks import marked
 from netdsl.backends.diagram.blocks.picture import training_units, usual_tail_of
@@ -172,11 +173,11 @@ class PageModel:
         """
         shown = opened(units, lambda unit, level: True)
         wiring = Wiring.of(self.graph, shown)
-        plain = replace(self.options, show=frozenset[str]())
         boxes = {f"{INPUT}{n}": end_leaf("", "") for n in range(len(self.graph.inputs))}
         boxes |= {f"{OUTPUT}{n}": end_leaf("", "") for n in range(len(self.graph.outputs))}
         for key, unit in wiring.leaves.items():
-            boxes[key] = leaf_of(unit, self.usual_tail, self.names, plain, self.axes)
+            is_sign = not unit.is_block and len(unit.layers) == 1 and op_of(unit.node).shown_sign()
+            boxes[key] = Leaf(unit, "", Label(""), 0, 0, form="circle" if is_sign else "box")
         marks: dict[tuple[int, str], str] = {}
         for wire in marked(wiring.wires, wiring.depths, boxes):
             if wire.mark and wire.head in wiring.leaves:
