@@ -14,8 +14,6 @@ import pytest
 from click.testing import CliRunner
 
 import netdsl
-from netdsl.analyses.dims import Dims
-from netdsl.analyses.links import field, hull, shape_of
 from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.blocks import dot
 from netdsl.backends.diagram.draw import draw
@@ -240,22 +238,6 @@ def test_odd_networks_are_drawn_or_refused_with_a_way_out(name: str, level: str)
         assert ET.fromstring(data) is not None
 
 
-def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_DRAWN", 800)
-    monkeypatch.setattr("netdsl.backends.diagram.page.html.MOST_UNITS_OPEN", 40)
-    chain = " -> ".join(f"conv({8 + i % 2}, 1) -> B({8 + i % 2})" for i in range(30))
-    block = "block B(c: int) { conv(c, 3, padding=1) -> relu -> conv(c, 1) }"
-    net = netdsl.loads(f"{block}\nnet N {{ input x: [8, 16, 16]\n output y = x -> {chain} }}")
-    data = net.drawing("html")[0].decode()
-    text = re.search(r'id="drawing">(.*?)</script>', data, re.S)
-    assert text is not None
-    found = json.loads(text[1].replace("<\\/", "</"))
-    assert 2 < len(found["pictures"]) < 20
-    assert sum(unit["block"] for unit in found["units"].values()) == len(found["pictures"]) - 1
-
-
 def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
     text = '# </script><b>&"\nblock B { conv(4, 3) -> relu -> conv(4, 3) }\nnet N { input x: [3, 9, 9]\n output y = x -> b: B }'
     net = netdsl.loads(text)
@@ -265,113 +247,11 @@ def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
         assert form != "html" or data.count(b"</script>") == 2
 
 
-def test_html_needs_no_network_and_knows_every_unit() -> None:
-    data = network("googlenet", H=64, W=64).drawing("html")[0].decode()
-    data = data.replace("link.href = URL.createObjectURL(", "")  # a file that the page makes itself
-    assert not re.search(r"(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org)", data)
-    found = json.loads(
-        re.search(r'id="drawing">(.*?)</script>', data, re.S)[1].replace("<\\/", "</")
-    )  # type: ignore[index]
-    assert found["units"]["inception3a"]["block"]
-    assert "inception3a" in found["pictures"]
-    field = found["units"]["conv1"]["field"]
-    assert field["axes"] == [{"name": "row", "size": 32}, {"name": "column", "size": 32}]
-    (seen,) = field["inputs"]
-    rows, columns = seen["along"]
-    assert set(rows) == {"0"}
-    assert set(columns) == {"1"}
-    assert rows["0"][0] == [0, 3]
-    assert columns["1"][5] == [7, 13]
-
-
 @pytest.mark.parametrize("level", ["layers", "volumes", "neurons", "field"])
 def test_other_levels_are_a_page_with_one_picture(level: str) -> None:
     data = network("lenet").drawing("html", level=level, theme="auto")[0].decode()
     assert data.count("<svg") == 1
     assert not re.search(r"(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org)", data)
-
-
-@pytest.fixture(scope="module")
-def browser() -> object:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not shutil.which("chromium") or not shutil.which("chromedriver"):
-        pytest.skip("no Chromium on this system")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--window-size=1400,900"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-def test_the_page_works_in_a_browser_by_mouse_and_by_keys(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
-    page = tmp_path / "googlenet.html"
-    network("googlenet", H=224, W=224).draw(page)
-    browser.get(page.as_uri())
-
-    def group(path: str):  # type: ignore[no-untyped-def]
-        return browser.find_element(By.CSS_SELECTOR, f'#stage g[data-path="{path}"]')
-
-    assert group("inception3a").get_attribute("class") == "open"
-    block = group("inception4b")
-    assert block.get_attribute("aria-expanded") == "false"
-    assert browser.find_element(By.CSS_SELECTOR, "#stage svg").get_attribute("role") == "group"
-    assert block.accessible_name.startswith("inception4b Inception 160+224+64+64 ch")
-    assert "line 26" in block.get_attribute("aria-description")
-    browser.execute_script("arguments[0].focus()", block)
-    details = browser.find_element(By.ID, "details")
-    assert "Inception" in details.text
-    assert "inception4b" in details.text
-    block.send_keys(Keys.ENTER)
-    assert "open" in group("inception4b").get_attribute("class")
-    assert group("inception4b.branch1").get_attribute("role") == "img"
-    group("inception4b").send_keys(Keys.ENTER)
-    assert not browser.find_elements(By.CSS_SELECTOR, '#stage g[data-path="inception4b.branch1"]')
-
-    search = browser.find_element(By.ID, "search")
-    search.send_keys("inception5b.branch3")
-    assert browser.find_element(By.ID, "found").text.endswith("found")
-    search.send_keys(Keys.ENTER)
-    assert group("inception5b.branch3.0") is not None
-
-    browser.find_element(By.ID, "close-all").click()
-    browser.execute_script("arguments[0].focus()", group("conv2"))
-    assert "sees rows" in details.text
-    svg = browser.find_element(By.CSS_SELECTOR, "#stage svg")
-    before = svg.get_dom_attribute("viewBox")
-    browser.find_element(By.ID, "zoom-in").click()
-    assert svg.get_dom_attribute("viewBox") != before
-    browser.find_element(By.ID, "fit").click()
-    assert svg.get_dom_attribute("viewBox") == before
-    errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
-    assert errors == []
-
-
-def test_the_page_saves_the_picture_that_it_shows(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    googlenet, page = network("googlenet"), tmp_path / "googlenet.html"
-    googlenet.draw(page)
-    allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
-    browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
-    browser.get(page.as_uri())
-    for button, name, expand in (
-        ("save", "GoogLeNet.svg", ()),
-        ("close-all", "GoogLeNet-closed.svg", ("none",)),
-    ):
-        browser.find_element(By.ID, button).click()
-        browser.find_element(By.ID, "save").click()
-        WebDriverWait(browser, 10).until(lambda _, name=name: (tmp_path / name).exists())
-        saved = ET.fromstring((tmp_path / name).read_bytes())
-        drawn = ET.fromstring(googlenet.drawing("svg", expand=expand)[0])
-        assert [(e.tag, e.attrib, e.text) for e in saved.iter()] == [
-            (e.tag, e.attrib, e.text) for e in drawn.iter()
-        ]
 
 
 def test_a_neuron_that_is_pointed_at_is_left_alone_with_its_links(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -399,32 +279,6 @@ def test_a_neuron_that_is_pointed_at_is_left_alone_with_its_links(browser, tmp_p
     browser.execute_script("arguments[0].blur()", neuron)
     assert not browser.find_elements(By.CSS_SELECTOR, ".link.shown")
     assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
-
-
-def test_the_page_tells_what_a_neuron_sees_as_the_links_do(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from selenium.webdriver.common.by import By
-
-    net = network("resnet18", H=64, W=40)
-    page = tmp_path / "resnet18.html"
-    net.draw(page)
-    browser.get(page.as_uri())
-    known, (image,) = Dims(net.graph).values_by_name(), net.inputs
-    for path, name in (("conv1", "bn1"), ("layer2.0", "layer2.0"), ("maxpool1", "maxpool1")):
-        browser.execute_script("choose(arguments[0])", path)
-        channels, height, width = shape_of(known[name])
-        for row, column in ((0, 0), (height - 1, 0), (height // 2, width - 1)):
-            for axis, index in enumerate((row, column)):
-                browser.execute_script(
-                    "const i = document.querySelector(`.field input[data-axis='${arguments[0]}']`);"
-                    "i.value = arguments[1]; i.dispatchEvent(new Event('input'))", axis, index,
-                )  # fmt: skip
-            place = (frozenset(range(channels)), frozenset((row,)), frozenset((column,)))
-            _, rows, columns = hull(field(net.graph, known[name], place)[image.value])
-            told = browser.find_element(By.CSS_SELECTOR, ".field p").text
-            assert told.startswith(f"Each channel at row {row}, column {column} sees rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]} of image: "), told  # fmt: skip
-    browser.execute_script("choose('layer4.1')")
-    told = browser.find_element(By.CSS_SELECTOR, ".field p").text
-    assert told == "Each number sees rows 0 to 63, columns 0 to 39 of image: 64 × 40 of 64 × 40."
 
 
 def test_two_networks_in_a_notebook_do_not_mix(browser, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

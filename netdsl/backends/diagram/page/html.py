@@ -9,15 +9,21 @@ from typing import Any
 
 from netdsl.analyses.sizes import Sizes, sizes_of
 from netdsl.backends.diagram.blocks.opening import chosen_open
+from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.page.assets import asset, filled, script, style
 from netdsl.backends.diagram.page.model import PageModel, Told
 from netdsl.backends.diagram.page.ways import Ways
-from netdsl.backends.diagram.units import Unit, units_of
+from netdsl.backends.diagram.svg import svg
+from netdsl.backends.diagram.theme import theme
+from netdsl.backends.diagram.units import Unit, leaves, units_of
 from netdsl.ir.condition import Truth
 from netdsl.ir.graph import Graph
 
+MOST_UNITS_DRAWN = 400
+"""Boxes of the picture for readers without scripts; with more they have the table alone."""
 ASSUMED = 224
 """The size of an axis that nobody chose, or the nearest that the network takes."""
 
@@ -29,6 +35,7 @@ def html(graph: Graph, options: Options) -> bytes:
     start = _start(contract, options.sizes)
     is_taken = not contract.symbols or contract.accepts(**start)
     model = PageModel(graph, units, options, Ways(graph, start if is_taken else {}))
+    shown = chosen_open(units, options)
     place = _place(model, options.place)
     data = {
         "name": options.title or graph.name,
@@ -40,7 +47,7 @@ def html(graph: Graph, options: Options) -> bytes:
         "units": model.units,
         "root": model.root,
         "wires": model.wires,
-        "open": [model.numbers[path] for path in _open(chosen_open(units, options))],
+        "open": [model.numbers[path] for path in _open(shown)],
         "usual": list(model.usual_tail or ()),
         "formulas": model.formulas.entries,
         "values": model.values,
@@ -54,6 +61,7 @@ def html(graph: Graph, options: Options) -> bytes:
         "title": escape(options.title or graph.name),
         "theme": options.theme if options.theme in ("dark", "auto") else "light",
         "css": style(),
+        "picture": _picture(graph, shown, options),
         "rows": "\n".join(_rows(model)),
         "data": in_script(data),
         "js": script(),
@@ -67,6 +75,17 @@ def in_script(data: object) -> str:
     for letter in "<\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def _picture(graph: Graph, units: Sequence[Unit], options: Options) -> str:
+    """The drawing for readers without scripts, where it is not too much to make beside the page."""
+    if sum(1 for _ in leaves(units)) > MOST_UNITS_DRAWN:
+        return ""
+    try:
+        picture = BlockSheet(graph, tuple(units), options).picture()
+    except EngineError:  # the table has it all
+        return ""
+    return svg(picture, theme(options.theme)).partition("?>\n")[2]
 
 
 def _start(contract: Sizes, wanted: Mapping[str, int] | None) -> dict[str, int]:

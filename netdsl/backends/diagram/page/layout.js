@@ -10,6 +10,7 @@ const MARGINS = 40; // along, for what runs around the rows
 const PAD = 14; // of an open block
 const CORNER = 7; // radius of the corners of wires
 const SWEEPS = 4;
+const MOST_ATTEMPTS = 5; // to cut rows that fit
 
 // Items of a column at the places nearest to those they wish for, in order and apart: of blocks
 // of items that touch, each as a whole stands where its items wish on average.
@@ -216,7 +217,19 @@ function arrangeRows(ids, wires, boxes, room, labelRoom) {
     if (from >= 0) labels.set(from, Math.max(labels.get(from) || 0, labelRoom({from, value})));
   }
   const lengthOf = id => boxes.get(id).along + (labels.get(id) || 0) + COLUMN_GAP + 4;
-  const rows = cutRows(ids, wires, boxes, room - MARGINS, lengthOf);
+  // what several branches need beside each other shows only once they are laid: then cut shorter
+  let least = null;
+  for (let attempt = 0, tried = room - MARGINS; attempt < MOST_ATTEMPTS; attempt++) {
+    const result = laidOut(cutRows(ids, wires, boxes, tried, lengthOf), wires, boxes, labelRoom);
+    if (!least || result.along < least.along) least = result;
+    if (result.along <= room || result.fewest) break;
+    tried -= Math.max(result.along - room, tried * 0.05);
+  }
+  return least;
+}
+
+// The same for rows that are given.
+function laidOut(rows, wires, boxes, labelRoom) {
   const rowOf = new Map(rows.flatMap((row, number) => row.map(id => [id, number])));
   const nets = netsOf(wires);
   const perRow = rows.map(() => []);
@@ -237,7 +250,7 @@ function arrangeRows(ids, wires, boxes, room, labelRoom) {
     }
   }
   const laid = rows.map((row, number) => new RowLayout(row, perRow[number], boxes, labelRoom));
-  return stacked(laid, perRow, nets, rowOf);
+  return {...stacked(laid, perRow, nets, rowOf), fewest: rows.every(row => row.length === 1)};
 }
 
 // Rows below each other, and what leads from one to a later one: out at the right, down, back to
