@@ -45,7 +45,7 @@ function countCells(boxes) {
 function paintHeats(drawing, network, what, footer) {
   drawing.svg.classList.toggle("heated", !!what);
   footer.hidden = !what;
-  if (!what) return;
+  if (!what || network.isRefused) return;
   const numbers = [...drawing.elements.keys()];
   const found = heats(network, what, numbers);
   footer.replaceChildren();

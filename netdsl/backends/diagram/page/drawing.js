@@ -132,7 +132,7 @@ class Drawing {
   // The element of a unit, new or with new contents.
   unit(place, old) {
     const unit = this.network.units[place.id];
-    const element = old || make("g", {tabindex: 0, role: "button", "data-unit": place.id, "data-path": unit.path});
+    const element = old || make("g", {tabindex: 0, role: "button", "data-unit": place.id, "data-path": unit.path + (unit.what === "output" ? " (output)" : "")});
     element.setAttribute("transform", `translate(${place.x} ${place.y})`);
     const classes = ["unit", unit.kind, place.isOpen ? "open" : "", unit.trains ? "trains" : ""];
     for (const name of ["chosen", "hit", "traced"]) if (element.classList.contains(name)) classes.push(name);

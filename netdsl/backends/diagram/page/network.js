@@ -10,6 +10,7 @@ class Network {
   setSizes(sizes) {
     this.sizes = {...sizes};
     this.exact = new Exact(this.data.formulas, this.sizes);
+    this.isRefused = this.refusals().length > 0;
   }
 
   // What the contract refuses at these sizes: texts, none where the network takes them.
@@ -35,8 +36,9 @@ class Network {
     return this.data.values[value][1];
   }
 
-  // "64×56×56"; of whole numbers "int64 12".
+  // "64×56×56"; of whole numbers "int64 12". Sizes that are refused give no numbers.
   shapeText(value) {
+    if (this.isRefused) return "–";
     if (!this.isThere(value)) return "none at this size";
     const type = this.data.values[value][2];
     return (type ? `${type} ` : "") + (this.shape(value).join("×") || "1");
@@ -74,7 +76,7 @@ class Network {
     const told = unit.parts || unit.kind === "dense";
     const parameters = this.cost(unit, "params"), macs = this.cost(unit, "macs");
     if (told && parameters && shown.includes("params")) costs.push(`${times}${rough(parameters)} params`);
-    if (unit.parts && macs > 0n && shown.includes("macs")) costs.push(`${times}${rough(macs)} MACs`);
+    if (unit.parts && macs > 0n && !this.isRefused && shown.includes("macs")) costs.push(`${times}${rough(macs)} MACs`);
     return [...(unit.lines || []), ...(costs.length ? [costs.join(" · ")] : [])];
   }
 }

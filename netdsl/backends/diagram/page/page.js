@@ -23,7 +23,6 @@ drawing.view = () => {
 
 // Lays all out anew; what is `kept` stays where it is on the screen.
 function draw({kept = null, isMoving = true} = {}) {
-  network.isRefused = network.refusals().length > 0;
   drawing.isDown = network.data.direction === "down" || stage.clientWidth < NARROW;
   const before = kept === null ? null : drawing.elements.get(kept)?.place;
   const arrangement = new Arrangement(network, state.open, {

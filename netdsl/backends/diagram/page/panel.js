@@ -48,7 +48,7 @@ function told(network, number, isOpen, toggle) {
   const [takes, takesFormula] = shapesOf(network, unit.takes || []);
   const [gives, givesFormula] = shapesOf(network, unit.gives || []);
   return html("section", {class: "about"}, ...[
-    html("h2", {}, unit.path + (unit.count > 1 ? `, ${unit.count} times` : "")),
+    html("h2", {}, unit.path + (unit.what === "output" ? " (output)" : "") + (unit.count > 1 ? `, ${unit.count} times` : "")),
     unit.parts ? html("p", {}, html("button", {type: "button", id: "toggle", onclick: toggle}, `${isOpen ? "Close" : "Open"} this block`)) : "",
     facts([
       ["what", html("code", {}, unit.what)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,7 @@ def points_on(path: str) -> list[tuple[float, float]]:
             t, line = step / (STEPS - 1), ends
             while len(line) > 1:  # de Casteljau
                 line = [
-                    (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t)
-                    for a, b in zip(line, line[1:], strict=False)
+                    (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for a, b in pairwise(line)
                 ]
             found.append(line[0])
         here = ends[-1]
@@ -196,7 +196,7 @@ def test_units_and_wires_are_those_of_the_graph() -> None:
 @needs_node
 def test_rows_fit_the_room() -> None:
     """But for rows of one block, which may be wider than the page."""
-    data, ((_, closed), (_, opened)) = scenes(examples.network("googlenet"), False, 0)
+    _, ((_, closed), (_, opened)) = scenes(examples.network("googlenet"), False, 0)
     assert closed["width"] <= 1000
     frames = [unit["width"] for unit in opened["units"] if unit["isOpen"] and unit["parent"] < 0]
     assert opened["width"] <= max(1000, max(frames) + 60)
