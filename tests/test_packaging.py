@@ -10,6 +10,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from netdsl.backends.diagram.page.assets import SCRIPTS, STYLES
+
 ROOT = Path(__file__).resolve().parents[1]
 CHECK = (
     "import sys, pathlib, netdsl\n"
@@ -35,6 +37,8 @@ def test_a_built_wheel_holds_all_it_needs(tmp_path: Path) -> None:
         wheel.extractall(tmp_path / "site")
     assert {"netdsl/grammar/netdsl.lark", "netdsl/std/inception.net", "netdsl/py.typed"} <= names
     assert "netdsl/backends/torch/helpers/pyramid.py" in names
+    page = {f"netdsl/backends/diagram/page/{name}" for name in ("page.html", *SCRIPTS, *STYLES)}
+    assert page <= names
     assert not any(name.startswith(("tests", "examples")) for name in names)
     assert str(tmp_path / "site") in run_check(tmp_path / "site", tmp_path)
 

@@ -200,3 +200,13 @@ def test_rows_fit_the_room() -> None:
     assert closed["width"] <= 1000
     frames = [unit["width"] for unit in opened["units"] if unit["isOpen"] and unit["parent"] < 0]
     assert opened["width"] <= max(1000, max(frames) + 60)
+
+
+@needs_node
+@pytest.mark.full
+def test_ten_thousand_layers_are_laid_out() -> None:
+    chain = " -> ".join(f"conv({8 + n % 7}, 3, padding=1)" for n in range(10_000))
+    net = netdsl.loads(f"net N {{ input x: [3, 64, 64]\n output y = x -> {chain} }}")
+    _, ((_, scene), _) = scenes(net, False, 0)
+    assert len(scene["units"]) == 10_002
+    assert scene["width"] <= 1000
