@@ -29,8 +29,8 @@ class Drawing {
     Object.assign(this, {svg, network, elements: new Map(), zoom: 1, scene: null, view: null});
     this.camera = make("g");
     this.layers = {};
-    for (const name of ["frames", "wires", "boxes", "labels"]) {
-      this.layers[name] = make("g", {class: name, ...(name === "wires" || name === "labels" ? {"aria-hidden": "true"} : {})});
+    for (const name of ["units", "wires", "labels"]) { // wires run around boxes, and over frames
+      this.layers[name] = make("g", {class: name, ...(name === "units" ? {} : {"aria-hidden": "true"})});
       this.camera.append(this.layers[name]);
     }
     svg.append(this.camera);
@@ -79,7 +79,7 @@ class Drawing {
     for (const place of drawn) {
       const before = this.elements.get(place.id);
       const element = this.unit(place, before && before.element);
-      this.layers[place.isOpen ? "frames" : "boxes"].append(element);
+      this.layers.units.append(element);
       if (isMoving) this.move(element, before && before.place, place);
       seen.set(place.id, {element, place});
     }

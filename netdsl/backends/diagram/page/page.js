@@ -226,29 +226,26 @@ stage.addEventListener("scroll", () => {
 });
 
 // A mouse draws the page along; two fingers zoom about the point between them.
-const fingers = new Map();
-const spread = () => {
-  const [a, b] = [...fingers.values()];
-  return {distance: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2};
-};
-stage.addEventListener("pointerdown", event => fingers.set(event.pointerId, {x: event.clientX, y: event.clientY}));
 stage.addEventListener("pointermove", event => {
-  const before = fingers.get(event.pointerId);
-  if (!before) return;
-  const was = fingers.size === 2 ? spread() : null;
-  fingers.set(event.pointerId, {x: event.clientX, y: event.clientY});
-  if (was) {
-    const now = spread(), box = stage.getBoundingClientRect();
-    if (was.distance > 0) zoomBy(now.distance / was.distance, now.x - box.left, now.y - box.top);
-  } else if (event.pointerType === "mouse" && event.buttons & 1) {
-    stage.scrollLeft -= event.clientX - before.x;
-    stage.scrollTop -= event.clientY - before.y;
-  }
+  if (event.pointerType !== "mouse" || !(event.buttons & 1)) return;
+  stage.scrollLeft -= event.movementX;
+  stage.scrollTop -= event.movementY;
 });
-for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
-  stage.addEventListener(name, event => fingers.delete(event.pointerId));
-}
-stage.addEventListener("touchmove", event => { if (event.touches.length > 1) event.preventDefault(); }, {passive: false});
+let pinch = null;
+const spread = ([a, b]) => ({
+  distance: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY),
+  x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2,
+});
+stage.addEventListener("touchstart", event => { pinch = event.touches.length === 2 ? spread(event.touches) : null; }, {passive: true});
+stage.addEventListener("touchmove", event => {
+  if (event.touches.length !== 2 || !pinch) return;
+  event.preventDefault();
+  const now = spread(event.touches), box = stage.getBoundingClientRect();
+  stage.scrollLeft -= now.x - pinch.x;
+  stage.scrollTop -= now.y - pinch.y;
+  if (pinch.distance > 0) zoomBy(now.distance / pinch.distance, now.x - box.left, now.y - box.top);
+  pinch = now;
+}, {passive: false});
 
 search.addEventListener("input", () => {
   state.hits = findUnits(network, search.value);
