@@ -173,7 +173,7 @@ class Drawing {
     if (unit.form === "strip") return [...parts, ...this.strip(unit, width, height)];
     parts.push(this.shape(unit, width, height));
     if (unit.parts) parts.push(make("rect", {class: "inset", stroke: `var(--${unit.kind}-line)`, x: 3, y: 3, width: width - 6, height: height - 6, rx: 6.5}));
-    let y = 21;
+    let y = lines.length || unit.cut ? 21 : height / 2 + 4.5;
     const title = make("text", {class: "title", x: width / 2 + (unit.parts ? 7 : 0), y, "text-anchor": "middle"});
     title.textContent = unit.title;
     parts.push(title);

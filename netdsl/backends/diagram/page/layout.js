@@ -4,6 +4,7 @@
 const COLUMN_GAP = 34; // between columns, beside the room for shapes
 const LANE = 14; // across, of a tensor that passes by
 const BOX_GAP = 16; // across, between boxes
+const PORT_GAP = 17; // between tensors that enter or leave a box
 const TRACK = 9; // between wires that run around rows
 const ROW_GAP = 22;
 const MARGINS = 40; // along, for what runs around the rows
@@ -221,9 +222,9 @@ function arrangeRows(ids, wires, boxes, room, labelRoom) {
   let least = null;
   for (let attempt = 0, tried = room - MARGINS; attempt < MOST_ATTEMPTS; attempt++) {
     const result = laidOut(cutRows(ids, wires, boxes, tried, lengthOf), wires, boxes, labelRoom);
-    if (!least || result.along < least.along) least = result;
-    if (result.along <= room || result.fewest) break;
-    tried -= Math.max(result.along - room, tried * 0.05);
+    if (!least || result.ofMany < least.ofMany) least = result;
+    if (result.ofMany <= room) break;
+    tried -= Math.max(result.ofMany - room, tried * 0.05);
   }
   return least;
 }
@@ -250,7 +251,11 @@ function laidOut(rows, wires, boxes, labelRoom) {
     }
   }
   const laid = rows.map((row, number) => new RowLayout(row, perRow[number], boxes, labelRoom));
-  return {...stacked(laid, perRow, nets, rowOf), fewest: rows.every(row => row.length === 1)};
+  const result = stacked(laid, perRow, nets, rowOf);
+  const around = result.along - Math.max(0, ...laid.map(row => row.along));
+  const many = laid.filter((_, number) => rows[number].length > 1);
+  result.ofMany = around + Math.max(0, ...many.map(row => row.along)); // a row of one can't be cut
+  return result;
 }
 
 // Rows below each other, and what leads from one to a later one: out at the right, down, back to
@@ -356,7 +361,7 @@ class Arrangement {
     const boxes = new Map(ids.map(id => [id, this.box(id, ports.get(id), room)]));
     const labelRoom = net => {
       const label = net.from !== null && !this.isOpen(net.from) ? this.labelOf(net.value) : 0;
-      return label ? (this.isDown ? 18 : label + 10) : 0;
+      return label ? (this.isDown ? 18 : label + 18) : 0;
     };
     const result = arrangeRows(ids, wires, boxes, room, labelRoom);
     for (const box of result.boxes) Object.assign(box, {own: boxes.get(box.id)});
@@ -372,7 +377,11 @@ class Arrangement {
     const value = (unit.gives || [])[0];
     const stage = value === undefined ? "" : this.network.shape(value).slice(1).join("×");
     if (this.isOpen(number)) return {...this.frame(unit, number, room), stage};
-    const {width, height} = this.sizeOf(number, null);
+    let {width, height} = this.sizeOf(number, null);
+    const ends = unit.form === "circle" || unit.form === "strip" ? 0 : PORT_GAP * (Math.max(ports.entries.size, ports.exits.size) + 1);
+    const widest = ports.exits.size > 1 ? Math.max(...[...ports.exits].map(v => this.labelOf(v))) + 12 : 0;
+    if (this.isDown) width = Math.max(width, ends, widest * (ports.exits.size + 1));
+    else height = Math.max(height, ends);
     const label = this.isDown && value !== undefined ? 2 * this.labelOf(value) + 16 : 0;
     const [along, across] = this.isDown ? [height, Math.max(width, label)] : [width, height];
     const extent = this.isDown ? width : height;
@@ -427,7 +436,8 @@ class Arrangement {
       if (path.from !== null && !this.isOpen(path.from) && !labelled.has(path.value)) {
         labelled.add(path.value);
         const [x, y] = at(s, sv);
-        scene.labels.push({key: `${parent}.${path.value}`, value: path.value, x: x + 5, y: y + (this.isDown ? 13 : -5)});
+        const shift = !this.isDown && this.network.units[path.from].count > 1 ? 14 : 5; // beside cards
+        scene.labels.push({key: `${parent}.${path.value}`, value: path.value, x: x + shift, y: y + (this.isDown ? 13 : -5)});
       }
     });
     inside.runs.forEach((run, number) => {

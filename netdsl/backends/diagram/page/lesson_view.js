@@ -82,6 +82,7 @@ class LessonView {
         ...real.sizes.map((_, axis) => [real.axisName(axis), real.formula(axis)]),
         ["gives", [real.filters, ...real.result].join("×")],
         ["a filter", filter],
+        ["maps", `${real.filters === 1 ? "1 filter gives 1 map" : `${commas(BigInt(real.filters))} filters give ${commas(BigInt(real.filters))} maps`}; all neurons of a map use the weights of one filter`],
         ["parameters", commas(real.parameters)],
         ["multiply-adds", commas(real.multiplyAdds)],
         ["neurons", commas(real.neurons)],

@@ -1,6 +1,7 @@
 // The page: which blocks are open, what is chosen, and what keys, pointers and fields do.
 
 const NARROW = 600; // pixels, below which drawings run down
+const ROOMS = [0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6]; // widths of rows that are tried, in windows
 const NEAR = 800; // pixels around what is seen that are drawn, where there is much
 const byId = id => document.getElementById(id);
 const network = new Network(JSON.parse(byId("data").textContent));
@@ -21,17 +22,23 @@ drawing.view = () => {
   };
 };
 
-// Lays all out anew; what is `kept` stays where it is on the screen.
-function draw({kept = null, isMoving = true} = {}) {
+// The places of all that is open, in rows as wide as the window, or so many times as wide.
+function arranged() {
   drawing.isDown = network.data.direction === "down" || stage.clientWidth < NARROW;
-  const before = kept === null ? null : drawing.elements.get(kept)?.place;
   const arrangement = new Arrangement(network, state.open, {
     sizeOf: (number, inner) => drawing.sizeOf(number, inner),
     labelOf: value => (network.data.show.includes("shapes") ? textWidth(network.shapeText(value)) : 0),
-    room: Math.max(stage.clientWidth - 40, 300), isDown: drawing.isDown,
+    room: (state.room || 1) * Math.max(stage.clientWidth - 40, 300), isDown: drawing.isDown,
   });
   const scene = arrangement.scene();
   if (!network.data.show.includes("shapes")) scene.labels = [];
+  return scene;
+}
+
+// Lays all out anew; what is `kept` stays where it is on the screen.
+function draw({kept = null, isMoving = true} = {}) {
+  const before = kept === null ? null : drawing.elements.get(kept)?.place;
+  const scene = arranged();
   drawing.show(scene, isMoving);
   const after = kept === null ? null : drawing.elements.get(kept)?.place;
   if (before && after) {
@@ -126,9 +133,24 @@ function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   marks();
 }
 
+// All of it at once, in rows of such a length that it is as large as can be; or back to letters
+// of their full size.
 function fit() {
-  const {width, height} = drawing.scene;
-  zoomBy(Math.min((stage.clientWidth - 30) / width, (stage.clientHeight - 30) / height) / drawing.zoom);
+  const isFitted = byId("fit").getAttribute("aria-pressed") === "true";
+  byId("fit").setAttribute("aria-pressed", !isFitted);
+  let best = {room: 1, zoom: 1};
+  if (!isFitted) {
+    best.zoom = 0;
+    for (const room of drawing.isDown ? [1] : ROOMS) {
+      state.room = room;
+      const {width, height} = arranged();
+      const zoom = Math.min((stage.clientWidth - 30) / width, (stage.clientHeight - 30) / height, 2);
+      if (zoom > best.zoom) best = {room, zoom};
+    }
+  }
+  state.room = best.room;
+  drawing.zoom = best.zoom;
+  draw();
   stage.scrollTo(0, 0);
 }
 

@@ -95,15 +95,15 @@ class TraceView {
   told(number, {fields, isExact}) {
     const input = this.network.units[number], value = input.gives[0];
     const boxes = fields.get(value);
-    if (!boxes) return html("p", {}, `sees nothing of ${input.path}`);
-    if (!isMap(this.network, value)) return html("p", {}, `${isExact ? "" : "at most "}sees ${input.path}`);
+    if (!boxes) return html("p", {}, `It sees nothing of ${input.path}.`);
+    if (!isMap(this.network, value)) return html("p", {}, `It sees ${isExact ? "" : "at most "}${input.path}.`);
     const sizes = this.network.shape(value).slice(1).map(Number), cells = boxes.map(box => box.slice(1));
     const hull = hullOf(cells), names = AXIS_NAMES[sizes.length];
     const ends = hull.map((runs, axis) => `${names[axis]}s ${runsText(runs)}`).join(", ");
     const count = countCells(cells), every = hull.reduce((product, runs) => product * countRuns(runs), 1);
     const holes = count < every ? `, ${commas(BigInt(count))} of these ${commas(BigInt(every))} cells` : "";
     const share = hull.map(countRuns).join("×");
-    const text = `sees ${isExact ? "" : "at most "}${ends} of ${input.path}: ${share} of ${sizes.join("×")}${holes}`;
+    const text = `It sees ${isExact ? "" : "at most "}${ends} of ${input.path}: ${share} of ${sizes.join("×")}${holes}`;
     return html("figure", {}, html("p", {}, text + (isExact ? ", exactly." : ".")),
       mapPicture(sizes, cells.map(box => ({box, name: "seen"})), {"aria-label": text}));
   }

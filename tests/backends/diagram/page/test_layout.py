@@ -101,6 +101,7 @@ def test_any_blocks_open_each_unit_once_no_overlap_no_wire_through_a_box(
     for opened, scene in drawn:
         check_units(data, opened, scene)
         check_wires(data, scene)
+        check_labels(scene)
 
 
 def check_units(data: dict[str, Any], opened: set[int], scene: dict[str, Any]) -> None:
@@ -158,6 +159,22 @@ def check_wires(data: dict[str, Any], scene: dict[str, Any]) -> None:
             assert abs(end[0] - box["x"]) < 1 or abs(end[1] - box["y"]) < 1
     readers = [unit for unit in closed if data["units"][unit["id"]].get("takes")]
     assert arrows >= len(readers)
+
+
+def check_labels(scene: dict[str, Any]) -> None:
+    """Shapes stand beside boxes and beside each other."""
+    places = [
+        (one["x"], one["y"] - 9, one["x"] + one["width"], one["y"] + 1) for one in scene["labels"]
+    ]
+    closed = [
+        (u["x"], u["y"], u["x"] + u["width"], u["y"] + u["height"])
+        for u in scene["units"] if not u["isOpen"]
+    ]  # fmt: skip
+    for at, (left, top, right, bottom) in enumerate(places):
+        for a, b, c, d in closed + places[:at]:
+            assert right <= a + 1 or c <= left + 1 or bottom <= b + 1 or d <= top + 1, scene[
+                "labels"
+            ][at]
 
 
 @needs_node
