@@ -1,0 +1,1 @@
+"""Figures: a network small, and the block that is its idea, large."""
