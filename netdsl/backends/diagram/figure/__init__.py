@@ -1,1 +1,1 @@
-"""Figures: a network small, and the block that is its idea, large."""
+"""A network, small, and its idea, large."""
