@@ -18,7 +18,9 @@ function joinedRuns(runs) {
 // Cells that cells in some runs of a result of `result` read along an axis of `size`.
 function readRuns(rule, runs, size, result) {
   if (rule === "all") return [[0, size - 1]];
-  if (rule === "same") return runs;
+  if (rule === "same") { // but for cells that were added behind the map
+    return runs.filter(([first]) => first < size).map(([first, last]) => [first, Math.min(last, size - 1)]);
+  }
   if (rule === "bins") {
     return joinedRuns(runs.map(([first, last]) => [Math.floor(first * size / result), Math.ceil((last + 1) * size / result) - 1]));
   }

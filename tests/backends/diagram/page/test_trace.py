@@ -32,6 +32,7 @@ MADE = {
     "bins": "conv(4, 3) -> adaptive_avgpool(5x3)",
     "all": "conv(4, 3) -> global_avgpool -> linear(5)",
     "branches": "concat { conv(4, 1)\n conv(4, 3, padding=3, dilation=3)\n avgpool(3, stride=1, padding=1) }",
+    "padded behind": "pad(right=2, bottom=1) -> conv(4, 2)",
     "gate": "conv(4, 3, padding=1, groups=4) -> conv(4, 1)",
     "mirrored": "conv(4, 3, padding=1, padding_mode=reflect) -> conv(4, 3)",
 }
@@ -82,7 +83,7 @@ def check(net: netdsl.Network, page: str, sizes: dict[str, int] | None, exact: b
             }
             found = _cells(boxes)
             assert count == len(found)
-            assert found == true if answer["isExact"] else found >= true, (value.name, index)
+            assert found == true if answer["isExact"] else found >= true, (value.producer, index)
             sure += answer["isExact"]
         if exact is not None:
             assert answer["isExact"] == exact
