@@ -91,7 +91,7 @@ def scenes(net: netdsl.Network, is_down: bool, sets: int) -> tuple[Any, list[tup
 
 
 @needs_node
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("is_down", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_blocks_open_each_unit_once_no_overlap_no_wire_through_a_box(

@@ -11,6 +11,7 @@ from netdsl.analyses.links import shape_of
 from netdsl.ops.base import op_of
 from netdsl.ops.tables import types_of
 from tests.backends.diagram.page.script import data_of, needs_node, page_of, run
+from tests.sampling import some
 
 CODE = """
 return asked.map(settings => {
@@ -60,7 +61,7 @@ def test_every_setting_gives_what_the_layer_gives_or_is_refused_as_it_is() -> No
     asked = settings()
     told = run(CODE, {"asked": asked})
     refused = 0
-    for one, answer in list(zip(asked, told, strict=True))[::3]:
+    for one, answer in some(list(zip(asked, told, strict=True)), 5):
         try:
             net = netdsl.loads(_layer(one))
         except netdsl.DiagnosticError as error:
@@ -89,7 +90,7 @@ def test_every_setting_gives_what_the_layer_gives_or_is_refused_as_it_is() -> No
                 if w[1:] == (0, *first):
                     users.append({"neuron": list(index), "cell": list(cell[1:])})
         assert answer["users"] == users
-    assert refused > 1
+    assert refused > 0
 
 
 @pytest.mark.parametrize(("layer", "is_tried"), [

@@ -19,7 +19,7 @@ from tests.backends.diagram.test_random_networks import PARTS, networks
 
 
 @needs_node
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_places_and_traces_of_random_networks(part: int) -> None:
     for random, net in networks(part):
