@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 
 from netdsl.backends.diagram.model.flow import Flow
@@ -223,7 +224,7 @@ def _calls(graph: Graph, flow: Flow, levels: Sequence[int | None]) -> Calls | No
     side_by_side = not any(
         flow.before[later] >> earlier & 1
         for places in most.values()
-        for earlier, later in zip(places, places[1:], strict=False)
+        for earlier, later in pairwise(places)
     )
     share = _weights(shared) / max(1, _weights(graph.layers()))
     each = (frozenset(levels[place] for place in places) - {None} for places in most.values())

@@ -11,6 +11,7 @@ from netdsl.backends.diagram.model.features import Calls, Features, features_of
 from netdsl.backends.diagram.model.flow import Flow, flow_of
 from netdsl.backends.diagram.model.levels import Levels
 from netdsl.ir.graph import Graph, Node
+from netdsl.ops.base import op_of
 
 ROWS, U, TRIANGLE, LATTICE, LANES = "rows", "u", "triangle", "lattice", "lanes"
 LAYOUTS = (ROWS, U, TRIANGLE, LATTICE, LANES)
@@ -108,15 +109,25 @@ def _lattice(graph: Graph, meetings: Meetings, is_u: bool) -> str:
 
 
 def _given(graph: Graph, meetings: Meetings, *, every: bool) -> set[int]:
-    """The levels of the results; without `every` only of those that nothing else is made from."""
+    """The levels of the results; without `every` those of the maps that heads hang on."""
     flow, levels = meetings.flow, meetings.levels
-    made = [flow.place.get(o.value.producer) for o in graph.inference_outputs if o.value.producer]
+    made = (flow.place.get(o.value.producer) for o in graph.inference_outputs if o.value.producer)
     places = {place for place in made if place is not None}
-    return {
-        level
-        for place in places
-        if (level := levels[place]) is not None and (every or not flow.readers[place])
-    }
+    if not every:
+        places = {place for place in places if not flow.readers[place] and _has_head(flow, place)}
+        return {level for p in places if (level := _level_before(meetings, p)) is not None}
+    return {level for place in places if (level := levels[place]) is not None}
+
+
+def _has_head(flow: Flow, place: int) -> bool:
+    """Whether a matrix or filters stand between a result and the last fork before it."""
+    while True:
+        node, sources = flow.node(place), set(flow.sources[place])
+        if node is None or len(sources) != 1 or len(flow.readers[place]) > 1:
+            return False
+        if op_of(node).drawn_as and node.layer.weights:
+            return True
+        (place,) = sources
 
 
 def _met(meetings: Meetings, is_u: bool) -> int:
