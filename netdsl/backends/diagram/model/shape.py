@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from netdsl.backends.diagram.model.bridges import Meetings
+from netdsl.backends.diagram.model.bridges import Meeting, Meetings
 from netdsl.backends.diagram.model.features import Calls, Features, features_of
 from netdsl.backends.diagram.model.flow import Flow, flow_of
 from netdsl.backends.diagram.model.levels import Levels
@@ -26,6 +26,7 @@ MOST_LANES = 4
 class Bridge:
     """Two ways from a `fork` to a `merge`: one visits coarser maps, the other stays on `level`.
 
+    Of a cap (`Shape.caps`) one visits finer maps.
     `straight` are the nodes on the way that stays, in order. `turn` counts the U's in a row from
     1, `place` the merges of one level within a U.
     """
@@ -53,6 +54,7 @@ class Shape:
     reason: str = ""
     levels: Mapping[Node, int | None] = field(default_factory=dict[Node, int | None])
     bridges: tuple[Bridge, ...] = ()
+    caps: tuple[Bridge, ...] = ()
     stacks: int = 1
     features: Features = field(default_factory=Features)
 
@@ -64,26 +66,29 @@ def recognise(graph: Graph) -> Shape:
     meetings = Meetings(flow, heights)
     features = features_of(graph, flow, heights)
     layout, reason = _fitting(graph, meetings, features)
-    bridges = _bridges(flow, meetings)
+    bridges = _bridges(flow, meetings, meetings.bridges)
+    caps = _bridges(flow, meetings, meetings.caps)
     return Shape(
         layout,
         reason,
         {node: levels.of(node.outputs[0]) for node in graph.nodes()},
         bridges,
+        caps,
         max((bridge.turn for bridge in bridges), default=1) if layout == U else 1,
         features,
     )
 
 
-def _bridges(flow: Flow, meetings: Meetings) -> tuple[Bridge, ...]:
-    found: list[Bridge] = []
-    for one in meetings.bridges:
+def _bridges(flow: Flow, meetings: Meetings, found: Sequence[Meeting]) -> tuple[Bridge, ...]:
+    bridges: list[Bridge] = []
+    for one in found:
         merge = flow.node(one.merge)
         assert merge is not None, "an input reads nothing"
         straight = [flow.node(place) for place in flow.on(one.straight)]
         way = tuple(node for node in straight if node is not None)
-        found.append(Bridge(flow.node(one.fork), merge, one.level, way, *meetings.steps[one.merge]))
-    return tuple(found)
+        step = meetings.steps.get(one.merge, (1, 1))
+        bridges.append(Bridge(flow.node(one.fork), merge, one.level, way, *step))
+    return tuple(bridges)
 
 
 def _lanes(calls: Calls | None) -> str:
