@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from netdsl.backends.diagram.units import Unit, signature
 from netdsl.ops.base import op_of
@@ -29,7 +30,7 @@ def with_pairs(units: Sequence[Unit]) -> tuple[Unit, ...]:
     """
     found: dict[Difference, int] = {}
     for run in _runs(units):
-        for first, second in zip(run, run[1:], strict=False):
+        for first, second in pairwise(run):
             difference = difference_of(first, second)
             if difference is not None:
                 found[difference] = found.get(difference, 0) + 1
