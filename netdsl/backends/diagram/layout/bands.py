@@ -1,6 +1,7 @@
 """Boxes in bands, one for each size of map, and the wires between them at right angles.
 
-A layout says in which row a box stands and how far to the right; this finds the ways of the wires
+A layout says in which row a box stands and how far to the right, and which rows are one band (a
+row of none stands between bands); this finds the ways of the wires
 (straight in a row, around a corner, or through the gap between two rows on a lane of their own),
 how high rows and gaps are, and paints it all.
 """
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from netdsl.backends.diagram.blocks.leaf import Leaf, draw_leaf, strip_places
+from netdsl.backends.diagram.blocks.leaf import CARD, Leaf, draw_leaf, strip_places
 from netdsl.backends.diagram.blocks.pens import Pen
-from netdsl.backends.diagram.blocks.wiring import Wire
+from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, Wire
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.scene import (
@@ -107,9 +108,10 @@ class Bands:
         spots: Sequence[Spot],
         wires: Sequence[tuple[Wire, Pen]],
         captions: Mapping[int, tuple[str, str]],
-        bare: frozenset[int] = frozenset(),
+        bands: Mapping[int, int] | None = None,
     ) -> None:
-        self.spots, self.captions, self.bare = list(spots), captions, bare
+        self.spots, self.captions = list(spots), captions
+        self.bands = bands or {spot.row: spot.row for spot in spots}
         self.by_key = {spot.key: spot for spot in spots}
         self.rows: dict[int, list[Spot]] = {}
         for spot in sorted(spots, key=lambda spot: spot.x):
@@ -140,6 +142,9 @@ class Bands:
             way.into = "left"
             return
         between = range(min(tail.row, head.row) + 1, max(tail.row, head.row))
+        if way.wire.mark == SIZE_ONLY and ("", "left") in self._around(way, between):
+            way.into = "left"
+            return
         x = _common(tail, head)
         is_straight = _overlap(tail, head) and all(self._is_clear(row, x) for row in between)
         if is_straight and any(abs(x - spot.x) < 0.3 * spot.box.width for spot in (tail, head)):
@@ -296,13 +301,14 @@ class Bands:
         y = 0.0
         for row in range(self.count):
             self.gap_tops.append(y)
-            lanes = self.lanes.get(row, 0)
-            y += (GAP if row else 0.0) + LANE * lanes + (4 if lanes else 0)
+            lanes, is_first = self.lanes.get(row, 0), self._is_first(row)
+            y += (GAP if row and is_first else 0.0) + LANE * lanes + (4 if lanes else 0)
             spots = self.rows.get(row, [])
-            above = max((s.box.height / 2 + 4 * s.box.cards for s in spots), default=0.0)
+            above = max((s.box.height / 2 + CARD * s.box.cards for s in spots), default=0.0)
             below = max((s.box.height / 2 for s in spots), default=0.0)
             words = any(s.is_bar for s in spots)
-            pad = 4.0 if row in self.bare else PAD
+            pad = PAD if row in self.bands else 4.0
+            y -= 0.0 if is_first else PAD
             self.tops.append(y)
             for spot in spots:
                 spot.y = y + pad + above + (4 if words else 0)
@@ -312,19 +318,24 @@ class Bands:
         lanes = self.lanes.get(self.count, 0)
         self.bottom = y + LANE * lanes + (6 if lanes else 0)
 
+    def _is_first(self, row: int) -> bool:
+        """Whether a row begins a band."""
+        return row not in self.bands or self.bands[row] != self.bands.get(row - 1)
+
     def _lane_y(self, stretch: Stretch) -> float:
         top = self.gap_tops[stretch.gap]
-        return top + (GAP / 2 if stretch.gap else 0.0) + 2 + LANE * (stretch.lane + 0.5)
+        is_between = 0 < stretch.gap < self.count and self._is_first(stretch.gap)
+        return top + (GAP / 2 if is_between else 0.0) + 2 + LANE * (stretch.lane + 0.5)
 
     def corners(self, way: Way) -> list[Point]:
         """The corners of a wire, from its tail to its head."""
         tail, head = way.tail, way.head
         half_out, half_in = tail.box.height / 2, head.box.height / 2
         if way.out == "right":
-            points = [(tail.right, tail.y + way.y_out)]
+            points = [(tail.right + CARD * tail.box.cards, tail.y + way.y_out)]
         else:
-            y = tail.y - half_out if way.out == "top" else tail.y + half_out
-            points = [(way.x_out, y)]
+            high = tail.y - half_out - CARD * tail.box.cards
+            points = [(way.x_out, high if way.out == "top" else tail.y + half_out)]
         for stretch in way.stretches:
             y = self._lane_y(stretch)
             points += [(stretch.start, y), (stretch.end, y)]
@@ -356,10 +367,9 @@ class Bands:
         right = max(bounds_of([*painted, *boxes])[2] + MARGIN, edge)
         items: list[Item] = []
         for row, (first, second) in self.captions.items():
-            top, height = self.tops[row], self.heights[row]
-            if row not in self.bare:
-                band = Box(left, top, right - left, height, "panel.fill", "panel.line", 1, 7)
-                items.append(band)
+            last = max(r for r, band in self.bands.items() if band == self.bands[row])
+            top, height = self.tops[row], self.tops[last] + self.heights[last] - self.tops[row]
+            items.append(Box(left, top, right - left, height, "panel.fill", "panel.line", 1, 7))
             y = top + height / 2 + (4 if not second else -2)
             items.append(Text(left + MARGIN, y, first, CAPTION, "ink", True, "start"))
             if second:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.labels import Label, amount, channels_joined, layer_label
+from netdsl.backends.diagram.blocks.labels import Label, amount, channels_joined, tail_line
 from netdsl.backends.diagram.blocks.leaf import Leaf, leaf_of, relative, sized, times
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
@@ -13,6 +13,7 @@ from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Value
 from netdsl.ops.base import op_of
+from netdsl.ops.tables import types_of
 
 BAR_WIDTH, BAR_HEIGHT = 18.0, 58.0
 """Of a concat."""
@@ -29,28 +30,52 @@ def cell_of(
     if len(unit.layers) == 1 and (op_of(unit.node).shown_sign() or channels_joined(unit.node)):
         leaf = leaf_of(unit, usual_tail, names, options, axes, inside)
         return leaf if leaf.form == "circle" else replace(leaf, width=BAR_WIDTH, height=BAR_HEIGHT)
-    label = layer_label(unit, usual_tail, names)
+    op = op_of(unit.node)
+    title = op.headline(types_of(unit.node)[0])
+    lines = [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
+    lines.append(tail_line(unit, usual_tail))
     if unit.count > 1:
-        label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
+        title = f"{title} {TIMES} {unit.count}"
     form = leaf_of(unit, usual_tail, names, options, axes, inside).form
-    return sized(unit, role_of(op_of(unit.node)), Label(label.title, label.lines[:MOST_LINES]),
-                 form=form)  # fmt: skip
+    return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))), form=form)
 
 
 def _block(
     unit: Unit, names: ShapeNames, options: Options, axes: ChannelAxes, inside: str
 ) -> Leaf:
-    assert unit.scope is not None
+    if unit.scope is None:
+        return _run(unit, options)
     definition = unit.scope.definition
     name = relative(unit.path, inside) if "names" in options.show else definition
     title = f"{name} {TIMES} {unit.count}" if unit.count > 1 else name
-    words = [definition] if definition != name else []
-    if unit.outputs:
-        words.append(channels(unit.outputs[0], names, axes))
-    lines = [", ".join(filter(None, words))]
+    lines = [definition] if definition != name else []
+    facts = [channels(unit.outputs[0], names, axes)] if unit.outputs else []
     if "params" in options.show:
-        lines.append(times(unit.count, amount(unit.parameters, "params")))
+        facts.append(times(unit.count, amount(unit.parameters, "").strip()))
+    lines.append(" · ".join(filter(None, facts)))
     return sized(unit, "block", Label(title, tuple(filter(None, lines))), form="block")
+
+
+def _run(unit: Unit, options: Options) -> Leaf:
+    """Layers that follow one another: what each of them is."""
+    words = [op_of(part.node).brief(*types_of(part.node)) for part in unit.parts]
+    lines = [" · ".join(words[i : i + 2]) for i in range(0, min(len(words), 2 * MOST_LINES), 2)]
+    if len(words) > 2 * MOST_LINES:
+        lines[-1] = f"{lines[-1]} ..."
+    if "params" in options.show:
+        lines.append(amount(unit.parameters, "").strip())
+    op = op_of(unit.parts[0].node)
+    title = f"{len(words)} {op.headline(types_of(unit.parts[0].node)[0]).partition(' ')[0]}"
+    return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))))
+
+
+def keeps(unit: Unit, axes: ChannelAxes) -> bool:
+    """Whether a layer gives as many channels as it takes, and has none of its own."""
+    if unit.node.layer.weights or len(unit.inputs) != 1 or len(unit.outputs) != 1:
+        return False
+    one, other = unit.inputs[0], unit.outputs[0]
+    sizes = [v.type.shape[axes.of(v) - len(v.type.items)] for v in (one, other) if v.type.shape]
+    return len(sizes) == 2 and sizes[0] == sizes[1]
 
 
 def channels(value: Value, names: ShapeNames, axes: ChannelAxes) -> str:

@@ -81,7 +81,7 @@ class SmallSheet(BlockSheet):
         for key in self.order:
             if key in self.wiring.leaves:
                 unit = self.wiring.leaves[key]
-                made = [n for n in unit.nodes if set(n.outputs) & set(unit.outputs)]
+                made = [n for n in unit.covered() if set(n.outputs) & set(unit.outputs)]
                 levels[key] = self.shape.levels.get(made[-1]) if made else None
             elif key.startswith(OUTPUT):
                 levels[key] = levels[self.before[key][0]]
