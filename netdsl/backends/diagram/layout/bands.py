@@ -8,8 +8,8 @@ how high rows and gaps are, and paints it all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from netdsl.backends.diagram.blocks.leaf import CARD, Leaf, draw_leaf, strip_places
 from netdsl.backends.diagram.blocks.pens import Pen
@@ -28,6 +28,7 @@ from netdsl.backends.diagram.scene import (
     moved,
     rounded,
 )
+from netdsl.ir.graph import Value
 
 CAPTION, SMALL = 11.0, 9.0
 PAD = 9.0
@@ -43,13 +44,25 @@ RADIUS = 7.0
 
 @dataclass(eq=False, slots=True)
 class Spot:
-    """A box in a row, with its middle at `x`, `y`; the layout chooses `row` and `x`."""
+    """A box in a row, with its middle at `x`, `y`; the layout chooses `row` and `x`.
+
+    A block with maps of several sizes reaches to the row `last`; `notes` stand in it, by row.
+    """
 
     key: str
     box: Leaf
     row: int
     x: float
+    last: int = -1
+    notes: Mapping[int, str] = field(default_factory=dict[int, str])
     y: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.last = max(self.last, self.row)
+
+    @property
+    def is_tall(self) -> bool:
+        return self.last > self.row
 
     @property
     def left(self) -> float:
@@ -82,15 +95,15 @@ class Stretch:
 
 @dataclass(eq=False, slots=True)
 class Way:
-    """How a wire runs: from a side of its tail over stretches to a side of its head.
-
-    `turns` are places to the right where it runs up or down between stretches.
-    """
+    """How a wire runs: from a side of its tail in row `start` over stretches to a side of its head
+    in row `end`."""
 
     wire: Wire
     pen: Pen
     tail: Spot
     head: Spot
+    start: int
+    end: int
     out: str = "right"
     into: str = "left"
     stretches: list[Stretch] = field(default_factory=list[Stretch])
@@ -109,47 +122,62 @@ class Bands:
         wires: Sequence[tuple[Wire, Pen]],
         captions: Mapping[int, tuple[str, str]],
         bands: Mapping[int, int] | None = None,
+        row_of: Callable[[Value], int | None] = lambda value: None,
     ) -> None:
         self.spots, self.captions = list(spots), captions
         self.bands = bands or {spot.row: spot.row for spot in spots}
         self.by_key = {spot.key: spot for spot in spots}
         self.rows: dict[int, list[Spot]] = {}
         for spot in sorted(spots, key=lambda spot: spot.x):
-            self.rows.setdefault(spot.row, []).append(spot)
+            for row in range(spot.row, spot.last + 1):
+                self.rows.setdefault(row, []).append(spot)
         self.count = max(self.rows) + 1
-        ends = [(self.by_key[w.tail], self.by_key[w.head], w, pen) for w, pen in wires]
-        self.ways = [Way(wire, pen, tail, head) for tail, head, wire, pen in ends]
-        for way in sorted(self.ways, key=lambda w: (abs(w.head.row - w.tail.row), w.wire.port)):
+        self.ways = [self._way(wire, pen, row_of(wire.value)) for wire, pen in wires]
+        for way in sorted(self.ways, key=lambda w: (abs(w.end - w.start), w.wire.port)):
             self._choose(way)
         self._attach()
         self._stretch()
         self._stack()
 
+    def _way(self, wire: Wire, pen: Pen, row: int | None) -> Way:
+        """A wire between boxes, at the row of its tensor where a box has several."""
+        tail, head = self.by_key[wire.tail], self.by_key[wire.head]
+        rows = [s.row if row is None else min(max(row, s.row), s.last) for s in (tail, head)]
+        return Way(wire, pen, tail, head, *rows)
+
     # --- which way a wire takes ------------------------------------------------------------------
 
     def _choose(self, way: Way) -> None:
+        """Sets the sides at which a wire leaves and enters, and the rows it runs between."""
         tail, head = way.tail, way.head
-        if tail.row == head.row:
-            if tail.x < head.x and self._is_free(tail.row, tail.right, head.left):
+        if way.start == way.end:
+            if tail.x < head.x and self._is_free(way.start, tail.right, head.left):
                 return
-            way.out = way.into = "top"
+            way.out, way.into = "top", "left" if head.is_bar else "top"
+        else:
+            below = way.end > way.start
+            way.out, way.into = ("bottom", "top") if below else ("top", "bottom")
             if head.is_bar:
                 way.into = "left"
-            return
-        below = head.row > tail.row
-        way.out, way.into = ("bottom", "top") if below else ("top", "bottom")
-        if head.is_bar:
-            way.into = "left"
-            return
-        between = range(min(tail.row, head.row) + 1, max(tail.row, head.row))
-        if way.wire.mark == SIZE_ONLY and ("", "left") in self._around(way, between):
+            else:
+                self._turn(way, below)
+        if way.out in ("top", "bottom"):
+            way.start = tail.row if way.out == "top" else tail.last
+        if way.into in ("top", "bottom"):
+            way.end = head.row if way.into == "top" else head.last
+
+    def _turn(self, way: Way, below: bool) -> None:
+        """Takes the way around one corner where that is better than up or down."""
+        tail, head = way.tail, way.head
+        between = range(min(way.start, way.end) + 1, max(way.start, way.end))
+        around = self._around(way, between)
+        if way.wire.mark == SIZE_ONLY and ("", "left") in around:
             way.into = "left"
             return
         x = _common(tail, head)
         is_straight = _overlap(tail, head) and all(self._is_clear(row, x) for row in between)
         if is_straight and any(abs(x - spot.x) < 0.3 * spot.box.width for spot in (tail, head)):
             return
-        around = self._around(way, between)
         if below:
             around.reverse()
         for out, into in around[: 0 if is_straight else 1]:
@@ -161,17 +189,17 @@ class Bands:
         ways: list[tuple[str, str]] = []
         if (
             head.x > tail.right + CLEAR
-            and self._is_free(tail.row, tail.right, head.x + CLEAR)
+            and self._is_free(way.start, tail.right, head.x + CLEAR)
             and not any(w.out == "right" and w.tail is tail and w is not way and
-                        w.head.row == tail.row for w in self.ways)
+                        w.end == way.start for w in self.ways)
             and all(self._is_clear(row, head.x) for row in between)
         ):  # fmt: skip
             ways.append(("right", ""))
         if (
             tail.x < head.left - CLEAR
-            and self._is_free(head.row, tail.x - CLEAR, head.left)
+            and self._is_free(way.end, tail.x - CLEAR, head.left)
             and not any(w.into == "left" and w.head is head and w is not way and
-                        w.tail.row == head.row for w in self.ways)
+                        w.start == way.end for w in self.ways)
             and all(self._is_clear(row, tail.x) for row in between)
         ):  # fmt: skip
             ways.append(("", "left"))
@@ -231,7 +259,7 @@ class Bands:
         for way, _ in sorted(ends, key=lambda end: -end[0].wire.port):
             start, length = places[way.wire.port]
             way.y_in = start + length / 2
-            if way.tail.row != spot.row:
+            if way.start != way.end:
                 way.x_in = spot.left - CLEAR - LANE * turning
                 turning += 1
             else:
@@ -261,14 +289,13 @@ class Bands:
         self.lanes = {gap: len(lanes) for gap, lanes in taken.items()}
 
     def _stretches(self, way: Way) -> Iterator[Stretch]:
-        tail, head = way.tail, way.head
         x_in = way.x_in
-        if tail.row == head.row:
-            yield Stretch(tail.row, way.x_out, x_in)
+        if way.start == way.end:
+            yield Stretch(way.start, way.x_out, x_in)
             return
-        below = head.row > tail.row
-        first = tail.row + 1 if below else tail.row
-        last = head.row if below else head.row + 1
+        below = way.end > way.start
+        first = way.start + 1 if below else way.start
+        last = way.end if below else way.end + 1
         if first == last:
             if abs(way.x_out - x_in) > 0.5:
                 yield Stretch(first, way.x_out, x_in)
@@ -281,7 +308,7 @@ class Bands:
 
     def _passage(self, way: Way) -> float:
         """Where a wire can run through the rows between its ends; the nearest place."""
-        low, high = sorted((way.tail.row, way.head.row))
+        low, high = sorted((way.start, way.end))
         rows = [spot for row in range(low + 1, high) for spot in self.rows.get(row, ())]
         tried = [way.x_out, way.x_in]
         tried += [x for spot in rows for x in (spot.left - 12, spot.right + 12)]
@@ -298,25 +325,31 @@ class Bands:
         self.tops: list[float] = []
         self.heights: list[float] = []
         self.gap_tops: list[float] = []
+        self.middles: list[float] = []
         y = 0.0
         for row in range(self.count):
             self.gap_tops.append(y)
             lanes, is_first = self.lanes.get(row, 0), self._is_first(row)
             y += (GAP if row and is_first else 0.0) + LANE * lanes + (4 if lanes else 0)
-            spots = self.rows.get(row, [])
+            spots = [spot for spot in self.rows.get(row, []) if not spot.is_tall]
             above = max((s.box.height / 2 + CARD * s.box.cards for s in spots), default=0.0)
             below = max((s.box.height / 2 for s in spots), default=0.0)
             words = any(s.is_bar for s in spots)
             pad = PAD if row in self.bands else 4.0
             y -= 0.0 if is_first else PAD
             self.tops.append(y)
+            self.middles.append(y + pad + above + (4 if words else 0))
             for spot in spots:
-                spot.y = y + pad + above + (4 if words else 0)
+                spot.y = self.middles[row]
             self.heights.append(above + below + 2 * pad + (8 if words else 0))
             y += self.heights[-1]
         self.gap_tops.append(y)
         lanes = self.lanes.get(self.count, 0)
         self.bottom = y + LANE * lanes + (6 if lanes else 0)
+        for spot in self.spots:
+            if spot.is_tall:
+                top, low = self.tops[spot.row] + 4, self.tops[spot.last] + self.heights[spot.last] - 4
+                spot.box, spot.y = replace(spot.box, height=low - top), (top + low) / 2
 
     def _is_first(self, row: int) -> bool:
         """Whether a row begins a band."""
@@ -332,7 +365,7 @@ class Bands:
         tail, head = way.tail, way.head
         half_out, half_in = tail.box.height / 2, head.box.height / 2
         if way.out == "right":
-            points = [(tail.right + CARD * tail.box.cards, tail.y + way.y_out)]
+            points = [(tail.right + CARD * tail.box.cards, self.middles[way.start] + way.y_out)]
         else:
             high = tail.y - half_out - CARD * tail.box.cards
             points = [(way.x_out, high if way.out == "top" else tail.y + half_out)]
@@ -340,7 +373,7 @@ class Bands:
             y = self._lane_y(stretch)
             points += [(stretch.start, y), (stretch.end, y)]
         if way.into == "left":
-            end = head.left, head.y + way.y_in
+            end = head.left, self.middles[way.end] + way.y_in
             if way.stretches or (head.is_bar and way.out != "right"):
                 points.append((way.x_in, end[1]))
             elif way.out != "right":
@@ -390,12 +423,14 @@ class Bands:
         yield arrow_head(points[-1], behind, way.pen.colour, 6)
 
     def _box(self, spot: Spot) -> Item:
-        items = tuple(draw_leaf(spot.box, spot.x, spot.y))
+        items = draw_leaf(spot.box, spot.x, spot.y, at_top=spot.is_tall)
+        for row, note in spot.notes.items():
+            items.append(Text(spot.x, self.middles[row] + 10, note, SMALL, "soft"))
         unit = spot.box.unit
         if unit is None:
-            return Group(items, id=spot.key, css="end", title=spot.box.label.title)
+            return Group(tuple(items), id=spot.key, css="end", title=spot.box.label.title)
         name = f"unit-{unit.path}".replace(" ", "-")
-        return Group(items, id=name, css="unit", data=(("path", unit.path),))
+        return Group(tuple(items), id=name, css="unit", data=(("path", unit.path),))
 
 
 def _overlap(one: Spot, other: Spot) -> bool:

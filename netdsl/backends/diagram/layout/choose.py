@@ -22,17 +22,20 @@ def overview_of(
 ) -> tuple[SmallSheet, Overview] | None:
     """The network laid out by its shape; None for one that stands in rows.
 
-    Where it is too wide for a page, layers that follow one another are one box.
+    Where it is too wide for a page, boxes have fewer words, and then layers that follow one another
+    are one box.
     """
     layout = _LAYOUTS.get(shape.layout)
     if layout is None:
         return None
-    sheet = SmallSheet(graph, tuple(units), options, shape)
-    drawn = layout(sheet)
-    if drawn.width > ROOM:
-        ends = {b.fork for b in shape.bridges if b.fork} | {b.merge for b in shape.bridges}
-        shorter = SmallSheet(graph, chained(units, ends), options, shape)
-        other = layout(shorter)
-        if other.width < drawn.width:
-            return shorter, other
-    return sheet, drawn
+    ends = {b.fork for b in shape.bridges if b.fork} | {b.merge for b in shape.bridges}
+    best: tuple[SmallSheet, Overview] | None = None
+    for is_short, is_terse in ((False, False), (False, True), (True, True)):
+        drawn = chained(units, ends) if is_short else tuple(units)
+        sheet = SmallSheet(graph, drawn, options, shape, is_terse=is_terse)
+        overview = layout(sheet)
+        if best is None or overview.width < best[1].width:
+            best = sheet, overview
+        if overview.width <= ROOM:
+            break
+    return best

@@ -13,6 +13,7 @@ from netdsl.backends.diagram.blocks.wiring import OUTPUT
 from netdsl.backends.diagram.layout.bands import Bands, Spot
 from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.ir.graph import Value
 
 GAPS = (22.0, 17.0, 13.0)
 """Between columns: the first with which the picture fits."""
@@ -23,8 +24,8 @@ MANY_OUTPUTS = 3
 def lattice_overview(sheet: SmallSheet) -> Overview:
     """The overview of a network whose shape is a lattice."""
     drawn: Overview | None = None
-    for in_step in (True, False):
-        places = _Places(sheet, in_step)
+    for in_step, in_short in ((True, False), (True, True), (False, False), (False, True)):
+        places = _Places(sheet, in_step, in_short)
         for gap in GAPS:
             for aligned in (True, False):
                 other = places.overview(gap, aligned)
@@ -40,11 +41,11 @@ class _Places:
     """The band of each box, its line in the band, and its column.
 
     `in_step` keeps what runs at the same distance from the trunk in one column; else each row is as
-    short as it can be.
+    short as it can be. `in_short`, the trunk stands in the line of the stem until it forks.
     """
 
-    def __init__(self, sheet: SmallSheet, in_step: bool) -> None:
-        self.sheet, self.in_step = sheet, in_step
+    def __init__(self, sheet: SmallSheet, in_step: bool, in_short: bool) -> None:
+        self.sheet, self.in_step, self.in_short = sheet, in_step, in_short
         self.levels = {k: level for k, level in sheet.levels.items() if level is not None}
         ends = {self.levels[k] for k in sheet.order if k.startswith(OUTPUT) and k in self.levels}
         joined = {bridge.level for bridge in sheet.shape.bridges}
@@ -52,17 +53,19 @@ class _Places:
         coarsest = max(self.levels.values())
         deepest = next(k for k in sheet.order if self.levels.get(k) == coarsest)
         self.on_trunk = sheet.reach(deepest, sheet.before)
+        spans = {key: sheet.span(key) for key in sheet.order}
+        self.spans = {key: levels for key, levels in spans.items() if levels}
         self.stem = self._stem()
-        self.tail = [k for k in sheet.order if k not in self.levels]
+        self.tail = self._tail()
         self.between = self._between()
         self.bands = self._bands(len(ends) >= MANY_OUTPUTS)
         self.lines: dict[str, int] = {}
         self.columns: dict[str, int] = {}
         self.in_line: dict[int, list[list[str]]] = {}
         self._place()
-        places = sorted({(self.bands[key], self.lines[key]) for key in sheet.order})
-        numbers = {place: number for number, place in enumerate(places)}
-        self.rows = {key: numbers[self.bands[key], self.lines[key]] for key in sheet.order}
+        places = {(band, self.lines[k]) for k in sheet.order for band in self.all_bands(k)}
+        self.numbers = {place: number for number, place in enumerate(sorted(places))}
+        self.rows = {k: self.numbers[self.bands[k], self.lines[k]] for k in sheet.order}
 
     def _stem(self) -> list[str]:
         """The trunk before the lattice: finer maps, and a pool that leads to the finest."""
@@ -72,10 +75,28 @@ class _Places:
             if key not in self.on_trunk or level is None:
                 continue
             unit = self.sheet.wiring.leaves.get(key)
-            is_pool = level == self.finest and unit is not None and not unit.parameters
-            if level < self.finest or (is_pool and set(self.sheet.before[key]) <= {*stem}):
+            is_first = level == self.finest and set(self.sheet.before[key]) <= {*stem}
+            is_pool = is_first and unit is not None and not unit.parameters
+            is_chain = is_first and self.in_short and self._leads_to_layers(key)
+            if level < self.finest or is_pool or is_chain:
                 stem.append(key)
         return stem
+
+    def _leads_to_layers(self, key: str) -> bool:
+        """Whether no merge reads a box, and none of several levels."""
+        readers = self.sheet.behind[key]
+        forms = {self.sheet.boxes[reader].form for reader in readers}
+        return forms.isdisjoint(("strip", "circle")) and not self.spans.keys() & {*readers}
+
+    def _tail(self) -> list[str]:
+        """What has no map, and the last layers before it that stand in one line."""
+        tail = {key for key in self.sheet.order if key not in self.levels}
+        for key in reversed(self.sheet.order):
+            before, behind = self.sheet.before[key], self.sheet.behind[key]
+            is_inner = key in self.spans or key in self.on_trunk or len(before) != 1
+            if behind and tail.issuperset(behind) and not is_inner:
+                tail.add(key)
+        return [key for key in self.sheet.order if key in tail]
 
     def _between(self) -> dict[str, str]:
         """Boxes between two rows, with the box of the lattice that reads them."""
@@ -115,8 +136,18 @@ class _Places:
         ends = min(high.values()) - 1, max(high.values()) + 1
         high |= {key: ends[1] if is_upward else ends[0] for key in self.stem}
         high |= {key: max(ends[1], *high.values()) + 1 for key in self.tail}
-        numbers = {h: n for n, h in enumerate(sorted(set(high.values())))}
+        every = {*high.values(), *(float(sign * n) for s in self.spans.values() for n in s)}
+        numbers = {h: n for n, h in enumerate(sorted(every))}
+        self.band_of = {sign * int(h): n for h, n in numbers.items() if h == int(h)}
+        for key in (*self.stem, *self.tail):
+            self.band_of = {lv: n for lv, n in self.band_of.items() if n != numbers[high[key]]}
+        for key, levels in self.spans.items():
+            high[key] = min(float(sign * level) for level in levels)
         return {key: numbers[h] for key, h in high.items()}
+
+    def all_bands(self, key: str) -> list[int]:
+        """The bands that a box reaches over."""
+        return sorted(self.band_of[n] for n in self.spans.get(key, ())) or [self.bands[key]]
 
     def _source_level(self, key: str) -> int:
         while key in self.between:
@@ -128,8 +159,13 @@ class _Places:
         one does."""
         for key in self.sheet.order:  # the trunk, and what runs in a line of its own
             if key in self.stem or key in self.tail or key in self.on_trunk:
-                line = self._lines_of(key)[0]
-                self._put(key, 0, len(line))
+                lines = [self.in_line.setdefault(band, [[]])[0] for band in self.all_bands(key)]
+                columns = [self.columns[line[-1]] + 1 for line in lines if line]
+                tall = [self.columns[k] for k in self.sheet.before[key]
+                        if k in self.spans and key not in self.tail]  # fmt: skip
+                if key in self.spans:
+                    tall += [self.columns[k] + 1 for k in self._sources(key) if k in self.columns]
+                self._put(key, 0, max([0, *columns, *tall]))
         trunk = [self.columns[k] for k in self.on_trunk if k not in self.stem]
         first = max(trunk, default=-1) + 1
         for key in self.sheet.order:
@@ -145,15 +181,18 @@ class _Places:
         return self.in_line.setdefault(self.bands[key], [[]])
 
     def _put(self, key: str, line: int, column: int) -> None:
-        lines = self._lines_of(key)
-        if line == len(lines):
-            lines.append([])
-        lines[line].append(key)
+        for band in self.all_bands(key):
+            lines = self.in_line.setdefault(band, [[]])
+            if line == len(lines):
+                lines.append([])
+            lines[line].append(key)
         self.lines[key], self.columns[key] = line, column
 
     def _line(self, key: str, column: int) -> int:
+        if key in self.spans:
+            return 0
         lines = self._lines_of(key)
-        own = [k for k in self._sources(key) if self.bands.get(k) == self.bands[key]]
+        own = [k for k in self._sources(key) if self.bands[key] in self.all_bands(k)]
         for number, line in enumerate(lines):
             if line and line[-1] in own and self.columns[line[-1]] < column:
                 return number
@@ -168,7 +207,7 @@ class _Places:
         for tail in self._sources(key):
             if tail in self.stem or tail in self.tail or tail not in self.columns:
                 continue
-            is_here = self.bands[tail] == self.bands[key]
+            is_here = key in self.spans or self.bands[key] in self.all_bands(tail)
             (own if is_here else others).append(self.columns[tail])
         least = [column + 1 for column in own]
         if self.in_step or not own:
@@ -197,7 +236,7 @@ class _Places:
                     break
                 self.columns[key] = max(self.columns[key], column)
                 column -= 1
-                if any(self.bands.get(k) != self.bands[key] for k in self.sheet.before[key]):
+                if any(self.bands[key] not in self.all_bands(k) for k in self.sheet.before[key]):
                     break
 
     # --- places ----------------------------------------------------------------------------------
@@ -206,36 +245,58 @@ class _Places:
         """The picture with this much room between columns; `aligned` where columns are straight."""
         middles = self._middles(gap) if aligned else {}
         spots: dict[str, Spot] = {}
-        lines = [line for band in sorted(self.in_line) for line in self.in_line[band]]
-        for line in lines:
-            x = 0.0
-            for key in line:
-                box, row = self.sheet.boxes[key], self.rows[key]
-                for tail in self._sources(key):
-                    if tail in spots and self.bands[tail] == self.bands[key]:
-                        x = max(x, _right(spots[tail]) + gap)
-                if aligned and key not in self.stem and key not in self.tail:
-                    x = middles[self.columns[key]] - box.width / 2
-                spots[key] = Spot(key, box, row, x + box.width / 2)
-                x = _right(spots[key]) + gap
+        right: dict[tuple[int, int], float] = {}
+        keys = [key for key in self.sheet.order if key not in self.between]
+        for key in sorted(keys, key=lambda key: self.columns[key]):
+            box, lines = self.sheet.boxes[key], [(band, self.lines[key]) for band in self.all_bands(key)]
+            x = max(right.get(line, 0.0) for line in lines)
+            for tail in self._sources(key):
+                if tail in spots and {*self.all_bands(tail)} & {*self.all_bands(key)}:
+                    x = max(x, _right(spots[tail]) + gap)
+            if aligned and key not in self.stem and key not in self.tail:
+                x = middles[self.columns[key]] - box.width / 2
+            rows = [self.row_of(line) for line in lines]
+            spot = Spot(key, box, rows[0], x + box.width / 2, rows[-1], self._notes(key))
+            spots[key] = spot
+            right |= dict.fromkeys(lines, _right(spot) + gap)
         if not aligned:
             self._push_ends(spots)
         every = [*spots.values(), *self._gap_spots(spots, gap)]
         free = {self.bands[key] for key in self.between}
-        bands = {self.rows[k]: band for k, band in self.bands.items() if band not in free}
+        bands = {row: band for (band, _), row in self.numbers.items() if band not in free}
         captions = self.sheet.band_captions({k: r for k, r in self.rows.items() if not self.lines[k]
                                              and r in bands})  # fmt: skip
         for keys in (self.stem, self.tail):
             if keys:
                 captions[self.rows[keys[0]]] = self._line_caption(keys)
-        return Bands(every, list(self.sheet.pens()), captions, bands).overview()
+        pens = list(self.sheet.pens())
+        return Bands(every, pens, captions, bands, self._row_of_value).overview()
+
+    def row_of(self, place: tuple[int, int]) -> int:
+        """The row of a line of a band."""
+        return self.numbers[place]
+
+    def _row_of_value(self, value: Value) -> int | None:
+        level = self.sheet.level_of(value)
+        band = None if level is None else self.band_of.get(level)
+        return None if band is None else self.numbers.get((band, 0))
+
+    def _notes(self, key: str) -> dict[int, str]:
+        """The channels of each map that a tall box gives, by row."""
+        if key not in self.spans:
+            return {}
+        values = self.sheet.wiring.leaves[key].outputs
+        rows = {self._row_of_value(value): value for value in values}
+        return {row: self.sheet.told_channels(v) for row, v in rows.items() if row is not None}
 
     def _line_caption(self, keys: Sequence[str]) -> tuple[str, str]:
         sizes = [self.sheet.map_size(key) for key in keys]
         first, last = sizes[0], sizes[-1]
-        if keys is self.stem:
-            return first, f"to {last}" if last != first else ""
-        return "vectors", ""
+        if keys is self.tail:
+            last = "vectors"
+        if keys[0] not in self.levels:
+            return last, ""
+        return first, f"to {last}" if last != first else ""
 
     def _push_ends(self, spots: Mapping[str, Spot]) -> None:
         """The outputs of all lines below each other, at the right."""

@@ -9,7 +9,9 @@ from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf
 from netdsl.backends.diagram.blocks.pens import Pen, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire
-from netdsl.backends.diagram.layout.cells import cell_of, channels
+from netdsl.backends.diagram.frame import MARGIN
+from netdsl.backends.diagram.layout.cells import CELL_PAD, cell_of, channels
+from netdsl.backends.diagram.layout.overview import ROOM
 from netdsl.backends.diagram.model.shape import Shape
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit, leaves
@@ -22,29 +24,38 @@ class SmallSheet(BlockSheet):
     """The boxes of a network by key, in the order it runs, and the level of each of them."""
 
     def __init__(
-        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape
-    ) -> None:
-        self.shape = shape
+        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape,
+        *, is_terse: bool = False,
+    ) -> None:  # fmt: skip
+        self.shape, self.is_terse = shape, is_terse
         super().__init__(graph, units, options)
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
         for key, value in self.ends.items():
             if key.startswith(INPUT):
-                boxes[key] = end_leaf(self.graph.inputs[int(key[2:])].name, self._channels(value))
+                boxes[key] = self._end(self.graph.inputs[int(key[2:])].name, value)
         for unit, inside in _with_frame(self.units, ""):
             known = self.names, self.options, self.axes
-            boxes[self.keys[unit]] = cell_of(unit, self.usual_tail, *known, inside)
+            boxes[self.keys[unit]] = cell_of(unit, self.usual_tail, *known, inside, self.is_terse)
         for key, value in self.ends.items():
             if key.startswith(OUTPUT):
-                boxes[key] = end_leaf(self.graph.outputs[int(key[3:])].name, self._channels(value))
+                boxes[key] = self._end(self.graph.outputs[int(key[3:])].name, value)
         return boxes
 
-    def _channels(self, value: Value) -> str:
+    def _end(self, name: str, value: Value) -> Leaf:
+        return end_leaf(name, self.told_channels(value), CELL_PAD)
+
+    def told_channels(self, value: Value) -> str:
         """`3 ch` of a map, whose size its row tells; else the whole shape."""
         is_map = bool(self.axes.spatial(value))
         told = channels(value, self.names, self.axes) if is_map else ""
         return told or self.names.shape(value.type.shape)
+
+    @property
+    def room(self) -> float:
+        """The width of the page that was asked for, or of the usual one."""
+        return super().room or ROOM + 2 * MARGIN
 
     @cached_property
     def order(self) -> list[str]:
@@ -88,6 +99,21 @@ class SmallSheet(BlockSheet):
             else:
                 levels[key] = 0
         return levels
+
+    def level_of(self, value: Value) -> int | None:
+        """The level of a tensor; 0 of an input."""
+        return 0 if value.producer is None else self.shape.levels.get(value.producer)
+
+    def span(self, key: str) -> list[int]:
+        """The levels of all that a block gives and takes, where it gives maps of several."""
+        unit = self.wiring.leaves.get(key)
+        if unit is None or not unit.is_block:
+            return []
+        out = {self.level_of(value) for value in unit.outputs} - {None}
+        if len(out) < 2:
+            return []
+        every = out | {self.level_of(value) for value in unit.inputs}
+        return sorted(level for level in every if level is not None)
 
     def reach(self, start: str, ways: Mapping[str, tuple[str, ...]]) -> set[str]:
         """All boxes that a box leads to along `before` or `behind`, itself included."""
