@@ -1,6 +1,7 @@
 """Boxes in bands, one for each size of map, and the wires between them at right angles.
 
-A layout says in which row a box stands and how far to the right, and which rows are one band (a
+Where wires are curved, those of one row arch over what they pass, and those from row to row are
+straight lines. A layout says in which row a box stands and how far to the right, and which rows are one band (a
 row of none stands between bands); this finds the ways of the wires
 (straight in a row, around a corner, or through the gap between two rows on a lane of their own),
 how high rows and gaps are, and paints it all.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from netdsl.backends.diagram.blocks.leaf import CARD, Leaf, draw_leaf, strip_places
 from netdsl.backends.diagram.blocks.pens import Pen
@@ -19,6 +21,7 @@ from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.scene import (
     Bounds,
     Box,
+    Curve,
     Group,
     Item,
     Point,
@@ -111,6 +114,7 @@ class Way:
     x_in: float = 0.0
     y_in: float = 0.0
     y_out: float = 0.0
+    is_slanted: bool = False
 
 
 class Bands:
@@ -123,8 +127,10 @@ class Bands:
         captions: Mapping[int, tuple[str, str]],
         bands: Mapping[int, int] | None = None,
         row_of: Callable[[Value], int | None] = lambda value: None,
+        *,
+        is_curved: bool = False,
     ) -> None:
-        self.spots, self.captions = list(spots), captions
+        self.spots, self.captions, self.is_curved = list(spots), captions, is_curved
         self.bands = bands or {spot.row: spot.row for spot in spots}
         self.by_key = {spot.key: spot for spot in spots}
         self.rows: dict[int, list[Spot]] = {}
@@ -136,6 +142,8 @@ class Bands:
         for way in sorted(self.ways, key=lambda w: (abs(w.end - w.start), w.wire.port)):
             self._choose(way)
         self._attach()
+        if is_curved:
+            self._slant()
         self._stretch()
         self._stack()
 
@@ -159,7 +167,7 @@ class Bands:
             way.out, way.into = ("bottom", "top") if below else ("top", "bottom")
             if head.is_bar:
                 way.into = "left"
-            else:
+            elif not self.is_curved:
                 self._turn(way, below)
         if way.out in ("top", "bottom"):
             way.start = tail.row if way.out == "top" else tail.last
@@ -266,12 +274,22 @@ class Bands:
                 half = way.tail.box.height / 2 - 6
                 way.y_out = min(max(way.y_in, -half), half)
 
+    def _slant(self) -> None:
+        """Lets wires between neighbouring rows leave and enter where the other box is."""
+        for way in self.ways:
+            if {way.out, way.into} == {"top", "bottom"} and abs(way.start - way.end) == 1:
+                side = 1 if way.head.x > way.tail.x else -1 if way.head.x < way.tail.x else 0
+                way.x_out = way.tail.x + side * way.tail.box.width / 4
+                way.x_in = way.head.x - side * way.head.box.width / 4
+                way.is_slanted = True
+
     # --- lanes -----------------------------------------------------------------------------------
 
     def _stretch(self) -> None:
         """Finds the stretches of each wire, and a lane for each of them."""
         for way in self.ways:
-            if way.out == "right" or (way.into == "left" and not way.head.is_bar):
+            is_around = way.out == "right" or (way.into == "left" and not way.head.is_bar)
+            if is_around or way.is_slanted:
                 continue
             way.stretches = list(self._stretches(way))
         taken: dict[int, list[list[Stretch]]] = {}
@@ -300,14 +318,17 @@ class Bands:
             if abs(way.x_out - x_in) > 0.5:
                 yield Stretch(first, way.x_out, x_in)
             return
-        x = self._passage(way)
+        x = self._passage(way, first, last)
         if abs(way.x_out - x) > 0.5:
             yield Stretch(first, way.x_out, x)
         if abs(x - x_in) > 0.5:
             yield Stretch(last, x, x_in)
 
-    def _passage(self, way: Way) -> float:
-        """Where a wire can run through the rows between its ends; the nearest place."""
+    def _passage(self, way: Way, first: int, last: int) -> float:
+        """Where a wire can run through the rows between its ends; the nearest place.
+
+        `first` and `last` are the gaps in which it runs along before and after.
+        """
         low, high = sorted((way.start, way.end))
         rows = [spot for row in range(low + 1, high) for spot in self.rows.get(row, ())]
         tried = [way.x_out, way.x_in]
@@ -316,7 +337,15 @@ class Bands:
             x for x in tried
             if not any(s.left - CLEAR < x < s.right + CLEAR for s in rows)
         ]  # fmt: skip
-        return min(free, key=lambda x: abs(x - way.x_out) + abs(x - way.x_in))
+        ways = {x: ((first, way.x_out, x), (last, x, way.x_in)) for x in free}
+        blocked = {x: sum(self._is_blocked(*run) for run in runs) for x, runs in ways.items()}
+        return min(free, key=lambda x: (blocked[x], abs(x - way.x_out) + abs(x - way.x_in)))
+
+    def _is_blocked(self, gap: int, start: float, end: float) -> bool:
+        """Whether a box of several rows stands in a gap, between two places."""
+        left, right = sorted((start, end))
+        tall = (spot for spot in self.spots if spot.row < gap <= spot.last)
+        return any(spot.left < right and left < spot.right for spot in tall)
 
     # --- heights ---------------------------------------------------------------------------------
 
@@ -414,23 +443,63 @@ class Bands:
             s.key: (s.bounds[0] - x, s.bounds[1] - top, s.bounds[2] - x, s.bounds[3] - top)
             for s in self.spots
         }
-        return Overview(placed, places, width - x, bottom - top)
+        return Overview(placed, places, width - x, bottom - top, self.is_clean())
+
+    def is_clean(self) -> bool:
+        """Whether no two boxes overlap, and no wire runs through a box that it is not of."""
+        for row in self.rows.values():
+            if any(a.right > b.left for a, b in pairwise(sorted(row, key=lambda s: s.left))):
+                return False
+        for way in self.ways:
+            others = [s.bounds for s in self.spots if s is not way.tail and s is not way.head]
+            ends = [way.tail.bounds, way.head.bounds]
+            corners = self.corners(way)
+            if self.is_curved and way.out == way.into:
+                continue
+            for number, (a, b) in enumerate(pairwise(corners)):
+                inside = [*others, *(ends[1:] if number == 0 and len(corners) > 2 else ())]
+                if any(_crosses(a, b, bounds) for bounds in inside):
+                    return False
+        return True
 
     def _wire(self, way: Way) -> Iterator[Item]:
         points = self.corners(way)
+        if self.is_curved and way.out == way.into == "top":
+            (x, y), (end_x, end_y) = points[0], points[-1]
+            peak = min(y, end_y) - (min(y, end_y) - self._lane_y(way.stretches[0])) * 4 / 3
+            third = (end_x - x) / 5
+            bends = (x + third, peak), (end_x - third, peak)
+            yield Curve((points[0], *bends, points[-1]), way.pen.colour, way.pen.width, way.pen.dash)
+            yield arrow_head(points[-1], bends[1], way.pen.colour, 6)
+            return
         yield rounded(points, way.pen.colour, way.pen.width, RADIUS, way.pen.dash)
         behind = next((p for p in reversed(points[:-1]) if p != points[-1]), points[0])
         yield arrow_head(points[-1], behind, way.pen.colour, 6)
 
     def _box(self, spot: Spot) -> Item:
         items = draw_leaf(spot.box, spot.x, spot.y, at_top=spot.is_tall)
+        label = spot.bounds[1] + 18 + SMALL * 1.4 * (len(spot.box.label.lines) + 1)
         for row, note in spot.notes.items():
-            items.append(Text(spot.x, self.middles[row] + 10, note, SMALL, "soft"))
+            items.append(Text(spot.x, max(self.middles[row] + 3, label), note, SMALL, "soft"))
         unit = spot.box.unit
         if unit is None:
             return Group(tuple(items), id=spot.key, css="end", title=spot.box.label.title)
         name = f"unit-{unit.path}".replace(" ", "-")
         return Group(tuple(items), id=name, css="unit", data=(("path", unit.path),))
+
+
+def _crosses(a: Point, b: Point, bounds: Bounds) -> bool:
+    """Whether a line, upright, level or slanted, has a part within a box."""
+    left, top, right, bottom = bounds
+    steps = 1 if a[0] == b[0] or a[1] == b[1] else 12
+    for step in range(steps):
+        ends = [(a[0] + (b[0] - a[0]) * t / steps, a[1] + (b[1] - a[1]) * t / steps)
+                for t in (step, step + 1)]  # fmt: skip
+        xs, ys = sorted(x for x, _ in ends), sorted(y for _, y in ends)
+        if xs[0] < right - 1 and left + 1 < xs[1] + 0.01 and ys[0] < bottom - 1:
+            if top + 1 < ys[1] + 0.01:
+                return True
+    return False
 
 
 def _overlap(one: Spot, other: Spot) -> bool:

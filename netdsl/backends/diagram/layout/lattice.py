@@ -53,9 +53,10 @@ class _Places:
         coarsest = max(self.levels.values())
         deepest = next(k for k in sheet.order if self.levels.get(k) == coarsest)
         self.on_trunk = sheet.reach(deepest, sheet.before)
-        spans = {key: sheet.span(key) for key in sheet.order}
-        self.spans = {key: levels for key, levels in spans.items() if levels}
+        self.spans = {key: sheet.span(key) for key in sheet.order if sheet.span(key)}
         self.stem = self._stem()
+        for key, levels in self.spans.items():
+            self.spans[key] = [level for level in levels if level >= self.finest]
         self.tail = self._tail()
         self.between = self._between()
         self.bands = self._bands(len(ends) >= MANY_OUTPUTS)
@@ -133,11 +134,12 @@ class _Places:
                 high[key] = sign * (head + tail) / 2
             elif key in self.levels and key not in self.stem:
                 high[key] = float(sign * self.levels[key])
-        ends = min(high.values()) - 1, max(high.values()) + 1
+        tall = [float(sign * level) for levels in self.spans.values() for level in levels]
+        placed = [*high.values(), *tall]
+        ends = min(placed) - 1, max(placed) + 1
         high |= {key: ends[1] if is_upward else ends[0] for key in self.stem}
-        high |= {key: max(ends[1], *high.values()) + 1 for key in self.tail}
-        every = {*high.values(), *(float(sign * n) for s in self.spans.values() for n in s)}
-        numbers = {h: n for n, h in enumerate(sorted(every))}
+        high |= {key: ends[1] + 1 for key in self.tail}
+        numbers = {h: n for n, h in enumerate(sorted({*high.values(), *tall}))}
         self.band_of = {sign * int(h): n for h, n in numbers.items() if h == int(h)}
         for key in (*self.stem, *self.tail):
             self.band_of = {lv: n for lv, n in self.band_of.items() if n != numbers[high[key]]}

@@ -15,10 +15,12 @@ ROOM = 660.0
 class Overview:
     """A layout of all boxes of a sheet, from its own corner at (0, 0) on.
 
-    `places` are the boxes' bounds by key, for lens lines that start there.
+    `places` are the boxes' bounds by key, for lens lines that start there. It `is_clean` where no
+    two boxes overlap and no wire runs through one.
     """
 
     items: tuple[Item, ...]
     places: Mapping[str, Bounds]
     width: float
     height: float
+    is_clean: bool = True
