@@ -36,6 +36,8 @@ from netdsl.ir.graph import Value
 CAPTION, SMALL = 11.0, 9.0
 PAD = 9.0
 """Between the boxes of a row and the border of its band."""
+LOW = 16.0
+"""Half the height of a row in which nothing but blocks of several rows stand."""
 GAP, LANE = 12.0, 7.0
 """Between two bands, and what each lane in it adds."""
 MARGIN = 10.0
@@ -361,8 +363,8 @@ class Bands:
             lanes, is_first = self.lanes.get(row, 0), self._is_first(row)
             y += (GAP if row and is_first else 0.0) + LANE * lanes + (4 if lanes else 0)
             spots = [spot for spot in self.rows.get(row, []) if not spot.is_tall]
-            above = max((s.box.height / 2 + CARD * s.box.cards for s in spots), default=0.0)
-            below = max((s.box.height / 2 for s in spots), default=0.0)
+            above = max((s.box.height / 2 + CARD * s.box.cards for s in spots), default=LOW)
+            below = max((s.box.height / 2 for s in spots), default=LOW)
             words = any(s.is_bar for s in spots)
             pad = PAD if row in self.bands else 4.0
             y -= 0.0 if is_first else PAD

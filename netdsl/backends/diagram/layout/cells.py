@@ -39,6 +39,8 @@ def cell_of(
     title = op.headline(types_of(unit.node)[0])
     if is_terse and op.family == "convolution":
         title = title.partition(" ")[2] or title
+    elif is_terse and op.zoom < 0:
+        title = op.brief(*types_of(unit.node)) or title
     lines = [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
     lines.append(tail_line(unit, usual_tail))
     if unit.count > 1:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from netdsl.backends.diagram.layout.lanes import lanes_overview
 from netdsl.backends.diagram.layout.lattice import lattice_overview
 from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.backends.diagram.layout.triangle import triangle_overview
 from netdsl.backends.diagram.layout.u import u_overview
 from netdsl.backends.diagram.model.chains import chained
-from netdsl.backends.diagram.model.shape import LATTICE, TRIANGLE, U, Shape
+from netdsl.backends.diagram.model.shape import LANES, LATTICE, TRIANGLE, U, Shape
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph
@@ -18,6 +19,7 @@ from netdsl.ir.graph import Graph
 _LAYOUTS: dict[str, Callable[[SmallSheet], Overview]] = {
     U: u_overview,
     LATTICE: lattice_overview,
+    LANES: lanes_overview,
     TRIANGLE: triangle_overview,
 }
 

@@ -268,6 +268,11 @@ class _Places:
         bands = {row: band for (band, _), row in self.numbers.items() if band not in free}
         captions = self.sheet.band_captions({k: r for k, r in self.rows.items() if not self.lines[k]
                                              and r in bands})  # fmt: skip
+        for key in self.spans:
+            for value in self.sheet.wiring.leaves[key].outputs:
+                row = self._row_of_value(value)
+                if row is not None:
+                    captions.setdefault(row, (self.sheet.size_of(value), ""))
         for keys in (self.stem, self.tail):
             if keys:
                 captions[self.rows[keys[0]]] = self._line_caption(keys)

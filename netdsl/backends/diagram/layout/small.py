@@ -139,7 +139,8 @@ class SmallSheet(BlockSheet):
     def pens(self) -> Iterator[tuple[Wire, Pen]]:
         """Each wire with its pen; a bridge is a skip."""
         for wire in self.wires:
-            if (wire.tail, wire.head) in self.bridges:
+            inner = self.span(wire.tail) and self.span(wire.head)
+            if (wire.tail, wire.head) in self.bridges and not inner:
                 yield wire, BRIDGE
             else:
                 yield wire, pen_of(wire, self.boxes[wire.head], wire.head in self.training)
@@ -149,6 +150,10 @@ class SmallSheet(BlockSheet):
         value = self.ends.get(key)
         if value is None:
             value = self.wiring.leaves[key].outputs[0]
+        return self.size_of(value)
+
+    def size_of(self, value: Value) -> str:
+        """`112 × 112`: the size of a map."""
         return self.names.listed(self.axes.spatial(value))
 
     def band_captions(self, rows: Mapping[str, int]) -> dict[int, tuple[str, str]]:
