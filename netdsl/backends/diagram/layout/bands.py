@@ -119,32 +119,58 @@ class Way:
     is_slanted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Where boxes stand, before the ways of their wires are found.
+
+    `captions` stand at the left of rows, `bands` says which rows are one band; `row_of` gives the
+    row at which a tensor enters or leaves a box of several rows.
+    """
+
+    spots: Sequence[Spot]
+    wires: Sequence[tuple[Wire, Pen]]
+    captions: Mapping[int, tuple[str, str]]
+    bands: Mapping[int, int] | None = None
+    row_of: Callable[[Value], int | None] = lambda value: None
+    is_curved: bool = False
+
+    @property
+    def room(self) -> float:
+        """What captions take at the left."""
+        words = [text_width(t, CAPTION, True) for pair in self.captions.values() for t in pair]
+        return max(words, default=0.0) + 3 * MARGIN
+
+    @property
+    def width(self) -> float:
+        """About how wide the picture gets."""
+        left = min(spot.left for spot in self.spots)
+        right = max(spot.right + CARD * spot.box.cards for spot in self.spots)
+        return self.room + right - left + MARGIN
+
+    def overview(self) -> Overview:
+        """The drawing."""
+        return Bands(self).overview()
+
+
 class Bands:
     """A drawing of boxes in rows under construction; rows are numbered from the top, from 0."""
 
-    def __init__(
-        self,
-        spots: Sequence[Spot],
-        wires: Sequence[tuple[Wire, Pen]],
-        captions: Mapping[int, tuple[str, str]],
-        bands: Mapping[int, int] | None = None,
-        row_of: Callable[[Value], int | None] = lambda value: None,
-        *,
-        is_curved: bool = False,
-    ) -> None:
-        self.spots, self.captions, self.is_curved = list(spots), captions, is_curved
-        self.bands = bands or {spot.row: spot.row for spot in spots}
+    def __init__(self, draft: Draft) -> None:
+        self.draft, self.spots = draft, [replace(spot) for spot in draft.spots]
+        self.captions, self.is_curved = draft.captions, draft.is_curved
+        spots = self.spots
+        self.bands = draft.bands or {spot.row: spot.row for spot in spots}
         self.by_key = {spot.key: spot for spot in spots}
         self.rows: dict[int, list[Spot]] = {}
         for spot in sorted(spots, key=lambda spot: spot.x):
             for row in range(spot.row, spot.last + 1):
                 self.rows.setdefault(row, []).append(spot)
         self.count = max(self.rows) + 1
-        self.ways = [self._way(wire, pen, row_of(wire.value)) for wire, pen in wires]
+        self.ways = [self._way(wire, pen, draft.row_of(wire.value)) for wire, pen in draft.wires]
         for way in sorted(self.ways, key=lambda w: (abs(w.end - w.start), w.wire.port)):
             self._choose(way)
         self._attach()
-        if is_curved:
+        if self.is_curved:
             self._slant()
         self._stretch()
         self._stack()
@@ -424,8 +450,7 @@ class Bands:
     def overview(self) -> Overview:
         """All of it, from the corner of the uppermost band on."""
         edge = min(spot.left for spot in self.spots)
-        words = [text_width(t, CAPTION, True) for pair in self.captions.values() for t in pair]
-        left = edge - MARGIN - max(words, default=0.0) - 2 * MARGIN
+        left = edge - self.draft.room
         painted = [item for way in self.ways for item in self._wire(way)]
         boxes = [self._box(spot) for spot in self.spots]
         right = max(bounds_of([*painted, *boxes])[2] + MARGIN, edge)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from netdsl.analyses.cost import count_parameters
 from netdsl.backends.diagram.blocks.labels import Label, amount, rough
 from netdsl.backends.diagram.blocks.leaf import sized
 from netdsl.backends.diagram.blocks.pens import Pen
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, Wire
-from netdsl.backends.diagram.layout.bands import Bands, Spot
+from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.cells import CELL_PAD
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
-from netdsl.ir.graph import Layer
+from netdsl.ir.graph import Layer, Value
 
 GAPS = (22.0, 17.0, 13.0)
 THREAD = Pen("focus", 1.2, "dotted")
@@ -21,14 +20,11 @@ WEIGHTS = 1
 """The row of the weights: below the first lane."""
 
 
-def lanes_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network that calls the same layers side by side."""
+def lanes_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network that calls the same layers side by side, the best first."""
     lanes = _Lanes(sheet)
     for gap in GAPS:
-        drawn = lanes.overview(gap)
-        if drawn.width <= ROOM:
-            break
-    return drawn
+        yield lanes.draft(gap)
 
 
 class _Lanes:
@@ -57,7 +53,7 @@ class _Lanes:
         """The row of a lane: the weights stand below the first."""
         return lane if lane < WEIGHTS else lane + 1
 
-    def overview(self, gap: float) -> Overview:
+    def draft(self, gap: float) -> Draft:
         """The lanes below each other, what joins them at the right."""
         spots = self._in_lanes(gap)
         weights = self._weights(spots)
@@ -68,9 +64,9 @@ class _Lanes:
         total = sum(count_parameters(layer) for layer in self.layers)
         captions = {WEIGHTS: ("same weights", f"{rough(total)}, once")}
         captions |= {self.row(n): (f"call {n + 1}", "") for n in range(self.count)}
-        return Bands(every, [*self.sheet.pens(), *threads], captions).overview()
+        return Draft(every, [*self.sheet.pens(), *threads], captions)
 
-    def _value(self, key: str):
+    def _value(self, key: str) -> Value:
         return self.sheet.wiring.leaves[key].outputs[0]
 
     def _in_lanes(self, gap: float) -> dict[str, Spot]:
@@ -99,7 +95,7 @@ class _Lanes:
         weights: list[tuple[Spot, list[str]]] = []
         for number, (key, keys) in enumerate(users.items()):
             text = amount(sheet.wiring.leaves[key].parameters, "").strip()
-            box = sized(None, "focus", Label(text), form="pill", pad=CELL_PAD)
+            box = sized(None, "amber", Label(text), form="pill", pad=CELL_PAD)
             weights.append((Spot(f"weights{number}", box, WEIGHTS, spots[key].x), keys))
         return weights
 

@@ -6,12 +6,11 @@ of the lattice stands in the gap between them, at the column of the box that rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from netdsl.backends.diagram.blocks.leaf import CARD
 from netdsl.backends.diagram.blocks.wiring import OUTPUT
-from netdsl.backends.diagram.layout.bands import Bands, Spot
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
+from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.ir.graph import Value
 
@@ -21,20 +20,13 @@ MANY_OUTPUTS = 3
 """Levels of outputs from which on the coarsest maps stand on top."""
 
 
-def lattice_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network whose shape is a lattice."""
-    drawn: Overview | None = None
+def lattice_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network whose shape is a lattice, the best first."""
     for in_step, in_short in ((True, False), (True, True), (False, False), (False, True)):
         places = _Places(sheet, in_step, in_short)
         for gap in GAPS:
-            for aligned in (True, False):
-                other = places.overview(gap, aligned)
-                if drawn is None or other.width < drawn.width:
-                    drawn = other
-                if drawn.width <= ROOM:
-                    return drawn
-    assert drawn is not None
-    return drawn
+            yield places.draft(gap, aligned=True)
+            yield places.draft(gap, aligned=False)
 
 
 class _Places:
@@ -92,6 +84,8 @@ class _Places:
     def _tail(self) -> list[str]:
         """What has no map, and the last layers before it that stand in one line."""
         tail = {key for key in self.sheet.order if key not in self.levels}
+        if any(len(tail.intersection(self.sheet.behind[key])) > 1 for key in self.sheet.order):
+            return [key for key in self.sheet.order if key in tail]
         for key in reversed(self.sheet.order):
             before, behind = self.sheet.before[key], self.sheet.behind[key]
             is_inner = key in self.spans or key in self.on_trunk or len(before) != 1
@@ -243,8 +237,8 @@ class _Places:
 
     # --- places ----------------------------------------------------------------------------------
 
-    def overview(self, gap: float, aligned: bool) -> Overview:
-        """The picture with this much room between columns; `aligned` where columns are straight."""
+    def draft(self, gap: float, *, aligned: bool) -> Draft:
+        """The boxes with this much room between columns; `aligned` where columns are straight."""
         middles = self._middles(gap) if aligned else {}
         spots: dict[str, Spot] = {}
         right: dict[tuple[int, int], float] = {}
@@ -277,7 +271,7 @@ class _Places:
             if keys:
                 captions[self.rows[keys[0]]] = self._line_caption(keys)
         pens = list(self.sheet.pens())
-        return Bands(every, pens, captions, bands, self._row_of_value).overview()
+        return Draft(every, pens, captions, bands, self._row_of_value)
 
     def row_of(self, place: tuple[int, int]) -> int:
         """The row of a line of a band."""

@@ -92,16 +92,17 @@ class SmallSheet(BlockSheet):
         for key in self.order:
             if key in self.wiring.leaves:
                 unit = self.wiring.leaves[key]
-                made = [n for n in unit.covered() if set(n.outputs) & set(unit.outputs)]
-                levels[key] = self.shape.levels.get(made[-1]) if made else None
+                levels[key] = self.level_of(unit.outputs[-1]) if unit.outputs else None
             elif key.startswith(OUTPUT):
                 levels[key] = levels[self.before[key][0]]
             else:
-                levels[key] = 0
+                levels[key] = self.level_of(self.ends[key])
         return levels
 
     def level_of(self, value: Value) -> int | None:
-        """The level of a tensor; 0 of an input."""
+        """The level of a tensor; 0 of an input; None of what has other axes than the images."""
+        if len(value.type.shape) != max(len(item.shape) for item in self.graph.inputs):
+            return None
         return 0 if value.producer is None else self.shape.levels.get(value.producer)
 
     def span(self, key: str) -> list[int]:

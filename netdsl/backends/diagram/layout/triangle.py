@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 from netdsl.backends.diagram.blocks.pens import Pen
 from netdsl.backends.diagram.blocks.wiring import INPUT, Wire
-from netdsl.backends.diagram.layout.bands import Bands, Spot
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
+from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
 
 GAPS = (44.0, 32.0, 24.0, 16.0)
@@ -23,14 +22,11 @@ ORIGINS = ("amber", "series2", "series3", "series4", "series5")
 """The colours of what comes from the first node of a level, the second, and so on."""
 
 
-def triangle_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network whose shape is a triangle."""
+def triangle_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network whose shape is a triangle, the best first."""
     triangle = _Triangle(sheet)
     for gap in GAPS:
-        drawn = triangle.overview(gap)
-        if drawn.width <= ROOM:
-            break
-    return drawn
+        yield triangle.draft(gap)
 
 
 class _Triangle:
@@ -56,7 +52,7 @@ class _Triangle:
                 places[key] = level, 0
         return places
 
-    def overview(self, gap: float) -> Overview:
+    def draft(self, gap: float) -> Draft:
         """Nodes in rows by level; what comes before and behind them in a row above."""
         step = (self.widest + gap) / 2
         spots = [
@@ -68,7 +64,7 @@ class _Triangle:
         rows = {spot.key: spot.row for spot in spots if spot.row}
         bands = {row: row for row in rows.values()}
         captions = self.sheet.band_captions(rows)
-        return Bands(spots, list(self._pens()), captions, bands, is_curved=True).overview()
+        return Draft(spots, list(self._pens()), captions, bands, is_curved=True)
 
     def _above(self, nodes: dict[str, Spot]) -> Iterator[Spot]:
         """The row above: the input over the first node, heads over theirs, results at the right."""

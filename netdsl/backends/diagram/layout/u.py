@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from netdsl.backends.diagram.layout.bands import Bands, Spot
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
+from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
 
 GAP = 20.0
@@ -16,16 +15,13 @@ BRIDGE = 40.0
 """The least length of a bridge."""
 
 
-def u_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network whose shape is a U."""
+def u_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network whose shape is a U, the best first."""
     ways = _Ways(sheet)
     for step in STEPS:
         spots = ways.spots(step)
-        rows = {spot.key: spot.row for spot in spots}
-        drawn = Bands(spots, list(sheet.pens()), sheet.band_captions(rows)).overview()
-        if drawn.width <= ROOM:
-            break
-    return drawn
+        captions = sheet.band_captions({spot.key: spot.row for spot in spots})
+        yield Draft(spots, list(sheet.pens()), captions)
 
 
 class _Ways:
