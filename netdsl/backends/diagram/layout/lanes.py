@@ -8,13 +8,13 @@ from netdsl.analyses.cost import count_parameters
 from netdsl.backends.diagram.blocks.labels import Label, amount, rough
 from netdsl.backends.diagram.blocks.leaf import sized
 from netdsl.backends.diagram.blocks.pens import Pen
-from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, Wire
+from netdsl.backends.diagram.blocks.wiring import OUTPUT, SIZE_ONLY, Wire
 from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.cells import CELL_PAD
 from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.ir.graph import Layer, Value
 
-GAPS = (22.0, 17.0, 13.0)
+GAPS = (22.0, 17.0, 13.0, 10.0)
 THREAD = Pen("focus", 1.2, "dotted")
 WEIGHTS = 1
 """The row of the weights: below the first lane."""
@@ -105,11 +105,16 @@ class _Lanes:
         first = [k for k in rest if all(t in spots for t in self.sheet.before[k])]
         beside = dict(zip(first, (0, WEIGHTS + 1), strict=False)) if len(first) == 2 else {}
         joined: dict[str, Spot] = {}
-        start = max(spot.right for spot in spots.values()) + 2 * gap
+        start = max(spot.right for spot in spots.values()) + 1.5 * gap
         right: dict[int, float] = {}
         for key in rest:
             box, row = self.sheet.boxes[key], beside.get(key, WEIGHTS)
-            ends = [joined[t].right + gap for t in self.sheet.before[key] if t in joined]
+            before = [joined[t] for t in self.sheet.before[key] if t in joined]
+            if key.startswith(OUTPUT) and len(before) == 1 and row == WEIGHTS == before[0].row:
+                row = self.row(self.count - 1)
+                joined[key] = Spot(key, box, row, before[0].x)
+                continue
+            ends = [s.right + gap for s in before if s.row == row]
             left = max([start, right.get(row, 0.0), *ends])
             joined[key] = Spot(key, box, row, left + box.width / 2)
             right[row] = joined[key].right + gap

@@ -24,6 +24,8 @@ def lattice_drafts(sheet: SmallSheet) -> Iterator[Draft]:
     """Ways to lay out a network whose shape is a lattice, the best first."""
     for in_step, in_short in ((True, False), (True, True), (False, False), (False, True)):
         places = _Places(sheet, in_step, in_short)
+        if not places.is_lattice:
+            return
         for gap in GAPS:
             yield places.draft(gap, aligned=True)
             yield places.draft(gap, aligned=False)
@@ -41,7 +43,7 @@ class _Places:
         self.levels = {k: level for k, level in sheet.levels.items() if level is not None}
         ends = {self.levels[k] for k in sheet.order if k.startswith(OUTPUT) and k in self.levels}
         joined = {bridge.level for bridge in sheet.shape.bridges}
-        self.finest = min(joined | ends)
+        self.finest = min(joined | ends, default=0)
         coarsest = max(self.levels.values())
         deepest = next(k for k in sheet.order if self.levels.get(k) == coarsest)
         self.on_trunk = sheet.reach(deepest, sheet.before)
@@ -50,6 +52,10 @@ class _Places:
         for key, levels in self.spans.items():
             self.spans[key] = [level for level in levels if level >= self.finest]
         self.tail = self._tail()
+        lines = {*self.stem, *self.tail}
+        self.is_lattice = any(key not in lines for key in sheet.order)
+        if not self.is_lattice:
+            return
         self.between = self._between()
         self.bands = self._bands(len(ends) >= MANY_OUTPUTS)
         self.lines: dict[str, int] = {}

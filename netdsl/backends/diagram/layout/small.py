@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 
-from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf
+from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, sized
 from netdsl.backends.diagram.blocks.pens import Pen, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire
@@ -17,6 +18,8 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph, Node, Value
 
+BUS = 4
+"""Boxes that read one vector, from which its wires would hide the others."""
 BRIDGE = Pen("amber", 2.0)
 
 
@@ -29,6 +32,22 @@ class SmallSheet(BlockSheet):
     ) -> None:  # fmt: skip
         self.shape, self.is_terse = shape, is_terse
         super().__init__(graph, units, options)
+        self._cut_buses()
+
+    def _cut_buses(self) -> None:
+        """Takes away the wires of vectors that go to many boxes, and tells in the box how many."""
+        readers: dict[str, set[str]] = {}
+        for wire in self.wires:
+            if self.level_of(wire.value) is None:
+                readers.setdefault(wire.tail, set()).add(wire.head)
+        buses = {key: heads for key, heads in readers.items() if len(heads) >= BUS}
+        cut = [w for w in self.wires if w.tail in buses and self.level_of(w.value) is None]
+        self.wires = [wire for wire in self.wires if wire not in cut]
+        for key, heads in buses.items():
+            box = self.boxes[key]
+            lines = (*box.label.lines, f"to {len(heads)} boxes")
+            kind, label = box.kind, replace(box.label, lines=lines)
+            self.boxes[key] = sized(box.unit, kind, label, (), box.form, CELL_PAD)
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
