@@ -112,6 +112,7 @@ def _down_and_up(shape: Shape, units: Sequence[Unit]) -> tuple[Unit, ...]:
     closed = [unit for unit in leaves(units) if unit.is_block and unit.scope is not None]
     merges = {bridge.merge for bridge in shape.bridges}
     ups = [unit for unit in closed if merges & set(unit.nodes)]
+    ups = ups or [unit for unit in closed if _rises(shape, unit)]
     if not ups:
         return ()
     for down in (unit for unit in closed if unit not in ups):
@@ -120,6 +121,12 @@ def _down_and_up(shape: Shape, units: Sequence[Unit]) -> tuple[Unit, ...]:
         if start is not None and end == start + 1 and beside is not None:
             return down, beside
     return (ups[-1],)
+
+
+def _rises(shape: Shape, unit: Unit) -> bool:
+    """Whether a block ends at a finer level than all that it begins at."""
+    start, end = _start(shape, unit), _level(shape, unit)
+    return start is not None and end is not None and end < start
 
 
 def _level(shape: Shape, unit: Unit) -> int | None:

@@ -11,6 +11,8 @@ from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work
 
 FEWEST_PAIRS = 2
+FOLLOWING = ("padding",)
+"""Settings that go with others: more cells around where a window reaches further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def difference_of(first: Unit, second: Unit) -> Difference | None:
         if op_of(one).work is Work.DROPS or one.op == other.op:
             continue
         for (part, before), (_, after) in zip(one.op.settings(), other.op.settings(), strict=True):
-            if before != after:
+            if before != after and part.name not in FOLLOWING:
                 found.add((part.name, repr(before), repr(after)))
                 values = before, after
     if len(found) != 1:
