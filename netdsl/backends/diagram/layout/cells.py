@@ -41,7 +41,9 @@ def cell_of(
         title = title.partition(" ")[2] or title
     elif is_terse and op.zoom < 0:
         title = (op.brief(*types_of(unit.node)) or title).replace(" pool", "")
-    lines = [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
+    lines = (
+        [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
+    )
     lines.append(tail_line(unit, usual_tail))
     if unit.count > 1:
         title = f"{title} {TIMES} {unit.count}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from netdsl.backends.diagram.layout.bands import Draft
+from netdsl.backends.diagram.layout.bands import drawn
 from netdsl.backends.diagram.layout.lanes import lanes_drafts
 from netdsl.backends.diagram.layout.lattice import lattice_drafts
 from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft
 from netdsl.backends.diagram.layout.triangle import triangle_drafts
 from netdsl.backends.diagram.layout.u import u_drafts
 from netdsl.backends.diagram.model.chains import chained
-from netdsl.backends.diagram.model.shape import LANES, LATTICE, TRIANGLE, U, Shape
+from netdsl.backends.diagram.model.shape import LANES, LATTICE, TRIANGLE, Shape, U
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph
@@ -42,13 +43,13 @@ def overview_of(
     ends = {b.fork for b in shape.bridges if b.fork} | {b.merge for b in shape.bridges}
     drafts: list[tuple[SmallSheet, Draft]] = []
     for is_short, is_terse in ((False, False), (False, True), (True, True)):
-        drawn = chained(units, ends) if is_short else tuple(units)
-        sheet = SmallSheet(graph, drawn, options, shape, is_terse=is_terse)
+        shown = chained(units, ends) if is_short else tuple(units)
+        sheet = SmallSheet(graph, shown, options, shape, is_terse=is_terse)
         for draft in layout(sheet):
-            if draft.width <= ROOM and (overview := draft.overview()).is_clean:
+            if draft.width <= ROOM and (overview := drawn(draft)).is_clean:
                 return sheet, overview
             drafts.append((sheet, draft))
     for sheet, draft in sorted(drafts, key=lambda pair: pair[1].width)[:MOST_TRIED]:
-        if (overview := draft.overview()).is_clean:
+        if (overview := drawn(draft)).is_clean:
             return sheet, overview
     return None

@@ -9,9 +9,9 @@ from netdsl.backends.diagram.blocks.labels import Label, amount, rough
 from netdsl.backends.diagram.blocks.leaf import sized
 from netdsl.backends.diagram.blocks.pens import Pen
 from netdsl.backends.diagram.blocks.wiring import OUTPUT, SIZE_ONLY, Wire
-from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.cells import CELL_PAD
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 from netdsl.ir.graph import Layer, Value
 
 GAPS = (22.0, 17.0, 13.0, 10.0)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from netdsl.backends.diagram.blocks.leaf import CARD
 from netdsl.backends.diagram.blocks.wiring import OUTPUT
-from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 from netdsl.ir.graph import Value
 
 GAPS = (22.0, 17.0, 13.0)
@@ -89,7 +89,7 @@ class _Places:
 
     def _tail(self) -> list[str]:
         """What has no map, and the last layers before it that stand in one line."""
-        tail = {key for key in self.sheet.order if key not in self.levels}
+        tail = {key for key in self.sheet.order if key not in self.levels} - self.spans.keys()
         if any(len(tail.intersection(self.sheet.behind[key])) > 1 for key in self.sheet.order):
             return [key for key in self.sheet.order if key in tail]
         for key in reversed(self.sheet.order):
@@ -137,8 +137,8 @@ class _Places:
         tall = [float(sign * level) for levels in self.spans.values() for level in levels]
         placed = [*high.values(), *tall]
         ends = min(placed) - 1, max(placed) + 1
-        high |= {key: ends[1] if is_upward else ends[0] for key in self.stem}
-        high |= {key: ends[1] + 1 for key in self.tail}
+        high |= dict.fromkeys(self.stem, ends[1] if is_upward else ends[0])
+        high |= dict.fromkeys(self.tail, ends[1] + 1)
         numbers = {h: n for n, h in enumerate(sorted({*high.values(), *tall}))}
         self.band_of = {sign * int(h): n for h, n in numbers.items() if h == int(h)}
         for key in (*self.stem, *self.tail):
@@ -250,7 +250,10 @@ class _Places:
         right: dict[tuple[int, int], float] = {}
         keys = [key for key in self.sheet.order if key not in self.between]
         for key in sorted(keys, key=lambda key: self.columns[key]):
-            box, lines = self.sheet.boxes[key], [(band, self.lines[key]) for band in self.all_bands(key)]
+            box, lines = (
+                self.sheet.boxes[key],
+                [(band, self.lines[key]) for band in self.all_bands(key)],
+            )
             x = max(right.get(line, 0.0) for line in lines)
             for tail in self._sources(key):
                 if tail in spots and {*self.all_bands(tail)} & {*self.all_bands(key)}:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netdsl.backends.diagram.scene import Bounds, Item
 
 ROOM = 660.0
-"""The width that leaves letters of 9 points 6 points high on a page 6.5 inches wide, with margins."""
+"""The width with which letters of 9 points get 6 points high on a page 6.5 inches wide."""
 
 
 @dataclass(frozen=True, slots=True)

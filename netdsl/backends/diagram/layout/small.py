@@ -125,15 +125,13 @@ class SmallSheet(BlockSheet):
         return 0 if value.producer is None else self.shape.levels.get(value.producer)
 
     def span(self, key: str) -> list[int]:
-        """The levels of all that a block gives and takes, where it gives maps of several."""
+        """The levels of all that a block takes and gives, where either are maps of several."""
         unit = self.wiring.leaves.get(key)
         if unit is None or not unit.is_block:
             return []
-        out = {self.level_of(value) for value in unit.outputs} - {None}
-        if len(out) < 2:
-            return []
-        every = out | {self.level_of(value) for value in unit.inputs}
-        return sorted(level for level in every if level is not None)
+        sides = [{self.level_of(value) for value in side} for side in (unit.inputs, unit.outputs)]
+        levels = [[level for level in side if level is not None] for side in sides]
+        return sorted({*levels[0], *levels[1]}) if max(map(len, levels)) > 1 else []
 
     def reach(self, start: str, ways: Mapping[str, tuple[str, ...]]) -> set[str]:
         """All boxes that a box leads to along `before` or `behind`, itself included."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from netdsl.backends.diagram.blocks.pens import Pen
 from netdsl.backends.diagram.blocks.wiring import INPUT, Wire
-from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 
 GAPS = (44.0, 32.0, 24.0, 16.0)
 """Between two nodes of a level: the first with which the picture fits."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netdsl.backends.diagram.layout.bands import Draft, Spot
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 
 GAP = 20.0
 """Between the boxes of a row."""
