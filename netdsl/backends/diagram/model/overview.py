@@ -12,7 +12,6 @@ from netdsl.ir.graph import Graph, Node, Value
 
 MOST_OF_NETWORK = 0.5
 SEVERAL_LEVELS = 2
-PARALLEL_LEVELS = 3
 
 
 def overview_units(graph: Graph, shape: Shape) -> tuple[Unit, ...]:
@@ -20,19 +19,22 @@ def overview_units(graph: Graph, shape: Shape) -> tuple[Unit, ...]:
 
     Open are wrappers, which hold most of the network in blocks of their own, blocks in which
     several resolutions stand beside each other, and those that call themselves with them. Equal
-    blocks in a row stay one unit.
+    blocks in a row stay one unit, and so do others of their kind.
     """
     units = with_pairs(units_of(graph))
     opens = _opening(graph, shape)
-    named = {unit.scope.definition for unit in _blocks(units) if unit.scope and opens(unit)}
+    blocks = [unit for unit in _blocks(units) if unit.scope is not None]
+    repeated = {unit.scope.definition for unit in blocks if unit.scope and unit.count > 1}
+    shut = {
+        n for unit in blocks if unit.scope and unit.scope.definition in repeated for n in unit.nodes
+    }
+    named = {unit.scope.definition for unit in blocks if unit.scope and opens(unit)}
     merges = {bridge.merge for bridge in shape.bridges}
 
     def is_wanted(unit: Unit, depth: int) -> bool:
-        return opens(unit) or (
-            unit.scope is not None
-            and unit.scope.definition in named
-            and not merges.isdisjoint(unit.nodes)
-        )
+        if unit.scope is None or unit.scope.definition not in named or shut.issuperset(unit.nodes):
+            return False
+        return opens(unit) or not merges.isdisjoint(unit.nodes)
 
     return opened(units, is_wanted)
 
@@ -68,15 +70,19 @@ def _opening(graph: Graph, shape: Shape) -> Callable[[Unit], bool]:
         is_wrapper = unit.count == 1 and (lanes > 1 or any(part.is_block for part in unit.parts))
         if share >= MOST_OF_NETWORK and is_wrapper:
             return True
-        if not is_levelled or _is_exchange(unit, meets):
+        if not is_levelled or _is_exchange(unit, meets) or not _gives_maps(unit, level_of):
             return False
         inside = {meets[node] for node in unit.nodes if node in meets}
         if len(inside) >= SEVERAL_LEVELS:
             return True
-        sides = (unit.inputs, unit.outputs)
-        return any(len({level_of(v) for v in side} - {None}) >= PARALLEL_LEVELS for side in sides)
+        return len({level_of(value) for value in unit.outputs} - {None}) >= SEVERAL_LEVELS
 
     return is_open
+
+
+def _gives_maps(unit: Unit, level_of: Callable[[Value], int | None]) -> bool:
+    """Whether a block gives maps: one that turns them into vectors is an end."""
+    return any(level_of(value) is not None for value in unit.outputs)
 
 
 def _is_exchange(unit: Unit, meets: Mapping[Node, int]) -> bool:
