@@ -52,7 +52,8 @@ class Fragments:
         for item in row:
             last = items[-1] if items else ""
             if isinstance(item, Unit) and isinstance(last, Unit) and self._are_one(last, item):
-                whole = replace(last, parts=last.parts + item.parts, outputs=item.outputs)
+                inside = [u for u in self.joined([*last.parts, *item.parts]) if isinstance(u, Unit)]
+                whole = replace(last, parts=tuple(inside), outputs=item.outputs)
                 self.numbers[whole] = self.numbers[last]
                 items[-1] = whole
             else:
