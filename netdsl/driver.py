@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from netdsl.analyses.proof import check_contract
 from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
-from netdsl.elaborate import Unit, elaborate, load_program
+from netdsl.draft import Draft
+from netdsl.elaborate import HeardSink, Unit, elaborate, load_program
+from netdsl.elaborate import draft as elaborate_draft
 from netdsl.elaborate.nets import MAX_SIZE
 from netdsl.elaborate.state import MAX_NODES
 from netdsl.importers.frontend import OWN_WEIGHTS, Declared, Question, is_foreign
@@ -149,6 +151,45 @@ def loads(
     return compile_source(
         source, None, net=net, params=params, sizes=sizes, allow=allow, plugins=plugins
     )
+
+
+def draft(
+    path: str | Path,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
+    source: Source | None = None,
+) -> Draft:
+    """What could be built of a `.net` file, right or wrong: to be drawn, never to be run.
+
+    `source` is its text, if it has been read; the rest is as for `load`. Raises `DiagnosticError`
+    for a file that can't be read.
+    """
+    where = None if str(path) == "-" else Path(path)
+    text = source or read_net(str(path))
+    given = {"net": net, "params": params, "sizes": sizes}
+    with plugged(plugins):
+        sink = HeardSink()
+        unit = load_program(text, where, tuple(Path(root) for root in roots), sink)
+        if unit is None:
+            return Draft(sink.diagnostics)
+        files = (*unit.files(), *layer_files([op for op in registry().values() if not is_ours(op)]))
+        try:
+            network = _compiled(
+                unit, sink.copy(), net=net, params=params, sizes=sizes,
+                max_layers=max_layers, allow=allow,
+            )  # fmt: skip
+            return Draft(network.warnings, network.graph, sources=files)
+        except DiagnosticError as error:
+            diagnostics = error.diagnostics
+        return Draft(
+            diagnostics, *elaborate_draft(unit, sink, max_nodes=max_layers, **given), files
+        )
 
 
 def compile_source(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from netdsl.analyses.cost import layer_text
+from netdsl.backends.diagram.flaws import is_known
 from netdsl.backends.diagram.units import Unit
+from netdsl.ir.graph import Value
 from netdsl.ops.base import op_of
 
 LONGEST_LINE = 90
@@ -15,8 +17,8 @@ def tip(unit: Unit) -> str:
     if not unit.is_block:
         for node in unit.nodes:
             lines.append(f"{node.path}: {layer_text(op_of(node))}")
-    shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
-    shapes_out = ", ".join(str(value.type) for value in unit.outputs)
+    shapes_in = ", ".join(map(_shape, unit.inputs)) or "nothing"
+    shapes_out = ", ".join(map(_shape, unit.outputs))
     lines.append(f"{shapes_in} → {shapes_out}")
     macs = unit.macs
     counted = f"{macs:,}" if isinstance(macs, int) else str(macs)
@@ -27,6 +29,10 @@ def tip(unit: Unit) -> str:
     if unit.scope is not None and unit.scope.doc:
         lines.append(unit.scope.doc)
     return "\n".join(lines)
+
+
+def _shape(value: Value) -> str:
+    return str(value.type) if is_known(value) else "not known"
 
 
 def source_line(unit: Unit) -> tuple[int, str]:

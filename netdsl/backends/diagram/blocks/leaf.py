@@ -42,7 +42,8 @@ CHANGES = ("added", "gone", "changed")
 class Leaf:
     """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar.
 
-    Where a drawing `runs_down`, a box narrows or widens downwards.
+    Where a drawing `runs_down`, a box narrows or widens downwards. `data` and `tip` say more of it
+    to programs and in its tooltip.
     """
 
     unit: Unit | None
@@ -54,6 +55,8 @@ class Leaf:
     form: str = "box"
     dash: str = ""
     runs_down: bool = False
+    data: tuple[tuple[str, str], ...] = ()
+    tip: str = ""
 
     @property
     def cards(self) -> int:
@@ -178,7 +181,8 @@ def draw_leaf(leaf: Leaf, x: float, y: float) -> list[Item]:
         items.append(_slanted(leaf, left, top, fill, line))
     else:
         radius = {"pill": leaf.height / 2, "sharp": 1.5, "end": 12, "block": 9}.get(leaf.form, 7)
-        box = Box(left, top, leaf.width, leaf.height, fill, line, 1.3, radius, leaf.dash)
+        stroke = 2.4 if leaf.kind == "wrong" else 1.3
+        box = Box(left, top, leaf.width, leaf.height, fill, line, stroke, radius, leaf.dash)
         items.append(box)
         if leaf.form == "block":
             size = leaf.width - 6, leaf.height - 6

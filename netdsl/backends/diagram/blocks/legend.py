@@ -23,6 +23,7 @@ _KINDS = {
     "move": ("moves values only", "sharp"), "other": ("", "sharp"),
     "block": ("block, closed", "block"), "added": ("+ added", "box"),
     "gone": (f"{MINUS} taken away", "box"),
+    "wrong": ("wrong", "box"), "unknown": ("not known, behind what is wrong", "sharp"),
     "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 
@@ -46,7 +47,7 @@ def legend_of(
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
         leaf = Leaf(
-            None, kind, Label(""), 20, 13, form=form, dash="dashed" if kind == "gone" else ""
+            None, kind, Label(""), 20, 13, form=form, dash="dashed" if kind in ("gone", "unknown") else ""
         )
         entries.append((_swatch(leaf), text))
     if SKIP in also:

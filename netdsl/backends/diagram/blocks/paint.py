@@ -190,13 +190,12 @@ def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     items = tuple(draw_leaf(box, x, y))
     if box.unit is None:
         return Group(items, id=key, css="end", title=f"{box.label.title}")
-    data = [("path", box.unit.path)]
+    data = [("path", box.unit.path), *box.data]
     if box.kind in CHANGES:
         data.append(("change", box.kind))
     name = f"{'gone' if box.kind == 'gone' else 'unit'}-{box.unit.path}"
-    return Group(
-        items, id=name.replace(" ", "-"), title=tip(box.unit), css="unit", data=tuple(data)
-    )
+    told = box.tip or tip(box.unit)
+    return Group(items, id=name.replace(" ", "-"), title=told, css="unit", data=tuple(data))
 
 
 def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:
