@@ -20,10 +20,11 @@ Errors = tuple[Diagnostic, ...]
 
 @dataclass(frozen=True, slots=True)
 class Flaws:
-    """All errors, and those of them that stand at nodes."""
+    """All errors, those of them that stand at nodes, and those at inputs."""
 
     errors: Errors
     at: Mapping[Node, Errors]
+    inputs: Mapping[Value, Errors]
 
     def of(self, nodes: Iterable[Node]) -> Errors:
         """The errors at some nodes, each once."""
@@ -58,10 +59,16 @@ def flaws_of(
     nodes = list(graph.nodes())
     at = {node: tuple(d for d in stumps.get(node, ()) if _key(d) in keys) for node in nodes}
     placed = {_key(d) for told in at.values() for d in told}
+    inputs: dict[Value, Errors] = {}
     for error in errors:
-        for node in _nodes_at(error, nodes) if _key(error) not in placed else ():
+        if _key(error) in placed:
+            continue
+        given = [item.value for item in graph.inputs if _is_in_line(error, item.value.span)]
+        for value in given:
+            inputs[value] = (*inputs.get(value, ()), error)
+        for node in _nodes_at(error, nodes) if not given else ():
             at[node] = (*at[node], error)
-    return Flaws(errors, {node: told for node, told in at.items() if told})
+    return Flaws(errors, {node: told for node, told in at.items() if told}, inputs)
 
 
 def is_known(value: Value) -> bool:
@@ -101,7 +108,7 @@ def _key(error: Diagnostic) -> tuple[str, Span | None]:
 
 
 def _nodes_at(error: Diagnostic, nodes: Sequence[Node]) -> list[Node]:
-    """The stages that an error speaks of: those around its place, else the last one in it."""
+    """The stages that an error speaks of: those around its place, the last in it or in its line."""
     span = error.span
     if span is None:
         return []
@@ -109,8 +116,15 @@ def _nodes_at(error: Diagnostic, nodes: Sequence[Node]) -> list[Node]:
     if around:
         least = min(node.span.end - node.span.start for node in around)
         return _of_trail(error, [n for n in around if n.span.end - n.span.start == least])
-    within = [node for node in nodes if _holds(span, node.span)]
+    within = [node for node in nodes if _holds(span, node.span)] or [
+        node for node in nodes if _is_in_line(error, node.span)
+    ]
     return _of_trail(error, [n for n in within if n.span == within[-1].span]) if within else []
+
+
+def _is_in_line(error: Diagnostic, span: Span) -> bool:
+    at = error.span
+    return at is not None and at.source is span.source and at.line == span.line
 
 
 def _of_trail(error: Diagnostic, nodes: list[Node]) -> list[Node]:

@@ -29,8 +29,19 @@ def flawed(leaf: Leaf, unit: Unit, flaws: Flaws, names: ShapeNames) -> Leaf:
     if not unit.is_block:
         lines.append(_comes_in(unit, names))
     shown = _resized(leaf, unit, WRONG, [line for line in lines if line])
-    data = (("error", " ".join(error.code for error in errors)), *_lines_of(errors))
-    return replace(shown, data=data, tip="\n".join(_in_full(error) for error in errors))
+    return replace(shown, data=_data(errors), tip="\n".join(_in_full(error) for error in errors))
+
+
+def flawed_end(leaf: Leaf, errors: Errors) -> Leaf:
+    """The box of an input with what is wrong at it."""
+    if not errors:
+        return leaf
+    lines = [*leaf.label.lines, *(line for error in errors[:2] for line in _told(error))]
+    return replace(
+        sized(None, WRONG, Label(leaf.label.title, tuple(lines)), form="end"),
+        data=_data(errors),
+        tip="\n".join(_in_full(error) for error in errors),
+    )
 
 
 def _unknown(leaf: Leaf, unit: Unit) -> Leaf:
@@ -62,9 +73,9 @@ def _comes_in(unit: Unit, names: ShapeNames) -> str:
     return f"comes in: {' and '.join(shapes)}" if shapes else ""
 
 
-def _lines_of(errors: Errors) -> list[tuple[str, str]]:
+def _data(errors: Errors) -> tuple[tuple[str, str], ...]:
     lines = [str(error.span.line) for error in errors if error.span is not None]
-    return [("line", " ".join(lines))] if lines else []
+    return ("error", " ".join(error.code for error in errors)), ("line", " ".join(lines))
 
 
 def _in_full(error: Diagnostic) -> str:

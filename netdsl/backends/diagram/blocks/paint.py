@@ -189,7 +189,7 @@ def _edge(route: Route, label: str, pen: Pen, pointed: bool) -> Iterator[Item]:
 def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     items = tuple(draw_leaf(box, x, y))
     if box.unit is None:
-        return Group(items, id=key, css="end", title=f"{box.label.title}")
+        return Group(items, id=key, css="end", title=box.tip or box.label.title, data=box.data)
     data = [("path", box.unit.path), *box.data]
     if box.kind in CHANGES:
         data.append(("change", box.kind))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.flawed import flawed
+from netdsl.backends.diagram.blocks.flawed import flawed, flawed_end
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
@@ -77,7 +77,8 @@ class BlockSheet(Sheet):
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
         for number, item in enumerate(self.graph.inputs):
-            boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input")
+            errors = self.flaws.inputs.get(item.value, ()) if self.flaws else ()
+            boxes[f"{INPUT}{number}"] = flawed_end(end_leaf(item.name, "input"), errors)
         for unit, inside in _with_block(self.units, ""):
             key = self.keys[unit]
             box = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
