@@ -76,6 +76,11 @@ def is_known(value: Value) -> bool:
     return value.producer is None or op_of(value.producer).is_built
 
 
+def shape_text(value: Value) -> str:
+    """`[64, H, W]`; `not known` behind a stage that could not be built."""
+    return str(value.type) if is_known(value) else "not known"
+
+
 def known_part(graph: Graph) -> Graph:
     """A draft without what could not be built: it ends where that would go on."""
     nodes = [node for node in graph.nodes() if op_of(node).is_built]

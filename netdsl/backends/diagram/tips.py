@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from netdsl.analyses.cost import layer_text
-from netdsl.backends.diagram.flaws import is_known
+from netdsl.backends.diagram.flaws import shape_text
 from netdsl.backends.diagram.units import Unit
-from netdsl.ir.graph import Value
 from netdsl.ops.base import op_of
 
 LONGEST_LINE = 90
@@ -17,8 +16,8 @@ def tip(unit: Unit) -> str:
     if not unit.is_block:
         for node in unit.nodes:
             lines.append(f"{node.path}: {layer_text(op_of(node))}")
-    shapes_in = ", ".join(map(_shape, unit.inputs)) or "nothing"
-    shapes_out = ", ".join(map(_shape, unit.outputs))
+    shapes_in = ", ".join(map(shape_text, unit.inputs)) or "nothing"
+    shapes_out = ", ".join(map(shape_text, unit.outputs))
     lines.append(f"{shapes_in} → {shapes_out}")
     macs = unit.macs
     counted = f"{macs:,}" if isinstance(macs, int) else str(macs)
@@ -29,10 +28,6 @@ def tip(unit: Unit) -> str:
     if unit.scope is not None and unit.scope.doc:
         lines.append(unit.scope.doc)
     return "\n".join(lines)
-
-
-def _shape(value: Value) -> str:
-    return str(value.type) if is_known(value) else "not known"
 
 
 def source_line(unit: Unit) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from netdsl.analyses.channels import ChannelAxes
@@ -27,6 +28,8 @@ TITLE, LINE = 11.0, 9.0
 STEP = 12.0
 PAD = 11.0
 CARD = 4.0
+STRIPE = 4.0
+"""From one stripe to the next."""
 LEAN = 9.0
 """How far the sides of a box that narrows downwards lean."""
 BAR = 8.0
@@ -42,7 +45,8 @@ CHANGES = ("added", "gone", "changed")
 class Leaf:
     """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar.
 
-    Where a drawing `runs_down`, a box narrows or widens downwards. `data` and `tip` say more of it
+    Where a drawing `runs_down`, a box narrows or widens downwards. `skips` are
+    the parts of a bar that are skips. `data` and `tip` say more of it
     to programs and in its tooltip.
     """
 
@@ -54,6 +58,7 @@ class Leaf:
     parts: tuple[int, ...] = ()
     form: str = "box"
     dash: str = ""
+    skips: frozenset[int] = frozenset()
     runs_down: bool = False
     data: tuple[tuple[str, str], ...] = ()
     tip: str = ""
@@ -263,6 +268,16 @@ def strip_places(leaf: Leaf, start: float) -> list[tuple[float, float]]:
     return places
 
 
+def _stripes(box: Box, text: Text) -> Iterator[Item]:
+    """Light lines across the part of a bar that is a skip, beside its number."""
+    _, top, _, bottom = text.bounds()
+    y = box.y + STRIPE
+    while y < box.y + box.height - STRIPE / 2:
+        if not top - 2 < y < bottom + 1 or text.width > box.width or box.height < 10:
+            yield Box(box.x, y, box.width, 1, "amber.fill")
+        y += STRIPE
+
+
 def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
     """The bar: upright where drawings run to the right, flat where they run down."""
     is_flat = leaf.width > leaf.height
@@ -272,9 +287,11 @@ def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
     items: list[Item] = [word]
     for index, (at, length) in enumerate(strip_places(leaf, left if is_flat else top)):
         box = Box(at, top, length, leaf.height) if is_flat else Box(left, at, leaf.width, length)
-        items.append(replace(box, fill=series(index)))
+        items.append(replace(box, fill="amber" if index in leaf.skips else series(index)))
         x, y = box.x + box.width / 2, box.y + box.height / 2 + 3
         text = Text(x, y, str(leaf.parts[index]), LINE, "onseries", True)
+        if index in leaf.skips:
+            items += _stripes(box, text)
         if text.width <= box.width and box.height >= 10:
             items.append(text)
     return items

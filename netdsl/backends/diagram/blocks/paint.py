@@ -190,7 +190,7 @@ def _box(box: Leaf, x: float, y: float, key: str) -> Item:
     items = tuple(draw_leaf(box, x, y))
     if box.unit is None:
         return Group(items, id=key, css="end", title=box.tip or box.label.title, data=box.data)
-    data = [("path", box.unit.path), *box.data]
+    data = list(box.data)
     if box.kind in CHANGES:
         data.append(("change", box.kind))
     name = f"{'gone' if box.kind == 'gone' else 'unit'}-{box.unit.path}"

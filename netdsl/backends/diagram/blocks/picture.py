@@ -10,13 +10,14 @@ from netdsl.backends.diagram.blocks.flawed import flawed, flawed_end
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
-from netdsl.backends.diagram.blocks.marks import marked
+from netdsl.backends.diagram.blocks.marks import marked, with_wires
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.sheet import Sheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.flaws import Flaws, is_known, with_verdict
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
@@ -71,7 +72,8 @@ class BlockSheet(Sheet):
         self.training = training_units(graph, self.wiring, is_whole=flaws is None)
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
+        self.wires = marked(self.wiring.wires, self.boxes, skip_edges(graph))
+        self.boxes = with_wires(self.boxes, self.wires)
         self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:

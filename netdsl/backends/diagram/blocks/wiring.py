@@ -36,8 +36,6 @@ class Wiring:
 
     leaves: dict[str, Unit] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
-    depths: dict[str, int] = field(default_factory=dict)
-    """By key: the boxes on the longest path from an input."""
 
     @classmethod
     def of(cls, graph: Graph, units: Sequence[Unit]) -> Wiring:
@@ -71,7 +69,6 @@ class Wiring:
             tail = makers.get(value)
         assert tail is not None, value
         self.wires.append(Wire(tail, head, value, port))
-        self.depths[head] = max(self.depths.get(head, 0), self.depths.get(tail, 0) + 1)
 
 
 def _node_outputs(unit: Unit) -> Iterator[Value]:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of, relative, sized
-from netdsl.backends.diagram.blocks.marks import marked
+from netdsl.backends.diagram.blocks.marks import marked, with_wires
 from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tail_of
 from netdsl.backends.diagram.blocks.row_plan import cluster_title
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
@@ -25,6 +25,7 @@ from netdsl.backends.diagram.diff.words import (
     shape_change,
     told,
 )
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
@@ -172,8 +173,8 @@ class DiffSheet(BlockSheet):
         after = Counter(_ends(wire, new_keys) for wire in new.wires)
         wires = [*_marked_wires(new, new_keys, before, "added")]
         wires += _marked_wires(old, old_keys, after, "gone")
-        depths = {new_keys.get(k, k): depth for k, depth in new.depths.items()}
-        self.wires = marked(wires, depths, self.boxes)
+        self.wires = marked(wires, self.boxes, skip_edges(self.old) | skip_edges(self.graph))
+        self.boxes = with_wires(self.boxes, self.wires)
         training = {new_keys.get(k, k) for k in training_units(self.graph, new)}
         gone = {old_keys.get(k, k) for k in training_units(self.old, old)}
         self.training = training | (gone - set(new_keys.values()))
