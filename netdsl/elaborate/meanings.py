@@ -7,7 +7,6 @@ from typing import Never
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.arithmetic import Wrong
 from netdsl.elaborate.environment import (
-    POISON,
     Binding,
     Broken,
     Environment,

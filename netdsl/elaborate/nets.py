@@ -193,9 +193,7 @@ class NetElaborator:
         since = self.state.mark()
         shape = self._input_shape(statement)
         if shape is None:
-            flow = self.state.drafted(
-                POISON, statement.span, None, self.place, since
-            )
+            flow = self.state.drafted(POISON, statement.span, None, self.place, since)
             declare(self.state, "values", name, Binding(flow, name.span), self.environment)
             return
         value = self.graph.input(name.text, Tensor(shape, dtype), name.span)
@@ -257,8 +255,10 @@ class NetElaborator:
         since, value = self.state.mark(), None
         if isinstance(flow, Flow):
             value = output_value(self.state, statement, flow, self.place)
-            flow = flow if value else self.state.drafted(
-                POISON, statement.span, flow, self.place, since
+            flow = (
+                flow
+                if value
+                else self.state.drafted(POISON, statement.span, flow, self.place, since)
             )
         for shown in traces(flow)[:1]:
             training = statement.when_training

@@ -140,9 +140,7 @@ def _of_trail(error: Diagnostic, nodes: list[Node]) -> list[Node]:
 
 
 def _holds(outer: Span, inner: Span) -> bool:
-    return (
-        outer.source is inner.source and outer.start <= inner.start and inner.end <= outer.end
-    )
+    return outer.source is inner.source and outer.start <= inner.start and inner.end <= outer.end
 
 
 def place_of(error: Diagnostic) -> str:

@@ -46,9 +46,8 @@ def legend_of(
             text = families_of(op_of(box.unit.node) for box in leaves if box.unit is not None)
         if kind == "conv" and usual_tail:
             text = "conv = " + " + ".join(("convolution", *usual_tail))
-        leaf = Leaf(
-            None, kind, Label(""), 20, 13, form=form, dash="dashed" if kind in ("gone", "unknown") else ""
-        )
+        dash = "dashed" if kind in ("gone", "unknown") else ""
+        leaf = Leaf(None, kind, Label(""), 20, 13, form=form, dash=dash)
         entries.append((_swatch(leaf), text))
     if SKIP in also:
         entries.append(([Box(0, -0.8, 20, 1.6, "amber", "", 0)], "skip: passes by layers"))

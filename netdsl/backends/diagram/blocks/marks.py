@@ -16,9 +16,7 @@ JOINT = "; "
 """Between the parts of a list, in what is told to programs."""
 
 
-def marked(
-    wires: Iterable[Wire], boxes: Mapping[str, Leaf], skips: Collection[Edge]
-) -> list[Wire]:
+def marked(wires: Iterable[Wire], boxes: Mapping[str, Leaf], skips: Collection[Edge]) -> list[Wire]:
     """The wires; those that bear no mark yet get one, where there is something to tell."""
     return [w if w.mark else replace(w, mark=_mark(w, boxes[w.head], skips)) for w in wires]
 

@@ -18,9 +18,7 @@ LONGEST_EXAMPLE = 7
 """Its boxes side by side, so that it fits into a row."""
 
 
-def open_units(
-    graph: Graph, options: Options, shown: Set[Node] = frozenset()
-) -> tuple[Unit, ...]:
+def open_units(graph: Graph, options: Options, shown: Set[Node] = frozenset()) -> tuple[Unit, ...]:
     """The units with the blocks open that were asked for, or one example of the usual block.
 
     Where none is asked for and some nodes have to be shown, the blocks around them are open.

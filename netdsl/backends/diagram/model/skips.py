@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
+from math import inf
 from typing import TypeAlias
 
 from netdsl.ir.graph import Graph, Node, Value
@@ -13,13 +15,12 @@ from netdsl.ops.facts import Work
 
 SUM, CONCAT = "sum", "concat"
 LEARNED, PLAIN = 4, 1
-"""What a step that computes counts as: one with weights, one without (a pool)."""
+"""What a step counts as: one that computes with weights, one that changes sizes without."""
 MOST_ON_A_SKIP = 2 * LEARNED - 1
 """A projection: one step with weights, and pools."""
+RESIZING = ("pooling", "pyramid", "reductions", "resampling")
 ASIDE = ("activations", "norms", "regularising")
-"""Families of steps that go with others, and count for nothing."""
-FED = -1
-"""The place before all inputs."""
+"""Families of steps that count as work without weights, and that go with others and count never."""
 
 Edge: TypeAlias = tuple[Value, Node]
 
@@ -49,61 +50,77 @@ class Skip:
 def skips(steps: Sequence[Step]) -> list[Skip]:
     """All skips of a network, whose steps stand in the order they run.
 
-    A skip is one of the ways into a sum or a concat. It begins at the fork that every way from the
-    inputs to the merge passes, the last such; between the two nothing else joins it or leaves it;
-    and some other way does more. Into a concat nothing works on it; into a sum one step with
-    weights may (a projection). What comes from weights alone is no way.
+    A skip is one of the ways from an input into a sum or a concat. It begins at the fork that
+    every way from that input to the merge passes, the last such; between the two nothing joins it
+    or leaves it; and some other way from the fork does more. Into a concat nothing works on it,
+    and another way has weights; into a sum one step with weights may (a projection, maybe behind
+    a pool), where another way has two. What comes from weights alone is no way.
     """
-    fed, forks, work = _from_inputs(steps)
     readers = [0] * len(steps)
     for step in steps:
         for source in set(step.sources):
             readers[source] += 1
-    found: list[Skip] = []
+    starts = [number for number, step in enumerate(steps) if step.is_input]
+    fed = set(starts)
     for number, step in enumerate(steps):
-        ports = [port for port, source in enumerate(step.sources) if source in fed]
-        fork = forks.get(number, FED)
-        if not step.merge or len(ports) < 2 or fork == FED:
+        if not fed.isdisjoint(step.sources):
+            fed.add(number)
+    found: dict[Skip, None] = {}
+    for start in starts:
+        found.update(dict.fromkeys(_skips_from(_Flow(steps, start), readers, fed)))
+    return sorted(found, key=lambda skip: (skip.steps[-1], skip.port))
+
+
+def _skips_from(flow: _Flow, readers: Sequence[int], fed: set[int]) -> Iterator[Skip]:
+    """The skips of what flows from one input."""
+    steps, work = flow.steps, flow.work
+    for number in flow.forks:
+        step = steps[number]
+        ports = [port for port, source in enumerate(step.sources) if source in work]
+        if not step.merge or len(ports) < 2:
             continue
+        fork = flow.forks[number]
         most = max(work[step.sources[port]] for port in ports) - work[fork]
         for port in ports:
             way = _way(steps, step.sources[port], fork, readers, fed)
-            done = sum(steps[n].work for n in way[1:])
-            allowed = done == 0 if step.merge == CONCAT else done <= MOST_ON_A_SKIP
-            least = LEARNED if step.merge == CONCAT else done + 1
-            if way and allowed and most >= least:
-                found.append(Skip((*way, number), port))
-    return found
+            if way and most >= _least(step.merge, sum(steps[n].work for n in way[1:])):
+                yield Skip((*way, number), port)
 
 
-def _from_inputs(
-    steps: Sequence[Step],
-) -> tuple[set[int], dict[int, int], list[int]]:
-    """What the inputs feed; the last step that all ways to each pass; the most work on a way."""
-    fed: set[int] = set()
-    forks: dict[int, int] = {}
-    depth: dict[int, int] = {FED: 0}
-    work = [0] * len(steps)
-    for number, step in enumerate(steps):
-        before = [source for source in step.sources if source in fed]
-        if not before and not step.is_input:
-            continue
-        fed.add(number)
-        common = FED if step.is_input else before[0]
-        for source in before[1:]:
-            common = _common(common, source, forks, depth)
-        forks[number], depth[number] = common, depth[common] + 1
-        work[number] = step.work + max((work[source] for source in before), default=0)
-    return fed, forks, work
+def _least(merge: str, done: int) -> float:
+    """The work that another way does beside a skip that does some; infinite for what is none."""
+    if merge == CONCAT:
+        return inf if done else LEARNED
+    return PLAIN if not done else inf if done < LEARNED else 2 * LEARNED
 
 
-def _common(one: int, two: int, forks: Mapping[int, int], depth: Mapping[int, int]) -> int:
-    """The last step that all ways to both pass."""
-    while one != two:
-        if depth[one] < depth[two]:
-            one, two = two, one
-        one = forks[one]
-    return one
+class _Flow:
+    """What one input feeds.
+
+    By step: `forks`, the last step before it that all ways from the input pass; `work`, the most
+    on a way to it, its own included.
+    """
+
+    def __init__(self, steps: Sequence[Step], start: int) -> None:
+        self.steps = steps
+        self.forks: dict[int, int] = {}
+        self.work = {start: steps[start].work}
+        self.depth = {start: 0}
+        for number, step in enumerate(steps):
+            before = [source for source in step.sources if source in self.work]
+            if not before:
+                continue
+            fork = reduce(self._common, before)
+            self.forks[number], self.depth[number] = fork, self.depth[fork] + 1
+            self.work[number] = step.work + max(self.work[source] for source in before)
+
+    def _common(self, one: int, two: int) -> int:
+        """The last step that all ways to both pass."""
+        while one != two:
+            if self.depth[one] < self.depth[two]:
+                one, two = two, one
+            one = self.forks[one]
+        return one
 
 
 def _way(
@@ -122,16 +139,23 @@ def _way(
 
 
 def skip_edges(graph: Graph) -> dict[Edge, Node]:
-    """The values on skips, each with the node that takes it there; and the merge it leads to."""
-    nodes = list(graph.nodes())
-    places: dict[Value, int] = {item.value: n for n, item in enumerate(graph.inputs)}
-    steps = [Step(is_input=True) for _ in graph.inputs]
+    """The values on skips of a network, each with the node that takes it there; and the merge."""
+    inputs = [item.value for item in graph.inputs]
+    return edges_within(list(graph.nodes()), inputs, [output.value for output in graph.outputs])
+
+
+def edges_within(
+    nodes: Sequence[Node], inputs: Sequence[Value], outputs: Sequence[Value]
+) -> dict[Edge, Node]:
+    """The same of some nodes by themselves, into which `inputs` flow."""
+    places: dict[Value, int] = {value: n for n, value in enumerate(inputs)}
+    steps = [Step(is_input=True) for _ in inputs]
     for node in nodes:
         sources = tuple(places[value] for _, value in node.data_inputs())
         steps.append(Step(sources, _merge(node), _work(node)))
         places.update((value, len(steps) - 1) for value in node.outputs)
-    steps += [Step((places[output.value],)) for output in graph.outputs]
-    first = len(graph.inputs)
+    steps += [Step((places[value],)) for value in outputs]
+    first = len(inputs)
     found: dict[Edge, Node] = {}
     for skip in skips(steps):
         merge = nodes[skip.steps[-1] - first]
@@ -144,14 +168,16 @@ def skip_edges(graph: Graph) -> dict[Edge, Node]:
 
 
 def _merge(node: Node) -> str:
+    """How it joins values; a sum that spreads one over the other (a bias, a position) is none."""
     op = op_of(node)
     if op.joined_axis(node.outputs[0].type.rank) is not None:
         return CONCAT
-    return SUM if op.shown_sign() == "+" else ""
+    is_plain = all(value.type.shape == node.outputs[0].type.shape for value in node.inputs)
+    return SUM if op.shown_sign() == "+" and is_plain else ""
 
 
 def _work(node: Node) -> int:
     op = op_of(node)
-    if op.work is not Work.COMPUTES or op.family in ASIDE or _merge(node):
+    if op.work is not Work.COMPUTES or op.family in ASIDE:
         return 0
-    return LEARNED if node.layer.weights else PLAIN
+    return LEARNED if node.layer.weights else PLAIN * (op.family in RESIZING)
