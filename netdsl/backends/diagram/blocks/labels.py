@@ -138,7 +138,8 @@ def _short(part: Unit) -> str:
 
 def _skip(unit: Unit) -> tuple[str, set[Node]]:
     """The kind of the block's last skip (`identity`, `1×1 projection`) and the nodes on it."""
-    found = edges_within(unit.nodes, unit.inputs, unit.outputs)
+    outputs = [unit.aliases.get(value, value) for value in unit.outputs]
+    found = edges_within(unit.nodes, unit.inputs, outputs)
     own = {node for part in unit.parts if not part.is_block for node in part.covered()}
     merges = own.intersection(found.values())
     sums = [node for node in unit.nodes if node in merges and op_of(node).shown_sign()]

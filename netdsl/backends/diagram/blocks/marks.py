@@ -64,11 +64,11 @@ def _name(box: Leaf) -> str:
 def _mark(wire: Wire, box: Leaf, skips: Collection[Edge]) -> str:
     """`SIZE_ONLY` where no reader takes the data, as `upsample(size=skip)`; else maybe `SKIP`."""
     nodes = box.unit.nodes if box.unit is not None else ()
-    readers = [node for node in nodes if any(v is wire.value for v in node.inputs)]
-    takers = [node for node in readers if _reads_numbers(node, wire.value)]
+    readers = [node for node in nodes if any(v is wire.taken for v in node.inputs)]
+    takers = [node for node in readers if _reads_numbers(node, wire.taken)]
     if readers and not takers:
         return SIZE_ONLY
-    return SKIP if takers and all((wire.value, node) in skips for node in takers) else ""
+    return SKIP if takers and all((wire.taken, node) in skips for node in takers) else ""
 
 
 def _reads_numbers(node: Node, value: Value) -> bool:

@@ -257,7 +257,8 @@ def _marked_wires(
         if is_shared and mark == "gone":
             continue
         port = -1 if mark == "gone" else wire.port
-        wires.append(Wire(tail, head, wire.value, port, "" if is_shared else mark))
+        word = "" if is_shared else mark
+        wires.append(replace(wire, tail=tail, head=head, port=port, mark=word))
     return wires
 
 
