@@ -15,7 +15,7 @@ from netdsl.version import __version__
 
 if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, DiagnosticError
-    from netdsl.draft import Draft
+    from netdsl.drafting import Draft
     from netdsl.driver import draft, load, loads
     from netdsl.graph_builder import GraphBuilder
     from netdsl.importing import (
@@ -57,7 +57,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
-    "Draft": "netdsl.draft",
+    "Draft": "netdsl.drafting",
     "FitError": "netdsl.ir.fitting",
     "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from netdsl.analyses.proof import check_contract
 from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
-from netdsl.draft import Draft
+from netdsl.drafting import Draft
 from netdsl.elaborate import HeardSink, Unit, elaborate, load_program
 from netdsl.elaborate import draft as elaborate_draft
 from netdsl.elaborate.nets import MAX_SIZE

@@ -17,7 +17,7 @@ from netdsl.backends.torch.source import torch_source
 from netdsl.cli import main
 from netdsl.diagnostics import Diagnostic, DiagnosticError
 from netdsl.diagnostics.pages import codes, page
-from netdsl.draft import Draft
+from netdsl.drafting import Draft
 from netdsl.ops.base import op_of
 from tests.sampling import some
 
