@@ -10,7 +10,7 @@ from itertools import groupby
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.model.skips import edges_within
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames, factor
-from netdsl.backends.diagram.tails import told
+from netdsl.backends.diagram.tails import Tails, told
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Node
@@ -20,6 +20,7 @@ from netdsl.ops.merge import sample_shapes
 from netdsl.ops.tables import types_of
 
 MOST_PARTS = 4
+UNTOLD = (Work.DROPS, Work.PASSES)
 
 LONGEST_LINE = 60
 """Letters of a line of settings."""
@@ -43,16 +44,14 @@ def tail(unit: Unit) -> tuple[str, ...]:
     return tuple(map(word, unit.layers[1:]))
 
 
-def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames) -> Label:
+def layer_label(unit: Unit, usual: Tails, names: ShapeNames) -> Label:
     """The label of a layer with what is folded behind it.
 
-    For convolutions it is shown unless it is the usual one, which the legend gives; for all other
-    layers always.
+    That is shown unless it is what the legend gives as usual for layers of its family.
     """
     node = unit.node
     title, lines = _layer(node, names)
-    usual = usual_tail if node.op.family == "convolution" else ()
-    lines.append(told(tail(unit), usual, " + "))
+    lines.append(told(tail(unit), usual.get(node.op.family), " + "))
     return Label(title, tuple(line for line in lines if line))
 
 
@@ -77,6 +76,12 @@ def block_lines(unit: Unit, axes: ChannelAxes) -> list[str]:
     words = _told(_words(shown))
     lines = [" · ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
+
+
+def left_out(unit: Unit) -> str:
+    """What runs in a closed block and is not told on it: `2 × drop path, identity`."""
+    counted = Counter(word(node) for node in unit.nodes if op_of(node).work in UNTOLD)
+    return ", ".join(f"{n} {TIMES} {name}" if n > 1 else name for name, n in counted.items())
 
 
 def varied(unit: Unit) -> str:

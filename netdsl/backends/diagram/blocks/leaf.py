@@ -20,6 +20,7 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.tails import Tails
 from netdsl.backends.diagram.theme import series
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import Op, op_of
@@ -70,7 +71,7 @@ class Leaf:
 
 
 def leaf_of(
-    unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames, options: Options,
+    unit: Unit, usual: Tails, names: ShapeNames, options: Options,
     axes: ChannelAxes, inside: str = "",
 ) -> Leaf:  # fmt: skip
     """The box of a unit; `inside` is the path of the open block around it."""
@@ -86,7 +87,7 @@ def leaf_of(
         return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
     if op.shown_sign() and len(unit.layers) == 1:
         return Leaf(unit, kind, Label(op.shown_sign()), 22, 22, form="circle")
-    label = layer_label(unit, usual_tail, names)
+    label = layer_label(unit, usual, names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)

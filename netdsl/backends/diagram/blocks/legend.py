@@ -11,6 +11,7 @@ from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.roles import families_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
 from netdsl.backends.diagram.shape_names import MINUS, ShapeNames
+from netdsl.backends.diagram.tails import Tails
 from netdsl.ops.base import op_of
 
 WIDTH = 720.0
@@ -29,7 +30,7 @@ _KINDS = {
 
 
 def legend_of(
-    boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool,
+    boxes: Iterable[Leaf], usual: Tails, names: ShapeNames, trains: bool,
     room: float | None = None, also: Collection[str] = (),
 ) -> list[Item]:  # fmt: skip
     """Swatches and words, placed from the origin on, in lines.
@@ -44,8 +45,12 @@ def legend_of(
             continue
         if kind == "other":
             text = families_of(op_of(box.unit.node) for box in leaves if box.unit is not None)
-        if kind == "conv" and usual_tail:
-            text = "conv = " + " + ".join(("convolution", *usual_tail))
+        if kind == "conv" and usual.get("convolution"):
+            text = "conv = " + " + ".join(("convolution", *usual["convolution"]))
+        if kind == "dense" and usual.get("dense"):
+            units = [box.unit for box in leaves if box.kind == kind and box.unit is not None]
+            others = "" if all(op_of(unit.node).leads for unit in units) else f"{text}; "
+            text = f"{others}linear = " + " + ".join(("linear", *usual["dense"]))
         dash = "dashed" if kind in ("gone", "unknown") else ""
         leaf = Leaf(None, kind, Label(""), 20, 13, form=form, dash=dash)
         entries.append((_swatch(leaf), text))

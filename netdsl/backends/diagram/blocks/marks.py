@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from netdsl.backends.diagram.blocks.labels import left_out
 from netdsl.backends.diagram.blocks.leaf import Leaf
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY, SKIP, Wire
 from netdsl.backends.diagram.counts import parameters_of
@@ -51,6 +52,7 @@ def facts(box: Leaf) -> tuple[tuple[str, str], ...]:
         ("count", str(unit.count) if unit.count > 1 else ""),
         ("operations", str(sum(1 for _ in unit.covered()))),
         ("parameters", str(sum(map(parameters_of, unit.copies)))),
+        ("left-out", left_out(unit) if unit.is_block else ""),
         ("in", JOINT.join(shape_text(value) for value in unit.read())),
         ("out", JOINT.join(shape_text(value) for value in unit.outputs)),
     ]

@@ -21,10 +21,11 @@ from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
-from netdsl.backends.diagram.tails import most_usual
+from netdsl.backends.diagram.tails import Tail, most_usual
 from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.base import op_of
 
 
 def blocks_picture(graph: Graph, options: Options, flaws: Flaws | None = None) -> Picture:
@@ -68,7 +69,7 @@ class BlockSheet(Sheet):
         self.axes = ChannelAxes(graph)
         self.ends = _end_values(graph)
         self.wiring = Wiring.of(graph, units)
-        self.usual_tail = usual_tail_of(units)
+        self.usual_tails = usual_tails_of(units)
         self.training = training_units(graph, self.wiring, is_whole=flaws is None)
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
@@ -83,7 +84,7 @@ class BlockSheet(Sheet):
             boxes[f"{INPUT}{number}"] = flawed_end(end_leaf(item.name, "input"), errors)
         for unit, inside in _with_block(self.units, ""):
             key = self.keys[unit]
-            box = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
+            box = leaf_of(unit, self.usual_tails, self.names, self.options, self.axes, inside)
             boxes[key] = flawed(box, unit, self.flaws, self.names) if self.flaws else box
         for number, item in enumerate(self.graph.outputs):
             line = "output, in training" if item.when_training else "output"
@@ -164,7 +165,7 @@ class BlockSheet(Sheet):
     def legend(self) -> list[Item]:
         trains, marks = bool(self.training), {wire.mark for wire in self.wires}
         boxes = self.boxes.values()
-        return legend_of(boxes, self.usual_tail, self.names, trains, self.room, marks)
+        return legend_of(boxes, self.usual_tails, self.names, trains, self.room, marks)
 
     def lines(self) -> list[str]:
         nodes = list(self.graph.nodes())
@@ -200,10 +201,12 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
     return pairs
 
 
-def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
-    """What most convolutions have folded behind them."""
-    heads = [u for u in _deep(units) if not u.is_block and u.node.op.family == "convolution"]
-    return most_usual(map(tail, heads))
+def usual_tails_of(units: Sequence[Unit]) -> dict[str, Tail]:
+    """What most convolutions, and most linear layers, have folded behind them."""
+    heads = [u for u in _deep(units) if not u.is_block and op_of(u.node).leads]
+    inside = {f: [u for u in heads if u.node.op.family == f] for f in ("convolution", "dense")}
+    usual = {family: most_usual(map(tail, units)) for family, units in inside.items()}
+    return {family: tail for family, tail in usual.items() if tail}
 
 
 def _deep(units: Sequence[Unit]) -> list[Unit]:

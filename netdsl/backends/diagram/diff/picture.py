@@ -11,7 +11,7 @@ from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of, relative, sized
 from netdsl.backends.diagram.blocks.marks import marked, with_wires
-from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tail_of
+from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tails_of
 from netdsl.backends.diagram.blocks.row_plan import cluster_title
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.diff.compare import Comparison, Match
@@ -55,7 +55,7 @@ class DiffSheet(BlockSheet):
         self.match: dict[Unit, Match] = {}
         self.before: dict[Value, Value] = {}
         self.units = tuple(self._merged(place) for place in places)
-        self.usual_tail = usual_tail_of(self.units)
+        self.usual_tails = usual_tails_of(self.units)
         self.ends: dict[str, Value] = {}
         self.boxes: dict[str, Leaf] = {}
         self._end_boxes(INPUT, old.inputs, new.inputs)
@@ -115,7 +115,7 @@ class DiffSheet(BlockSheet):
             key = f"u{len(self.keys)}"
             self.keys[match.unit] = key
             usual = leaf_of(
-                match.unit, self.usual_tail, self.names, self.options, self.axes, inside
+                match.unit, self.usual_tails, self.names, self.options, self.axes, inside
             )
             self.boxes[key] = self._box(match, usual, old_inside, inside)
 
