@@ -51,7 +51,8 @@ def layer_label(unit: Unit, usual: Tails, names: ShapeNames) -> Label:
     """
     node = unit.node
     title, lines = _layer(node, names)
-    lines.append(told(tail(unit), usual.get(node.op.family), " + "))
+    expected = usual.get(node.op.family) if op_of(node).leads else None
+    lines.append(told(tail(unit), expected, " + "))
     return Label(title, tuple(line for line in lines if line))
 
 
