@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CHECKS = (check_labels,)
 """What the backends ask of a graph beyond the language: each gives diagnostics."""
+HALTING = ("too-deep", "too-much-work", "too-many-layers")
+"""Codes of bounds behind which nothing is built."""
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
 
@@ -163,33 +165,43 @@ def draft(
     max_layers: int = MAX_NODES,
     allow: Collection[str] = (),
     plugins: Sequence[Plugin] = (),
-    source: Source | None = None,
 ) -> Draft:
     """What could be built of a `.net` file, right or wrong: to be drawn, never to be run.
 
-    `source` is its text, if it has been read; the rest is as for `load`. Raises `DiagnosticError`
-    for a file that can't be read.
+    Parameters as for `load`. Raises `DiagnosticError` for a file that can't be read.
     """
+    options: Choices = {"net": net, "params": params, "sizes": sizes, "max_layers": max_layers}
+    source = read_net(str(path))
     where = None if str(path) == "-" else Path(path)
-    text = source or read_net(str(path))
-    given = {"net": net, "params": params, "sizes": sizes}
+    try:
+        more: Choices = {**options, "allow": allow}
+        network = compile_source(source, where, roots=roots, plugins=plugins, **more)
+    except DiagnosticError as error:
+        return draft_of(source, where, error.diagnostics, roots=roots, plugins=plugins, **options)
+    return Draft(network.warnings, network.graph, sources=network.sources)
+
+
+def draft_of(
+    source: Source,
+    path: Path | None,
+    diagnostics: tuple[Diagnostic, ...],
+    *,
+    roots: Sequence[str | Path] = (),
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
+) -> Draft:
+    """What could be built of a text whose errors are known."""
     with plugged(plugins):
         sink = HeardSink()
-        unit = load_program(text, where, tuple(Path(root) for root in roots), sink)
-        if unit is None:
-            return Draft(sink.diagnostics)
+        unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
+        if unit is None or any(d.code in HALTING for d in diagnostics):
+            return Draft(diagnostics)
         files = (*unit.files(), *layer_files([op for op in registry().values() if not is_ours(op)]))
-        try:
-            network = _compiled(
-                unit, sink.copy(), net=net, params=params, sizes=sizes,
-                max_layers=max_layers, allow=allow,
-            )  # fmt: skip
-            return Draft(network.warnings, network.graph, sources=files)
-        except DiagnosticError as error:
-            diagnostics = error.diagnostics
-        return Draft(
-            diagnostics, *elaborate_draft(unit, sink, max_nodes=max_layers, **given), files
-        )
+        graph, stumps = elaborate_draft(
+            unit, sink, net=options.get("net"), params=options.get("params"),
+            sizes=options.get("sizes"), max_nodes=options.get("max_layers", MAX_NODES),
+        )  # fmt: skip
+        return Draft(diagnostics, graph, stumps, files)
 
 
 def compile_source(

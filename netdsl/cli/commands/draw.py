@@ -26,7 +26,8 @@ from netdsl.cli.numerals import Whole
 from netdsl.cli.options import Chosen, by, network_options, with_options
 from netdsl.cli.shell import WRONG_FILE, check_output, fail, show, write
 from netdsl.diagnostics import DiagnosticError
-from netdsl.driver import draft, load
+from netdsl.drafting import Draft
+from netdsl.driver import draft_of, load
 from netdsl.files import check_not_read
 from netdsl.importers.frontend import is_foreign
 
@@ -141,8 +142,11 @@ def _draw_wrong(
     read = (d.span.source for d in error.diagnostics if d.span is not None)
     source = next((source for source in read if source.name == name), None)
     how = {key: given for key, given in chosen.how.items() if key not in ("inputs", "opens")}
-    made = draft(file, source=source, **how) if source is not None else None  # type: ignore[arg-type]
-    if made is None or made.is_empty:
+    where = None if file == "-" else Path(file)
+    made = Draft(error.diagnostics)
+    if source is not None:
+        made = draft_of(source, where, error.diagnostics, **how)  # type: ignore[arg-type]
+    if made.is_empty:
         click.echo(f"{output}: not drawn: nothing could be built", err=True)
         sys.exit(WRONG_FILE)
     check_not_read([output], [file, *made.sources])
