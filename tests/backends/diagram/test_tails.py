@@ -6,7 +6,7 @@ import pytest
 
 import netdsl
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.labels import layer_label, word
+from netdsl.backends.diagram.blocks.labels import expected_tail, layer_label, word
 from netdsl.backends.diagram.blocks.picture import usual_tails_of
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
@@ -66,7 +66,7 @@ def check(graph: Graph) -> int:
     usual = usual_tails_of(units_of(graph))
     seen = 0
     for unit in leaves(units):
-        label = layer_label(unit, usual, ShapeNames(graph.symbols))
+        label = layer_label(unit, expected_tail(unit, usual), ShapeNames(graph.symbols))
         notes = [line for line in label.lines if is_note(line)]
         assert len(notes) <= 1
         leads = op_of(unit.node).leads
@@ -111,7 +111,7 @@ def test_the_last_linear_looks_different_from_those_before_it() -> None:
         graph = network(name).graph
         usual = usual_tails_of(units_of(graph))
         linear = [u for u in leaves(units_of(graph)) if u.node.op.name == "linear"]
-        labels = [layer_label(u, usual, ShapeNames(())).lines for u in linear]
+        labels = [layer_label(u, expected_tail(u, usual), ShapeNames(())).lines for u in linear]
         notes = [next(filter(is_note, lines), "") for lines in labels]
         behind_them = [read(note, list(usual.get("dense", ())), " + ") for note in notes]
         with_relu = [any("ReLU" in text for text in words) for words in behind_them]

@@ -10,7 +10,7 @@ from itertools import groupby
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.model.skips import edges_within
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames, factor
-from netdsl.backends.diagram.tails import Tails, told
+from netdsl.backends.diagram.tails import Tail, Tails, told
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Dim, Size
 from netdsl.ir.graph import Node
@@ -44,14 +44,15 @@ def tail(unit: Unit) -> tuple[str, ...]:
     return tuple(map(word, unit.layers[1:]))
 
 
-def layer_label(unit: Unit, usual: Tails, names: ShapeNames) -> Label:
-    """The label of a layer with what is folded behind it.
+def expected_tail(unit: Unit, usual: Tails) -> Tail:
+    """What the legend gives as usual behind a layer of its family; nothing where it gives none."""
+    return usual.get(unit.node.op.family, ()) if op_of(unit.node).leads else ()
 
-    That is shown unless it is what the legend gives as usual for layers of its family.
-    """
+
+def layer_label(unit: Unit, expected: Tail, names: ShapeNames) -> Label:
+    """The label of a layer with what is folded behind it, where that is not as expected."""
     node = unit.node
     title, lines = _layer(node, names)
-    expected = usual.get(node.op.family) if op_of(node).leads else None
     lines.append(told(tail(unit), expected, " + "))
     return Label(title, tuple(line for line in lines if line))
 

@@ -12,6 +12,7 @@ from netdsl.backends.diagram.blocks.labels import (
     block_lines,
     channels_joined,
     concat_parts,
+    expected_tail,
     layer_label,
     varied,
 )
@@ -87,7 +88,7 @@ def leaf_of(
         return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
     if op.shown_sign() and len(unit.layers) == 1:
         return Leaf(unit, kind, Label(op.shown_sign()), 22, 22, form="circle")
-    label = layer_label(unit, usual, names)
+    label = layer_label(unit, expected_tail(unit, usual), names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
