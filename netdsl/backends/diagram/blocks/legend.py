@@ -55,7 +55,7 @@ def legend_of(
         leaf = Leaf(None, kind, Label(""), 20, 13, form=form, dash=dash)
         entries.append((_swatch(leaf), text))
     if SKIP in also:
-        entries.append(([Box(0, -0.8, 20, 1.6, "amber", "", 0)], "skip: passes by layers"))
+        entries.append(([Box(0, -1.1, 20, 2.2, "amber", "", 0)], "skip: passes by layers"))
     if SIZE_ONLY in also:
         dots: list[Item] = [Box(x, -0.6, 2, 1.2, "wire", "", 0) for x in range(0, 20, 5)]
         entries.append((dots, "only the size is read"))
