@@ -13,7 +13,7 @@ from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work
 
-SUM, CONCAT = "sum", "concat"
+SUM, CONCAT = "added", "joined"
 LEARNED, PLAIN = 4, 1
 """What a step counts as: one that computes with weights, one that changes sizes without."""
 MOST_ON_A_SKIP = 2 * LEARNED - 1
