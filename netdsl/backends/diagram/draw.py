@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks.dot_file import dot_file
-from netdsl.backends.diagram.blocks.ops import Exported, ops_picture
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.flaws import Flaws, known_part, with_verdict
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
@@ -46,31 +46,30 @@ def draw(
     graph: Graph,
     form: str,
     options: Options,
-    exported: Exported | None = None,
     old: Graph | None = None,
+    flaws: Flaws | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file, and remarks on it (a simpler picture, small print).
 
-    `exported` is what the level `ops` draws; `old` is the network that this one is compared with.
+    `old` is the network that this one is compared with, `flaws` what is wrong with a draft.
     Raises `DrawError`, `EngineError`.
     """
     check_options(options)
-    if exported is not None:
-        picture = ops_picture(exported, options)
-        return render(picture, form, options), _small_print(picture, options)
     if old is None and form == "dot" and options.level in ("blocks", "layers"):
-        return dot_file(graph, options, theme(options.theme)).encode(), []
-    if old is None and form == "html" and options.level == "blocks":
+        return dot_file(graph, options, theme(options.theme), flaws).encode(), []
+    if old is None and form == "html" and options.level == "blocks" and flaws is None:
         return html(graph, options), []
-    picture = picture_of(graph, options, old)
+    picture = picture_of(graph, options, old, flaws)
     data = render(picture, form, options)
     return data, [*picture.notes, *_unused(options), *_small_print(picture, options)]
 
 
-def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Picture:
+def picture_of(
+    graph: Graph, options: Options, old: Graph | None = None, flaws: Flaws | None = None
+) -> Picture:
     """The drawing, whatever file it is to be; a simpler one where Graphviz takes too long.
 
-    With `old` it shows what changes from that network to this one.
+    With `old` it shows what changes from that network to this one, with `flaws` what is wrong.
     Raises `DrawError`, `EngineError`.
     """
     if old is not None and options.level not in ("blocks", "layers"):
@@ -89,7 +88,7 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             if old is not None:
                 picture = diff_picture(old, graph, simpler)
             else:
-                picture = _VIEWS[simpler.level](graph, simpler)
+                picture = _picture(graph, simpler, flaws)
         except EngineError as error:
             if not error.is_slow:
                 raise
@@ -100,6 +99,20 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             picture.notes.append(f"Graphviz took too long for what was asked: {note}")
         return picture
     raise AssertionError(steps)
+
+
+def _picture(graph: Graph, options: Options, flaws: Flaws | None) -> Picture:
+    """One view of a network, or of a draft: what is known of it, and what is wrong."""
+    if flaws is None:
+        return _VIEWS[options.level](graph, options)
+    if options.level in ("blocks", "layers"):
+        return blocks_picture(graph, options, flaws)
+    if options.level == "volumes":
+        return with_verdict(volumes_picture(known_part(graph), options), flaws)
+    raise DrawError(
+        f"`--level {options.level}` counts links between neurons, and a network with errors has no "
+        "such numbers: draw `--level blocks`, or correct the file first"
+    )
 
 
 def _faster(options: Options) -> str:
@@ -181,6 +194,5 @@ def _way_out(options: Options) -> str:
     wider, blocks = "ask for a larger `--width`", "draw `--level blocks`"
     return {
         "layers": f"{blocks}, or {wider}",
-        "ops": f"{blocks}, or {wider}",
         "volumes": f"open fewer blocks (`--expand`), or {wider}" if options.opens_blocks else wider,
     }.get(options.level, wider)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 FORMS = ("svg", "png", "pdf", "dot", "html")
-LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
+LEVELS = ("blocks", "layers", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
 THEMES = ("light", "dark", "auto", "print")

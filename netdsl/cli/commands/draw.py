@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import NoReturn, Unpack
 
 import click
 
@@ -23,10 +24,12 @@ from netdsl.backends.diagram.options import (
 )
 from netdsl.cli.numerals import Whole
 from netdsl.cli.options import Chosen, by, network_options, with_options
-from netdsl.cli.shell import check_output, fail, write
+from netdsl.cli.shell import WRONG_FILE, check_output, fail, show, write
 from netdsl.diagnostics import DiagnosticError
-from netdsl.driver import load
+from netdsl.drafting import Draft
+from netdsl.driver import draft_of, load
 from netdsl.files import check_not_read
+from netdsl.importers.frontend import is_foreign
 
 POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
@@ -113,7 +116,12 @@ def command(
             raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
         old = _without_sizes_of(file, other, chosen).load(other)
         chosen = _without_sizes_of(other, file, chosen)
-    network = chosen.load(file)
+    try:
+        network = chosen.load(file)
+    except DiagnosticError as error:
+        if other is None and not is_foreign(file):
+            _draw_wrong(file, output, error, chosen, options)
+        raise
     also = [] if other is None or old is None else [other, *old.sources]
     check_not_read([output], [file, *network.sources, *also])
     try:
@@ -123,6 +131,35 @@ def command(
     for note in notes:
         click.echo(f"note: {note}", err=True)
     write(output, data, f"{network.name}, {len(data):,} bytes")
+
+
+def _draw_wrong(
+    file: str, output: str, error: DiagnosticError, chosen: Chosen, options: Choices
+) -> NoReturn:
+    """Print what is wrong with a file, and draw what could be built of it."""
+    show(error.diagnostics, "text")
+    name = "<stdin>" if file == "-" else file
+    read = (d.span.source for d in error.diagnostics if d.span is not None)
+    source = next((source for source in read if source.name == name), None)
+    how = {key: given for key, given in chosen.how.items() if key not in ("inputs", "opens")}
+    where = None if file == "-" else Path(file)
+    made = Draft(error.diagnostics)
+    if source is not None:
+        made = draft_of(source, where, error.diagnostics, **how)  # type: ignore[arg-type]
+    if made.is_empty:
+        click.echo(f"{output}: not drawn: nothing could be built", err=True)
+        sys.exit(WRONG_FILE)
+    check_not_read([output], [file, *made.sources])
+    try:
+        data, notes = made.drawing(_form(output), **options)
+    except (DrawError, EngineError) as refused:
+        fail(str(refused))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    errors = sum(d.is_error for d in error.diagnostics)
+    told = f"what could be built, not checked: {errors} error{'s' * (errors != 1)}"
+    write(output, data, f"{told}, {len(data):,} bytes")
+    sys.exit(WRONG_FILE)
 
 
 def _without_sizes_of(other: str, file: str, chosen: Chosen) -> Chosen:

@@ -140,7 +140,7 @@ def test_the_command_writes_whole_files_or_none(tmp_path: Path) -> None:
             ["-o", "x.svg", "--level", "layers", "--expand", "conv1"],
             "`--expand` is for `--level blocks`",
         ),
-        (["-o", "x.svg", "--level", "ops", "--depth", "2"], "`--depth` is for `--level blocks`"),
+        (["-o", "x.svg", "--level", "layers", "--depth", "2"], "`--depth` is for `--level blocks`"),
         (
             ["-o", "x.svg", "--level", "volumes", "--expand", "conv9"],
             "the network has none; leave out `--expand`",
