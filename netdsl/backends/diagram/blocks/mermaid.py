@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from json import dumps
 
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
@@ -19,11 +20,11 @@ MOST_LINKS, MOST_LETTERS = 500, 50_000
 WIDEST = 12
 """Boxes side by side that can be read on a page of text."""
 SHAPES = {
-    "shrink": ("[/", "\\]"), "grow": ("[\\", "/]"), "circle": ("((", "))"), "pill": ("([", "])"),
+    "shrink": ("[\\", "/]"), "grow": ("[/", "\\]"), "circle": ("((", "))"), "pill": ("([", "])"),
     "end": ("([", "])"), "block": ("[[", "]]"), "sharp": ("[", "]"), "strip": ("[", "]"),
 }  # fmt: skip
 """What stands around a label, by the form of its box; of all others round corners."""
-_HARMLESS = re.compile(r"[A-Za-z0-9 ,:/()=×·→–÷±_]|(?<=[A-Za-z0-9 ])[.+-](?=[A-Za-z0-9])")
+_HARMLESS = re.compile(r"[A-Za-z0-9 ,/()=×·→–÷±_]|:(?= )|(?<=[A-Za-z0-9 ])[.+-](?=[A-Za-z0-9])")
 
 
 def mermaid(graph: Graph, options: Options) -> tuple[bytes, list[str]]:
@@ -33,20 +34,31 @@ def mermaid(graph: Graph, options: Options) -> tuple[bytes, list[str]]:
     links = _Links(sheet, colours)
     direction = "LR" if options.direction == "right" else "TB"
     title = graph.name if options.title is None else options.title
-    lines = [f"%% {_one_line(title)}", f"flowchart {direction}"]
-    lines += _units(sheet, sheet.units, 1)
+    lines = [*_head(_one_line(title)), f"flowchart {direction}", *_units(sheet, sheet.units, 1)]
     lines += [_node(sheet, key, 1) for key in sheet.boxes if key not in sheet.wiring.leaves]
     lines += links.lines
-    for kind in sorted({box.kind for box in sheet.boxes.values()}):
+    kinds = {box.kind for box in sheet.boxes.values()} | {"block"}
+    for kind in sorted(kinds):
         look = f"fill:{colours[f'{kind}.fill']},stroke:{colours[f'{kind}.line']}"
         lines.append(f"  classDef {_class(kind)} {look},color:{colours['ink']}")
     text = "\n".join([*lines, ""])
     return text.encode("utf-8", "replace"), _remarks(sheet, text, options)
 
 
+def _head(title: str) -> list[str]:
+    """The title, which Mermaid would change if it had marks of HTML: then it is a comment."""
+    if not title:
+        return []
+    if re.search("[<>&]", title):
+        return [f"%% {title}"]
+    return ["---", f"title: {dumps(title, ensure_ascii=False)}", "---"]
+
+
 def _remarks(sheet: BlockSheet, text: str, options: Options) -> list[str]:
     """What a page may not show, or not so that it can be read."""
     remarks: list[str] = []
+    if text.startswith("%%"):
+        remarks.append("a title of Mermaid can't have `<`, `>` or `&`: it is a comment in the file")
     fewer = "draw fewer units (`--expand none`, `--level blocks`)"
     if len(sheet.wires) > MOST_LINKS:
         remarks.append(
@@ -76,10 +88,11 @@ def _units(sheet: BlockSheet, units: Sequence[Unit], level: int) -> Iterator[str
         definition = unit.scope.definition if unit.scope else ""
         once = ", shown once" if unit.count > 1 else ""
         label = _label([f"{times_name(unit.path, unit.count)}: {definition}{once}"])
-        name = "_".join(f"{ord(c):x}" if not c.isalnum() else c for c in unit.path)
+        name = re.sub("[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}_", unit.path)
         yield f'{pad}subgraph block_{name}["{label}"]'
         yield from _units(sheet, unit.parts, level + 1)
         yield f"{pad}end"
+        yield f"{pad}class block_{name} {_class('block')}"
 
 
 def _node(sheet: BlockSheet, key: str, level: int) -> str:
@@ -106,6 +119,7 @@ class _Links:
             self.lines.append(f"  {wire.tail} {arrow}{label} {wire.head}")
             if pen.colour != PLAIN.colour:
                 looks.setdefault(f"stroke:{colours[pen.colour]}", []).append(number)
+        self.lines.append(f"  linkStyle default stroke:{colours[PLAIN.colour]}")
         for look, numbers in looks.items():
             self.lines.append(f"  linkStyle {','.join(map(str, numbers))} {look},stroke-width:2px")
 

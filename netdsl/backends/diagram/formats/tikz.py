@@ -25,7 +25,7 @@ _SETTINGS = r"""\begingroup
 % the font of all texts; define it before, in \sffamily's place
 \providecommand\netdslfont{\sffamily}%
 % a letter that plain LaTeX lacks, by its number
-\providecommand\netdslchar[1]{{\fboxsep=0.1em\fbox{\tiny #1}}}
+\providecommand\netdslchar[1]{{\fboxsep=0.1em\fbox{\tiny #1}}}%
 % a text, pressed where it is wider than its room: \netdsltext{room}{size}{text}
 \def\netdsltext#1#2#3{\sbox\netdslbox{\netdslfont\fontsize{#2}{#2}\selectfont #3}%
   \ifdim\wd\netdslbox>#1\resizebox*{#1}{\totalheight}{\usebox\netdslbox}\else\usebox\netdslbox\fi}%
