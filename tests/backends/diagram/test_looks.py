@@ -139,23 +139,6 @@ def test_rsvg_paints_each_unit_in_its_colour(name: str, tmp_path: Path) -> None:
     assert {"conv.fill", "dense.fill"} <= seen
 
 
-@pytest.mark.skipif(
-    not all(map(shutil.which, ("dot", "pdffonts", "fc-match"))), reason="no tools for PDF"
-)
-def test_a_pdf_has_letters_of_the_width_that_was_reckoned_with(tmp_path: Path) -> None:
-    alike = re.compile("Arial|Liberation|Nimbus|Helvetica|Arimo")
-    found = subprocess.run(["fc-match", "Arial"], capture_output=True, text=True, check=True)
-    if not alike.search(found.stdout):
-        pytest.skip("no font of these widths on this system")
-    path = tmp_path / "x.pdf"
-    path.write_bytes(netdsl.load(EXAMPLES / "lenet.net").drawing("pdf")[0])
-    told = subprocess.run(["pdffonts", str(path)], capture_output=True, text=True, check=True)
-    fonts = told.stdout.splitlines()[2:]
-    assert fonts
-    assert all(alike.search(font) for font in fonts)
-    assert all(" yes " in font for font in fonts)  # embedded
-
-
 def test_the_dot_file_says_how_often_an_open_block_stands() -> None:
     text = netdsl.load(EXAMPLES / "resnet18.net").drawing("dot")[0].decode()
     assert "layer1.0 × 2: BasicBlock, shown once" in text

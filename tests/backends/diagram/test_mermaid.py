@@ -20,7 +20,9 @@ from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.theme import theme
 from tests import examples
 
-NODE = re.compile(r'(\w+)(\(|\(\(|\(\[|\[|\[\[|\[/|\[\\)"([^"\n]*)"(\)|\)\)|\]\)|\]|\]\]|\\\]|/\]):::(is_\w+)')
+NODE = re.compile(
+    r'(\w+)(\(|\(\(|\(\[|\[|\[\[|\[/|\[\\)"([^"\n]*)"(\)|\)\)|\]\)|\]|\]\]|\\\]|/\]):::(is_\w+)'
+)
 PAIRS = {"(": ")", "((": "))", "([": "])", "[": "]", "[[": "]]", "[/": "\\]", "[\\": "/]"}
 LINK = re.compile(r'(\w+) (-->|-\.->)(?:\|"([^"\n]*)"\|)? (\w+)')
 SUBGRAPH = re.compile(r'subgraph (\w+)\["([^"\n]*)"\]')
@@ -40,17 +42,26 @@ CASES = {
 def read(label: str) -> list[str]:
     """The lines of a label as they are shown."""
     assert not re.search(r"[\"<>`*#&{}\[\]|;$]", re.sub(r"#\d+;|<br/>", "", label)), label
-    return [re.sub(r"#(\d+);", lambda found: chr(int(found[1])), line) for line in label.split("<br/>")]
+    return [
+        re.sub(r"#(\d+);", lambda found: chr(int(found[1])), line) for line in label.split("<br/>")
+    ]
 
 
 def sheet_of(graph: netdsl.Network, options: Options) -> BlockSheet:
     return BlockSheet(graph.graph, open_units(graph.graph, options), options)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if (Path("examples") / f"{name}.net").exists()])
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if (Path("examples") / f"{name}.net").exists()]
+)
 def test_each_unit_is_a_node_and_each_wire_a_link(name: str) -> None:
     options, net = CASES[name], examples.network(name)
-    keywords = {"level": options.level, "expand": options.expand, "direction": options.direction, "theme": options.theme}
+    keywords = {
+        "level": options.level,
+        "expand": options.expand,
+        "direction": options.direction,
+        "theme": options.theme,
+    }
     text = net.drawing("mmd", **keywords)[0].decode()  # type: ignore[arg-type]
     sheet = sheet_of(net, options)
     head, lines = text.split("flowchart ")[0], text.split("flowchart ")[1].splitlines()
@@ -102,7 +113,10 @@ def test_blocks_with_names_of_mermaids_own_words_and_odd_paths_are_subgraphs_of_
 def test_a_label_shows_whatever_is_in_it() -> None:
     for line in ODD:
         assert read(_label([line])) == [" ".join(line.split())]
-        assert not re.match(r"[-+*>#]|\d+\.", _label([line]).replace("#", "", 1)) or _label([line])[0] == "#"
+        assert (
+            not re.match(r"[-+*>#]|\d+\.", _label([line]).replace("#", "", 1))
+            or _label([line])[0] == "#"
+        )
 
 
 ODD = [
@@ -112,7 +126,11 @@ ODD = [
 
 
 def test_what_mermaid_would_not_draw_is_remarked() -> None:
-    deep = "net N { input x: [8, 9, 9]\n output y = x -> " + " -> ".join(f"conv({8 + i % 2}, 1)" for i in range(510)) + "}"
+    deep = (
+        "net N { input x: [8, 9, 9]\n output y = x -> "
+        + " -> ".join(f"conv({8 + i % 2}, 1)" for i in range(510))
+        + "}"
+    )
     notes = netdsl.loads(deep).drawing("mmd")[1]
     assert [re.sub(r"\d+", "N", note).split(" Mermaid")[0] for note in notes] == [
         "the flowchart has N links;", "N boxes stand side by side, as"
@@ -126,10 +144,12 @@ def test_what_mermaid_would_not_draw_is_remarked() -> None:
 
 @pytest.mark.parametrize("level", ["volumes", "neurons", "field", "ops"])
 def test_there_is_no_flowchart_of_other_levels(level: str) -> None:
-    with pytest.raises(DrawError, match=rf"blocks or layers, not for `--level {level}`; write .svg"):
+    with pytest.raises(
+        DrawError, match=rf"blocks or layers, not for `--level {level}`; write .svg"
+    ):
         examples.network("lenet").drawing("mmd", level=level)
+    net = examples.network("lenet")
     with pytest.raises(DrawError, match="not for a comparison"):
-        net = examples.network("lenet")
         net.drawing("mmd", old=net)
 
 
@@ -153,12 +173,19 @@ console.log(JSON.stringify(told));
 @pytest.mark.skipif(shutil.which("node") is None, reason="no node on this system")
 def test_mermaid_reads_it() -> None:
     """Node looks for mermaid and jsdom from the folder MERMAID, else from here."""
-    texts = [examples.network(name).drawing("mmd")[0].decode() for name in ("googlenet", "unet", "resnet50")]
-    texts.append("flowchart TB\n" + "".join(f'  n{k}["{_label([line])}"]\n' for k, line in enumerate(ODD)))
+    texts = [
+        examples.network(name).drawing("mmd")[0].decode()
+        for name in ("googlenet", "unet", "resnet50")
+    ]
+    texts.append(
+        "flowchart TB\n" + "".join(f'  n{k}["{_label([line])}"]\n' for k, line in enumerate(ODD))
+    )
     texts.append('flowchart TB\n  a["x"y"]')
     folder = os.environ.get("MERMAID", ".")
     command = ["node", "--input-type=module", "-e", SCRIPT]
-    done = subprocess.run(command, input=json.dumps(texts), cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(texts), cwd=folder, capture_output=True, text=True, check=True
+    )
     if done.stdout.strip() == "absent":
         pytest.skip("node finds no mermaid and jsdom")
     *good, bad = json.loads(done.stdout)

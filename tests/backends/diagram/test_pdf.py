@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 
 from netdsl.backends.diagram import draw
+from netdsl.backends.diagram.fonts import advance, text_width
 from netdsl.backends.diagram.formats.letters import Setter
 from netdsl.backends.diagram.formats.paths import number
 from netdsl.backends.diagram.formats.pdf import pdf
 from netdsl.backends.diagram.formats.symbol import SYMBOL
-from netdsl.backends.diagram.fonts import advance, text_width
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import theme
 from tests import examples
 
 pypdf = pytest.importorskip("pypdf")
-ODD = "Größe × α→β ≥ 中文 (a)\\ \"q\" <x> & é Ж שלום 🙂 e\u0301 \x07 2nd\tline"
+ODD = 'Größe × α→β ≥ 中文 (a)\\ "q" <x> & é Ж שלום 🙂 e\u0301 \x07 2nd\tline'
 """All kinds of letters; of the last accent with its letter there is one letter."""
 CASES = {
     "googlenet": Options(),
@@ -88,7 +88,11 @@ def test_a_page_is_as_large_as_the_picture_and_says_what_it_is() -> None:
         assert reader.metadata.author == "Ada Lövelace, 中"
         assert reader.metadata.subject == drawn.description
         fonts = {font.get_object()["/BaseFont"] for font in page["/Resources"]["/Font"].values()}
-        assert {"/Helvetica", "/Helvetica-Bold"} <= fonts <= {"/Helvetica", "/Helvetica-Bold", "/Symbol"}
+        assert (
+            {"/Helvetica", "/Helvetica-Bold"}
+            <= fonts
+            <= {"/Helvetica", "/Helvetica-Bold", "/Symbol"}
+        )
     assert "/Author" not in written(picture("lenet")).metadata
 
 
@@ -135,7 +139,13 @@ def painted(page: Any) -> Iterator[tuple[str, str, str, tuple[float, ...], tuple
             (xs, ys) = zip(*points, strict=True)
             style = (*pen["w"], *pen["d"]) if name != "f" else ()
             if not depth:
-                yield name, fill * (name != "S"), line * (name != "f"), style, (min(xs), min(ys), max(xs), max(ys))
+                yield (
+                    name,
+                    fill * (name != "S"),
+                    line * (name != "f"),
+                    style,
+                    (min(xs), min(ys), max(xs), max(ys)),
+                )
             points = []
 
 
@@ -153,7 +163,13 @@ def expected(shape: Shape, name: str) -> tuple[str, str, str, tuple[float, ...],
     else:
         xs, ys = zip(*shape.points, strict=True)
         around = (min(xs), min(ys), max(xs), max(ys))
-    return how, colours[fill] if fill else "", colours[shape.line] if shape.line else "", style, around
+    return (
+        how,
+        colours[fill] if fill else "",
+        colours[shape.line] if shape.line else "",
+        style,
+        around,
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -162,7 +178,9 @@ def test_every_shape_is_painted_in_turn_with_its_colours_and_dashes(name: str) -
     (page,) = written(drawn, options).pages
     paper, *found = painted(page)
     assert paper[1] == theme(options.theme)["paper"]
-    shapes = [s for s in drawn.shapes() if not isinstance(s, Text) and (s.line or getattr(s, "fill", ""))]
+    shapes = [
+        s for s in drawn.shapes() if not isinstance(s, Text) and (s.line or getattr(s, "fill", ""))
+    ]
     assert len(found) == len(shapes) > 20
     for shape, seen in zip(shapes, found, strict=True):
         wanted = expected(shape, options.theme)
@@ -200,7 +218,11 @@ def lines(page: Any) -> list[tuple[str, float, float, float, str]]:
             place = float(operands[4]), float(operands[5])
         elif operator == b"Tj":
             codes = operands[0].original_bytes
-            text = "".join(map(_symbol_encoding.__getitem__, codes)) if font == "/Symbol" else codes.decode("cp1252")
+            text = (
+                "".join(map(_symbol_encoding.__getitem__, codes))
+                if font == "/Symbol"
+                else codes.decode("cp1252")
+            )
             found.append((text, *place, size, font))
     return found
 
@@ -216,8 +238,16 @@ def test_every_text_stands_where_the_picture_has_it(name: str) -> None:
         while len(shown) < len(text.text):
             part, *place, _, last = next(found)
             shown += part
-            end = place[0] + (text_width(part, size, text.bold) if last != "/Symbol" else sum(SYMBOL[c][1] for c in part) * size / 1000)
-        assert (shown, y, size) == (text.text, pytest.approx(text.y, abs=0.01), pytest.approx(text.size, abs=0.01))
+            end = place[0] + (
+                text_width(part, size, text.bold)
+                if last != "/Symbol"
+                else sum(SYMBOL[c][1] for c in part) * size / 1000
+            )
+        assert (shown, y, size) == (
+            text.text,
+            pytest.approx(text.y, abs=0.01),
+            pytest.approx(text.size, abs=0.01),
+        )
         assert "Bold" in font or not text.bold or font == "/Symbol"
         middle = {"start": x, "middle": (x + end) / 2, "end": end}[text.anchor]
         assert middle == pytest.approx(text.x, abs=0.02)
@@ -234,7 +264,7 @@ def test_no_letter_is_dropped_whatever_it_is() -> None:
     for operands, operator in content.operations:
         if operator == b"BDC":
             told += str(operands[1]["/ActualText"])
-        inside = inside and operator != b"EMC" or operator == b"BDC"
+        inside = (inside and operator != b"EMC") or operator == b"BDC"
         if operator == b"Tj":
             text = next(runs)[0]
             told += "" if inside else text
@@ -272,7 +302,8 @@ def test_a_font_file_gives_the_letters_that_the_standard_fonts_lack() -> None:
 
 
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("pdftoppm", "rsvg-convert", "fc-match"))), reason="no pdftoppm or rsvg"
+    not all(map(shutil.which, ("pdftoppm", "rsvg-convert", "fc-match"))),
+    reason="no pdftoppm or rsvg",
 )
 @pytest.mark.parametrize("name", ["lenet", pytest.param("googlenet", marks=pytest.mark.full)])
 def test_it_looks_like_the_svg_file(name: str, tmp_path: Path) -> None:
@@ -287,19 +318,54 @@ def test_it_looks_like_the_svg_file(name: str, tmp_path: Path) -> None:
     for kind, data in {
         "svg": draw.render(drawn, "svg", Options()),
         "pdf": draw.render(drawn, "pdf", Options()),
-        "bare": pdf(Picture(nudged.width, nudged.height, "x", items=[s for s in drawn.shapes() if isinstance(s, Polygon | Text)]), theme("light"), None, Setter()),
+        "bare": pdf(
+            Picture(
+                nudged.width,
+                nudged.height,
+                "x",
+                items=[s for s in drawn.shapes() if isinstance(s, Polygon | Text)],
+            ),
+            theme("light"),
+            None,
+            Setter(),
+        ),
     }.items():
         path = file.with_suffix(f".{kind}")
         path.write_bytes(data)
         out = tmp_path / kind
         size = round(drawn.width), round(drawn.height)
         if kind == "svg":
-            command = ["rsvg-convert", "-w", str(size[0]), "-h", str(size[1]), str(path), "-o", f"{out}.png"]
+            command = [
+                "rsvg-convert",
+                "-w",
+                str(size[0]),
+                "-h",
+                str(size[1]),
+                str(path),
+                "-o",
+                f"{out}.png",
+            ]
         else:
-            command = ["pdftoppm", "-png", "-singlefile", "-scale-to-x", str(size[0]), "-scale-to-y", str(size[1]), str(path), str(out)]
+            command = [
+                "pdftoppm",
+                "-png",
+                "-singlefile",
+                "-scale-to-x",
+                str(size[0]),
+                "-scale-to-y",
+                str(size[1]),
+                str(path),
+                str(out),
+            ]
         subprocess.run(command, check=True)
         pixels[kind] = numpy.asarray(image.open(f"{out}.png").convert("L"), dtype=float)
     assert numpy.abs(pixels["svg"] - pixels["pdf"]).mean() < 2.5
-    assert numpy.abs(pixels["svg"] - pixels["bare"]).mean() > 2 * numpy.abs(pixels["svg"] - pixels["pdf"]).mean()
+    assert (
+        numpy.abs(pixels["svg"] - pixels["bare"]).mean()
+        > 2 * numpy.abs(pixels["svg"] - pixels["pdf"]).mean()
+    )
     moved = numpy.roll(pixels["pdf"], 2, axis=1)
-    assert numpy.abs(pixels["svg"] - moved).mean() > 1.5 * numpy.abs(pixels["svg"] - pixels["pdf"]).mean()
+    assert (
+        numpy.abs(pixels["svg"] - moved).mean()
+        > 1.5 * numpy.abs(pixels["svg"] - pixels["pdf"]).mean()
+    )

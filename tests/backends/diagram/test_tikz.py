@@ -64,8 +64,12 @@ def test_there_is_a_path_a_shape_and_a_node_a_text(name: str) -> None:
             found = NODE.fullmatch(line)
             assert found, line
             anchor, colour, x, y, room, size, bold, _ = found.groups()
-            assert anchor == {"start": "base west", "middle": "base", "end": "base east"}[shape.anchor]
-            assert (float(x), float(y)) == pytest.approx((shape.x * scale, shape.y * scale), abs=0.01)
+            assert (
+                anchor == {"start": "base west", "middle": "base", "end": "base east"}[shape.anchor]
+            )
+            assert (float(x), float(y)) == pytest.approx(
+                (shape.x * scale, shape.y * scale), abs=0.01
+            )
             assert float(size) == pytest.approx(shape.size * scale, abs=0.01)
             assert float(room) == pytest.approx(shape.width * scale, abs=0.01)
             assert bool(bold) == shape.bold
@@ -141,7 +145,9 @@ def latex(folder: Path, name: str) -> str:
 
 def has_tikz() -> bool:
     tools = shutil.which("pdflatex"), shutil.which("kpsewhich")
-    return all(tools) and bool(subprocess.run(["kpsewhich", "tikz.sty"], capture_output=True).stdout)
+    return all(tools) and bool(
+        subprocess.run(["kpsewhich", "tikz.sty"], capture_output=True).stdout
+    )
 
 
 @pytest.mark.full
@@ -149,7 +155,9 @@ def has_tikz() -> bool:
 def test_pdflatex_makes_a_page_of_it_with_all_texts(tmp_path: Path) -> None:
     pypdf = pytest.importorskip("pypdf")
     drawn = picture("lenet")
-    odd = Picture(drawn.width, drawn.height, ODD, items=[*drawn.items, Text(20, 30, ODD, 9, anchor="start")])
+    odd = Picture(
+        drawn.width, drawn.height, ODD, items=[*drawn.items, Text(20, 30, ODD, 9, anchor="start")]
+    )
     (tmp_path / "x.tex").write_bytes(draw.render(odd, "tex", Options()))
     latex(tmp_path, "x")
     (page,) = pypdf.PdfReader(tmp_path / "x.pdf").pages
@@ -167,9 +175,13 @@ def test_pdflatex_makes_a_page_of_it_with_all_texts(tmp_path: Path) -> None:
 @pytest.mark.skipif(not has_tikz(), reason="no pdflatex with TikZ on this system")
 def test_a_document_takes_pictures_in_without_more(tmp_path: Path) -> None:
     for name in ("unet", "googlenet"):
-        (tmp_path / f"{name}.tikz").write_bytes(draw.render(picture(name), "tikz", Options(width=300)))
+        (tmp_path / f"{name}.tikz").write_bytes(
+            draw.render(picture(name), "tikz", Options(width=300))
+        )
     text = "A \\input{unet.tikz} and \\input{googlenet.tikz}: {\\color{red}red}."
-    document = f"\\documentclass{{article}}\\usepackage{{tikz}}\\begin{{document}}{text}\\end{{document}}"
+    document = (
+        f"\\documentclass{{article}}\\usepackage{{tikz}}\\begin{{document}}{text}\\end{{document}}"
+    )
     (tmp_path / "x.tex").write_text(document)
     said = latex(tmp_path, "x")
     assert "Undefined" not in said
