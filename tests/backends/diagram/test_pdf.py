@@ -276,6 +276,19 @@ def test_no_letter_is_dropped_whatever_it_is() -> None:
     assert "--font-file" in note
 
 
+def test_signs_are_copied_as_the_letters_that_they_are() -> None:
+    letters = "".join(SYMBOL)
+    drawn = Picture(90, 30, "x", items=[Text(10, 20, letters, 10, anchor="start")])
+    (page,) = written(drawn).pages
+    font = page["/Resources"]["/Font"]["/S"].get_object()
+    told = font["/ToUnicode"].get_data().decode()
+    lists = re.findall(r"(\d+) beginbfchar\n(.*?)\nendbfchar", told, re.DOTALL)
+    assert all(int(count) == len(body.splitlines()) <= 100 for count, body in lists)
+    meant = {int(a, 16): chr(int(b, 16)) for a, b in re.findall(r"<(\w\w)> <(\w{4})>", told)}
+    (shown,) = [o[0].original_bytes for o, name in page.get_contents().operations if name == b"Tj"]
+    assert "".join(meant[code] for code in shown) == letters
+
+
 def test_a_letter_that_no_font_has_is_seen_as_its_number_in_a_box() -> None:
     drawn = Picture(60, 40, "x", items=[Text(30, 20, "中🙂", 20)])
     (page,) = written(drawn).pages

@@ -23,6 +23,7 @@ from netdsl.backends.diagram.formats.paths import (
     round_outline,
     rounded_box,
 )
+from netdsl.backends.diagram.formats.symbol import SYMBOL
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
@@ -57,6 +58,7 @@ def pdf(
     glyphs = " ".join(f"/G{k} {first + k} 0 R" for k in page.glyphs.values())
     larger = f"/UserUnit {unit} " if unit > 1 else ""
     return _file(
+        "1.6" if larger else "1.5",  # the version that has larger units; what LaTeX takes in
         b"<< /Type /Catalog /Pages 2 0 R /ViewerPreferences << /DisplayDocTitle true >> >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size}] {larger}/Contents 4 0 R "
@@ -223,7 +225,8 @@ def _fonts(fonts: Iterable[str], first: int) -> tuple[str, list[bytes]]:
         names.append(f"/{_FONTS[font]} {first + len(objects)} 0 R")
         head = f"<< /Type /Font /Subtype /Type1 /BaseFont /{font}"
         if font == SIGNS:
-            objects.append(f"{head} >>".encode())
+            objects.append(f"{head} /ToUnicode {first + len(objects) + 1} 0 R >>".encode())
+            objects.append(_stream("", _letters_of_symbol().encode()))
             continue
         letters = (bytes([code]).decode("cp1252", "replace") for code in _CODES)
         widths = [advance(_BULLET if c == _NO_LETTER else c, font == BOLD) for c in letters]
@@ -239,9 +242,21 @@ def _fonts(fonts: Iterable[str], first: int) -> tuple[str, list[bytes]]:
     return " ".join(names), objects
 
 
-def _file(*objects: bytes) -> bytes:
+def _letters_of_symbol() -> str:
+    """What its codes stand for, for readers that copy text; a list has at most 100 entries."""
+    entries = [f"<{code:02X}> <{ord(letter):04X}>" for letter, (code, _) in SYMBOL.items()]
+    parts = [entries[k : k + 100] for k in range(0, len(entries), 100)]
+    lists = "\n".join(f"{len(p)} beginbfchar\n{chr(10).join(p)}\nendbfchar" for p in parts)
+    return (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n/CMapName /Symbol def "
+        "/CMapType 2 def 1 begincodespacerange <00> <FF> endcodespacerange\n"
+        f"{lists}\nendcmap end end"
+    )
+
+
+def _file(version: str, *objects: bytes) -> bytes:
     """A file of numbered objects; the first is the catalogue, the fifth tells of the document."""
-    data = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    data = bytearray(b"%%PDF-%b\n%%\xe2\xe3\xcf\xd3\n" % version.encode())
     places: list[int] = []
     for index, body in enumerate(objects, 1):
         places.append(len(data))
