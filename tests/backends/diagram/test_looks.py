@@ -204,9 +204,10 @@ def test_a_tooltip_has_the_comment_and_the_line_of_the_source() -> None:
 
 
 def test_another_process_without_any_program_of_the_system_draws_the_same() -> None:
-    code = "import sys, netdsl\nsys.stdout.buffer.write(netdsl.load(sys.argv[1]).drawing('svg')[0])"
+    forms = "svg", "pdf", "tikz", "mmd"
+    code = f"import sys, netdsl\nnet = netdsl.load(sys.argv[1])\nfor form in {forms}: sys.stdout.buffer.write(net.drawing(form)[0])"
     path = EXAMPLES / "googlenet.net"
-    own = netdsl.load(path).drawing("svg")[0]
+    own = b"".join(netdsl.load(path).drawing(form)[0] for form in forms)
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code, str(path)], capture_output=True, cwd=ROOT, check=True,
