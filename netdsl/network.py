@@ -372,13 +372,13 @@ class Network:
     def draw(
         self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]
     ) -> list[str]:
-        """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
+        """Draw the network into a file; its ending says of which kind, such as `.svg` or `.pdf`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
-        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and with
-        `old`, another network, what changes from that one to this is drawn. Returns remarks on the
-        picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a
-        file that was read.
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`, `outlines`,
+        `font_file`, `author`; and with `old`, another network, what changes from that one to this
+        is drawn. Returns remarks on the picture. Raises `DrawError`, `EngineError`, `OSError`,
+        `ValueError` where `path` is a file that was read.
         """
         check_not_read([path], [*self.sources, *(old.sources if old is not None else ())])
         form = Path(path).suffix.removeprefix(".").lower()

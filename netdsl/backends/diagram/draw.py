@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram import raster
 from netdsl.backends.diagram.blocks.dot_file import dot_file
+from netdsl.backends.diagram.blocks.mermaid import mermaid
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.flaws import Flaws, known_part, with_verdict
+from netdsl.backends.diagram.formats.letters import Setter
+from netdsl.backends.diagram.formats.pdf import pdf
+from netdsl.backends.diagram.formats.tikz import tikz
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
-    FORMS,
     INCH,
     SHOWN,
     SMALLEST_PRINT,
     DrawError,
     Options,
+    check_form,
     check_options,
 )
 from netdsl.backends.diagram.page.html import html
@@ -42,6 +46,37 @@ _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file: how a picture of any level is written, and how the blocks of a network are.
+
+    `of_graph` is for the levels that it names; what has nothing but that draws no other level.
+    Where it `draws_flaws`, it is for files with errors too.
+    """
+
+    of_picture: Callable[[Picture, Options, Setter], bytes] | None = None
+    of_graph: Callable[[Graph, Options, Flaws | None], tuple[bytes, list[str]]] | None = None
+    levels: tuple[str, ...] = ("blocks", "layers")
+    draws_flaws: bool = True
+
+
+FORMATS = {
+    "svg": Format(lambda picture, o, setter: svg(
+        picture, theme(o.theme), o.width, setter if o.outlines else None).encode()),
+    "png": Format(lambda picture, o, _: _png(picture, o)),
+    "pdf": Format(lambda picture, o, setter: pdf(
+        picture, theme(o.theme), o.width, setter, o.author)),
+    "tex": Format(lambda picture, o, _: tikz(picture, theme(o.theme), o.width, whole=True)),
+    "tikz": Format(lambda picture, o, _: tikz(picture, theme(o.theme), o.width)),
+    "mmd": Format(None, mermaid),
+    "dot": Format(lambda picture, o, _: raster.painted(picture, theme(o.theme), INCH).encode(),
+                  lambda graph, o, flaws: (dot_file(graph, o, theme(o.theme), flaws).encode(), [])),
+    "html": Format(lambda picture, o, _: picture_page(picture, theme(o.theme)).encode(),
+                   lambda graph, o, _: (html(graph, o), []), ("blocks",), draws_flaws=False),
+}  # fmt: skip
+"""By the ending of a file's name."""
+
+
 def draw(
     graph: Graph,
     form: str,
@@ -55,12 +90,20 @@ def draw(
     Raises `DrawError`, `EngineError`.
     """
     check_options(options)
-    if old is None and form == "dot" and options.level in ("blocks", "layers"):
-        return dot_file(graph, options, theme(options.theme), flaws).encode(), []
-    if old is None and form == "html" and options.level == "blocks" and flaws is None:
-        return html(graph, options), []
+    check_form(form, options)
+    writer, setter = FORMATS[form], _setter(options)
+    is_alone = old is None and (flaws is None or writer.draws_flaws)
+    of_graph = writer.of_graph if options.level in writer.levels and is_alone else None
+    if of_graph is not None:
+        return of_graph(graph, options, flaws)
+    if writer.of_picture is None:
+        asked = "a comparison" if old is not None else f"`--level {options.level}`"
+        raise DrawError(
+            f".{form} is for one network in {' or '.join(writer.levels)}, not for {asked}; "
+            "write .svg or .pdf"
+        )
     picture = picture_of(graph, options, old, flaws)
-    data = render(picture, form, options)
+    data = writer.of_picture(picture, options, setter)
     return data, [*picture.notes, *_unused(options), *_small_print(picture, options)]
 
 
@@ -125,20 +168,33 @@ def _faster(options: Options) -> str:
 
 
 def render(picture: Picture, form: str, options: Options) -> bytes:
-    """The drawing as a file. Raises `EngineError`, `DrawError`."""
-    colours = theme(options.theme)
-    if form == "svg":
-        return svg(picture, colours, options.width).encode()
-    if form == "png":
-        _check_size(picture, options)
-        return raster.png(picture, colours, options.width)
-    if form == "pdf":
-        return raster.pdf(picture, colours, options.width)
-    if form == "dot":
-        return raster.painted(picture, colours, INCH).encode()
-    if form == "html":
-        return picture_page(picture, colours).encode()
-    raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
+    """A picture as a file; remarks are added to its notes. Raises `EngineError`, `DrawError`."""
+    check_form(form, options)
+    write = FORMATS[form].of_picture
+    if write is None:
+        raise DrawError(f".{form} is for networks; write .svg or .pdf")
+    return write(picture, options, _setter(options))
+
+
+def _setter(options: Options) -> Setter:
+    """What sets letters where a file must not leave them to its reader. Raises `DrawError`."""
+    if not options.outlines and not options.font_file:
+        return Setter()
+    try:
+        from netdsl.backends.diagram.formats.outlines import FontFiles, packaged
+
+        fonts = [*options.font_file, *([] if options.font_file else [packaged()])]
+    except ModuleNotFoundError as error:
+        raise DrawError(
+            f"letters as outlines take the package {error.name}: type "
+            "`pip install 'netdsl[outlines]'`"
+        ) from None
+    return Setter(FontFiles(fonts), standard=not options.outlines)
+
+
+def _png(picture: Picture, options: Options) -> bytes:
+    _check_size(picture, options)
+    return raster.png(picture, theme(options.theme), options.width)
 
 
 def _check_size(picture: Picture, options: Options) -> None:

@@ -89,12 +89,17 @@ OPTIONS = [
                  help="Of params,macs,names,shapes; all by default."),
     click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
                  help="Graphviz as a package, or the `dot` of the system."),
+    click.option("--outlines", is_flag=True,
+                 help="Letters as outlines, in svg and pdf: no font is needed to read the file."),
+    click.option("--font-file", metavar="FONT.ttf", multiple=True,
+                 help="The font of outlines, and of letters that pdf lacks. May be repeated."),
+    click.option("--author", metavar="NAME", default="", help="In the properties of a pdf."),
 ]  # fmt: skip
 
 
 @click.command("draw")
 @click.argument("file", metavar="FILE")
-@click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
+@click.option("-o", "--output", metavar="OUT.svg", required=True, help=f"{', '.join(FORMS)}.")
 @network_options
 @with_options(OPTIONS)
 def command(
@@ -108,6 +113,7 @@ def command(
       netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
       netdsl draw --diff examples/resnet50.net examples/resnet152.net -o deeper.svg
     """
+    form = _form(output)
     check_output(output, file, "be drawn")
     old = None
     if other is not None:
@@ -125,7 +131,7 @@ def command(
     also = [] if other is None or old is None else [other, *old.sources]
     check_not_read([output], [file, *network.sources, *also])
     try:
-        data, notes = network.drawing(_form(output), old=old, **options)
+        data, notes = network.drawing(form, old=old, **options)
     except (DrawError, EngineError) as error:
         fail(str(error))
     for note in notes:
