@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import NoReturn, Unpack
 
 import click
 from click.core import ParameterSource
@@ -25,10 +26,12 @@ from netdsl.backends.diagram.options import (
 from netdsl.cli.numerals import Whole
 from netdsl.cli.open_sizes import loaded_open
 from netdsl.cli.options import Chosen, by, network_options, with_options
-from netdsl.cli.shell import check_output, fail, write
+from netdsl.cli.shell import WRONG_FILE, check_output, fail, show, write
 from netdsl.diagnostics import DiagnosticError
-from netdsl.driver import load
+from netdsl.drafting import Draft
+from netdsl.driver import draft_of, load
 from netdsl.files import check_not_read
+from netdsl.importers.frontend import is_foreign
 
 POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
@@ -89,12 +92,17 @@ OPTIONS = [
                  help="Of params,macs,names,shapes; all by default."),
     click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
                  help="Graphviz as a package, or the `dot` of the system."),
+    click.option("--outlines", is_flag=True,
+                 help="Letters as outlines, in svg and pdf: no font is needed to read the file."),
+    click.option("--font-file", metavar="FONT.ttf", multiple=True,
+                 help="The font of outlines, and of letters that pdf lacks. May be repeated."),
+    click.option("--author", metavar="NAME", default="", help="In the properties of a pdf."),
 ]  # fmt: skip
 
 
 @click.command("draw")
 @click.argument("file", metavar="FILE")
-@click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
+@click.option("-o", "--output", metavar="OUT.svg", required=True, help=f"{', '.join(FORMS)}.")
 @network_options
 @with_options(OPTIONS)
 def command(
@@ -108,6 +116,7 @@ def command(
       netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
       netdsl draw --diff examples/resnet50.net examples/resnet152.net -o deeper.svg
     """
+    form = _form(output)
     check_output(output, file, "be drawn")
     old = None
     if other is not None:
@@ -116,13 +125,17 @@ def command(
             raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
         old = _without_sizes_of(file, other, chosen).load(other)
         chosen = _without_sizes_of(other, file, chosen)
-    form = _form(output)
-    if form == "html" and other is None and options.get("level") == "blocks":
-        network, options["sizes"] = loaded_open(file, chosen)
-    else:
-        network = chosen.load(file)
     if form == "html" and _is_default("theme"):
         options["theme"] = "auto"
+    try:
+        if form == "html" and other is None and options.get("level") == "blocks":
+            network, options["sizes"] = loaded_open(file, chosen)
+        else:
+            network = chosen.load(file)
+    except DiagnosticError as error:
+        if other is None and not is_foreign(file):
+            _draw_wrong(file, output, error, chosen, options)
+        raise
     also = [] if other is None or old is None else [other, *old.sources]
     check_not_read([output], [file, *network.sources, *also])
     try:
@@ -137,6 +150,35 @@ def command(
 def _is_default(parameter: str) -> bool:
     source = click.get_current_context().get_parameter_source(parameter)
     return source is None or source is ParameterSource.DEFAULT
+
+
+def _draw_wrong(
+    file: str, output: str, error: DiagnosticError, chosen: Chosen, options: Choices
+) -> NoReturn:
+    """Print what is wrong with a file, and draw what could be built of it."""
+    show(error.diagnostics, "text")
+    name = "<stdin>" if file == "-" else file
+    read = (d.span.source for d in error.diagnostics if d.span is not None)
+    source = next((source for source in read if source.name == name), None)
+    how = {key: given for key, given in chosen.how.items() if key not in ("inputs", "opens")}
+    where = None if file == "-" else Path(file)
+    made = Draft(error.diagnostics)
+    if source is not None:
+        made = draft_of(source, where, error.diagnostics, **how)  # type: ignore[arg-type]
+    if made.is_empty:
+        click.echo(f"{output}: not drawn: nothing could be built", err=True)
+        sys.exit(WRONG_FILE)
+    check_not_read([output], [file, *made.sources])
+    try:
+        data, notes = made.drawing(_form(output), **options)
+    except (DrawError, EngineError) as refused:
+        fail(str(refused))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    errors = sum(d.is_error for d in error.diagnostics)
+    told = f"what could be built, not checked: {errors} error{'s' * (errors != 1)}"
+    write(output, data, f"{told}, {len(data):,} bytes")
+    sys.exit(WRONG_FILE)
 
 
 def _without_sizes_of(other: str, file: str, chosen: Chosen) -> Chosen:

@@ -35,10 +35,13 @@ def points_for(net: netdsl.Network) -> list[dict[str, int]]:
     """Sizes below, at and above what is taken; some far up."""
     rng = random.Random(7)
     most = (3, 20, 70, 300, 5_000)
-    return [
+    points = [
         {name: rng.randint(1, rng.choice(most)) for name in net.graph.symbols}
         for _ in range(POINTS)
     ]
+    for point in points[::4]:  # some networks take multiples alone
+        point.update({name: (size // 64 + 1) * 64 for name, size in point.items()})
+    return points
 
 
 @needs_node
