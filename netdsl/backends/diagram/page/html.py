@@ -48,7 +48,11 @@ def html(graph: Graph, options: Options) -> bytes:
         "root": model.root,
         "wires": model.wires,
         "open": [model.numbers[path] for path in _open(shown)],
-        "usual": list(model.usual_tail or ()),
+        "usual": {
+            word: model.usual_tails[family]
+            for word, family in (("conv", "convolution"), ("linear", "dense"))
+            if family in model.usual_tails
+        },
         "formulas": model.formulas.entries,
         "values": model.values,
         "nodes": model.nodes,

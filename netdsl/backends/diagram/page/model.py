@@ -11,8 +11,9 @@ from netdsl.analyses.cost import layer_text
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.marks import marked
-from netdsl.backends.diagram.blocks.picture import training_units, usual_tail_of
+from netdsl.backends.diagram.blocks.picture import training_units, usual_tails_of
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wiring
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.page.formulas import Formulas
 from netdsl.backends.diagram.page.lesson import lesson
@@ -41,7 +42,7 @@ class PageModel:
     def __init__(self, graph: Graph, units: Sequence[Unit], options: Options, ways: Ways) -> None:
         self.graph, self.options, self.formulas = graph, options, Formulas()
         self.axes, self.names, self._ways = ChannelAxes(graph), ShapeNames(graph.symbols), ways
-        self.usual_tail = usual_tail_of(units)
+        self.usual_tails = usual_tails_of(units)
         self._values: dict[Value, int] = {}
         self._ways_told: dict[str, int] = {}
         self.values: list[list[Any]] = []
@@ -127,7 +128,7 @@ class PageModel:
 
     def _unit(self, unit: Unit, parent: int, inside: str) -> int:
         hidden = replace(self.options, show=self.options.show - {"params", "macs"})
-        leaf = leaf_of(unit, self.usual_tail, self.names, hidden, self.axes, inside)
+        leaf = leaf_of(unit, self.usual_tails, self.names, hidden, self.axes, inside)
         line, source = source_line(unit)
         told = self._looks(leaf) | {
             "path": unit.path, "parent": parent, "what": _what(unit),
@@ -176,10 +177,9 @@ class PageModel:
         boxes = {f"{INPUT}{n}": end_leaf("", "") for n in range(len(self.graph.inputs))}
         boxes |= {f"{OUTPUT}{n}": end_leaf("", "") for n in range(len(self.graph.outputs))}
         for key, unit in wiring.leaves.items():
-            is_sign = not unit.is_block and len(unit.layers) == 1 and op_of(unit.node).shown_sign()
-            boxes[key] = Leaf(unit, "", Label(""), 0, 0, form="circle" if is_sign else "box")
+            boxes[key] = Leaf(unit, "", Label(""), 0, 0)
         marks: dict[tuple[int, str], str] = {}
-        for wire in marked(wiring.wires, wiring.depths, boxes):
+        for wire in marked(wiring.wires, boxes, skip_edges(self.graph)):
             if wire.mark and wire.head in wiring.leaves:
                 marks[self.value(wire.value), wiring.leaves[wire.head].path] = wire.mark
         late = training_units(self.graph, wiring)

@@ -37,7 +37,7 @@ function overview(network) {
       ["parameters", commas(network.exact.value(total.params))],
       ["multiply-adds", network.isRefused ? "–" : commas(network.exact.value(total.macs)), network.exact.text(total.macs)],
       ["sizes that it takes", data.contract.symbols.length ? data.contract.words : ""],
-      ["each conv includes", data.usual.join(" + ")],
+      ...Object.entries(data.usual).map(([word, tail]) => [`each ${word} includes`, tail.join(" + ")]),
       ["sizes by name", data.legend.join("; ")],
     ]),
     html("p", {class: "hint"}, "Choose a unit to read its shapes, its cost and its line, to trace what a cell sees, or to try a convolution with other settings. The triangle, Enter or a double click opens and closes a block."));
