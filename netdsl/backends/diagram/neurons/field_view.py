@@ -10,7 +10,6 @@ from math import prod
 from netdsl.analyses.links import Product, UnknownLinks, count, field, hull, shape_of
 from netdsl.analyses.reach import Field
 from netdsl.analyses.receptive_field import ReceptiveFields
-from netdsl.backends.diagram.blocks.labels import layer_label, tail
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.neurons.columns import chain_of
@@ -24,7 +23,7 @@ from netdsl.backends.diagram.neurons.field_maps import (
     grid,
     projected,
 )
-from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
+from netdsl.backends.diagram.neurons.layers import NeuronLayer, kind_of, layers_of
 from netdsl.backends.diagram.neurons.names import (
     Neuron,
     check_sizes,
@@ -35,7 +34,7 @@ from netdsl.backends.diagram.neurons.names import (
 from netdsl.backends.diagram.neurons.picture import default_neuron
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Graph, Input, Value
 from netdsl.ops.cells import one
@@ -420,9 +419,7 @@ def _row(
     """The cells of a row, and the length and the step along the last axis, where known."""
     what = "input"
     if not layer.is_input:
-        unit = layer.unit
-        label = layer_label(unit, tail(unit), ShapeNames(()))
-        what = shorten("".join([label.title, *(f" + {word}" for word in tail(unit))]), 9.5, 190)
+        what = shorten(f"{kind_of(layer.body)}{layer.behind}", 9.5, 190)
     own = count(sight.seen.get(layer.value, [])) or (layer is sight.chain[-1])
     size, step, axis = "1", "1", (1.0, 1.0)
     if not layer.is_input:

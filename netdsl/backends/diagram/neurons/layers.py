@@ -8,7 +8,6 @@ from functools import cached_property
 
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
-from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.axes import is_fixed
 from netdsl.ops.base import op_of
@@ -51,10 +50,11 @@ class NeuronLayer:
         return any(op_of(n).work is Work.COMPUTES for n in self.nodes)
 
     @property
-    def unit(self) -> Unit:
-        """The same for those who write labels."""
-        nodes = tuple(self.nodes[self.nodes.index(self.body) :])
-        return Unit(self.name, (nodes,), self.body.inputs, (self.value,))
+    def behind(self) -> str:
+        """` + BN + ReLU`: what is folded behind the body."""
+        rest = self.nodes[self.nodes.index(self.body) + 1 :]
+        titles = (op_of(n).title for n in rest if op_of(n).work is not Work.PASSES)
+        return "".join(f" + {title}" for title in titles)
 
     def read(self) -> list[Value]:
         """The values whose numbers it reads, each once; no weights."""
@@ -144,3 +144,8 @@ def _count_depths(layers: list[NeuronLayer]) -> None:
         before = [depths[v] for v in layer.read() if v in depths]
         layer.depth = 1 + max(before, default=-1)
         depths[layer.value] = layer.depth
+
+
+def kind_of(node: Node) -> str:
+    """A layer in a word or two: `conv 3×3 /2`."""
+    return op_of(node).headline(types_of(node)[0])

@@ -20,7 +20,7 @@ from netdsl.backends.diagram.neurons.columns import (
     Study,
     study,
 )
-from netdsl.backends.diagram.neurons.filters import filters_picture, is_small_convolution
+from netdsl.backends.diagram.neurons.filters import filters_picture
 from netdsl.backends.diagram.neurons.insets import (
     CAPTION_STEP,
     SIDE,
@@ -30,6 +30,7 @@ from netdsl.backends.diagram.neurons.insets import (
     inset_width,
     sights,
 )
+from netdsl.backends.diagram.neurons.kernel import is_drawable
 from netdsl.backends.diagram.neurons.names import Neuron, check_sizes, neuron_of, told
 from netdsl.backends.diagram.neurons.words import (
     HEAD,
@@ -56,7 +57,8 @@ from netdsl.backends.diagram.scene import (
     line,
     rounded,
 )
-from netdsl.ir.graph import Graph
+from netdsl.backends.diagram.units import units_of
+from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
 
 RADIUS, STEP = 14.0, 41.0
@@ -72,9 +74,13 @@ TINY, INDEX = 8.5, 8.5
 def neurons_picture(graph: Graph, options: Options) -> Picture:
     """Neurons of each layer and their links. Raises `DrawError`."""
     check_sizes(graph)
+    node = _named(graph, options.neurons[0]) if len(options.neurons) == 1 else None
+    if node is not None:
+        return filters_picture(graph, node, [], options)
     chosen = [neuron_of(graph, text) for text in options.neurons]
-    if is_small_convolution(graph):
-        return filters_picture(graph, chosen, options)
+    node = _single(graph)
+    if node is not None:
+        return filters_picture(graph, node, chosen, options)
     if not chosen:
         chosen = [default_neuron(graph)]
     try:
@@ -84,6 +90,21 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
         return _for_page(graph, chosen, options, options.width)
     except UnknownLinks as error:
         raise told(error) from None
+
+
+def _single(graph: Graph) -> Node | None:
+    """The layer of a network that has no other, where it can be drawn by itself."""
+    units = units_of(graph)
+    if len(units) != 1 or units[0].count > 1 or units[0].is_block:
+        return None
+    return units[0].node if is_drawable(units[0].node) else None
+
+
+def _named(graph: Graph, text: str) -> Node | None:
+    """The layer of that name, or the first in the block of that name, that is drawn by itself."""
+    name = text.strip()
+    inside = (n for n in graph.nodes() if n.path == name or n.path.startswith(f"{name}."))
+    return next(filter(is_drawable, inside), None)
 
 
 def _usual(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:

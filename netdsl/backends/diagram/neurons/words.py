@@ -8,7 +8,6 @@ from math import prod
 
 from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import Product, count, hull, shape_of, size_of
-from netdsl.backends.diagram.blocks.labels import layer_label, tail
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
 from netdsl.backends.diagram.neurons.columns import (
@@ -19,12 +18,14 @@ from netdsl.backends.diagram.neurons.columns import (
     not_drawn,
     shape_text,
 )
+from netdsl.backends.diagram.neurons.layers import kind_of
 from netdsl.backends.diagram.neurons.names import last_parts
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, moved
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
+from netdsl.ops.tables import types_of
 
 HEAD, SMALL = 12.0, 9.5
 
@@ -59,13 +60,10 @@ def head_of(column: Column, room: Room) -> list[str]:
             counts = [f"{shape_text(layer.value)} =", counted]
     first = "input"
     if not layer.is_input:
-        unit = layer.unit
-        label = layer_label(unit, tail(unit), ShapeNames(()))
-        extra = label.lines[0] if label.lines else ""
-        words = [w for w in extra.split(" · ") if w and "filter" not in w and "→" not in w]
-        behind = "".join(f" + {word}" for word in tail(unit))
-        first = shorten(" ".join([label.title, *words]), SMALL, 170)
-        first = shorten(f"{first}{behind}", SMALL, 200)
+        told = op_of(layer.body).told(*types_of(layer.body), str)
+        words = [word for word in told if "filter" not in word and "→" not in word]
+        first = shorten(" ".join([kind_of(layer.body), *words]), SMALL, 170)
+        first = shorten(f"{first}{layer.behind}", SMALL, 200)
     return [name, *wrapped(first, SMALL, room.column), *counts]
 
 
