@@ -10,8 +10,8 @@ from math import prod
 
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.neurons.filter_image import LETTER
-from netdsl.backends.diagram.neurons.filter_words import plural, times
 from netdsl.backends.diagram.neurons.kernel import MOST_PLANES, MOST_WEIGHTS, Cell, Kernel
+from netdsl.backends.diagram.neurons.lesson import plural, times
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Point, Text
 
 FAMILIES = ("conv", "merge", "dense", "up")

@@ -7,23 +7,11 @@ from math import prod
 
 from netdsl.analyses.cost import count_parameters
 from netdsl.backends.diagram.neurons.kernel import Cell, Kernel
+from netdsl.backends.diagram.neurons.lesson import Fact, plural, times
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import by
 from netdsl.ops.tables import types_of
-
-Fact = tuple[str, str]
-"""What a number is of, and how it comes about."""
-
-
-def times(sizes: Sequence[int]) -> str:
-    return f" {TIMES} ".join(f"{size:,}" for size in sizes)
-
-
-def plural(count: int, word: str) -> str:
-    """`1 filter`, `3 filters`, `no biases`."""
-    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
-    return f"{count:,} {word}{ending}" if count else f"no {word}{ending}"
 
 
 def heading(kernel: Kernel, source: str) -> str:

@@ -6,22 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
-from netdsl.backends.diagram.fonts import text_width, wrapped
-from netdsl.backends.diagram.frame import LINE_SIZE, framed
+from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.neurons.filter_image import LETTER, Image, colour_of, letter_of
 from netdsl.backends.diagram.neurons.filter_maps import FAMILIES, Map
-from netdsl.backends.diagram.neurons.filter_words import (
-    Fact,
-    facts,
-    heading,
-    plural,
-    times,
-    window_words,
-)
+from netdsl.backends.diagram.neurons.filter_words import facts, heading, window_words
 from netdsl.backends.diagram.neurons.kernel import MOST_MAPS, Cell, Kernel, Tap, cell_of
 from netdsl.backends.diagram.neurons.layers import kind_of
+from netdsl.backends.diagram.neurons.lesson import Fact, lesson, plural, times
 from netdsl.backends.diagram.neurons.names import Neuron
-from netdsl.backends.diagram.neurons.strip import strip
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import (
     Box,
@@ -32,7 +24,6 @@ from netdsl.backends.diagram.scene import (
     Picture,
     Point,
     Text,
-    bounds_of,
     moved,
 )
 from netdsl.backends.diagram.theme import SERIES
@@ -41,7 +32,6 @@ from netdsl.ir.graph import Graph, Node
 from netdsl.ops.facts import by
 
 MOST_CHOSEN = 4
-LEAST_WIDTH = 560.0
 TOP = 44.0
 """Room for the headings."""
 BEFORE, BEHIND, BESIDE = 60.0, 54.0, 20.0
@@ -67,18 +57,9 @@ def filters_picture(
     cells = [cell_of(neuron.index, 0) for neuron in chosen]
     focus = list(dict.fromkeys(cells)) or kernel.usual_neurons()
     sheet = _Sheet(graph, kernel, focus)
-    items, told = sheet.items(), sheet.panel()
-    left, _, right, bottom = bounds_of(items)
-    width = max(right, LEAST_WIDTH) - left
-    above = [moved(item, left, 0) for item in strip(graph, [node], width)]
-    lowest = bounds_of(above)[3] + 22 if above else 0.0
-    below = _fact_table(told, left, bottom + 16, width)
-    placed = [*above, *(moved(item, 0, lowest) for item in (*items, *below))]
     title = options.title or f"{graph.name}: one convolution, neuron by neuron"
     what = f"{node.path}, {kind_of(node)} with {plural(kernel.output[0], 'filter')}"
-    first = f"{what}: {sheet.rule}"
-    description = " ".join([first, *(f"{head}: {text}." if text else head for head, text in told)])
-    return framed(title, wrapped(first, LINE_SIZE, width), placed, description=description)
+    return lesson(graph, node, title, f"{what}: {sheet.rule}", sheet.items(), sheet.panel())
 
 
 class _Sheet:
@@ -290,22 +271,4 @@ class _Sheet:
         counted = facts(kernel, neurons, sum(map(len, self.taps)))
         stride = f"stride {by(kernel.windows.stride)}"
         told = (stride, window_words(kernel, self.focus[0]))
-        return [(heading(kernel, self.source), ""), *counted, told]
-
-
-def _fact_table(told: Sequence[Fact], x: float, y: float, width: float) -> Iterator[Item]:
-    """The counts below the drawing."""
-    (first, _), *rows = told
-    edge = x + 12 + max(text_width(head, 9.5, True) for head, _ in rows)
-    items: list[Item] = []
-    start, y = y, y + 18
-    for text in wrapped(first, 11, (width - 24) * 0.94):
-        items.append(Text(x + 12, y, text, 11, "ink", True, "start"))
-        y += 15
-    for head, text in rows:
-        items.append(Text(edge, y, head, 9.5, "ink", True, "end"))
-        for part in wrapped(text, 9.5, width - edge + x - 20):
-            items.append(Text(edge + 8, y, part, 9.5, "soft", False, "start"))
-            y += 13.5
-    yield Box(x, start, width, y - start, "panel.fill", "panel.line", 1, 7)
-    yield from items
+        return [("", heading(kernel, self.source)), *counted, told]

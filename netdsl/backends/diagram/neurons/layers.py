@@ -10,7 +10,7 @@ from netdsl.analyses.calls import call_paths
 from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
 from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import op_of
+from netdsl.ops.base import elements, op_of
 from netdsl.ops.cells import one
 from netdsl.ops.facts import Storage, Work
 from netdsl.ops.tables import types_of
@@ -47,7 +47,7 @@ class NeuronLayer:
     @property
     def computes(self) -> bool:
         """Whether its neurons are more than numbers of other layers under new indices."""
-        return any(op_of(n).work is Work.COMPUTES for n in self.nodes)
+        return any(op_of(n).work is Work.COMPUTES and not _copies(n) for n in self.nodes)
 
     @property
     def behind(self) -> str:
@@ -112,6 +112,14 @@ def _folds(node: Node) -> bool:
         return all(reads(node, cell) == [(0, cell)] for cell in ends)
     except UnknownLinks:
         return False
+
+
+def _copies(node: Node) -> bool:
+    """Whether each number of its result is one that comes in, as where a map is enlarged."""
+    op, (inputs, outputs) = op_of(node), types_of(node)
+    if op.zoom <= 0 or op.shares(inputs, outputs, (0,) * outputs[0].rank) is None:
+        return False
+    return op.connections(inputs, outputs) == elements(outputs)
 
 
 def _renames(node: Node) -> bool:

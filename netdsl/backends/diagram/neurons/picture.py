@@ -10,6 +10,7 @@ from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, is_in, shape_of
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.neurons.cells_view import cells_picture, enlarges
 from netdsl.backends.diagram.neurons.columns import (
     FEW,
     PAGE_STRETCHES,
@@ -76,11 +77,11 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
     check_sizes(graph)
     node = _named(graph, options.neurons[0]) if len(options.neurons) == 1 else None
     if node is not None:
-        return filters_picture(graph, node, [], options)
+        return _by_itself(graph, node, [], options)
     chosen = [neuron_of(graph, text) for text in options.neurons]
     node = _single(graph)
-    if node is not None:
-        return filters_picture(graph, node, chosen, options)
+    if node is not None and (is_drawable(node) or not chosen):
+        return _by_itself(graph, node, chosen, options)
     if not chosen:
         chosen = [default_neuron(graph)]
     try:
@@ -97,14 +98,21 @@ def _single(graph: Graph) -> Node | None:
     units = units_of(graph)
     if len(units) != 1 or units[0].count > 1 or units[0].is_block:
         return None
-    return units[0].node if is_drawable(units[0].node) else None
+    return units[0].node if is_drawable(units[0].node) or enlarges(units[0].node) else None
+
+
+def _by_itself(graph: Graph, node: Node, chosen: list[Neuron], options: Options) -> Picture:
+    """One layer, neuron by neuron or cell by cell."""
+    if is_drawable(node):
+        return filters_picture(graph, node, chosen, options)
+    return cells_picture(graph, node, options)
 
 
 def _named(graph: Graph, text: str) -> Node | None:
     """The layer of that name, or the first in the block of that name, that is drawn by itself."""
     name = text.strip()
     inside = (n for n in graph.nodes() if n.path == name or n.path.startswith(f"{name}."))
-    return next(filter(is_drawable, inside), None)
+    return next((n for n in inside if is_drawable(n) or enlarges(n)), None)
 
 
 def _usual(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:

@@ -1,24 +1,80 @@
-"""The whole network in a line of small boxes, with the layer that is drawn large marked."""
+"""A picture of one layer: its network in a line above it, what is counted below it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from netdsl.analyses.links import shape_of
-from netdsl.backends.diagram.fonts import shorten, text_width
-from netdsl.backends.diagram.neurons.filter_words import times
+from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
+from netdsl.backends.diagram.frame import LINE_SIZE, framed
 from netdsl.backends.diagram.neurons.layers import kind_of
 from netdsl.backends.diagram.roles import role_of
-from netdsl.backends.diagram.scene import Box, Group, Item, Text, line
+from netdsl.backends.diagram.scene import (
+    Box,
+    Group,
+    Item,
+    Picture,
+    Text,
+    bounds_of,
+    line,
+    moved,
+)
+from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
 
+LEAST_WIDTH = 560.0
 SIZE, HIGH, GAP, WIDEST = 9.0, 30.0, 12.0, 96.0
+"""Of the boxes of the network: their letters, height, distance and most width of a text."""
 LENS = 16.0
+Fact = tuple[str, str]
+"""What a number is of, and how it comes about."""
 
 
-def strip(graph: Graph, marked: Sequence[Node], width: float) -> list[Item]:
+def times(sizes: Sequence[int]) -> str:
+    return f" {TIMES} ".join(f"{size:,}" for size in sizes)
+
+
+def plural(count: int, word: str) -> str:
+    """`1 filter`, `3 filters`, `no biases`."""
+    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
+    return f"{count:,} {word}{ending}" if count else f"no {word}{ending}"
+
+
+def lesson(
+    graph: Graph, node: Node, title: str, first: str, items: Sequence[Item], told: Sequence[Fact]
+) -> Picture:
+    """A sheet with what is drawn of a layer; the first fact has no name and is in bold."""
+    left, _, right, bottom = bounds_of(items)
+    width = max(right, LEAST_WIDTH) - left
+    above = [moved(item, left, 0) for item in _network(graph, node, width)]
+    lowest = bounds_of(above)[3] + 22 if above else 0.0
+    below = _table(told, left, bottom + 16, width)
+    placed = [*above, *(moved(item, 0, lowest) for item in (*items, *below))]
+    said = " ".join([first, *(f"{head}: {text}." if head else text for head, text in told)])
+    return framed(title, wrapped(first, LINE_SIZE, width), placed, description=said)
+
+
+def _table(told: Sequence[Fact], x: float, y: float, width: float) -> Iterator[Item]:
+    """The counts below the drawing."""
+    (_, first), *rows = told
+    edge = x + 12 + max(text_width(head, 9.5, True) for head, _ in rows)
+    items: list[Item] = []
+    start, y = y, y + 18
+    for text in wrapped(first, 11, (width - 24) * 0.94):
+        items.append(Text(x + 12, y, text, 11, "ink", True, "start"))
+        y += 15
+    for head, text in rows:
+        items.append(Text(edge, y, head, 9.5, "ink", True, "end"))
+        for part in wrapped(text, 9.5, width - edge + x - 20):
+            items.append(Text(edge + 8, y, part, 9.5, "soft", False, "start"))
+            y += 13.5
+    yield Box(x, start, width, y - start, "panel.fill", "panel.line", 1, 7)
+    yield from items
+
+
+def _network(graph: Graph, node: Node, width: float) -> list[Item]:
     """The units of a network in their order, as many around the marked one as fit a width.
 
     Lens lines lead from it to what stands below. Nothing for a network of one unit.
@@ -26,7 +82,7 @@ def strip(graph: Graph, marked: Sequence[Node], width: float) -> list[Item]:
     units = units_of(graph)
     if len(units) == 1:
         return []
-    at = next(n for n, unit in enumerate(units) if set(marked) & set(unit.covered()))
+    at = next(n for n, unit in enumerate(units) if node in unit.covered())
     first, last = _around(units, at, width - 90)
     items: list[Item] = []
     x = 0.0
