@@ -287,7 +287,9 @@ class _Sheet:
     def rule(self) -> str:
         """What letters and colours mean."""
         if self.is_learned:
-            return "letter and colour say which cell paints there; w1, w2, ... are weights."
+            return (
+                "letters and colours are cells that paint there, w1, w2, ... weights; +2 adds two."
+            )
         if self.is_mixed:
             return "a colour is the cell that most is taken of; numbers are of the marked cell."
         if len(self.planes) > 1:

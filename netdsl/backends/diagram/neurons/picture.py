@@ -8,11 +8,13 @@ from itertools import pairwise
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.links import UnknownLinks, is_in, shape_of
-from netdsl.backends.diagram.fonts import text_width
-from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.fonts import text_width, wrapped
+from netdsl.backends.diagram.frame import LINE_SIZE, framed
+from netdsl.backends.diagram.model.code import Code, code_of
 from netdsl.backends.diagram.neurons.cells_view import cells_picture, enlarges
 from netdsl.backends.diagram.neurons.columns import (
     FEW,
+    MOST_COLUMNS,
     PAGE_STRETCHES,
     STRETCHES,
     Column,
@@ -82,13 +84,14 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
     node = _single(graph)
     if node is not None and (is_drawable(node) or not chosen):
         return _by_itself(graph, node, chosen, options)
+    code = code_of(graph)
     if not chosen:
-        chosen = [default_neuron(graph)]
+        chosen = [default_neuron(graph) if code is None else _of_code(graph, code)]
     try:
-        usual = _usual(graph, chosen, options)
+        usual = _usual(graph, chosen, code, options)
         if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
             return usual
-        return _for_page(graph, chosen, options, options.width)
+        return _for_page(graph, chosen, code, options, options.width)
     except UnknownLinks as error:
         raise told(error) from None
 
@@ -115,16 +118,29 @@ def _named(graph: Graph, text: str) -> Node | None:
     return next((n for n in inside if is_drawable(n) or enlarges(n)), None)
 
 
-def _usual(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
-    """As many layers as give the picture a good form."""
-    sheets = (_Sheet(graph, study(graph, chosen, s), options, Room()) for s in STRETCHES)
+def _usual(graph: Graph, chosen: Sequence[Neuron], code: Code | None, options: Options) -> Picture:
+    """As many layers as give the picture a good form; of an autoencoder all, if they are few."""
+    tries = ((FEW if code is None else MOST_COLUMNS, STRETCHES[0]), *((FEW, s) for s in STRETCHES))
+    sheets = (
+        _Sheet(graph, study(graph, chosen, s, few), code, options, Room())
+        for few, s in dict.fromkeys(tries)
+    )
     return _first(sheets, lambda picture: picture.width <= WIDEST * picture.height)
 
 
-def _for_page(graph: Graph, chosen: Sequence[Neuron], options: Options, width: float) -> Picture:
+def _of_code(graph: Graph, code: Code) -> Neuron:
+    """A number of the code: that in the middle of its first channel."""
+    node, shape = code.value.producer, shape_of(code.value)
+    assert node is not None
+    return Neuron(code.value, (0, *(n // 2 for n in shape[1:])), call_paths(graph)[node])
+
+
+def _for_page(
+    graph: Graph, chosen: Sequence[Neuron], code: Code | None, options: Options, width: float
+) -> Picture:
     """As many layers as can be read at that width; of the fewest, what there is."""
     tries = ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES))
-    sheets = (_Sheet(graph, study(graph, chosen, s, few), options, PAGE) for few, s in tries)
+    sheets = (_Sheet(graph, study(graph, chosen, s, few), code, options, PAGE) for few, s in tries)
     return _first(sheets, lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT)
 
 
@@ -152,9 +168,13 @@ def default_neuron(graph: Graph) -> Neuron:
 
 
 class _Sheet:
-    def __init__(self, graph: Graph, studied: Study, options: Options, room: Room) -> None:
+    def __init__(
+        self, graph: Graph, studied: Study, code: Code | None, options: Options, room: Room
+    ) -> None:
         self.graph, self.study, self.options, self.room = graph, studied, options, room
-        self.columns = studied.columns
+        self.columns, self.code = studied.columns, code
+        made = None if code is None else code.value.producer
+        self.coded = next((n for n, c in enumerate(self.columns) if made in c.layer.nodes), None)
         self.chosen = set(studied.chosen)
         self.heads = [head_of(column, room) for column in self.columns]
         self.feet = [foot_of(studied, number, room) for number in range(len(self.columns))]
@@ -202,21 +222,62 @@ class _Sheet:
         foot = [text_width(t, SMALL, not n) for n, t in enumerate(self.feet[number])]
         inset = self.insets[number]
         own = inset_width(inset, self.room.column) if inset else 0.0
-        return max(text_width(name, HEAD, True), own, *texts, *foot)
+        parts = [text_width(text, SMALL, True) for text in self._part(number)]
+        return max(text_width(name, HEAD, True), own, *texts, *foot, *parts)
+
+    def _part(self, number: int) -> list[str]:
+        """What stands over the code."""
+        if self.code is None or number != self.coded:
+            return []
+        first, second = self.code.words.split(" for ")
+        return [f"code: {first}", f"for {second}"]
 
     def picture(self) -> Picture:
         order = {"wire": 0, "faint": 0, "amber": 1, "focus": 2}
         drawn = [(order[self._colour(link)], n, link) for n, link in enumerate(self.links)]
-        items: list[Item] = [self._link(link) for _, _, link in sorted(drawn, key=lambda d: d[:2])]
+        items: list[Item] = [*self._parts()]
+        items += [self._link(link) for _, _, link in sorted(drawn, key=lambda d: d[:2])]
         items += self._maps()
         for number, column in enumerate(self.columns):
             items += self._between(number)
             items += self._column(number, column)
         title = self.options.title or f"{self.graph.name}, neuron by neuron"
         signs = legend(self.room, any(self.insets))
-        return framed(title, sentences(self.graph, self.study, self.room), items, legend=signs)
+        told = sentences(self.graph, self.study, self.room)
+        if self.code is not None:
+            told += wrapped(self._told_code(self.code), LINE_SIZE, self.room.line)
+        return framed(title, told, items, legend=signs)
+
+    def _told_code(self, code: Code) -> str:
+        node = code.value.producer
+        path = node.path if node is not None else "the input"
+        return (
+            f"The code: {code.words}, given by {path}. All that the output has of "
+            f"{code.input.name} passes through it."
+        )
 
     # --- columns ------------------------------------------------------------------------
+
+    def _parts(self) -> Iterator[Item]:
+        """Of an autoencoder: the code on a ground of its own, the encoder and the decoder."""
+        if self.code is None or self.coded is None:
+            return
+        top = -self._above() - self._map_room() - 13 * (max(map(len, self.heads)) - 1) - 34
+        low = self._low() + 24 + 13 * max(map(len, self.feet))
+        x, half = self.xs[self.coded], self._wide(self.coded) / 2 + 7
+        yield Box(x - half, top - 26, 2 * half, low - top + 22, "focus.fill", "", 0, 8, opacity=0.5)
+        for row, text in enumerate(self._part(self.coded)):
+            yield Text(x, top - 10 + 13 * row, text, SMALL, "focus", True)
+        before, after = self.xs[: self.coded], self.xs[self.coded + 1 :]
+        sides = (f"encoder: {self.code.whole:,} to {self.code.numbers:,}", before), (
+            f"decoder: {self.code.numbers:,} to {self.code.whole:,}", after
+        )  # fmt: skip
+        for text, xs in sides:
+            if xs:
+                left, right = xs[0] - 26, xs[-1] + 26
+                ends = [(left, top + 8), (left, top), (right, top), (right, top + 8)]
+                yield line(ends, "focus", 1.2)
+                yield Text((left + right) / 2, top - 7, text, 10.5, "focus", True)
 
     def _maps(self) -> Iterator[Item]:
         """The map of each column, above its neurons, and how its field grows."""
@@ -258,9 +319,13 @@ class _Sheet:
             yield from _pill(x, y, hidden, seen)
         for index, y in zip(column.drawn, neurons, strict=True):
             yield self._neuron(number, column, index, x, y)
-        low = self.tallest + (40 if any(map(self._is_low, range(len(self.columns)))) else 0)
+        low = self._low()
         for row, text in enumerate(self.feet[number]):
             yield Text(x, low + 24 + 13 * row, text, SMALL, "soft" if row else "ink", not row)
+
+    def _low(self) -> float:
+        """Where the texts below the columns begin."""
+        return self.tallest + (40 if any(map(self._is_low, range(len(self.columns)))) else 0)
 
     def _is_low(self, number: int) -> bool:
         """Whether words between columns reach down to the texts below them."""
