@@ -9,7 +9,7 @@ from itertools import product
 
 from netdsl.backends.diagram.neurons.field_maps import MOST_BOXES, Plane, grid
 from netdsl.backends.diagram.neurons.kernel import Cell, Kernel, Tap
-from netdsl.backends.diagram.scene import Box, Item, Point, Text, line
+from netdsl.backends.diagram.scene import Box, Group, Item, Point, Text, line
 from netdsl.backends.diagram.theme import SERIES, series
 
 PLANES = ("red", "green", "blue")
@@ -187,7 +187,8 @@ class Image:
                 yield Box(
                     x - left, y - above, width + across, height + down, "", "soft", 0.7, 0, "dashed"
                 )
-        yield from grid(Plane(x, y, rows, columns, wide, high), "paper", colour)
+        cells = grid(Plane(x, y, rows, columns, wide, high), "paper", colour)
+        yield Group(tuple(cells), css="plane")
         if self.kernel.is_tiled and not self.is_far:
             for i, j, tall, broad in self._tiles():
                 yield Box(
