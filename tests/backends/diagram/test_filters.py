@@ -192,6 +192,33 @@ def test_a_convolution_stands_below_its_network(
     assert len(groups(picture, "link")) == 54 or layer == "conv1"
 
 
+@pytest.mark.parametrize(
+    ("shape", "call", "neuron"),
+    [
+        ("1, 5, 5", "conv(2, 1, padding=1)", "up[1,0,0]"),
+        ("1, 9, 9", "upsample(40)", "up"),
+        ("1, 9, 9", "upsample(scale=0.5)", "up"),
+        ("1, 300, 300", "upsample(size=31x29, mode=bilinear)", "up[0,0,0]"),
+        ("3, 14, 14", "conv_transpose(2, 1, stride=2)", "up"),
+        ("40, 14, 14", "conv(80, 3, padding=1)", "up[79,13,0]"),
+    ],
+)
+def test_odd_layers_are_drawn_too(shape: str, call: str, neuron: str) -> None:
+    net = netdsl.loads(
+        f"net A {{ input x: [{shape}]\n output y = x -> up: {call} }}", allow=WARNINGS
+    )
+    picture = picture_of(net.graph, Options(level="neurons", neurons=(neuron,)))
+    check_picture(picture, LEVEL, free_of_lines=True)
+
+
+def test_what_reads_too_many_cells_has_columns() -> None:
+    text = "net A { input x: [1, 14, 14]\n output y = x -> up: conv_transpose(1, 16, padding=7) }"
+    graph = netdsl.loads(text).graph
+    assert groups(picture_of(graph, Options(level="neurons")), "made") == []
+    with pytest.raises(DrawError, match="`up` is no neuron; write a layer and a place"):
+        picture_of(graph, Options(level="neurons", neurons=("up",)))
+
+
 def test_a_layer_that_is_no_convolution_takes_a_place() -> None:
     with pytest.raises(DrawError, match="`maxpool1` is no neuron; write a layer and a place"):
         picture_of(network("lenet").graph, Options(level="neurons", neurons=("maxpool1",)))
@@ -312,7 +339,8 @@ def test_the_code_is_the_narrowest_value_on_every_way(name: str) -> None:
         assert heads == []
         return
     assert code.value in expected
-    many = prod(code.value.type.shape)  # type: ignore[arg-type]
+    many = code.numbers
+    assert many == prod(code.value.type.shape)  # type: ignore[arg-type]
     assert f"code: {many} numbers" in heads
     assert f"for 64, {64 / many:.1f} times fewer" in texts
     assert {f"encoder: 64 to {many}", f"decoder: {many} to 64"} <= set(heads)

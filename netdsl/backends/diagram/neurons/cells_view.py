@@ -24,11 +24,11 @@ Cell = tuple[int, int, int]
 """Channel, row, column; a sequence has one row."""
 Sources = dict[Cell, float]
 """Cells that are added up: each with its share, or with the number of its weight."""
-MOST_SOURCES, FEW_SOURCES, MOST_CELLS = 5, 3, 64
+MOST_SOURCES, FEW_SOURCES, MOST_CELLS = 5, 3, 20
 """Rows and columns of a map up to which all are drawn, of more; of the result."""
 LARGEST, SIDE, APART = 26.0, 262.0, 92.0
 """A cell, the longer side of a result, the room between both."""
-WITH_SHARES, LEAST_LETTERED, LETTER = 42.0, 13.0, 9.0
+WITH_SHARES, LETTER = 42.0, 9.0
 TOP = 52.0
 
 
@@ -41,10 +41,19 @@ def enlarges(node: Node) -> bool:
     if rank not in (2, 3) or node.output.type.rank != rank:
         return False
     types, first = types_of(node), (0,) * rank
-    if op.products(*types, first) is not None or op.shares(*types, first) is not None:
-        return True
     pieces = op.reads(*types, one(first))
-    return pieces is not None and [prod(map(len, piece)) for _, piece in pieces] == [1]
+    if not pieces or not all(map(all, (piece for _, piece in pieces))):
+        return False
+    near = zip(shape_of(node.inputs[0])[1:], *(piece[1:] for _, piece in pieces), strict=True)
+    if any(max(map(max, read)) >= len(_patch(n)) for n, *read in near):
+        return False
+    known = op.products(*types, first) or op.shares(*types, first)
+    return known is not None or [prod(map(len, piece)) for _, piece in pieces] == [1]
+
+
+def _patch(count: int) -> range:
+    """The rows or columns of a map that are drawn."""
+    return range(count if count <= MOST_SOURCES else FEW_SOURCES)
 
 
 def cells_picture(graph: Graph, node: Node, options: Options) -> Picture:
@@ -63,7 +72,7 @@ class _Sheet:
         self.input = self._cell(shape_of(node.inputs[0]), 1)
         self.output = self._cell(shape_of(node.output), 1)
         self.is_learned = self.op.products(*self.types, (0,) * self.rank) is not None
-        self.patch = [range(n if n <= MOST_SOURCES else FEW_SOURCES) for n in self.input[1:]]
+        self.patch = [*map(_patch, self.input[1:])]
         self.drawn = [self._within(axis) for axis in (1, 2)]
         cells: list[Cell] = [(0, row, column) for row, column in product(*self.drawn)]
         self.found = {cell: self._sources(cell) for cell in cells}
@@ -116,8 +125,10 @@ class _Sheet:
     @cached_property
     def marked(self) -> list[Cell]:
         """The cell of the map that is marked with what comes of it: the middle of each channel."""
-        row, column = (places[len(places) // 2] for places in self.patch)
-        return [(plane, row, column) for plane in self.planes]
+        rows, columns = (len(places) // 2 for places in self.patch)
+        read = {(row, column) for found in self.found.values() for _, row, column in found}
+        at = min(read, key=lambda c: (abs(c[0] - rows) + abs(c[1] - columns), c))
+        return [(plane, *at) for plane in self.planes]
 
     @cached_property
     def readers(self) -> list[Cell]:
@@ -197,7 +208,7 @@ class _Sheet:
             items.append(self._form(x, y, self._colour(most), "", round(opacity, 3)))
         items.append(self._form(x, y, "", "wire" if self.is_learned else "paper", 1.0))
         text = self._text(cell)
-        if text and side >= LEAST_LETTERED:
+        if text:
             items.append(Text(x + side / 2, y + side / 2 + 3, text, LETTER, "ink"))
         name = ",".join(map(str, self._index(cell)))
         sources = " ".join(",".join(map(str, self._index(source))) for source in sorted(read))
@@ -225,7 +236,7 @@ class _Sheet:
         for cell, read in self.found.items():
             for source in read:
                 blocks.setdefault(source, []).append(cell)
-        if len(self.planes) == 1 and self.size >= LEAST_LETTERED:
+        if len(self.planes) == 1:
             for cells in blocks.values():
                 yield self._around(cells, True, "ink", 1.0)
 
@@ -255,8 +266,6 @@ class _Sheet:
 
     def _numbers(self) -> Iterator[Item]:
         """Of the rows and columns of the result."""
-        if self.size < LEAST_LETTERED:
-            return
         rows, columns = self.drawn
         for row in rows if self.rank > 2 else ():
             x, y = self._place((0, row, columns[-1]), True)

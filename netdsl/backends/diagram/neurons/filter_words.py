@@ -87,8 +87,8 @@ def _places(kernel: Kernel) -> str:
     return f"{told[0]} down, {told[1]} across, {count}"
 
 
-def window_words(kernel: Kernel, neuron: Cell) -> str:
-    """How far the next neuron's window lies, and what both read."""
+def window_words(kernel: Kernel, neuron: Cell, is_drawn: bool) -> str:
+    """How far the next neuron's window lies, which may be drawn, and what both read."""
     beside = kernel.beside(neuron)
     if beside is None:
         return "no neuron stands beside it in the map"
@@ -98,6 +98,6 @@ def window_words(kernel: Kernel, neuron: Cell) -> str:
     mine = {tap.cell for tap in kernel.taps(neuron)}
     shared = len(mine & {tap.cell for tap in kernel.taps(beside)})
     if shared:
-        return f"{first} (dashed) and shares {shared:,} of its {len(mine):,} values"
+        return f"{first}{' (dashed)' * is_drawn} and shares {shared:,} of its {len(mine):,} values"
     touches = kernel.span[axis - 1] == step
     return f"{first}: they {'touch and never overlap' if touches else 'share nothing'}"

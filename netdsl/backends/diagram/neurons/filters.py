@@ -32,7 +32,7 @@ from netdsl.ir.graph import Graph, Node
 from netdsl.ops.facts import by
 
 MOST_CHOSEN = 4
-TOP = 44.0
+TOP = 50.0
 """Room for the headings."""
 BEFORE, BEHIND, BESIDE = 60.0, 54.0, 20.0
 """Before the weights, behind them, and between maps."""
@@ -80,7 +80,9 @@ class _Sheet:
         pins = len(self.pins)
         gaps = WEIGHT_GAP * (len(self.lit) - 1)
         self.high = max(self.image.height, room, pins * WEIGHT_STEP + gaps)
-        self.weight_step = max(WEIGHT_STEP, min(WIDEST_STEP, (self.image.height - gaps) / pins))
+        self.weight_step = max(
+            WEIGHT_STEP, min(WIDEST_STEP, (self.image.height - gaps) / max(1, pins))
+        )
         heads = max(text_width(text, 9.5) for text in self._heads()) + 20 - BEHIND
         self.weight_x = max(self.image.width + BEFORE, heads)
         self.maps_x = self.weight_x + BEHIND
@@ -149,6 +151,8 @@ class _Sheet:
         Those of the first neuron of a map are full, those of others broken.
         """
         neuron, taps = self.focus[number], self.taps[number]
+        if not taps:  # its window lies in the padding
+            return
         alike = [n for n, other in enumerate(self.focus) if other[0] == neuron[0]]
         one, corner = self.maps[neuron[0]], self._corner(neuron[0])
         ys = [self._pin(neuron[0], tap.weight)[1] for tap in taps]
@@ -270,5 +274,5 @@ class _Sheet:
         neurons = len(self.maps) * len(rows) * len(columns) + beside
         counted = facts(kernel, neurons, sum(map(len, self.taps)))
         stride = f"stride {by(kernel.windows.stride)}"
-        told = (stride, window_words(kernel, self.focus[0]))
+        told = (stride, window_words(kernel, self.focus[0], is_drawn=not self.image.is_far))
         return [("", heading(kernel, self.source)), *counted, told]

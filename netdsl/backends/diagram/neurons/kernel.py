@@ -193,7 +193,7 @@ def is_drawable(node: Node) -> bool:
     if op.family != "convolution" or op.zoom or windows is None or node.inputs[0].type.items:
         return False
     inputs, outputs = types_of(node)
-    if inputs[0].rank not in (2, 3) or not node.inputs[0].type.batched:
+    if inputs[0].rank not in (2, 3) or not node.inputs[0].type.batched or len(node.inputs) > 1:
         return False
     return op.products(inputs, outputs, (0,) * inputs[0].rank) is not None
 
