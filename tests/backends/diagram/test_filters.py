@@ -192,6 +192,21 @@ def test_a_convolution_stands_below_its_network(
     assert len(groups(picture, "link")) == 54 or layer == "conv1"
 
 
+def test_boxes_of_the_network_are_joined_where_one_reads_the_other() -> None:
+    text = """net A { input x: [1, 9, 9]
+        output a = x -> first: conv(2, 3)
+        output b = x -> second: conv(2, 3) -> maxpool(2) }"""
+    graph = netdsl.loads(text, allow=WARNINGS).graph
+    picture = picture_of(graph, Options(level="neurons", neurons=("second",)))
+    boxes = [next(i for i in g.items if isinstance(i, Box)) for g in groups(picture, "rest")]
+    assert len(boxes) == 4
+    wires = [c for c in picture.items if isinstance(c, Curve) and c.line == "wire"]
+    ends = {(round(c.points[0][0]), round(c.points[-1][0])) for c in wires}
+    sides = [(round(b.x), round(b.x + b.width)) for b in boxes]
+    joined = [(a[1], b[0]) in ends for a, b in pairwise(sides)]
+    assert joined == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("shape", "call", "neuron"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
@@ -74,84 +75,79 @@ def _table(told: Sequence[Fact], x: float, y: float, width: float) -> Iterator[I
     yield from items
 
 
-def _network(graph: Graph, node: Node, width: float) -> list[Item]:
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """A small box: an input or a unit; `is_joined` where it reads the one before."""
+
+    name: str
+    shape: str
+    role: str
+    is_joined: bool
+
+    @property
+    def room(self) -> float:
+        return max(text_width(self.name, SIZE, True), text_width(self.shape, SIZE)) + 10 + GAP
+
+
+def _network(graph: Graph, node: Node, width: float) -> Iterator[Item]:
     """The units of a network in their order, as many around the marked one as fit a width.
 
     Lens lines lead from it to what stands below. Nothing for a network of one unit.
     """
     units = units_of(graph)
     if len(units) == 1:
-        return []
-    at = next(n for n, unit in enumerate(units) if node in unit.covered())
-    first, last = _around(units, at, width - 90)
-    items: list[Item] = []
+        return
+    stops, at = _stops(graph, units), next(n for n, u in enumerate(units, 1) if node in u.covered())
+    first, last = _around([stop.room for stop in stops], at, width - 90)
     x = 0.0
     if first:
-        text = f"{first} before"
-        items.append(Text(x, HIGH / 2 + 3, text, SIZE, "soft", False, "start"))
-        x += text_width(text, SIZE) + GAP
-    else:
-        x = _unit(
-            items, x, graph.inputs[0].name, times(shape_of(graph.inputs[0].value)), "io", False
-        )
-    for number in range(first, last):
-        unit = units[number]
-        left = x
-        if x:
-            items.append(line([(x - GAP, HIGH / 2), (x, HIGH / 2)], "wire", 1.0))
-        name, below = _words(unit)
+        yield Text(x, HIGH / 2 + 3, f"{first} before", SIZE, "soft", False, "start")
+        x += text_width(f"{first} before", SIZE) + GAP
+    for number, stop in enumerate(stops[first:last], first):
+        wide, is_marked = stop.room - GAP, number == at
+        if stop.is_joined and number > first:
+            yield line([(x - GAP, HIGH / 2), (x, HIGH / 2)], "wire", 1.0)
+        edge, stroke = ("focus", 1.8) if is_marked else (f"{stop.role}.line", 0.9)
+        box = Box(x, 0, wide, HIGH, f"{stop.role}.fill", edge, stroke, 4)
+        name = Text(x + wide / 2, 12, stop.name, SIZE, "ink", True)
+        shape = Text(x + wide / 2, 24, stop.shape, SIZE, "soft")
+        yield Group((box, name, shape), css="rest", title=stop.name)
+        if is_marked:
+            for start, end in ((x, 0.0), (x + wide, width)):
+                yield line([(start, HIGH + 1), (end, HIGH + LENS)], "focus", 0.8, "dashed")
+            yield line([(0, HIGH + LENS), (width, HIGH + LENS)], "focus", 0.8, "dashed")
+        x += stop.room
+    if last < len(stops):
+        more = f"{len(stops) - last} more"
+        yield Text(x, HIGH / 2 + 3, more, SIZE, "soft", False, "start")
+
+
+def _stops(graph: Graph, units: Sequence[Unit]) -> list[_Stop]:
+    """The first input and the units, each with the shape that it gives."""
+    item = graph.inputs[0]
+    name = shorten(item.name, SIZE, WIDEST, True)
+    stops, before = [_Stop(name, times(shape_of(item.value)), "io", False)], {item.value}
+    for unit in units:
+        own = kind_of(unit.node)
+        if unit.is_block:
+            own = (unit.scope and unit.scope.definition) or unit.path
+        name = shorten(f"{own} × {unit.count}" if unit.count > 1 else own, SIZE, WIDEST, True)
+        shape = times(shape_of(unit.outputs[0])) if unit.outputs else ""
         role = "block" if unit.is_block else role_of(op_of(unit.node))
-        x = _unit(items, x, name, below, role, number == at)
-        if number == at:
-            for start, end in ((left, 0.0), (x - GAP, width)):
-                items.append(line([(start, HIGH + 1), (end, HIGH + LENS)], "focus", 0.8, "dashed"))
-            items.append(line([(0, HIGH + LENS), (width, HIGH + LENS)], "focus", 0.8, "dashed"))
-    rest = len(units) - last
-    if rest:
-        items.append(Text(x, HIGH / 2 + 3, f"{rest} more", SIZE, "soft", False, "start"))
-    return items
+        stops.append(_Stop(name, shape, role, bool(before.intersection(unit.inputs))))
+        before = {*unit.outputs}
+    return stops
 
 
-def _words(unit: Unit) -> tuple[str, str]:
-    """What a unit is, and the shape that it gives."""
-    what = kind_of(unit.node)
-    if unit.is_block:
-        what = (
-            unit.scope.definition if unit.scope is not None and unit.scope.definition else unit.path
-        )
-    name = f"{what} × {unit.count}" if unit.count > 1 else what
-    return shorten(name, SIZE, WIDEST - 10, True), times(
-        shape_of(unit.outputs[0])
-    ) if unit.outputs else ""
-
-
-def _wide(name: str, below: str) -> float:
-    return max(text_width(name, SIZE, True), text_width(below, SIZE)) + 10
-
-
-def _around(units: Sequence[Unit], at: int, width: float) -> tuple[int, int]:
-    """The first unit that fits, and the one behind the last: the marked one, then outwards."""
-    rooms = [_wide(*_words(unit)) + GAP for unit in units]
+def _around(rooms: Sequence[float], at: int, width: float) -> tuple[int, int]:
+    """The first that fits, and the one behind the last: the marked one, then outwards."""
     first, last, free = at, at + 1, width - rooms[at]
     while True:
         if first and rooms[first - 1] <= free:
             first -= 1
             free -= rooms[first]
-        elif last < len(units) and rooms[last] <= free:
+        elif last < len(rooms) and rooms[last] <= free:
             free -= rooms[last]
             last += 1
         else:
             return first, last
-
-
-def _unit(items: list[Item], x: float, name: str, below: str, role: str, is_marked: bool) -> float:
-    """Adds a box; gives the place of the next."""
-    wide = _wide(name, below)
-    edge, stroke = ("focus", 1.8) if is_marked else (f"{role}.line", 0.9)
-    box = Box(x, 0, wide, HIGH, f"{role}.fill", edge, stroke, 4)
-    texts = (
-        Text(x + wide / 2, 12, name, SIZE, "ink", True),
-        Text(x + wide / 2, 24, below, SIZE, "soft"),
-    )
-    items.append(Group((box, *texts), css="rest", title=name))
-    return x + wide + GAP
