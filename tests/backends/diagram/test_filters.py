@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 from math import dist, prod
 
 import pytest
@@ -190,6 +190,28 @@ def test_a_convolution_stands_below_its_network(
     marked = [g for g in boxes if any(isinstance(i, Box) and i.line == "focus" for i in g.items)]
     assert len(marked) == 1
     assert len(groups(picture, "link")) == 54 or layer == "conv1"
+
+
+@pytest.mark.parametrize("width", [None, PAGE])
+def test_any_neurons_of_a_thinned_map_can_be_chosen(width: float | None) -> None:
+    chosen = ("conv[0,3,3]", "conv[0,3,4]", "conv[0,0,24]", "conv[2,10,9]")
+    graph = convolution("stride 1").graph
+    picture = picture_of(graph, Options(level="neurons", neurons=chosen, width=width))
+    check_picture(picture, LEVEL, free_of_lines=True)
+    circles = neurons(picture)
+    assert {place.removeprefix("conv[").removesuffix("]") for place in chosen} <= set(circles)
+    for (a, one), (b, other) in combinations(circles.items(), 2):
+        assert dist((one.x, one.y), (other.x, other.y)) > one.rx + other.rx, (a, b)
+    for group in groups(picture, "link"):
+        (curve,) = group.items
+        assert isinstance(curve, Curve)
+        for point in along(curve):
+            for index, dot in circles.items():
+                if index != dict(group.data)["to"]:
+                    assert dist(point, (dot.x, dot.y)) > dot.rx, (group.title, index)
+    assert "full lines lead to A and D, broken to B and C;" in picture.description
+    hidden = re.findall(r"not drawn: ([\d,]+) of 1,875 neurons", picture.description)[0]
+    assert int(hidden.replace(",", "")) + len(circles) == 1875
 
 
 def test_boxes_of_the_network_are_joined_where_one_reads_the_other() -> None:

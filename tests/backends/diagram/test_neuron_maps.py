@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import netdsl
+from netdsl.analyses.neurons import neuron_of
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neurons.columns import study
-from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Picture, flatten
 from tests.backends.diagram.checks import along, overlapping

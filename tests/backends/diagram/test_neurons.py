@@ -11,10 +11,10 @@ import torch
 
 import netdsl
 from netdsl.analyses.links import shape_of
+from netdsl.analyses.neurons import neuron_of
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neurons.columns import Column, study
 from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
-from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Curve, Group, Picture
 from netdsl.ir.graph import Value

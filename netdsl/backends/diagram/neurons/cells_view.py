@@ -11,9 +11,10 @@ from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.counts import macs_of
 from netdsl.backends.diagram.neurons.layers import kind_of
-from netdsl.backends.diagram.neurons.lesson import Fact, lesson, plural, times
+from netdsl.backends.diagram.neurons.lesson import Fact, headings, lesson, source_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Picture, Polygon, Text, line
+from netdsl.backends.diagram.shape_names import plural, times
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
@@ -275,20 +276,19 @@ class _Sheet:
             x, y = self._place((0, 0, column), True)
             yield Text(x + self.size / 2, y - 5, f"{column}", LETTER, "soft")
 
-    def _headings(self) -> Iterator[Item]:
-        value = self.node.inputs[0]
-        name = next((item.name for item in self.graph.inputs if item.value is value), "")
-        name = name or (value.producer.path if value.producer is not None else "a value")
+    def _headings(self) -> Iterator[Text]:
         shown, made = prod(map(len, self.patch)) * len(self.planes), len(self.found)
+        name = f"{source_of(self.graph, self.node)} {times(self._index(self.input))}"
+        what = "neurons" if self.is_learned else "values"
         left = len(self.patch[1]) * self.wide + APART
-        for x, size, drawn, told in (
-            (0.0, self.input, shown, "values"),
-            (left, self.output, made, "neurons" if self.is_learned else "values"),
-        ):
-            title = times(self._index(size))
-            yield Text(x, 8, title if x else f"{name} {title}", 12, "ink", True, "start")
-            counted = f"{drawn:,} of {prod(size):,} {told} drawn"
-            yield Text(x, 22, counted, 9.5, "soft", False, "start")
+        return headings(
+            (0.0, name, f"{shown:,} of {prod(self.input):,} values drawn"),
+            (
+                left,
+                times(self._index(self.output)),
+                f"{made:,} of {prod(self.output):,} {what} drawn",
+            ),
+        )
 
     # --- in words --------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 from math import prod
 
-from netdsl.analyses.links import Product, count, is_in, reads, shape_of, union
+from netdsl.analyses.links import Product, count, is_in, reads, union
 from netdsl.analyses.links import field as field_of
+from netdsl.analyses.neurons import Neuron
 from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
-from netdsl.backends.diagram.neurons.names import Neuron
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.cells import one, ravel, replaced, size_of, unravel, whole
@@ -376,8 +376,3 @@ def chain_of(graph: Graph, neuron: Neuron, start: Value) -> list[NeuronLayer]:
     starts = [(y, tuple(0 for _ in y.shape)) for y in layers if y.value is start]
     chain = _chain(layers, [home, *starts])
     return chain[: chain.index(home[0]) + 1]
-
-
-def shape_text(value: Value) -> str:
-    """`6 × 28 × 28`."""
-    return " × ".join(map(str, shape_of(value)))

@@ -34,13 +34,12 @@ def colour_of(kernel: Kernel, tap: Tap, planes: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Image:
-    """The planes below each other, from the origin on; `focus` are the neurons with links.
+    """The planes below each other, from the origin on, with the windows of the kernel's focus.
 
     Where cells are too small to be seen, each window stands enlarged beside its plane.
     """
 
     kernel: Kernel
-    focus: Sequence[Cell]
     planes: Sequence[int]
 
     @cached_property
@@ -83,7 +82,11 @@ class Image:
     @cached_property
     def step(self) -> float:
         """From a plane to the next."""
-        windows = len(self.focus) * (self.kernel.span[0] * self.cell[1] + 8) if self.is_far else 0.0
+        windows = (
+            len(self.kernel.focus) * (self.kernel.span[0] * self.cell[1] + 8)
+            if self.is_far
+            else 0.0
+        )
         rim = sum(self.kernel.around[0]) * self.pixel[1]
         return max(self.plane_size[1] + rim, windows) + GAP
 
@@ -123,13 +126,13 @@ class Image:
         rows, columns = self.kernel.span
         wide, high = columns * self.cell[0], rows * self.cell[1]
         top = self.planes.index(plane) * self.step
-        free = self.step - GAP - len(self.focus) * high
-        top += free * (number + 1) / (len(self.focus) + 1) + number * high
+        free = self.step - GAP - len(self.kernel.focus) * high
+        top += free * (number + 1) / (len(self.kernel.focus) + 1) + number * high
         return self.width - wide, top, wide, high
 
     def seen(self, number: int, plane: int) -> Place:
         """The part of a plane that a neuron reads."""
-        taps = self.kernel.taps(self.focus[number])
+        taps = self.kernel.taps(self.kernel.focus[number])
         return self._hull([tap.cell for tap in taps if tap.cell[0] == plane])
 
     def _hull(self, cells: Sequence[Cell]) -> Place:
@@ -143,7 +146,7 @@ class Image:
 
     def reads(self, number: int) -> list[int]:
         """The planes that are drawn of which a neuron reads something."""
-        read = {tap.cell[0] for tap in self.kernel.taps(self.focus[number])}
+        read = {tap.cell[0] for tap in self.kernel.taps(self.kernel.focus[number])}
         return [plane for plane in self.planes if plane in read]
 
     def spot(self, number: int, tap: Tap) -> Place:
@@ -165,7 +168,7 @@ class Image:
         """The planes and the windows; `lit` are the products of each neuron that have links."""
         for plane in self.planes:
             yield from self._plane(plane)
-            for number in range(len(self.focus)):
+            for number in range(len(self.kernel.focus)):
                 if plane in self.reads(number):
                     yield from self._window(number, plane, lit)
 
@@ -226,14 +229,14 @@ class Image:
             yield Box(x, y, max(broad, 1.5), max(tall, 1.5), "", "focus", 1.0)
             yield Box(left, top, wide, high, "paper", "", 0)
         shared = {t.cell for n, one in enumerate(lit) if n != number for t in one}
-        for tap in self.kernel.taps(self.focus[number]):
+        for tap in self.kernel.taps(self.kernel.focus[number]):
             if tap.cell[0] != plane:
                 continue
             colour, is_lit = colour_of(self.kernel, tap, self.planes), tap in lit[number]
             place = self.spot(number, tap)
             yield Box(*place, colour, "paper", 0.5, opacity=1.0 if is_lit else 0.3)
             if is_lit and min(place[2:]) >= 19 and tap.cell not in shared:
-                label = f"{letter_of(self.focus, number)}{tap.weight + 1}"
+                label = f"{letter_of(self.kernel.focus, number)}{tap.weight + 1}"
                 yield Text(
                     place[0] + place[2] / 2,
                     place[1] + place[3] / 2 + 3,
@@ -244,7 +247,7 @@ class Image:
                 )
         yield Box(left, top, wide, high, "", "ink", 1.5)
         if not self.is_far and number == 0 and plane == self.reads(0)[0]:
-            yield from self._next(self.focus[0], plane)
+            yield from self._next(self.kernel.focus[0], plane)
 
     def _next(self, neuron: Cell, plane: int) -> Iterator[Item]:
         """The window of the neuron beside it, where both read some of the same values."""

@@ -11,8 +11,8 @@ from math import prod
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.neurons.filter_image import LETTER
 from netdsl.backends.diagram.neurons.kernel import MOST_PLANES, MOST_WEIGHTS, Cell, Kernel
-from netdsl.backends.diagram.neurons.lesson import plural, times
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Point, Text
+from netdsl.backends.diagram.shape_names import plural, times
 
 FAMILIES = ("conv", "merge", "dense", "up")
 """Families whose colours the maps have."""
@@ -39,20 +39,15 @@ class Map:
     @cached_property
     def apart(self) -> float:
         """From a drawn neuron to the next."""
-        most = max(len(self.kernel.drawn_rows), len(self.kernel.drawn_columns))
-        is_thin = self.kernel.drawn_rows.step > 1 or self.kernel.drawn_columns.step > 1
-        return min(THIN_CELL if is_thin else CELL, MAP_SIDE / most) * self.scale
-
-    @cached_property
-    def cell(self) -> tuple[float, float]:
-        """Width and height of the room of a neuron, drawn or not."""
-        rows, columns = self.kernel.drawn_rows.step, self.kernel.drawn_columns.step
-        return self.apart / columns, self.apart / rows
+        drawn = len(self.kernel.drawn_rows), len(self.kernel.drawn_columns)
+        usual = CELL if drawn == self.kernel.output[1:] else THIN_CELL
+        return min(usual, MAP_SIDE / max(drawn)) * self.scale
 
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the map."""
-        return self.kernel.output[2] * self.cell[0], self.kernel.output[1] * self.cell[1]
+        rows, columns = self.kernel.drawn_rows, self.kernel.drawn_columns
+        return len(columns) * self.apart, len(rows) * self.apart
 
     @cached_property
     def side(self) -> tuple[float, float]:
@@ -95,10 +90,10 @@ class Map:
 
     def place(self, corner: Point, neuron: Cell) -> Point:
         """The middle of a neuron; `corner` is that of the map with its filter."""
-        x, y = corner
-        return x + (neuron[2] + 0.5) * self.cell[0], y + self.above + (neuron[1] + 0.5) * self.cell[
-            1
-        ]
+        (x, y), (_, row, column) = corner, neuron
+        across = self.kernel.drawn_columns.index(column) + 0.5
+        down = self.kernel.drawn_rows.index(row) + 0.5
+        return x + across * self.apart, y + self.above + down * self.apart
 
     def back(self, corner: Point) -> Box:
         """What the neurons stand on, below the links."""

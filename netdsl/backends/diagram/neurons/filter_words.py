@@ -7,8 +7,8 @@ from math import prod
 
 from netdsl.analyses.cost import count_parameters
 from netdsl.backends.diagram.neurons.kernel import Cell, Kernel
-from netdsl.backends.diagram.neurons.lesson import Fact, plural, times
-from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.neurons.lesson import Fact
+from netdsl.backends.diagram.shape_names import TIMES, plural, times
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import by
 from netdsl.ops.tables import types_of

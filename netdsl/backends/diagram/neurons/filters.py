@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
+from netdsl.analyses.neurons import Neuron
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.neurons.filter_image import LETTER, Image, colour_of, letter_of
 from netdsl.backends.diagram.neurons.filter_maps import FAMILIES, Map
 from netdsl.backends.diagram.neurons.filter_words import facts, heading, window_words
 from netdsl.backends.diagram.neurons.kernel import MOST_MAPS, Cell, Kernel, Tap, cell_of
 from netdsl.backends.diagram.neurons.layers import kind_of
-from netdsl.backends.diagram.neurons.lesson import Fact, lesson, plural, times
-from netdsl.backends.diagram.neurons.names import Neuron
+from netdsl.backends.diagram.neurons.lesson import Fact, headings, lesson, source_of
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import (
     Box,
@@ -26,6 +26,7 @@ from netdsl.backends.diagram.scene import (
     Text,
     moved,
 )
+from netdsl.backends.diagram.shape_names import plural, times
 from netdsl.backends.diagram.theme import SERIES
 from netdsl.backends.diagram.units import units_of
 from netdsl.ir.graph import Graph, Node
@@ -56,22 +57,20 @@ def filters_picture(
             )
     cells = [cell_of(neuron.index, 0) for neuron in chosen]
     focus = list(dict.fromkeys(cells)) or kernel.usual_neurons()
-    sheet = _Sheet(graph, kernel, focus)
+    sheet = _Sheet(graph, Kernel(node, tuple(focus)))
     title = options.title or f"{graph.name}: one convolution, neuron by neuron"
     what = f"{node.path}, {kind_of(node)} with {plural(kernel.output[0], 'filter')}"
     return lesson(graph, node, title, f"{what}: {sheet.rule}", sheet.items(), sheet.panel())
 
 
 class _Sheet:
-    def __init__(self, graph: Graph, kernel: Kernel, focus: Sequence[Cell]) -> None:
-        self.kernel, self.focus = kernel, focus
-        value = kernel.node.inputs[0]
-        name = next((item.name for item in graph.inputs if item.value is value), "")
-        self.source = name or (value.producer.path if value.producer is not None else "a value")
-        self.planes = kernel.drawn_planes(focus)
-        self.taps = [kernel.drawn_taps(neuron, self.planes) for neuron in focus]
-        self.image = Image(kernel, focus, self.planes)
-        self.lit = sorted({neuron[0] for neuron in focus})
+    def __init__(self, graph: Graph, kernel: Kernel) -> None:
+        self.kernel, self.focus = kernel, kernel.focus
+        self.source = source_of(graph, kernel.node)
+        self.planes = kernel.drawn_planes(self.focus)
+        self.taps = [kernel.drawn_taps(neuron, self.planes) for neuron in self.focus]
+        self.image = Image(kernel, self.planes)
+        self.lit = sorted({neuron[0] for neuron in self.focus})
         others = [n for n in range(kernel.output[0]) if n not in self.lit]
         self.others = others[: max(0, MOST_MAPS - len(self.lit))]
         self.maps = {n: self._map(n) for n in (*self.lit, *self.others)}
@@ -153,7 +152,6 @@ class _Sheet:
         neuron, taps = self.focus[number], self.taps[number]
         if not taps:  # its window lies in the padding
             return
-        alike = [n for n, other in enumerate(self.focus) if other[0] == neuron[0]]
         one, corner = self.maps[neuron[0]], self._corner(neuron[0])
         ys = [self._pin(neuron[0], tap.weight)[1] for tap in taps]
         is_from_above = (min(ys) + max(ys)) / 2 <= one.place(corner, neuron)[1]
@@ -168,7 +166,7 @@ class _Sheet:
             straight = [point for a, b in pairwise(first) for point in (a, b, b)]
             middle = (first[-1][0] + pin[0]) / 2
             path = (start, *straight, (middle, first[-1][1]), (middle, pin[1]), pin, *behind)
-            dash = "" if number == alike[0] else "dashed"
+            dash = "" if self._is_first(number) else "dashed"
             curve = Curve(path, colour_of(self.kernel, tap, self.planes), STROKE, dash)
             yield self._told_link(curve, neuron, tap, self._label(number, tap))
 
@@ -204,7 +202,7 @@ class _Sheet:
         """The neurons with links, and their letters beside what they read."""
         named: dict[Point, str] = {}
         for number, neuron in enumerate(self.focus):
-            one, letter = self.maps[neuron[0]], chr(ord("A") + number)
+            one, letter = self.maps[neuron[0]], self._letter(number)
             x, y = one.place(self._corner(neuron[0]), neuron)
             radius = min(8.5, max(6.2, one.apart * 0.42))
             place = ",".join(map(str, self.kernel.index(neuron)))
@@ -247,31 +245,37 @@ class _Sheet:
             told = f"{values:,} values, all drawn; dashed: padding"
         return f"{self.source} {shape}", told
 
-    def _headings(self) -> Iterator[Item]:
+    def _headings(self) -> Iterator[Text]:
         kernel, maps = self.kernel, len(self.maps)
         name, told = self._heads()
         made = f"{plural(kernel.output[0], 'filter')} → {times(self.sizes(kernel.output))}"
         drawn = f"{maps:,} of {plural(kernel.output[0], 'map')} drawn"
-        x = self.maps_x - 4
-        for left, first, second in ((0.0, name, told), (x, made, drawn)):
-            yield Text(left, 10, first, 13, "ink", True, "start")
-            yield Text(left, 25, second, 9.5, "soft", False, "start")
+        return headings((0.0, name, told), (self.maps_x - 4, made, drawn))
 
     @property
     def rule(self) -> str:
         """What lines and colours mean."""
-        first, *others = (chr(ord("A") + n) for n in range(len(self.focus)))
+        full = [self._letter(n) for n in range(len(self.focus)) if self._is_first(n)]
+        broken = [self._letter(n) for n in range(len(self.focus)) if not self._is_first(n)]
         is_coloured = self.kernel.weights <= SERIES and self.kernel.input[0] == len(self.lit) == 1
-        lines = f"full lines lead to {first}, broken to {' and '.join(others)}"
+        lead = f"full lines lead to {' and '.join(full)}, broken to {' and '.join(broken)}"
+        if not broken:
+            lead = f"lines lead to {' and '.join(full)}"
         told = "colour" if is_coloured else "label"
-        lead = lines if others else f"all lead to {first}"
         return f"a link runs through its weight; {lead}; a {told} is a weight."
+
+    @staticmethod
+    def _letter(number: int) -> str:
+        return chr(ord("A") + number)
+
+    def _is_first(self, number: int) -> bool:
+        """Whether a neuron is the first of its map."""
+        return self.focus[number][0] not in (neuron[0] for neuron in self.focus[:number])
 
     def panel(self) -> list[Fact]:
         """What is misread, and the counts."""
-        kernel, rows, columns = self.kernel, self.kernel.drawn_rows, self.kernel.drawn_columns
-        beside = sum(n[1] not in rows or n[2] not in columns for n in self.focus)
-        neurons = len(self.maps) * len(rows) * len(columns) + beside
+        kernel = self.kernel
+        neurons = len(self.maps) * len(kernel.drawn_rows) * len(kernel.drawn_columns)
         counted = facts(kernel, neurons, sum(map(len, self.taps)))
         stride = f"stride {by(kernel.windows.stride)}"
         told = (stride, window_words(kernel, self.focus[0], is_drawn=not self.image.is_far))

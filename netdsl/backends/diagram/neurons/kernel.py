@@ -36,9 +36,10 @@ class Tap:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A convolution over a map or a sequence."""
+    """A convolution over a map or a sequence; `focus` are neurons that are drawn in any case."""
 
     node: Node
+    focus: tuple[Cell, ...] = ()
 
     @cached_property
     def windows(self) -> Sliding:
@@ -139,12 +140,12 @@ class Kernel:
     # --- what is drawn ---------------------------------------------------------------------
 
     @cached_property
-    def drawn_rows(self) -> range:
-        return thinned(self.output[1])
+    def drawn_rows(self) -> list[int]:
+        return sorted({*thinned(self.output[1]), *(row for _, row, _ in self.focus)})
 
     @cached_property
-    def drawn_columns(self) -> range:
-        return thinned(self.output[2])
+    def drawn_columns(self) -> list[int]:
+        return sorted({*thinned(self.output[2]), *(column for _, _, column in self.focus)})
 
     def drawn_planes(self, neurons: Sequence[Cell]) -> list[int]:
         """The channels that are drawn: all, or of many the first, the next and the last read."""

@@ -20,7 +20,7 @@ from netdsl.backends.diagram.scene import (
     line,
     moved,
 )
-from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.shape_names import times
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
@@ -31,16 +31,6 @@ SIZE, HIGH, GAP, WIDEST = 9.0, 30.0, 12.0, 96.0
 LENS = 16.0
 Fact = tuple[str, str]
 """What a number is of, and how it comes about."""
-
-
-def times(sizes: Sequence[int]) -> str:
-    return f" {TIMES} ".join(f"{size:,}" for size in sizes)
-
-
-def plural(count: int, word: str) -> str:
-    """`1 filter`, `3 filters`, `no biases`."""
-    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
-    return f"{count:,} {word}{ending}" if count else f"no {word}{ending}"
 
 
 def lesson(
@@ -73,6 +63,20 @@ def _table(told: Sequence[Fact], x: float, y: float, width: float) -> Iterator[I
             y += 13.5
     yield Box(x, start, width, y - start, "panel.fill", "panel.line", 1, 7)
     yield from items
+
+
+def source_of(graph: Graph, node: Node) -> str:
+    """What a layer reads, by name."""
+    value = node.inputs[0]
+    named = next((item.name for item in graph.inputs if item.value is value), "")
+    return named or (value.producer.path if value.producer is not None else "a value")
+
+
+def headings(*told: tuple[float, str, str]) -> Iterator[Text]:
+    """In bold what stands below, and what is drawn of it; each at a place along the sheet."""
+    for x, first, second in told:
+        yield Text(x, 10, first, 13, "ink", True, "start")
+        yield Text(x, 25, second, 9.5, "soft", False, "start")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.analyses.links import UnknownLinks, is_in, shape_of
+from netdsl.analyses.links import is_in, shape_of
+from netdsl.analyses.neurons import Neuron, check_sizes, neuron_of
 from netdsl.backends.diagram.fonts import text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE, framed
 from netdsl.backends.diagram.model.code import Code, code_of
@@ -34,7 +35,7 @@ from netdsl.backends.diagram.neurons.insets import (
     sights,
 )
 from netdsl.backends.diagram.neurons.kernel import is_drawable
-from netdsl.backends.diagram.neurons.names import Neuron, check_sizes, neuron_of, told
+from netdsl.backends.diagram.neurons.names import refusals
 from netdsl.backends.diagram.neurons.words import (
     HEAD,
     PAGE,
@@ -75,25 +76,51 @@ TINY, INDEX = 8.5, 8.5
 
 
 def neurons_picture(graph: Graph, options: Options) -> Picture:
-    """Neurons of each layer and their links. Raises `DrawError`."""
-    check_sizes(graph)
-    node = _named(graph, options.neurons[0]) if len(options.neurons) == 1 else None
-    if node is not None:
-        return _by_itself(graph, node, [], options)
-    chosen = [neuron_of(graph, text) for text in options.neurons]
-    node = _single(graph)
-    if node is not None and (is_drawable(node) or not chosen):
-        return _by_itself(graph, node, chosen, options)
-    code = code_of(graph)
+    """Neurons of each layer and their links, or a layer by itself. Raises `DrawError`."""
+    with refusals():
+        check_sizes(graph)
+        named = _named(graph, options.neurons[0]) if len(options.neurons) == 1 else None
+        chosen = [] if named else [neuron_of(graph, text) for text in options.neurons]
+        node = named or _single(graph)
+        if node is not None and is_drawable(node):
+            return filters_picture(graph, node, chosen, options)
+        if node is not None and not chosen:
+            return cells_picture(graph, node, options)
+        return _columns(graph, chosen, options)
+
+
+def _columns(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
+    """As many layers as give the picture a good form, or as can be read at a given width."""
+    code, width = code_of(graph), options.width
     if not chosen:
         chosen = [default_neuron(graph) if code is None else _of_code(graph, code)]
-    try:
-        usual = _usual(graph, chosen, code, options)
-        if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
-            return usual
-        return _for_page(graph, chosen, code, options, options.width)
-    except UnknownLinks as error:
-        raise told(error) from None
+
+    def first(
+        tries: Iterable[tuple[int, tuple[int, int]]], room: Room, is_good: Callable[[Picture], bool]
+    ) -> Picture:
+        """The first good picture, or the last."""
+        picture: Picture | None = None
+        for few, stretch in dict.fromkeys(tries):
+            studied = study(graph, chosen, stretch, few)
+            picture = _Sheet(graph, studied, code, options, room).picture()
+            if is_good(picture):
+                break
+        assert picture is not None
+        return picture
+
+    most = FEW if code is None else MOST_COLUMNS
+    usual = first(
+        ((most, STRETCHES[0]), *((FEW, s) for s in STRETCHES)),
+        Room(),
+        lambda picture: picture.width <= WIDEST * picture.height,
+    )
+    if width is None or usual.smallest_letter(width) >= SMALLEST_PRINT:
+        return usual
+    return first(
+        ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES)),
+        PAGE,
+        lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT,
+    )
 
 
 def _single(graph: Graph) -> Node | None:
@@ -104,13 +131,6 @@ def _single(graph: Graph) -> Node | None:
     return units[0].node if is_drawable(units[0].node) or enlarges(units[0].node) else None
 
 
-def _by_itself(graph: Graph, node: Node, chosen: list[Neuron], options: Options) -> Picture:
-    """One layer, neuron by neuron or cell by cell."""
-    if is_drawable(node):
-        return filters_picture(graph, node, chosen, options)
-    return cells_picture(graph, node, options)
-
-
 def _named(graph: Graph, text: str) -> Node | None:
     """The layer of that name, or the first in the block of that name, that is drawn by itself."""
     name = text.strip()
@@ -118,41 +138,12 @@ def _named(graph: Graph, text: str) -> Node | None:
     return next((n for n in inside if is_drawable(n) or enlarges(n)), None)
 
 
-def _usual(graph: Graph, chosen: Sequence[Neuron], code: Code | None, options: Options) -> Picture:
-    """As many layers as give the picture a good form; of an autoencoder all, if they are few."""
-    tries = ((FEW if code is None else MOST_COLUMNS, STRETCHES[0]), *((FEW, s) for s in STRETCHES))
-    sheets = (
-        _Sheet(graph, study(graph, chosen, s, few), code, options, Room())
-        for few, s in dict.fromkeys(tries)
-    )
-    return _first(sheets, lambda picture: picture.width <= WIDEST * picture.height)
-
-
 def _of_code(graph: Graph, code: Code) -> Neuron:
     """A number of the code: that in the middle of its first channel."""
     node, shape = code.value.producer, shape_of(code.value)
     assert node is not None
-    return Neuron(code.value, (0, *(n // 2 for n in shape[1:])), call_paths(graph)[node])
-
-
-def _for_page(
-    graph: Graph, chosen: Sequence[Neuron], code: Code | None, options: Options, width: float
-) -> Picture:
-    """As many layers as can be read at that width; of the fewest, what there is."""
-    tries = ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES))
-    sheets = (_Sheet(graph, study(graph, chosen, s, few), code, options, PAGE) for few, s in tries)
-    return _first(sheets, lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT)
-
-
-def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Picture:
-    """The first good picture, or the last."""
-    picture: Picture | None = None
-    for sheet in sheets:
-        picture = sheet.picture()
-        if is_good(picture):
-            break
-    assert picture is not None
-    return picture
+    index = (0, *(n // 2 for n in shape[1:])) if shape else ()
+    return Neuron(code.value, index, call_paths(graph)[node])
 
 
 def default_neuron(graph: Graph) -> Neuron:

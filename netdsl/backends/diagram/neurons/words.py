@@ -16,12 +16,11 @@ from netdsl.backends.diagram.neurons.columns import (
     inputs_of,
     name_of,
     not_drawn,
-    shape_text,
 )
 from netdsl.backends.diagram.neurons.layers import kind_of
 from netdsl.backends.diagram.neurons.names import last_parts
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, moved
-from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.shape_names import TIMES, plural, times
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
@@ -51,13 +50,12 @@ def head_of(column: Column, room: Room) -> list[str]:
     """Its name, what it is, what is folded into it, how many neurons it has."""
     name = last_parts(column.name, HEAD, min(140, room.column))
     layer = column.layer
-    what = "neuron" if layer.computes else "value"
-    counted = f"{column.total:,} {what}{'s' * (column.total != 1)}"
+    counted = plural(column.total, "neuron" if layer.computes else "value")
     counts = [counted]
     if len(column.shape) > 1:
-        counts = [f"{shape_text(layer.value)} = {counted}"]
+        counts = [f"{times(column.shape)} = {counted}"]
         if text_width(counts[0], SMALL) > room.column:
-            counts = [f"{shape_text(layer.value)} =", counted]
+            counts = [f"{times(column.shape)} =", counted]
     first = "input"
     if not layer.is_input:
         told = op_of(layer.body).told(*types_of(layer.body), str)
@@ -139,7 +137,7 @@ def _told(graph: Graph, study: Study) -> Iterator[str]:
             if (pieces := seen.get(item.value))
         ]
         shown = [*parts[:3], *(["..."] if len(parts) > 3 else []), *whole]
-        reads = f"{neuron} reads {direct:,} value{'s' * (direct != 1)}"
+        reads = f"{neuron} reads {plural(direct, 'value')}"
         yield f"{reads}. Its whole field: {', '.join(shown)}." if shown else f"{reads}."
 
 
@@ -157,7 +155,7 @@ def _left_out(study: Study) -> str:
 def _patch(pieces: list[Product]) -> str:
     """`, 14 × 14`: the map's part that is seen."""
     spatial = hull(pieces)[1:]
-    size = f" {TIMES} ".join(str(last - first + 1) for first, last in spatial)
+    size = times(last - first + 1 for first, last in spatial)
     return f" ({size})" if len(spatial) > 1 else ""
 
 
