@@ -234,6 +234,8 @@ def test_boxes_of_the_network_are_joined_where_one_reads_the_other() -> None:
     [
         ("1, 5, 5", "conv(2, 1, padding=1)", "up[1,0,0]"),
         ("1, 9, 9", "upsample(40)", "up"),
+        ("16, 4, 4", "pixel_shuffle(4)", "up[0,1,1]"),
+        ("4, 7, 7", "conv_transpose(4, 3, stride=2, groups=2)", "up"),
         ("1, 9, 9", "upsample(scale=0.5)", "up"),
         ("1, 300, 300", "upsample(size=31x29, mode=bilinear)", "up[0,0,0]"),
         ("3, 14, 14", "conv_transpose(2, 1, stride=2)", "up"),
@@ -273,6 +275,7 @@ ENLARGED = {
     "cubic": ("1, 5, 4", "upsample(scale=2, mode=bicubic)"),
     "sequence": ("2, 4", "upsample(scale=2.5, mode=linear)"),
     "shuffle": ("8, 7, 7", "pixel_shuffle(2)"),
+    "shuffle by 3": ("9, 4, 4", "pixel_shuffle(3)"),
     "painted": ("8, 7, 7", "conv_transpose(4, 3, stride=2)"),
     "painted apart": ("1, 4, 4", "conv_transpose(2, 2, stride=2)"),
     "painted sequence": ("1, 4", "conv_transpose(2, 4, stride=2, padding=1)"),

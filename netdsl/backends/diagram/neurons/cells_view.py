@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product, takewhile
-from math import prod
+from math import isqrt, prod
 
-from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import shape_of
-from netdsl.backends.diagram.counts import macs_of
+from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.neurons.layers import kind_of
 from netdsl.backends.diagram.neurons.lesson import Fact, headings, lesson, source_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Picture, Polygon, Text, line
 from netdsl.backends.diagram.shape_names import plural, times
-from netdsl.backends.diagram.theme import series
+from netdsl.backends.diagram.theme import SERIES, series
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
 from netdsl.ops.cells import one, ravel
+from netdsl.ops.facts import Work
 from netdsl.ops.tables import types_of
 
 Cell = tuple[int, int, int]
@@ -27,8 +27,8 @@ Sources = dict[Cell, float]
 """Cells that are added up: each with its share, or with the number of its weight."""
 MOST_SOURCES, FEW_SOURCES, MOST_CELLS = 5, 3, 20
 """Rows and columns of a map up to which all are drawn, of more; of the result."""
-LARGEST, SIDE, APART = 26.0, 262.0, 92.0
-"""A cell, the longer side of a result, the room between both."""
+LARGEST, SIDE, APART, GAP = 26.0, 262.0, 92.0, 14.0
+"""A cell, the longer side of a result, the room between both, and between channels."""
 WITH_SHARES, LETTER = 42.0, 9.0
 TOP = 52.0
 
@@ -49,7 +49,9 @@ def enlarges(node: Node) -> bool:
     if any(max(map(max, read)) >= len(_patch(n)) for n, *read in near):
         return False
     known = op.products(*types, first) or op.shares(*types, first)
-    return known is not None or [prod(map(len, piece)) for _, piece in pieces] == [1]
+    channels = node.inputs[0].type.channels, node.output.type.channels
+    few = [c for c in channels if isinstance(c, int)]
+    return known is not None or (op.work is Work.MOVES and few[0] <= SERIES * few[-1])
 
 
 def _patch(count: int) -> range:
@@ -159,17 +161,23 @@ class _Sheet:
             return series(self.planes.index(cell[0]))
         return series(cell[1] * len(self.patch[1]) + cell[2])
 
+    @cached_property
+    def area(self) -> tuple[float, float]:
+        """Width and height of the map, whose channels stand in a square."""
+        many = isqrt(len(self.planes))
+        wide, high = (len(places) * self.wide + GAP for places in reversed(self.patch))
+        return many * wide - GAP, -(-len(self.planes) // many) * high - GAP
+
     def _place(self, cell: Cell, is_result: bool) -> tuple[float, float]:
-        """The corner of a cell: planes of the map stand below each other, beside the result."""
-        rows, columns = self.patch
-        high = len(self.planes) * (len(rows) * self.wide + 14) - 14
-        result = len(self.drawn[0]) * self.size
+        """The corner of a cell: the map stands beside the result."""
+        (width, height), result = self.area, len(self.drawn[0]) * self.size
         if is_result:
-            left = len(columns) * self.wide + APART
-            return left + cell[2] * self.size, TOP + max(0, high - result) / 2 + cell[1] * self.size
-        top = TOP + max(0, result - high) / 2
-        top += self.planes.index(cell[0]) * (len(rows) * self.wide + 14)
-        return cell[2] * self.wide, top + cell[1] * self.wide
+            top = TOP + max(0, height - result) / 2
+            return width + APART + cell[2] * self.size, top + cell[1] * self.size
+        down, across = divmod(self.planes.index(cell[0]), isqrt(len(self.planes)))
+        left = across * (len(self.patch[1]) * self.wide + GAP)
+        top = TOP + max(0, result - height) / 2 + down * (len(self.patch[0]) * self.wide + GAP)
+        return left + cell[2] * self.wide, top + cell[1] * self.wide
 
     def items(self) -> Iterator[Item]:
         yield from self._lens()
@@ -253,7 +261,7 @@ class _Sheet:
         """From the map to the result, in line with the cells that are marked."""
         near, far = self._around(self.read, False), self._around(self.readers, True)
         start, end = near.x + near.width, far.x
-        left, right = len(self.patch[1]) * self.wide, len(self.patch[1]) * self.wide + APART
+        left, right = self.area[0], self.area[0] + APART
 
         def across(upper: float, lower: float) -> list[tuple[float, float]]:
             return [
@@ -280,7 +288,7 @@ class _Sheet:
         shown, made = prod(map(len, self.patch)) * len(self.planes), len(self.found)
         name = f"{source_of(self.graph, self.node)} {times(self._index(self.input))}"
         what = "neurons" if self.is_learned else "values"
-        left = len(self.patch[1]) * self.wide + APART
+        left = self.area[0] + APART
         return headings(
             (0.0, name, f"{shown:,} of {prod(self.input):,} values drawn"),
             (
@@ -328,9 +336,9 @@ class _Sheet:
         if rules:
             yield "size", ", ".join(rules) + " along each side" * (len(rules) == 1)
         yield from self._example()
-        macs = macs_of([self.node])
-        learned = plural(count_parameters(self.node.layer), "parameter")
-        yield "cost", f"{learned}, {plural(macs if isinstance(macs, int) else 0, 'multiply-add')}"
+        learned, macs = plural(parameters_of([self.node]), "parameter"), macs_of([self.node])
+        assert isinstance(macs, int)
+        yield "cost", f"{learned}, {plural(macs, 'multiply-add')}"
         left = values - prod(map(len, self.patch)) * len(self.planes)
         rest = f"{results - len(self.found):,} of {results:,} {what}s of the result"
         yield "not drawn", f"{left:,} of {values:,} values, {rest}"
@@ -343,8 +351,10 @@ class _Sheet:
         sign = (lambda n: f"w{n:.0f}") if self.is_learned else _number
         told = " + ".join(f"{sign(number)}·{self._letter(source)}" for source, number in read)
         told = told.replace("+ \N{MINUS SIGN}", "\N{MINUS SIGN} ")
-        if self.is_learned and self.input[0] > 1:
-            told += f", and the same of {plural(self.input[0] - 1, 'other channel')}"
+        products = self.op.products(*self.types, self._index(cell)) or []
+        others = len({source[0] for source, _ in products}) - 1
+        if others > 0:
+            told += f", and the same of {plural(others, 'other channel')}"
         if self.is_learned or self.is_mixed:
             yield place, told
         else:

@@ -74,8 +74,6 @@ class Study:
     chosen: list[tuple[int, Index]]
     fields: list[dict[Value, list[Product]]]
     layers: list[NeuronLayer]
-    first: int
-    last: int
 
     def links(self) -> Iterator[Link]:
         """Every connection between two neurons that are drawn."""
@@ -118,7 +116,7 @@ def study(
     _choose(columns, chosen)
     for column in columns:
         _count_gaps(column)
-    return Study(columns, list(neurons), chosen, fields, layers, first, len(chain) - last)
+    return Study(columns, list(neurons), chosen, fields, layers)
 
 
 def _stretch(count: int, nearest: int, deepest: int, before: int, after: int) -> tuple[int, int]:

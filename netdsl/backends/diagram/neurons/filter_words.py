@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from netdsl.analyses.cost import count_parameters
+from netdsl.backends.diagram.counts import parameters_of
 from netdsl.backends.diagram.neurons.kernel import Cell, Kernel
 from netdsl.backends.diagram.neurons.lesson import Fact
 from netdsl.backends.diagram.shape_names import TIMES, plural, times
@@ -39,7 +39,7 @@ def facts(kernel: Kernel, drawn_neurons: int, drawn_links: int) -> Iterator[Fact
             "values, the input neurons of many drawings: given, not computed",
         )
     yield first, f"{_sizes(kernel, kernel.input)} = {values:,} {what}"
-    biases = count_parameters(kernel.node.layer) - kernel.weights * kernel.output[0]
+    biases = parameters_of([kernel.node]) - kernel.weights * kernel.output[0]
     summed = f"{_sizes(kernel, (kernel.depth, *kernel.size))} = {plural(kernel.weights, 'product')}"
     apart = f" of cells {by(kernel.windows.dilation)} apart" * (kernel.windows.dilation != 1)
     over = f", added over {'both' if kernel.depth == 2 else f'all {kernel.depth:,}'} channels"

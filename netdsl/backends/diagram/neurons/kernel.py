@@ -11,6 +11,7 @@ from math import prod
 from netdsl.analyses.links import shape_of
 from netdsl.ir.graph import Node
 from netdsl.ops.base import op_of
+from netdsl.ops.cells import fixed
 from netdsl.ops.facts import Sliding
 from netdsl.ops.tables import types_of
 
@@ -69,9 +70,8 @@ class Kernel:
     @cached_property
     def around(self) -> list[tuple[int, int]]:
         """Cells of padding before and after the rows and the columns."""
-        pairs = self.windows.around(shape_of(self.node.inputs[0])[1:])
-        cells = [(int(str(before)), int(str(after))) for before, after in pairs]
-        return [*cells, (0, 0)][:2]
+        pairs = map(fixed, self.windows.around(shape_of(self.node.inputs[0])[1:]))
+        return [*((before, after) for before, after in pairs), (0, 0)][:2]
 
     @property
     def size(self) -> tuple[int, int]:

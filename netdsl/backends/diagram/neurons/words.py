@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import Product, count, hull, shape_of, size_of
+from netdsl.backends.diagram.counts import parameters_of
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
 from netdsl.backends.diagram.neurons.columns import (
@@ -86,11 +86,9 @@ def _facts(study: Study, number: int) -> Iterator[str]:
         names = [name_of(study, value) for value in hidden]
         told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
         yield f"not drawn: {told}"
-    layers = {node.layer: node.layer for node in column.layer.nodes}
-    learned = sum(map(count_parameters, layers.values()))
-    shared = "shared " if column.layer.body.op.family == "convolution" else ""
-    plural = "s" * (learned != 1)
-    yield f"{learned:,} {shared}parameter{plural}" if learned else "no parameters"
+    learned = parameters_of(column.layer.nodes)
+    shared = "shared " * (learned > 0 and column.layer.body.op.family == "convolution")
+    yield plural(learned, f"{shared}parameter")
 
 
 def all_to_all(study: Study, number: int) -> list[str]:
