@@ -73,7 +73,7 @@ class Kernel:
         pairs = map(fixed, self.windows.around(shape_of(self.node.inputs[0])[1:]))
         return [*((before, after) for before, after in pairs), (0, 0)][:2]
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Rows and columns of a plane of a filter."""
         return self.along[0][0], self.along[1][0]
@@ -120,7 +120,9 @@ class Kernel:
 
     def is_whole(self, neuron: Cell) -> bool:
         """Whether no part of a neuron's window lies in the padding."""
-        return len(self.taps(neuron)) == self.weights
+        sides = zip(neuron[1:], self.input[1:], self.along, self.around, self.span, strict=True)
+        starts = ((i * s - before, n - span) for i, n, (_, s, _), (before, _), span in sides)
+        return all(0 <= start <= last for start, last in starts)
 
     def beside(self, neuron: Cell) -> Cell | None:
         """The next neuron in the row, at its end the one before; of a sequence along it."""
