@@ -387,6 +387,25 @@ def test_the_code_is_the_narrowest_value_on_every_way(name: str) -> None:
     check_picture(picture, Options(level="neurons"), free_of_lines=True)
 
 
+def test_what_is_no_decoder_is_not_called_one() -> None:
+    text = """net A { input x: [1, 8, 8] ; input noise: [5]
+        code = x -> flatten -> linear(40) -> relu -> a: linear(5) -> b: add { identity ; noise -> c: linear(5) }
+        output kind = code -> d: linear(3)
+        output y = code -> e: linear(40) -> relu -> linear(64) -> reshape([1, 8, 8]) }"""
+    graph = netdsl.loads(text, allow=WARNINGS).graph
+    code = code_of(graph)
+    assert code is not None
+    made = {value.producer.path for value in code.encoder if value.producer is not None}
+    assert "c" not in made
+    assert "d" not in {v.producer.path for v in code.decoder if v.producer is not None}
+    picture = picture_of(graph, Options(level="neurons", neurons=("d[0]",)))
+    heads = {t.text.partition(":")[0]: t.x for t in picture.texts() if t.bold}
+    assert heads["decoder"] == heads["b"] < heads["d"]
+    picture = picture_of(graph, Options(level="neurons", neurons=("e[0]",)))
+    heads = {t.text: t.x for t in picture.texts() if t.bold}
+    assert heads["b"] < heads[f"decoder: {code.numbers} to 64"] < heads["reshape1"]
+
+
 def test_an_autoencoder_is_drawn_whole_around_its_code() -> None:
     picture = picture_of(network("autoencoder").graph, Options(level="neurons"))
     names = {dict(g.data)["neuron"].partition("[")[0] for g in groups(picture, "neuron")}

@@ -12,11 +12,16 @@ from netdsl.ir.graph import Graph, Input, Value
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """All that an output has of an input passes through `value`, which is smaller than both."""
+    """All that an output has of an input passes through `value`, which is smaller than both.
+
+    `encoder` are the values on the ways to it, the input included, `decoder` those on the ways on.
+    """
 
     input: Input
     value: Value
     output: Value
+    encoder: frozenset[Value]
+    decoder: frozenset[Value]
 
     @property
     def numbers(self) -> int:
@@ -46,24 +51,37 @@ def code_of(graph: Graph) -> Code | None:
             while ways[-1] is not item.value:
                 ways.append(above[ways[-1]][0])
             value = min(reversed(ways), key=lambda passed: prod(shape_of(passed)))
-            found = Code(item, value, output.value)
-            if found.numbers < found.whole and _is_learned(graph, value):
+            encoder = _before(graph, value).intersection(above) - {value}
+            decoder = _behind(graph, value) & _before(graph, output.value) - {value}
+            found = Code(item, value, output.value, encoder, decoder)
+            sides = (encoder | {value}, decoder)
+            if found.numbers < found.whole and all(_is_learned(graph, side) for side in sides):
                 return found
     return None
 
 
-def _is_learned(graph: Graph, value: Value) -> bool:
-    """Whether layers with weights make the value, and others read it."""
-    before, after = {value}, {value}
+def _before(graph: Graph, value: Value) -> frozenset[Value]:
+    """What a value depends on, itself included."""
+    found = {value}
     for node in reversed(list(graph.nodes())):
-        if before.intersection(node.outputs):
-            before.update(read for _, read in node.data_inputs())
+        if found.intersection(node.outputs):
+            found.update(read for _, read in node.data_inputs())
+    return frozenset(found)
+
+
+def _behind(graph: Graph, value: Value) -> frozenset[Value]:
+    """What depends on a value, itself included."""
+    found = {value}
     for node in graph.nodes():
-        if after.intersection(read for _, read in node.data_inputs()):
-            after.update(node.outputs)
-    sides = (before, after - {value})
-    learned = [node for node in graph.nodes() if count_parameters(node.layer)]
-    return all(any(side.intersection(node.outputs) for node in learned) for side in sides)
+        if found.intersection(read for _, read in node.data_inputs()):
+            found.update(node.outputs)
+    return frozenset(found)
+
+
+def _is_learned(graph: Graph, values: frozenset[Value]) -> bool:
+    """Whether a layer with weights makes one of the values."""
+    learned = (node for node in graph.nodes() if count_parameters(node.layer))
+    return any(values.intersection(node.outputs) for node in learned)
 
 
 def _dominators(graph: Graph, start: Value) -> dict[Value, tuple[Value, int]]:

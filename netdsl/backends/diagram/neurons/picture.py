@@ -259,16 +259,23 @@ class _Sheet:
         yield Box(x - half, top - 26, 2 * half, low - top + 22, "focus.fill", "", 0, 8, opacity=0.5)
         for row, text in enumerate(self._part(self.coded)):
             yield Text(x, top - 10 + 13 * row, text, SMALL, "focus", True)
-        before, after = self.xs[: self.coded], self.xs[self.coded + 1 :]
-        sides = (f"encoder: {self.code.whole:,} to {self.code.numbers:,}", before), (
-            f"decoder: {self.code.numbers:,} to {self.code.whole:,}", after
-        )  # fmt: skip
-        for text, xs in sides:
+        sizes = [f"{number:,}" for number in (self.code.whole, self.code.numbers)]
+        for name, values, (first, last) in (
+            ("encoder", self.code.encoder, sizes),
+            ("decoder", self.code.decoder, sizes[::-1]),
+        ):
+            columns = enumerate(zip(self.xs, self.columns, strict=True))
+            xs = [
+                place
+                for number, (place, column) in columns
+                if number != self.coded and column.layer.value in values
+            ]
             if xs:
                 left, right = xs[0] - 26, xs[-1] + 26
                 ends = [(left, top + 8), (left, top), (right, top), (right, top + 8)]
                 yield line(ends, "focus", 1.2)
-                yield Text((left + right) / 2, top - 7, text, 10.5, "focus", True)
+                told = f"{name}: {first} to {last}"
+                yield Text((left + right) / 2, top - 7, told, 10.5, "focus", True)
 
     def _maps(self) -> Iterator[Item]:
         """The map of each column, above its neurons, and how its field grows."""
