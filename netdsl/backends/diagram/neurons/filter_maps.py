@@ -14,7 +14,7 @@ from netdsl.backends.diagram.neurons.kernel import MOST_PLANES, MOST_WEIGHTS, Ce
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Point, Text
 from netdsl.backends.diagram.shape_names import plural, times
 
-FAMILIES = ("conv", "merge", "dense", "up")
+FAMILIES = ("conv", "pool", "dense", "up")
 """Families whose colours the maps have."""
 CELL, THIN_CELL, MAP_SIDE = 22.0, 28.0, 178.0
 """From a drawn neuron to the next: of maps in full, of thinned ones; the longest side of a map."""
