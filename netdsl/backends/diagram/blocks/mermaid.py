@@ -28,9 +28,7 @@ SHAPES = {
 _HARMLESS = re.compile(r"[A-Za-z0-9 ,/()=×·→–÷±_]|:(?= )|(?<=[A-Za-z0-9 ])[.+-](?=[A-Za-z0-9])")
 
 
-def mermaid(
-    graph: Graph, options: Options, flaws: Flaws | None = None
-) -> tuple[bytes, list[str]]:
+def mermaid(graph: Graph, options: Options, flaws: Flaws | None = None) -> tuple[bytes, list[str]]:
     """A flowchart with a node a unit, a subgraph an open block; and remarks on it."""
     units = open_units(graph, options, flaws.firsts() if flaws else frozenset())
     sheet = BlockSheet(graph, units, options, flaws)
