@@ -12,7 +12,7 @@ from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.marks import marked
 from netdsl.backends.diagram.blocks.picture import training_units, usual_tails_of
-from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wiring
+from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, SIZE_ONLY, Wiring
 from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.page.formulas import Formulas
@@ -187,10 +187,11 @@ class PageModel:
         return marks, trains
 
     def _mark(self, value: int, unit: Unit) -> str:
-        """That of all its readers in the unit, where it is the same."""
+        """That of all its readers in the unit that take its numbers, where it is the same."""
         parts = [part for part in _deep([unit]) if not part.is_block]
         readers = [p for p in parts if value in [self.value(v) for v in p.inputs]]
         marks = {self._marks.get((value, part.path), "") for part in readers}
+        marks = marks - {SIZE_ONLY} or marks
         return marks.pop() if len(marks) == 1 else ""
 
     def _wires(
