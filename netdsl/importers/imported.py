@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from netdsl.diagnostics import DiagnosticError, Sink, Source
 from netdsl.elaborate import elaborate, load_program
+from netdsl.importers.drafted import in_force
 from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
@@ -49,7 +50,8 @@ class Imported:
         answer = self.answer
         flat = ("no structure was found in it: each call is a line",) * self.is_flat
         fixed = (self.fixed,) * bool(self.fixed)
-        return Origin(answer.numbers, (*answer.remarks, *fixed, *flat), answer.runs)
+        remarks = (*answer.remarks, *fixed, *flat)
+        return Origin(answer.numbers, remarks, answer.runs, answer.plugins)
 
 
 def read(question: Question) -> Imported:
@@ -59,6 +61,11 @@ def read(question: Question) -> Imported:
 
 def imported(answer: Answer) -> Imported:
     """The text of a program: with structure, where that says the same as its calls alone."""
+    with in_force(answer.plugins):
+        return _imported(answer)
+
+
+def _imported(answer: Answer) -> Imported:
     program = answer.program
     settle(program)
     gather(program)

@@ -10,6 +10,7 @@ from netdsl.importers.torch.agreeing import Agreed, Differ, agreed
 from netdsl.importers.torch.inputs import Taken, Trial, at_natural_size, trials
 from netdsl.importers.torch.lines import short
 from netdsl.importers.torch.made import Made
+from netdsl.importers.torch.measuring import measured
 from netdsl.importers.torch.modes import together
 from netdsl.importers.torch.tracing import Untraceable, traced
 
@@ -52,7 +53,8 @@ def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch:
     ways: list[dict[str, bool]] = [{}]
     for way in ways:
         try:
-            return traced(made.fresh(), places, names, **way)[0]
+            module = measured(made.fresh(), made)
+            return traced(module, places, names, plugged=made.plugged, **way)[0]
         except RuntimeError as error:
             if "meta" not in str(error) or "makes_meta" in way:
                 raise

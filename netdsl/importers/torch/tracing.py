@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -293,8 +293,9 @@ def traced(
     *,
     makes_meta: bool = False,
     has_own_int: bool = True,
+    plugged: Container[type] = (),
 ) -> tuple[Run, Any]:
-    """One run of a module on tensors of the device "meta".
+    """One run of a module on tensors of the device "meta"; modules `plugged` are not looked into.
 
     With `makes_meta` the tensors that `forward` makes are there too; else they have numbers.
     With `has_own_int` its `int(...)` keeps where a size comes from.
@@ -309,7 +310,7 @@ def traced(
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
     own = remembering(module) if has_own_int else nullcontext()
-    with torch.no_grad(), _hooked(module, tracer), own, tracer:
+    with torch.no_grad(), _hooked(module, tracer, plugged), own, tracer:
         result = module(*arguments, **keywords)
         with torch._C.DisableTorchFunction():
             root.results = mapped(_plain(result), tracer.told)
@@ -318,11 +319,11 @@ def traced(
 
 
 @contextmanager
-def _hooked(module: nn.Module, tracer: Tracer) -> Iterator[None]:
+def _hooked(module: nn.Module, tracer: Tracer, plugged: Container[type]) -> Iterator[None]:
     with ExitStack() as stack:
         for path, one in module.named_modules():
             if path:
-                before, after = _hooks(path, is_whole(one), tracer)
+                before, after = _hooks(path, is_whole(one) or type(one) in plugged, tracer)
                 one_hook = one.register_forward_pre_hook(before, with_kwargs=True)
                 stack.callback(one_hook.remove)
                 other = one.register_forward_hook(after, with_kwargs=True)

@@ -11,6 +11,7 @@ from torch import nn
 
 from netdsl.importers.program import Setting
 from netdsl.importers.torch.lows import ABSENT, BATCH, Low, Refusal
+from netdsl.importers.torch.rules.own import own
 from netdsl.importers.torch.rules.rule import in_order, pair, rule
 from netdsl.importers.torch.rules.weighted import conv as conv_rule
 from netdsl.importers.torch.wholes import is_own_forward, is_same_conv, is_same_pool, is_shifted
@@ -56,6 +57,8 @@ def is_layer(module: nn.Module) -> bool:
 @rule("module")
 def module(to: Builder, one: nn.Module, *arguments: Any, **keywords: Any) -> Any:
     """A module that is taken as a whole."""
+    if type(one) in to.made.plugged:
+        return own(to, one, to.made.plugged[type(one)], *arguments, **keywords)
     if is_same_conv(one):
         return same_conv(to, one, *arguments, **keywords)
     if is_same_pool(one):
