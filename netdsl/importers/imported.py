@@ -13,15 +13,13 @@ from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
+from netdsl.importers.joining import join
 from netdsl.importers.marked import Marks, Places
-from netdsl.importers.norms import join_norms
-from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.recover.classes import name_classes
 from netdsl.importers.recover.library import with_library
 from netdsl.importers.settings import settle
-from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
@@ -69,9 +67,7 @@ def _imported(answer: Answer) -> Imported:
     program = answer.program
     settle(program)
     gather(program)
-    join_pools(program)
-    join_norms(program)
-    join_shuffles(program)
+    join(program)
     straight, fixed = _checked(program)
     complete_from(straight, program)
     try:

@@ -85,7 +85,8 @@ class Queries(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         heads = (one.view(*one.shape[:2], 2, 4).transpose(1, 2) for one in (q, self.k(k), v))
-        return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        a, b, c = heads
+        return F.scaled_dot_product_attention(a, b, c).transpose(1, 2).flatten(2)
 
 
 class Asking(nn.Module):

@@ -51,6 +51,8 @@ def full_like(to: Builder, input: Any, fill_value: Any, **keywords: Any) -> Low:
     number, sizes = to.number(fill_value), traced_sizes(to)
     batch = to.agreed.batch_axis(to.op.outputs[0])
     shape = [1 if place == batch else one[0] for place, one in enumerate(sizes)]
+    if not isinstance(number, int | float):
+        raise Refusal("it makes a table of a number that varies with the size")
     if any(len(set(one)) > 1 for place, one in enumerate(sizes) if place != batch):
         raise Refusal("it makes a table as large as an open size says")
     dtype = getattr(torch, to.agreed.dtypes[to.op.outputs[0]])
