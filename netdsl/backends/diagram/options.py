@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-FORMS = ("svg", "png", "pdf", "dot", "html")
-LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
+FORMS = ("svg", "png", "pdf", "tex", "tikz", "mmd", "dot", "html")
+"""Endings of files; `draw.py` says what writes each."""
+LEVELS = ("blocks", "layers", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down")
 THEMES = ("light", "dark", "auto", "print")
@@ -23,7 +24,9 @@ class Options:
 
     `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
     (None: one example of the most frequent kind of block), `neurons` are places such as
-    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`.
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. With `outlines` an SVG
+    or PDF file has its letters as outlines; `font_file` are fonts for them, and for letters that
+    a PDF file's standard fonts lack; `author` is a property of a PDF file.
     """
 
     level: str = "blocks"
@@ -36,6 +39,9 @@ class Options:
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
     engine: str = "pure"
+    outlines: bool = False
+    font_file: tuple[str, ...] = ()
+    author: str = ""
 
     @property
     def opens_blocks(self) -> bool:
@@ -61,6 +67,9 @@ class Choices(TypedDict, total=False):
     direction: str
     show: frozenset[str]
     engine: str
+    outlines: bool
+    font_file: tuple[str, ...]
+    author: str
 
 
 def check_options(options: Options) -> None:
@@ -78,6 +87,18 @@ def check_options(options: Options) -> None:
         )
     if options.depth is not None and level != "blocks":
         raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
+
+
+def check_form(form: str, options: Options) -> None:
+    """That there is such a file, and that it uses what was asked for. Raises `DrawError`."""
+    if form not in FORMS:
+        raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
+    if options.outlines and form not in ("svg", "pdf"):
+        raise DrawError(f"`--outlines` is for .svg and .pdf, and this is .{form}")
+    if options.font_file and not options.outlines and form != "pdf":
+        raise DrawError("`--font-file` goes with `--outlines`, or with .pdf")
+    if options.author and form != "pdf":
+        raise DrawError(f"`--author` is a property of .pdf, and this is .{form}")
 
 
 class DrawError(Exception):

@@ -1,4 +1,4 @@
-"""A picture as PNG or PDF, painted by Graphviz, which brings its own fonts.
+"""A picture as PNG or as DOT text, painted by Graphviz, which brings its own fonts.
 
 Shapes go to the background drawing (xdot), texts are nodes at fixed places.
 """
@@ -6,22 +6,18 @@ Shapes go to the background drawing (xdot), texts are nodes at fixed places.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import pi, sin
 
 from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
-from netdsl.backends.diagram.options import INCH
+from netdsl.backends.diagram.formats.paths import rounded_box
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
-PACKAGED = "Helvetica", "Helvetica-Bold"
-"""Fonts as the package of Graphviz knows them, regular and bold."""
-OF_SYSTEM = "Arial,Nimbus Sans,Helvetica", "Arial,Nimbus Sans,Helvetica Bold"
-"""Families of the same widths: what a system takes for Helvetica alone may be wider."""
-ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
+FONTS = "Helvetica", "Helvetica-Bold"
+"""Regular and bold, as Graphviz knows them."""
 
 
 def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -> bytes:
@@ -30,23 +26,11 @@ def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -
     return run(painted(picture, theme, dpi * scale), "png", placed=True)
 
 
-def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
-    """One page of the picture's size. Needs the `dot` of the system."""
-    source = painted(picture, theme, INCH, width, OF_SYSTEM)
-    return run(source, "pdf", "system", placed=True)
-
-
-def painted(
-    picture: Picture, theme: Theme, dpi: float, width: float | None = None,
-    fonts: tuple[str, str] = PACKAGED,
-) -> str:  # fmt: skip
+def painted(picture: Picture, theme: Theme, dpi: float) -> str:
     """DOT text in which everything has its place."""
     height = picture.height
     graph = Digraph("picture")
     graph.attr("graph", bgcolor=theme["paper"], pad="0", margin="0", dpi=f"{dpi:g}")
-    if width is not None:
-        inches = width / INCH
-        graph.attr("graph", size=f"{inches:.3f},{inches * height / picture.width:.3f}!")
     graph.attr(
         "node",
         shape="plaintext",
@@ -60,7 +44,7 @@ def painted(
     graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
     paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
     for number, text in enumerate(picture.texts()):
-        graph.node(f"t{number}", **_text_node(text, theme, height, fonts))
+        graph.node(f"t{number}", **_text_node(text, theme, height))
     lines = graph.source.splitlines()
     lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
     return "\n".join(lines)
@@ -71,15 +55,14 @@ def _quoted(text: str) -> str:
     return " + ".join(f'"{part}"' for part in parts or [""])
 
 
-def _text_node(text: Text, theme: Theme, height: float, fonts: tuple[str, str]) -> dict[str, str]:
+def _text_node(text: Text, theme: Theme, height: float) -> dict[str, str]:
     left, _, right, _ = text.bounds()
     # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
     middle = height - text.y + 0.3 * text.size
     place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
-    font = fonts[text.bold]
     return place | {
         "label": escape(text.text.replace("&", "&amp;")),
-        "fontname": font,
+        "fontname": FONTS[text.bold],
         "fontcolor": theme[text.colour],
     }
 
@@ -106,25 +89,15 @@ def _paint(shape: Shape, theme: Theme, height: float) -> Iterator[str]:
 
 
 def _box(box: Box, filled: bool, height: float) -> Iterator[str]:
-    x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
-    r = min(box.radius, box.width / 2, box.height / 2)
-    if not r:
+    if not box.radius:
+        x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
         corners = ((x, y), (right, y), (right, bottom), (x, bottom))
         yield _points("P" if filled else "p", corners, height)
-        return
-    k = r * (1 - ARC)
-    path: list[Point] = [(x + r, y)]
-    for a, b, c, d in (
-        ((right - r, y), (right - k, y), (right, y + k), (right, y + r)),
-        ((right, bottom - r), (right, bottom - k), (right - k, bottom), (right - r, bottom)),
-        ((x + r, bottom), (x + k, bottom), (x, bottom - k), (x, bottom - r)),
-        ((x, y + r), (x, y + k), (x + k, y), (x + r, y)),
-    ):
-        path += [path[-1], a, a, b, c, d]
-    yield _points("b" if filled else "B", path, height)
+    else:
+        yield _points("b" if filled else "B", rounded_box(box), height)
 
 
-def _points(kind: str, points: tuple[Point, ...] | list[Point], height: float) -> str:
+def _points(kind: str, points: tuple[Point, ...], height: float) -> str:
     shown = " ".join(f"{x:.2f} {height - y:.2f}" for x, y in points)
     return f"{kind} {len(points)} {shown}"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from netdsl.analyses.calls import as_written
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.units import Unit, longest_way, opened, units_of
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node
 
 EXAMPLE_SIZE = range(3, 15)
 """Parts of a block that is opened as an example."""
@@ -18,10 +18,15 @@ LONGEST_EXAMPLE = 7
 """Its boxes side by side, so that it fits into a row."""
 
 
-def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
-    """The units with the blocks open that were asked for, or one example of the usual block."""
+def open_units(graph: Graph, options: Options, shown: Set[Node] = frozenset()) -> tuple[Unit, ...]:
+    """The units with the blocks open that were asked for, or one example of the usual block.
+
+    Where none is asked for and some nodes have to be shown, the blocks around them are open.
+    """
     if options.level != "blocks":
         return opened(units_of(graph, fold=False), lambda unit, level: True)
+    if shown and not options.chooses_blocks:
+        return opened(units_of(graph), lambda unit, level: not shown.isdisjoint(unit.covered()))
     return chosen_open(units_of(graph), options)
 
 
