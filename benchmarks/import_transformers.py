@@ -19,6 +19,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from torch import nn
+
 from netdsl import DiagnosticError
 from tests.importers.torch_models import compare
 from tests.torchvision_models import torchvision_models
@@ -95,10 +97,20 @@ def factory(name: str) -> Callable[[], Any]:
             )
             settings_of = settings | {"use_timm_backbone": False, "backbone_config": backbone}
             settings_of |= {"use_pretrained_backbone": False, "backbone": None}
-            return getattr(transformers, model)(getattr(transformers, config)(**settings_of))
-        return getattr(transformers, model)(getattr(transformers, config)(**settings))
+            return lively(
+                getattr(transformers, model)(getattr(transformers, config)(**settings_of))
+            )
+        return lively(getattr(transformers, model)(getattr(transformers, config)(**settings)))
 
     return make
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """A model whose numbers are so large that its outputs depend on what comes in."""
+    for one in model.parameters():
+        if one.ndim > 1:
+            nn.init.kaiming_normal_(one)
+    return model
 
 
 def row(name: str) -> str:
