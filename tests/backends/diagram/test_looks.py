@@ -84,6 +84,9 @@ def test_letters_stand_out_from_what_is_below_them(name: str) -> None:
     for role in below:
         assert contrast(colours["ink"], colours[role]) >= 7, role
         assert contrast(colours["soft"], colours[role]) >= (7 if name == "slides" else 4.5), role
+    for family in ("conv", "pool", "up", "dense", "merge", "act", "norm", "move", "other"):
+        for role in ("paper", "panel.fill"):  # words of volumes have the colour of their family
+            assert contrast(colours[f"{family}.line"], colours[role]) >= 4.5, family
     for role in [f"series{number}" for number in range(SERIES)] + ["focus", "gone.line"]:
         assert contrast(colours[letters_on(role)], colours[role]) >= 4.5, role
 
