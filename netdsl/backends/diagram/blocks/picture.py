@@ -28,6 +28,8 @@ from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Node, Output, Value
 from netdsl.passes.part import part_of
 
+GAIN = 1.05
+"""How much larger letters make up for what a simpler picture leaves out."""
 NO_EXAMPLE = "no block is open as an example, so that letters are larger"
 NO_COSTS = f"{NO_EXAMPLE}, and no costs stand in the boxes"
 
@@ -42,7 +44,7 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
         picture = BlockSheet(graph, units, simpler).picture()
         if note:
             picture.notes.append(note)
-        if best is None or _trouble(picture, options) < _trouble(best, options):
+        if best is None or _is_better(picture, best, options):
             best = picture
         if options.width is None or _trouble(best, options) == (False, 0):
             break
@@ -88,6 +90,14 @@ def _is_small_tangle(block: Unit) -> bool:
     read = Counter(value for part in block.parts for value in part.inputs)
     has_branches = len(block.inputs) > 1 or max(read.values(), default=0) > 1
     return has_branches and longest_way(block) <= LONGEST_EXAMPLE
+
+
+def _is_better(simpler: Picture, picture: Picture, options: Options) -> bool:
+    """Whether a simpler picture is worth what it leaves out."""
+    if options.width is None or options.aspect is None:
+        return _trouble(simpler, options) < _trouble(picture, options)
+    letters = simpler.smallest_letter(options.width)
+    return letters > GAIN * picture.smallest_letter(options.width) or letters >= options.smallest
 
 
 def _trouble(picture: Picture, options: Options) -> tuple[bool, float]:
@@ -202,6 +212,10 @@ class BlockSheet(Sheet):
         if not sizes:
             return "vectors", ""
         return (sizes[0], "") if sizes[0] == sizes[-1] else (sizes[0], f"→ {sizes[-1]}")
+
+    def frame_title(self, unit: Unit, inside: str) -> str:
+        part = self.graph.root.children[0].path if self.graph.within is not None else ""
+        return super().frame_title(unit, inside or part.rpartition(".")[0])
 
     def marked_out(self, items: list[Item]) -> list[Item]:
         drawn = (
