@@ -41,7 +41,7 @@ def left_out(graph: Graph, options: Options, shown: frozenset[Node]) -> str:
     `shown` are those that no neighbour could take along, which are drawn all the same.
     """
     hidden = hidden_nodes(graph, options).difference(shown)
-    if hides_training(options):
+    if hides_training(options) or options.level == "volumes":
         hidden &= graph.inference_nodes()
     counts = Counter(_word(node, options) for node in hidden)
     parts = [

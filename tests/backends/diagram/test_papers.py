@@ -321,6 +321,13 @@ def test_names_of_colours_are_those_of_css() -> None:
     assert {name: str(value).lower() for name, value in colours.items()} == NAMES
 
 
+def test_a_dot_file_has_the_colour_too() -> None:
+    source = network("lenet").drawing("dot", highlight=("conv1=red",))[0].decode()
+    (line,) = [line for line in source.splitlines() if "penwidth" in line]
+    assert "conv1" in line
+    assert "#ff0000" in line
+
+
 # ---- what is hidden ----
 
 
@@ -362,6 +369,20 @@ def test_layers_counted_as_hidden_are_modules_of_pytorch() -> None:
     drops = sum(isinstance(m, torch.nn.Dropout) for m in module.modules())
     said = left_out(network("googlenet").graph, options, frozenset())
     assert said == f"not drawn: {drops} dropouts, {norms} normalisations"
+
+
+def test_volumes_leave_out_the_words_and_count_them() -> None:
+    options = Options(level="volumes", hide=frozenset(["norm"]))
+    drawn = picture("googlenet", options)
+    graph = network("googlenet").graph
+    norms = sum(node.op.family == "norms" for node in graph.inference_nodes())
+    texts = [text.text for text in drawn.texts()]
+    assert f"not drawn: {norms} normalisations" in texts
+    assert "convolution, relu" in texts
+    usual = picture("googlenet", Options(level="volumes"))
+    assert texts_of(drawn, "volume").keys() == texts_of(usual, "volume").keys()
+    assert not any("batchnorm" in text for text in texts)
+    assert any("batchnorm" in text.text for text in usual.texts())
 
 
 def test_what_runs_in_training_only_is_left_out_and_counted() -> None:

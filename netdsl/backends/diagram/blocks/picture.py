@@ -218,11 +218,13 @@ class BlockSheet(Sheet):
         return super().frame_title(unit, inside or part.rpartition(".")[0])
 
     def marked_out(self, items: list[Item]) -> list[Item]:
-        drawn = (
-            Drawn(f"unit-{u.path}".replace(" ", "-"), u.copies, u.is_block, u.is_open)
-            for u in _all(self.units)
-        )
-        return highlighted(items, self.graph, self.options, drawn)
+        return highlighted(items, self.graph, self.options, self.drawn())
+
+    def drawn(self) -> Iterator[Drawn]:
+        """What may be highlighted."""
+        for unit in _all(self.units):
+            key = f"unit-{unit.path}".replace(" ", "-")
+            yield Drawn(key, unit.copies, unit.is_block, unit.is_open)
 
     def legend(self, room: float | None) -> list[Item]:
         trains, marks = bool(self.training), {wire.mark for wire in self.wires}
