@@ -31,6 +31,8 @@ TOP = (
 VIEWS = {
     "blocks": (),
     "diff": ("blocks",),
+    "figure": ("blocks", "layout"),
+    "layout": ("blocks",),
     "neurons": ("blocks", "volumes"),
     "page": ("blocks",),
     "volumes": ("blocks",),

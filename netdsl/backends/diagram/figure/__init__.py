@@ -1,0 +1,1 @@
+"""A network, small, and its idea, large."""

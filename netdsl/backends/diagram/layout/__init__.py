@@ -1,0 +1,1 @@
+"""Where things stand in a whole network: a layout for each shape."""

@@ -1,0 +1,21 @@
+"""A whole network, small: what is painted, and where each box of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netdsl.backends.diagram.scene import Bounds, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A layout of all boxes of a sheet, from its own corner at (0, 0) on.
+
+    `places` are the boxes' bounds by key, for lens lines that start there.
+    """
+
+    items: tuple[Item, ...]
+    places: Mapping[str, Bounds]
+    width: float
+    height: float

@@ -1,0 +1,1 @@
+"""What is drawn, apart from where: the shape of a network, and its idea."""
