@@ -41,7 +41,9 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
     """
     best: Picture | None = None
     for units, simpler, note in _ways(graph, options):
-        picture = BlockSheet(graph, units, simpler).picture()
+        sheet = BlockSheet(graph, units, simpler)
+        sheet.may_cut_blocks = not _is_alone(graph, units)
+        picture = sheet.picture()
         if note:
             picture.notes.append(note)
         if best is None or _is_better(picture, best, options):
@@ -69,8 +71,7 @@ def block_panel(graph: Graph, unit: Unit, options: Options) -> Picture:
 def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Options, str]]:
     """What may be drawn, the best first: units, options, and a remark."""
     units = open_units(graph, options)
-    in_frame = len(units) == 1 and units[0].is_open and graph.within is not None
-    if in_frame and options.level == "blocks":
+    if _is_alone(graph, units) and options.level == "blocks":
         if options.runs_down or _is_small_tangle(units[0]):
             yield units, options, ""
         yield units[0].parts, options, ""  # in rows, since one is too long
@@ -83,6 +84,11 @@ def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Op
     if options.theme == "slides":
         bare = replace(closed, hide=closed.hide | {"params", "macs"})
         yield open_units(graph, bare), bare, NO_COSTS
+
+
+def _is_alone(graph: Graph, units: Sequence[Unit]) -> bool:
+    """Whether a drawing is one open block."""
+    return graph.within is not None and len(units) == 1 and units[0].is_open
 
 
 def _is_small_tangle(block: Unit) -> bool:
