@@ -1,4 +1,4 @@
-"""Drawings as files: SVG that readers can parse, PNG, PDF, DOT, HTML in a real browser."""
+"""Drawings as files: SVG that readers can parse, PNG, DOT, HTML in a real browser."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import field, hull, shape_of
 from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.blocks import dot
-from netdsl.backends.diagram.draw import draw
+from netdsl.backends.diagram.draw import FORMATS, draw
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.options import LEVELS, DrawError, Options
+from netdsl.backends.diagram.options import FORMS, LEVELS, DrawError, Options
 from netdsl.cli import main
 from tests import examples
 from tests.examples import example
@@ -58,17 +58,20 @@ def test_png_has_twice_the_points_in_pixels_or_the_width_asked_for() -> None:
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
-def test_pdf_and_dot_pass_through_the_systems_graphviz() -> None:
-    net = network("resnet18")
-    assert net.drawing("pdf")[0].startswith(b"%PDF")
-    source = net.drawing("dot")[0].decode()
+def test_dot_passes_through_the_systems_graphviz() -> None:
+    source = network("resnet18").drawing("dot")[0].decode()
     assert engine.run(source, "svg", "system").startswith(b"<?xml")
 
 
-def test_pdf_without_graphviz_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
-    with pytest.raises(EngineError, match="no `dot` on this system; install Graphviz"):
-        network("lenet").drawing("pdf")
+def test_one_table_says_what_writes_each_kind_of_file() -> None:
+    assert tuple(FORMATS) == FORMS
+    with pytest.raises(
+        DrawError, match="no drawing has the form `gif`; there are svg, png, pdf, tex"
+    ):
+        network("lenet").drawing("gif")
+    code, said = run(str(EXAMPLES / "lenet.net"), "-o", "x.gif")
+    assert code == 2
+    assert all(f".{form}" in said for form in FORMS)
 
 
 def test_dot_text_is_read_by_the_engine_with_every_unit() -> None:
@@ -145,7 +148,7 @@ def test_the_command_writes_whole_files_or_none(tmp_path: Path) -> None:
             ["-o", "x.svg", "--level", "layers", "--expand", "conv1"],
             "`--expand` is for `--level blocks`",
         ),
-        (["-o", "x.svg", "--level", "ops", "--depth", "2"], "`--depth` is for `--level blocks`"),
+        (["-o", "x.svg", "--level", "layers", "--depth", "2"], "`--depth` is for `--level blocks`"),
         (
             ["-o", "x.svg", "--level", "volumes", "--expand", "conv9"],
             "the network has none; leave out `--expand`",
@@ -264,7 +267,7 @@ def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance(
 def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
     text = '# </script><b>&"\nblock B { conv(4, 3) -> relu -> conv(4, 3) }\nnet N { input x: [3, 9, 9]\n output y = x -> b: B }'
     net = netdsl.loads(text)
-    for form in ("svg", "html", "dot", "png"):
+    for form in FORMS:
         data, _ = draw(net.graph, form, Options(title='</script>"\\N&<'))
         assert form != "svg" or ET.fromstring(data) is not None
         assert form != "html" or data.count(b"</script>") == 2
