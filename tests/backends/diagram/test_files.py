@@ -99,7 +99,7 @@ def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.M
 
 def test_small_print_is_remarked() -> None:
     for level, width, way_out in (
-        ("layers", 300.0, "draw `--level blocks`, or ask for a larger `--width`"),
+        ("layers", 200.0, "draw `--level blocks`, or ask for a larger `--width`"),
         ("volumes", 60.0, "under 6; ask for a larger `--width`"),
         ("neurons", 300.0, "under 6; ask for a larger `--width`"),
     ):
