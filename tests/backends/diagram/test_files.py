@@ -94,23 +94,28 @@ def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.M
 
     monkeypatch.setattr(dot, "run", slow)
     _, notes = network("googlenet").drawing("svg")
-    assert notes == ["Graphviz took too long for what was asked: all blocks are closed"]
+    assert notes[0] == "Graphviz took too long for what was asked: all blocks are closed"
 
 
 def test_small_print_is_remarked() -> None:
     for level, width, way_out in (
-        ("layers", 300.0, "draw `--level blocks`, or ask for a larger `--width`"),
+        ("layers", 120.0, "draw `--level blocks`, or ask for a larger `--width`"),
         ("volumes", 60.0, "under 6; ask for a larger `--width`"),
         ("neurons", 300.0, "under 6; ask for a larger `--width`"),
     ):
         _, notes = network("resnet18", H=64, W=64).drawing("svg", level=level, width=width)
         assert re.search(r"smallest letters are \d\.\d points high", notes[0])
         assert notes[0].endswith(way_out)
-    _, notes = network("resnet50").drawing("svg", depth=1, width=468.0)
+    _, notes = network("resnet50").drawing("svg", depth=1, width=120.0)
     assert notes[0].endswith(
         "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
     )
     assert network("lenet").drawing("svg", width=468.0)[1] == []
+    assert network("conv27").drawing("svg")[1] == []
+    _, notes = network("resnet50").drawing("svg")  # no width is asked for, and it is for a screen
+    found = re.search(r"its smallest letters are (\d\.\d) points; from (\d+\.\d) in", notes[0])
+    assert found is not None
+    assert float(found[1]) * float(found[2]) == pytest.approx(6 * 6.5, rel=0.03)
 
 
 def test_a_notebook_shows_the_picture() -> None:
