@@ -375,7 +375,8 @@ class Network:
         """Draw the network into a file; its ending says of which kind, such as `.svg` or `.pdf`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
-        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`, `outlines`,
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`, `only`,
+        `header`, `legend`, `font`, `font_size`, `aspect`, `highlight`, `hide`, `outlines`,
         `font_file`, `author`, and of a page `sizes` and `place`, which it starts with; and with
         `old`, another network, what changes from that one to this is drawn. Returns remarks on the
         picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a file

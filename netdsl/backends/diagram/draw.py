@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from netdsl.backends.diagram import raster
+from netdsl.backends.diagram import fonts, raster
 from netdsl.backends.diagram.blocks.dot_file import dot_file
 from netdsl.backends.diagram.blocks.mermaid import mermaid
 from netdsl.backends.diagram.blocks.picture import blocks_picture
@@ -15,16 +15,20 @@ from netdsl.backends.diagram.flaws import Flaws, known_part, with_verdict
 from netdsl.backends.diagram.formats.letters import Setter
 from netdsl.backends.diagram.formats.pdf import pdf
 from netdsl.backends.diagram.formats.tikz import tikz
+from netdsl.backends.diagram.naming import part_asked
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
     INCH,
+    PAGE,
     SHOWN,
+    SLIDE,
     SMALLEST_PRINT,
     DrawError,
     Options,
     check_form,
     check_options,
+    for_slide,
 )
 from netdsl.backends.diagram.page.html import html
 from netdsl.backends.diagram.page.picture_page import picture_page
@@ -91,11 +95,17 @@ def draw(
     """
     check_options(options)
     check_form(form, options)
+    options = for_slide(options)
     writer, setter = FORMATS[form], _setter(options)
     is_alone = old is None and (flaws is None or writer.draws_flaws)
+    is_alone &= form != "html" or options.only is None  # a page has the whole network
     of_graph = writer.of_graph if options.level in writer.levels and is_alone else None
     if of_graph is not None:
-        return of_graph(graph, options, flaws)
+        if options.highlight and form in ("html", "mmd"):
+            raise DrawError(f"`--highlight` is for pictures, and .{form} is none; write SVG")
+        part, notes = _part(graph, options)
+        data, remarks = of_graph(part, options, flaws)
+        return data, [*notes, *remarks]
     if writer.of_picture is None:
         asked = "a comparison" if old is not None else f"`--level {options.level}`"
         raise DrawError(
@@ -103,8 +113,10 @@ def draw(
             "write .svg or .pdf"
         )
     picture = picture_of(graph, options, old, flaws)
-    data = writer.of_picture(picture, options, setter)
-    return data, [*picture.notes, *_unused(options), *_small_print(picture, options)]
+    sized = replace(options, width=_width(picture, options))
+    data = writer.of_picture(picture, sized, setter)
+    remarks = [*picture.notes, *_small_print(picture, options), *_unused(options)]
+    return data, [*remarks, *_other_letters(options, form)]
 
 
 def picture_of(
@@ -115,16 +127,15 @@ def picture_of(
     With `old` it shows what changes from that network to this one, with `flaws` what is wrong.
     Raises `DrawError`, `EngineError`.
     """
-    if old is not None and options.level not in ("blocks", "layers"):
-        raise DrawError(
-            f"two networks are compared in blocks or layers, not in {options.level}: "
-            f"leave out `--level {options.level}`"
-        )
+    if old is not None:
+        _check_compared(options)
+    options = for_slide(options)
+    graph, notes = _part(graph, options)
     steps = [("", options)]
     if options.level in ("blocks", "layers"):
         closed = replace(options, level="blocks", expand=("none",), depth=None)
         steps.append(("all blocks are closed", closed))
-        bare = replace(closed, show=options.show - {"shapes"})
+        bare = replace(closed, hide=options.hide | {"shapes"})
         steps.append(("all blocks are closed and no shapes stand on the edges", bare))
     for number, (note, simpler) in enumerate(steps):
         try:
@@ -138,10 +149,30 @@ def picture_of(
             if number == len(steps) - 1:
                 raise EngineError(f"{error}{_faster(options)}", is_slow=True) from None
             continue
+        picture.notes[:0] = notes
         if note:
             picture.notes.append(f"Graphviz took too long for what was asked: {note}")
         return picture
     raise AssertionError(steps)
+
+
+def _part(graph: Graph, options: Options) -> tuple[Graph, list[str]]:
+    """What is drawn of a network, and remarks. Raises `DrawError`."""
+    return (graph, []) if options.only is None else part_asked(graph, options.only)
+
+
+def _check_compared(options: Options) -> None:
+    """That two networks can be compared so. Raises `DrawError`."""
+    if options.level not in ("blocks", "layers"):
+        raise DrawError(
+            f"two networks are compared in blocks or layers, not in {options.level}: "
+            f"leave out `--level {options.level}`"
+        )
+    asked = {"--only": options.only is not None, "--highlight": options.highlight}
+    asked["--hide"] = options.hide.difference(SHOWN)
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise DrawError(f"`{name}` is for one network; leave it out, or leave out `--diff`")
 
 
 def _picture(graph: Graph, options: Options, flaws: Flaws | None) -> Picture:
@@ -170,6 +201,7 @@ def _faster(options: Options) -> str:
 def render(picture: Picture, form: str, options: Options) -> bytes:
     """A picture as a file; remarks are added to its notes. Raises `EngineError`, `DrawError`."""
     check_form(form, options)
+    options = replace(options, width=_width(picture, options))
     write = FORMATS[form].of_picture
     if write is None:
         raise DrawError(f".{form} is for networks; write .svg or .pdf")
@@ -193,12 +225,19 @@ def _setter(options: Options) -> Setter:
 
 
 def _png(picture: Picture, options: Options) -> bytes:
-    _check_size(picture, options)
+    _check_size(picture, options.width)
     return raster.png(picture, theme(options.theme), options.width)
 
 
-def _check_size(picture: Picture, options: Options) -> None:
-    scale = 2.0 if options.width is None else 2.0 * options.width / picture.width
+def _width(picture: Picture, options: Options) -> float | None:
+    """That of the file: as asked, or such that the smallest letters are as large as asked."""
+    if options.width is not None or options.font_size is None:
+        return options.width
+    return picture.width * options.font_size / picture.least
+
+
+def _check_size(picture: Picture, width: float | None) -> None:
+    scale = 2.0 if width is None else 2.0 * width / picture.width
     largest = max(picture.width, picture.height) * scale
     if largest > LARGEST_PNG:
         raise DrawError(
@@ -225,25 +264,62 @@ def _unused(options: Options) -> list[str]:
 def _small_print(picture: Picture, options: Options) -> list[str]:
     """Remarks where letters are too small for the width that was asked for, or it gets high."""
     if options.width is None:
-        return []
+        return _far_from_page(picture)
     printed = picture.smallest_letter(options.width)
     high = picture.height * options.width / picture.width
     remarks: list[str] = []
-    if printed < SMALLEST_PRINT:
+    if printed < options.smallest - 0.005:
         remarks.append(
             f"the smallest letters are {printed:.1f} points high at this width, under "
-            f"{SMALLEST_PRINT:g}; {_way_out(options)}"
+            f"{options.smallest:g}; {_way_out(options)}"
         )
     if high > 2 * options.width:
         remarks.append(f"at this width the picture is {high / INCH:.0f} inches high")
     return remarks
 
 
+def _far_from_page(picture: Picture) -> list[str]:
+    """A remark where letters are too small on a page or on a slide."""
+    on_page = picture.smallest_letter(PAGE)
+    if on_page < SMALLEST_PRINT:
+        needed = SMALLEST_PRINT / on_page * PAGE / INCH
+        return [
+            f"printed {PAGE / INCH:g} in wide, its smallest letters are {on_page:.1f} points; from "
+            f"{needed:.1f} in on they are {SMALLEST_PRINT:g}, and `--width` lays it out for a page"
+        ]
+    high = min(SLIDE[0], SLIDE[1] * picture.width / picture.height)
+    on_slide = picture.smallest_letter(high)
+    if on_slide < SMALLEST_PRINT:
+        return [
+            f"on a slide its smallest letters are {on_slide:.1f} points; `--theme slides` lays it "
+            "out for one"
+        ]
+    return []
+
+
+def _other_letters(options: Options, form: str) -> list[str]:
+    """A remark on a font whose widths are not those that texts are measured with."""
+    if not options.font or fonts.is_alike(options.font):
+        return []
+    if form == "png" and not fonts.is_serif(options.font):
+        return [f"PNG is painted in Helvetica or Times, not in `{options.font}`; write SVG"]
+    if form in ("svg", "html") and not fonts.is_serif(options.font):
+        return [
+            f"texts have the widths of Helvetica: where `{options.font}` is wider or narrower, "
+            "viewers fit it to its place (`textLength`)"
+        ]
+    return []
+
+
 def _way_out(options: Options) -> str:
     """What makes letters larger, at the level that is drawn."""
+    if options.aspect is not None:
+        part = "draw a part (`--only`), or " if options.only is None else ""
+        return f"{part}leave something out (`--hide`, `--no-header`, `--no-legend`)"
     if options.level == "blocks":
-        if options.direction == "down":
-            return "leave out `--direction down`: rows are cut to fit, a column is not"
+        if options.runs_down:
+            way = f"leave out `--direction {options.direction}`"
+            return f"{way}: rows are cut to fit, a column is not"
         if options.chooses_blocks:
             return "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
         return "ask for a larger `--width`"

@@ -11,12 +11,14 @@ from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.fonts import is_serif, own_width
 from netdsl.backends.diagram.formats.paths import rounded_box
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
 FONTS = "Helvetica", "Helvetica-Bold"
+SERIF_FONTS = "Times-Roman", "Times-Bold"
 """Regular and bold, as Graphviz knows them."""
 
 
@@ -44,7 +46,7 @@ def painted(picture: Picture, theme: Theme, dpi: float) -> str:
     graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
     paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
     for number, text in enumerate(picture.texts()):
-        graph.node(f"t{number}", **_text_node(text, theme, height))
+        graph.node(f"t{number}", **_text_node(text, theme, height, picture.font))
     lines = graph.source.splitlines()
     lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
     return "\n".join(lines)
@@ -55,14 +57,15 @@ def _quoted(text: str) -> str:
     return " + ".join(f'"{part}"' for part in parts or [""])
 
 
-def _text_node(text: Text, theme: Theme, height: float) -> dict[str, str]:
-    left, _, right, _ = text.bounds()
+def _text_node(text: Text, theme: Theme, height: float, family: str) -> dict[str, str]:
+    aside = own_width(text.text, text.size, text.bold, family) / 2
+    x = text.x + {"start": aside, "middle": 0.0, "end": -aside}[text.anchor]
     # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
     middle = height - text.y + 0.3 * text.size
-    place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
+    place = {"pos": f"{x:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
     return place | {
         "label": escape(text.text.replace("&", "&amp;")),
-        "fontname": FONTS[text.bold],
+        "fontname": (SERIF_FONTS if is_serif(family) else FONTS)[text.bold],
         "fontcolor": theme[text.colour],
     }
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
 
-from netdsl.backends.diagram.fonts import FAMILY
+from netdsl.backends.diagram.fonts import families, is_alike, is_serif
 from netdsl.backends.diagram.formats.letters import Glyph, Setter, code_box
 from netdsl.backends.diagram.formats.paths import DASHES, number, pieces
 from netdsl.backends.diagram.scene import (
@@ -40,7 +40,7 @@ def svg(
         f'<svg xmlns="http://www.w3.org/2000/svg"{links} '
         f'width="{number(picture.width * scale)}pt" height="{number(picture.height * scale)}pt" '
         f'viewBox="0 0 {number(picture.width)} {number(picture.height)}" role="img" '
-        f'aria-labelledby="title desc" font-family="{FAMILY}">'
+        f'aria-labelledby="title desc" font-family="{families(picture.font)}">'
     )
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', head]
     lines.append(f'<title id="title">{_text(picture.title)}</title>')
@@ -58,17 +58,22 @@ def svg(
 
 
 def body(picture: Picture, theme: Theme, setter: Setter | None = None) -> Iterator[str]:
-    """The elements alone, to be put in a file of another kind."""
+    """The elements alone, to be put in a file of another kind.
+
+    Letters of a family whose widths are unknown are fitted to the places of the usual ones.
+    """
+    font = picture.font
+    is_fitted = bool(font) and not (is_alike(font) or is_serif(font))
     for item in picture.items:
-        yield from _item(item, theme, setter)
+        yield from _item(item, theme, setter, is_fitted)
 
 
-def _item(item: Item, theme: Theme, setter: Setter | None) -> Iterator[str]:
+def _item(item: Item, theme: Theme, setter: Setter | None, is_fitted: bool) -> Iterator[str]:
     if not isinstance(item, Group):
         if setter is not None and isinstance(item, Text):
             yield from _outlined(item, theme, setter)
         else:
-            yield _shape(item, theme)
+            yield _shape(item, theme, is_fitted)
         return
     marks = [("id", item.id), ("class", item.css), *((f"data-{k}", v) for k, v in item.data)]
     shown = "".join(f" {key}={_quoted(value)}" for key, value in marks if value)
@@ -76,11 +81,11 @@ def _item(item: Item, theme: Theme, setter: Setter | None) -> Iterator[str]:
     if item.title:
         yield f"<title>{_text(item.title)}</title>"
     for inner in item.items:
-        yield from _item(inner, theme, setter)
+        yield from _item(inner, theme, setter, is_fitted)
     yield "</g>"
 
 
-def _shape(shape: Shape, theme: Theme) -> str:
+def _shape(shape: Shape, theme: Theme, is_fitted: bool) -> str:
     if isinstance(shape, Box):
         radius = f' rx="{number(shape.radius)}"' if shape.radius else ""
         place = f'x="{number(shape.x)}" y="{number(shape.y)}" width="{number(shape.width)}"'
@@ -94,7 +99,8 @@ def _shape(shape: Shape, theme: Theme) -> str:
         return f'<polygon points="{points}"{_paint(shape, theme)}/>'
     if isinstance(shape, Curve):
         return f'<path d="{_path(shape)}"{_paint(shape, theme)}/>'
-    return _line(shape, theme[shape.colour])
+    room = f' textLength="{number(shape.width)}" lengthAdjust="spacingAndGlyphs"'
+    return _line(shape, theme[shape.colour], room * is_fitted)
 
 
 def _line(text: Text, colour: str, hidden: str = "") -> str:
@@ -121,7 +127,7 @@ def _outlined(text: Text, theme: Theme, setter: Setter) -> Iterator[str]:
     for run in runs:
         if run.run.glyph is None:
             for shape in code_box(run.run, run.x, text.y, run.stretch, text):
-                yield from _item(shape, theme, setter)
+                yield from _item(shape, theme, setter, False)
     width = runs[-1].x + runs[-1].run.width * size * stretch - start
     room = f' textLength="{number(width)}" lengthAdjust="spacingAndGlyphs"' if width else ""
     yield _line(text, theme[text.colour], f'{room} opacity="0"')

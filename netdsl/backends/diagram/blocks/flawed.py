@@ -56,7 +56,7 @@ def _resized(leaf: Leaf, unit: Unit, kind: str, lines: list[str]) -> Leaf:
     form = leaf.form if unit.is_block else "box" if kind == WRONG else "sharp"
     parts = leaf.parts if unit.is_block else ()
     shown = sized(unit, kind, Label(title, tuple(lines)), parts, form)
-    return replace(shown, runs_down=leaf.runs_down)
+    return replace(shown, direction=leaf.direction)
 
 
 def _told(error: Diagnostic) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from json import dumps
 
+from netdsl.backends.diagram.blocks.dot import RANKDIR
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
@@ -34,7 +35,7 @@ def mermaid(graph: Graph, options: Options, flaws: Flaws | None = None) -> tuple
     sheet = BlockSheet(graph, units, options, flaws)
     colours = theme(options.theme)
     links = _Links(sheet, colours)
-    direction = "LR" if options.direction == "right" else "TB"
+    direction = RANKDIR[options.direction]
     title = graph.name if options.title is None else options.title
     title = f"{title}: {flaws.verdict}" if flaws else title
     lines = [*_head(_one_line(title)), f"flowchart {direction}", *_units(sheet, sheet.units, 1)]

@@ -64,11 +64,11 @@ def _block(
     if unit.scope is None:
         return _run(unit, options)
     definition = unit.scope.definition
-    name = relative(unit.path, inside) if "names" in options.show else definition
+    name = relative(unit.path, inside) if "names" in options.written else definition
     title = f"{name} {TIMES} {unit.count}" if unit.count > 1 else name
     lines = [definition] if definition != name and not is_terse else []
     facts = [channels(unit.outputs[0], names, axes)] if len(unit.outputs) == 1 else []
-    if "params" in options.show:
+    if "params" in options.written:
         facts.append(times(unit.count, amount(unit.parameters, "").strip()))
     line = " · ".join(filter(None, facts))
     room = max([text_width(title, TITLE, True) + 14, *(text_width(t, LINE) for t in lines)])
@@ -85,7 +85,7 @@ def _run(unit: Unit, options: Options) -> Leaf:
     if len({part.node.op.name for part in unit.parts}) == 1:
         title = f"{len(words)} {title.partition(' ')[0]}"
     lines = words if len(words) <= MOST_LINES else [*words[: MOST_LINES - 1], "..."]
-    if "params" in options.show:
+    if "params" in options.written:
         lines.append(amount(unit.parameters, "").strip())
     return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))), pad=CELL_PAD)
 

@@ -62,9 +62,9 @@ def _patch(count: int) -> range:
 def cells_picture(graph: Graph, node: Node, options: Options) -> Picture:
     """Cells of the map and of the result, those that belong together in one colour."""
     sheet = _Sheet(graph, node)
-    title = options.title or f"{graph.name}: {node.path}, cell by cell"
+    title = f"{graph.name}: {node.path}, cell by cell"
     first = f"{', '.join((kind_of(node), *op_of(node).told(*sheet.types)))}: {sheet.rule}"
-    return lesson(graph, node, title, first, list(sheet.items()), list(sheet.facts()))
+    return lesson(graph, node, title, first, list(sheet.items()), list(sheet.facts()), options)
 
 
 class _Sheet:

@@ -100,8 +100,8 @@ def field_picture(graph: Graph, options: Options) -> Picture:
         neuron = neuron_of(graph, texts[0]) if texts else default_neuron(graph)
         sight = _sight(graph, neuron)
     items = [*_strip(sight), *_table(sight)]
-    title = options.title or f"What {neuron} of {graph.name} sees"
-    return framed(title, list(dict.fromkeys(_lines(sight))), items)
+    title = f"What {neuron} of {graph.name} sees"
+    return framed(title, list(dict.fromkeys(_lines(sight))), items, options)
 
 
 def _sight(graph: Graph, neuron: Neuron) -> Sight:

@@ -10,7 +10,7 @@ from itertools import product
 from netdsl.backends.diagram.neurons.field_maps import MOST_BOXES, Plane, grid
 from netdsl.backends.diagram.neurons.kernel import Cell, Kernel, Tap
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Text, line
-from netdsl.backends.diagram.theme import SERIES, series
+from netdsl.backends.diagram.theme import SERIES, letters_on, series
 
 PLANES = ("red", "green", "blue")
 PLANE_COLOURS = ("gone.line", "added.line", "series0")
@@ -242,7 +242,7 @@ class Image:
                     place[1] + place[3] / 2 + 3,
                     label,
                     LETTER,
-                    "onseries",
+                    letters_on(colour),
                     True,
                 )
         yield Box(left, top, wide, high, "", "ink", 1.5)

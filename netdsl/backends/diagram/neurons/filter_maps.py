@@ -13,6 +13,7 @@ from netdsl.backends.diagram.neurons.filter_image import LETTER
 from netdsl.backends.diagram.neurons.kernel import MOST_PLANES, MOST_WEIGHTS, Cell, Kernel
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Point, Text
 from netdsl.backends.diagram.shape_names import plural, times
+from netdsl.backends.diagram.theme import letters_on
 
 FAMILIES = ("conv", "pool", "dense", "up")
 """Families whose colours the maps have."""
@@ -162,7 +163,7 @@ class Map:
                 yield Box(across, down, wide, high, fill, edge, min(0.8, high / 12))
                 if self.has_letters and label:
                     middle = across + wide / 2, down + high / 2 + 3
-                    yield Text(*middle, label, LETTER, "onseries", True)
+                    yield Text(*middle, label, LETTER, letters_on(fill), True)
 
     def way(
         self, corner: Point, neuron: Cell, weight: Point, part: float, is_from_above: bool

@@ -27,7 +27,7 @@ from netdsl.backends.diagram.scene import (
     moved,
 )
 from netdsl.backends.diagram.shape_names import plural, times
-from netdsl.backends.diagram.theme import SERIES
+from netdsl.backends.diagram.theme import SERIES, letters_on
 from netdsl.backends.diagram.units import units_of
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.facts import by
@@ -58,9 +58,10 @@ def filters_picture(
     cells = [cell_of(neuron.index, 0) for neuron in chosen]
     focus = list(dict.fromkeys(cells)) or kernel.usual_neurons()
     sheet = _Sheet(graph, Kernel(node, tuple(focus)))
-    title = options.title or f"{graph.name}: one convolution, neuron by neuron"
+    title = f"{graph.name}: one convolution, neuron by neuron"
     what = f"{node.path}, {kind_of(node)} with {plural(kernel.output[0], 'filter')}"
-    return lesson(graph, node, title, f"{what}: {sheet.rule}", sheet.items(), sheet.panel())
+    first = f"{what}: {sheet.rule}"
+    return lesson(graph, node, title, first, sheet.items(), sheet.panel(), options)
 
 
 class _Sheet:
@@ -195,7 +196,7 @@ class _Sheet:
             (x, y), label = self._pin(channel, weight), self._label(number, tap)
             radius = max(9.4, text_width(label, LETTER, True) / 2 + 2)
             dot = Ellipse(x, y, radius, 9.4, colour_of(self.kernel, tap, self.planes))
-            text = Text(x, y + 3, label, LETTER, "onseries", True)
+            text = Text(x, y + 3, label, LETTER, letters_on(dot.fill), True)
             yield Group((dot, text), title=f"weight {label}", css="weight")
 
     def _marks(self) -> Iterator[Item]:
@@ -207,7 +208,7 @@ class _Sheet:
             radius = min(8.5, max(6.2, one.apart * 0.42))
             place = ",".join(map(str, self.kernel.index(neuron)))
             mark = Ellipse(x, y, radius, radius, "focus", "ink", 1.4)
-            text = Text(x, y + 3.2, letter, 9, "onseries", True)
+            text = Text(x, y + 3.2, letter, 9, letters_on("focus"), True)
             title = f"{self.kernel.node.path}[{place}]"
             yield Group((mark, text), title=title, css="neuron", data=(("neuron", place),))
             for plane in self.image.reads(number):

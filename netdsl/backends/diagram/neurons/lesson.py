@@ -9,6 +9,7 @@ from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE, framed
 from netdsl.backends.diagram.neurons.layers import kind_of
+from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import (
     Box,
@@ -34,8 +35,9 @@ Fact = tuple[str, str]
 
 
 def lesson(
-    graph: Graph, node: Node, title: str, first: str, items: Sequence[Item], told: Sequence[Fact]
-) -> Picture:
+    graph: Graph, node: Node, title: str, first: str, items: Sequence[Item], told: Sequence[Fact],
+    options: Options,
+) -> Picture:  # fmt: skip
     """A sheet with what is drawn of a layer; the first fact has no name and is in bold."""
     left, _, right, bottom = bounds_of(items)
     width = max(right, LEAST_WIDTH) - left
@@ -44,7 +46,7 @@ def lesson(
     below = _table(told, left, bottom + 16, width)
     placed = [*above, *(moved(item, 0, lowest) for item in (*items, *below))]
     said = " ".join([first, *(f"{head}: {text}." if head else text for head, text in told)])
-    return framed(title, wrapped(first, LINE_SIZE, width), placed, description=said)
+    return framed(title, wrapped(first, LINE_SIZE, width), placed, options, description=said)
 
 
 def _table(told: Sequence[Fact], x: float, y: float, width: float) -> Iterator[Item]:

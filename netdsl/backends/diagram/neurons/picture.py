@@ -47,7 +47,7 @@ from netdsl.backends.diagram.neurons.words import (
     legend,
     sentences,
 )
-from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import (
     Box,
@@ -114,12 +114,12 @@ def _columns(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Pictur
         Room(),
         lambda picture: picture.width <= WIDEST * picture.height,
     )
-    if width is None or usual.smallest_letter(width) >= SMALLEST_PRINT:
+    if width is None or usual.smallest_letter(width) >= options.smallest:
         return usual
     return first(
         ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES)),
         PAGE,
-        lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT,
+        lambda picture: picture.smallest_letter(width) >= options.smallest,
     )
 
 
@@ -232,12 +232,12 @@ class _Sheet:
         for number, column in enumerate(self.columns):
             items += self._between(number)
             items += self._column(number, column)
-        title = self.options.title or f"{self.graph.name}, neuron by neuron"
+        title = f"{self.graph.name}, neuron by neuron"
         signs = legend(self.room, any(self.insets))
         told = sentences(self.graph, self.study, self.room)
         if self.code is not None:
             told += wrapped(self._told_code(self.code), LINE_SIZE, self.room.line)
-        return framed(title, told, items, legend=signs)
+        return framed(title, told, items, self.options, legend=signs)
 
     def _told_code(self, code: Code) -> str:
         node = code.value.producer

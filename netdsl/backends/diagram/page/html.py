@@ -12,7 +12,7 @@ from netdsl.backends.diagram.blocks.opening import chosen_open
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.options import DrawError, Options
+from netdsl.backends.diagram.options import SHOWN, DrawError, Options
 from netdsl.backends.diagram.page.assets import asset, filled, script, style
 from netdsl.backends.diagram.page.model import PageModel, Told
 from netdsl.backends.diagram.page.ways import Ways
@@ -30,6 +30,8 @@ ASSUMED = 224
 
 def html(graph: Graph, options: Options) -> bytes:
     """The page of the block view. Raises `DrawError`."""
+    if options.hide.difference(SHOWN):
+        raise DrawError("a page shows all layers: leave out `--hide`, or write .svg")
     units = units_of(graph)
     contract = sizes_of(graph)
     start = _start(contract, options.sizes)
@@ -38,9 +40,9 @@ def html(graph: Graph, options: Options) -> bytes:
     shown = chosen_open(units, options)
     place = _place(model, options.place)
     data = {
-        "name": options.title or graph.name,
-        "direction": options.direction,
-        "show": sorted(options.show),
+        "name": graph.name if options.title is None else options.title,
+        "direction": "down" if options.runs_down else "right",
+        "show": sorted(options.written),
         "sizes": start,
         "contract": _contract(model, contract),
         "total": _total(model),

@@ -5,12 +5,12 @@ Every node that runs at inference is in exactly one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from math import prod
 
 from netdsl.analyses.calls import call_paths
+from netdsl.backends.diagram.naming import is_named
 from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of
@@ -28,6 +28,7 @@ class Step:
     `node` is the layer that gives the volume its shape; None for an input of the network and for
     a block, whose `scope` is given. `reads` are the values it takes, `joined` the sources of a
     concat or sum that is drawn with the layer before it. `count` equal steps are drawn as one.
+    `hidden` are layers that no word tells of.
     """
 
     nodes: list[Node]
@@ -39,6 +40,7 @@ class Step:
     join: Node | None = None
     copies: list[Step] = field(default_factory=list)
     name: str = ""
+    hidden: Set[Node] = frozenset()
 
     @property
     def count(self) -> int:
@@ -86,8 +88,9 @@ def is_in_place(node: Node) -> bool:
 
 
 def steps_of(
-    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True
-) -> list[Step]:
+    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True,
+    hidden: Set[Node] = frozenset(),
+) -> list[Step]:  # fmt: skip
     """The volumes in the order they are computed.
 
     Blocks whose path matches one of `expand` are opened; with `opens_u` also those that go down
@@ -96,7 +99,7 @@ def steps_of(
     uses = graph.inference_uses
     shut = _Shutting(graph, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
-    steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses), uses)
+    steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses, hidden), uses)
     maker = {step.output: step for step in inputs}
     for step in steps:
         maker.update((value, step) for node in step.nodes for value in node.outputs)
@@ -104,13 +107,15 @@ def steps_of(
         step.sources = list(dict.fromkeys(maker[v] for v in step.reads if v in maker))
     read = {source for step in steps for source in step.sources}
     every = [step for step in inputs if step in read] + steps
-    _name(every, call_paths(graph))
+    for step in every:
+        step.hidden = hidden
+    _name(every, call_paths(graph.within or graph))
     return _repeats(every, uses, numbers)
 
 
 def is_meant(scope: Scope, pattern: str) -> bool:
     """Whether a pattern of `--expand` is for this block: by its path or by its kind."""
-    return scope.definition == pattern or fnmatchcase(scope.path, pattern)
+    return is_named(pattern, scope.path, scope.definition)
 
 
 class _Shutting:
@@ -121,6 +126,8 @@ class _Shutting:
     ) -> None:
         self.running, self.uses = graph.inference_nodes(), graph.inference_uses
         self.numbers, self.expand, self.opens_u = numbers, expand, opens_u
+        self.whole = graph.root.children[:1] if graph.within is not None else []
+        """The part of a network that is drawn, which is open."""
         self.definitions: set[str] = set()
 
     def pieces(self, root: Scope) -> Iterator[Step]:
@@ -157,11 +164,17 @@ class _Shutting:
         else:
             wanted = scope.kind is Kind.FORK and self._branches(scope)
         nodes = self._running(scope)
-        if not wanted or len(nodes) < 2 or any(is_meant(scope, p) for p in self.expand):
+        is_opened = self._is_whole(scope) or any(is_meant(scope, p) for p in self.expand)
+        if not wanted or len(nodes) < 2 or is_opened:
             return False
         if self.opens_u and self._is_hourglass(nodes):
             return False
         return len(self._results(nodes)) == 1
+
+    def _is_whole(self, scope: Scope) -> bool:
+        """Whether it is the part of a network that is drawn, or branches of this alone."""
+        home = scope.home() if scope.kind is Kind.FORK else scope
+        return scope in self.whole or home in self.whole
 
     def _branches(self, scope: Scope) -> bool:
         """Whether the members are no chain, each reading the one before alone."""
@@ -227,8 +240,11 @@ def _members(scope: Scope) -> Iterator[Node | Scope]:
             yield child
 
 
-def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
-    """Layers that work in place go with the layer before them, or else with the one behind."""
+def _absorbed(pieces: list[Step], uses: Uses, hidden: Set[Node]) -> list[Step]:
+    """Layers that work in place go with the layer before them, or else with the one behind.
+
+    Hidden ones go with whatever stands before them.
+    """
     maker: dict[Value, Step] = {}
     remaining: list[Step] = []
     for step in pieces:
@@ -238,7 +254,7 @@ def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
             pass  # a weight goes with what reads it
         elif node is not None and before is not None and is_in_place(node):
             fits = before.node is not None and not is_in_place(before.node)
-            if fits and uses.only_reader(before.output) is not None:
+            if (fits or node in hidden) and uses.only_reader(before.output) is not None:
                 before.nodes.append(node)
                 before.output = node.output
                 maker[node.output] = before
