@@ -97,5 +97,5 @@ def test_a_neuron_of_a_later_call_can_be_chosen() -> None:
 
 def test_the_page_tells_each_call_by_itself() -> None:
     data = netdsl.loads(SHARED).drawing("html")[0].decode()
-    assert "<td>s</td><td>Outer</td><td>[3, 16, 16]</td>" in data
-    assert "<td>s (call 2)</td><td>Outer</td><td>[3, 8, 8]</td>" in data
+    assert "<th scope=row>s</th><td>Outer</td><td>[3, 16, 16]</td>" in data
+    assert "<th scope=row>s (call 2)</th><td>Outer</td><td>[3, 8, 8]</td>" in data

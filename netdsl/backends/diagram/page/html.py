@@ -30,8 +30,10 @@ ASSUMED = 224
 
 def html(graph: Graph, options: Options) -> bytes:
     """The page of the block view. Raises `DrawError`."""
-    if options.hide.difference(SHOWN):
-        raise DrawError("a page shows all layers: leave out `--hide`, or write .svg")
+    if options.hide.difference(SHOWN) or options.highlight:
+        raise DrawError(
+            "a page shows all layers alike: leave out `--hide` and `--highlight`, or write .svg"
+        )
     units = units_of(graph)
     contract = sizes_of(graph)
     start = _start(contract, options.sizes)
@@ -153,11 +155,12 @@ def _open(units: Sequence[Unit]) -> Iterator[str]:
 def _rows(model: PageModel) -> Iterator[str]:
     """The table for readers who can't see the drawing; sizes are filled in by the page."""
     for number, unit in enumerate(model.units):
-        yield f'<tr data-unit="{number}">{_cells(unit)}</tr>'
+        yield f'<tr data-unit="{number}">{_cells(unit, model.results[number])}</tr>'
 
 
-def _cells(unit: Told) -> str:
+def _cells(unit: Told, result: str) -> str:
     times = f", {unit['count']} times" if unit.get("count", 1) > 1 else ""
-    texts = (unit["path"], unit["what"] + times, str(unit.get("line", "")))
-    path, what, line = map(escape, texts)
-    return f"<th scope=row>{path}</th><td>{what}</td><td></td><td></td><td></td><td>{line}</td>"
+    texts = (unit["path"], unit["what"] + times, result, str(unit.get("line", "")))
+    path, what, result, line = map(escape, texts)
+    cells = f"<td>{what}</td><td>{result}</td><td></td><td></td><td>{line}</td>"
+    return f"<th scope=row>{path}</th>{cells}"

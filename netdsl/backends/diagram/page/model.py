@@ -48,6 +48,8 @@ class PageModel:
         self.values: list[list[Any]] = []
         self.ways: list[Told] = []
         self.units: list[Told] = []
+        self.results: dict[int, str] = {}
+        """Types of what each unit gives, in the symbols: for readers without scripts."""
         self.numbers: dict[str, int] = {}
         """The unit of each path: of a layer that is folded into another, of that one."""
         self._aliases = {k: v for unit in _deep(units) for k, v in unit.aliases.items()}
@@ -117,7 +119,9 @@ class PageModel:
             "path": name, "parent": OUTSIDE, "what": word,
             "takes" if is_output else "gives": [self._own(value)],
         }  # fmt: skip
-        return self._added(told, name)
+        number = self._added(told, name)
+        self.results[number] = str(value.type)
+        return number
 
     def _added(self, told: Told, *paths: str) -> int:
         number = len(self.units)
@@ -147,6 +151,7 @@ class PageModel:
             told["trains"] = True
         told |= {} if unit.is_block else lesson(unit, self.formulas)
         number = self._added(told, unit.path)
+        self.results[number] = ", ".join(str(value.type) for value in unit.outputs)
         if unit.is_block:
             own = [(self._unit(part, number, unit.path), part) for part in unit.parts]
             told["parts"] = [n for n, _ in own]
