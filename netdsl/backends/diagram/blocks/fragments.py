@@ -18,6 +18,8 @@ class Fragments:
     limit: float
     length: Callable[[str | Unit], float]
     numbers: dict[Unit, int] = field(default_factory=dict[Unit, int])
+    wholes: dict[Unit, Unit] = field(default_factory=dict[Unit, Unit])
+    """What a fragment is of."""
 
     def of(self, items: Sequence[str | Unit]) -> list[str | Unit]:
         """The same, long open blocks in fragments."""
@@ -43,7 +45,7 @@ class Fragments:
             return
         for number, run in enumerate(runs):
             piece = replace(item, parts=tuple(run), outputs=run[-1].outputs)
-            self.numbers[piece] = number + 1
+            self.numbers[piece], self.wholes[piece] = number + 1, item
             yield piece
 
     def joined(self, row: Sequence[str | Unit]) -> list[str | Unit]:
@@ -54,7 +56,7 @@ class Fragments:
             if isinstance(item, Unit) and isinstance(last, Unit) and self._are_one(last, item):
                 inside = [u for u in self.joined([*last.parts, *item.parts]) if isinstance(u, Unit)]
                 whole = replace(last, parts=tuple(inside), outputs=item.outputs)
-                self.numbers[whole] = self.numbers[last]
+                self.numbers[whole], self.wholes[whole] = self.numbers[last], self.wholes[last]
                 items[-1] = whole
             else:
                 items.append(item)

@@ -100,6 +100,10 @@ class Sheet:
         number = self._number(unit)
         return f"unit-{unit.path}" + (f"-part-{number}" if number > 1 else "")
 
+    def whole(self, unit: Unit) -> Unit:
+        """The block that a fragment is of."""
+        return unit if self.fragments is None else self.fragments.wholes.get(unit, unit)
+
     def _number(self, unit: Unit) -> int:
         """Which of the fragments of a block it is, from 1."""
         return 1 if self.fragments is None else self.fragments.numbers.get(unit, 1)

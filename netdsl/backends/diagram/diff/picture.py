@@ -12,7 +12,6 @@ from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of, relative, sized
 from netdsl.backends.diagram.blocks.marks import marked, with_wires
 from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tails_of
-from netdsl.backends.diagram.blocks.row_plan import cluster_title
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.diff.compare import Comparison, Match
 from netdsl.backends.diagram.diff.places import Opening, Place
@@ -180,12 +179,12 @@ class DiffSheet(BlockSheet):
         self.training = training | (gone - set(new_keys.values()))
 
     def frame_name(self, unit: Unit) -> str:
-        sort = "gone" if self.match[unit].new is None else "unit"
-        return f"{sort}-{unit.path}"
+        sort = "gone" if self.match[self.whole(unit)].new is None else "unit"
+        return sort + super().frame_name(unit).removeprefix("unit")
 
     def frame_title(self, unit: Unit, inside: str) -> str:
-        match = self.match[unit]
-        text = cluster_title(unit, inside)
+        match = self.match[self.whole(unit)]
+        text = super().frame_title(unit, inside)
         if match.old is None or match.new is None:
             return f"   {SIGNS[match.change]} {text.strip()}"
         was, now = (u.scope.definition if u.scope else "" for u in (match.old, match.new))
