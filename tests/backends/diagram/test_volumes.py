@@ -24,7 +24,7 @@ from netdsl.backends.diagram.volumes.columns import Study
 from netdsl.backends.diagram.volumes.forms import ALONG, UP
 from netdsl.backends.diagram.volumes.links import VISIBLE, window_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
-from netdsl.backends.diagram.volumes.sizes import numbers_for
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph

@@ -54,6 +54,8 @@ class Leaf:
     form: str = "box"
     dash: str = ""
     runs_down: bool = False
+    title_size: float = TITLE
+    """A smaller one is that of a small box, which has no room for a mark."""
 
     @property
     def cards(self) -> int:
@@ -190,7 +192,9 @@ def _texts(leaf: Leaf, x: float, top: float) -> list[Item]:
     height = TITLE + STEP * len(leaf.label.lines) + (BAR + 4 if leaf.parts else 0)
     y = top + (leaf.height - height) / 2 + TITLE * 0.8
     items: list[Item] = []
-    if leaf.form == "block":
+    if leaf.title_size < TITLE:
+        items.append(Text(x, y, leaf.label.title, leaf.title_size, "ink", True))
+    elif leaf.form == "block":
         start = x + 5 - text_width(leaf.label.title, TITLE, True) / 2 - 8
         items.append(closed_mark(start, y - 4))
         items.append(Text(x + 5, y, leaf.label.title, TITLE, "ink", True))
@@ -230,7 +234,7 @@ def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str) -> Polyg
 
 def _bar(leaf: Leaf, x: float, y: float) -> list[Item]:
     """The channels of each branch, in proportion."""
-    width = leaf.width - 2 * PAD
+    width = leaf.width - 2 * (PAD if leaf.title_size == TITLE else PAD / 2)
     left, total = x - width / 2, sum(leaf.parts)
     items: list[Item] = []
     for index, part in enumerate(leaf.parts):

@@ -21,7 +21,7 @@ from netdsl.backends.diagram.volumes.forms import (
 )
 from netdsl.backends.diagram.volumes.looks import USUAL, Looks
 from netdsl.backends.diagram.volumes.names import MOST_LINES, Name, path_of
-from netdsl.backends.diagram.volumes.sizes import Numbers
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import (
     counted,

@@ -20,7 +20,7 @@ from netdsl.backends.diagram.volumes.looks import USUAL, Looks, for_page
 from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.rows import BEST_ASPECT
 from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, key_of
-from netdsl.backends.diagram.volumes.sizes import Numbers, numbers_for
+from netdsl.backends.diagram.example_size import Numbers, numbers_for
 from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU

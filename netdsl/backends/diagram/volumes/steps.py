@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from math import prod
 
 from netdsl.analyses.calls import call_paths
-from netdsl.backends.diagram.volumes.sizes import Numbers
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of
 

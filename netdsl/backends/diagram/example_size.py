@@ -1,4 +1,4 @@
-"""Numbers for the sizes that a network leaves open: a drawing to scale needs some."""
+"""Numbers for the sizes that a network leaves open: a drawing at one size says them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Tensor
+from netdsl.passes.copied import copied
+from netdsl.passes.fix_sizes import fix_sizes
 
 USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
 """The example size by the rank of the input, where the network takes it."""
@@ -64,6 +66,20 @@ def numbers_for(graph: Graph) -> Numbers:
             f"give one: --size {example}"
         )
     return Numbers(point, str(sizes))
+
+
+def at_example_size(graph: Graph) -> tuple[Graph, str]:
+    """The graph with numbers for all sizes, and the line that states them.
+
+    Where none is found that the network takes, the graph as it is.
+    """
+    try:
+        numbers = numbers_for(graph)
+    except DrawError:
+        return graph, ""
+    if not numbers.sizes:
+        return graph, ""
+    return fix_sizes(copied(graph), numbers.sizes), numbers.line
 
 
 def _usual(graph: Graph, name: str) -> int:

@@ -1,0 +1,147 @@
+"""One block of a network, open: its parts, and wires from where they come in to where they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from netdsl.backends.diagram.blocks.dot import Layout, lay_out
+from netdsl.backends.diagram.blocks.labels import amount
+from netdsl.backends.diagram.blocks.leaf import LINE, Leaf
+from netdsl.backends.diagram.blocks.paint import paint_row
+from netdsl.backends.diagram.blocks.picture import BlockSheet
+from netdsl.backends.diagram.blocks.row_plan import RowPlan, times_name
+from netdsl.backends.diagram.blocks.text_places import freed
+from netdsl.backends.diagram.blocks.wiring import Wire
+from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.scene import Box, Group, Item, Text, arrow_head, bounds_of, line, moved
+from netdsl.backends.diagram.units import Unit, leaves, opened
+from netdsl.ir.dim import Dim
+from netdsl.ir.graph import Graph, Value
+
+TITLE = 12.0
+PAD = 12.0
+EDGE = 8.0
+"""Between the frame and the ends of wires."""
+MOST_LANES = 6
+LANE = 52.0
+"""The height of a branch, which its part of the bar of a concat may have."""
+HEAD = 26.0
+"""The height of the title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What is painted, from its corner at (0, 0) on; `sheet` knows its boxes and wires."""
+
+    block: Unit
+    items: tuple[Item, ...]
+    width: float
+    height: float
+    boxes: tuple[Leaf, ...]
+    marks: frozenset[str]
+
+
+class _Inside(BlockSheet):
+    """A network of which one block is drawn, open; boxes say no names of layers."""
+
+    is_tight = False
+    """Whether shapes stand at the ends alone."""
+
+    def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
+        shown = options.show - {"names"}
+        super().__init__(graph, units, replace(options, show=shown))
+
+    def _boxes(self) -> dict[str, Leaf]:
+        """The bar of a concat is about as high as its branches."""
+        return {
+            key: replace(box, height=max(box.height, LANE * len(box.parts)))
+            if box.form == "strip" and len(box.parts) <= MOST_LANES else box
+            for key, box in super()._boxes().items()
+        }
+
+    def shown_shape(self, wire: Wire) -> str:
+        if self.is_tight and wire.value not in self.outer:
+            return ""
+        return super().shown_shape(wire)
+
+    outer: frozenset[Value] = frozenset()
+    """What comes in and goes out, whose shape is always told."""
+
+
+def panel(
+    graph: Graph, units: Sequence[Unit], block: Unit, options: Options, room: float
+) -> Panel | None:
+    """The block's parts on a sheet no wider than `room`; None where they do not fit."""
+    shown = opened(units, lambda unit, _: unit.copies is block.copies)
+    unit = next(u for u in _open(shown) if u.copies is block.copies)
+    sheet = _Inside(graph, shown, options)
+    sheet.outer = frozenset((*unit.inputs, *unit.outputs, *unit.aliases))
+    keys = frozenset(sheet.keys[leaf] for leaf in leaves([unit]))
+    plans: list[RowPlan] = []
+    for is_tight in (False, True):
+        sheet.is_tight = is_tight
+        plans.append(RowPlan(sheet, [unit], keys, is_alone=True))
+    layouts = lay_out([plan.graph for plan in plans], options.engine)
+    chosen = next(
+        ((plan, layout) for plan, layout in zip(plans, layouts, strict=True)
+         if layout.width + 2 * PAD <= room), None,
+    )  # fmt: skip
+    if chosen is None:
+        return None
+    plan, layout = chosen
+    boxes = tuple(sheet.boxes[key] for key in keys)
+    marks = frozenset(wire.mark for wire in plan.near)
+    inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, sheet.boxes)), unit)
+    return _framed(unit, inner, layout, room, boxes, marks)
+
+
+def _open(units: Sequence[Unit]) -> list[Unit]:
+    return [u for unit in units if unit.is_open for u in (unit, *_open(unit.parts))]
+
+
+def _without_frame(items: Sequence[Item], unit: Unit) -> list[Item]:
+    """The frame of the block is the panel itself."""
+    name = f"unit-{unit.path}".replace(" ", "-")
+    return [item for item in items if not (isinstance(item, Group) and item.id == name)]
+
+
+def _ends(layout: Layout, dx: float, width: float) -> list[Item]:
+    """Wires begin at the left edge of the panel, and end in an arrow at its right edge."""
+    items: list[Item] = []
+    for key, (x, y) in layout.nodes.items():
+        if key.startswith("enter"):
+            items.append(line([(EDGE - dx, y), (x + 1, y)], "wire", 1.2))
+        elif key.startswith("leave"):
+            tip = width - EDGE - dx, y
+            items += [line([(x - 1, y), (tip[0] - 2, y)], "wire", 1.2), arrow_head(tip, (x, y), "wire", 7)]
+    return items
+
+
+def _framed(
+    unit: Unit, inner: Sequence[Item], layout: Layout, room: float, boxes: tuple[Leaf, ...],
+    marks: frozenset[str],
+) -> Panel:  # fmt: skip
+    """The items in a frame with a title."""
+    left, top, right, bottom = bounds_of(inner)
+    head = _head(unit)
+    width = max(right - left + 2 * PAD, bounds_of(head)[2] + PAD, room)
+    dx = (width - (right - left)) / 2 - left
+    height = HEAD + bottom - top + 2 * PAD
+    drawn = [moved(item, dx, HEAD + PAD - top) for item in (*inner, *_ends(layout, dx, width))]
+    frame = Box(0, 0, width, height, "block.fill", "block.line", 1.3, 9)
+    path = f"unit-{unit.path}".replace(" ", "-")
+    opened_frame = Group((frame, *head), id=path, css="open", data=(("path", unit.path),))
+    return Panel(unit, (opened_frame, *drawn), width, height, boxes, marks)
+
+
+def _head(unit: Unit) -> list[Item]:
+    """Its name, its class and what it costs."""
+    name = times_name(unit.path, unit.count)
+    title = Text(PAD, 18, name, TITLE, "ink", True, "start")
+    kind = unit.scope.definition if unit.scope is not None else ""
+    macs = "" if isinstance(unit.macs, Dim) else amount(unit.macs, "multiply-adds")
+    each = " each" if unit.count > 1 else ""
+    told = [kind, *filter(None, (amount(unit.parameters, "parameters"), macs))]
+    text = " · ".join(told) + each
+    return [title, Text(PAD + title.width + 10, 18, text, LINE, "soft", False, "start")]
