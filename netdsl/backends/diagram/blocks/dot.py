@@ -65,6 +65,8 @@ class DotGraph:
 
     children: list[DotNode | DotCluster] = field(default_factory=list)
     edges: list[DotEdge] = field(default_factory=list)
+    step: float = 0.36
+    """Inches between one box and the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
         "graph",
         rankdir=rankdir,
         nodesep="0.22",
-        ranksep="0.36",
+        ranksep=f"{graph.step:g}",
         fontname=FONT,
         fontsize=f"{TITLE:g}",
     )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.blocks.dot import Layout, lay_out
-from netdsl.backends.diagram.blocks.labels import amount
-from netdsl.backends.diagram.blocks.leaf import LINE, Leaf
+from netdsl.backends.diagram.blocks.labels import Label, amount
+from netdsl.backends.diagram.blocks.leaf import LINE, Leaf, sized
 from netdsl.backends.diagram.blocks.paint import paint_row
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.row_plan import RowPlan, times_name
 from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.blocks.wiring import Wire
+from netdsl.backends.diagram.fonts import text_width, wrapped
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Group, Item, Text, arrow_head, bounds_of, line, moved
 from netdsl.backends.diagram.units import Unit, leaves, opened
@@ -20,9 +21,15 @@ from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
 
 TITLE = 12.0
+NARROW = 62.0
+"""Points of a line in a box, where boxes must be narrow."""
 PAD = 12.0
 EDGE = 8.0
 """Between the frame and the ends of wires."""
+STEPS = (0.36, 0.36, 0.22, 0.15)
+"""Inches between boxes, from the roomiest way to draw to the tightest."""
+SLIM = 8.0
+"""How much narrower boxes are then."""
 MOST_LANES = 6
 LANE = 52.0
 """The height of a branch, which its part of the bar of a concat may have."""
@@ -45,8 +52,9 @@ class Panel:
 class _Inside(BlockSheet):
     """A network of which one block is drawn, open; boxes say no names of layers."""
 
-    is_tight = False
-    """Whether shapes stand at the ends alone."""
+    tightness = 0
+    """From 1 on shapes stand at the ends alone, and labels in more lines; from 2 on the title
+    tells the shapes."""
 
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         shown = options.show - {"names"}
@@ -61,7 +69,7 @@ class _Inside(BlockSheet):
         }
 
     def shown_shape(self, wire: Wire) -> str:
-        if self.is_tight and wire.value not in self.outer:
+        if self.tightness > 1 or self.tightness and wire.value not in self.outer:
             return ""
         return super().shown_shape(wire)
 
@@ -76,24 +84,47 @@ def panel(
     shown = opened(units, lambda unit, _: unit.copies is block.copies)
     unit = next(u for u in _open(shown) if u.copies is block.copies)
     sheet = _Inside(graph, shown, options)
-    sheet.outer = frozenset((*unit.inputs, *unit.outputs, *unit.aliases))
+    sheet.outer = frozenset((*unit.inputs, *unit.outputs, *unit.aliases.values()))
     keys = frozenset(sheet.keys[leaf] for leaf in leaves([unit]))
+    usual = sheet.boxes
     plans: list[RowPlan] = []
-    for is_tight in (False, True):
-        sheet.is_tight = is_tight
+    drawn: list[dict[str, Leaf]] = []
+    for tightness, step in enumerate(STEPS):
+        sheet.tightness = tightness
+        slim = SLIM if tightness == len(STEPS) - 1 else 0.0
+        sheet.boxes = {
+            k: narrowed(b, slim) if tightness and k in keys else b for k, b in usual.items()
+        }
+        drawn.append(sheet.boxes)
         plans.append(RowPlan(sheet, [unit], keys, is_alone=True))
+        plans[-1].graph.step = step
     layouts = lay_out([plan.graph for plan in plans], options.engine)
-    chosen = next(
-        ((plan, layout) for plan, layout in zip(plans, layouts, strict=True)
-         if layout.width + 2 * PAD <= room), None,
-    )  # fmt: skip
-    if chosen is None:
-        return None
-    plan, layout = chosen
-    boxes = tuple(sheet.boxes[key] for key in keys)
-    marks = frozenset(wire.mark for wire in plan.near)
-    inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, sheet.boxes)), unit)
-    return _framed(unit, inner, layout, room, boxes, marks)
+    for tightness, (plan, boxes) in enumerate(zip(plans, drawn, strict=True)):
+        layout = layouts[tightness]
+        if layout.width + 2 * EDGE <= room:
+            own = tuple(boxes[key] for key in keys)
+            marks = frozenset(wire.mark for wire in plan.near)
+            inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, boxes)), unit)
+            ends = _ends_told(sheet, unit) if tightness > 1 else ""
+            return _framed(unit, inner, layout, room, own, marks, ends)
+    return None
+
+
+def narrowed(box: Leaf, slim: float = 0.0) -> Leaf:
+    """The same box with its words in more lines, and so much less beside them."""
+    if box.unit is None or box.form in ("strip", "circle"):
+        return box
+    first, *more = wrapped(box.label.title, TITLE, NARROW)
+    lines = [part for line in box.label.lines for part in _parted(line)]
+    other = sized(box.unit, box.kind, Label(first, (*more, *lines)), box.parts, box.form)
+    return replace(other, width=other.width - slim, runs_down=box.runs_down)
+
+
+def _parted(text: str) -> list[str]:
+    """A line of settings in several, none much wider than a narrow box."""
+    if text_width(text, LINE) <= NARROW:
+        return [text]
+    return [part for word in text.split(" · ") for part in wrapped(word, LINE, NARROW)]
 
 
 def _open(units: Sequence[Unit]) -> list[Unit]:
@@ -120,11 +151,11 @@ def _ends(layout: Layout, dx: float, width: float) -> list[Item]:
 
 def _framed(
     unit: Unit, inner: Sequence[Item], layout: Layout, room: float, boxes: tuple[Leaf, ...],
-    marks: frozenset[str],
+    marks: frozenset[str], ends: str,
 ) -> Panel:  # fmt: skip
     """The items in a frame with a title."""
     left, top, right, bottom = bounds_of(inner)
-    head = _head(unit)
+    head = _head(unit, ends)
     width = max(right - left + 2 * PAD, bounds_of(head)[2] + PAD, room)
     dx = (width - (right - left)) / 2 - left
     height = HEAD + bottom - top + 2 * PAD
@@ -135,7 +166,16 @@ def _framed(
     return Panel(unit, (opened_frame, *drawn), width, height, boxes, marks)
 
 
-def _head(unit: Unit) -> list[Item]:
+def _ends_told(sheet: BlockSheet, unit: Unit) -> str:
+    """The shapes of what comes in and goes out: `197×768 in and out`."""
+    sides = [
+        ", ".join(dict.fromkeys(sheet.names.shape(value.type.shape) for value in values))
+        for values in (unit.inputs, unit.outputs)
+    ]
+    return f"{sides[0]} in and out" if sides[0] == sides[1] else f"{sides[0]} in, {sides[1]} out"
+
+
+def _head(unit: Unit, ends: str) -> list[Item]:
     """Its name, its class and what it costs."""
     name = times_name(unit.path, unit.count)
     title = Text(PAD, 18, name, TITLE, "ink", True, "start")
@@ -143,5 +183,5 @@ def _head(unit: Unit) -> list[Item]:
     macs = "" if isinstance(unit.macs, Dim) else amount(unit.macs, "multiply-adds")
     each = " each" if unit.count > 1 else ""
     told = [kind, *filter(None, (amount(unit.parameters, "parameters"), macs))]
-    text = " · ".join(told) + each
+    text = " · ".join([*told[:-1], told[-1] + each, *([ends] if ends else [])])
     return [title, Text(PAD + title.width + 10, 18, text, LINE, "soft", False, "start")]

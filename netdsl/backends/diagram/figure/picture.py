@@ -14,6 +14,7 @@ from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
 from netdsl.backends.diagram.layout.overview import Overview
+from netdsl.backends.diagram.model.shape import recognise
 from netdsl.backends.diagram.options import INCH, Options
 from netdsl.backends.diagram.scene import Bounds, Item, Picture, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, units_of
@@ -33,7 +34,8 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`."""
     options = replace(options, width=PAGE)
     units = overview_units(units_of(graph))
-    idea = idea_of(units)
+    shape = recognise(graph)
+    idea = idea_of(units, shape)
     if idea is None and len(units) <= FEW:
         return blocks_picture(graph, replace(options, expand=("none",)))
     sheet = LineSheet(graph, units, options)

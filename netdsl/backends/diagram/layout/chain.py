@@ -20,6 +20,8 @@ PAD = 7.0
 BETWEEN = 4.0
 """Between two bands."""
 WIDEST_GAP = 44.0
+RISE = 18.0
+"""From a box up to the learned value above it."""
 DROP = 16.0
 """From a band down to the heads below it."""
 
@@ -50,20 +52,29 @@ class Chain:
             for stage in stages
         ]
         self.stages = [(stage, own) for stage, own in self.stages if own]
+        self.hung = {key: sheet.hung[key] for key in keys if key in sheet.hung}
         self.shapes = self._shapes()
         self.middles = self._middles(room)
         high = max(box.height for box in self.boxes)
         cards = max(box.cards for box in self.boxes) * CARD
-        self.y = CAPTION + 12 + cards + high / 2
+        above = [
+            sheet.boxes[key].height + RISE - (high - sheet.boxes[reader].height) / 2
+            for reader, (key, _) in self.hung.items()
+        ]
+        self.top = CAPTION + 12 + max([cards, *above])
+        self.y = self.top + high / 2
         self.bottom = self.y + high / 2 + PAD
 
     def _shapes(self) -> list[str]:
         """What stands on the wire behind each box, in the stem."""
         by_tail = {wire.tail: wire for wire in reversed(self.sheet.wires_at(self.keys))}
-        return [
-            self.sheet.shown_shape(by_tail[key]) if key in self.sheet.shaped else ""
-            for key in self.keys[:-1]
-        ]
+        shapes: list[str] = []
+        before = ""
+        for key in self.keys[:-1]:
+            shape = self.sheet.shown_shape(by_tail[key]) if key in self.sheet.shaped else ""
+            shapes.append(shape if shape != before else "")
+            before = shape
+        return shapes
 
     def _middles(self, room: float) -> list[float]:
         """Where boxes stand: as far apart as their texts need, and further if there is room."""
@@ -83,18 +94,36 @@ class Chain:
                 gaps[own[-1]] += missing
             else:
                 tail = missing
-        used = 2 * PAD + sum(box.width for box in self.boxes) + sum(gaps) + tail
+        first = self._spread(gaps)
+        used = 2 * PAD + first + sum(box.width for box in self.boxes) + sum(gaps) + tail
         slack = max(0.0, room - used) / max(len(gaps), 1)
         gaps = [gap + min(slack, max(0.0, WIDEST_GAP - gap)) for gap in gaps]
         self.tail = tail
         self.gaps = gaps
         middles: list[float] = []
-        x = PAD
+        x = PAD + first
         for box, gap in zip(self.boxes, [*gaps, 0.0], strict=True):
             middles.append(x + box.width / 2)
             x += box.width + gap
         self.width = x + tail + PAD
         return middles
+
+    def _spread(self, gaps: list[float]) -> float:
+        """Makes gaps so wide that boxes above the line are apart; how far the line begins in."""
+        x, right, first = 0.0, -PAD, 0.0
+        for number, (key, box) in enumerate(zip(self.keys, self.boxes, strict=True)):
+            middle = x + box.width / 2
+            if key in self.hung:
+                half = self.sheet.boxes[self.hung[key][0]].width / 2
+                missing = max(0.0, right + PAD + half - middle)
+                if number:
+                    gaps[number - 1] += missing
+                else:
+                    first = missing
+                x, middle = x + missing, middle + missing
+                right = middle + half
+            x += box.width + (gaps[number] if number < len(gaps) else 0.0)
+        return first
 
     def painted(self) -> tuple[Layout, list[Item]]:
         """Its places, and what is painted."""
@@ -103,7 +132,7 @@ class Chain:
             paint_box(box, x, self.y, key)
             for key, box, x in zip(self.keys, self.boxes, self.middles, strict=True)
         ]
-        items += self._heads()
+        items += [*self._above(), *self._heads()]
         height = max(self.bottom, *(self.head_bottom for _ in self.heads), 0.0)
         ends: dict[str, Point] = {"enter0": (self._left(0), self.y)}
         ends["leave0"] = (self._right(-1), self.y)
@@ -138,6 +167,18 @@ class Chain:
             if shape:
                 right = end - PAD - BETWEEN if number in self.ends else end - 4
                 yield Text((start + right) / 2, self.y - 4, shape, LINE, "soft")
+
+    def _above(self) -> Iterator[Item]:
+        """Learned values, above what reads them."""
+        for reader, (key, wire) in self.hung.items():
+            at = self.keys.index(reader)
+            box, head = self.sheet.boxes[key], self.boxes[at]
+            x, foot = self.middles[at], self.y - head.height / 2
+            pen = pen_of(wire, head, False)
+            start = foot - RISE
+            yield line([(x, start), (x, foot)], pen.colour, pen.width, pen.dash)
+            yield arrow_head((x, foot), (x, start), pen.colour)
+            yield paint_box(box, x, start - box.height / 2, key)
 
     def _heads(self) -> Iterator[Item]:
         """Below what each of them reads, else as near as there is room."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from netdsl.backends.diagram.blocks.labels import Label, rough
 from netdsl.backends.diagram.blocks.leaf import Leaf
+from netdsl.backends.diagram.blocks.wiring import INPUT, Wire
 from netdsl.backends.diagram.counts import parameters_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet, small
 from netdsl.backends.diagram.units import Unit
@@ -32,9 +33,31 @@ def heads_of(sheet: LineSheet) -> list[Head]:
         ordered = tuple(key for key in sheet.boxes if key in keys)
         heads.append(Head(sources.pop(), ordered, _box(sheet, ordered)))
     taken = {key for head in heads for key in head.keys}
+    sheet.first_late = min(sheet.first_late, len(sheet.items))
     sheet.items = [item for item in sheet.items if not taken.issuperset(sheet.keys_of([item]))]
     sheet.wires = [wire for wire in sheet.wires if wire.head not in taken]
     return heads
+
+
+def hang(sheet: LineSheet) -> None:
+    """Takes learned values that one box reads off the sequence, where all else is one chain."""
+    readers: dict[str, list[Wire]] = {}
+    for wire in sheet.wires:
+        readers.setdefault(wire.tail, []).append(wire)
+    fed = {wire.head for wire in sheet.wires} | {key for key in sheet.boxes if key[:2] == INPUT}
+    free = {key: wires[0] for key, wires in readers.items() if key not in fed and len(wires) == 1}
+    keys = [key for item in sheet.items for key in sheet.keys_of([item]) if key not in free]
+    place = {key: number for number, key in enumerate(keys)}
+    rest = [wire for wire in sheet.wires if wire.tail not in free]
+    if any(place[wire.head] != place[wire.tail] + 1 for wire in rest):
+        return
+    hung = {wire.head: (key, wire) for key, wire in free.items()}
+    if len(hung) < len(free):
+        return
+    sheet.hung = hung
+    sheet.items = [item for item in sheet.items if sheet.keys_of([item])[0] not in free]
+    sheet.first_late -= len(free)
+    sheet.wires = rest
 
 
 def _groups(sheet: LineSheet, keys: list[str]) -> list[set[str]]:

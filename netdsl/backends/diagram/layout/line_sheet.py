@@ -12,7 +12,7 @@ from netdsl.backends.diagram.blocks.labels import Label, concat_parts, tail
 from netdsl.backends.diagram.blocks.leaf import BAR, LINE, STEP, Leaf, leaf_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.rows import Piece
-from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, SIZE_ONLY
+from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, SIZE_ONLY, Wire
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.shape_names import TIMES
@@ -26,6 +26,8 @@ from netdsl.ops.tables import types_of
 SMALL_TITLE = 10.0
 WIDEST = 60.0
 """Points of a word that need not be broken."""
+WIDEST_NAME = 88.0
+"""Points of the name of a block; a longer one gives way to its class."""
 STRIP_HEIGHT = 52.0
 GAP = 16.0
 """Between two boxes: an arrow."""
@@ -49,6 +51,8 @@ class LineSheet(BlockSheet):
         """Keys of the boxes behind which the shape stands on the wire."""
         self.stages: dict[int, int] = {}
         """By the place of an item: the number of its stage."""
+        self.hung: dict[str, tuple[str, Wire]] = {}
+        """By the key of a box: a learned value that stands above it, with its wire."""
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
@@ -61,17 +65,18 @@ class LineSheet(BlockSheet):
         return boxes
 
     def _end(self, name: str, value: Value) -> Leaf:
-        return small(None, "io", Label(name, (self._channels(value),)), form="end")
+        is_map = bool(self.axes.spatial(value))
+        told = self._channels(value) + " ch" * is_map
+        return small(None, "io", Label(name, (told,)), form="end")
 
     def _block(self, unit: Unit) -> Leaf:
         assert unit.scope is not None
         name, kind = self.short[unit], unit.scope.definition
         times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
-        lines = [] if name == kind or kind in self.dropped else broken(kind)
-        first, *rest = broken(name) if name == kind else [name]
-        title = first + times * (not rest)
-        *rest, last = [*rest, ""]
-        lines = [*rest, *([last + times] if last else []), *lines]
+        lines = [] if kind.lower() in name.lower() or kind in self.dropped else broken(inside_of(unit))
+        title, *rest = broken(name) if name == kind else [name]
+        lines = [*rest, *lines]
+        title += times
         parts = tuple(concat_parts(unit))
         lines.append(self._channels(unit.outputs[0]) if unit.outputs else "")
         return small(unit, "block", Label(title, tuple(filter(None, lines))), parts, "block")
@@ -83,6 +88,10 @@ class LineSheet(BlockSheet):
         if usual.form == "strip":
             return replace(usual, height=STRIP_HEIGHT, width=18.0)
         op, types = op_of(unit.node), types_of(unit.node)
+        if not unit.inputs:
+            shape = self.names.shape(unit.outputs[0].type.shape)
+            name = unit.path.rpartition(".")[2].replace("_", " ")
+            return small(unit, usual.kind, Label(name, ("learned", shape)), form=usual.form)
         words = op.headline(types[0]).removeprefix(op.title).split()
         count = f" {TIMES} {unit.count}" if unit.count > 1 else ""
         title, lines = op.title, []
@@ -120,25 +129,37 @@ class LineSheet(BlockSheet):
         sizes = self.axes.spatial(value)
         told = self.names.listed(sizes)
         if len(sizes) == 1:
-            return f"{told} tokens" if self.axes.is_last(value) else f"length {told}"
+            if not self.axes.is_last(value):
+                return f"length {told}"
+            return f"{told} token{'s' * (told != '1')}"
         return told or "vectors"
 
     def pieces(self) -> list[Piece]:
         """About how much room each item takes, in order; behind a box of the stem a shape too."""
         pieces: list[Piece] = []
+        told = 0.0
         for place, (piece, item) in enumerate(zip(self._pieces(), self.items, strict=True)):
-            key = self.keys_of([item])[0]
-            shapes = [self.shown_shape(wire) for wire in self.wires_at([key]) if wire.tail == key]
-            told = text_width(shapes[0], LINE) - GAP + 8 if shapes and key in self.shaped else 0.0
             stage = str(self.stages.get(place, ""))
             width = piece.width + max(told, 0.0)
             pieces.append(replace(piece, width=width, resolution=stage, ends=False))
+            key = self.keys_of([item])[0]
+            shapes = [self.shown_shape(wire) for wire in self.wires_at([key]) if wire.tail == key]
+            told = text_width(shapes[0], LINE) - GAP + 8 if shapes and key in self.shaped else 0.0
         return pieces
 
     def piece(self, item: str | Unit) -> Piece:
         piece = super().piece(item)
         boxes = [self.boxes[key] for key in self.keys_of([item])]
         return replace(piece, width=sum(box.width + GAP for box in boxes))
+
+
+def inside_of(unit: Unit) -> str:
+    """The class of a block; `6 Bottleneck` for a sequence of blocks of one class."""
+    assert unit.scope is not None
+    kinds = {part.scope.definition for part in unit.parts if part.is_block and part.scope}
+    if len(kinds) == 1 and all(part.is_block for part in unit.parts):
+        return f"{sum(part.count for part in unit.parts)} {TIMES} {kinds.pop()}"
+    return unit.scope.definition
 
 
 def short_names(units: Iterable[Unit]) -> tuple[dict[Unit, str], dict[str, str]]:
@@ -148,7 +169,10 @@ def short_names(units: Iterable[Unit]) -> tuple[dict[Unit, str], dict[str, str]]
     """
     blocks = [unit for unit in units if unit.is_block and unit.scope is not None]
     outer = _outer([unit.path for unit in blocks])
-    names = {unit: unit.path[len(outer) :] for unit in blocks}
+    names = {unit: _tail_name(unit.path) for unit in blocks}
+    if len(set(names.values())) < len(names):
+        names = {unit: unit.path for unit in blocks}
+    names = {unit: name.removeprefix(outer) for unit, name in names.items()}
     dropped: dict[str, str] = {}
     by_kind: dict[str, list[Unit]] = {}
     for unit in blocks:
@@ -158,19 +182,29 @@ def short_names(units: Iterable[Unit]) -> tuple[dict[Unit, str], dict[str, str]]
         start = commonprefix([names[unit] for unit in alike])
         word = re.match(r"[A-Za-z_]*", start)
         lead = word[0] if word else ""
-        if len(alike) > 2 and lead.lower() == kind.lower():
+        is_told = any(re.search("[A-Za-z]", names[unit][len(lead) :]) for unit in alike)
+        if len(alike) > 2 and lead.lower() == kind.lower() and is_told:
             dropped[kind] = lead
             names.update((unit, names[unit][len(lead) :]) for unit in alike)
     for unit in blocks:
         assert unit.scope is not None
-        if not re.search(r"[A-Za-z]", names[unit]):
+        is_wide = text_width(names[unit], SMALL_TITLE, True) > WIDEST_NAME
+        if is_wide or not re.search(r"[A-Za-z]", names[unit]):
             names[unit] = unit.scope.definition
     return names, dropped
 
 
 def _outer(paths: Sequence[str]) -> str:
     """What all paths begin with, up to a dot."""
-    return commonprefix(list(paths)).rpartition(".")[0] + "." if len(paths) > 1 and "." in commonprefix(list(paths)) else ""
+    start, dot, _ = commonprefix(list(paths)).rpartition(".")
+    return start + dot if len(paths) > 1 else ""
+
+
+def _tail_name(path: str) -> str:
+    """The end of a path, from the last part that has a letter: `layer1.0`."""
+    parts = path.split(".")
+    last = max((n for n, part in enumerate(parts) if re.search(r"[A-Za-z]", part)), default=0)
+    return ".".join(parts[last:])
 
 
 def broken(word: str) -> list[str]:

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from netdsl.backends.diagram.blocks.dot import Layout, lay_out
 from netdsl.backends.diagram.blocks.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.blocks.row_plan import RowPlan
-from netdsl.backends.diagram.blocks.rows import CUT_WITHIN, cut
+from netdsl.backends.diagram.blocks.rows import cut
 from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.layout.chain import CAPTION, Chain, band
-from netdsl.backends.diagram.layout.heads import Head, heads_of
-from netdsl.backends.diagram.layout.line_sheet import LineSheet
+from netdsl.backends.diagram.layout.heads import Head, hang, heads_of
+from netdsl.backends.diagram.layout.line_sheet import GAP, LineSheet
 from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.layout.stages import Stage, stages_of
 from netdsl.backends.diagram.scene import Bounds, Group, Item, bounds_of, moved
 from netdsl.backends.diagram.units import Unit
 
+CUT_WITHIN_STAGE = 0.2
+"""What it costs to cut a line within a stage, in squared shares of a line."""
 GUTTERS = 36.0
 """What lines take beside their boxes, left and right together."""
 
@@ -24,6 +26,7 @@ GUTTERS = 36.0
 def line_overview(sheet: LineSheet, room: float) -> Overview:
     """The overview of a network of no special shape."""
     heads = heads_of(sheet)
+    hang(sheet)
     stages = stages_of(sheet, sheet.items)
     sheet.stages = {place: n for n, stage in enumerate(stages) for place in stage.places}
     shaped = {place for stage in stages if stage.is_stem for place in stage.places}
@@ -43,7 +46,7 @@ def _lines(sheet: LineSheet, room: float) -> list[range]:
     if sum(piece.width for piece in pieces) <= room and first_late == len(pieces):
         return [whole]
     main, late = range(first_late), range(first_late, len(pieces))
-    parts = [cut(pieces, part, room - GUTTERS, CUT_WITHIN) for part in (main, late) if part]
+    parts = [cut(pieces, part, room - GUTTERS + GAP, CUT_WITHIN_STAGE) for part in (main, late) if part]
     return [line for part in parts for line in part]
 
 
