@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 
 from netdsl.backends.diagram.model.flow import Flow
@@ -163,20 +164,21 @@ def _starts_at(flow: Flow, fork: int, ways: int) -> bool:
 
 
 def _with_setting(fan: Fan) -> Fan:
-    """The fan with the setting that makes most of its ways differ."""
-    groups: dict[tuple[object, ...], dict[object, Node]] = {}
-    for way in fan.ways:
+    """The fan with the setting in which most of its ways differ, each of which has it once."""
+    groups: dict[tuple[object, ...], dict[int, dict[object, Node]]] = {}
+    for number, way in enumerate(fan.ways):
         for node in way:
             for name, value, key in _told(node):
-                groups.setdefault((name, *key), {}).setdefault(value, node)
-    best = max(groups.items(), key=lambda item: len(item[1]), default=None)
-    if best is None or len(best[1]) < FEWEST_WAYS:
-        return fan
-    key, found = best
-    ways = {way for way in fan.ways if set(way) & set(found.values())}
-    if len(ways) < len(found):
-        return fan
-    return replace(fan, setting=str(key[0]), values=tuple(found), differing=tuple(found.values()))
+                group = groups.setdefault((name, *key), {})
+                group.setdefault(number, {}).setdefault(value, node)
+    best: tuple[object, tuple[tuple[object, Node], ...]] = "", ()
+    for (name, *_), ways in groups.items():
+        found = dict(next(iter(one.items())) for one in ways.values())
+        is_plain = all(len(one) == 1 for one in ways.values())
+        if is_plain and len(found) >= max(FEWEST_WAYS, len(best[1]) + 1):
+            best = name, tuple(found.items())
+    values, differing = zip(*best[1], strict=True) if best[1] else ((), ())
+    return replace(fan, setting=str(best[0]), values=values, differing=differing)
 
 
 def _told(node: Node) -> Iterator[tuple[str, object, tuple[object, ...]]]:
@@ -184,10 +186,8 @@ def _told(node: Node) -> Iterator[tuple[str, object, tuple[object, ...]]]:
     op = op_of(node)
     if op.work is not Work.COMPUTES:
         return
-    settings = dict(_window_settings(op))
-    if not settings:
-        return
-    for name in settings.keys() - NO_GEOMETRY:
+    settings = _window_settings(op)
+    for name in (name for name in settings if name not in NO_GEOMETRY):
         others = {key: value for key, value in settings.items() if key not in (name, "padding")}
         yield name, settings[name], (type(op), repr(others))
 
@@ -223,7 +223,7 @@ def _calls(graph: Graph, flow: Flow, levels: Sequence[int | None]) -> Calls | No
     side_by_side = not any(
         flow.before[later] >> earlier & 1
         for places in most.values()
-        for earlier, later in zip(places, places[1:], strict=False)
+        for earlier, later in pairwise(places)
     )
     share = _weights(shared) / max(1, _weights(graph.layers()))
     each = (frozenset(levels[place] for place in places) - {None} for places in most.values())

@@ -77,7 +77,8 @@ class Levels:
     def _begin(self, graph: Graph) -> None:
         values = (item.value for item in graph.inputs if item.value.type.rank >= FEWEST_AXES)
         cells = {value: self._tried_cells(value) for value in values}
-        cells = {value: own for value, own in cells.items() if prod(own) > 1}
+        axes = max(map(len, cells.values()), default=0)  # beside an image no tokens
+        cells = {v: own for v, own in cells.items() if len(own) == axes and prod(own) > 1}
         self._reference = max(cells.values(), key=prod, default=())
         for value in cells:
             self._set(value, self._compared(value))
@@ -114,16 +115,16 @@ class Levels:
         for _, one in flows:
             if one not in self._scales:
                 self._set(one, self._seed(op, one))
-        flows = [(number, v) for number, v in flows if v in self._scales]
         spatial = dict.fromkeys(self._spatial(value))
+        ways = [self._way(node, number, v, value) for number, v in flows if v in self._scales]
         found = [
-            self._along(node, flows, value, place) if place in spatial else None
+            _first([way[place] for way in ways]) if place in spatial else None
             for place in range(len(shape))
         ]
         return self._again(value) if LOST in found else tuple(found)
 
     def _seed(self, op: Op, value: Value) -> Scales | None:
-        """The scales of a map that a vector or tokens were made into, where a layer asks for one."""
+        """The scales of what was no map so far, where a layer asks for one."""
         is_map = value.type.rank >= AXES_OF_IMAGE or len(self._reference) == 1
         if op.channels_at != 0 or not is_map or all(size == 1 for size in self._cells(value)):
             return None
@@ -138,47 +139,58 @@ class Levels:
         scales = dict(zip(self._spatial(value), known, strict=True))
         return tuple(scales.get(place) for place in range(value.type.rank))
 
-    def _along(
-        self, node: Node, flows: Sequence[tuple[int, Value]], value: Value, place: int
-    ) -> Scale:
-        """The scale along an axis of a result; `LOST` where no input has the axis."""
+    def _way(self, node: Node, number: int, one: Value, value: Value) -> list[Scale]:
+        """The scale along each axis of a result, from those of one input; `LOST` without."""
+        op, scales = op_of(node), self._scales[one]
+        rank, before, after = value.type.rank, one.type.shape, value.type.shape
+        is_first = one is next(v for v in node.inputs if v.type.batched)
+        if not is_first:
+            is_alike = one.type.rank == rank
+            return [scales[p] if is_alike and before[p] == after[p] else LOST for p in range(rank)]
+        origins = op.axis_origins(*types_of(node))
+        if len(origins) != rank:
+            return [LOST] * rank
+        steps = _steps(node, number, one)
         found: list[Scale] = []
-        for number, one in flows:
-            origin = self._origin(node, one, value, place)
-            if origin is not None:
-                found.append(self._from(node, number, one, value, (origin, place)))
-        return next((scale for scale in found if scale), None if found else LOST)
+        for place, origin in enumerate(origins):
+            if origin is None:
+                found.append(LOST)
+                continue
+            scale, step = scales[origin], steps.get(place) if place == origin else None
+            if scale is None or _is_binned(op):
+                found.append(None)
+            elif step is not None:
+                found.append(scale * step)
+            elif before[origin] == after[place]:
+                found.append(scale)
+            elif after[place] == 1:
+                found.append(None)
+            else:
+                sizes = (max(1, evaluate(s, self._tried)) for s in (before[origin], after[place]))
+                found.append(scale * _ratio(*sizes))
+        return found
 
-    def _origin(self, node: Node, one: Value, value: Value, place: int) -> int | None:
-        """The axis of an input that an axis of a result was."""
-        first = next(v for v in node.inputs if v.type.batched)
-        if one is not first:
-            return place if one.type.rank == value.type.rank else None
-        origins = op_of(node).axis_origins(*types_of(node))
-        if len(origins) != value.type.rank:
-            return None
-        return origins[place]
 
-    def _from(
-        self, node: Node, number: int, one: Value, value: Value, axes: tuple[int, int]
-    ) -> Scale:
-        """The scale along an axis, from that of one of the inputs."""
-        op, (origin, place) = op_of(node), axes
-        scale = self._scales[one][origin]
-        before, after = one.type.shape[origin], value.type.shape[place]
-        if scale is None or _is_binned(op):
-            return None
-        windows = op.windows_into(*types_of(node), number) if place else None
-        if windows is not None and len(windows) == one.type.rank - 1 and place == origin:
-            window = windows[place - 1]
-            if window not in (None, UNKNOWN, BINS):
-                return scale * window.stride  # type: ignore[union-attr]
-        if before == after:
-            return scale
-        if windows is not None and after == 1:
-            return None
-        sizes = (max(1, evaluate(size, self._tried)) for size in (before, after))
-        return scale * _ratio(*sizes)
+def _first(scales: Sequence[Scale]) -> Scale:
+    """The first scale of an axis that is known; a fixed number of cells where none is."""
+    known = [scale for scale in scales if scale != LOST]
+    return next((scale for scale in known if scale), None if known else LOST)
+
+
+def _steps(node: Node, number: int, one: Value) -> dict[int, Fraction]:
+    """Cells of a map to one of the result along each axis that follows such a rule."""
+    op, rank = op_of(node), one.type.rank
+    sliding = op.sliding()
+    if sliding is not None:
+        strides = enumerate(sliding.settings_along(rank - 1), 1)
+        return {p: Fraction(1, s) if op.zoom > 0 else Fraction(s) for p, (_, s, _) in strides}
+    if one.type.shape == node.outputs[0].type.shape and op.zoom == 0:
+        return {}
+    windows = op.windows_into(*types_of(node), number)
+    if windows is None or len(windows) != rank - 1:
+        return {}
+    unruled = (None, UNKNOWN, BINS)
+    return {p: w.stride for p, w in enumerate(windows, 1) if w is not None and w not in unruled}
 
 
 def _is_binned(op: Op) -> bool:

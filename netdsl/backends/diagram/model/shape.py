@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from netdsl.backends.diagram.model.bridges import Meetings
+from netdsl.backends.diagram.model.bridges import Meeting, Meetings
 from netdsl.backends.diagram.model.features import Calls, Features, features_of
 from netdsl.backends.diagram.model.flow import Flow, flow_of
 from netdsl.backends.diagram.model.levels import Levels
 from netdsl.ir.graph import Graph, Node
+from netdsl.ops.base import op_of
 
 ROWS, U, TRIANGLE, LATTICE, LANES = "rows", "u", "triangle", "lattice", "lanes"
 LAYOUTS = (ROWS, U, TRIANGLE, LATTICE, LANES)
@@ -25,6 +26,7 @@ MOST_LANES = 4
 class Bridge:
     """Two ways from a `fork` to a `merge`: one visits coarser maps, the other stays on `level`.
 
+    Of a cap (`Shape.caps`) one visits finer maps.
     `straight` are the nodes on the way that stays, in order. `turn` counts the U's in a row from
     1, `place` the merges of one level within a U.
     """
@@ -52,6 +54,7 @@ class Shape:
     reason: str = ""
     levels: Mapping[Node, int | None] = field(default_factory=dict[Node, int | None])
     bridges: tuple[Bridge, ...] = ()
+    caps: tuple[Bridge, ...] = ()
     stacks: int = 1
     features: Features = field(default_factory=Features)
 
@@ -63,26 +66,29 @@ def recognise(graph: Graph) -> Shape:
     meetings = Meetings(flow, heights)
     features = features_of(graph, flow, heights)
     layout, reason = _fitting(graph, meetings, features)
-    bridges = _bridges(flow, meetings)
+    bridges = _bridges(flow, meetings, meetings.bridges)
+    caps = _bridges(flow, meetings, meetings.caps)
     return Shape(
         layout,
         reason,
         {node: levels.of(node.outputs[0]) for node in graph.nodes()},
         bridges,
+        caps,
         max((bridge.turn for bridge in bridges), default=1) if layout == U else 1,
         features,
     )
 
 
-def _bridges(flow: Flow, meetings: Meetings) -> tuple[Bridge, ...]:
-    found: list[Bridge] = []
-    for one in meetings.bridges:
+def _bridges(flow: Flow, meetings: Meetings, found: Sequence[Meeting]) -> tuple[Bridge, ...]:
+    bridges: list[Bridge] = []
+    for one in found:
         merge = flow.node(one.merge)
         assert merge is not None, "an input reads nothing"
         straight = [flow.node(place) for place in flow.on(one.straight)]
         way = tuple(node for node in straight if node is not None)
-        found.append(Bridge(flow.node(one.fork), merge, one.level, way, *meetings.steps[one.merge]))
-    return tuple(found)
+        step = meetings.steps.get(one.merge, (1, 1))
+        bridges.append(Bridge(flow.node(one.fork), merge, one.level, way, *step))
+    return tuple(bridges)
 
 
 def _lanes(calls: Calls | None) -> str:
@@ -108,15 +114,25 @@ def _lattice(graph: Graph, meetings: Meetings, is_u: bool) -> str:
 
 
 def _given(graph: Graph, meetings: Meetings, *, every: bool) -> set[int]:
-    """The levels of the results; without `every` only of those that nothing else is made from."""
+    """The levels of the results; without `every` those of the maps that heads hang on."""
     flow, levels = meetings.flow, meetings.levels
-    made = [flow.place.get(o.value.producer) for o in graph.inference_outputs if o.value.producer]
+    made = (flow.place.get(o.value.producer) for o in graph.inference_outputs if o.value.producer)
     places = {place for place in made if place is not None}
-    return {
-        level
-        for place in places
-        if (level := levels[place]) is not None and (every or not flow.readers[place])
-    }
+    if not every:
+        places = {place for place in places if not flow.readers[place] and _has_head(flow, place)}
+        return {level for p in places if (level := _level_before(meetings, p)) is not None}
+    return {level for place in places if (level := levels[place]) is not None}
+
+
+def _has_head(flow: Flow, place: int) -> bool:
+    """Whether a matrix or filters stand between a result and the last fork before it."""
+    while True:
+        node, sources = flow.node(place), set(flow.sources[place])
+        if node is None or len(sources) != 1 or len(flow.readers[place]) > 1:
+            return False
+        if op_of(node).drawn_as and node.layer.weights:
+            return True
+        (place,) = sources
 
 
 def _met(meetings: Meetings, is_u: bool) -> int:
