@@ -48,11 +48,15 @@ def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeName
     For convolutions it is shown unless it is the usual one, which the legend gives; for all other
     layers always.
     """
-    node = unit.node
-    title, lines = _layer(node, names)
-    usual = usual_tail if node.op.family == "convolution" else ()
-    lines.append(told(tail(unit), usual, " + "))
+    title, lines = _layer(unit.node, names)
+    lines.append(tail_line(unit, usual_tail))
     return Label(title, tuple(line for line in lines if line))
+
+
+def tail_line(unit: Unit, usual_tail: tuple[str, ...] | None) -> str:
+    """What is folded behind a layer, where it is not the usual tail."""
+    usual = usual_tail if unit.node.op.family == "convolution" else ()
+    return told(tail(unit), usual, " + ")
 
 
 def title_of(node: Node, names: ShapeNames) -> str:

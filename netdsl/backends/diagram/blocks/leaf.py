@@ -95,9 +95,9 @@ def turned(leaf: Leaf, options: Options) -> Leaf:
     return replace(leaf, runs_down=options.direction == "down")
 
 
-def end_leaf(title: str, line: str) -> Leaf:
+def end_leaf(title: str, line: str, pad: float = PAD) -> Leaf:
     """The box of an input or output of the network."""
-    return sized(None, "io", Label(title, (line,) if line else ()), form="end")
+    return sized(None, "io", Label(title, (line,) if line else ()), form="end", pad=pad)
 
 
 def _form(op: Op) -> str:
@@ -149,22 +149,23 @@ def times(count: int, text: str) -> str:
 
 
 def sized(
-    unit: Unit | None, kind: str, label: Label, parts: tuple[int, ...] = (), form: str = "box"
-) -> Leaf:
-    """A box as large as its texts need."""
+    unit: Unit | None, kind: str, label: Label, parts: tuple[int, ...] = (), form: str = "box",
+    pad: float = PAD,
+) -> Leaf:  # fmt: skip
+    """A box as large as its texts need, with `pad` on both sides of them."""
     extra = 14 if form == "block" else 0
     widths = [text_width(label.title, TITLE, True) + extra]
     widths += [text_width(line, LINE) for line in label.lines]
     slant = 10 if form in ("shrink", "grow") else 0
-    width = max(44.0, max(widths) + 2 * PAD + slant)
+    width = max(22.0 + 2 * pad, max(widths) + 2 * pad + slant)
     height = 16 + STEP * len(label.lines) + (8 if label.lines else 12)
     if parts:
         height += BAR + 4
     return Leaf(unit, kind, label, round(width), round(height), parts, form)
 
 
-def draw_leaf(leaf: Leaf, x: float, y: float) -> list[Item]:
-    """The items of a box whose middle is at a place."""
+def draw_leaf(leaf: Leaf, x: float, y: float, *, at_top: bool = False) -> list[Item]:
+    """The items of a box whose middle is at a place; its texts in the middle, or `at_top`."""
     left, top = x - leaf.width / 2, y - leaf.height / 2
     fill, line = f"{leaf.kind}.fill", f"{leaf.kind}.line"
     items: list[Item] = []
@@ -185,12 +186,12 @@ def draw_leaf(leaf: Leaf, x: float, y: float) -> list[Item]:
         if leaf.form == "block":
             size = leaf.width - 6, leaf.height - 6
             items.append(Box(left + 3, top + 3, *size, "", line, 0.8, 6.5, leaf.dash))
-    return [*items, *_texts(leaf, x, top)]
+    return [*items, *_texts(leaf, x, top, at_top)]
 
 
-def _texts(leaf: Leaf, x: float, top: float) -> list[Item]:
+def _texts(leaf: Leaf, x: float, top: float, at_top: bool) -> list[Item]:
     height = TITLE + STEP * len(leaf.label.lines) + (BAR + 4 if leaf.parts else 0)
-    y = top + (leaf.height - height) / 2 + TITLE * 0.8
+    y = top + (5.0 if at_top else (leaf.height - height) / 2) + TITLE * 0.8
     items: list[Item] = []
     if leaf.title_size < TITLE:
         items.append(Text(x, y, leaf.label.title, leaf.title_size, "ink", True))

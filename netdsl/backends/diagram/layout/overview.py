@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from netdsl.backends.diagram.scene import Bounds, Item
 
+ROOM = 660.0
+"""The width that leaves letters of 9 points 6 points high on a page 6.5 inches wide, with margins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
