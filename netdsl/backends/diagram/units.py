@@ -54,6 +54,13 @@ class Unit:
         return bool(self.parts)
 
     @property
+    def kind(self) -> str:
+        """The class of a block; of blocks in turn that differ in one setting, theirs."""
+        if self.scope is not None:
+            return self.scope.definition
+        return self.parts[0].kind if self.parts else ""
+
+    @property
     def layers(self) -> tuple[Node, ...]:
         """The nodes without those that only pass a value on."""
         return tuple(node for node in self.nodes if not _passes_on(node)) or self.nodes

@@ -120,11 +120,10 @@ def relative(path: str, inside: str) -> str:
 
 
 def _closed_block(unit: Unit, options: Options, axes: ChannelAxes, inside: str) -> Leaf:
-    assert unit.scope is not None
     times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
-    name = relative(unit.path, inside) if "names" in options.show else unit.scope.definition
+    name = relative(unit.path, inside) if "names" in options.show else unit.kind
     title = f"{name}{times}"
-    lines = [] if name == unit.scope.definition else [unit.scope.definition]
+    lines = [] if name == unit.kind else [unit.kind]
     lines += [*block_lines(unit, axes), varied(unit)]
     lines.append(" · ".join(filter(None, (_params(unit, options), _macs(unit, options)))))
     return sized(unit, "block", Label(title, tuple(x for x in lines if x)),

@@ -73,6 +73,8 @@ class _Inside(BlockSheet):
             return ""
         return super().shown_shape(wire)
 
+    usual: dict[str, Leaf]
+    """The boxes at their usual size."""
     outer: frozenset[Value] = frozenset()
     """What comes in and goes out, whose shape is always told."""
 
@@ -81,33 +83,47 @@ def panel(
     graph: Graph, units: Sequence[Unit], block: Unit, options: Options, room: float
 ) -> Panel | None:
     """The block's parts on a sheet no wider than `room`; None where they do not fit."""
-    shown = opened(units, lambda unit, _: unit.copies is block.copies)
+    wanted = {id(part.copies) for part in ((block, *block.parts) if is_pair(block) else (block,))}
+    shown = opened(units, lambda unit, _: id(unit.copies) in wanted)
     unit = next(u for u in _open(shown) if u.copies is block.copies)
     sheet = _Inside(graph, shown, options)
-    sheet.outer = frozenset((*unit.inputs, *unit.outputs, *unit.aliases.values()))
-    keys = frozenset(sheet.keys[leaf] for leaf in leaves([unit]))
-    usual = sheet.boxes
-    plans: list[RowPlan] = []
-    drawn: list[dict[str, Leaf]] = []
-    for tightness, step in enumerate(STEPS):
-        sheet.tightness = tightness
-        slim = SLIM if tightness == len(STEPS) - 1 else 0.0
-        sheet.boxes = {
-            k: narrowed(b, slim) if tightness and k in keys else b for k, b in usual.items()
-        }
-        drawn.append(sheet.boxes)
-        plans.append(RowPlan(sheet, [unit], keys, is_alone=True))
-        plans[-1].graph.step = step
-    layouts = lay_out([plan.graph for plan in plans], options.engine)
-    for tightness, (plan, boxes) in enumerate(zip(plans, drawn, strict=True)):
-        layout = layouts[tightness]
-        if layout.width + 2 * EDGE <= room:
-            own = tuple(boxes[key] for key in keys)
-            marks = frozenset(wire.mark for wire in plan.near)
-            inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, boxes)), unit)
-            ends = _ends_told(sheet, unit) if tightness > 1 else ""
-            return _framed(unit, inner, layout, room, own, marks, ends)
+    rows = unit.parts if is_pair(unit) else (unit,)
+    sheet.outer = frozenset(
+        value for row in rows for value in (*row.inputs, *row.outputs, *row.aliases.values())
+    )
+    sheet.usual = sheet.boxes
+    tries = [_try(sheet, rows, tightness) for tightness in range(len(STEPS))]
+    layouts = iter(lay_out([p.graph for one in tries for p in one.plans], options.engine))
+    for one in tries:
+        places = [next(layouts) for _ in one.plans]
+        if max(layout.width for layout in places) + 2 * EDGE <= room:
+            return _framed(sheet, unit, one, places, room)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One way to draw the rows of a panel: how tight, what is laid out, with which boxes."""
+
+    tightness: int
+    rows: Sequence[Unit]
+    plans: Sequence[RowPlan]
+    boxes: dict[str, Leaf]
+
+
+def _try(sheet: _Inside, rows: Sequence[Unit], tightness: int) -> _Try:
+    slim = SLIM if tightness == len(STEPS) - 1 else 0.0
+    usual = sheet.usual
+    keys = [frozenset(sheet.keys[leaf] for leaf in leaves([row])) for row in rows]
+    own = frozenset[str]().union(*keys)
+    boxes = {k: narrowed(b, slim) if tightness and k in own else b for k, b in usual.items()}
+    sheet.tightness, sheet.boxes = tightness, boxes
+    plans = [
+        RowPlan(sheet, [row], held, is_alone=True) for row, held in zip(rows, keys, strict=True)
+    ]
+    for plan in plans:
+        plan.graph.step = STEPS[tightness]
+    return _Try(tightness, rows, plans, boxes)
 
 
 def narrowed(box: Leaf, slim: float = 0.0) -> Leaf:
@@ -150,20 +166,39 @@ def _ends(layout: Layout, dx: float, width: float) -> list[Item]:
 
 
 def _framed(
-    unit: Unit, inner: Sequence[Item], layout: Layout, room: float, boxes: tuple[Leaf, ...],
-    marks: frozenset[str], ends: str,
-) -> Panel:  # fmt: skip
-    """The items in a frame with a title."""
-    left, top, right, bottom = bounds_of(inner)
-    head = _head(unit, ends)
-    width = max(right - left + 2 * PAD, bounds_of(head)[2] + PAD, room)
-    dx = (width - (right - left)) / 2 - left
-    height = HEAD + bottom - top + 2 * PAD
-    drawn = [moved(item, dx, HEAD + PAD - top) for item in (*inner, *_ends(layout, dx, width))]
-    frame = Box(0, 0, width, height, "block.fill", "block.line", 1.3, 9)
-    path = f"unit-{unit.path}".replace(" ", "-")
-    opened_frame = Group((frame, *head), id=path, css="open", data=(("path", unit.path),))
-    return Panel(unit, (opened_frame, *drawn), width, height, boxes, marks)
+    sheet: _Inside, unit: Unit, one: _Try, layouts: Sequence[Layout], room: float
+) -> Panel:
+    """The rows below each other, in a frame with a title."""
+    head = _head(unit, _ends_told(sheet, unit) if one.tightness > 1 else "")
+    width = max(*(layout.width + 2 * EDGE for layout in layouts), bounds_of(head)[2] + PAD, room)
+    drawn: list[Item] = []
+    y = HEAD
+    for row, plan, layout in zip(one.rows, one.plans, layouts, strict=True):
+        if len(one.rows) > 1:
+            drawn.append(Text(PAD, y + LINE, setting_told(row), LINE, "ink", True, "start"))
+            y += LINE + 2
+        inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, one.boxes)), row)
+        left, top, right, bottom = bounds_of(inner)
+        dx = (width - (right - left)) / 2 - left
+        placed = (*inner, *_ends(layout, dx, width))
+        drawn += [moved(item, dx, y + PAD - top) for item in placed]
+        y += bottom - top + 2 * PAD
+    frame = Box(0, 0, width, y, "block.fill", "block.line", 1.3, 9)
+    name = f"unit-{unit.path}".replace(" ", "-")
+    around = Group((frame, *head), id=name, css="open", data=(("path", unit.path),))
+    own = [key for plan in one.plans for key in sorted(plan.own)]
+    marks = frozenset(wire.mark for plan in one.plans for wire in plan.near)
+    return Panel(unit, (around, *drawn), width, y, tuple(one.boxes[k] for k in own), marks)
+
+
+def is_pair(unit: Unit) -> bool:
+    """Whether it is two blocks in turn that differ in one setting."""
+    return unit.scope is None and unit.is_block
+
+
+def setting_told(row: Unit) -> str:
+    """What a block of a pair is called: `features.5.1: shift 3`."""
+    return row.path
 
 
 def _ends_told(sheet: BlockSheet, unit: Unit) -> str:
@@ -179,9 +214,8 @@ def _head(unit: Unit, ends: str) -> list[Item]:
     """Its name, its class and what it costs."""
     name = times_name(unit.path, unit.count)
     title = Text(PAD, 18, name, TITLE, "ink", True, "start")
-    kind = unit.scope.definition if unit.scope is not None else ""
     macs = "" if isinstance(unit.macs, Dim) else amount(unit.macs, "multiply-adds")
     each = " each" if unit.count > 1 else ""
-    told = [kind, *filter(None, (amount(unit.parameters, "parameters"), macs))]
+    told = [unit.kind, *filter(None, (amount(unit.parameters, "parameters"), macs))]
     text = " · ".join([*told[:-1], told[-1] + each, *([ends] if ends else [])])
     return [title, Text(PAD + title.width + 10, 18, text, LINE, "soft", False, "start")]

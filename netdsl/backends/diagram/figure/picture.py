@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from netdsl.backends.diagram.blocks.legend import legend_of
-from netdsl.backends.diagram.blocks.picture import blocks_picture
-from netdsl.backends.diagram.figure.idea import idea_of, overview_units
+from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
 from netdsl.backends.diagram.figure.lens import lens
-from netdsl.backends.diagram.figure.panel import Panel, panel
+from netdsl.backends.diagram.figure.panel import panel
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
 from netdsl.backends.diagram.layout.overview import Overview
-from netdsl.backends.diagram.model.shape import recognise
+from netdsl.backends.diagram.model.idea import idea_of
+from netdsl.backends.diagram.model.overview import overview_units
+from netdsl.backends.diagram.model.shape import Shape, recognise
 from netdsl.backends.diagram.options import INCH, Options
-from netdsl.backends.diagram.scene import Bounds, Item, Picture, bounds_of, moved
+from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph
 
@@ -33,21 +35,17 @@ FEW = 10
 def figure_picture(graph: Graph, options: Options) -> Picture:
     """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`."""
     options = replace(options, width=PAGE)
-    units = overview_units(units_of(graph))
     shape = recognise(graph)
-    idea = idea_of(units, shape)
+    units = overview_units(graph, shape)
+    idea = idea_of(graph, units, shape)
     if idea is None and len(units) <= FEW:
         return blocks_picture(graph, replace(options, expand=("none",)))
-    sheet = LineSheet(graph, units, options)
-    overview = line_overview(sheet, ROOM)
-    items, shown = list(overview.items), None
-    for block in _alike(units, idea):
-        shown = shown if shown and shown.block is block else panel(graph, units, block, options, ROOM)
-        if shown is None:
-            break
-        items, is_joined = _with_panel(sheet, overview, shown)
-        if is_joined:
-            break
+    sheet, overview = _overview(graph, units, options, shape)
+    block, cone = _joined(sheet, overview, _alike(units, idea))
+    shown = panel(graph, units, block, options, ROOM) if block is not None else None
+    items = list(overview.items)
+    if shown is not None:
+        items += [*cone, *(moved(item, 0, overview.height + GAP) for item in shown.items)]
     boxes = [*sheet.boxes.values(), *(shown.boxes if shown else ())]
     marks = {wire.mark for wire in sheet.wires} | (shown.marks if shown else frozenset())
     trains = bool(sheet.training)
@@ -58,17 +56,41 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     return framed(options.title or graph.name, lines, items, description=" · ".join(lines))
 
 
-def _with_panel(sheet: LineSheet, overview: Overview, shown: Panel) -> tuple[list[Item], bool]:
-    """The panel below the overview; whether a lens joins it to the box that it opens."""
-    dx = max(0.0, (overview.width - shown.width) / 2)
+def _overview(
+    graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape
+) -> tuple[BlockSheet, Overview]:
+    """The whole network by its shape, else in lines."""
+    found = overview_of(graph, units, options, shape)
+    if found is not None:
+        return found
+    sheet = LineSheet(graph, tuple(_unwrapped(units)), options)
+    return sheet, line_overview(sheet, ROOM)
+
+
+def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
+    """The parts of open wrappers in their place; what is repeated stays closed."""
+    for unit in units:
+        if unit.is_open and unit.count == 1:
+            yield from _unwrapped(unit.parts)
+        else:
+            yield replace(unit, is_open=False)
+
+
+def _joined(
+    sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit]
+) -> tuple[Unit | None, list[Item]]:
+    """The first of some blocks that a lens can join to the panel below, and that lens.
+
+    Where there is none, the first block.
+    """
     top = overview.height + GAP
-    key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, shown.block)), "")
-    cone: list[Item] = []
-    if key in overview.places:
-        edge = dx, top, dx + shown.width, top + shown.height
-        cone = lens(overview.places[key], edge, overview.items)
-    placed = [moved(item, dx, top) for item in shown.items]
-    return [*overview.items, *cone, *placed], bool(cone)
+    edge = 0.0, top, ROOM, top
+    for block in blocks:
+        key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, block)), "")
+        cone = lens(overview.places[key], edge, overview.items) if key in overview.places else []
+        if cone:
+            return block, cone
+    return (blocks[0] if blocks else None), []
 
 
 def _alike(units: Sequence[Unit], idea: Unit | None) -> list[Unit]:
@@ -81,8 +103,7 @@ def _alike(units: Sequence[Unit], idea: Unit | None) -> list[Unit]:
 
 
 def _layers(unit: Unit) -> tuple[str, ...]:
-    kind = unit.scope.definition if unit.scope is not None else ""
-    return (kind, *(node.op.name for node in unit.nodes))
+    return (unit.kind, *(node.op.name for node in unit.nodes))
 
 
 def blocks_of(units: Sequence[Unit]) -> Iterator[Unit]:

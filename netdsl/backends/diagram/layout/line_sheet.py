@@ -70,7 +70,8 @@ class LineSheet(BlockSheet):
         return small(None, "io", Label(name, (told,)), form="end")
 
     def _block(self, unit: Unit) -> Leaf:
-        assert unit.scope is not None
+        if unit.scope is None:
+            return self._pair(unit)
         name, kind = self.short[unit], unit.scope.definition
         times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
         lines = [] if kind.lower() in name.lower() or kind in self.dropped else broken(inside_of(unit))
@@ -80,6 +81,14 @@ class LineSheet(BlockSheet):
         parts = tuple(concat_parts(unit))
         lines.append(self._channels(unit.outputs[0]) if unit.outputs else "")
         return small(unit, "block", Label(title, tuple(filter(None, lines))), parts, "block")
+
+    def _pair(self, unit: Unit) -> Leaf:
+        """Blocks in turn that differ in one setting."""
+        kinds = [part.scope.definition for part in unit.parts if part.scope is not None]
+        title, *rest = broken(kinds[0])
+        told = f"{unit.count} pairs" if unit.count > 1 else "a pair"
+        lines = (*rest, told, self._channels(unit.outputs[0]))
+        return small(unit, "block", Label(title, lines), (), "block")
 
     def _layer(self, unit: Unit) -> Leaf:
         usual = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes)
