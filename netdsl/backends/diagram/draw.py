@@ -11,6 +11,7 @@ from netdsl.backends.diagram.blocks.ops import Exported, ops_picture
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.figure.picture import figure_picture
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
@@ -33,8 +34,15 @@ from netdsl.ir.graph import Graph
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 
+def _blocks(graph: Graph, options: Options) -> Picture:
+    """One figure, unless a choice says which blocks are open, or to run down."""
+    if options.chooses_blocks or options.direction != "right":
+        return blocks_picture(graph, options)
+    return figure_picture(graph, options)
+
+
 _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
-    "blocks": blocks_picture,
+    "blocks": _blocks,
     "layers": blocks_picture,
     "volumes": volumes_picture,
     "neurons": neurons_picture,

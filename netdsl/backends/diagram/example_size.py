@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.backends.diagram.options import DrawError
+from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Tensor
@@ -68,11 +68,13 @@ def numbers_for(graph: Graph) -> Numbers:
     return Numbers(point, str(sizes))
 
 
-def at_example_size(graph: Graph) -> tuple[Graph, str]:
+def at_example_size(graph: Graph, options: Options) -> tuple[Graph, str]:
     """The graph with numbers for all sizes, and the line that states them.
 
-    Where none is found that the network takes, the graph as it is.
+    The graph as it is where formulas are asked for, or no size is found that the network takes.
     """
+    if options.formulas:
+        return graph, ""
     try:
         numbers = numbers_for(graph)
     except DrawError:

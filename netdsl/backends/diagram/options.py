@@ -23,7 +23,8 @@ class Options:
 
     `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
     (None: one example of the most frequent kind of block), `neurons` are places such as
-    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`.
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. With `formulas` sizes
+    that the network leaves open stay so, else blocks and layers are drawn at an example size.
     """
 
     level: str = "blocks"
@@ -35,6 +36,7 @@ class Options:
     width: float | None = None
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
+    formulas: bool = False
     engine: str = "pure"
 
     @property
@@ -60,6 +62,7 @@ class Choices(TypedDict, total=False):
     width: float | None
     direction: str
     show: frozenset[str]
+    formulas: bool
     engine: str
 
 
@@ -76,6 +79,8 @@ def check_options(options: Options) -> None:
             f"`--expand` is for `--level blocks` and `--level volumes`; `--level {level}` "
             "has no closed blocks"
         )
+    if options.formulas and level not in ("blocks", "layers"):
+        raise DrawError(f"`--formulas` is for blocks and layers, and this is `--level {level}`")
     if options.depth is not None and level != "blocks":
         raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
 

@@ -12,6 +12,7 @@ from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.row_plan import times_name
+from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.theme import Theme
 from netdsl.backends.diagram.units import Unit
@@ -22,6 +23,7 @@ SHAPES = {"shrink": "trapezium", "grow": "invtrapezium", "circle": "circle", "st
 
 def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
     """A digraph with a node a unit, a cluster an open block, the shapes on the edges."""
+    graph, _ = at_example_size(graph, options)
     sheet = BlockSheet(graph, open_units(graph, options), options)
     dot = Digraph(graph.name)
     rankdir = "LR" if options.direction == "right" else "TB"

@@ -15,6 +15,7 @@ from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.sheet import Sheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
@@ -26,15 +27,21 @@ from netdsl.ir.graph import Graph, Value
 
 def blocks_picture(graph: Graph, options: Options) -> Picture:
     """The network as units in rows. Raises `DrawError`, `EngineError`."""
-    picture = BlockSheet(graph, open_units(graph, options), options).picture()
+    graph, told = at_example_size(graph, options)
+
+    def drawn(options: Options) -> Picture:
+        sheet = BlockSheet(graph, open_units(graph, options), options)
+        sheet.told = told
+        return sheet.picture()
+
+    picture = drawn(options)
     if options.width is None or options.level != "blocks" or options.chooses_blocks:
         return picture
     width = options.width
     if _trouble(picture, width) == (False, 0):
         return picture
     closed = replace(options, expand=("none",))
-    pictures = [picture, BlockSheet(graph, open_units(graph, closed), closed).picture()]
-    best = min(pictures, key=lambda drawn: _trouble(drawn, width))
+    best = min([picture, drawn(closed)], key=lambda shown: _trouble(shown, width))
     if best is not picture:
         best.notes.append("no block is open as an example, so that letters are larger")
     return best
@@ -48,6 +55,9 @@ def _trouble(picture: Picture, width: float) -> tuple[bool, float]:
 
 class BlockSheet(Sheet):
     """The units of a network, each a box or an open frame."""
+
+    told = ""
+    """At which size it is drawn."""
 
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
@@ -166,7 +176,7 @@ class BlockSheet(Sheet):
                 named = "length × channels"
             other = ", in another order behind permute and reshape" * self.axes.is_turned
             parts.append(f"shapes are {named}, batch left out{other}")
-        return self.fitted(parts)
+        return [*self.fitted(parts), *([self.told] if self.told else [])]
 
 
 def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:

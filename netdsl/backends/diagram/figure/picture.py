@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from netdsl.backends.diagram.blocks.legend import legend_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
+from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.figure.lens import lens
 from netdsl.backends.diagram.figure.panel import panel
 from netdsl.backends.diagram.frame import framed
@@ -34,6 +35,7 @@ FEW = 10
 
 def figure_picture(graph: Graph, options: Options) -> Picture:
     """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`."""
+    graph, told = at_example_size(graph, options)
     options = replace(options, width=PAGE)
     shape = recognise(graph)
     units = overview_units(graph, shape)
@@ -52,6 +54,7 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     legend = legend_of(boxes, sheet.usual_tail, sheet.names, trains, sheet.room, marks)
     bottom = bounds_of(items)[3] + LEGEND_GAP
     items += [moved(item, 0, bottom - bounds_of(legend)[1]) for item in legend]
+    sheet.told = told
     lines = sheet.lines()
     return framed(options.title or graph.name, lines, items, description=" · ".join(lines))
 
