@@ -13,7 +13,12 @@ from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.row_plan import RowPlan, times_name
 from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.blocks.wiring import Wire
+from netdsl.backends.diagram.figure.arcs import MOST as MOST_ARCS
+from netdsl.backends.diagram.figure.arcs import arcs, growth
+from netdsl.backends.diagram.figure.kernels import kernels
+from netdsl.backends.diagram.figure.windows import tiling_of, windows
 from netdsl.backends.diagram.fonts import text_width, wrapped
+from netdsl.backends.diagram.model.shape import Shape
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Group, Item, Text, arrow_head, bounds_of, line, moved
 from netdsl.backends.diagram.units import Unit, leaves, opened
@@ -80,9 +85,12 @@ class _Inside(BlockSheet):
 
 
 def panel(
-    graph: Graph, units: Sequence[Unit], block: Unit, options: Options, room: float
+    graph: Graph, units: Sequence[Unit], block: Unit, options: Options, room: float, shape: Shape
 ) -> Panel | None:
-    """The block's parts on a sheet no wider than `room`; None where they do not fit."""
+    """The block's parts on a sheet no wider than `room`; None where they do not fit.
+
+    What makes it an idea is shown too: a chain of concats as arcs, kernels and windows to scale.
+    """
     wanted = {id(part.copies) for part in ((block, *block.parts) if is_pair(block) else (block,))}
     shown = opened(units, lambda unit, _: id(unit.copies) in wanted)
     unit = next(u for u in _open(shown) if u.copies is block.copies)
@@ -92,12 +100,15 @@ def panel(
         value for row in rows for value in (*row.inputs, *row.outputs, *row.aliases.values())
     )
     sheet.usual = sheet.boxes
+    chained = _chained(sheet, unit, room, shape)
+    if chained is not None:
+        return chained
     tries = [_try(sheet, rows, tightness) for tightness in range(len(STEPS))]
     layouts = iter(lay_out([p.graph for one in tries for p in one.plans], options.engine))
     for one in tries:
         places = [next(layouts) for _ in one.plans]
         if max(layout.width for layout in places) + 2 * EDGE <= room:
-            return _framed(sheet, unit, one, places, room)
+            return _framed(sheet, unit, one, places, room, shape)
     return None
 
 
@@ -166,7 +177,7 @@ def _ends(layout: Layout, dx: float, width: float) -> list[Item]:
 
 
 def _framed(
-    sheet: _Inside, unit: Unit, one: _Try, layouts: Sequence[Layout], room: float
+    sheet: _Inside, unit: Unit, one: _Try, layouts: Sequence[Layout], room: float, shape: Shape
 ) -> Panel:
     """The rows below each other, in a frame with a title."""
     head = _head(unit, _ends_told(sheet, unit) if one.tightness > 1 else "")
@@ -177,18 +188,47 @@ def _framed(
         if len(one.rows) > 1:
             drawn.append(Text(PAD, y + LINE, setting_told(row), LINE, "ink", True, "start"))
             y += LINE + 2
+        told = tiling_of(row)
+        if told is not None:
+            map_items = windows(*told)
+            drawn += [moved(item, PAD, y + 6) for item in map_items]
+            y += bounds_of(map_items)[3] + 6
         inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, one.boxes)), row)
         left, top, right, bottom = bounds_of(inner)
         dx = (width - (right - left)) / 2 - left
         placed = (*inner, *_ends(layout, dx, width))
         drawn += [moved(item, dx, y + PAD - top) for item in placed]
         y += bottom - top + 2 * PAD
-    frame = Box(0, 0, width, y, "block.fill", "block.line", 1.3, 9)
-    name = f"unit-{unit.path}".replace(" ", "-")
-    around = Group((frame, *head), id=name, css="open", data=(("path", unit.path),))
+    for fan in shape.features.fans:
+        below = kernels(fan, width - 2 * PAD) if fan.merge in unit.nodes else []
+        drawn += [moved(item, PAD, y) for item in below]
+        y += bounds_of(below)[3] + PAD if below else 0.0
+    around = _around(unit, head, width, y)
     own = [key for plan in one.plans for key in sorted(plan.own)]
     marks = frozenset(wire.mark for plan in one.plans for wire in plan.near)
     return Panel(unit, (around, *drawn), width, y, tuple(one.boxes[k] for k in own), marks)
+
+
+def _around(unit: Unit, head: Sequence[Item], width: float, height: float) -> Group:
+    """The frame of a panel with its title."""
+    frame = Box(0, 0, width, height, "block.fill", "block.line", 1.3, 9)
+    name = f"unit-{unit.path}".replace(" ", "-")
+    return Group((frame, *head), id=name, css="open", data=(("path", unit.path),))
+
+
+def _chained(sheet: _Inside, unit: Unit, room: float, shape: Shape) -> Panel | None:
+    """The panel of a block that is a chain of concats, if that can be followed."""
+    for chain in shape.features.chains:
+        sizes = growth(chain, unit, sheet.axes) if set(chain.merges) <= set(unit.nodes) else []
+        if 0 < len(sizes) <= MOST_ARCS:
+            drawn = arcs(sizes, room - 2 * PAD)
+            top, bottom = bounds_of(drawn)[1::2]
+            placed = [moved(item, PAD, HEAD + PAD - top) for item in drawn]
+            height = HEAD + bottom - top + 2 * PAD
+            head = _head(unit, _ends_told(sheet, unit))
+            around = _around(unit, head, room, height)
+            return Panel(unit, (around, *placed), room, height, (), frozenset())
+    return None
 
 
 def is_pair(unit: Unit) -> bool:

@@ -22,6 +22,7 @@ from netdsl.backends.diagram.options import INCH, Options
 from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph
+from netdsl.ops.base import op_of
 
 ROOM = 662.0
 """The width at which letters of 9 points are 6 points high on a page 6.5 inches wide."""
@@ -29,6 +30,10 @@ PAGE = 6.5 * INCH
 GAP = 26.0
 """Between the overview and the panel: what a lens needs."""
 LEGEND_GAP = 16.0
+BETWEEN = 12.0
+"""Between two panels."""
+GATE = "×"
+FEWEST_LINKS = 3
 FEW = 10
 """Units of a network that needs no overview."""
 
@@ -44,10 +49,16 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
         return blocks_picture(graph, replace(options, expand=("none",)))
     sheet, overview = _overview(graph, units, options, shape)
     block, cone = _joined(sheet, overview, _alike(units, idea))
-    shown = panel(graph, units, block, options, ROOM) if block is not None else None
+    shown = panel(graph, units, block, options, ROOM, shape) if block is not None else None
     items = list(overview.items)
-    if shown is not None:
-        items += [*cone, *(moved(item, 0, overview.height + GAP) for item in shown.items)]
+    if shown is not None and block is not None:
+        top = overview.height + GAP
+        items += [*cone, *(moved(item, 0, top) for item in shown.items)]
+        inner = inside_of(block)
+        other = panel(graph, units, inner, options, ROOM, shape) if inner is not None else None
+        if other is not None:
+            items += [moved(item, 0, top + shown.height + BETWEEN) for item in other.items]
+            shown = replace(shown, boxes=shown.boxes + other.boxes, marks=shown.marks | other.marks)
     boxes = [*sheet.boxes.values(), *(shown.boxes if shown else ())]
     marks = {wire.mark for wire in sheet.wires} | (shown.marks if shown else frozenset())
     trains = bool(sheet.training)
@@ -115,6 +126,18 @@ def blocks_of(units: Sequence[Unit]) -> Iterator[Unit]:
         if unit.is_block:
             yield unit
             yield from blocks_of(unit.parts)
+
+
+def inside_of(block: Unit) -> Unit | None:
+    """A block in a block that has a panel of its own: one with a gate, or a link of a chain."""
+    for part in blocks_of(block.parts):
+        own = [node for p in part.parts if not p.is_block for node in p.nodes]
+        if any(op_of(node).shown_sign() == GATE for node in own):
+            return part
+    links = [part for part in block.parts if part.is_block]
+    if len(links) == len(block.parts) > FEWEST_LINKS and len({link.kind for link in links}) == 1:
+        return links[len(links) // 2]
+    return None
 
 
 def _holds(unit: Unit, block: Unit) -> bool:

@@ -29,6 +29,8 @@ WIDEST = 60.0
 WIDEST_NAME = 88.0
 """Points of the name of a block; a longer one gives way to its class."""
 STRIP_HEIGHT = 52.0
+STAGE_GAP = 5.0
+"""What the border between two stages takes beside that."""
 GAP = 16.0
 """Between two boxes: an arrow."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z]+|[A-Z]")
@@ -150,6 +152,7 @@ class LineSheet(BlockSheet):
         for place, (piece, item) in enumerate(zip(self._pieces(), self.items, strict=True)):
             stage = str(self.stages.get(place, ""))
             width = piece.width + max(told, 0.0)
+            width += STAGE_GAP if self.stages.get(place) != self.stages.get(place - 1) else 0.0
             pieces.append(replace(piece, width=width, resolution=stage, ends=False))
             key = self.keys_of([item])[0]
             shapes = [self.shown_shape(wire) for wire in self.wires_at([key]) if wire.tail == key]

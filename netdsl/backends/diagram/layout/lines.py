@@ -9,7 +9,7 @@ from netdsl.backends.diagram.blocks.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.blocks.row_plan import RowPlan
 from netdsl.backends.diagram.blocks.rows import cut
 from netdsl.backends.diagram.blocks.text_places import freed
-from netdsl.backends.diagram.layout.chain import CAPTION, Chain, band
+from netdsl.backends.diagram.layout.chain import CAPTION, PAD, Chain, band
 from netdsl.backends.diagram.layout.heads import Head, hang, heads_of
 from netdsl.backends.diagram.layout.line_sheet import GAP, LineSheet
 from netdsl.backends.diagram.layout.overview import Overview
@@ -46,7 +46,7 @@ def _lines(sheet: LineSheet, room: float) -> list[range]:
     if sum(piece.width for piece in pieces) <= room and first_late == len(pieces):
         return [whole]
     main, late = range(first_late), range(first_late, len(pieces))
-    parts = [cut(pieces, part, room - GUTTERS + GAP, CUT_WITHIN_STAGE) for part in (main, late) if part]
+    parts = [cut(pieces, part, room - GUTTERS + GAP - 2 * PAD, CUT_WITHIN_STAGE) for part in (main, late) if part]
     return [line for part in parts for line in part]
 
 
