@@ -40,6 +40,7 @@ _COLOURS = {
     "focus.fill": ("#fde4d8", "#4a2210", "#dddddd"),
     "amber": ("#b45f06", "#f0a53c", "#1c1c1c"),
     "amber.fill": ("#fde8c8", "#4b3410", "#ededed"),
+    "amber.line": ("#b45f07", "#f0a53d", "#1d1d1d"),
     "added.fill": ("#d8f5e0", "#10391f", "#efefef"),
     "added.line": ("#1a7f42", "#4ac26b", "#0f0f0f"),
     "gone.fill": ("#fce0e0", "#46191b", "#eeeeee"),

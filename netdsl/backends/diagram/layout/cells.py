@@ -39,7 +39,11 @@ def cell_of(
     title = op.headline(types_of(unit.node)[0])
     if is_terse and op.family == "convolution":
         title = title.partition(" ")[2] or title
-    lines = [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
+    elif is_terse and op.zoom < 0:
+        title = (op.brief(*types_of(unit.node)) or title).replace(" pool", "")
+    lines = (
+        [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
+    )
     lines.append(tail_line(unit, usual_tail))
     if unit.count > 1:
         title = f"{title} {TIMES} {unit.count}"
@@ -68,11 +72,14 @@ def _block(
 def _run(unit: Unit, options: Options) -> Leaf:
     """Layers that follow one another: what each of them is."""
     words = [op_of(part.node).brief(*types_of(part.node)) for part in unit.parts]
+    main = max(unit.parts, key=lambda part: part.parameters)
+    op = op_of(main.node)
+    title = op.headline(types_of(main.node)[0])
+    if len({part.node.op.name for part in unit.parts}) == 1:
+        title = f"{len(words)} {title.partition(' ')[0]}"
     lines = words if len(words) <= MOST_LINES else [*words[: MOST_LINES - 1], "..."]
     if "params" in options.show:
         lines.append(amount(unit.parameters, "").strip())
-    op = op_of(unit.parts[0].node)
-    title = f"{len(words)} {op.headline(types_of(unit.parts[0].node)[0]).partition(' ')[0]}"
     return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))), pad=CELL_PAD)
 
 

@@ -6,13 +6,12 @@ of the lattice stands in the gap between them, at the column of the box that rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from netdsl.backends.diagram.blocks.leaf import CARD
 from netdsl.backends.diagram.blocks.wiring import OUTPUT
-from netdsl.backends.diagram.layout.bands import Bands, Spot
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 from netdsl.ir.graph import Value
 
 GAPS = (22.0, 17.0, 13.0)
@@ -21,20 +20,15 @@ MANY_OUTPUTS = 3
 """Levels of outputs from which on the coarsest maps stand on top."""
 
 
-def lattice_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network whose shape is a lattice."""
-    drawn: Overview | None = None
+def lattice_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network whose shape is a lattice, the best first."""
     for in_step, in_short in ((True, False), (True, True), (False, False), (False, True)):
         places = _Places(sheet, in_step, in_short)
+        if not places.is_lattice:
+            return
         for gap in GAPS:
-            for aligned in (True, False):
-                other = places.overview(gap, aligned)
-                if drawn is None or other.width < drawn.width:
-                    drawn = other
-                if drawn.width <= ROOM:
-                    return drawn
-    assert drawn is not None
-    return drawn
+            yield places.draft(gap, aligned=True)
+            yield places.draft(gap, aligned=False)
 
 
 class _Places:
@@ -49,14 +43,19 @@ class _Places:
         self.levels = {k: level for k, level in sheet.levels.items() if level is not None}
         ends = {self.levels[k] for k in sheet.order if k.startswith(OUTPUT) and k in self.levels}
         joined = {bridge.level for bridge in sheet.shape.bridges}
-        self.finest = min(joined | ends)
+        self.finest = min(joined | ends, default=0)
         coarsest = max(self.levels.values())
         deepest = next(k for k in sheet.order if self.levels.get(k) == coarsest)
         self.on_trunk = sheet.reach(deepest, sheet.before)
-        spans = {key: sheet.span(key) for key in sheet.order}
-        self.spans = {key: levels for key, levels in spans.items() if levels}
+        self.spans = {key: sheet.span(key) for key in sheet.order if sheet.span(key)}
         self.stem = self._stem()
+        for key, levels in self.spans.items():
+            self.spans[key] = [level for level in levels if level >= self.finest]
         self.tail = self._tail()
+        lines = {*self.stem, *self.tail}
+        self.is_lattice = any(key not in lines for key in sheet.order)
+        if not self.is_lattice:
+            return
         self.between = self._between()
         self.bands = self._bands(len(ends) >= MANY_OUTPUTS)
         self.lines: dict[str, int] = {}
@@ -90,7 +89,9 @@ class _Places:
 
     def _tail(self) -> list[str]:
         """What has no map, and the last layers before it that stand in one line."""
-        tail = {key for key in self.sheet.order if key not in self.levels}
+        tail = {key for key in self.sheet.order if key not in self.levels} - self.spans.keys()
+        if any(len(tail.intersection(self.sheet.behind[key])) > 1 for key in self.sheet.order):
+            return [key for key in self.sheet.order if key in tail]
         for key in reversed(self.sheet.order):
             before, behind = self.sheet.before[key], self.sheet.behind[key]
             is_inner = key in self.spans or key in self.on_trunk or len(before) != 1
@@ -133,11 +134,12 @@ class _Places:
                 high[key] = sign * (head + tail) / 2
             elif key in self.levels and key not in self.stem:
                 high[key] = float(sign * self.levels[key])
-        ends = min(high.values()) - 1, max(high.values()) + 1
-        high |= {key: ends[1] if is_upward else ends[0] for key in self.stem}
-        high |= {key: max(ends[1], *high.values()) + 1 for key in self.tail}
-        every = {*high.values(), *(float(sign * n) for s in self.spans.values() for n in s)}
-        numbers = {h: n for n, h in enumerate(sorted(every))}
+        tall = [float(sign * level) for levels in self.spans.values() for level in levels]
+        placed = [*high.values(), *tall]
+        ends = min(placed) - 1, max(placed) + 1
+        high |= dict.fromkeys(self.stem, ends[1] if is_upward else ends[0])
+        high |= dict.fromkeys(self.tail, ends[1] + 1)
+        numbers = {h: n for n, h in enumerate(sorted({*high.values(), *tall}))}
         self.band_of = {sign * int(h): n for h, n in numbers.items() if h == int(h)}
         for key in (*self.stem, *self.tail):
             self.band_of = {lv: n for lv, n in self.band_of.items() if n != numbers[high[key]]}
@@ -241,14 +243,17 @@ class _Places:
 
     # --- places ----------------------------------------------------------------------------------
 
-    def overview(self, gap: float, aligned: bool) -> Overview:
-        """The picture with this much room between columns; `aligned` where columns are straight."""
+    def draft(self, gap: float, *, aligned: bool) -> Draft:
+        """The boxes with this much room between columns; `aligned` where columns are straight."""
         middles = self._middles(gap) if aligned else {}
         spots: dict[str, Spot] = {}
         right: dict[tuple[int, int], float] = {}
         keys = [key for key in self.sheet.order if key not in self.between]
         for key in sorted(keys, key=lambda key: self.columns[key]):
-            box, lines = self.sheet.boxes[key], [(band, self.lines[key]) for band in self.all_bands(key)]
+            box, lines = (
+                self.sheet.boxes[key],
+                [(band, self.lines[key]) for band in self.all_bands(key)],
+            )
             x = max(right.get(line, 0.0) for line in lines)
             for tail in self._sources(key):
                 if tail in spots and {*self.all_bands(tail)} & {*self.all_bands(key)}:
@@ -266,11 +271,16 @@ class _Places:
         bands = {row: band for (band, _), row in self.numbers.items() if band not in free}
         captions = self.sheet.band_captions({k: r for k, r in self.rows.items() if not self.lines[k]
                                              and r in bands})  # fmt: skip
+        for key in self.spans:
+            for value in self.sheet.wiring.leaves[key].outputs:
+                row = self._row_of_value(value)
+                if row is not None:
+                    captions.setdefault(row, (self.sheet.size_of(value), ""))
         for keys in (self.stem, self.tail):
             if keys:
                 captions[self.rows[keys[0]]] = self._line_caption(keys)
         pens = list(self.sheet.pens())
-        return Bands(every, pens, captions, bands, self._row_of_value).overview()
+        return Draft(every, pens, captions, bands, self._row_of_value)
 
     def row_of(self, place: tuple[int, int]) -> int:
         """The row of a line of a band."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 
-from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf
+from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, sized
 from netdsl.backends.diagram.blocks.pens import Pen, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire
@@ -17,6 +18,8 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph, Node, Value
 
+BUS = 4
+"""Boxes that read one vector, from which its wires would hide the others."""
 BRIDGE = Pen("amber", 2.0)
 
 
@@ -29,6 +32,22 @@ class SmallSheet(BlockSheet):
     ) -> None:  # fmt: skip
         self.shape, self.is_terse = shape, is_terse
         super().__init__(graph, units, options)
+        self._cut_buses()
+
+    def _cut_buses(self) -> None:
+        """Takes away the wires of vectors that go to many boxes, and tells in the box how many."""
+        readers: dict[str, set[str]] = {}
+        for wire in self.wires:
+            if self.level_of(wire.value) is None:
+                readers.setdefault(wire.tail, set()).add(wire.head)
+        buses = {key: heads for key, heads in readers.items() if len(heads) >= BUS}
+        cut = [w for w in self.wires if w.tail in buses and self.level_of(w.value) is None]
+        self.wires = [wire for wire in self.wires if wire not in cut]
+        for key, heads in buses.items():
+            box = self.boxes[key]
+            lines = (*box.label.lines, f"to {len(heads)} boxes")
+            kind, label = box.kind, replace(box.label, lines=lines)
+            self.boxes[key] = sized(box.unit, kind, label, (), box.form, CELL_PAD)
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
@@ -92,28 +111,27 @@ class SmallSheet(BlockSheet):
         for key in self.order:
             if key in self.wiring.leaves:
                 unit = self.wiring.leaves[key]
-                made = [n for n in unit.covered() if set(n.outputs) & set(unit.outputs)]
-                levels[key] = self.shape.levels.get(made[-1]) if made else None
+                levels[key] = self.level_of(unit.outputs[-1]) if unit.outputs else None
             elif key.startswith(OUTPUT):
                 levels[key] = levels[self.before[key][0]]
             else:
-                levels[key] = 0
+                levels[key] = self.level_of(self.ends[key])
         return levels
 
     def level_of(self, value: Value) -> int | None:
-        """The level of a tensor; 0 of an input."""
+        """The level of a tensor; 0 of an input; None of what has other axes than the images."""
+        if len(value.type.shape) != max(len(item.shape) for item in self.graph.inputs):
+            return None
         return 0 if value.producer is None else self.shape.levels.get(value.producer)
 
     def span(self, key: str) -> list[int]:
-        """The levels of all that a block gives and takes, where it gives maps of several."""
+        """The levels of all that a block takes and gives, where either are maps of several."""
         unit = self.wiring.leaves.get(key)
         if unit is None or not unit.is_block:
             return []
-        out = {self.level_of(value) for value in unit.outputs} - {None}
-        if len(out) < 2:
-            return []
-        every = out | {self.level_of(value) for value in unit.inputs}
-        return sorted(level for level in every if level is not None)
+        sides = [{self.level_of(value) for value in side} for side in (unit.inputs, unit.outputs)]
+        levels = [[level for level in side if level is not None] for side in sides]
+        return sorted({*levels[0], *levels[1]}) if max(map(len, levels)) > 1 else []
 
     def reach(self, start: str, ways: Mapping[str, tuple[str, ...]]) -> set[str]:
         """All boxes that a box leads to along `before` or `behind`, itself included."""
@@ -139,7 +157,8 @@ class SmallSheet(BlockSheet):
     def pens(self) -> Iterator[tuple[Wire, Pen]]:
         """Each wire with its pen; a bridge is a skip."""
         for wire in self.wires:
-            if (wire.tail, wire.head) in self.bridges:
+            inner = self.span(wire.tail) and self.span(wire.head)
+            if (wire.tail, wire.head) in self.bridges and not inner:
                 yield wire, BRIDGE
             else:
                 yield wire, pen_of(wire, self.boxes[wire.head], wire.head in self.training)
@@ -149,6 +168,10 @@ class SmallSheet(BlockSheet):
         value = self.ends.get(key)
         if value is None:
             value = self.wiring.leaves[key].outputs[0]
+        return self.size_of(value)
+
+    def size_of(self, value: Value) -> str:
+        """`112 × 112`: the size of a map."""
         return self.names.listed(self.axes.spatial(value))
 
     def band_captions(self, rows: Mapping[str, int]) -> dict[int, tuple[str, str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from netdsl.backends.diagram.layout.bands import Bands, Spot
-from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
+from netdsl.backends.diagram.layout.spots import Draft, Spot
 
 GAP = 20.0
 """Between the boxes of a row."""
@@ -16,16 +15,13 @@ BRIDGE = 40.0
 """The least length of a bridge."""
 
 
-def u_overview(sheet: SmallSheet) -> Overview:
-    """The overview of a network whose shape is a U."""
+def u_drafts(sheet: SmallSheet) -> Iterator[Draft]:
+    """Ways to lay out a network whose shape is a U, the best first."""
     ways = _Ways(sheet)
     for step in STEPS:
         spots = ways.spots(step)
-        rows = {spot.key: spot.row for spot in spots}
-        drawn = Bands(spots, list(sheet.pens()), sheet.band_captions(rows)).overview()
-        if drawn.width <= ROOM:
-            break
-    return drawn
+        captions = sheet.band_captions({spot.key: spot.row for spot in spots})
+        yield Draft(spots, list(sheet.pens()), captions)
 
 
 class _Ways:
@@ -33,14 +29,15 @@ class _Ways:
 
     def __init__(self, sheet: SmallSheet) -> None:
         self.sheet = sheet
+        self.aside = self._aside()
         self.levels = self._levels()
         self.depth = max(self.levels.values())
-        bottom = next(key for key in sheet.order if self.levels[key] == self.depth)
+        bottom = next(key for key in self.levels if self.levels[key] == self.depth)
         above, below = sheet.reach(bottom, sheet.before), sheet.reach(bottom, sheet.behind)
         self.down: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.middle: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.up: list[list[str]] = [[] for _ in range(self.depth + 1)]
-        for key in sheet.order:
+        for key in self.levels:
             level = self.levels[key]
             if level == self.depth or (key in above and key != bottom):
                 self.down[level].append(key)
@@ -49,13 +46,23 @@ class _Ways:
             else:
                 self.middle[level].append(key)
 
+    def _aside(self) -> list[str]:
+        """What is no map and comes from none: it is given to blocks besides, and stands above."""
+        aside: dict[str, None] = {}
+        for key in self.sheet.order:
+            if self.sheet.levels[key] is None and all(k in aside for k in self.sheet.before[key]):
+                aside[key] = None
+        return list(aside)
+
     def _levels(self) -> dict[str, int]:
         """The level of each box; one without a map stands where it is read, or made."""
         levels: dict[str, int] = {}
         for key in self.sheet.order:
             level = self.sheet.levels[key]
+            if key in self.aside:
+                continue
             if level is None:
-                level = max((levels[k] for k in self.sheet.before[key]), default=0)
+                level = max((levels[k] for k in self.sheet.before[key] if k in levels), default=0)
             levels[key] = level
         least = min(levels.values())
         return {key: level - least for key, level in levels.items()}
@@ -79,7 +86,11 @@ class _Ways:
             if self.middle[level]:
                 spots += self._placed(self.middle[level], level, -between / 2)
             distance += step
-        return spots
+        if not self.aside:
+            return spots
+        for spot in spots:
+            spot.row = spot.last = spot.row + 1
+        return [*spots, *self._placed(self.aside, 0, min(spot.left for spot in spots))]
 
     def _width(self, keys: Sequence[str]) -> float:
         return sum(self.sheet.boxes[key].width for key in keys)

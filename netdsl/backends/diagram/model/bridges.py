@@ -17,8 +17,8 @@ MOST_READ = 64
 class Meeting:
     """Two ways from a fork to a merge, by their places.
 
-    One stays on the level of the merge (`straight` are its places) or comes from a finer one; the
-    other visits coarser maps, or finer ones if it is `capped`.
+    Both begin and end on one level. One stays there (`straight` are its places); the other visits
+    coarser maps, or finer ones if it is a cap.
     """
 
     fork: int
@@ -80,13 +80,13 @@ class Meetings:
         assert level is not None
         for fork in self.flow.forks(straight, other):
             start = self.levels[fork]
-            if start is None:
+            if start != level:
                 continue
             way, around = self.flow.between(fork, straight), self.flow.between(fork, other)
             coarser, finer = self.coarser[level], self.finer[level]
-            if start <= level and around & coarser and not way & coarser:
+            if around & coarser and not way & coarser:
                 yield Meeting(fork, merge, level, way)
-            if start >= level and around & finer and not way & finer and not around & coarser:
+            if around & finer and not way & finer and not around & coarser:
                 yield Meeting(fork, merge, level, way, is_cap=True)
 
     @cached_property

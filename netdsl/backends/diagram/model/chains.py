@@ -1,4 +1,4 @@
-"""Layers that follow one another, as one unit: for pictures in which each on its own is too much."""
+"""Layers that follow one another, as one unit: for pictures in which each is too much."""
 
 from __future__ import annotations
 

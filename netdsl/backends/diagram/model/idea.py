@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from netdsl.backends.diagram.counts import macs_of
+from netdsl.backends.diagram.model.merging import has_own_merge
 from netdsl.backends.diagram.model.shape import Shape, U, recognise
-from netdsl.backends.diagram.units import Unit
+from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.dim import Size, evaluate
 from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
@@ -14,6 +16,8 @@ from netdsl.ops.facts import Work
 
 EXAMPLE_SIZE = 256
 """Of each open axis, where blocks are compared by their multiply-adds."""
+LEAST_SHARE = 0.05
+"""Of the multiply-adds, below which a kind of block is no idea."""
 
 
 def idea_of(graph: Graph, units: Sequence[Unit], shape: Shape | None = None) -> Unit | None:
@@ -28,27 +32,30 @@ def idea_of(graph: Graph, units: Sequence[Unit], shape: Shape | None = None) -> 
 
 def ideas_of(graph: Graph, units: Sequence[Unit], shape: Shape) -> tuple[Unit, ...]:
     """The blocks to open large: one; of a U the block on the way down, then that on the way up."""
-    closed = list(_closed(units, graph.inference_nodes()))
+    closed = dict(_closed(units, graph.inference_nodes()))
     for nodes in _told(shape):
         holder = _holder(closed, nodes)
         if holder is not None:
             return (holder,)
+    if shape.layout == U:
+        both = _down_and_up(shape, units)
+        if both:
+            return both
     pair = next((unit for unit in closed if unit.scope is None), None)
-    if pair is not None:
-        return (pair,)
-    chosen = _most(graph, closed)
-    if chosen is None:
-        return ()
-    return _down_and_up(shape, closed, chosen) if shape.layout == U else (chosen,)
+    chosen = pair or _most(graph, closed)
+    return () if chosen is None else (chosen,)
 
 
-def _closed(units: Sequence[Unit], running: Collection[Node]) -> Iterator[Unit]:
-    """All closed blocks that run at inference, outer first, and those in them."""
+def _closed(
+    units: Sequence[Unit], running: Collection[Node], times: int = 1
+) -> Iterator[tuple[Unit, int]]:
+    """All closed blocks that run at inference, outer first, and how often each stands there."""
     for unit in units:
         if unit.is_block:
+            number = times * unit.count
             if not unit.is_open and any(node in running for node in unit.nodes):
-                yield unit
-            yield from _closed(unit.parts, running)
+                yield unit, number
+            yield from _closed(unit.parts, running, number)
 
 
 def _told(shape: Shape) -> Iterator[set[Node]]:
@@ -60,47 +67,36 @@ def _told(shape: Shape) -> Iterator[set[Node]]:
         yield set(chain.merges)
 
 
-def _holder(closed: Sequence[Unit], nodes: Collection[Node]) -> Unit | None:
+def _holder(closed: Iterable[Unit], nodes: Collection[Node]) -> Unit | None:
     """The smallest block that holds all these nodes."""
     holders = [unit for unit in closed if set(nodes) <= set(unit.nodes)]
     return min(holders, key=lambda unit: len(unit.nodes), default=None)
 
 
-def _most(graph: Graph, closed: Sequence[Unit]) -> Unit | None:
+def _most(graph: Graph, closed: Mapping[Unit, int]) -> Unit | None:
     """A typical block of the kind that computes most, of those with a merge of their own."""
     sizes = dict.fromkeys(graph.symbols, EXAMPLE_SIZE)
     work: Counter[str] = Counter()
-    kinds: dict[str, list[Unit]] = {}
-    for unit in closed:
+    kinds: dict[str, dict[Unit, int]] = {}
+    for unit, times in closed.items():
         if unit.scope is not None and has_own_merge(unit):
             name = unit.scope.definition
-            kinds.setdefault(name, []).append(unit)
-            work[name] += unit.count * _number(unit.macs, sizes)
-    if not kinds:
-        return None
-    name = max(kinds, key=lambda kind: work[kind])
-    return _typical(kinds[name])
+            kinds.setdefault(name, {})[unit] = times
+            work[name] += times * _number(unit.macs, sizes)
+    total = _number(macs_of(tuple(graph.inference_nodes())), sizes)
+    name = max(kinds, key=lambda kind: work[kind], default="")
+    return _typical(kinds[name]) if name and work[name] >= LEAST_SHARE * total > 0 else None
 
 
 def _number(size: Size, sizes: Mapping[str, int]) -> int:
     return max(0, evaluate(size, sizes))
 
 
-def has_own_merge(unit: Unit) -> bool:
-    """Whether several values meet in a layer of the block that stands in no block inside it."""
-    return any(_merges(node) for part in unit.parts if not part.is_block for node in part.nodes)
-
-
-def _merges(node: Node) -> bool:
-    values = {value for _, value in node.data_inputs() if value.type.batched}
-    return len(values) > 1
-
-
-def _typical(units: Sequence[Unit]) -> Unit:
+def _typical(units: Mapping[Unit, int]) -> Unit:
     """The first block that is made as most of its kind are."""
     made = Counter[object]()
-    for unit in units:
-        made[_make(unit)] += unit.count
+    for unit, times in units.items():
+        made[_make(unit)] += times
     most = max(made.values())
     return next(unit for unit in units if made[_make(unit)] == most)
 
@@ -111,22 +107,36 @@ def _make(unit: Unit) -> object:
     return tuple(node.op.name for node in unit.nodes if op_of(node).work not in idle)
 
 
-def _down_and_up(shape: Shape, closed: Sequence[Unit], up: Unit) -> tuple[Unit, ...]:
-    """The block of a U that goes a level down, and that of its kind that comes up to there."""
-    down = next((u for u in closed if u.scope and _change(shape, u) == 1), None)
-    name = up.scope.definition if up.scope else ""
-    if down is None or (down.scope and down.scope.definition == name):
-        return (up,)
-    level = shape.levels[down.nodes[-1]]
-    ups = (u for u in closed if u.scope and u.scope.definition == name)
-    beside = next((u for u in ups if shape.levels[u.nodes[-1]] == (level or 0) - 1), up)
-    return down, beside
+def _down_and_up(shape: Shape, units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """The block of a U that goes a level down, and the one that comes up to where that began."""
+    closed = [unit for unit in leaves(units) if unit.is_block and unit.scope is not None]
+    merges = {bridge.merge for bridge in shape.bridges}
+    ups = [unit for unit in closed if merges & set(unit.nodes)]
+    ups = ups or [unit for unit in closed if _rises(shape, unit)]
+    if not ups:
+        return ()
+    for down in (unit for unit in closed if unit not in ups):
+        start, end = _start(shape, down), _level(shape, down)
+        beside = next((up for up in ups if _level(shape, up) == start), None)
+        if start is not None and end == start + 1 and beside is not None:
+            return down, beside
+    return (ups[-1],)
 
 
-def _change(shape: Shape, unit: Unit) -> int:
-    """How many levels lower a block ends than it begins."""
+def _rises(shape: Shape, unit: Unit) -> bool:
+    """Whether a block ends at a finer level than all that it begins at."""
+    start, end = _start(shape, unit), _level(shape, unit)
+    return start is not None and end is not None and end < start
+
+
+def _level(shape: Shape, unit: Unit) -> int | None:
+    """The level that a block ends at."""
+    levels = (shape.levels[node] for node in reversed(unit.nodes))
+    return next((level for level in levels if level is not None), None)
+
+
+def _start(shape: Shape, unit: Unit) -> int | None:
+    """The finest level that a block begins at."""
     producers = [value.producer for value in unit.inputs]
-    before = [shape.levels[node] if node is not None else 0 for node in producers]
-    after = shape.levels[unit.nodes[-1]]
-    starts = [level for level in before if level is not None]
-    return after - min(starts) if starts and after is not None else 0
+    before = (shape.levels[node] if node is not None else 0 for node in producers)
+    return min((level for level in before if level is not None), default=None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from netdsl.backends.diagram.units import Unit, signature
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import Work
 
 FEWEST_PAIRS = 2
+FOLLOWING = ("padding",)
+"""Settings that go with others: more cells around where a window reaches further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ def with_pairs(units: Sequence[Unit]) -> tuple[Unit, ...]:
     """
     found: dict[Difference, int] = {}
     for run in _runs(units):
-        for first, second in zip(run, run[1:], strict=False):
+        for first, second in pairwise(run):
             difference = difference_of(first, second)
             if difference is not None:
                 found[difference] = found.get(difference, 0) + 1
@@ -99,7 +102,7 @@ def difference_of(first: Unit, second: Unit) -> Difference | None:
         if op_of(one).work is Work.DROPS or one.op == other.op:
             continue
         for (part, before), (_, after) in zip(one.op.settings(), other.op.settings(), strict=True):
-            if before != after:
+            if before != after and part.name not in FOLLOWING:
                 found.add((part.name, repr(before), repr(after)))
                 values = before, after
     if len(found) != 1:
