@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, pairwise
 
 from netdsl.backends.diagram.model.flow import Flow, Set
 
-MOST_READ = 64
-"""Values that a merge reads, up to which each pair of them is looked at."""
+MOST_READ = 16
+"""Values that a merge reads, up to which each pair of them is looked at, not neighbours alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class Meetings:
     def _found(self) -> Iterator[Meeting]:
         for merge, sources in self.flow.merges():
             maps = [source for source in sources if self.levels[source] is not None]
-            for straight in maps:
-                for other in maps[:MOST_READ]:
-                    if other != straight and self.levels[other] == self.levels[straight]:
-                        yield from self._of_pair(merge, straight, other)
+            for straight, other in _pairs(maps):
+                if self.levels[other] == self.levels[straight]:
+                    yield from self._of_pair(merge, straight, other)
+                    yield from self._of_pair(merge, other, straight)
 
     def _of_pair(self, merge: int, straight: int, other: int) -> Iterator[Meeting]:
         level = self.levels[straight]
@@ -141,6 +142,10 @@ class Meetings:
                 own = {**own, levels[place]: found[place]}
             reached.append(own)
         return found
+
+
+def _pairs(places: Sequence[int]) -> Iterable[tuple[int, int]]:
+    return combinations(places, 2) if len(places) <= MOST_READ else pairwise(places)
 
 
 def _step(level: int, before: Mapping[int, tuple[int, int]]) -> tuple[int, int]:

@@ -164,12 +164,16 @@ def _starts_at(flow: Flow, fork: int, ways: int) -> bool:
 
 
 def _with_setting(fan: Fan) -> Fan:
-    """The fan with the setting in which most of its ways differ, each of which has it once."""
+    """The fan with the setting in which most of its ways differ.
+
+    These ways have the same kinds of layers, and one of them has the setting, in each once.
+    """
     groups: dict[tuple[object, ...], dict[int, dict[object, Node]]] = {}
     for number, way in enumerate(fan.ways):
+        made = tuple(type(node.op) for node in way)
         for node in way:
             for name, value, key in _told(node):
-                group = groups.setdefault((name, *key), {})
+                group = groups.setdefault((name, made, *key), {})
                 group.setdefault(number, {}).setdefault(value, node)
     best: tuple[object, tuple[tuple[object, Node], ...]] = "", ()
     for (name, *_), ways in groups.items():

@@ -21,6 +21,8 @@ LOST = Fraction(0)
 """An axis that no layer relates to one before."""
 FEWEST_AXES = 2
 AXES_OF_IMAGE = 3
+AXES_OF_MAP = 2
+"""Those without the channels; sounds have one."""
 TRIED = 256
 """A size at which two axes are compared that follow no rule."""
 
@@ -53,9 +55,11 @@ class Levels:
 
     @cached_property
     def _finest(self) -> int:
-        """0; where no map comes in, the level of the finest one."""
-        levels = () if self._has_input else map(self._level, self._scales)
-        return min((level for level in levels if level is not None), default=0)
+        """0; where no map comes in, or one of a single cell that grows, the finest map's level."""
+        is_image = self._has_input and prod(self._reference) > 1
+        levels = () if is_image else map(self._level, self._scales)
+        finest = min((level for level in levels if level is not None), default=0)
+        return min(finest, 0) if self._has_input else finest
 
     def _level(self, value: Value) -> int | None:
         scales = self._scales.get(value)
@@ -78,7 +82,7 @@ class Levels:
         values = (item.value for item in graph.inputs if item.value.type.rank >= FEWEST_AXES)
         cells = {value: self._tried_cells(value) for value in values}
         axes = max(map(len, cells.values()), default=0)  # beside an image no tokens
-        cells = {v: own for v, own in cells.items() if len(own) == axes and prod(own) > 1}
+        cells = {value: own for value, own in cells.items() if len(own) == axes}
         self._reference = max(cells.values(), key=prod, default=())
         for value in cells:
             self._set(value, self._compared(value))
@@ -94,7 +98,7 @@ class Levels:
         return tuple(scales.get(place) for place in range(value.type.rank))
 
     def _set(self, value: Value, scales: Scales | None) -> None:
-        if scales is None:
+        if scales is None or len(self._spatial(value)) < min(AXES_OF_MAP, len(self._reference)):
             return
         self._scales[value] = scales
         own = tuple(scales[place] for place in self._spatial(value))
@@ -121,7 +125,7 @@ class Levels:
             _first([way[place] for way in ways]) if place in spatial else None
             for place in range(len(shape))
         ]
-        return self._again(value) if LOST in found else tuple(found)
+        return None if LOST in found else tuple(found)
 
     def _seed(self, op: Op, value: Value) -> Scales | None:
         """The scales of what was no map so far, where a layer asks for one."""
@@ -129,7 +133,7 @@ class Levels:
         if op.channels_at != 0 or not is_map or all(size == 1 for size in self._cells(value)):
             return None
         self._reference = self._reference or self._tried_cells(value)
-        return self._again(value) or self._compared(value)
+        return self._again(value) or (None if self._has_input else self._compared(value))
 
     def _again(self, value: Value) -> Scales | None:
         """The scales of a map before that had as many cells."""
