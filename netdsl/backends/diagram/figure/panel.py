@@ -24,6 +24,9 @@ from netdsl.backends.diagram.scene import Box, Group, Item, Text, arrow_head, bo
 from netdsl.backends.diagram.units import Unit, leaves, opened
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
+from netdsl.ops.base import op_of
+from netdsl.ops.facts import Work
+from netdsl.ops.tables import types_of
 
 TITLE = 12.0
 NARROW = 62.0
@@ -186,7 +189,7 @@ def _framed(
     y = HEAD
     for row, plan, layout in zip(one.rows, one.plans, layouts, strict=True):
         if len(one.rows) > 1:
-            drawn.append(Text(PAD, y + LINE, setting_told(row), LINE, "ink", True, "start"))
+            drawn.append(Text(PAD, y + LINE, _setting_told(row, one.rows), LINE, "ink", True, "start"))
             y += LINE + 2
         told = tiling_of(row)
         if told is not None:
@@ -236,9 +239,17 @@ def is_pair(unit: Unit) -> bool:
     return unit.scope is None and unit.is_block
 
 
-def setting_told(row: Unit) -> str:
-    """What a block of a pair is called: `features.5.1: shift 3`."""
-    return row.path
+def _setting_told(row: Unit, others: Sequence[Unit]) -> str:
+    """What a block of a pair is called: `features.5.1: shift 3`, with what only it has."""
+    theirs = {word for other in others if other is not row for word in _settings(other)}
+    own = [word for word in _settings(row) if word not in theirs]
+    return f"{row.path}: {', '.join(own)}" if own else row.path
+
+
+def _settings(block: Unit) -> list[str]:
+    """The settings of its layers in words."""
+    computing = [node for node in block.nodes if op_of(node).work is Work.COMPUTES]
+    return [word for node in computing for word in op_of(node).told(*types_of(node))]
 
 
 def _ends_told(sheet: BlockSheet, unit: Unit) -> str:
@@ -252,7 +263,8 @@ def _ends_told(sheet: BlockSheet, unit: Unit) -> str:
 
 def _head(unit: Unit, ends: str) -> list[Item]:
     """Its name, its class and what it costs."""
-    name = times_name(unit.path, unit.count)
+    name = " and ".join(p.path for p in unit.parts) if is_pair(unit) else unit.path
+    name = times_name(name, unit.count)
     title = Text(PAD, 18, name, TITLE, "ink", True, "start")
     macs = "" if isinstance(unit.macs, Dim) else amount(unit.macs, "multiply-adds")
     each = " each" if unit.count > 1 else ""

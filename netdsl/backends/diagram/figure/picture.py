@@ -10,6 +10,7 @@ from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
 from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.figure.lens import lens
 from netdsl.backends.diagram.figure.panel import panel
+from netdsl.backends.diagram.figure.windows import tiling_of
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
@@ -30,6 +31,8 @@ PAGE = 6.5 * INCH
 GAP = 26.0
 """Between the overview and the panel: what a lens needs."""
 LEGEND_GAP = 16.0
+AROUND, PANEL = 130.0, 160.0
+"""About the height of title and legend, and of a panel."""
 BETWEEN = 12.0
 """Between two panels."""
 GATE = "×"
@@ -47,7 +50,9 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     idea = idea_of(graph, units, shape)
     if idea is None and len(units) <= FEW:
         return blocks_picture(graph, replace(options, expand=("none",)))
-    sheet, overview = _overview(graph, units, options, shape)
+    sheet, overview = _overview(graph, units, options, shape, PANEL if idea else 0.0)
+    if overview.width > ROOM + 1:
+        return blocks_picture(graph, replace(options, expand=("none",)))
     block, cone = _joined(sheet, overview, _alike(units, idea))
     shown = panel(graph, units, block, options, ROOM, shape) if block is not None else None
     items = list(overview.items)
@@ -71,14 +76,14 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
 
 
 def _overview(
-    graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape
+    graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, panel: float
 ) -> tuple[BlockSheet, Overview]:
     """The whole network by its shape, else in lines."""
     found = overview_of(graph, units, options, shape)
     if found is not None:
         return found
     sheet = LineSheet(graph, tuple(_unwrapped(units)), options)
-    return sheet, line_overview(sheet, ROOM)
+    return sheet, line_overview(sheet, ROOM, AROUND + panel)
 
 
 def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
@@ -113,7 +118,17 @@ def _alike(units: Sequence[Unit], idea: Unit | None) -> list[Unit]:
         return []
     mark = _layers(idea)
     others = [u for u in blocks_of(units) if u.copies is not idea.copies and _layers(u) == mark]
-    return [idea, *others]
+    return sorted([idea, *others], key=_windows)
+
+
+def _windows(unit: Unit) -> int:
+    """Of maps cut into windows the one with the fewest, if these are several, is the clearest."""
+    cut = tiling_of(unit)
+    if cut is None:
+        return 0
+    tiling, (high, wide) = cut
+    count = -(-high // tiling.window) * -(-wide // tiling.window)
+    return count if count > 1 else high * wide
 
 
 def _layers(unit: Unit) -> tuple[str, ...]:

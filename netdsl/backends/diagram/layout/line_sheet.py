@@ -49,6 +49,7 @@ class LineSheet(BlockSheet):
         kept = [wire for wire in self.wires if wire.mark != SIZE_ONLY]
         self.sizes_left_out = len(self.wires) - len(kept)
         self.wires = kept
+        self.is_terse = False
         self.shaped: set[str] = set()
         """Keys of the boxes behind which the shape stands on the wire."""
         self.stages: dict[int, int] = {}
@@ -131,6 +132,12 @@ class LineSheet(BlockSheet):
         if not shape:
             return ""
         return self.names.size(shape[self.axes.of(value)])
+
+    def shown_shape(self, wire: Wire) -> str:
+        """The shape of a tensor; within a line only in the stem, as bands tell it elsewhere."""
+        if self.is_terse and wire.tail not in self.shaped:
+            return ""
+        return super().shown_shape(wire)
 
     def size_told(self, item: str | Unit) -> str:
         """The size of the maps that an item gives: `56 × 56`, `197 tokens`, `vectors`."""

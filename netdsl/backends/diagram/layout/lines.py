@@ -9,6 +9,7 @@ from netdsl.backends.diagram.blocks.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.blocks.row_plan import RowPlan
 from netdsl.backends.diagram.blocks.rows import cut
 from netdsl.backends.diagram.blocks.text_places import freed
+from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.layout.chain import CAPTION, PAD, Chain, band
 from netdsl.backends.diagram.layout.heads import Head, hang, heads_of
 from netdsl.backends.diagram.layout.line_sheet import GAP, LineSheet
@@ -16,27 +17,44 @@ from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.layout.stages import Stage, stages_of
 from netdsl.backends.diagram.scene import Bounds, Group, Item, bounds_of, moved
 from netdsl.backends.diagram.units import Unit
+from netdsl.ir.graph import Value
 
 CUT_WITHIN_STAGE = 0.2
 """What it costs to cut a line within a stage, in squared shares of a line."""
+SHARES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4)
+"""Of the room, which lines are cut for in turn."""
 GUTTERS = 36.0
 """What lines take beside their boxes, left and right together."""
 
 
-def line_overview(sheet: LineSheet, room: float) -> Overview:
-    """The overview of a network of no special shape."""
+def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
+    """The overview of a network of no special shape.
+
+    `below` is about how high all else of the picture is. Lines get shorter where boxes beside each
+    other are too wide for the page, or the picture would be more than twice as wide as high.
+    """
     heads = heads_of(sheet)
     hang(sheet)
     stages = stages_of(sheet, sheet.items)
     sheet.stages = {place: n for n, stage in enumerate(stages) for place in stage.places}
     shaped = {place for stage in stages if stage.is_stem for place in stage.places}
     sheet.shaped = {sheet.keys_of([sheet.items[place]])[0] for place in shaped}
-    lines = _lines(sheet, room)
-    rows = _rows(sheet, lines, stages, heads, room - (GUTTERS if len(lines) > 1 else 0.0))
-    items = paint_rows(rows, sheet.options, bare=True)
-    left, top, right, bottom = bounds_of(items)
-    placed = tuple(moved(item, -left, -top) for item in items)
-    return Overview(placed, _places(sheet, placed), right - left, bottom - top)
+    drawn: list[Overview] = []
+    tried: set[tuple[range, ...]] = set()
+    for share in SHARES:
+        lines = tuple(_lines(sheet, share * room))
+        if lines in tried:
+            continue
+        tried.add(lines)
+        wide = share * room - (GUTTERS if len(lines) > 1 else 0.0)
+        items = paint_rows(_rows(sheet, lines, stages, heads, wide), sheet.options, bare=True)
+        left, top, right, bottom = bounds_of(items)
+        placed = tuple(moved(item, -left, -top) for item in items)
+        one = Overview(placed, _places(sheet, placed), right - left, bottom - top)
+        if one.width <= room and one.width <= 2 * (one.height + below) - 2 * MARGIN:
+            return one
+        drawn.append(one)
+    return min(drawn, key=lambda one: (one.width > room, abs(one.width - room)))
 
 
 def _lines(sheet: LineSheet, room: float) -> list[range]:
@@ -55,7 +73,9 @@ def _rows(
     room: float,
 ) -> list[Row]:  # fmt: skip
     sequences = [[sheet.items[place] for place in line] for line in lines]
+    sheet.is_terse = True
     plans = [RowPlan(sheet, items, frozenset(sheet.keys_of(items))) for items in sequences]
+    sheet.is_terse = False
     chains: dict[int, Chain] = {}
     for number, (line, items, plan) in enumerate(zip(lines, sequences, plans, strict=True)):
         keys = sheet.keys_of(items)
@@ -70,8 +90,14 @@ def _rows(
             layout, drawn = chains[number].painted()
         else:
             layout, drawn = _banded(sheet, items, plan, next(layouts))
-        rows.append(Row(("", ""), plan.coming, plan.going, plan.labels, layout, tuple(drawn)))
+        rows.append(Row(("", ""), plan.coming, plan.going, _labels(sheet, plan), layout, tuple(drawn)))
     return rows
+
+
+def _labels(sheet: LineSheet, plan: RowPlan) -> dict[Value, str]:
+    """The shapes of what goes to other lines."""
+    leaving = {wire.value: wire for wire in plan.near if wire.value in plan.going}
+    return {value: sheet.shown_shape(wire) for value, wire in leaving.items()}
 
 
 def is_chain(keys: Sequence[str], plan: RowPlan) -> bool:
