@@ -21,14 +21,16 @@ class ChannelAxes:
     A map begins with its channels. Layers take the axes along as they say (`Op.axis_origins`);
     behind a `linear`, an `attention` or an `embedding` the channels are last, and an input that
     such a layer reads first is taken to be tokens `[T, F]`. An image `[H, W, 3]` is one whose
-    channels the first layer that asks for them finds last.
+    channels the first layer that asks for them finds last. Of a part of a network the axes are
+    those that they are in the whole.
     """
 
     def __init__(self, *graphs: Graph) -> None:
         self._axes: dict[Value, Axes] = {}
-        self.is_turned = False
-        """Whether a layer brings the axes into another order, or loses the channels."""
+        self._turning: set[Node] = set()
         for graph in graphs:
+            if graph.within is not None:
+                graph = graph.within
             nodes = list(graph.nodes())
             for item in graph.inputs:
                 last = _is_last(item.value, nodes)
@@ -37,6 +39,10 @@ class ChannelAxes:
             for node in nodes:
                 for value in node.outputs:
                     self._axes[value] = self._behind(node, value)
+
+    def are_turned(self, graph: Graph) -> bool:
+        """Whether a layer of it brings the axes into another order, or loses the channels."""
+        return not self._turning.isdisjoint(graph.nodes())
 
     def of(self, value: Value) -> int:
         """The axis of the channels, without the batch; of items, behind the axes they are of."""
@@ -69,10 +75,11 @@ class ChannelAxes:
         before = self._axes[flows[0]]
         origins = _origins(node)
         axes = tuple(None if axis is None else before[axis] for axis in origins)
-        self.is_turned |= any(axis not in (None, place) for place, axis in enumerate(origins))
         channels = op_of(node).channels_at
+        is_moved = any(axis not in (None, place) for place, axis in enumerate(origins))
+        if is_moved or (channels is None and 0 not in axes):
+            self._turning.add(node)
         if channels is None:
-            self.is_turned |= 0 not in axes
             return axes
         place = channels % rank
         if axes[place] == 0:

@@ -353,7 +353,8 @@ class Graph:
 
     `symbols` are its size symbols in the order of the source, `where` the condition the source
     puts on them (True: none), `weights` the values of `weight` statements are nodes with the op
-    `Weight`. `root` is the scope of the net. Once there is a graph, no part of it is added, taken
+    `Weight`. `root` is the scope of the net. `within` is the network whose part this graph is: the
+    values that flow in are then made there. Once there is a graph, no part of it is added, taken
     away or connected anew, so that what it tells of itself is worked out once.
     """
 
@@ -366,6 +367,7 @@ class Graph:
     where: Truth = True
     where_span: Span | None = None
     requirements: tuple[Requirement, ...] = ()
+    within: Graph | None = None
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}>"
@@ -415,13 +417,15 @@ class Graph:
         """What outputs (those at inference) depend on, where some nodes run `together` with one."""
         needed: set[Node] = set()
         wanted = self.inference_outputs if outputs is None else outputs
-        stack = [output.value.producer for output in wanted]
+        given = {item.value for item in self.inputs}
+        stack = [output.value for output in wanted]
         while stack:
-            node = stack.pop()
+            value = stack.pop()
+            node = value.producer if value not in given else None
             if node is not None and node not in needed:
                 nodes = together(node)
                 needed.update(nodes)
-                stack.extend(value.producer for one in nodes for value in one.inputs)
+                stack.extend(value for one in nodes for value in one.inputs)
         return needed
 
     @cached_property

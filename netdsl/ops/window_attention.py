@@ -12,8 +12,8 @@ from netdsl.ops.attend import heads_apart, mean_of, scores_of, turned
 from netdsl.ops.axes import at_least, changed, check_divides, need_float
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Indices, Product, Reads, whole
-from netdsl.ops.facts import Tiling
 from netdsl.ops.dense import matmul
+from netdsl.ops.facts import Tiling
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import counted, padded, part, rolled
 from netdsl.ops.params import BOOL, INT, param

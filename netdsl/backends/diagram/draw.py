@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from netdsl.backends.diagram import raster
+from netdsl.backends.diagram import fonts, raster
 from netdsl.backends.diagram.blocks.dot_file import dot_file
 from netdsl.backends.diagram.blocks.ops import Exported, ops_picture
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.figure.picture import figure_picture
+from netdsl.backends.diagram.naming import part_asked
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
     FORMS,
     INCH,
+    PAGE,
     SHOWN,
+    SLIDE,
     SMALLEST_PRINT,
     DrawError,
     Options,
     check_options,
+    for_slide,
 )
 from netdsl.backends.diagram.page.html import html
 from netdsl.backends.diagram.page.picture_page import picture_page
@@ -34,9 +38,10 @@ from netdsl.ir.graph import Graph
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 
+
 def _blocks(graph: Graph, options: Options) -> Picture:
     """One figure, unless a choice says which blocks are open, or to run down."""
-    if options.chooses_blocks or options.direction != "right":
+    if options.chooses_blocks or options.runs_down or graph.within is not None:
         return blocks_picture(graph, options)
     return figure_picture(graph, options)
 
@@ -63,16 +68,19 @@ def draw(
     Raises `DrawError`, `EngineError`.
     """
     check_options(options)
+    options = for_slide(options)
     if exported is not None:
         picture = ops_picture(exported, options)
         return render(picture, form, options), _small_print(picture, options)
-    if old is None and form == "dot" and options.level in ("blocks", "layers"):
-        return dot_file(graph, options, theme(options.theme)).encode(), []
-    if old is None and form == "html" and options.level == "blocks":
+    if old is None and options.only is None and form == "html" and options.level == "blocks":
         return html(graph, options), []
+    if old is None and form == "dot" and options.level in ("blocks", "layers"):
+        part, notes = _part(graph, options)
+        return dot_file(part, options, theme(options.theme)).encode(), notes
     picture = picture_of(graph, options, old)
     data = render(picture, form, options)
-    return data, [*picture.notes, *_unused(options), *_small_print(picture, options)]
+    remarks = [*picture.notes, *_small_print(picture, options), *_unused(options)]
+    return data, [*remarks, *_other_letters(options, form)]
 
 
 def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Picture:
@@ -81,16 +89,15 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
     With `old` it shows what changes from that network to this one.
     Raises `DrawError`, `EngineError`.
     """
-    if old is not None and options.level not in ("blocks", "layers"):
-        raise DrawError(
-            f"two networks are compared in blocks or layers, not in {options.level}: "
-            f"leave out `--level {options.level}`"
-        )
+    if old is not None:
+        _check_compared(options)
+    options = for_slide(options)
+    graph, notes = _part(graph, options)
     steps = [("", options)]
     if options.level in ("blocks", "layers"):
         closed = replace(options, level="blocks", expand=("none",), depth=None)
         steps.append(("all blocks are closed", closed))
-        bare = replace(closed, show=options.show - {"shapes"})
+        bare = replace(closed, hide=options.hide | {"shapes"})
         steps.append(("all blocks are closed and no shapes stand on the edges", bare))
     for number, (note, simpler) in enumerate(steps):
         try:
@@ -104,10 +111,30 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             if number == len(steps) - 1:
                 raise EngineError(f"{error}{_faster(options)}", is_slow=True) from None
             continue
+        picture.notes[:0] = notes
         if note:
             picture.notes.append(f"Graphviz took too long for what was asked: {note}")
         return picture
     raise AssertionError(steps)
+
+
+def _part(graph: Graph, options: Options) -> tuple[Graph, list[str]]:
+    """What is drawn of a network, and remarks. Raises `DrawError`."""
+    return (graph, []) if options.only is None else part_asked(graph, options.only)
+
+
+def _check_compared(options: Options) -> None:
+    """That two networks can be compared so. Raises `DrawError`."""
+    if options.level not in ("blocks", "layers"):
+        raise DrawError(
+            f"two networks are compared in blocks or layers, not in {options.level}: "
+            f"leave out `--level {options.level}`"
+        )
+    asked = {"--only": options.only is not None, "--highlight": options.highlight}
+    asked["--hide"] = options.hide.difference(SHOWN)
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise DrawError(f"`{name}` is for one network; leave it out, or leave out `--diff`")
 
 
 def _faster(options: Options) -> str:
@@ -121,14 +148,14 @@ def _faster(options: Options) -> str:
 
 def render(picture: Picture, form: str, options: Options) -> bytes:
     """The drawing as a file. Raises `EngineError`, `DrawError`."""
-    colours = theme(options.theme)
+    colours, width = theme(options.theme), _width(picture, options)
     if form == "svg":
-        return svg(picture, colours, options.width).encode()
+        return svg(picture, colours, width).encode()
     if form == "png":
-        _check_size(picture, options)
-        return raster.png(picture, colours, options.width)
+        _check_size(picture, width)
+        return raster.png(picture, colours, width)
     if form == "pdf":
-        return raster.pdf(picture, colours, options.width)
+        return raster.pdf(picture, colours, width)
     if form == "dot":
         return raster.painted(picture, colours, INCH).encode()
     if form == "html":
@@ -136,8 +163,15 @@ def render(picture: Picture, form: str, options: Options) -> bytes:
     raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
 
 
-def _check_size(picture: Picture, options: Options) -> None:
-    scale = 2.0 if options.width is None else 2.0 * options.width / picture.width
+def _width(picture: Picture, options: Options) -> float | None:
+    """That of the file: as asked, or such that the smallest letters are as large as asked."""
+    if options.width is not None or options.font_size is None:
+        return options.width
+    return picture.width * options.font_size / picture.least
+
+
+def _check_size(picture: Picture, width: float | None) -> None:
+    scale = 2.0 if width is None else 2.0 * width / picture.width
     largest = max(picture.width, picture.height) * scale
     if largest > LARGEST_PNG:
         raise DrawError(
@@ -164,25 +198,62 @@ def _unused(options: Options) -> list[str]:
 def _small_print(picture: Picture, options: Options) -> list[str]:
     """Remarks where letters are too small for the width that was asked for, or it gets high."""
     if options.width is None:
-        return []
+        return _far_from_page(picture)
     printed = picture.smallest_letter(options.width)
     high = picture.height * options.width / picture.width
     remarks: list[str] = []
-    if printed < SMALLEST_PRINT:
+    if printed < options.smallest - 0.005:
         remarks.append(
             f"the smallest letters are {printed:.1f} points high at this width, under "
-            f"{SMALLEST_PRINT:g}; {_way_out(options)}"
+            f"{options.smallest:g}; {_way_out(options)}"
         )
     if high > 2 * options.width:
         remarks.append(f"at this width the picture is {high / INCH:.0f} inches high")
     return remarks
 
 
+def _far_from_page(picture: Picture) -> list[str]:
+    """A remark where letters are too small on a page or on a slide."""
+    on_page = picture.smallest_letter(PAGE)
+    if on_page < SMALLEST_PRINT:
+        needed = SMALLEST_PRINT / on_page * PAGE / INCH
+        return [
+            f"printed {PAGE / INCH:g} in wide, its smallest letters are {on_page:.1f} points; from "
+            f"{needed:.1f} in on they are {SMALLEST_PRINT:g}, and `--width` lays it out for a page"
+        ]
+    high = min(SLIDE[0], SLIDE[1] * picture.width / picture.height)
+    on_slide = picture.smallest_letter(high)
+    if on_slide < SMALLEST_PRINT:
+        return [
+            f"on a slide its smallest letters are {on_slide:.1f} points; `--theme slides` lays it "
+            "out for one"
+        ]
+    return []
+
+
+def _other_letters(options: Options, form: str) -> list[str]:
+    """A remark on a font whose widths are not those that texts are measured with."""
+    if not options.font or fonts.is_alike(options.font):
+        return []
+    if form == "png" and not fonts.is_serif(options.font):
+        return [f"PNG is painted in Helvetica or Times, not in `{options.font}`; write SVG"]
+    if form in ("svg", "html") and not fonts.is_serif(options.font):
+        return [
+            f"texts have the widths of Helvetica: where `{options.font}` is wider or narrower, "
+            "viewers fit it to its place (`textLength`)"
+        ]
+    return []
+
+
 def _way_out(options: Options) -> str:
     """What makes letters larger, at the level that is drawn."""
+    if options.aspect is not None:
+        part = "draw a part (`--only`), or " if options.only is None else ""
+        return f"{part}leave something out (`--hide`, `--no-header`, `--no-legend`)"
     if options.level == "blocks":
-        if options.direction == "down":
-            return "leave out `--direction down`: rows are cut to fit, a column is not"
+        if options.runs_down:
+            way = f"leave out `--direction {options.direction}`"
+            return f"{way}: rows are cut to fit, a column is not"
         if options.chooses_blocks:
             return "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
         return "ask for a larger `--width`"

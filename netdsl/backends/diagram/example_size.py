@@ -13,6 +13,7 @@ from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Tensor
 from netdsl.passes.copied import copied
 from netdsl.passes.fix_sizes import fix_sizes
+from netdsl.passes.part import part_of
 
 USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
 """The example size by the rank of the input, where the network takes it."""
@@ -75,6 +76,8 @@ def at_example_size(graph: Graph, options: Options) -> tuple[Graph, str]:
     """
     if options.formulas:
         return graph, ""
+    if graph.within is not None:
+        return _part_at_example_size(graph, graph.within, options)
     try:
         numbers = numbers_for(graph)
     except DrawError:
@@ -82,6 +85,16 @@ def at_example_size(graph: Graph, options: Options) -> tuple[Graph, str]:
     if not numbers.sizes:
         return graph, ""
     return fix_sizes(copied(graph), numbers.sizes), numbers.line
+
+
+def _part_at_example_size(part: Graph, graph: Graph, options: Options) -> tuple[Graph, str]:
+    """The same for a part of a graph, at the size of the whole."""
+    whole, told = at_example_size(graph, options)
+    if whole is graph:
+        return part, told
+    (scope,) = part.root.children
+    place = list(graph.root.scopes()).index(scope)  # type: ignore[arg-type]
+    return part_of(whole, list(whole.root.scopes())[place]), told
 
 
 def _usual(graph: Graph, name: str) -> int:

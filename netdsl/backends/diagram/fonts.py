@@ -1,10 +1,21 @@
-"""How wide a text is: the advances of Helvetica, which Arial, Arimo and Liberation share."""
+"""How wide a text is: the advances of Helvetica, which Arial and others share; and of Times."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 FAMILY = "Helvetica,Arial,sans-serif"
+SERIF = "Times New Roman,Times,serif"
+_ALIKE = (
+    "arial", "arimo", "helvetica", "helvetica neue", "liberation sans", "nimbus sans",
+    "sans-serif", "tex gyre heros",
+)  # fmt: skip
+"""Families with the widths of Helvetica."""
+_SERIF = (
+    "liberation serif", "nimbus roman", "serif", "stix two text", "tex gyre termes", "times",
+    "times new roman", "times-roman", "tinos",
+)  # fmt: skip
+"""Families with the widths of Times, in which texts are shorter than in Helvetica."""
 
 # thousandths of the font size, from the space (32) to the tilde (126)
 _REGULAR = (
@@ -23,6 +34,22 @@ _BOLD = (
     333, 556, 611, 556, 611, 556, 333, 611, 611, 278, 278, 556, 278, 889, 611, 611,
     611, 611, 389, 556, 333, 611, 556, 778, 556, 556, 500, 389, 280, 389, 584,
 )  # fmt: skip
+_SERIF_REGULAR = (
+    250, 333, 408, 500, 500, 833, 778, 180, 333, 333, 500, 564, 250, 333, 250, 278,
+    500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 278, 278, 564, 564, 564, 444,
+    921, 722, 667, 667, 722, 611, 556, 722, 722, 333, 389, 722, 611, 889, 722, 722,
+    556, 722, 667, 556, 611, 722, 722, 944, 722, 722, 611, 333, 278, 333, 469, 500,
+    333, 444, 500, 444, 500, 444, 333, 500, 500, 278, 278, 500, 278, 778, 500, 500,
+    500, 500, 333, 389, 278, 500, 500, 722, 500, 500, 444, 480, 200, 480, 541,
+)  # fmt: skip
+_SERIF_BOLD = (
+    250, 333, 555, 500, 500, 1000, 833, 278, 333, 333, 500, 570, 250, 333, 250, 278,
+    500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 333, 333, 570, 570, 570, 500,
+    930, 722, 667, 722, 722, 667, 611, 778, 778, 389, 500, 778, 667, 944, 722, 778,
+    611, 778, 722, 556, 667, 722, 722, 1000, 722, 722, 667, 333, 278, 333, 581, 500,
+    333, 500, 556, 444, 556, 444, 333, 500, 556, 278, 333, 556, 278, 833, 556, 500,
+    556, 556, 444, 389, 333, 556, 500, 722, 500, 500, 444, 394, 220, 394, 520,
+)  # fmt: skip
 _OTHERS = {
     "×": 584,
     "·": 278,
@@ -38,10 +65,36 @@ _WIDE = 1000
 _USUAL = 667
 
 
+def is_alike(font: str) -> bool:
+    """Whether a family has the widths of Helvetica."""
+    return font.lower() in _ALIKE
+
+
+def is_serif(font: str) -> bool:
+    """Whether a family has the widths of Times."""
+    return font.lower() in _SERIF
+
+
+def families(font: str) -> str:
+    """A family with those that stand in for it, as CSS has them."""
+    if not font:
+        return FAMILY
+    rest = (SERIF if is_serif(font) else FAMILY).split(",")
+    return ",".join((font, *(name for name in rest if name.lower() != font.lower())))
+
+
 @lru_cache(maxsize=20_000)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width in points of one line; characters out of the tables count as wide ones."""
     table = _BOLD if bold else _REGULAR
+    return sum(_advance(character, table) for character in text) * size / 1000
+
+
+def own_width(text: str, size: float, bold: bool, font: str) -> float:
+    """How wide a text is in a family: as laid out, but for Times, in which it is shorter."""
+    if not is_serif(font):
+        return text_width(text, size, bold)
+    table = _SERIF_BOLD if bold else _SERIF_REGULAR
     return sum(_advance(character, table) for character in text) * size / 1000
 
 

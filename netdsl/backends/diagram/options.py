@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 FORMS = ("svg", "png", "pdf", "dot", "html")
 LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
-DIRECTIONS = ("right", "down")
-THEMES = ("light", "dark", "auto", "print")
+DIRECTIONS = ("right", "down", "up")
+THEMES = ("light", "dark", "auto", "print", "slides")
+HIDDEN_LAYERS = ("dropout", "norm", "activation", "moves")
+"""What a legend calls the layers that can be left out: the wire goes on as if they were not."""
+HIDDEN = (*HIDDEN_LAYERS, "training", *SHOWN)
+"""What `--hide` leaves out."""
 ENGINES = ("pure", "system")
 INCH = 72
 """Points: lengths on paper are in points."""
 SMALLEST_PRINT = 6.0
 """Points; smaller letters can't be read on paper."""
+PAGE = 6.5 * INCH
+"""The text of a letter page is that wide."""
+SLIDE = (40 / 3 * INCH, 7.5 * INCH)
+"""A slide of 16:9: 13.33 by 7.5 inches."""
+SMALLEST_SLIDE = 14.0
+"""Points; smaller letters can't be read from the back of a room."""
+FONT_SIZES = (4.0, 72.0)
+ASPECTS = (0.2, 5.0)
+_FONT = re.compile(r"[^\W\d_][\w .-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,10 @@ class Options:
     (None: one example of the most frequent kind of block), `neurons` are places such as
     `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. With `formulas` sizes
     that the network leaves open stay so, else blocks and layers are drawn at an example size.
+    `only` is the path, pattern or kind of the one block that is drawn. `title` is in place of the
+    usual one, empty for none; `header` and `legend` are what stands above the drawing. `font` is
+    a family, `font_size` that of the smallest letters in points, `aspect` width by height.
+    `highlight` are texts `PATH=colour`, `hide` words of `HIDDEN`.
     """
 
     level: str = "blocks"
@@ -38,6 +56,29 @@ class Options:
     show: frozenset[str] = frozenset(SHOWN)
     formulas: bool = False
     engine: str = "pure"
+    only: str | None = None
+    header: bool = True
+    legend: bool = True
+    font: str = ""
+    font_size: float | None = None
+    aspect: float | None = None
+    highlight: tuple[str, ...] = ()
+    hide: frozenset[str] = frozenset()
+
+    @property
+    def smallest(self) -> float:
+        """Points that the smallest letters should have."""
+        return SMALLEST_PRINT if self.font_size is None else self.font_size
+
+    @property
+    def runs_down(self) -> bool:
+        """Whether layers stand below or above each other, not side by side."""
+        return self.direction != "right"
+
+    @property
+    def written(self) -> frozenset[str]:
+        """What is written of `SHOWN`."""
+        return self.show - self.hide
 
     @property
     def opens_blocks(self) -> bool:
@@ -64,6 +105,24 @@ class Choices(TypedDict, total=False):
     show: frozenset[str]
     formulas: bool
     engine: str
+    only: str | None
+    header: bool
+    legend: bool
+    font: str
+    font_size: float | None
+    aspect: float | None
+    highlight: tuple[str, ...]
+    hide: frozenset[str]
+
+
+def for_slide(options: Options) -> Options:
+    """With the theme for slides the size of one, and letters that are seen from the last row."""
+    if options.theme != "slides":
+        return options
+    width = options.width or SLIDE[0]
+    letters = options.font_size or SMALLEST_SLIDE * width / SLIDE[0]
+    aspect = options.aspect or SLIDE[0] / SLIDE[1]
+    return replace(options, width=width, font_size=letters, aspect=aspect)
 
 
 def check_options(options: Options) -> None:
@@ -83,6 +142,40 @@ def check_options(options: Options) -> None:
         raise DrawError(f"`--formulas` is for blocks and layers, and this is `--level {level}`")
     if options.depth is not None and level != "blocks":
         raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
+    if options.only is not None and level not in ("blocks", "layers", "volumes"):
+        raise DrawError(
+            f"`--only` is for `--level blocks`, `layers` and `volumes`; `--level {level}` draws "
+            "the whole network"
+        )
+    if options.highlight and level not in ("blocks", "layers", "volumes"):
+        raise DrawError(
+            f"`--highlight` is for `--level blocks`, `layers` and `volumes`, and this is "
+            f"`--level {level}`"
+        )
+    _check_hidden(options)
+    _check_looks(options)
+
+
+def _check_hidden(options: Options) -> None:
+    able = {"blocks": HIDDEN, "layers": HIDDEN, "ops": ("shapes",), "volumes": HIDDEN_LAYERS[:-1]}
+    words = able.get(options.level, ())
+    for word in sorted(options.hide.difference(words)):
+        if not words:
+            raise DrawError(f"`--hide` is not for `--level {options.level}`, which shows it all")
+        told = f" at `--level {options.level}`" if word in HIDDEN else ""
+        raise DrawError(f"`{word}` can't be hidden{told}; there are {', '.join(words)}")
+
+
+def _check_looks(options: Options) -> None:
+    """Font, size of letters, aspect."""
+    if options.font and not _FONT.fullmatch(options.font):
+        raise DrawError(f"`{options.font}` is not the name of a font, such as Times or Fira Sans")
+    for value, (least, most), name in (
+        (options.font_size, FONT_SIZES, "`--font-size` is in points"),
+        (options.aspect, ASPECTS, "`--aspect` is width by height"),
+    ):
+        if value is not None and not least <= value <= most:
+            raise DrawError(f"{name}, from {least:g} to {most:g}, and this is {value:g}")
 
 
 class DrawError(Exception):

@@ -12,14 +12,16 @@ from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
+from netdsl.backends.diagram.fonts import is_serif, own_width
 from netdsl.backends.diagram.options import INCH
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
 PACKAGED = "Helvetica", "Helvetica-Bold"
+PACKAGED_SERIF = "Times-Roman", "Times-Bold"
 """Fonts as the package of Graphviz knows them, regular and bold."""
-OF_SYSTEM = "Arial,Nimbus Sans,Helvetica", "Arial,Nimbus Sans,Helvetica Bold"
+OF_SYSTEM = "Arial,Nimbus Sans,Helvetica"
 """Families of the same widths: what a system takes for Helvetica alone may be wider."""
 ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
 
@@ -27,12 +29,14 @@ ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
 def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -> bytes:
     """The picture in pixels; at `width` points it is `width / 72 * dpi` wide."""
     scale = 1.0 if width is None else width / picture.width
-    return run(painted(picture, theme, dpi * scale), "png", placed=True)
+    fonts = PACKAGED_SERIF if is_serif(picture.font) else PACKAGED
+    return run(painted(picture, theme, dpi * scale, fonts=fonts), "png", placed=True)
 
 
 def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
     """One page of the picture's size. Needs the `dot` of the system."""
-    source = painted(picture, theme, INCH, width, OF_SYSTEM)
+    family = f"{picture.font},{OF_SYSTEM}" if picture.font else OF_SYSTEM
+    source = painted(picture, theme, INCH, width, (family, f"{family} Bold"))
     return run(source, "pdf", "system", placed=True)
 
 
@@ -60,7 +64,7 @@ def painted(
     graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
     paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
     for number, text in enumerate(picture.texts()):
-        graph.node(f"t{number}", **_text_node(text, theme, height, fonts))
+        graph.node(f"t{number}", **_text_node(text, theme, height, fonts, picture.font))
     lines = graph.source.splitlines()
     lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
     return "\n".join(lines)
@@ -71,11 +75,14 @@ def _quoted(text: str) -> str:
     return " + ".join(f'"{part}"' for part in parts or [""])
 
 
-def _text_node(text: Text, theme: Theme, height: float, fonts: tuple[str, str]) -> dict[str, str]:
-    left, _, right, _ = text.bounds()
+def _text_node(
+    text: Text, theme: Theme, height: float, fonts: tuple[str, str], family: str
+) -> dict[str, str]:
+    aside = own_width(text.text, text.size, text.bold, family) / 2
+    x = text.x + {"start": aside, "middle": 0.0, "end": -aside}[text.anchor]
     # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
     middle = height - text.y + 0.3 * text.size
-    place = {"pos": f"{(left + right) / 2:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
+    place = {"pos": f"{x:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
     font = fonts[text.bold]
     return place | {
         "label": escape(text.text.replace("&", "&amp;")),

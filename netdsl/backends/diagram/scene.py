@@ -116,7 +116,8 @@ Item: TypeAlias = Shape | Group
 class Picture:
     """A drawing: its size in points, what is on it from back to front, and what it is.
 
-    `notes` are remarks for the person who drew it (a simpler picture, small print).
+    `notes` are remarks for the person who drew it (a simpler picture, small print), `font` is the
+    family of its letters; the usual one where it is empty.
     """
 
     width: float
@@ -125,6 +126,7 @@ class Picture:
     description: str = ""
     items: list[Item] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    font: str = ""
 
     def shapes(self) -> Iterator[Shape]:
         """All shapes from back to front."""
@@ -133,9 +135,14 @@ class Picture:
     def texts(self) -> list[Text]:
         return [shape for shape in self.shapes() if isinstance(shape, Text)]
 
+    @property
+    def least(self) -> float:
+        """The size of its smallest letters."""
+        return min((text.size for text in self.texts()), default=12.0)
+
     def smallest_letter(self, width: float) -> float:
         """Points, where the picture is as wide as that."""
-        return min((text.size for text in self.texts()), default=12.0) * width / self.width
+        return self.least * width / self.width
 
 
 def flatten(items: Iterable[Item]) -> Iterator[Shape]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from netdsl.backends.diagram.fonts import FAMILY
+from netdsl.backends.diagram.fonts import families, is_alike, is_serif
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Item, Picture, Polygon, Shape
 from netdsl.backends.diagram.theme import Theme, dark_rules
 
@@ -21,7 +21,7 @@ def svg(picture: Picture, theme: Theme, width: float | None = None) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{_n(picture.width * scale)}pt" height="{_n(picture.height * scale)}pt" '
         f'viewBox="0 0 {_n(picture.width)} {_n(picture.height)}" role="img" '
-        f'aria-labelledby="title desc" font-family="{FAMILY}">'
+        f'aria-labelledby="title desc" font-family="{families(picture.font)}">'
     )
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', head]
     lines.append(f'<title id="title">{_text(picture.title)}</title>')
@@ -34,14 +34,19 @@ def svg(picture: Picture, theme: Theme, width: float | None = None) -> str:
 
 
 def body(picture: Picture, theme: Theme) -> Iterator[str]:
-    """The elements alone, to be put in a file of another kind."""
+    """The elements alone, to be put in a file of another kind.
+
+    Letters of a family whose widths are unknown are fitted to the places of the usual ones.
+    """
+    font = picture.font
+    is_fitted = bool(font) and not (is_alike(font) or is_serif(font))
     for item in picture.items:
-        yield from _item(item, theme)
+        yield from _item(item, theme, is_fitted)
 
 
-def _item(item: Item, theme: Theme) -> Iterator[str]:
+def _item(item: Item, theme: Theme, is_fitted: bool) -> Iterator[str]:
     if not isinstance(item, Group):
-        yield _shape(item, theme)
+        yield _shape(item, theme, is_fitted)
         return
     marks = [("id", item.id), ("class", item.css), *((f"data-{k}", v) for k, v in item.data)]
     shown = "".join(f" {key}={_quoted(value)}" for key, value in marks if value)
@@ -49,11 +54,11 @@ def _item(item: Item, theme: Theme) -> Iterator[str]:
     if item.title:
         yield f"<title>{_text(item.title)}</title>"
     for inner in item.items:
-        yield from _item(inner, theme)
+        yield from _item(inner, theme, is_fitted)
     yield "</g>"
 
 
-def _shape(shape: Shape, theme: Theme) -> str:
+def _shape(shape: Shape, theme: Theme, is_fitted: bool) -> str:
     if isinstance(shape, Box):
         radius = f' rx="{_n(shape.radius)}"' if shape.radius else ""
         place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" width="{_n(shape.width)}"'
@@ -70,6 +75,8 @@ def _shape(shape: Shape, theme: Theme) -> str:
     anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
     weight = ' font-weight="bold"' if shape.bold else ""
     place = f'x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}"'
+    if is_fitted:
+        place += f' textLength="{_n(shape.width)}" lengthAdjust="spacingAndGlyphs"'
     return f'<text {place}{anchor}{weight} fill="{theme[shape.colour]}">{_text(shape.text)}</text>'
 
 

@@ -5,7 +5,7 @@ Every node of the graph is in exactly one unit, at every level of detail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -27,7 +27,7 @@ class Unit:
 
     `copies` are the nodes of each of the equal units it stands for; the first is the one that is
     drawn. `inputs` come from outside of it, `outputs` are used outside of it. `scope` is the
-    block it was written as.
+    block it was written as. `hidden` are layers, here and elsewhere, that no drawing shows.
     """
 
     path: str
@@ -37,6 +37,7 @@ class Unit:
     scope: Scope | None = None
     parts: tuple[Unit, ...] = ()
     is_open: bool = False
+    hidden: Set[Node] = frozenset()
     aliases: dict[Value, Value] = field(default_factory=dict)
     """A value of a later copy, and the one that is drawn in its place."""
 
@@ -62,8 +63,8 @@ class Unit:
 
     @property
     def layers(self) -> tuple[Node, ...]:
-        """The nodes without those that only pass a value on."""
-        return tuple(node for node in self.nodes if not _passes_on(node)) or self.nodes
+        """The nodes that are told: without those that only pass a value on, and hidden ones."""
+        return tuple(node for node in self.nodes if not self._is_passed(node)) or self.nodes
 
     @property
     def node(self) -> Node:
@@ -84,7 +85,7 @@ class Unit:
         """What flows in; into a single layer in the order that it takes them, doubles kept."""
         if len(self.layers) > 1 or self.is_block:
             return self.inputs
-        passed = {n.output: n.inputs[0] for n in self.nodes if _passes_on(n)}
+        passed = {n.output: n.inputs[0] for n in self.nodes if self._is_passed(n)}
         values: list[Value] = []
         for value in self.node.inputs:
             while value in passed and self.node is not None:
@@ -97,6 +98,9 @@ class Unit:
         for copy in self.copies:
             yield from copy
 
+    def _is_passed(self, node: Node) -> bool:
+        return node in self.hidden or _passes_on(node)
+
 
 @dataclass(frozen=True, slots=True)
 class _Around:
@@ -104,11 +108,22 @@ class _Around:
 
     uses: Uses
     paths: Mapping[Child, str]
+    hidden: Set[Node] = frozenset()
+
+    def is_passed(self, node: Node) -> bool:
+        """Whether a layer is no unit of its own."""
+        return node in self.hidden or _passes_on(node)
 
 
-def units_of(graph: Graph, *, fold: bool = True) -> tuple[Unit, ...]:
-    """The units of a network, blocks closed; without `fold` each node is one of its own."""
-    return _parts(graph.root, _Around(graph.uses, call_paths(graph)), fold)
+def units_of(
+    graph: Graph, *, fold: bool = True, hidden: Set[Node] = frozenset()
+) -> tuple[Unit, ...]:
+    """The units of a network, blocks closed; without `fold` each node is one of its own.
+
+    Nodes that are `hidden` go with a neighbour, if they have one that they feed alone.
+    """
+    around = _Around(graph.uses, call_paths(graph.within or graph), hidden)
+    return _parts(graph.root, around, fold)
 
 
 def _parts(scope: Scope, around: _Around, fold: bool) -> tuple[Unit, ...]:
@@ -126,19 +141,23 @@ def _parts(scope: Scope, around: _Around, fold: bool) -> tuple[Unit, ...]:
             close()
             units.append(_block(child, around, fold))
     close()
-    return tuple(_repeats(_joined(units, around), around)) if fold else tuple(units)
+    if not fold:
+        return tuple(_joined(units, around, around.hidden.__contains__))
+    return tuple(_repeats(_joined(units, around, around.is_passed), around))
 
 
-def _joined(units: Sequence[Unit], around: _Around) -> list[Unit]:
-    """An `identity` goes with the layer that reads it."""
+def _joined(
+    units: Sequence[Unit], around: _Around, is_passed: Callable[[Node], bool]
+) -> list[Unit]:
+    """What only passes a value on, or is hidden, goes with the layer that reads it."""
     homes = {node: unit for unit in units if not unit.is_block for node in unit.nodes}
     joined = dict(zip(units, units, strict=True))
     for unit in units:
-        if unit.is_block or len(unit.nodes) != 1 or not _passes_on(unit.node):
+        if unit.is_block or not all(map(is_passed, unit.nodes)):
             continue
-        reader = around.uses.only_reader(unit.node.output)
+        reader = around.uses.only_reader(unit.nodes[-1].outputs[0])
         home = homes.get(reader) if reader is not None else None
-        if home is None or home is unit:
+        if home is None or home is unit or home not in joined:
             continue
         there = joined[home]
         joined[home] = _unit(there.path, (*joined.pop(unit).nodes, *there.nodes), around)
@@ -185,7 +204,7 @@ def _unit(
         for value in node.outputs
         if around.uses.leaves(value, inside) or not around.uses.readers(value)
     )
-    return Unit(path, (nodes,), tuple(inputs), outputs, scope, parts)
+    return Unit(path, (nodes,), tuple(inputs), outputs, scope, parts, hidden=around.hidden)
 
 
 def _layers(run: Sequence[Node], around: _Around, fold: bool) -> Iterator[Unit]:
@@ -194,7 +213,10 @@ def _layers(run: Sequence[Node], around: _Around, fold: bool) -> Iterator[Unit]:
     while index < len(run):
         stretch = [run[index]]
         index += 1
-        while fold and index < len(run) and _belongs(stretch, run[index], around):
+        while index < len(run) and (
+            _goes_along(stretch[-1], run[index], around)
+            or (fold and _belongs(stretch, run[index], around))
+        ):
             stretch.append(run[index])
             index += 1
         yield _unit(around.paths[stretch[0]], tuple(stretch), around)
@@ -204,13 +226,24 @@ def _passes_on(node: Node) -> bool:
     return op_of(node).work is Work.PASSES
 
 
+def _goes_along(last: Node, node: Node, around: _Around) -> bool:
+    """Whether a hidden layer takes what the one before gives, which nobody else takes."""
+    if node not in around.hidden or len(last.outputs) != 1:
+        return False
+    value = node.data_inputs()[0][1]
+    return value is last.output and around.uses.only_reader(value) is node
+
+
 def _belongs(stretch: list[Node], node: Node, around: _Around) -> bool:
-    head, last = stretch[0], stretch[-1]
+    shown = [other for other in stretch if other not in around.hidden]
+    if not shown:
+        return False
+    head, last = shown[0], stretch[-1]
     if not op_of(head).leads or node.op.family not in TAILS or len(last.outputs) != 1:
         return False
-    if head.op.family == "norms" and (len(stretch) > 1 or node.op.family != "activations"):
+    if head.op.family == "norms" and (len(shown) > 1 or node.op.family != "activations"):
         return False
-    if any(node.op.family == before.op.family for before in stretch[1:]):
+    if any(node.op.family == before.op.family for before in shown[1:]):
         return False
     return node.inputs == (last.output,) and around.uses.only_reader(last.output) is node
 

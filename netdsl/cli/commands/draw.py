@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Unpack
 
@@ -13,7 +14,9 @@ from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import (
     DIRECTIONS,
     ENGINES,
+    FONT_SIZES,
     FORMS,
+    HIDDEN,
     INCH,
     LEVELS,
     SHOWN,
@@ -29,6 +32,7 @@ from netdsl.driver import load
 from netdsl.files import check_not_read
 
 POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
+ASPECT = re.compile(r"(\d{1,4}(?:\.\d{1,4})?):(\d{1,4}(?:\.\d{1,4})?)", re.ASCII)
 WIDTH = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(in|cm|mm|pt|px|)", re.ASCII)
 
 
@@ -55,6 +59,29 @@ def _shown(text: str | None) -> frozenset[str]:
     return frozenset(names)
 
 
+def _hidden(texts: tuple[str, ...]) -> frozenset[str]:
+    """`dropout,norm`, given once or often, as a set."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    for name in names:
+        if name not in HIDDEN:
+            near = get_close_matches(name, HIDDEN, 1)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            message = f"`{name}` can't be hidden; there are {', '.join(HIDDEN)}{meant}"
+            raise click.BadParameter(message, param_hint="--hide")
+    return frozenset(names)
+
+
+def _aspect(text: str | None) -> float | None:
+    """`16:9` as width by height."""
+    if text is None:
+        return None
+    match = ASPECT.fullmatch(text.strip())
+    if match is None or not 0 < float(match[2]) <= 5 * float(match[1]) <= 25 * float(match[2]):
+        message = f"`{text}` is not width:height, such as 16:9 or 4:3, from 1:5 to 5:1"
+        raise click.BadParameter(message, param_hint="--aspect")
+    return float(match[1]) / float(match[2])
+
+
 def _form(output: str) -> str:
     """The form that the name of a file asks for; `-` is SVG."""
     if output == "-":
@@ -69,6 +96,8 @@ def _form(output: str) -> str:
 
 OPTIONS = [
     click.option("--level", type=click.Choice(LEVELS), default="blocks", show_default=True),
+    click.option("--only", metavar="PATH",
+                 help="Draw one block alone, open: path, pattern or kind."),
     click.option("--expand", metavar="PATH", multiple=True,
                  help="A block to open: path, pattern or kind; `none` opens none. "
                       "May be repeated."),
@@ -78,9 +107,23 @@ OPTIONS = [
     click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
                  help="A neuron to follow. May be repeated."),
     click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
-    click.option("--title", metavar="TEXT", help="In place of the network's name."),
+    click.option("--title", metavar="TEXT",
+                 help="In place of the network's name; '' for none."),
+    click.option("--no-header", "header", is_flag=True, flag_value=False, default=True,
+                 help="Without the title and the lines below it."),
+    click.option("--no-legend", "legend", is_flag=True, flag_value=False, default=True,
+                 help="Without the legend."),
+    click.option("--hide", metavar="LIST", multiple=True, callback=by(_hidden),
+                 help=f"Leave out {', '.join(HIDDEN)}. The legend counts what is left out."),
+    click.option("--highlight", metavar="PATH=COLOUR", multiple=True,
+                 help="Frame a part in a colour: tomato, '#d62728'. May be repeated."),
     click.option("--width", metavar="6.5in", callback=by(_points),
                  help="Width of the picture: in, cm, mm, pt."),
+    click.option("--aspect", metavar="16:9", callback=by(_aspect),
+                 help="Width to height: rows are cut for it, and the rest is padded."),
+    click.option("--font", metavar="NAME", default="", help="Family of the letters."),
+    click.option("--font-size", metavar="POINTS", type=click.FloatRange(*FONT_SIZES),
+                 help="Size of the smallest letters; all else scales with them."),
     click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True),
     click.option("--show", metavar="LIST", callback=by(_shown),
                  help="Of params,macs,names,shapes; all by default."),

@@ -91,7 +91,7 @@ def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.M
 
     monkeypatch.setattr(dot, "run", slow)
     _, notes = network("googlenet").drawing("svg")
-    assert notes == ["Graphviz took too long for what was asked: all blocks are closed"]
+    assert notes[0] == "Graphviz took too long for what was asked: all blocks are closed"
 
 
 def test_small_print_is_remarked() -> None:
@@ -108,6 +108,11 @@ def test_small_print_is_remarked() -> None:
         "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
     )
     assert network("lenet").drawing("svg", width=468.0)[1] == []
+    assert network("conv27").drawing("svg")[1] == []
+    _, notes = network("resnet50").drawing("svg")  # no width is asked for, and it is for a screen
+    found = re.search(r"its smallest letters are (\d\.\d) points; from (\d+\.\d) in", notes[0])
+    assert found is not None
+    assert float(found[1]) * float(found[2]) == pytest.approx(6 * 6.5, rel=0.03)
 
 
 def test_a_notebook_shows_the_picture() -> None:

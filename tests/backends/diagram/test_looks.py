@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,18 @@ import pytest
 import netdsl
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Polygon, Shape
-from netdsl.backends.diagram.theme import SERIES, theme
+from netdsl.backends.diagram.scene import (
+    Box,
+    Curve,
+    Ellipse,
+    Group,
+    Polygon,
+    Shape,
+    Text,
+    bounds_of,
+)
+from netdsl.backends.diagram.theme import SERIES, letters_on, theme
+from tests.backends.diagram.pictures import picture
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
@@ -67,15 +77,80 @@ def distance(one: str, other: str, eye: str) -> float:
 # ---- 14: colour ----
 
 
-@pytest.mark.parametrize("name", ["light", "dark", "print"])
+@pytest.mark.parametrize("name", ["light", "dark", "print", "slides"])
 def test_letters_stand_out_from_what_is_below_them(name: str) -> None:
     colours = theme(name)
     below = [role for role in colours.colours if role.endswith(".fill") or role == "paper"]
     for role in below:
         assert contrast(colours["ink"], colours[role]) >= 7, role
-        assert contrast(colours["soft"], colours[role]) >= 4.5, role
+        assert contrast(colours["soft"], colours[role]) >= (7 if name == "slides" else 4.5), role
+    for family in ("conv", "pool", "up", "dense", "merge", "act", "norm", "move", "other"):
+        for role in ("paper", "panel.fill"):  # words of volumes have the colour of their family
+            assert contrast(colours[f"{family}.line"], colours[role]) >= 4.5, family
+    for role in [f"series{number}" for number in range(SERIES)] + ["focus", "gone.line"]:
+        assert contrast(colours[letters_on(role)], colours[role]) >= 4.5, role
+
+
+@pytest.mark.parametrize("name", ["light", "dark", "print", "slides"])
+@pytest.mark.parametrize(
+    ("network_name", "options"),
+    [
+        ("googlenet", Options(expand=("inception4b",))),
+        ("unet", Options(level="volumes")),
+        ("lenet", Options(level="neurons", neurons=("conv2[0,4,4]",))),
+        ("conv27", Options(level="neurons")),
+        ("lenet", Options(level="field", neurons=("conv2[0,4,4]",))),
+    ],
+)
+def test_every_letter_of_a_picture_stands_out(
+    name: str, network_name: str, options: Options
+) -> None:
+    colours, shown = theme(name), picture(network_name, options)
+    painted: list[tuple[Shape, str]] = []
+    for shape in shown.shapes():
+        if not isinstance(shape, Text):
+            if not isinstance(shape, Curve) and shape.fill and shape.opacity == 1:
+                painted.append((shape, colours[shape.fill]))
+            continue
+        left, top, right, bottom = shape.bounds()
+        middle = (left + right) / 2, (top + bottom) / 2
+        below = [fill for other, fill in painted if _covers(other, middle)]
+        fill = below[-1] if below else colours["paper"]
+        assert contrast(colours[shape.colour], fill) >= 4.5, (shape.text, shape.colour, fill)
+
+
+def _covers(shape: Shape, point: tuple[float, float]) -> bool:
+    left, top, right, bottom = bounds_of([shape])
+    return left <= point[0] <= right and top <= point[1] <= bottom
+
+
+def lightness(colour: str) -> float:
+    """CIE L* of a colour: what is left of it in grey, from 0 to 100."""
+    light = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear(colour), strict=True))
+    return 116 * light ** (1 / 3) - 16 if light > 0.008856 else 903.3 * light
+
+
+@pytest.mark.parametrize("name", ["light", "dark", "print", "slides"])
+def test_branches_and_skips_stand_on_a_ladder_of_lightness(name: str) -> None:
+    colours = theme(name)
+    steps = [lightness(colours[f"series{n}"]) for n in range(SERIES)]
+    for one, other in pairwise(sorted([*steps, lightness(colours["amber"])])):
+        assert other - one >= 3.5
+    for number in range(SERIES):  # the last and the first meet where there are more branches
+        assert abs(steps[number] - steps[(number + 1) % SERIES]) >= 15, number
+    for step in steps:  # a line of that colour is seen on the paper
+        light = ((step + 16) / 116) ** 3
+        paper = sum(
+            w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear(colours["paper"]), strict=True)
+        )
+        assert (max(light, paper) + 0.05) / (min(light, paper) + 0.05) >= 3
+
+
+@pytest.mark.parametrize("name", ["light", "dark", "slides"])
+def test_no_branch_looks_like_a_skip(name: str) -> None:
+    colours = theme(name)
     for number in range(SERIES):
-        assert contrast(colours["onseries"], colours[f"series{number}"]) >= 4.5, number
+        assert distance(colours[f"series{number}"], colours["amber"], "none") > 30, number
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])

@@ -18,6 +18,9 @@ from netdsl.backends.diagram.scene import Point
 
 TITLE = 11.0
 FONT = "Helvetica"
+RANKDIR = {"right": "LR", "down": "TB", "up": "BT"}
+SIDES = {"right": "we", "down": "ns", "up": "sn"}
+"""Where edges come in and go out, by the direction in which they lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,9 @@ def lay_out(
 def dot_text(graph: DotGraph, direction: str = "right") -> str:
     """The graph in the DOT language."""
     dot = Digraph("row")
-    rankdir = "LR" if direction == "right" else "TB"
     dot.attr(
         "graph",
-        rankdir=rankdir,
+        rankdir=RANKDIR[direction],
         nodesep="0.22",
         ranksep=f"{graph.step:g}",
         fontname=FONT,
@@ -124,7 +126,7 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
     dot.attr("node", shape="box", label="", fixedsize="true", fontname=FONT)
     dot.attr("edge", fontname=FONT, fontsize="9", arrowhead="none")
     _children(dot, graph.children, direction)
-    sides = "we" if direction == "right" else "ns"
+    sides = SIDES[direction]
     slanted = _slanted(graph.children)
     for number, edge in enumerate(graph.edges):
         head = f"{edge.head}:p{edge.port}:{sides[0]}" if edge.port >= 0 else edge.head
@@ -149,7 +151,7 @@ def _slanted(children: Sequence[DotNode | DotCluster]) -> set[str]:
 def _column(dot: Digraph, keys: Sequence[str], direction: str) -> None:
     """Nodes beside each other in the order that their bar has."""
     # from left to right Graphviz counts a rank upwards
-    order = keys if direction == "down" else keys[::-1]
+    order = keys[::-1] if direction == "right" else keys
     with dot.subgraph() as rank:  # type: ignore[union-attr]
         assert rank is not None
         rank.attr(rank="same")
@@ -180,16 +182,16 @@ def _children(dot: Digraph, children: Sequence[DotNode | DotCluster], direction:
 
 
 def _room_for(title: str, direction: str) -> str:
-    """The title as a label; twice as wide and high where edges come in from above, beside it."""
-    if direction != "down":
+    """The title as a label; twice as wide and high where edges pass beside it."""
+    if direction == "right":
         return escape(title)
     spaces = text_width(title, TITLE) / text_width(" ", TITLE)
     return escape(title) + " " * round(spaces) + r"\n\n"
 
 
 def _ports(node: DotNode, direction: str) -> str:
-    """The parts of a bar: below each other, or side by side where drawings run down."""
-    across = direction == "down"
+    """The parts of a bar: below each other, or side by side where edges lead down or up."""
+    across = direction != "right"
     cells = [
         f'<TD PORT="p{index}" FIXEDSIZE="TRUE" WIDTH="{length if across else node.width:.0f}" '
         f'HEIGHT="{node.height if across else length:.0f}"></TD>'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from graphviz import Digraph
 from graphviz.quoting import escape
 
-from netdsl.backends.diagram.blocks.dot import FONT
+from netdsl.backends.diagram.blocks.dot import FONT, RANKDIR
 from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
@@ -26,8 +26,7 @@ def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
     graph, _ = at_example_size(graph, options)
     sheet = BlockSheet(graph, open_units(graph, options), options)
     dot = Digraph(graph.name)
-    rankdir = "LR" if options.direction == "right" else "TB"
-    dot.attr("graph", rankdir=rankdir, bgcolor=theme["paper"], fontname=FONT)
+    dot.attr("graph", rankdir=RANKDIR[options.direction], bgcolor=theme["paper"], fontname=FONT)
     dot.attr("node", shape="box", style="filled,rounded", fontname=FONT, fontsize="11")
     dot.attr("edge", fontname=FONT, fontsize="9", color=theme["wire"])
     _units(dot, sheet, sheet.units, theme)

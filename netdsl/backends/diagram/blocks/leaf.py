@@ -19,7 +19,7 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
-from netdsl.backends.diagram.theme import series
+from netdsl.backends.diagram.theme import letters_on, series
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import Op, op_of
 
@@ -42,7 +42,7 @@ CHANGES = ("added", "gone", "changed")
 class Leaf:
     """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar.
 
-    Where a drawing `runs_down`, a box narrows or widens downwards.
+    `direction` is where edges lead: a box narrows or widens that way.
     """
 
     unit: Unit | None
@@ -53,7 +53,7 @@ class Leaf:
     parts: tuple[int, ...] = ()
     form: str = "box"
     dash: str = ""
-    runs_down: bool = False
+    direction: str = "right"
     title_size: float = TITLE
     """A smaller one is that of a small box, which has no room for a mark."""
 
@@ -75,16 +75,17 @@ def leaf_of(
     joined = channels_joined(unit.node) if len(unit.layers) == 1 else []
     if joined:
         long = min(max(SHORTEST_STRIP, CHANNEL_STEP * sum(joined)), LONGEST_STRIP)
-        is_flat = options.direction == "down"
+        is_flat = options.runs_down
         width, height = (long, STRIP_WIDTH) if is_flat else (STRIP_WIDTH, long)
-        return Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
+        strip = Leaf(unit, kind, Label("concat"), width, height, tuple(joined), "strip")
+        return turned(strip, options)
     if op.shown_sign() and len(unit.layers) == 1:
         return Leaf(unit, kind, Label(op.shown_sign()), 22, 22, form="circle")
     label = layer_label(unit, usual_tail, names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
-    if "params" in options.show and kind == "dense":
+    if "params" in options.written and kind == "dense":
         lines.append(_params(unit))
     shown = Label(label.title, tuple(x for x in lines if x))
     return turned(sized(unit, kind, shown, form=_form(op)), options)
@@ -92,7 +93,7 @@ def leaf_of(
 
 def turned(leaf: Leaf, options: Options) -> Leaf:
     """The box for the direction in which edges come in and go out."""
-    return replace(leaf, runs_down=options.direction == "down")
+    return replace(leaf, direction=options.direction)
 
 
 def end_leaf(title: str, line: str, pad: float = PAD) -> Leaf:
@@ -109,7 +110,7 @@ def _form(op: Op) -> str:
 
 def _named(unit: Unit, inside: str, options: Options) -> list[str]:
     """The name of a layer that has weights: the key of its numbers in a checkpoint."""
-    if "names" not in options.show or not unit.node.layer.weights:
+    if "names" not in options.written or not unit.node.layer.weights:
         return []
     return [relative(unit.path, inside)]
 
@@ -121,7 +122,7 @@ def relative(path: str, inside: str) -> str:
 
 def _closed_block(unit: Unit, options: Options, axes: ChannelAxes, inside: str) -> Leaf:
     times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
-    name = relative(unit.path, inside) if "names" in options.show else unit.kind
+    name = relative(unit.path, inside) if "names" in options.written else unit.kind
     title = f"{name}{times}"
     lines = [] if name == unit.kind else [unit.kind]
     lines += [*block_lines(unit, axes), varied(unit)]
@@ -131,13 +132,13 @@ def _closed_block(unit: Unit, options: Options, axes: ChannelAxes, inside: str) 
 
 
 def _params(unit: Unit, options: Options | None = None) -> str:
-    if options is not None and "params" not in options.show:
+    if options is not None and "params" not in options.written:
         return ""
     return times(unit.count, amount(unit.parameters, "params"))
 
 
 def _macs(unit: Unit, options: Options) -> str:
-    if "macs" not in options.show:
+    if "macs" not in options.written:
         return ""
     return times(unit.count, amount(unit.macs, "MACs"))
 
@@ -222,8 +223,9 @@ def open_mark(x: float, y: float) -> Polygon:
 def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str) -> Polygon:
     """Sides that come together where a map shrinks, and go apart where it grows."""
     right, bottom = left + leaf.width, top + leaf.height
-    if leaf.runs_down:
-        near, far = (0.0, LEAN) if leaf.form == "shrink" else (LEAN, 0.0)
+    if leaf.direction != "right":
+        is_wide_first = (leaf.form == "shrink") == (leaf.direction == "down")
+        near, far = (0.0, LEAN) if is_wide_first else (LEAN, 0.0)
         ends = (left + near, top), (right - near, top), (right - far, bottom), (left + far, bottom)
         return Polygon(ends, fill, line, 1.3, leaf.dash)
     cut = min(7.0, leaf.height / 5)
@@ -264,17 +266,20 @@ def strip_places(leaf: Leaf, start: float) -> list[tuple[float, float]]:
 
 
 def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
-    """The bar: upright where drawings run to the right, flat where they run down."""
+    """The bar: upright where drawings run to the right, else flat."""
     is_flat = leaf.width > leaf.height
     word = Text(left + leaf.width / 2, top - 5, "concat", LINE, "soft")
-    if is_flat:  # edges come in from above
+    if is_flat and leaf.direction == "up":
+        word = Text(left, top - 5, "concat", LINE, "soft", False, "start")
+    elif is_flat:  # edges come in from above
         word = Text(left, top + leaf.height + 9, "concat", LINE, "soft", False, "start")
     items: list[Item] = [word]
     for index, (at, length) in enumerate(strip_places(leaf, left if is_flat else top)):
         box = Box(at, top, length, leaf.height) if is_flat else Box(left, at, leaf.width, length)
-        items.append(replace(box, fill=series(index)))
+        box = replace(box, fill=series(index))
+        items.append(box)
         x, y = box.x + box.width / 2, box.y + box.height / 2 + 3
-        text = Text(x, y, str(leaf.parts[index]), LINE, "onseries", True)
+        text = Text(x, y, str(leaf.parts[index]), LINE, letters_on(box.fill), True)
         if text.width <= box.width and box.height >= 10:
             items.append(text)
     return items

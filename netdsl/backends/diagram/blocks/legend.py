@@ -29,11 +29,12 @@ _KINDS = {
 
 def legend_of(
     boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool,
-    room: float | None = None, also: Collection[str] = (),
+    room: float | None = None, also: Collection[str] = (), left_out: str = "",
 ) -> list[Item]:  # fmt: skip
     """Swatches and words, placed from the origin on, in lines.
 
-    `room` is that of the picture, `also` are kinds of what is no box.
+    `room` is that of the picture, `also` are kinds of what is no box, `left_out` is what is not
+    drawn.
     """
     leaves = list(boxes)
     kinds = {box.kind for box in leaves}.union(also)
@@ -61,6 +62,8 @@ def legend_of(
     if trains:
         entries.append(([], "dashed: in training only"))
     entries += [([], text) for text in names.legend()]
+    if left_out:
+        entries.append(([], left_out))
     return _lines(entries, WIDTH if room is None else min(WIDTH, room - 2 * MARGIN))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from collections.abc import Sequence, Set
+from dataclasses import replace
 
-from netdsl.analyses.calls import as_written
+from netdsl.backends.diagram.hiding import hidden_nodes, hides_training
+from netdsl.backends.diagram.naming import is_named, nothing_named
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.units import Unit, longest_way, opened, units_of
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node
 
 EXAMPLE_SIZE = range(3, 15)
 """Parts of a block that is opened as an example."""
@@ -18,11 +18,38 @@ LONGEST_EXAMPLE = 7
 """Its boxes side by side, so that it fits into a row."""
 
 
+def drawn_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
+    """The units of a network that are drawn, all blocks closed."""
+    hidden = hidden_nodes(graph, options)
+    units = units_of(graph, fold=options.level == "blocks", hidden=hidden)
+    if hides_training(options):
+        return _running(units, graph.inference_nodes())
+    return units
+
+
+def _running(units: Sequence[Unit], nodes: Set[Node]) -> tuple[Unit, ...]:
+    """Without the units that run in training only."""
+    kept = (unit for unit in units if not nodes.isdisjoint(unit.nodes))
+    return tuple(replace(unit, parts=_running(unit.parts, nodes)) for unit in kept)
+
+
 def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
-    """The units with the blocks open that were asked for, or one example of the usual block."""
+    """The units with the blocks open that were asked for, or one example of the usual block.
+
+    Of a part of a network that is one block, this is open.
+    """
+    units = drawn_units(graph, options)
     if options.level != "blocks":
-        return opened(units_of(graph, fold=False), lambda unit, level: True)
-    return chosen_open(units_of(graph), options)
+        return opened(units, lambda unit, level: True)
+    if graph.within is None or len(units) != 1:
+        return chosen_open(units, options)
+    (block, *others) = units
+    if not block.is_block:  # layers that are folded into one
+        block, *others = units_of(graph, fold=False, hidden=hidden_nodes(graph, options))
+    if others or not block.is_block:
+        return (block, *others)
+    inside = chosen_open(block.parts, options) if options.chooses_blocks else block.parts
+    return (replace(block, parts=inside, is_open=True),)
 
 
 def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
@@ -47,9 +74,7 @@ def chosen_open(units: Sequence[Unit], options: Options) -> tuple[Unit, ...]:
 
 def is_meant(unit: Unit, pattern: str) -> bool:
     """Whether a pattern is for this block: by its path (of one call or of all) or by its kind."""
-    name = unit.scope.definition if unit.scope else ""
-    paths = unit.path, as_written(unit.path)
-    return name == pattern or any(fnmatchcase(path, pattern) for path in paths)
+    return is_named(pattern, unit.path, unit.scope.definition if unit.scope else "")
 
 
 def unmatched(pattern: str, units: Sequence[Unit]) -> str:
@@ -70,8 +95,7 @@ def no_block(pattern: str, blocks: Sequence[str]) -> str:
         return (
             f"there is no block to open as `{pattern}`: the network has none; leave out `--expand`"
         )
-    near = get_close_matches(pattern, blocks, 3) or blocks[:4]
-    return f"no block is `{pattern}`; there are, for example: {', '.join(near)}"
+    return nothing_named(pattern, "block", blocks)
 
 
 def _example(units: Sequence[Unit]) -> object:

@@ -104,14 +104,14 @@ class _OpsSheet(Sheet):
         return (f"from {int(first[1:]) + 1}" if first else "", "")
 
     def shown_shape(self, wire: Wire) -> str:
-        if "shapes" not in self.options.show:
+        if "shapes" not in self.options.written:
             return ""
         return self.exported.shapes.get(self.names[wire.value], "")
 
-    def legend(self) -> list[Item]:
-        return legend_of(self.boxes.values(), None, ShapeNames(()), False, self.room)
+    def legend(self, room: float | None) -> list[Item]:
+        return legend_of(self.boxes.values(), None, ShapeNames(()), False, room)
 
-    def lines(self) -> list[str]:
+    def lines(self, room: float | None = None) -> list[str]:
         return [f"{len(self.exported.operators):,} operators, as exported; shapes with the batch"]
 
 

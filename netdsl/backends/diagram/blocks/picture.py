@@ -2,55 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
 from netdsl.backends.diagram.blocks.marks import marked
-from netdsl.backends.diagram.blocks.opening import open_units
+from netdsl.backends.diagram.blocks.opening import LONGEST_EXAMPLE, open_units
 from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.sheet import Sheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.example_size import at_example_size
-from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
+from netdsl.backends.diagram.hiding import hides_training, left_out
+from netdsl.backends.diagram.highlight import Drawn, highlighted
+from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import most_usual
 from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
-from netdsl.ir.graph import Graph, Value
+from netdsl.ir.graph import Graph, Input, Node, Output, Value
+
+NO_EXAMPLE = "no block is open as an example, so that letters are larger"
+NO_COSTS = f"{NO_EXAMPLE}, and no costs stand in the boxes"
 
 
 def blocks_picture(graph: Graph, options: Options) -> Picture:
-    """The network as units in rows. Raises `DrawError`, `EngineError`."""
+    """The network as units in rows. Raises `DrawError`, `EngineError`.
+
+    Where a width is given at which letters are too small, simpler pictures are tried.
+    """
     graph, told = at_example_size(graph, options)
-
-    def drawn(options: Options) -> Picture:
-        sheet = BlockSheet(graph, open_units(graph, options), options)
+    best: Picture | None = None
+    for units, simpler, note in _ways(graph, options):
+        sheet = BlockSheet(graph, units, simpler)
         sheet.told = told
-        return sheet.picture()
-
-    picture = drawn(options)
-    if options.width is None or options.level != "blocks" or options.chooses_blocks:
-        return picture
-    width = options.width
-    if _trouble(picture, width) == (False, 0):
-        return picture
-    closed = replace(options, expand=("none",))
-    best = min([picture, drawn(closed)], key=lambda shown: _trouble(shown, width))
-    if best is not picture:
-        best.notes.append("no block is open as an example, so that letters are larger")
+        picture = sheet.picture()
+        if note:
+            picture.notes.append(note)
+        if best is None or _trouble(picture, options) < _trouble(best, options):
+            best = picture
+        if options.width is None or _trouble(best, options) == (False, 0):
+            break
+    assert best is not None
     return best
 
 
-def _trouble(picture: Picture, width: float) -> tuple[bool, float]:
-    """Letters too small to read at a width; how much more than twice as high as wide."""
-    too_high = max(0.0, picture.height / picture.width - 2)
-    return picture.smallest_letter(width) < SMALLEST_PRINT, too_high
+def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Options, str]]:
+    """What may be drawn, the best first: units, options, and a remark."""
+    units = open_units(graph, options)
+    in_frame = len(units) == 1 and units[0].is_open and graph.within is not None
+    if in_frame and options.level == "blocks":
+        if options.runs_down or _is_small_tangle(units[0]):
+            yield units, options, ""
+        yield units[0].parts, options, ""  # in rows, since one is too long
+        return
+    yield units, options, ""
+    if options.level != "blocks" or options.chooses_blocks:
+        return
+    closed = replace(options, expand=("none",))
+    yield open_units(graph, closed), closed, NO_EXAMPLE
+    if options.theme == "slides":
+        bare = replace(closed, hide=closed.hide | {"params", "macs"})
+        yield open_units(graph, bare), bare, NO_COSTS
+
+
+def _is_small_tangle(block: Unit) -> bool:
+    """Whether a block has branches that stay in order in a frame, and is short enough for one."""
+    read = Counter(value for part in block.parts for value in part.inputs)
+    has_branches = len(block.inputs) > 1 or max(read.values(), default=0) > 1
+    return has_branches and longest_way(block) <= LONGEST_EXAMPLE
+
+
+def _trouble(picture: Picture, options: Options) -> tuple[bool, float]:
+    """Letters too small to read at a width; and how small, or how much too high it is."""
+    if options.width is None:
+        return False, 0
+    letters = picture.smallest_letter(options.width)
+    is_small = letters < options.smallest
+    if options.aspect is not None:
+        return is_small, -letters if is_small else 0
+    return is_small, max(0.0, picture.height / picture.width - 2)
 
 
 class BlockSheet(Sheet):
@@ -58,15 +95,20 @@ class BlockSheet(Sheet):
 
     told = ""
     """At which size it is drawn."""
+    left_out = ""
+    """What is not drawn, in words."""
 
     def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
         self.names = ShapeNames(graph.symbols)
         self.axes = ChannelAxes(graph)
-        self.ends = _end_values(graph)
-        self.wiring = Wiring.of(graph, units)
+        outputs = graph.inference_outputs if hides_training(options) else graph.outputs
+        self.outputs: Sequence[Output] = outputs
+        self.ends = _end_values(graph.inputs, outputs)
+        self.wiring = Wiring.of(graph, units, outputs)
         self.usual_tail = usual_tail_of(units)
-        self.training = training_units(graph, self.wiring)
+        self.training = set() if hides_training(options) else training_units(graph, self.wiring)
+        self.left_out = left_out(graph, options, _shown_though_hidden(units))
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
         self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
@@ -75,12 +117,14 @@ class BlockSheet(Sheet):
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
         for number, item in enumerate(self.graph.inputs):
-            boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input")
-        for unit, inside in _with_block(self.units, ""):
+            boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input" * (item.name != "input"))
+        part = self.graph.root.children[0].path if self.graph.within is not None else ""
+        for unit, inside in _with_block(self.units, part):
             key = self.keys[unit]
             boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
-        for number, item in enumerate(self.graph.outputs):
+        for number, item in enumerate(self.outputs):
             line = "output, in training" if item.when_training else "output"
+            line = "" if item.name == line else line
             boxes[f"{OUTPUT}{number}"] = end_leaf(item.name, line)
         return boxes
 
@@ -134,7 +178,7 @@ class BlockSheet(Sheet):
         return self.names.listed(self.axes.spatial(value))
 
     def shown_shape(self, wire: Wire) -> str:
-        return self.names.shape(wire.value.type.shape) if "shapes" in self.options.show else ""
+        return self.names.shape(wire.value.type.shape) if "shapes" in self.options.written else ""
 
     def caption(self, row: Sequence[str | Unit]) -> tuple[str, str]:
         if any(
@@ -150,12 +194,24 @@ class BlockSheet(Sheet):
             return "vectors", ""
         return (sizes[0], "") if sizes[0] == sizes[-1] else (sizes[0], f"→ {sizes[-1]}")
 
-    def legend(self) -> list[Item]:
+    def marked_out(self, items: list[Item]) -> list[Item]:
+        drawn = (
+            Drawn(f"unit-{u.path}".replace(" ", "-"), u.copies, u.is_block, u.is_open)
+            for u in _all(self.units)
+        )
+        return highlighted(items, self.graph, self.options, drawn)
+
+    def legend(self, room: float | None) -> list[Item]:
         trains, marks = bool(self.training), {wire.mark for wire in self.wires}
         boxes = self.boxes.values()
-        return legend_of(boxes, self.usual_tail, self.names, trains, self.room, marks)
+        return legend_of(boxes, self.usual_tail, self.names, trains, room, marks, self.left_out)
 
-    def lines(self) -> list[str]:
+    def lines(self, room: float | None = None) -> list[str]:
+        return [*self.fitted(self._facts, room), *([self.told] if self.told else [])]
+
+    @cached_property
+    def _facts(self) -> list[str]:
+        """The network in numbers, and what its shapes are."""
         nodes, inference = list(self.graph.nodes()), list(self.graph.inference_nodes())
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
@@ -174,9 +230,10 @@ class BlockSheet(Sheet):
             named = order[len(first.shape)]
             if self.axes.is_last(first.value):
                 named = "length × channels"
-            other = ", in another order behind permute and reshape" * self.axes.is_turned
+            turned = self.axes.are_turned(self.graph)
+            other = ", in another order behind permute and reshape" * turned
             parts.append(f"shapes are {named}, batch left out{other}")
-        return [*self.fitted(parts), *([self.told] if self.told else [])]
+        return parts
 
 
 def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
@@ -184,6 +241,20 @@ def _with_block(units: Sequence[Unit], inside: str) -> list[tuple[Unit, str]]:
     for unit in units:
         pairs += _with_block(unit.parts, unit.path) if unit.is_open else [(unit, inside)]
     return pairs
+
+
+def _shown_though_hidden(units: Sequence[Unit]) -> frozenset[Node]:
+    """Layers that were to be hidden and that no neighbour could take along."""
+    boxes = (unit for unit in leaves(units) if unit.hidden and not unit.is_block)
+    return frozenset(n for unit in boxes if unit.node in unit.hidden for n in unit.covered())
+
+
+def _all(units: Sequence[Unit]) -> Iterator[Unit]:
+    """All that is drawn: boxes, and open frames with what is in them."""
+    for unit in units:
+        yield unit
+        if unit.is_open:
+            yield from _all(unit.parts)
 
 
 def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
@@ -203,7 +274,7 @@ def training_units(graph: Graph, wiring: Wiring) -> set[str]:
     return keys | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 
-def _end_values(graph: Graph) -> dict[str, Value]:
+def _end_values(inputs: Sequence[Input], outputs: Sequence[Output]) -> dict[str, Value]:
     """The values of inputs and outputs by key."""
-    values = {f"{INPUT}{n}": item.value for n, item in enumerate(graph.inputs)}
-    return values | {f"{OUTPUT}{n}": item.value for n, item in enumerate(graph.outputs)}
+    values = {f"{INPUT}{n}": item.value for n, item in enumerate(inputs)}
+    return values | {f"{OUTPUT}{n}": item.value for n, item in enumerate(outputs)}

@@ -90,7 +90,7 @@ def changes(pieces: Sequence[Piece], index: int) -> bool:
 def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
     """Widths of rows worth a look: those that give about the ratio of width to height."""
     total = length_of(pieces, range(len(pieces)))
-    widest = max(p.width for p in pieces)
+    widest = max(length_of(pieces, range(n, _end_with(pieces, n))) for n in range(len(pieces)))
     usual = sum(p.height for p in pieces) / len(pieces) + ROW_EXTRA
     likely = sqrt(ratio * total * usual)
     if len(pieces) > MANY:
@@ -103,6 +103,14 @@ def widths_to_try(pieces: Sequence[Piece], ratio: float) -> list[float]:
         if width <= max(widest, likely * 0.5):
             break
     return widths
+
+
+def _end_with(pieces: Sequence[Piece], number: int) -> int:
+    """Where a row may end that begins with a piece: behind what stays with it."""
+    end = number + 1
+    while end < len(pieces) and pieces[end].stays:
+        end += 1
+    return end
 
 
 def estimated_ratio(pieces: Sequence[Piece], rows: Sequence[range], margin: float) -> float:

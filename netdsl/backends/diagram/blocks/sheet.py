@@ -25,8 +25,8 @@ from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.blocks.wiring import Wire
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.frame import LINE_SIZE, MARGIN, framed
-from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
-from netdsl.backends.diagram.scene import Item, Picture
+from netdsl.backends.diagram.options import Options
+from netdsl.backends.diagram.scene import Item, Picture, bounds_of
 from netdsl.backends.diagram.units import Unit, leaves
 
 BEST_RATIO = 1.45
@@ -38,6 +38,10 @@ BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
 """What gutters and margins may take of a width that is given."""
 ODD_CUT = 0.6
 """How much less pleasant a picture is if all its rows are cut within a stage."""
+ODD_CUT_OF_ASPECT = 0.08
+"""The same where the aspect is given: letters count for more."""
+LEAST_ROOM = 320.0
+"""What stands above a drawing may be that wide."""
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -73,6 +77,10 @@ class Sheet:
         """What stands beside a tensor's wire."""
         raise NotImplementedError
 
+    def marked_out(self, items: list[Item]) -> list[Item]:
+        """The drawing with what is to be seen first."""
+        return items
+
     def frame_title(self, unit: Unit, inside: str) -> str:
         """What stands above an open block."""
         return cluster_title(unit, inside)
@@ -81,12 +89,12 @@ class Sheet:
         """What an open block is called in the file."""
         return f"unit-{unit.path}"
 
-    def lines(self) -> list[str]:
-        """The description of the network below its name."""
+    def lines(self, room: float | None = None) -> list[str]:
+        """The description of the network below its name, in lines of that length."""
         raise NotImplementedError
 
-    def legend(self) -> list[Item]:
-        """What the signs mean."""
+    def legend(self, room: float | None) -> list[Item]:
+        """What the signs mean, in lines of that length."""
         raise NotImplementedError
 
     @cached_property
@@ -107,19 +115,20 @@ class Sheet:
         """The width at which the smallest letters are still readable in print."""
         if self.options.width is None:
             return None
-        return LINE * self.options.width / SMALLEST_PRINT
+        return LINE * self.options.width / self.options.smallest
+
+    @property
+    def ratio(self) -> float:
+        """Width by height that is aimed at."""
+        return self.options.aspect or BEST_RATIO
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
         pieces = self._pieces()
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
-        told, legend = self.lines(), self.legend()
         candidates = [
-            (
-                self._drawn([rows[r] for r in plan], above, told, legend),
-                self._odd_cuts(pieces, plan),
-            )
+            (self._drawn([rows[r] for r in plan], above), self._odd_cuts(pieces, plan))
             for plans, above in ((usual, False), (narrow, True))
             for plan in plans
         ]
@@ -136,15 +145,15 @@ class Sheet:
 
     def _plans(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
         """Ways to cut the sequence into rows that are worth a look."""
-        if self._is_small(pieces):
+        if self.options.aspect is None and self._is_small(pieces):
             return [(range(len(pieces)),)]
         tried: dict[tuple[range, ...], float] = {}
-        for width in widths_to_try(pieces, BEST_RATIO):
+        for width in widths_to_try(pieces, self.ratio):
             rows = tuple(self._cut(pieces, width))
             tried[rows] = estimated_ratio(pieces, rows, LEFT_MARGIN)
         is_short = len(self.boxes) <= MANY and not self.few_ways
         count = CANDIDATES if is_short else FEW_CANDIDATES
-        return sorted(tried, key=lambda rows: _far(tried[rows]))[:count]
+        return sorted(tried, key=lambda rows: self._far(tried[rows]))[:count]
 
     def _narrow(self, pieces: list[Piece]) -> list[tuple[range, ...]]:
         """Rows that leave letters readable at the width that was asked for."""
@@ -163,7 +172,7 @@ class Sheet:
 
     def _cut(self, pieces: list[Piece], width: float, within: float = CUT_WITHIN) -> list[range]:
         """Rows; heads for training stand in rows of their own."""
-        if self.options.direction == "down":
+        if self.options.runs_down:
             return [range(len(pieces))]
         main, late = range(self.first_late), range(self.first_late, len(pieces))
         return cut(pieces, main, width, within) + cut(pieces, late, width, within)
@@ -187,16 +196,19 @@ class Sheet:
             rows[number] = Row(self.caption(row), *ends, layout, items)
         return rows
 
-    def _drawn(
-        self, rows: Sequence[Row], above: bool, lines: Sequence[str], legend: Sequence[Item]
-    ) -> Picture:
-        items = paint_rows(rows, self.options, above=above)
-        title, told = self.options.title or self.title, " · ".join(lines)
-        return framed(title, lines, items, legend=legend, description=told)
+    def _drawn(self, rows: Sequence[Row], above: bool) -> Picture:
+        items = self.marked_out(paint_rows(rows, self.options, above=above))
+        room = self.room
+        if self.options.aspect is not None:  # what stands above does not widen the picture
+            left, _, right, _ = bounds_of(items)
+            room = max(right - left, LEAST_ROOM) + 2 * MARGIN
+        lines, legend = self.lines(room), self.legend(room)
+        told = " · ".join(lines)
+        return framed(self.title, lines, items, self.options, legend=legend, description=told)
 
-    def fitted(self, parts: Sequence[str]) -> list[str]:
+    def fitted(self, parts: Sequence[str], room: float | None) -> list[str]:
         """Parts of a description, in lines that fit the width."""
-        room = None if self.room is None else self.room - 2 * MARGIN
+        room = None if room is None else room - 2 * MARGIN
         lines: list[str] = []
         for part in parts:
             longer = f"{lines[-1]} · {part}" if lines else part
@@ -216,12 +228,13 @@ class Sheet:
         """Letters too small for the width, then how far from a page's proportions, how large, and
         how often cut within a stage."""
         picture, odd_cuts = candidate
+        if self.options.aspect is not None:  # all have it: in the smallest, letters are largest
+            return False, picture.height * (1 + ODD_CUT_OF_ASPECT * odd_cuts)
         size = (picture.width * picture.height) ** 0.25
         ratio = picture.width / picture.height
         page = 1.0 if 0.5 <= ratio <= 2 else 2.0
         is_small = self.room is not None and picture.width > self.room
-        return is_small, _far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
+        return is_small, self._far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
 
-
-def _far(ratio: float) -> float:
-    return max(ratio / BEST_RATIO, BEST_RATIO / ratio)
+    def _far(self, ratio: float) -> float:
+        return max(ratio / self.ratio, self.ratio / ratio)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netdsl.backends.diagram.units import Unit, leaves
-from netdsl.ir.graph import Graph, Node, Value
+from netdsl.ir.graph import Graph, Node, Output, Value
 
 INPUT, OUTPUT = "in", "out"
 SKIP, SIZE_ONLY = "skip", "size"
@@ -40,7 +40,10 @@ class Wiring:
     """By key: the boxes on the longest path from an input."""
 
     @classmethod
-    def of(cls, graph: Graph, units: Sequence[Unit]) -> Wiring:
+    def of(
+        cls, graph: Graph, units: Sequence[Unit], outputs: Sequence[Output] | None = None
+    ) -> Wiring:
+        """The wires among these units, and to `outputs`: all of the network, if none are given."""
         wiring = cls({f"u{n}": unit for n, unit in enumerate(leaves(units))})
         aliases: dict[Value, Value] = {}
         for unit in _all(units):
@@ -52,7 +55,7 @@ class Wiring:
         for key, unit in wiring.leaves.items():
             for port, value in enumerate(unit.read()):
                 wiring._connect(value, key, port, makers, aliases)
-        for number, output in enumerate(graph.outputs):
+        for number, output in enumerate(graph.outputs if outputs is None else outputs):
             wiring._connect(output.value, f"{OUTPUT}{number}", 0, makers, aliases)
         return wiring
 

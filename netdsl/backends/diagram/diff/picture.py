@@ -127,12 +127,12 @@ class DiffSheet(BlockSheet):
             return _marked(leaf, change)
         if change == "changed":
             lines = self._changes(match, lines)
-        if match.old is not None and match.new is not None and "names" in self.options.show:
+        if match.old is not None and match.new is not None and "names" in self.options.written:
             was, now = relative(match.old.path, old_inside), relative(match.new.path, inside)
             if was != now and any(node.layer.weights for node in match.new.nodes):
                 lines.append(f"was {was}")
         if change in ("added", "gone", "changed") and leaf.form not in ("strip", "circle"):
-            cost = cost_line(match, self.options.show)
+            cost = cost_line(match, self.options.written)
             counts = [line for line in lines if " params" in line or " MACs" in line]
             lines = [line for line in lines if line not in counts] + ([cost] if cost else [])
         return _marked(replace(leaf, label=Label(leaf.label.title, tuple(lines))), change)
@@ -194,7 +194,7 @@ class DiffSheet(BlockSheet):
         return text
 
     def shown_shape(self, wire: Wire) -> str:
-        if "shapes" not in self.options.show:
+        if "shapes" not in self.options.written:
             return ""
         shape = wire.value.type.shape
         if wire.mark == "gone":
@@ -203,11 +203,11 @@ class DiffSheet(BlockSheet):
         before = self.before.get(wire.value)
         return shape_change(shape if before is None else before.type.shape, shape, self.names)
 
-    def lines(self) -> list[str]:
+    def lines(self, room: float | None = None) -> list[str]:
         old, new = _file(self.old), _file(self.graph)
         what = f"what changes from {old} to {new}" if old != new else "what changes"
         parts = [told(counted(place.match for place in self.places)), *costs(self.old, self.graph)]
-        return [what, *self.fitted(parts)]
+        return [what, *self.fitted(parts, room)]
 
 
 def _old(match: Match) -> Unit | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from netdsl.analyses.channels import ChannelAxes
@@ -33,13 +34,13 @@ def growth(chain: Chain, block: Unit, axes: ChannelAxes) -> list[int]:
     values = [block.inputs[0], *(merge.output for merge in chain.merges)]
     sizes = [value.type.shape[axes.of(value)] for value in values]
     known = [size for size in sizes if isinstance(size, int)]
-    grows = all(a < b for a, b in zip(known, known[1:], strict=False))
+    grows = all(a < b for a, b in itertools.pairwise(known))
     return known if len(known) == len(sizes) and grows else []
 
 
 def arcs(sizes: Sequence[int], width: float) -> list[Item]:
     """The layers in a line with an arc for every pair, and below each the bar of what it reads."""
-    added = [sizes[0], *(b - a for a, b in zip(sizes, sizes[1:], strict=False))]
+    added = [sizes[0], *(b - a for a, b in itertools.pairwise(sizes))]
     count = len(added)
     step = (width - 2 * BESIDE) / count
     middles = [BESIDE + step * n for n in range(count + 1)]

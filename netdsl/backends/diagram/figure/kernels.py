@@ -32,7 +32,9 @@ def kernels(fan: Fan, width: float) -> list[Item]:
     if len({len(sides) for sides in maps}) > 1 or len(sizes) != 2 * len(maps):
         return []
     high, wide = sizes[0], sizes[1]
-    reach = max([abs(n) for read in reads if read for at in read for n in at] + [max(high, wide) / 2])
+    reach = max(
+        [abs(n) for read in reads if read for at in read for n in at] + [max(high, wide) / 2]
+    )
     pitch = (width - GAP * (len(ways) - 1)) / len(ways)
     cell = min(CELL, (pitch / 2 - DOT - 1) / reach)
     y = reach * cell + DOT + LINE + 8

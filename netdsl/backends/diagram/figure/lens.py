@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 from netdsl.backends.diagram.blocks.text_places import cuts
 from netdsl.backends.diagram.scene import (
     Bounds,
-    Box,
     Curve,
     Group,
     Item,
@@ -69,7 +69,7 @@ def _along(curve: Curve) -> list[Point]:
     """Points of a wire, near to each other."""
     points: list[Point] = []
     ends = [curve.points[0], *curve.points[3::3]]
-    for (x, y), (u, v) in zip(ends, ends[1:], strict=False):
+    for (x, y), (u, v) in itertools.pairwise(ends):
         points += [(x + (u - x) * k / 24, y + (v - y) * k / 24) for k in range(25)]
     return points
 

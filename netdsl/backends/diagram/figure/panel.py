@@ -1,4 +1,4 @@
-"""One block of a network, open: its parts, and wires from where they come in to where they leave."""
+"""One block of a network, open: its parts, and wires from where they come in to the way out."""
 
 from __future__ import annotations
 
@@ -72,12 +72,13 @@ class _Inside(BlockSheet):
         """The bar of a concat is about as high as its branches."""
         return {
             key: replace(box, height=max(box.height, LANE * len(box.parts)))
-            if box.form == "strip" and len(box.parts) <= MOST_LANES else box
+            if box.form == "strip" and len(box.parts) <= MOST_LANES
+            else box
             for key, box in super()._boxes().items()
         }
 
     def shown_shape(self, wire: Wire) -> str:
-        if self.tightness > 1 or self.tightness and wire.value not in self.outer:
+        if self.tightness > 1 or (self.tightness and wire.value not in self.outer):
             return ""
         return super().shown_shape(wire)
 
@@ -147,7 +148,7 @@ def narrowed(box: Leaf, slim: float = 0.0) -> Leaf:
     first, *more = wrapped(box.label.title, TITLE, NARROW)
     lines = [part for line in box.label.lines for part in _parted(line)]
     other = sized(box.unit, box.kind, Label(first, (*more, *lines)), box.parts, box.form)
-    return replace(other, width=other.width - slim, runs_down=box.runs_down)
+    return replace(other, width=other.width - slim, direction=box.direction)
 
 
 def _parted(text: str) -> list[str]:
@@ -175,7 +176,10 @@ def _ends(layout: Layout, dx: float, width: float) -> list[Item]:
             items.append(line([(EDGE - dx, y), (x + 1, y)], "wire", 1.2))
         elif key.startswith("leave"):
             tip = width - EDGE - dx, y
-            items += [line([(x - 1, y), (tip[0] - 2, y)], "wire", 1.2), arrow_head(tip, (x, y), "wire", 7)]
+            items += [
+                line([(x - 1, y), (tip[0] - 2, y)], "wire", 1.2),
+                arrow_head(tip, (x, y), "wire", 7),
+            ]
     return items
 
 
@@ -189,7 +193,9 @@ def _framed(
     y = HEAD
     for row, plan, layout in zip(one.rows, one.plans, layouts, strict=True):
         if len(one.rows) > 1:
-            drawn.append(Text(PAD, y + LINE, _setting_told(row, one.rows), LINE, "ink", True, "start"))
+            drawn.append(
+                Text(PAD, y + LINE, _setting_told(row, one.rows), LINE, "ink", True, "start")
+            )
             y += LINE + 2
         told = tiling_of(row)
         if told is not None:

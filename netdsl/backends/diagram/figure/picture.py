@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from netdsl.backends.diagram.blocks.leaf import LINE
 from netdsl.backends.diagram.blocks.legend import legend_of
+from netdsl.backends.diagram.blocks.opening import drawn_units
 from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
 from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.figure.lens import lens
-from netdsl.backends.diagram.figure.panel import panel
+from netdsl.backends.diagram.figure.panel import Panel, panel
 from netdsl.backends.diagram.figure.windows import tiling_of
-from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.frame import MARGIN, framed
 from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
@@ -19,15 +21,14 @@ from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
 from netdsl.backends.diagram.model.shape import Shape, recognise
-from netdsl.backends.diagram.options import INCH, Options
+from netdsl.backends.diagram.options import PAGE, Options
 from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
-from netdsl.backends.diagram.units import Unit, units_of
+from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
 
 ROOM = 662.0
 """The width at which letters of 9 points are 6 points high on a page 6.5 inches wide."""
-PAGE = 6.5 * INCH
 GAP = 26.0
 """Between the overview and the panel: what a lens needs."""
 LEGEND_GAP = 16.0
@@ -44,46 +45,94 @@ FEW = 10
 def figure_picture(graph: Graph, options: Options) -> Picture:
     """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`."""
     graph, told = at_example_size(graph, options)
-    options = replace(options, width=PAGE)
+    options = replace(options, width=options.width or PAGE)
     shape = recognise(graph)
-    units = overview_units(graph, shape)
+    units = overview_units(graph, shape, drawn_units(graph, options))
     idea = idea_of(graph, units, shape)
+    rows = replace(options, expand=("none",))
     if idea is None and len(units) <= FEW:
-        return blocks_picture(graph, replace(options, expand=("none",)))
-    sheet, overview = _overview(graph, units, options, shape, PANEL if idea else 0.0)
-    if overview.width > ROOM + 1:
-        return blocks_picture(graph, replace(options, expand=("none",)))
-    block, cone = _joined(sheet, overview, _alike(units, idea))
-    shown = panel(graph, units, block, options, ROOM, shape) if block is not None else None
-    items = list(overview.items)
-    if shown is not None and block is not None:
+        return blocks_picture(graph, rows)
+    drawing = _Figure(graph, units, options, shape, told)
+    return drawing.picture(idea) or blocks_picture(graph, rows)
+
+
+class _Figure:
+    """A figure under construction, `room` wide."""
+
+    def __init__(
+        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, told: str
+    ) -> None:
+        self.graph, self.units, self.options, self.shape = graph, units, options, shape
+        assert options.width is not None
+        self.room = min(ROOM, LINE * options.width / options.smallest - 2 * MARGIN)
+        self.told = told
+
+    def picture(self, idea: Unit | None) -> Picture | None:
+        """All of it; None where the overview is wider than the page."""
+        below = AROUND + (PANEL if idea is not None else 0.0)
+        sheet, overview = self._overview(below)
+        if overview.width > self.room + 1:
+            return None
+        sheet.told = self.told
+        block, cone = self._joined(sheet, overview, _alike(self.units, idea))
+        items, panels = list(overview.items), self._panels(block)
+        y = overview.height + GAP
+        items += cone if panels else []
+        for one in panels:
+            items += [moved(item, 0, y) for item in one.items]
+            y += one.height + BETWEEN
+        return self._framed(sheet, sheet.marked_out(items), panels)
+
+    def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
+        """The whole network by its shape, else in lines."""
+        found = overview_of(self.graph, self.units, self.options, self.shape)
+        if found is not None and found[1].width <= self.room + 1:
+            return found
+        sheet = LineSheet(self.graph, tuple(_unwrapped(self.units)), self.options)
+        return sheet, line_overview(sheet, self.room, below)
+
+    def _joined(
+        self, sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit]
+    ) -> tuple[Unit | None, list[Item]]:
+        """The first of some blocks that a lens can join to the panel below, and that lens.
+
+        Where there is none, the first block.
+        """
         top = overview.height + GAP
-        items += [*cone, *(moved(item, 0, top) for item in shown.items)]
-        inner = inside_of(block)
-        other = panel(graph, units, inner, options, ROOM, shape) if inner is not None else None
-        if other is not None:
-            items += [moved(item, 0, top + shown.height + BETWEEN) for item in other.items]
-            shown = replace(shown, boxes=shown.boxes + other.boxes, marks=shown.marks | other.marks)
-    boxes = [*sheet.boxes.values(), *(shown.boxes if shown else ())]
-    marks = {wire.mark for wire in sheet.wires} | (shown.marks if shown else frozenset())
-    trains = bool(sheet.training)
-    legend = legend_of(boxes, sheet.usual_tail, sheet.names, trains, sheet.room, marks)
-    bottom = bounds_of(items)[3] + LEGEND_GAP
-    items += [moved(item, 0, bottom - bounds_of(legend)[1]) for item in legend]
-    sheet.told = told
-    lines = sheet.lines()
-    return framed(options.title or graph.name, lines, items, description=" · ".join(lines))
+        edge = 0.0, top, self.room, top
+        for block in blocks:
+            key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, block)), "")
+            is_placed = key in overview.places
+            cone = lens(overview.places[key], edge, overview.items) if is_placed else []
+            if cone:
+                return block, cone
+        return (blocks[0] if blocks else None), []
 
-
-def _overview(
-    graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, panel: float
-) -> tuple[BlockSheet, Overview]:
-    """The whole network by its shape, else in lines."""
-    found = overview_of(graph, units, options, shape)
-    if found is not None:
+    def _panels(self, block: Unit | None) -> list[Panel]:
+        """The block, open, and a block in it that is an idea of its own."""
+        blocks = [block, inside_of(block)] if block is not None else []
+        found: list[Panel] = []
+        for one in blocks:
+            drawn = one and panel(self.graph, self.units, one, self.options, self.room, self.shape)
+            if not drawn:
+                break
+            found.append(drawn)
         return found
-    sheet = LineSheet(graph, tuple(_unwrapped(units)), options)
-    return sheet, line_overview(sheet, ROOM, AROUND + panel)
+
+    def _framed(self, sheet: BlockSheet, items: list[Item], panels: Sequence[Panel]) -> Picture:
+        """With title, lines and a legend for all of it."""
+        boxes = [*sheet.boxes.values(), *(box for one in panels for box in one.boxes)]
+        marks = {wire.mark for wire in sheet.wires}.union(*(one.marks for one in panels))
+        room = self.room + 2 * MARGIN
+        legend = legend_of(
+            boxes, sheet.usual_tail, sheet.names, bool(sheet.training), room, marks, sheet.left_out
+        )
+        lines = sheet.lines(room)
+        if self.options.legend:
+            bottom = bounds_of(items)[3] + LEGEND_GAP
+            items += [moved(item, 0, bottom - bounds_of(legend)[1]) for item in legend]
+        told = " · ".join(lines)
+        return framed(self.graph.name, lines, items, self.options, description=told)
 
 
 def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
@@ -93,23 +142,6 @@ def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
             yield from _unwrapped(unit.parts)
         else:
             yield replace(unit, is_open=False)
-
-
-def _joined(
-    sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit]
-) -> tuple[Unit | None, list[Item]]:
-    """The first of some blocks that a lens can join to the panel below, and that lens.
-
-    Where there is none, the first block.
-    """
-    top = overview.height + GAP
-    edge = 0.0, top, ROOM, top
-    for block in blocks:
-        key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, block)), "")
-        cone = lens(overview.places[key], edge, overview.items) if key in overview.places else []
-        if cone:
-            return block, cone
-    return (blocks[0] if blocks else None), []
 
 
 def _alike(units: Sequence[Unit], idea: Unit | None) -> list[Unit]:

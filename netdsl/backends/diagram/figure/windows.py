@@ -24,6 +24,8 @@ def tiling_of(block: Unit) -> tuple[Tiling, tuple[int, int]] | None:
     """How the map of a block is cut into windows, and the sides of that map."""
     for node in block.nodes:
         inputs, outputs = types_of(node)
+        if not inputs:
+            continue
         tiling = op_of(node).tiling(inputs, outputs)
         sides = [size for size in inputs[0].shape[:2] if isinstance(size, int)]
         if tiling is not None and len(sides) == 2:
@@ -37,12 +39,20 @@ def windows(tiling: Tiling, sides: tuple[int, int]) -> list[Item]:
     cell = SIDE / max(sides)
     items: list[Item] = list(_ground(tiling, sides, cell))
     if cell >= LINES_FROM:
-        items += [line([(0, n * cell), (wide * cell, n * cell)], "paper", 0.5) for n in range(1, high)]
-        items += [line([(n * cell, 0), (n * cell, high * cell)], "paper", 0.5) for n in range(1, wide)]
+        items += [
+            line([(0, n * cell), (wide * cell, n * cell)], "paper", 0.5) for n in range(1, high)
+        ]
+        items += [
+            line([(n * cell, 0), (n * cell, high * cell)], "paper", 0.5) for n in range(1, wide)
+        ]
     for axis, size in enumerate(sides):
         other = sides[1 - axis] * cell
         for at in _borders(size, tiling.window, tiling.shift[axis]):
-            ends = [(0, at * cell), (other, at * cell)] if axis == 0 else [(at * cell, 0), (at * cell, other)]
+            ends = (
+                [(0, at * cell), (other, at * cell)]
+                if axis == 0
+                else [(at * cell, 0), (at * cell, other)]
+            )
             items.append(line(ends, "ink", 1.2))
     items.append(Box(0, 0, wide * cell, high * cell, "", "ink", 1.4))
     items += _marked(tiling, sides, cell)

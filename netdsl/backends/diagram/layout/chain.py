@@ -194,9 +194,15 @@ class Chain:
             right = middle + half
             foot = x if abs(x - middle) < half - 8 else middle - half + 10
             start = self.y + self.boxes[at].height / 2
-            points = [(x, start), (x, top)] if foot == x else [(x, start), (x, top - 7), (foot, top - 7), (foot, top)]
+            points = (
+                [(x, start), (x, top)]
+                if foot == x
+                else [(x, start), (x, top - 7), (foot, top - 7), (foot, top)]
+            )
             yield line(points, "wire", 1.2, "dashed")
             yield arrow_head((foot, top), (foot, top - 8), "wire")
             box = paint_box(head.box, middle, top + head.box.height / 2, head.keys[0])
-            yield Group(box.items, box.id, box.title, box.css, (*box.data, ("boxes", str(len(head.keys)))))
+            yield Group(
+                box.items, box.id, box.title, box.css, (*box.data, ("boxes", str(len(head.keys))))
+            )
             self.head_bottom = max(self.head_bottom, top + head.box.height)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from os.path import commonprefix
 
-from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label, concat_parts, tail
 from netdsl.backends.diagram.blocks.leaf import BAR, LINE, STEP, Leaf, leaf_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
@@ -18,7 +16,6 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.tails import told
 from netdsl.backends.diagram.units import Unit
-from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.tables import types_of
@@ -63,7 +60,7 @@ class LineSheet(BlockSheet):
             boxes[f"{INPUT}{number}"] = self._end(item.name, item.value)
         for key, unit in self.wiring.leaves.items():
             boxes[key] = self._block(unit) if unit.is_block else self._layer(unit)
-        for number, item in enumerate(self.graph.outputs):
+        for number, item in enumerate(self.outputs):
             boxes[f"{OUTPUT}{number}"] = self._end(item.name, item.value)
         return boxes
 
@@ -77,7 +74,9 @@ class LineSheet(BlockSheet):
             return self._pair(unit)
         name, kind = self.short[unit], unit.scope.definition
         times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
-        lines = [] if kind.lower() in name.lower() or kind in self.dropped else broken(inside_of(unit))
+        lines = (
+            [] if kind.lower() in name.lower() or kind in self.dropped else broken(inside_of(unit))
+        )
         title, *rest = broken(name) if name == kind else [name]
         lines = [*rest, *lines]
         title += times
@@ -198,7 +197,7 @@ def short_names(units: Iterable[Unit]) -> tuple[dict[Unit, str], dict[str, str]]
         assert unit.scope is not None
         by_kind.setdefault(unit.scope.definition, []).append(unit)
     for kind, alike in by_kind.items():
-        start = commonprefix([names[unit] for unit in alike])
+        start = _start([names[unit] for unit in alike])
         word = re.match(r"[A-Za-z_]*", start)
         lead = word[0] if word else ""
         is_told = any(re.search("[A-Za-z]", names[unit][len(lead) :]) for unit in alike)
@@ -213,9 +212,16 @@ def short_names(units: Iterable[Unit]) -> tuple[dict[Unit, str], dict[str, str]]
     return names, dropped
 
 
+def _start(texts: Sequence[str]) -> str:
+    """What all texts begin with."""
+    first, last = min(texts, default=""), max(texts, default="")
+    same = (n for n, letter in enumerate(first) if letter != last[n : n + 1])
+    return first[: next(same, len(first))]
+
+
 def _outer(paths: Sequence[str]) -> str:
     """What all paths begin with, up to a dot."""
-    start, dot, _ = commonprefix(list(paths)).rpartition(".")
+    start, dot, _ = _start(paths).rpartition(".")
     return start + dot if len(paths) > 1 else ""
 
 

@@ -64,7 +64,11 @@ def _lines(sheet: LineSheet, room: float) -> list[range]:
     if sum(piece.width for piece in pieces) <= room and first_late == len(pieces):
         return [whole]
     main, late = range(first_late), range(first_late, len(pieces))
-    parts = [cut(pieces, part, room - GUTTERS + GAP - 2 * PAD, CUT_WITHIN_STAGE) for part in (main, late) if part]
+    parts = [
+        cut(pieces, part, room - GUTTERS + GAP - 2 * PAD, CUT_WITHIN_STAGE)
+        for part in (main, late)
+        if part
+    ]
     return [line for part in parts for line in part]
 
 
@@ -90,7 +94,9 @@ def _rows(
             layout, drawn = chains[number].painted()
         else:
             layout, drawn = _banded(sheet, items, plan, next(layouts))
-        rows.append(Row(("", ""), plan.coming, plan.going, _labels(sheet, plan), layout, tuple(drawn)))
+        rows.append(
+            Row(("", ""), plan.coming, plan.going, _labels(sheet, plan), layout, tuple(drawn))
+        )
     return rows
 
 
@@ -137,7 +143,9 @@ def _places(sheet: LineSheet, items: Iterable[Item]) -> Mapping[str, Bounds]:
     for group in _groups(items):
         found[group.id] = bounds_of(group.items)
     named = {key: unit.path for key, unit in sheet.wiring.leaves.items()}
-    ids = {key: f"unit-{named[key]}".replace(" ", "-") if key in named else key for key in sheet.boxes}
+    ids = {
+        key: f"unit-{named[key]}".replace(" ", "-") if key in named else key for key in sheet.boxes
+    }
     return {key: found[name] for key, name in ids.items() if name in found}
 
 

@@ -29,7 +29,9 @@ def stages_of(sheet: LineSheet, items: Sequence[str | Unit]) -> list[Stage]:
     """The stages of a sequence: a pool ends one, a strided block begins one."""
     keys = _keys(sheet, items)
     stem = _stem(sheet, items, keys)
-    starts = [n for n in range(len(items)) if n in (0, stem) or (n > stem and keys[n] != keys[n - 1])]
+    starts = [
+        n for n in range(len(items)) if n in (0, stem) or (n > stem and keys[n] != keys[n - 1])
+    ]
     stages: list[Stage] = []
     for start, stop in zip(starts, [*starts[1:], len(items)], strict=True):
         is_stem = start < stem

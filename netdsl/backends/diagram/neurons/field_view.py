@@ -107,8 +107,8 @@ def field_picture(graph: Graph, options: Options) -> Picture:
     except UnknownLinks as error:
         raise told(error) from None
     items = [*_strip(sight), *_table(sight)]
-    title = options.title or f"What {neuron} of {graph.name} sees"
-    return framed(title, list(dict.fromkeys(_lines(sight))), items)
+    title = f"What {neuron} of {graph.name} sees"
+    return framed(title, list(dict.fromkeys(_lines(sight))), items, options)
 
 
 def _sight(graph: Graph, neuron: Neuron) -> Sight:

@@ -10,7 +10,7 @@ from typing import cast
 from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, line
 from netdsl.backends.diagram.shape_names import TIMES
-from netdsl.backends.diagram.theme import series
+from netdsl.backends.diagram.theme import letters_on, series
 from netdsl.ir.graph import Node
 from netdsl.ops.base import op_of
 
@@ -164,7 +164,8 @@ def filter_panel(
         left, top = x + plane * wide + j * WEIGHT_SIDE, y + i * WEIGHT_SIDE
         fill, edge, ink = f"{family}.fill", f"{family}.line", "ink"
         if is_lit:
-            fill, edge, ink = setting.colour(number), "paper", "onseries"
+            fill, edge = setting.colour(number), "paper"
+            ink = letters_on(fill)
         yield Box(left, top, WEIGHT_SIDE, WEIGHT_SIDE, fill, edge, 0.8)
         text = setting.label(channel, number)
         yield Text(left + WEIGHT_SIDE / 2, top + WEIGHT_SIDE / 2 + 3, text, LETTER, ink, is_lit)

@@ -25,9 +25,10 @@ from netdsl.backends.diagram.neurons.filter_parts import (
 )
 from netdsl.backends.diagram.neurons.filter_words import counts, links_of
 from netdsl.backends.diagram.neurons.names import Neuron
-from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Picture, Text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.theme import letters_on
 from netdsl.backends.diagram.units import Unit, units_of
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
@@ -95,7 +96,7 @@ def filters_picture(graph: Graph, chosen: Sequence[Neuron], options: Options) ->
         raise DrawError(f"the links of at most {MOST_CHOSEN} neurons are drawn at a time")
     usual = _Sheet(graph, unit, chosen, options, Layout()).picture()
     width = options.width
-    if width is None or usual.smallest_letter(width) >= SMALLEST_PRINT:
+    if width is None or usual.smallest_letter(width) >= options.smallest:
         return usual
     paged = _Sheet(graph, unit, chosen, options, PAGE).picture()
     return max(usual, paged, key=lambda picture: picture.smallest_letter(width))
@@ -183,11 +184,11 @@ class _Sheet:
         items += self._marks()
         label = layer_label(self.unit, tail(self.unit), ShapeNames(()))
         behind = "".join(f" + {word}" for word in tail(self.unit))
-        title = self.options.title or f"{self.graph.name}: one convolution, neuron by neuron"
+        title = f"{self.graph.name}: one convolution, neuron by neuron"
         told = [f"{label.title}, {', '.join(label.lines)}{behind}", *self._counts()]
         if self.layout.width:
             told = [part for text in told for part in wrapped(text, LINE_SIZE, self.layout.width)]
-        return framed(title, told, items)
+        return framed(title, told, items, self.options)
 
     # --- in words -----------------------------------------------------------------------
 
@@ -242,7 +243,8 @@ class _Sheet:
         if self.pixel >= 20 and len(readers) == 1:
             label = self.setting.label(index[0], weight)
             middle = x + self.pixel / 2, y + self.pixel / 2 + 3
-            yield Text(*middle, label, LETTER, "onseries", True)
+            ink = letters_on(self.setting.colour(weight))
+            yield Text(*middle, label, LETTER, ink, True)
 
     def _links(self, number: int) -> Iterator[Item]:
         """Each link runs from a pixel through its weight to the neuron.
@@ -276,7 +278,7 @@ class _Sheet:
             for weight in self.used[group]:
                 label, y = self.setting.label(channel, weight), self._weight_y(group, weight)
                 dot = Ellipse(self.weight_x, y, 9.4, 9.4, self.setting.colour(weight))
-                text = Text(self.weight_x, y + 3, label, LETTER, "onseries", True)
+                text = Text(self.weight_x, y + 3, label, LETTER, letters_on(dot.fill), True)
                 yield Group((dot, text), title=f"weight {label}", css="weight")
 
     def _start(self, pixel: Pixel, pixels: Sequence[Pixel]) -> tuple[float, float]:

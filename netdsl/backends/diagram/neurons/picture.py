@@ -42,7 +42,7 @@ from netdsl.backends.diagram.neurons.words import (
     legend,
     sentences,
 )
-from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import (
     Box,
@@ -79,7 +79,7 @@ def neurons_picture(graph: Graph, options: Options) -> Picture:
         chosen = [default_neuron(graph)]
     try:
         usual = _usual(graph, chosen, options)
-        if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
+        if options.width is None or usual.smallest_letter(options.width) >= options.smallest:
             return usual
         return _for_page(graph, chosen, options, options.width)
     except UnknownLinks as error:
@@ -96,7 +96,7 @@ def _for_page(graph: Graph, chosen: Sequence[Neuron], options: Options, width: f
     """As many layers as can be read at that width; of the fewest, what there is."""
     tries = ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES))
     sheets = (_Sheet(graph, study(graph, chosen, s, few), options, PAGE) for few, s in tries)
-    return _first(sheets, lambda picture: picture.smallest_letter(width) >= SMALLEST_PRINT)
+    return _first(sheets, lambda picture: picture.smallest_letter(width) >= options.smallest)
 
 
 def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Picture:
@@ -183,9 +183,10 @@ class _Sheet:
         for number, column in enumerate(self.columns):
             items += self._between(number)
             items += self._column(number, column)
-        title = self.options.title or f"{self.graph.name}, neuron by neuron"
+        title = f"{self.graph.name}, neuron by neuron"
         signs = legend(self.room, any(self.insets))
-        return framed(title, sentences(self.graph, self.study, self.room), items, legend=signs)
+        told = sentences(self.graph, self.study, self.room)
+        return framed(title, told, items, self.options, legend=signs)
 
     # --- columns ------------------------------------------------------------------------
 

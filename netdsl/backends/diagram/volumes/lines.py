@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from netdsl.analyses.cost import inference_parameters
 from netdsl.backends.diagram.fonts import wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
-from netdsl.backends.diagram.options import INCH, SMALLEST_PRINT
-from netdsl.backends.diagram.volumes.columns import SOFT, Column, Study
+from netdsl.backends.diagram.volumes.columns import Column, Study
 from netdsl.backends.diagram.volumes.forms import SHORT
 from netdsl.backends.diagram.volumes.names import example_of
 from netdsl.backends.diagram.volumes.rows import Row
 from netdsl.ir.graph import Graph
 
 LONGEST_LINE = 560.0
-PRINT_WIDTH = 468.0
 
 
 def heading(
@@ -56,18 +54,6 @@ def heading(
 
 def _many(number: int, name: str) -> str:
     return f"{number:,} {name}{'s' * (number != 1)}"
-
-
-def small_print(width: float) -> list[str]:
-    """A remark where the picture can't be read in a column of print."""
-    smallest = SOFT * PRINT_WIDTH / width
-    if smallest >= SMALLEST_PRINT:
-        return []
-    inches = SMALLEST_PRINT / SOFT * width / INCH
-    return [
-        f"printed {PRINT_WIDTH / INCH:g} in wide, its smallest text is {smallest:.1f} pt; from "
-        f"{inches:.1f} in on it is {SMALLEST_PRINT:g} pt, and `--width` lays it out for a page"
-    ]
 
 
 def _projection(maps: Sequence[Column]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netdsl.backends.diagram.options import SMALLEST_PRINT
-
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -44,7 +42,7 @@ USUAL = Looks()
 LETTER = 8.0
 
 
-def for_page(width: float) -> Looks:
+def for_page(width: float, smallest: float) -> Looks:
     """Letters of one size and so narrow a picture that they are readable in print.
 
     What the shape tells already, the number of neurons, is left out.
@@ -53,5 +51,5 @@ def for_page(width: float) -> Looks:
         name=LETTER, shape=LETTER, says=LETTER, names=66.0, names_in_u=66.0, half=86.0,
         has_counts=False, grid=84.0, grid_gap=12.0, joining=52.0, tall=(84.0, 100.0, 120.0),
         tall_in_u=(84.0, 100.0, 120.0), widest=42.0, longest=100.0,
-        most=width * LETTER / SMALLEST_PRINT - 0.5,
+        most=width * LETTER / smallest - 0.5,
     )  # fmt: skip

@@ -8,19 +8,19 @@ from math import log
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.opening import no_block
+from netdsl.backends.diagram.example_size import Numbers, numbers_for
 from netdsl.backends.diagram.frame import framed
-from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
+from netdsl.backends.diagram.options import PAGE, DrawError, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.volumes.columns import Study, draw_column
 from netdsl.backends.diagram.volumes.forms import Axes, Scale, Scales
 from netdsl.backends.diagram.volumes.legend import legend
-from netdsl.backends.diagram.volumes.lines import heading, small_print
+from netdsl.backends.diagram.volumes.lines import heading
 from netdsl.backends.diagram.volumes.links import windows_seen
 from netdsl.backends.diagram.volumes.looks import USUAL, Looks, for_page
 from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.rows import BEST_ASPECT
-from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, key_of
-from netdsl.backends.diagram.example_size import Numbers, numbers_for
+from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, key_of, seen_first
 from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU
@@ -37,7 +37,7 @@ ROOT_FROM = 1.0
 def volumes_picture(graph: Graph, options: Options) -> Picture:
     """A network's volumes. Raises `DrawError` where it has none that can be drawn."""
     _check_patterns(graph, options)
-    numbers = numbers_for(graph)
+    numbers = numbers_for(graph.within or graph)
     channels = ChannelAxes(graph)
     steps = steps_of(graph, numbers, options.expand)
     if not steps:
@@ -64,15 +64,21 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
 
 def _laid_out(graph: Graph, study: Study, shape: Shape | None, options: Options) -> Picture:
     """The picture as usual; where a width is given at which that is too small, for a page."""
-    usual = min(_drawn(graph, study, shape, options, USUAL), key=_fault)
-    if options.width is None or usual.smallest_letter(options.width) >= SMALLEST_PRINT:
-        return usual
-    looks = for_page(options.width)
-    width = looks.most or options.width
+    usual = _drawn(graph, study, shape, options, USUAL)
+    best = min(usual, key=lambda p: _fault(p, options))
+    width = options.width or PAGE
+    looks = for_page(width, options.smallest)
+    if options.aspect is not None:
+        kinds = looks, replace(looks, most=None)
+        others = [p for kind in kinds for p in _drawn(graph, study, shape, options, kind)]
+        return min((*usual, *others), key=lambda p: _fault(p, options))
+    if options.width is None or best.smallest_letter(options.width) >= options.smallest:
+        return best
+    most = looks.most or width
     pictures = _drawn(graph, study, shape, options, looks)
-    if shape is not None and min(p.width for p in pictures) > width:
+    if shape is not None and min(p.width for p in pictures) > most:
         pictures += _drawn(graph, study, None, options, looks)
-    return min(pictures, key=lambda p: (max(p.width, width), _fault(p)))
+    return min(pictures, key=lambda p: (max(p.width, most), _fault(p, options)))
 
 
 def _drawn(
@@ -126,8 +132,13 @@ def _fewer(options: Options) -> str:
     return "open fewer blocks (`--expand`), or " if options.opens_blocks else ""
 
 
-def _fault(picture: Picture) -> float:
-    """How far a picture is from a good shape; a small one is better than a large one."""
+def _fault(picture: Picture, options: Options) -> float:
+    """How far a picture is from a good shape; a small one is better than a large one.
+
+    Where the aspect is given, how small its letters are.
+    """
+    if options.aspect is not None:
+        return picture.height / picture.least
     return abs(log(picture.width / picture.height / BEST_ASPECT)) + picture.width / 1500
 
 
@@ -140,6 +151,7 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
             study.shape(column.step),
         )  # fmt: skip
         items.append(group)
+    items = seen_first(items, graph, study, options)
     items += layout.links(study.numbers)
     width = max(c.form.x + c.width for c in layout.columns)
     marks = legend(
@@ -147,8 +159,7 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
         min(max(width, LEGEND), study.looks.inside),
     )  # fmt: skip
     lines = heading(graph, study, layout.columns)
-    notes = small_print(width) if options.width is None else ()
-    return framed(options.title or graph.name, lines, items, legend=marks, notes=notes)
+    return framed(graph.name, lines, items, options, legend=marks)
 
 
 def scales_for(axes: Sequence[Axes], tallest: float, looks: Looks = USUAL) -> Scales:

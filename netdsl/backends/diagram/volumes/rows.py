@@ -115,9 +115,16 @@ def width_of(columns: Sequence[Column]) -> float:
 
 
 def into_rows(
-    columns: Sequence[Column], forced: set[int], leads: dict[int, Lead], most: float | None = None
+    columns: Sequence[Column],
+    forced: set[int],
+    leads: dict[int, Lead],
+    most: float | None = None,
+    aspect: float | None = None,
 ) -> list[Row]:
-    """The columns in rows: as many as give the picture a good shape, none wider than `most`."""
+    """The columns in rows, none wider than `most`: as many as give the picture a good shape.
+
+    Where its `aspect` is given, so many that it is as small as can be.
+    """
     best: list[Row] = []
     least = inf
     breaker = _Breaker(columns, forced, {n: lead.width for n, lead in leads.items()}, most)
@@ -127,7 +134,7 @@ def into_rows(
             continue
         edges = pairwise([0, *breaks, len(columns)])
         rows = [_zoomed(list(columns[a:b]), leads.get(a)) for a, b in edges]
-        cost = _cost(rows, most)
+        cost = _cost(rows, most, aspect)
         if cost < least:
             best, least = rows, cost
         if cost > least + 1.0:
@@ -135,7 +142,7 @@ def into_rows(
     return best
 
 
-def _cost(rows: Sequence[Row], most: float | None) -> float:
+def _cost(rows: Sequence[Row], most: float | None, aspect: float | None) -> float:
     widths = [width_of(r.columns) + (r.lead.width if r.lead else 0.0) for r in rows]
     width = zone_of(rows) + max(widths)
     height = 90.0
@@ -144,6 +151,8 @@ def _cost(rows: Sequence[Row], most: float | None) -> float:
         head = row.lead.head if row.lead else 0.0
         height += row.tall + LABEL_GAP + row.places[-1] + 6 + GUTTER + head
     mean = sum(widths) / len(widths)
+    if aspect is not None:
+        return max(width / aspect, height) / 300
     if most is not None:
         return max(width / most - 1, 0.0) * TOO_WIDE + 1 - mean / most + height / 3000
     ragged = 1 - mean / max(widths)

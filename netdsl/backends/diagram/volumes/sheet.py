@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.highlight import Drawn, highlighted
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Box, Item, Picture, Text, bounds_of, line
 from netdsl.backends.diagram.volumes.columns import Column, Study, draw_column
 from netdsl.backends.diagram.volumes.forms import Scales
 from netdsl.backends.diagram.volumes.legend import legend, round_length
-from netdsl.backends.diagram.volumes.lines import heading, small_print
+from netdsl.backends.diagram.volumes.lines import heading
 from netdsl.backends.diagram.volumes.links import link, windows_seen
 from netdsl.backends.diagram.volumes.pyramid_bins import Pyramid, pyramid_of
 from netdsl.backends.diagram.volumes.pyramid_lens import lens_lines
@@ -30,6 +31,16 @@ LEGEND = 640.0
 def key_of(step: Step) -> str:
     """The id of a step's drawing, the same in every run."""
     return f"{'in' if step.is_input else 'v'}-{step.name}".replace(" ", "-")
+
+
+def seen_first(items: Sequence[Item], graph: Graph, study: Study, options: Options) -> list[Item]:
+    """The drawing with frames around the volumes that are to be seen first."""
+    drawn = (
+        Drawn(key_of(step), tuple(tuple(s.nodes) for s in (step, *step.copies)), step.node is None)
+        for step in study.steps
+        if not step.is_input
+    )
+    return highlighted(items, graph, options, drawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ class Sheet:
     def picture(self) -> Picture:
         rows, routes = self._placed()
         self._take_least_zoom(rows)
-        items = [*self._rows(rows, routes), *routes.draw()]
+        items = seen_first(self._rows(rows, routes), self.graph, self.study, self.options)
+        items += routes.draw()
         width = max(row.right for row in rows)
         marks = legend(
             self.columns,
@@ -62,10 +74,8 @@ class Sheet:
             windows_seen([c for row in rows for c in row.columns], self.study.numbers),
             min(max(width, LEGEND), self.study.looks.inside),
         )
-        title = self.options.title or self.graph.name
         lines = heading(self.graph, self.study, self.columns, rows)
-        notes = small_print(width) if self.options.width is None else ()
-        return framed(title, lines, items, legend=marks, notes=notes)
+        return framed(self.graph.name, lines, items, self.options, legend=marks)
 
     def _take_least_zoom(self, rows: Sequence[Row]) -> None:
         """Where all rows of maps are enlarged, the least enlarged ones are at the one scale."""
@@ -95,7 +105,7 @@ class Sheet:
     def _tried(
         self, forced: set[int], leads: dict[int, Lead], room: float | None
     ) -> tuple[list[Row], Routes]:
-        rows = into_rows(self.columns, forced, leads, room)
+        rows = into_rows(self.columns, forced, leads, room, self.options.aspect)
         routes = Routes(rows)
         place_rows(rows, routes.counts, routes.inner, routes.left)
         return rows, routes

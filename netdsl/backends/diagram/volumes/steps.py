@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from math import prod
 
 from netdsl.analyses.calls import call_paths
 from netdsl.backends.diagram.example_size import Numbers
+from netdsl.backends.diagram.naming import is_named
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of
 
@@ -104,13 +104,13 @@ def steps_of(
         step.sources = list(dict.fromkeys(maker[v] for v in step.reads if v in maker))
     read = {source for step in steps for source in step.sources}
     every = [step for step in inputs if step in read] + steps
-    _name(every, call_paths(graph))
+    _name(every, call_paths(graph.within or graph))
     return _repeats(every, uses, numbers)
 
 
 def is_meant(scope: Scope, pattern: str) -> bool:
     """Whether a pattern of `--expand` is for this block: by its path or by its kind."""
-    return scope.definition == pattern or fnmatchcase(scope.path, pattern)
+    return is_named(pattern, scope.path, scope.definition)
 
 
 class _Shutting:
@@ -121,6 +121,8 @@ class _Shutting:
     ) -> None:
         self.running, self.uses = graph.inference_nodes(), graph.inference_uses
         self.numbers, self.expand, self.opens_u = numbers, expand, opens_u
+        self.whole = graph.root.children[:1] if graph.within is not None else []
+        """The part of a network that is drawn, which is open."""
         self.definitions: set[str] = set()
 
     def pieces(self, root: Scope) -> Iterator[Step]:
@@ -157,11 +159,17 @@ class _Shutting:
         else:
             wanted = scope.kind is Kind.FORK and self._branches(scope)
         nodes = self._running(scope)
-        if not wanted or len(nodes) < 2 or any(is_meant(scope, p) for p in self.expand):
+        is_opened = self._is_whole(scope) or any(is_meant(scope, p) for p in self.expand)
+        if not wanted or len(nodes) < 2 or is_opened:
             return False
         if self.opens_u and self._is_hourglass(nodes):
             return False
         return len(self._results(nodes)) == 1
+
+    def _is_whole(self, scope: Scope) -> bool:
+        """Whether it is the part of a network that is drawn, or branches of this alone."""
+        home = scope.home() if scope.kind is Kind.FORK else scope
+        return scope in self.whole or home in self.whole
 
     def _branches(self, scope: Scope) -> bool:
         """Whether the members are no chain, each reading the one before alone."""
