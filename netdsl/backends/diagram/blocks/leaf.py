@@ -30,6 +30,8 @@ CARD = 4.0
 LEAN = 9.0
 """How far the sides of a box that narrows downwards lean."""
 BAR = 8.0
+STAIR = 3.6
+"""Width of a bar of a staircase."""
 STRIP_WIDTH = 22.0
 CHANNEL_STEP = 0.35
 SHORTEST_STRIP, LONGEST_STRIP = 84.0, 190.0
@@ -56,6 +58,8 @@ class Leaf:
     direction: str = "right"
     title_size: float = TITLE
     """A smaller one is that of a small box, which has no room for a mark."""
+    steps: tuple[float, ...] = ()
+    """Heights of bars: what comes in, and what there is behind each layer that adds to it."""
 
     @property
     def cards(self) -> int:
@@ -191,6 +195,7 @@ def draw_leaf(leaf: Leaf, x: float, y: float, *, at_top: bool = False) -> list[I
 
 def _texts(leaf: Leaf, x: float, top: float, at_top: bool) -> list[Item]:
     height = TITLE + STEP * len(leaf.label.lines) + (BAR + 4 if leaf.parts else 0)
+    height += max(leaf.steps) + 4 if leaf.steps else 0
     y = top + (5.0 if at_top else (leaf.height - height) / 2) + TITLE * 0.8
     items: list[Item] = []
     if leaf.title_size < TITLE:
@@ -204,9 +209,24 @@ def _texts(leaf: Leaf, x: float, top: float, at_top: bool) -> list[Item]:
     if leaf.parts:
         items += _bar(leaf, x, y + 5)
         y += BAR + 4
+    if leaf.steps:
+        y += max(leaf.steps) + 4
+        items += _stairs(leaf.steps, x, y)
     for line in leaf.label.lines:
         y += STEP
         items.append(Text(x, y, line, LINE, "soft"))
+    return items
+
+
+def _stairs(steps: tuple[float, ...], x: float, bottom: float) -> list[Item]:
+    """A bar behind each layer: below what came in, above it what was added since."""
+    came, *totals = steps
+    left = x - STAIR * len(totals) / 2
+    items: list[Item] = []
+    for number, total in enumerate(totals):
+        at = left + number * STAIR
+        items.append(Box(at, bottom - came, STAIR - 0.6, came, "wire"))
+        items.append(Box(at, bottom - total, STAIR - 0.6, total - came, series(0)))
     return items
 
 

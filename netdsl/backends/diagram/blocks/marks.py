@@ -9,6 +9,9 @@ from netdsl.backends.diagram.blocks.leaf import Leaf
 from netdsl.backends.diagram.blocks.wiring import INPUT, SIZE_ONLY, SKIP, Wire
 from netdsl.ir.graph import Node, Value
 
+SUM = "+"
+"""The sign of a box that adds; a product is a gate, and no skip leads to it."""
+
 
 def marked(
     wires: Iterable[Wire], depths: Mapping[str, int], boxes: Mapping[str, Leaf]
@@ -52,7 +55,7 @@ def _is_skip(wire: Wire, into: Sequence[Wire], depths: Mapping[str, int], box: L
     others = [other for other in into if other is not wire]
     here = depths.get(wire.tail, 0)
     is_shorter = bool(others) and all(here < depths.get(other.tail, 0) for other in others)
-    return is_shorter and (box.form == "circle" or _is_merged(wire.value, box))
+    return is_shorter and (box.label.title == SUM or _is_merged(wire.value, box))
 
 
 def _is_merged(value: Value, box: Leaf) -> bool:

@@ -111,7 +111,7 @@ class BlockSheet(Sheet):
         self.left_out = left_out(graph, options, _shown_though_hidden(units))
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.wires = marked(self.wiring.wires, self.wiring.depths, self.boxes)
+        self.wires: Sequence[Wire] = marked(self.wiring.wires, self.wiring.depths, self.boxes)
         self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import LINE, draw_leaf
 from netdsl.backends.diagram.layout.line_sheet import small
-from netdsl.backends.diagram.model.features import Chain
 from netdsl.backends.diagram.scene import Box, Curve, Item, Text, arrow_head, line
 from netdsl.backends.diagram.theme import series
-from netdsl.backends.diagram.units import Unit
 
 MOST = 8
 """Layers whose arcs can be followed."""
@@ -22,20 +19,6 @@ RISE = 15.0
 """How much higher an arc is for each layer that it passes."""
 BESIDE = 34.0
 NODE = 34.0
-
-
-def growth(chain: Chain, block: Unit, axes: ChannelAxes) -> list[int]:
-    """Channels that come into a block, and that are there behind each concat of its chain.
-
-    Nothing where these are no numbers, or do not grow.
-    """
-    if not block.inputs:
-        return []
-    values = [block.inputs[0], *(merge.output for merge in chain.merges)]
-    sizes = [value.type.shape[axes.of(value)] for value in values]
-    known = [size for size in sizes if isinstance(size, int)]
-    grows = all(a < b for a, b in itertools.pairwise(known))
-    return known if len(known) == len(sizes) and grows else []
 
 
 def arcs(sizes: Sequence[int], width: float) -> list[Item]:

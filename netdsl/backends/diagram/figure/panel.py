@@ -14,10 +14,11 @@ from netdsl.backends.diagram.blocks.row_plan import RowPlan, times_name
 from netdsl.backends.diagram.blocks.text_places import freed
 from netdsl.backends.diagram.blocks.wiring import Wire
 from netdsl.backends.diagram.figure.arcs import MOST as MOST_ARCS
-from netdsl.backends.diagram.figure.arcs import arcs, growth
+from netdsl.backends.diagram.figure.arcs import arcs
 from netdsl.backends.diagram.figure.kernels import kernels
 from netdsl.backends.diagram.figure.windows import tiling_of, windows
 from netdsl.backends.diagram.fonts import text_width, wrapped
+from netdsl.backends.diagram.layout.staircase import growth
 from netdsl.backends.diagram.model.shape import Shape
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Group, Item, Text, arrow_head, bounds_of, line, moved
@@ -228,7 +229,7 @@ def _around(unit: Unit, head: Sequence[Item], width: float, height: float) -> Gr
 def _chained(sheet: _Inside, unit: Unit, room: float, shape: Shape) -> Panel | None:
     """The panel of a block that is a chain of concats, if that can be followed."""
     for chain in shape.features.chains:
-        sizes = growth(chain, unit, sheet.axes) if set(chain.merges) <= set(unit.nodes) else []
+        sizes = growth(chain, unit, sheet.axes)
         if 0 < len(sizes) <= MOST_ARCS:
             drawn = arcs(sizes, room - 2 * PAD)
             top, bottom = bounds_of(drawn)[1::2]

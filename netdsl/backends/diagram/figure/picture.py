@@ -88,7 +88,7 @@ class _Figure:
         found = overview_of(self.graph, self.units, self.options, self.shape)
         if found is not None and found[1].width <= self.room + 1:
             return found
-        sheet = LineSheet(self.graph, tuple(_unwrapped(self.units)), self.options)
+        sheet = LineSheet(self.graph, tuple(_unwrapped(self.units)), self.options, self.shape)
         return sheet, line_overview(sheet, self.room, below)
 
     def _joined(

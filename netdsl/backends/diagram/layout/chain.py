@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from netdsl.backends.diagram.blocks.dot import Layout
-from netdsl.backends.diagram.blocks.leaf import CARD, LINE
+from netdsl.backends.diagram.blocks.leaf import CARD, LINE, Leaf
 from netdsl.backends.diagram.blocks.paint import paint_box
 from netdsl.backends.diagram.blocks.pens import pen_of
 from netdsl.backends.diagram.fonts import text_width
@@ -129,7 +130,7 @@ class Chain:
         """Its places, and what is painted."""
         items = [*self._bands(), *self._wires()]
         items += [
-            paint_box(box, x, self.y, key)
+            self._box(key, box, x)
             for key, box, x in zip(self.keys, self.boxes, self.middles, strict=True)
         ]
         items += [*self._above(), *self._heads()]
@@ -139,6 +140,15 @@ class Chain:
         for number in range(1, len(self.sheet.ends) + 8):
             ends[f"enter{number}"], ends[f"leave{number}"] = ends["enter0"], ends["leave0"]
         return Layout(self.width, height, ends, {}, []), items
+
+    def _box(self, key: str, box: Leaf, x: float) -> Item:
+        """A box; the word at a bar stands below it where a learned value comes from above."""
+        drawn = paint_box(box, x, self.y, key)
+        word, *rest = drawn.items
+        if key not in self.hung or box.form != "strip" or not isinstance(word, Text):
+            return drawn
+        below = replace(word, y=self.y + box.height / 2 + LINE)
+        return replace(drawn, items=(below, *rest))
 
     def _left(self, number: int) -> float:
         return self.middles[number] - self.boxes[number].width / 2

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label, concat_parts, tail
-from netdsl.backends.diagram.blocks.leaf import BAR, LINE, STEP, Leaf, leaf_of
+from netdsl.backends.diagram.blocks.leaf import BAR, LINE, STAIR, STEP, Leaf, leaf_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, SIZE_ONLY, Wire
 from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.layout.staircase import staircases
+from netdsl.backends.diagram.model.shape import Shape
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.shape_names import TIMES
 from netdsl.backends.diagram.tails import told
@@ -40,7 +43,11 @@ class LineSheet(BlockSheet):
     is what all blocks of a class have before their short names, by class: `inception` for `3a`.
     """
 
-    def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
+    def __init__(
+        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape
+    ) -> None:
+        blocks = [unit for unit in units if unit.is_block]
+        self.stairs = staircases(shape.features.chains, blocks, ChannelAxes(graph))
         self.short, self.dropped = short_names(units)
         super().__init__(graph, units, options)
         kept = [wire for wire in self.wires if wire.mark != SIZE_ONLY]
@@ -82,7 +89,9 @@ class LineSheet(BlockSheet):
         title += times
         parts = tuple(concat_parts(unit))
         lines.append(self._channels(unit.outputs[0]) if unit.outputs else "")
-        return small(unit, "block", Label(title, tuple(filter(None, lines))), parts, "block")
+        label = Label(title, tuple(filter(None, lines)))
+        box = small(unit, "block", label, () if unit in self.stairs else parts, "block")
+        return with_steps(box, self.stairs.get(unit, ()))
 
     def _pair(self, unit: Unit) -> Leaf:
         """Blocks in turn that differ in one setting."""
@@ -243,6 +252,14 @@ def broken(word: str) -> list[str]:
         else:
             lines.append(part)
     return lines
+
+
+def with_steps(box: Leaf, steps: tuple[float, ...]) -> Leaf:
+    """A box with bars in it, to scale with those of other boxes."""
+    if not steps:
+        return box
+    width = max(box.width, round(STAIR * (len(steps) - 1) + 16))
+    return replace(box, width=width, height=box.height + round(max(steps)) + 4, steps=steps)
 
 
 def small(
