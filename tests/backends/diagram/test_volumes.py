@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from netdsl import load, loads
 from netdsl.analyses.channels import ChannelAxes
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Picture, Polygon
 from netdsl.backends.diagram.svg import svg
@@ -24,7 +25,6 @@ from netdsl.backends.diagram.volumes.columns import Study
 from netdsl.backends.diagram.volumes.forms import ALONG, UP
 from netdsl.backends.diagram.volumes.links import VISIBLE, window_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
-from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph
