@@ -69,7 +69,7 @@ def test_a_class_token_hides_no_channels() -> None:
     assert len(tokens) > 100
     assert {(axes.of(value), axes.spatial(value)) for value in tokens} == {(1, (197,))}
     found = texts(graph)
-    assert {"→ 196", "197"} <= set(found)
+    assert {"224 × 224 → 197 tokens", "197 tokens"} <= set(found)
     assert not any("768" in text and "× 768" in text for text in found)
 
 

@@ -9,6 +9,7 @@ from netdsl.backends.diagram.blocks.leaf import LINE
 from netdsl.backends.diagram.blocks.legend import legend_of
 from netdsl.backends.diagram.blocks.opening import drawn_units
 from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
+from netdsl.backends.diagram.blocks.rows import MANY
 from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.figure.lens import lens
 from netdsl.backends.diagram.figure.panel import Panel, panel
@@ -23,7 +24,7 @@ from netdsl.backends.diagram.model.overview import overview_units
 from netdsl.backends.diagram.model.shape import Shape, recognise
 from netdsl.backends.diagram.options import PAGE, Options
 from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
-from netdsl.backends.diagram.units import Unit
+from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
 
@@ -43,17 +44,24 @@ FEW = 10
 
 
 def figure_picture(graph: Graph, options: Options) -> Picture:
-    """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`."""
+    """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`.
+
+    Rows of units where it is too small for that, or too large.
+    """
+    rows = replace(options, expand=("none",))
+    given = graph
     graph, told = at_example_size(graph, options)
     options = replace(options, width=options.width or PAGE)
+    if sum(1 for _ in leaves(drawn_units(graph, options))) > MANY:
+        return blocks_picture(given, rows)
     shape = recognise(graph)
     units = overview_units(graph, shape, drawn_units(graph, options))
     idea = idea_of(graph, units, shape)
-    rows = replace(options, expand=("none",))
     if idea is None and len(units) <= FEW:
-        return blocks_picture(graph, rows)
-    drawing = _Figure(graph, units, options, shape, told)
-    return drawing.picture(idea) or blocks_picture(graph, rows)
+        return blocks_picture(given, replace(rows, width=options.width))
+    drawing = _Figure(graph, units, options, shape, told).picture(idea)
+    is_page = rows.width is not None or drawing is None or drawing.height <= 2 * drawing.width
+    return drawing if drawing is not None and is_page else blocks_picture(given, rows)
 
 
 class _Figure:
