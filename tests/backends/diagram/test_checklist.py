@@ -264,7 +264,9 @@ def holds(box: Bounds, point: Point, margin: float) -> bool:
 
 
 def lines_of(picture: Picture) -> list[Curve]:
-    return [item for item in picture.items if isinstance(item, Curve)]
+    """Wires; a lens, whose lines end at the edge of a panel, is checked with the figures."""
+    curves = (item for item in picture.items if isinstance(item, Curve))
+    return [curve for curve in curves if curve.line != "block.line"]
 
 
 @pytest.mark.parametrize("name", NAMES)

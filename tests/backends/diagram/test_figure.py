@@ -110,7 +110,7 @@ def cones(drawing: Picture) -> list[Polygon]:
 
 def crosses(cone: Polygon, drawing: Picture) -> list[str]:
     """What lies in a cone that is no band and no frame."""
-    left, top, right, bottom = bounds_of([cone])
+    _, top, _, bottom = bounds_of([cone])
     found: list[str] = []
     boxes = [g.items for css in ("unit", "end") for g in groups(drawing.items, css)]
     boxes += [[i] for i in drawing.items if isinstance(i, Text)]
@@ -161,7 +161,7 @@ def test_arcs_are_what_the_layers_of_torchvision_read() -> None:
     reads = [layer.conv1.in_channels for layer in block.children()]
     frame = panels(picture("densenet121", DEFAULT))[0]
     left, top, right, bottom = bounds_of(frame.items)
-    shapes = [s for s in flatten(picture("densenet121", DEFAULT).items)]
+    shapes = flatten(picture("densenet121", DEFAULT).items)
     own = [s for s in shapes if within(bounds_of([s]), (left, top, right, bottom))]
     sums = [int(s.text) for s in own if isinstance(s, Text) and s.bold and s.text.isdigit()]
     assert sorted(sums)[-len(reads) - 1 :] == [*reads, 256]

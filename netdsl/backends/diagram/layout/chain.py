@@ -13,6 +13,7 @@ from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.layout.heads import Head
 from netdsl.backends.diagram.layout.line_sheet import GAP, LineSheet
 from netdsl.backends.diagram.layout.stages import Stage
+from netdsl.backends.diagram.layout.tokens import COLUMN, column_of, token_cells
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Text, arrow_head, line
 
 CAPTION = 10.0
@@ -47,6 +48,8 @@ class Chain:
         heads: Sequence[Head], room: float,
     ) -> None:  # fmt: skip
         self.sheet, self.keys, self.heads = sheet, keys, heads
+        for key in keys:
+            sheet.boxes[key] = column_of(sheet.boxes[key], sheet.tokens)
         self.boxes = [sheet.boxes[key] for key in keys]
         self.stages = [
             (stage, [place - line.start for place in stage.places if place in line])
@@ -64,7 +67,8 @@ class Chain:
         ]
         self.top = CAPTION + 12 + max([cards, *above])
         self.y = self.top + high / 2
-        self.bottom = self.y + high / 2 + PAD
+        has_word = any(sheet.boxes[key].form in ("strip", COLUMN) for key in self.hung)
+        self.bottom = self.y + high / 2 + PAD + LINE * has_word
 
     def _shapes(self) -> list[str]:
         """What stands on the wire behind each box, in the stem."""
@@ -144,6 +148,9 @@ class Chain:
     def _box(self, key: str, box: Leaf, x: float) -> Item:
         """A box; the word at a bar stands below it where a learned value comes from above."""
         drawn = paint_box(box, x, self.y, key)
+        if box.form == COLUMN:
+            word = Text(x, self.y + box.height / 2 + LINE, "tokens", LINE, "soft")
+            return replace(drawn, items=(word, *token_cells(box, x, self.y)))
         word, *rest = drawn.items
         if key not in self.hung or box.form != "strip" or not isinstance(word, Text):
             return drawn

@@ -48,11 +48,13 @@ class LineSheet(BlockSheet):
     ) -> None:
         blocks = [unit for unit in units if unit.is_block]
         self.stairs = staircases(shape.features.chains, blocks, ChannelAxes(graph))
+        self.tokens = frozenset(shape.features.tokens)
+        """Nodes that join learned tokens to others."""
         self.short, self.dropped = short_names(units)
         super().__init__(graph, units, options)
         kept = [wire for wire in self.wires if wire.mark != SIZE_ONLY]
         self.sizes_left_out = len(self.wires) - len(kept)
-        self.wires = kept
+        self.wires: Sequence[Wire] = kept
         self.is_terse = False
         self.shaped: set[str] = set()
         """Keys of the boxes behind which the shape stands on the wire."""
