@@ -7,10 +7,8 @@ from collections import Counter
 import pytest
 
 from netdsl.backends.diagram.model.idea import idea_of, ideas_of
-from netdsl.backends.diagram.model.overview import overview_units
-from netdsl.backends.diagram.model.shape import recognise
 from netdsl.backends.diagram.units import Unit, leaves
-from tests.backends.diagram.model import WRITTEN, graph_of
+from tests.backends.diagram.model import WRITTEN, graph_of, overview_of, shape_of
 from tests.examples import NAMES
 
 IDEAS = {
@@ -66,30 +64,35 @@ def opened(units: tuple[Unit, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(IDEAS))
+@pytest.mark.one_in(2)
 def test_the_idea_is_the_block_that_a_person_would_open(name: str) -> None:
-    graph = graph_of(name)
-    shape = recognise(graph)
-    ideas = ideas_of(graph, overview_units(graph, shape), shape)
+    ideas = ideas_of(graph_of(name), overview_of(name), shape_of(name))
     assert [kind(unit) for unit in ideas] == IDEAS[name]
     if name in TYPICAL:
         assert ideas[-1].path == TYPICAL[name]
-    assert idea_of(graph, overview_units(graph, shape)) is None or ideas
 
 
 @pytest.mark.parametrize("name", sorted(OPEN))
 def test_the_overview_opens_what_the_shape_lies_in(name: str) -> None:
-    graph = graph_of(name)
-    assert opened(overview_units(graph, recognise(graph))) == OPEN[name]
+    assert opened(overview_of(name)) == OPEN[name]
 
 
 @pytest.mark.parametrize("name", sorted({*WRITTEN, *NAMES}))
+@pytest.mark.one_in(3)
 def test_each_operation_is_in_one_unit_of_the_overview(name: str) -> None:
-    graph = graph_of(name)
-    units = overview_units(graph, recognise(graph))
+    units = overview_of(name)
     covered = Counter(node for unit in leaves(units) for node in unit.covered())
     hidden = Counter(node for unit in folded(units) for copy in unit.copies[1:] for node in copy)
-    assert covered + hidden == Counter(graph.nodes())
+    assert covered + hidden == Counter(graph_of(name).nodes())
     assert len(list(leaves(units))) <= MOST_UNITS
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("unet", "up4"), ("swin_t", "features.1.0"), ("vgg16", None)]
+)
+def test_the_one_idea_is_the_last(name: str, path: str | None) -> None:
+    idea = idea_of(graph_of(name), overview_of(name))
+    assert (idea and idea.path) == path
 
 
 def folded(units: tuple[Unit, ...]) -> list[Unit]:
@@ -99,8 +102,7 @@ def folded(units: tuple[Unit, ...]) -> list[Unit]:
 
 
 def test_pairs_stand_for_all_their_blocks() -> None:
-    graph = graph_of("swin_t")
-    units = overview_units(graph, recognise(graph))
+    units = overview_of("swin_t")
     pairs = [unit for unit in leaves(units) if unit.scope is None and unit.is_block]
     assert [unit.count for unit in pairs] == [1, 1, 3, 1]
     assert [len(unit.parts) for unit in pairs] == [2, 2, 2, 2]

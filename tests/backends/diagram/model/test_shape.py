@@ -6,8 +6,7 @@ from collections import Counter
 
 import pytest
 
-from netdsl.backends.diagram.model.shape import recognise
-from tests.backends.diagram.model import WRITTEN, graph_of
+from tests.backends.diagram.model import WRITTEN, shape_of
 from tests.examples import NAMES
 
 LAYOUTS = {
@@ -64,7 +63,7 @@ TOKENS = ("vit_b_16", "vit_small_patch16_dinov3")
 
 @pytest.mark.parametrize("name", sorted({*WRITTEN, *NAMES}))
 def test_a_network_is_laid_out_as_a_person_would(name: str) -> None:
-    shape = recognise(graph_of(name))
+    shape = shape_of(name)
     assert shape.layout == EXPECTED.get(name, "rows"), shape.reason
     assert shape.reason
 
@@ -77,14 +76,14 @@ def test_every_expected_name_is_a_network() -> None:
 
 @pytest.mark.parametrize("name", sorted(BRIDGES))
 def test_the_bridges_of_each_level_are_counted(name: str) -> None:
-    bridges = recognise(graph_of(name)).bridges
+    bridges = shape_of(name).bridges
     places = {(bridge.level, bridge.turn, bridge.place) for bridge in bridges}
     assert Counter(level for level, _, _ in places) == BRIDGES[name]
 
 
 @pytest.mark.parametrize("name", sorted({*WRITTEN, *NAMES}))
 def test_what_else_a_network_shows_is_told_and_nothing_falsely(name: str) -> None:
-    features = recognise(graph_of(name)).features
+    features = shape_of(name).features
     assert [len(chain.merges) for chain in features.chains] == CHAINS.get(name, [])
     fans = {(fan.setting, frozenset(fan.values)) for fan in features.fans if fan.setting}
     setting, values = SETTINGS.get(name, ("", set()))
@@ -95,7 +94,7 @@ def test_what_else_a_network_shows_is_told_and_nothing_falsely(name: str) -> Non
 
 
 def test_two_hourglasses_in_a_row_are_counted() -> None:
-    assert [recognise(graph_of(n)).stacks for n in ("stacked_hourglass", "two_unets", "unet")] == [
+    assert [shape_of(n).stacks for n in ("stacked_hourglass", "two_unets", "unet")] == [
         2,
         2,
         1,
@@ -103,13 +102,13 @@ def test_two_hourglasses_in_a_row_are_counted() -> None:
 
 
 def test_inceptions_are_fans_of_four() -> None:
-    fans = recognise(graph_of("googlenet")).features.fans
+    fans = shape_of("googlenet").features.fans
     assert Counter(len(fan.ways) for fan in fans) == {4: 9}
 
 
 def test_the_way_that_stays_is_told() -> None:
     """The laterals of a pyramid are one convolution each; the skips of a U-Net compute nothing."""
-    fpn = recognise(graph_of("fpn")).bridges
+    fpn = shape_of("fpn").bridges
     assert [[node.op.name for node in bridge.straight] for bridge in fpn] == [["conv"]] * 3
-    unet = recognise(graph_of("unet")).bridges
+    unet = shape_of("unet").bridges
     assert not any(node.layer.weights for bridge in unet for node in bridge.straight)
