@@ -376,8 +376,9 @@ class Network:
         """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
-        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`; and with
-        `old`, another network, what changes from that one to this is drawn. Returns remarks on the
+        `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`, `only`,
+        `header`, `legend`, `font`, `font_size`, `aspect`, `highlight`, `hide`; and with `old`,
+        another network, what changes from that one to this is drawn. Returns remarks on the
         picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a
         file that was read.
         """

@@ -74,6 +74,8 @@ def draw(
         picture = ops_picture(exported, options)
         return render(picture, form, options), _small_print(picture, options)
     if old is None and options.only is None and form == "html" and options.level == "blocks":
+        if options.highlight:
+            raise DrawError("`--highlight` is for pictures, and this is a page; write SVG")
         return html(graph, options), []
     if old is None and form == "dot" and options.level in ("blocks", "layers"):
         part, notes = _part(graph, options)

@@ -18,10 +18,10 @@ _KINDS: dict[str, Callable[[Node], bool]] = {
 }
 """By the word of the legend."""
 _NAMES = {
-    "dropout": "dropout",
-    "norm": "normalisations",
-    "activation": "activations",
-    "moves": "layers that move values only",
+    "dropout": ("dropout", "dropouts"),
+    "norm": ("normalisation", "normalisations"),
+    "activation": ("activation", "activations"),
+    "moves": ("layer that moves values only", "layers that move values only"),
 }
 
 
@@ -41,17 +41,21 @@ def left_out(graph: Graph, options: Options, shown: frozenset[Node]) -> str:
     `shown` are those that no neighbour could take along, which are drawn all the same.
     """
     hidden = hidden_nodes(graph, options).difference(shown)
-    if hides_training(options):
+    if hides_training(options) or options.level == "volumes":
         hidden &= graph.inference_nodes()
     counts = Counter(_word(node, options) for node in hidden)
-    parts = [f"{counts[kind]:,} {_NAMES[kind]}" for kind in HIDDEN_LAYERS if counts[kind]]
+    parts = [
+        f"{counts[kind]:,} {_NAMES[kind][counts[kind] > 1]}"
+        for kind in HIDDEN_LAYERS
+        if counts[kind]
+    ]
     if hides_training(options):
         ends = sum(output.when_training for output in graph.outputs)
         number = sum(1 for _ in graph.nodes()) - len(graph.inference_nodes())
         if number:
-            plural = "s" * (ends != 1)
-            parts.append(f"{number:,} operations and {ends} output{plural} in training only")
-    kept = f" ({len(shown):,} more are drawn: several layers read them)" if shown else ""
+            also = f" and {ends} output{'s' * (ends != 1)}" if ends else ""
+            parts.append(f"{number:,} operation{'s' * (number != 1)}{also} in training only")
+    kept = f" ({len(shown):,} more drawn, where nothing else takes them along)" if shown else ""
     return f"not drawn: {', '.join(parts)}{kept}" if parts else ""
 
 

@@ -33,9 +33,15 @@ def highlighted(
     items: Sequence[Item], graph: Graph, options: Options, drawn: Iterable[Drawn]
 ) -> list[Item]:
     """The items, with a frame around each that was asked for. Raises `DrawError`."""
-    if not options.highlight:
-        return list(items)
+    colours = colours_asked(graph, options, drawn)
+    return [_framed(item, colours) for item in items]
+
+
+def colours_asked(graph: Graph, options: Options, drawn: Iterable[Drawn]) -> dict[str, str]:
+    """By id the colours of what is to be seen first. Raises `DrawError`."""
     colours: dict[str, str] = {}
+    if not options.highlight:
+        return colours
     every = list(drawn)
     for text in options.highlight:
         pattern, equals, colour = text.rpartition("=")
@@ -43,7 +49,7 @@ def highlighted(
             raise DrawError(f"`--highlight` takes PATH=colour, such as conv1=tomato, not `{text}`")
         found = _found(graph, pattern.strip(), every)
         colours |= dict.fromkeys(found, colour_of(colour))
-    return [_framed(item, colours) for item in items]
+    return colours
 
 
 def _found(graph: Graph, pattern: str, drawn: Sequence[Drawn]) -> list[str]:

@@ -32,7 +32,7 @@ def parts_named(graph: Graph, pattern: str) -> list[Child]:
         if inside is not None and child not in inside:
             continue
         definition = child.definition if isinstance(child, Scope) else ""
-        if path and child is not graph.root and is_named(pattern, path, definition):
+        if child.label and is_named(pattern, path, definition):
             found.append((path != pattern, child))
     return [child for _, child in sorted(found, key=lambda pair: pair[0])]
 

@@ -110,6 +110,11 @@ class _Around:
     paths: Mapping[Child, str]
     hidden: Set[Node] = frozenset()
 
+    def one_reader(self, value: Value) -> Node | None:
+        """The one layer that takes a value, once or several times."""
+        readers = set(self.uses.readers(value))
+        return readers.pop() if len(readers) == 1 and value not in self.uses.outputs else None
+
     def is_passed(self, node: Node) -> bool:
         """Whether a layer is no unit of its own."""
         return node in self.hidden or _passes_on(node)
@@ -155,7 +160,7 @@ def _joined(
     for unit in units:
         if unit.is_block or not all(map(is_passed, unit.nodes)):
             continue
-        reader = around.uses.only_reader(unit.nodes[-1].outputs[0])
+        reader = around.one_reader(unit.nodes[-1].outputs[0])
         home = homes.get(reader) if reader is not None else None
         if home is None or home is unit or home not in joined:
             continue

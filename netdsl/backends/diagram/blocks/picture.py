@@ -28,6 +28,8 @@ from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Node, Output, Value
 
+GAIN = 1.05
+"""How much larger letters make up for what a simpler picture leaves out."""
 NO_EXAMPLE = "no block is open as an example, so that letters are larger"
 NO_COSTS = f"{NO_EXAMPLE}, and no costs stand in the boxes"
 
@@ -45,7 +47,7 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
         picture = sheet.picture()
         if note:
             picture.notes.append(note)
-        if best is None or _trouble(picture, options) < _trouble(best, options):
+        if best is None or _is_better(picture, best, options):
             best = picture
         if options.width is None or _trouble(best, options) == (False, 0):
             break
@@ -77,6 +79,14 @@ def _is_small_tangle(block: Unit) -> bool:
     read = Counter(value for part in block.parts for value in part.inputs)
     has_branches = len(block.inputs) > 1 or max(read.values(), default=0) > 1
     return has_branches and longest_way(block) <= LONGEST_EXAMPLE
+
+
+def _is_better(simpler: Picture, picture: Picture, options: Options) -> bool:
+    """Whether a simpler picture is worth what it leaves out."""
+    if options.width is None or options.aspect is None:
+        return _trouble(simpler, options) < _trouble(picture, options)
+    letters = simpler.smallest_letter(options.width)
+    return letters > GAIN * picture.smallest_letter(options.width) or letters >= options.smallest
 
 
 def _trouble(picture: Picture, options: Options) -> tuple[bool, float]:
@@ -194,12 +204,18 @@ class BlockSheet(Sheet):
             return "vectors", ""
         return (sizes[0], "") if sizes[0] == sizes[-1] else (sizes[0], f"→ {sizes[-1]}")
 
+    def frame_title(self, unit: Unit, inside: str) -> str:
+        part = self.graph.root.children[0].path if self.graph.within is not None else ""
+        return super().frame_title(unit, inside or part.rpartition(".")[0])
+
     def marked_out(self, items: list[Item]) -> list[Item]:
-        drawn = (
-            Drawn(f"unit-{u.path}".replace(" ", "-"), u.copies, u.is_block, u.is_open)
-            for u in _all(self.units)
-        )
-        return highlighted(items, self.graph, self.options, drawn)
+        return highlighted(items, self.graph, self.options, self.drawn())
+
+    def drawn(self) -> Iterator[Drawn]:
+        """What may be highlighted."""
+        for unit in _all(self.units):
+            key = f"unit-{unit.path}".replace(" ", "-")
+            yield Drawn(key, unit.copies, unit.is_block, unit.is_open)
 
     def legend(self, room: float | None) -> list[Item]:
         trains, marks = bool(self.training), {wire.mark for wire in self.wires}

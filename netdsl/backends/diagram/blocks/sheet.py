@@ -199,7 +199,8 @@ class Sheet:
     def _drawn(self, rows: Sequence[Row], above: bool) -> Picture:
         items = self.marked_out(paint_rows(rows, self.options, above=above))
         room = self.room
-        if self.options.aspect is not None:  # what stands above does not widen the picture
+        if self.options.aspect is not None or self.options.runs_down:
+            # what stands above does not widen the picture
             left, _, right, _ = bounds_of(items)
             room = max(right - left, LEAST_ROOM) + 2 * MARGIN
         lines, legend = self.lines(room), self.legend(room)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import LINE, draw_leaf
 from netdsl.backends.diagram.layout.line_sheet import small
-from netdsl.backends.diagram.scene import Box, Curve, Item, Text, arrow_head, line
+from netdsl.backends.diagram.scene import Box, Curve, Group, Item, Text, arrow_head, line
 from netdsl.backends.diagram.theme import series
 
 MOST = 8
@@ -39,7 +39,7 @@ def arcs(sizes: Sequence[int], width: float) -> list[Item]:
     for number, (label, x) in enumerate(zip(labels, middles, strict=True)):
         form = "end" if number in (0, count) else "block"
         box = small(None, "io" if form == "end" else "block", label, (), form)
-        items += draw_leaf(box, x, y)
+        items.append(Group(tuple(draw_leaf(box, x, y)), css="end", title=label.title))
     for number, x in enumerate(middles[1:], 1):
         items += _bar(added[:number], x, y + NODE, HIGH / sizes[-1])
     told = "what each reads, by origin: the height is channels"

@@ -222,7 +222,7 @@ def _framed(
 def _around(unit: Unit, head: Sequence[Item], width: float, height: float) -> Group:
     """The frame of a panel with its title."""
     frame = Box(0, 0, width, height, "block.fill", "block.line", 1.3, 9)
-    name = f"unit-{unit.path}".replace(" ", "-")
+    name = f"panel-{unit.path}".replace(" ", "-")
     return Group((frame, *head), id=name, css="open", data=(("path", unit.path),))
 
 

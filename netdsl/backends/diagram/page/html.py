@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from netdsl.analyses.cost import layer_text
-from netdsl.backends.diagram.blocks.opening import chosen_open
+from netdsl.backends.diagram.blocks.opening import chosen_open, drawn_units
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.page.fields import page_fields, page_inputs
@@ -17,7 +17,7 @@ from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.tips import source_line, tip
-from netdsl.backends.diagram.units import Unit, opened, units_of
+from netdsl.backends.diagram.units import Unit, opened
 from netdsl.ir.dim import Size
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
@@ -32,7 +32,7 @@ MOST_UNITS_DRAWN = 8_000
 
 def html(graph: Graph, options: Options) -> bytes:
     """The page of the block view. Raises `DrawError`, `EngineError`."""
-    units = units_of(graph)
+    units = drawn_units(graph, options)
     most = min(MOST_PICTURES, MOST_UNITS_DRAWN // max(len(units), 1))
     blocks = list(_blocks(units, ""))[:most]
     pictures = {"": BlockSheet(graph, units, options).picture()}

@@ -112,16 +112,17 @@ def _families(columns: Sequence[Column], tails: Tails) -> list[tuple[list[Item],
 
 
 def legend(
-    columns: Sequence[Column], scales: Scales, tails: Tails, windows: set[bool], width: float
-) -> list[Item]:
+    columns: Sequence[Column], scales: Scales, tails: Tails, windows: set[bool], width: float,
+    left_out: str = "",
+) -> list[Item]:  # fmt: skip
     """The legend in lines of about this width: scale bars, the kernel's colour, the families.
 
-    `windows` are what `windows_seen` finds.
+    `windows` are what `windows_seen` finds, `left_out` is what is not drawn.
     """
     x, y, items = 0.0, 0.0, []
-    for number, (part, wide) in enumerate(
-        (*_bars(columns, scales), *_marks(columns, windows), *_families(columns, tails))
-    ):
+    parts = [*_bars(columns, scales), *_marks(columns, windows), *_families(columns, tails)]
+    parts += [_with_text([], -6, left_out)] if left_out else []
+    for number, (part, wide) in enumerate(parts):
         if number and x + wide > width:
             x, y = 0.0, y + (28 if y == 0 else 18)
         items += [moved(item, x, y) for item in part]

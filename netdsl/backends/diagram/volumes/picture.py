@@ -10,6 +10,7 @@ from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.opening import no_block
 from netdsl.backends.diagram.example_size import Numbers, numbers_for
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.hiding import hidden_nodes
 from netdsl.backends.diagram.options import PAGE, DrawError, Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.volumes.columns import Study, draw_column
@@ -20,7 +21,7 @@ from netdsl.backends.diagram.volumes.links import windows_seen
 from netdsl.backends.diagram.volumes.looks import USUAL, Looks, for_page
 from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.rows import BEST_ASPECT
-from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, key_of, seen_first
+from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, hidden_words, key_of, seen_first
 from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU
@@ -39,14 +40,15 @@ def volumes_picture(graph: Graph, options: Options) -> Picture:
     _check_patterns(graph, options)
     numbers = numbers_for(graph.within or graph)
     channels = ChannelAxes(graph)
-    steps = steps_of(graph, numbers, options.expand)
+    hidden = hidden_nodes(graph, options)
+    steps = steps_of(graph, numbers, options.expand, hidden=hidden)
     if not steps:
         raise DrawError(
             "there are no volumes to draw: the network computes nothing; draw `--level blocks`"
         )
     shape = u_shape(Study(steps, numbers, channels))
     if shape is None:
-        steps = steps_of(graph, numbers, options.expand, opens_u=False)
+        steps = steps_of(graph, numbers, options.expand, opens_u=False, hidden=hidden)
     if len(steps) > MOST_VOLUMES:
         raise DrawError(
             f"{len(steps)} volumes are left after folding, more than the {MOST_VOLUMES} that one "
@@ -156,7 +158,7 @@ def _u_picture(graph: Graph, study: Study, layout: ULayout, options: Options) ->
     width = max(c.form.x + c.width for c in layout.columns)
     marks = legend(
         layout.columns, layout.scales, study.tails, windows_seen(layout.columns, study.numbers),
-        min(max(width, LEGEND), study.looks.inside),
+        min(max(width, LEGEND), study.looks.inside), hidden_words(graph, study, options),
     )  # fmt: skip
     lines = heading(graph, study, layout.columns)
     return framed(graph.name, lines, items, options, legend=marks)

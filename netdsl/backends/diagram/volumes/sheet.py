@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.frame import framed
+from netdsl.backends.diagram.hiding import left_out
 from netdsl.backends.diagram.highlight import Drawn, highlighted
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Box, Item, Picture, Text, bounds_of, line
@@ -31,6 +32,12 @@ LEGEND = 640.0
 def key_of(step: Step) -> str:
     """The id of a step's drawing, the same in every run."""
     return f"{'in' if step.is_input else 'v'}-{step.name}".replace(" ", "-")
+
+
+def hidden_words(graph: Graph, study: Study, options: Options) -> str:
+    """What is not drawn; a hidden layer that no other took along is a volume all the same."""
+    kept = (step.node for step in study.steps if step.node in step.hidden)
+    return left_out(graph, options, frozenset(node for node in kept if node is not None))
 
 
 def seen_first(items: Sequence[Item], graph: Graph, study: Study, options: Options) -> list[Item]:
@@ -73,6 +80,7 @@ class Sheet:
             self.study.tails,
             windows_seen([c for row in rows for c in row.columns], self.study.numbers),
             min(max(width, LEGEND), self.study.looks.inside),
+            hidden_words(self.graph, self.study, self.options),
         )
         lines = heading(self.graph, self.study, self.columns, rows)
         return framed(self.graph.name, lines, items, self.options, legend=marks)

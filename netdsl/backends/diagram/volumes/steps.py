@@ -5,7 +5,7 @@ Every node that runs at inference is in exactly one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from math import prod
 
@@ -28,6 +28,7 @@ class Step:
     `node` is the layer that gives the volume its shape; None for an input of the network and for
     a block, whose `scope` is given. `reads` are the values it takes, `joined` the sources of a
     concat or sum that is drawn with the layer before it. `count` equal steps are drawn as one.
+    `hidden` are layers that no word tells of.
     """
 
     nodes: list[Node]
@@ -39,6 +40,7 @@ class Step:
     join: Node | None = None
     copies: list[Step] = field(default_factory=list)
     name: str = ""
+    hidden: Set[Node] = frozenset()
 
     @property
     def count(self) -> int:
@@ -86,8 +88,9 @@ def is_in_place(node: Node) -> bool:
 
 
 def steps_of(
-    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True
-) -> list[Step]:
+    graph: Graph, numbers: Numbers, expand: Sequence[str] = (), opens_u: bool = True,
+    hidden: Set[Node] = frozenset(),
+) -> list[Step]:  # fmt: skip
     """The volumes in the order they are computed.
 
     Blocks whose path matches one of `expand` are opened; with `opens_u` also those that go down
@@ -96,7 +99,7 @@ def steps_of(
     uses = graph.inference_uses
     shut = _Shutting(graph, numbers, expand, opens_u)
     inputs = [Step([], item.value, name=item.name) for item in graph.inputs]
-    steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses), uses)
+    steps = _joined(_absorbed(list(shut.pieces(graph.root)), uses, hidden), uses)
     maker = {step.output: step for step in inputs}
     for step in steps:
         maker.update((value, step) for node in step.nodes for value in node.outputs)
@@ -104,6 +107,8 @@ def steps_of(
         step.sources = list(dict.fromkeys(maker[v] for v in step.reads if v in maker))
     read = {source for step in steps for source in step.sources}
     every = [step for step in inputs if step in read] + steps
+    for step in every:
+        step.hidden = hidden
     _name(every, call_paths(graph.within or graph))
     return _repeats(every, uses, numbers)
 
@@ -235,8 +240,11 @@ def _members(scope: Scope) -> Iterator[Node | Scope]:
             yield child
 
 
-def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
-    """Layers that work in place go with the layer before them, or else with the one behind."""
+def _absorbed(pieces: list[Step], uses: Uses, hidden: Set[Node]) -> list[Step]:
+    """Layers that work in place go with the layer before them, or else with the one behind.
+
+    Hidden ones go with whatever stands before them.
+    """
     maker: dict[Value, Step] = {}
     remaining: list[Step] = []
     for step in pieces:
@@ -246,7 +254,7 @@ def _absorbed(pieces: list[Step], uses: Uses) -> list[Step]:
             pass  # a weight goes with what reads it
         elif node is not None and before is not None and is_in_place(node):
             fits = before.node is not None and not is_in_place(before.node)
-            if fits and uses.only_reader(before.output) is not None:
+            if (fits or node in hidden) and uses.only_reader(before.output) is not None:
                 before.nodes.append(node)
                 before.output = node.output
                 maker[node.output] = before

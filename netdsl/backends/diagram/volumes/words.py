@@ -56,14 +56,15 @@ def tail(step: Step) -> tuple[str, ...]:
     if step.node is None:
         return ()
     behind = step.nodes[step.nodes.index(step.node) + 1 :]
-    return tuple(_word(n) for n in behind if _counts(n))
+    return tuple(_word(n) for n in behind if _counts(n, step))
 
 
 def ahead(step: Step) -> tuple[str, ...]:
     """What works in place on what flows in."""
     if step.node is None:
         return ()
-    return tuple(_word(n) for n in step.nodes[: step.nodes.index(step.node)] if _counts(n))
+    before = step.nodes[: step.nodes.index(step.node)]
+    return tuple(_word(n) for n in before if _counts(n, step))
 
 
 def usual_tails(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
@@ -94,8 +95,9 @@ def tail_words(step: Step, usual: dict[str, tuple[str, ...]]) -> str:
     return "; ".join(filter(None, words))
 
 
-def _counts(node: Node) -> bool:
-    return is_in_place(node) and node.op.family in ("activations", "norms")
+def _counts(node: Node, step: Step) -> bool:
+    is_told = node.op.family in ("activations", "norms") and node not in step.hidden
+    return is_told and is_in_place(node)
 
 
 def _word(node: Node) -> str:
