@@ -297,7 +297,8 @@ def check_ends(picture: Picture) -> None:
     """
     edges = [bounds_of(g.items) for g in groups(picture.items, "open")]
     places: list[Shape] = [item for item in picture.items if isinstance(item, Ellipse)]
-    boxes = [frame_of(g) for css in ("unit", "end") for g in groups(picture.items, css)]
+    cards = [g for css in ("unit", "end") for g in groups(picture.items, css)]
+    boxes = [box for g in cards for box in (frame_of(g), bounds_of(g.items))]
     boxes += [bounds_of([place]) for place in places]
     ends = Counter(
         (round(x / 8), round(y / 8))

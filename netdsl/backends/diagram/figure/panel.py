@@ -201,7 +201,7 @@ def _framed(
         told = tiling_of(row)
         if told is not None:
             map_items = windows(*told)
-            drawn += [moved(item, PAD, y + 6) for item in map_items]
+            drawn.append(moved(Group(tuple(map_items), css="map"), PAD, y + 6))
             y += bounds_of(map_items)[3] + 6
         inner = _without_frame(freed(paint_row(plan.graph, plan.pens, layout, one.boxes)), row)
         left, top, right, bottom = bounds_of(inner)
