@@ -18,9 +18,12 @@ from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import field, hull, shape_of
 from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.blocks import dot
-from netdsl.backends.diagram.draw import draw
+from netdsl.backends.diagram.blocks.opening import chosen_open
+from netdsl.backends.diagram.blocks.picture import BlockSheet
+from netdsl.backends.diagram.draw import draw, render
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.options import LEVELS, DrawError, Options
+from netdsl.backends.diagram.units import units_of
 from netdsl.cli import main
 from tests import examples
 from tests.examples import example
@@ -109,7 +112,9 @@ def test_small_print_is_remarked() -> None:
     )
     assert network("lenet").drawing("svg", width=468.0)[1] == []
     assert network("conv27").drawing("svg")[1] == []
-    _, notes = network("resnet50").drawing("svg")  # no width is asked for, and it is for a screen
+    assert network("resnet50").drawing("svg")[1] == []
+    # no width is asked for, and it is for a screen
+    _, notes = network("resnet50").drawing("svg", expand=("none",))
     found = re.search(r"its smallest letters are (\d\.\d) points; from (\d+\.\d) in", notes[0])
     assert found is not None
     assert float(found[1]) * float(found[2]) == pytest.approx(6 * 6.5, rel=0.03)
@@ -365,15 +370,18 @@ def test_the_page_saves_the_picture_that_it_shows(browser, tmp_path: Path) -> No
     allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
     browser.get(page.as_uri())
-    for button, name, expand in (
-        ("save", "GoogLeNet.svg", ()),
-        ("close-all", "GoogLeNet-closed.svg", ("none",)),
+    graph = googlenet.graph
+    example = chosen_open(units_of(graph), Options())
+    for button, name, units in (
+        ("save", "GoogLeNet.svg", example),
+        ("close-all", "GoogLeNet-closed.svg", units_of(graph)),
     ):
         browser.find_element(By.ID, button).click()
         browser.find_element(By.ID, "save").click()
         WebDriverWait(browser, 10).until(lambda _, name=name: (tmp_path / name).exists())
         saved = ET.fromstring((tmp_path / name).read_bytes())
-        drawn = ET.fromstring(googlenet.drawing("svg", expand=expand)[0])
+        shown = BlockSheet(graph, units, Options()).picture()
+        drawn = ET.fromstring(render(shown, "svg", Options()))
         assert [(e.tag, e.attrib, e.text) for e in saved.iter()] == [
             (e.tag, e.attrib, e.text) for e in drawn.iter()
         ]
