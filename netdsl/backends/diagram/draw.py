@@ -40,9 +40,8 @@ LARGEST_PNG = 30_000
 
 
 def _blocks(graph: Graph, options: Options) -> Picture:
-    """One figure, unless it is asked for another form, or which blocks are open."""
-    is_formed = options.runs_down or options.aspect is not None
-    if options.chooses_blocks or is_formed or graph.within is not None:
+    """One figure, unless a choice says which blocks are open, or to run up or down."""
+    if options.chooses_blocks or options.runs_down or graph.within is not None:
         return blocks_picture(graph, options)
     return figure_picture(graph, options)
 

@@ -72,7 +72,8 @@ class _Figure:
     ) -> None:
         self.graph, self.units, self.options, self.shape = graph, units, options, shape
         assert options.width is not None
-        self.room = min(ROOM, LINE * options.width / options.smallest - 2 * MARGIN)
+        readable = LINE * options.width / options.smallest - 2 * MARGIN
+        self.room = ROOM if options.aspect is not None else min(ROOM, readable)
         self.told = told
 
     def picture(self, idea: Unit | None) -> Picture | None:
