@@ -52,7 +52,6 @@ KINDS: dict[str, Callable[[Network], bytes]] = {
     "blocks": picture("blocks"),
     "blocks-open": picture("blocks", depth=9, direction="down"),
     "layers": picture("layers"),
-    "ops": picture("ops"),
     "volumes": picture("volumes"),
     "neurons": picture("neurons"),
     "field": picture("field"),

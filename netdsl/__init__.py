@@ -15,7 +15,8 @@ from netdsl.version import __version__
 
 if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, DiagnosticError
-    from netdsl.driver import load, loads
+    from netdsl.drafting import Draft
+    from netdsl.driver import draft, load, loads
     from netdsl.graph_builder import GraphBuilder
     from netdsl.importing import (
         from_caffe,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnostic",
     "DiagnosticError",
+    "Draft",
     "FitError",
     "GraphBuilder",
     "Network",
     "PluginError",
     "TrainingError",
     "__version__",
+    "draft",
     "from_caffe",
     "from_darknet",
     "from_keras",
@@ -54,11 +57,13 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "netdsl.diagnostics",
     "DiagnosticError": "netdsl.diagnostics",
+    "Draft": "netdsl.drafting",
     "FitError": "netdsl.ir.fitting",
     "GraphBuilder": "netdsl.graph_builder",
     "Network": "netdsl.network",
     "PluginError": "netdsl.ops.plugins",
     "TrainingError": "netdsl.training.faults",
+    "draft": "netdsl.driver",
     "from_caffe": "netdsl.importing",
     "from_darknet": "netdsl.importing",
     "from_keras": "netdsl.importing",

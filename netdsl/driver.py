@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from netdsl.analyses.proof import check_contract
 from netdsl.backends.torch.reserved import check_labels
 from netdsl.diagnostics import Diagnostic, DiagnosticError, Sink, Source
-from netdsl.elaborate import Unit, elaborate, load_program
+from netdsl.drafting import Draft
+from netdsl.elaborate import HeardSink, Unit, elaborate, load_program
+from netdsl.elaborate import draft as elaborate_draft
 from netdsl.elaborate.nets import MAX_SIZE
 from netdsl.elaborate.state import MAX_NODES
 from netdsl.importers.frontend import OWN_WEIGHTS, Declared, Question, is_foreign
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 CHECKS = (check_labels,)
 """What the backends ask of a graph beyond the language: each gives diagnostics."""
+HALTING = ("too-deep", "too-much-work", "too-many-layers")
+"""Codes of bounds behind which nothing is built."""
 VERIFY_IR = False
 """Whether every graph is verified as it is built and changed (`--verify-ir`; always in tests)."""
 
@@ -149,6 +153,55 @@ def loads(
     return compile_source(
         source, None, net=net, params=params, sizes=sizes, allow=allow, plugins=plugins
     )
+
+
+def draft(
+    path: str | Path,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    roots: Sequence[str | Path] = (),
+    max_layers: int = MAX_NODES,
+    allow: Collection[str] = (),
+    plugins: Sequence[Plugin] = (),
+) -> Draft:
+    """What could be built of a `.net` file, right or wrong: to be drawn, never to be run.
+
+    Parameters as for `load`. Raises `DiagnosticError` for a file that can't be read.
+    """
+    options: Choices = {"net": net, "params": params, "sizes": sizes, "max_layers": max_layers}
+    source = read_net(str(path))
+    where = None if str(path) == "-" else Path(path)
+    try:
+        more: Choices = {**options, "allow": allow}
+        network = compile_source(source, where, roots=roots, plugins=plugins, **more)
+    except DiagnosticError as error:
+        return draft_of(source, where, error.diagnostics, roots=roots, plugins=plugins, **options)
+    return Draft(network.warnings, network.graph, sources=network.sources)
+
+
+def draft_of(
+    source: Source,
+    path: Path | None,
+    diagnostics: tuple[Diagnostic, ...],
+    *,
+    roots: Sequence[str | Path] = (),
+    plugins: Sequence[Plugin] = (),
+    **options: Unpack[Choices],
+) -> Draft:
+    """What could be built of a text whose errors are known."""
+    with plugged(plugins):
+        sink = HeardSink()
+        unit = load_program(source, path, tuple(Path(root) for root in roots), sink)
+        if unit is None or any(d.code in HALTING for d in diagnostics):
+            return Draft(diagnostics)
+        files = (*unit.files(), *layer_files([op for op in registry().values() if not is_ours(op)]))
+        graph, stumps = elaborate_draft(
+            unit, sink, net=options.get("net"), params=options.get("params"),
+            sizes=options.get("sizes"), max_nodes=options.get("max_layers", MAX_NODES),
+        )  # fmt: skip
+        return Draft(diagnostics, graph, stumps, files)
 
 
 def compile_source(

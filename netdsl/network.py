@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netdsl.backends.diagram import options as diagram
-    from netdsl.backends.diagram.blocks.ops import Exported
     from netdsl.backends.onnx import options as onnx_file
     from netdsl.backends.onnx.export import Review
     from netdsl.backends.onnx.verify import Trial
@@ -373,14 +372,14 @@ class Network:
     def draw(
         self, path: str | Path, *, old: Network | None = None, **options: Unpack[diagram.Choices]
     ) -> list[str]:
-        """Draw the network into a file: `.svg`, `.png`, `.pdf`, `.dot` or `.html`.
+        """Draw the network into a file; its ending says of which kind, such as `.svg` or `.pdf`.
 
         `options` are those of `backends.diagram.options.Options`: `level`, `expand`, `depth`,
         `neurons`, `theme`, `title`, `width` (points), `direction`, `show`, `engine`, `only`,
-        `header`, `legend`, `font`, `font_size`, `aspect`, `highlight`, `hide`; and with `old`,
-        another network, what changes from that one to this is drawn. Returns remarks on the
-        picture. Raises `DrawError`, `EngineError`, `OSError`, `ValueError` where `path` is a
-        file that was read.
+        `header`, `legend`, `font`, `font_size`, `aspect`, `highlight`, `hide`, `outlines`,
+        `font_file`, `author`; and with `old`, another network, what changes from that one to this
+        is drawn. Returns remarks on the picture. Raises `DrawError`, `EngineError`, `OSError`,
+        `ValueError` where `path` is a file that was read.
         """
         check_not_read([path], [*self.sources, *(old.sources if old is not None else ())])
         form = Path(path).suffix.removeprefix(".").lower()
@@ -395,32 +394,8 @@ class Network:
         from netdsl.backends.diagram.draw import draw
         from netdsl.backends.diagram.options import Options
 
-        chosen = Options(**options)
-        if old is not None:
-            return draw(self.graph, form, chosen, old=old.graph)
-        exported = self._exported() if chosen.level == "ops" else None
-        return draw(self.graph, form, chosen, exported)
-
-    def _exported(self) -> Exported:
-        """The operators of the ONNX file, as the drawing takes them."""
-        from netdsl.backends.diagram.blocks.ops import Exported, Operator, short
-        from netdsl.backends.diagram.shape_names import factor
-        from netdsl.backends.onnx.export import built
-        from netdsl.backends.onnx.options import Options
-
-        model = built(self.graph, Options())
-        operators = tuple(
-            Operator(node.op, tuple(node.inputs), tuple(node.outputs), short(dict(node.attributes)))
-            for node in model.nodes
-        )
-        shapes = {
-            value.name: "×".join("?" if n == -1 else factor(str(n)) for n in value.shape)
-            for value in (*model.inputs, *model.values, *model.outputs)
-            if value.shape is not None
-        }
-        inputs = tuple(value.name for value in model.inputs)
-        outputs = tuple(value.name for value in model.outputs)
-        return Exported(self.name, inputs, outputs, operators, shapes)
+        before = old.graph if old is not None else None
+        return draw(self.graph, form, Options(**options), before)
 
     def _repr_svg_(self) -> str:
         """The picture, for a notebook that shows no pages."""

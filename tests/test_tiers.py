@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "netdsl"
 TIERS = {
     "version": 0, "diagnostics": 0, "syntax": 1, "ir": 1, "ops": 2, "elaborate": 3, "analyses": 4, "passes": 4, "files": 4, "images": 4, "lints": 5,
-    "backends": 5, "importers": 5, "driver": 6, "explaining": 6, "graph_builder": 6, "importing": 6, "network": 6, "fixing": 6, "formatting": 6, "preprocessing": 6, "reference": 6, "running": 6, "see": 6, "training": 6, "cli": 7,
+    "backends": 5, "importers": 5, "drafting": 6, "driver": 6, "explaining": 6, "graph_builder": 6, "importing": 6, "network": 6, "fixing": 6, "formatting": 6, "preprocessing": 6, "reference": 6, "running": 6, "see": 6, "training": 6, "cli": 7,
     "lsp": 7,
 }  # fmt: skip
 TOP = (
+    "drafting",
     "driver",
     "explaining",
     "graph_builder",

@@ -153,7 +153,7 @@ def check_results(state: State, block: Block, result: Flow, place: Place) -> boo
 def check_claim(state: State, stage: ast.Claim, flow: MaybeFlow, place: Place) -> MaybeFlow:
     """A shape that is written in a chain: the flow, if it has it."""
     if isinstance(flow, Poison):
-        return POISON
+        return flow
     if len(flow.values) != 1:
         state.error(
             place,

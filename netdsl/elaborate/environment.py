@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from netdsl.elaborate.sharing import Shared
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Poison:
-    """Stands for what could not be built; whatever depends on it is poison too, without a word."""
+    """Stands for what could not be built; whatever depends on it is poison too, without a word.
+
+    In a draft `traces` are what is drawn in its place: stumps, and values beside them.
+    """
+
+    traces: tuple[Value, ...] = ()
 
     def __repr__(self) -> str:
         return "POISON"
@@ -31,7 +37,14 @@ POISON = Poison()
 
 
 class Broken(Exception):
-    """What is being built can't be; the diagnostic has been recorded already."""
+    """What is being built can't be; the diagnostic has been recorded already.
+
+    `poison` is what a name stood for, where that was the reason.
+    """
+
+    def __init__(self, poison: Poison = POISON) -> None:
+        super().__init__()
+        self.poison = poison
 
 
 class Halted(Exception):
@@ -66,10 +79,15 @@ def values_of(flow: MaybeFlow | None) -> tuple[Value, ...]:
     return flow.values if isinstance(flow, Flow) else ()
 
 
+def traces(flow: MaybeFlow | None) -> tuple[Value, ...]:
+    """What is drawn of it: what flows, or what stands in a draft for what is not known."""
+    return flow.traces if isinstance(flow, Poison) else values_of(flow)
+
+
 def joined(flows: Sequence[MaybeFlow]) -> MaybeFlow:
     """Several flows as one, in order; poison if one of them is."""
     if any(isinstance(f, Poison) for f in flows):
-        return POISON
+        return Poison(tuple(v for f in flows for v in traces(f)))
     return Flow(tuple(v for f in flows for v in values_of(f)), is_list=True)
 
 

@@ -7,7 +7,6 @@ from typing import Never
 from netdsl.diagnostics import Sink, Span
 from netdsl.elaborate.arithmetic import Wrong
 from netdsl.elaborate.environment import (
-    POISON,
     Binding,
     Broken,
     Environment,
@@ -143,7 +142,7 @@ class Meanings:
 
     def _meaning(self, expr: ast.NameExpr, binding: Binding) -> object:
         if isinstance(binding.value, Poison):
-            raise Broken
+            raise Broken(binding.value)
         if binding.rival is not None:
             lines = sorted((binding.span.line, binding.rival.line))
             self.error(
@@ -178,8 +177,8 @@ class Meanings:
     def _item_of(self, base: object, expr: ast.Index, environment: Environment) -> object:
         index = self.plain(expr.index, environment)
         value = item(base, index, expr.base.span.text)
-        if value is POISON:
-            raise Broken
+        if isinstance(value, Poison):
+            raise Broken(value)
         return value
 
     def _part_of(self, base: object, expr: ast.Slice, environment: Environment) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from netdsl.diagnostics import Sink, Span
+from netdsl.diagnostics import Diagnostic, Sink, Span
 from netdsl.elaborate.bind import bind_net
 from netdsl.elaborate.declare import declare, is_new
 from netdsl.elaborate.environment import (
@@ -15,17 +15,18 @@ from netdsl.elaborate.environment import (
     Flow,
     Halted,
     MaybeFlow,
-    Poison,
+    traces,
 )
 from netdsl.elaborate.program import Unit
 from netdsl.elaborate.run import run_chain, run_statement
 from netdsl.elaborate.state import MAX_NODES, Place, State
 from netdsl.elaborate.statements import output_value
+from netdsl.elaborate.stumps import HeardSink, Stumps
 from netdsl.elaborate.suggest import did_you_mean
 from netdsl.elaborate.unused import check_unused
 from netdsl.ir.builder import Builder
 from netdsl.ir.dim import Size
-from netdsl.ir.graph import Graph
+from netdsl.ir.graph import Graph, Node
 from netdsl.ir.tensor import DTYPES, Tensor
 from netdsl.ops.rule import Rulebook
 from netdsl.syntax import ast
@@ -64,6 +65,32 @@ def elaborate(
     return None if sink.has_errors else graph
 
 
+def draft(
+    unit: Unit,
+    sink: HeardSink,
+    *,
+    net: str | None = None,
+    params: Mapping[str, object] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    max_nodes: int = MAX_NODES,
+) -> tuple[Graph | None, Mapping[Node, tuple[Diagnostic, ...]]]:
+    """What can be built of a net, right or wrong, and the errors of what stands for the rest.
+
+    It is for drawings alone. None where nothing can be built; parameters as for `elaborate`.
+    """
+    stumps = Stumps(sink)
+    definition = _choose(unit, net, sink)
+    if definition is None:
+        return None, {}
+    given = dict(params or {}), dict(sizes or {})
+    try:
+        with deep_recursion():
+            graph = _build(unit, definition, sink, *given, max_nodes, stumps)
+    except Halted:
+        return None, {}
+    return graph, stumps.errors
+
+
 def _build(
     unit: Unit,
     definition: ast.NetDefinition,
@@ -71,8 +98,9 @@ def _build(
     params: Mapping[str, object],
     sizes: dict[str, int],
     max_nodes: int,
+    stumps: Stumps | None = None,
 ) -> Graph | None:
-    net = NetElaborator(unit, definition, sink, sizes, max_nodes)
+    net = NetElaborator(unit, definition, sink, sizes, max_nodes, stumps)
     bound = bind_net(net.state.evaluator, definition, params, net.place.environment)
     if bound is None:
         return None
@@ -126,11 +154,12 @@ class NetElaborator:
         sink: Sink,
         sizes: dict[str, int],
         max_nodes: int = MAX_NODES,
+        stumps: Stumps | None = None,
     ) -> None:
         self.definition, self.sizes = definition, sizes
         name = definition.name.text
         self.graph = Builder(name, Rulebook(), sink, definition.span, definition.doc)
-        self.state = State(self.graph, max_nodes)
+        self.state = State(self.graph, max_nodes, stumps=stumps)
         self.environment = Environment(unit, labels=True)
         self.place = Place(self.environment, self.graph.site)
 
@@ -161,9 +190,11 @@ class NetElaborator:
                 statement.dtype.span,
                 help=did_you_mean(dtype, DTYPES) or f"there are {', '.join(DTYPES)}",
             )
+        since = self.state.mark()
         shape = self._input_shape(statement)
         if shape is None:
-            declare(self.state, "values", name, Binding(POISON, name.span), self.environment)
+            flow = self.state.drafted(POISON, statement.span, None, self.place, since)
+            declare(self.state, "values", name, Binding(flow, name.span), self.environment)
             return
         value = self.graph.input(name.text, Tensor(shape, dtype), name.span)
         binding = Binding(Flow((value,)), name.span)
@@ -219,13 +250,19 @@ class NetElaborator:
         """An output, which is what comes out of the chain of its statement."""
         name = statement.name
         declare(self.state, "values", name, Binding(flow, name.span), self.environment)
-        if any(o.name == name.text for o in self.graph.outputs) or isinstance(flow, Poison):
+        if any(o.name == name.text for o in self.graph.outputs):
             return
-        value = output_value(self.state, statement, flow, self.place)
-        if value is None:
-            return
-        training = statement.when_training
-        self.graph.output(name.text, value, statement.span, when_training=training)
+        since, value = self.state.mark(), None
+        if isinstance(flow, Flow):
+            value = output_value(self.state, statement, flow, self.place)
+            flow = (
+                flow
+                if value
+                else self.state.drafted(POISON, statement.span, flow, self.place, since)
+            )
+        for shown in traces(flow)[:1]:
+            training = statement.when_training
+            self.graph.output(name.text, shown, statement.span, when_training=training)
 
     def misses_input(self) -> None:
         """Report that no line of it is an input."""

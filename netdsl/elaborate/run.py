@@ -97,12 +97,14 @@ def run_statement(state: State, statement: ast.Statement, place: Place) -> None:
 
 def run_chain(state: State, chain: ast.Chain, place: Place) -> MaybeFlow:
     """What comes out of a chain; poison where something in it is wrong."""
-    stages = chain.stages
+    stages, since = chain.stages, state.mark()
     named = None if chain.head else bare_value(stages[0], place.environment, state.sink)
     if chain.head is not None:
         flow = _source(state, chain.head, place)
+        flow = state.drafted(flow, chain.head.span, None, place, since)
     elif named is not None:
         flow, stages = value_of(state, named, place.environment), stages[1:]
+        flow = state.drafted(flow, named.span, None, place, since)
     else:
         flow = _incoming(state, stages[0], place)
     for stage in stages:
@@ -150,9 +152,14 @@ def _for_source(state: State, source: ast.ForSource, place: Place) -> MaybeFlow:
 
 def run_stage(state: State, stage: ast.Stage, flow: MaybeFlow, place: Place) -> MaybeFlow:
     """What comes out of one stage; its label names it."""
+    since = state.mark()
     if isinstance(stage, ast.Claim):
-        return check_claim(state, stage, flow, place)
+        claimed = check_claim(state, stage, flow, place)
+        return state.drafted(claimed, stage.span, flow, place, since)
     result = _run_labelled(state, stage, flow, place)
+    if state.stumps is not None:
+        label = label_text(state, stage.label, place)
+        result = state.drafted(result, stage.span, flow, place, since, label)
     if stage.label is not None:
         declare_label(state, stage.label, result, place)
     return result
@@ -257,7 +264,7 @@ def _unlabelled(state: State, kind: Kind, body: ast.Body, place: Place) -> Maybe
 
 
 def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -> MaybeFlow:
-    written = stage.arguments or ()
+    written, since = stage.arguments or (), state.mark()
     callee = resolve_layer(stage.callee, place.environment, state.sink, written, stage.label)
     arguments = tuple((a, place.environment) for a in written)
     label = label_text(state, stage.label, place)
@@ -271,8 +278,9 @@ def _layer(state: State, stage: ast.LayerStage, flow: MaybeFlow, place: Place) -
     flows = _branches(state, stage.branches, flow, within)
     # the stage itself stands outside of the body: `in` in its arguments is not the branches'
     outside = replace(within, environment=place.environment)
-    result = call_layer(state, callee, replace(call, joins=bool(label)), joined(flows), outside)
-    return state.end(within, result)
+    joint = joined(flows)
+    result = call_layer(state, callee, replace(call, joins=bool(label)), joint, outside)
+    return state.end(within, state.drafted(result, stage.span, joint, within, since))
 
 
 def _branches(state: State, body: ast.Body, flow: MaybeFlow, place: Place) -> list[MaybeFlow]:
@@ -378,9 +386,11 @@ def _call_block(state: State, block: Block, call: Call, flow: MaybeFlow, place: 
     within = replace(within, site=site)
     if block.is_net:
         return state.end(within, _run_net(state, block, within, call.span))
-    result = run_body(state, definition.body, within)
-    is_whole = isinstance(result, Flow) and check_results(state, block, result, within)
-    return state.end(within, result if is_whole else POISON)
+    result, since = run_body(state, definition.body, within), state.mark()
+    if isinstance(result, Flow) and not check_results(state, block, result, within):
+        promised = (definition.results or (definition,))[0].span
+        result = state.drafted(POISON, promised, result, within, since)
+    return state.end(within, result)
 
 
 def _run_net(state: State, block: Block, place: Place, call: Span) -> MaybeFlow:

@@ -44,8 +44,8 @@ def value_of(state: State, expr: ast.Expr, environment: Environment) -> MaybeFlo
     """The values that an expression names."""
     try:
         value = state.evaluator.head(expr, environment)
-    except Broken:
-        return POISON
+    except Broken as broken:
+        return broken.poison
     if isinstance(value, Flow):
         return value if state.evaluator.are_at_hand(value, expr, environment) else POISON
     state.sink.error(

@@ -6,10 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from netdsl.diagnostics import Diagnostic, Label, Sink, Span
-from netdsl.elaborate.environment import NOTHING, Environment, Flow, Halted, MaybeFlow, values_of
+from netdsl.elaborate.environment import (
+    NOTHING,
+    Environment,
+    Flow,
+    Halted,
+    MaybeFlow,
+    Poison,
+    values_of,
+)
 from netdsl.elaborate.evaluate import Evaluator
 from netdsl.elaborate.hints import argument_hint, layout_hint
 from netdsl.elaborate.size_of_body import BodySizes
+from netdsl.elaborate.stumps import Stumps
 from netdsl.ir.builder import Builder, Site
 from netdsl.ir.graph import Kind, Scope, Value
 from netdsl.ir.history import histories
@@ -48,7 +57,7 @@ class State:
     """Held by all functions that build one network, `graph`.
 
     `unused` are the results that something has to use by the end; `let_go` those that are named
-    as what nothing uses, beside others.
+    as what nothing uses, beside others. `stumps` stand in a draft for what could not be built.
     """
 
     graph: Builder
@@ -59,6 +68,7 @@ class State:
     )
     let_go: set[Value] = field(default_factory=set[Value])
     body_sizes: BodySizes = field(default_factory=BodySizes)
+    stumps: Stumps | None = None
     evaluator: Evaluator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +99,19 @@ class State:
         """The end of a scope, out of which `result` flows."""
         self.graph.end(place.site, values_of(result))
         return result
+
+    def mark(self) -> int:
+        """Now, as a place among the errors of a draft."""
+        return self.stumps.mark() if self.stumps is not None else 0
+
+    def drafted(
+        self, result: MaybeFlow, written: Span, flow: MaybeFlow | None, place: Place, since: int,
+        label: str = "",
+    ) -> MaybeFlow:  # fmt: skip
+        """The result; in a draft a stump behind `flow` for poison of which nothing is drawn yet."""
+        if self.stumps is None or not isinstance(result, Poison) or result.traces:
+            return result
+        return self.stumps.grow(self.graph, place.site, written, flow, since, label)
 
     def error(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from netdsl.elaborate.arguments import Bound
 from netdsl.elaborate.calls import Call, add_node
@@ -51,7 +52,8 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
         _name_value(state, targets[0], flow, place)
         note_unused(state, flow, statement)
         return
-    flows: list[MaybeFlow] = [POISON] * len(targets)
+    since = state.mark()
+    flows = [flow] * len(targets)
     if isinstance(flow, Flow) and len(flow.values) != len(targets):
         count = len(flow.values)
         state.error(
@@ -61,6 +63,7 @@ def assign(state: State, statement: ast.AssignStatement, flow: MaybeFlow, place:
             statement.span,
             help=_help_of_maker(flow),
         )
+        flows = [state.drafted(POISON, statement.span, flow, place, since)] * len(targets)
     elif isinstance(flow, Flow):
         flows = [Flow((value,)) for value in flow.values]
     for target, part in zip(targets, flows, strict=True):
@@ -169,7 +172,7 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
     """A table: a node without inputs, whose path is its key."""
     environment = place.environment
     label = label_text(state, statement.label, place)
-    flow: MaybeFlow = POISON
+    flow, since = cast(MaybeFlow, POISON), state.mark()
     try:
         shape = [state.evaluator.size(item, environment) for item in statement.shape.items]
         table = Table(shape, _fill(state, statement, environment), *_words(statement))
@@ -177,6 +180,7 @@ def run_weight(state: State, statement: ast.WeightStatement, place: Place) -> No
         flow = weight_node(state, table, statement, call, place)
     except Broken:
         pass
+    flow = state.drafted(flow, statement.span, None, place, since, label)
     note_unused(state, flow, statement)
     declare_weight(state, statement.label, flow, place)
 

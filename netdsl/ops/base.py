@@ -122,6 +122,8 @@ class Op:
     centres: ClassVar[bool] = False
     """Whether it takes a mean off that the file gives, and divides by a deviation."""
 
+    is_built: ClassVar[bool] = True
+    """Whether its result is known; not so of what stands in a draft for what is wrong."""
     title: ClassVar[str] = ""
     """Its name in pictures, in plain words; `name` with spaces unless stated."""
     gives: ClassVar[str] = ""

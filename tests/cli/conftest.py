@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -52,8 +51,6 @@ def writer(request: pytest.FixtureRequest) -> str:
     if request.param == "verify":
         pytest.importorskip("onnxruntime")
         pytest.importorskip("torch")
-    if request.param == "pdf" and shutil.which("dot") is None:
-        pytest.skip("PDF takes the `dot` of the system")
     return request.param
 
 

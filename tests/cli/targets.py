@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from netdsl.backends.diagram.options import FORMS
 from netdsl.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ WRITERS: dict[str, Callable[[Path, Path], list[object]]] = {
     "verify": lambda room, out: ["export", room / "a.net", "-o", out, "--verify", "--at", "H=2,W=2"],
     **{
         form: lambda room, out: ["draw", room / "a.net", "-o", out]
-        for form in ("svg", "png", "pdf", "dot", "html")
+        for form in FORMS
     },
 }  # fmt: skip
 ENDINGS = {"compile": "py", "export": "onnx", "apart": "onnx", "verify": "onnx"}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram import fonts, raster
 from netdsl.backends.diagram.blocks.dot_file import dot_file
-from netdsl.backends.diagram.blocks.ops import Exported, ops_picture
+from netdsl.backends.diagram.blocks.mermaid import mermaid
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
 from netdsl.backends.diagram.figure.picture import figure_picture
+from netdsl.backends.diagram.flaws import Flaws, known_part, with_verdict
+from netdsl.backends.diagram.formats.letters import Setter
+from netdsl.backends.diagram.formats.pdf import pdf
+from netdsl.backends.diagram.formats.tikz import tikz
 from netdsl.backends.diagram.naming import part_asked
 from netdsl.backends.diagram.neurons.field_view import field_picture
 from netdsl.backends.diagram.neurons.picture import neurons_picture
 from netdsl.backends.diagram.options import (
-    FORMS,
     INCH,
     PAGE,
     SHOWN,
@@ -24,6 +27,7 @@ from netdsl.backends.diagram.options import (
     SMALLEST_PRINT,
     DrawError,
     Options,
+    check_form,
     check_options,
     for_slide,
 )
@@ -55,40 +59,81 @@ _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file: how a picture of any level is written, and how the blocks of a network are.
+
+    `of_graph` is for the levels that it names; what has nothing but that draws no other level.
+    Where it `draws_flaws`, it is for files with errors too.
+    """
+
+    of_picture: Callable[[Picture, Options, Setter], bytes] | None = None
+    of_graph: Callable[[Graph, Options, Flaws | None], tuple[bytes, list[str]]] | None = None
+    levels: tuple[str, ...] = ("blocks", "layers")
+    draws_flaws: bool = True
+
+
+FORMATS = {
+    "svg": Format(lambda picture, o, setter: svg(
+        picture, theme(o.theme), o.width, setter if o.outlines else None).encode()),
+    "png": Format(lambda picture, o, _: _png(picture, o)),
+    "pdf": Format(lambda picture, o, setter: pdf(
+        picture, theme(o.theme), o.width, setter, o.author)),
+    "tex": Format(lambda picture, o, _: tikz(picture, theme(o.theme), o.width, whole=True)),
+    "tikz": Format(lambda picture, o, _: tikz(picture, theme(o.theme), o.width)),
+    "mmd": Format(None, mermaid),
+    "dot": Format(lambda picture, o, _: raster.painted(picture, theme(o.theme), INCH).encode(),
+                  lambda graph, o, flaws: (dot_file(graph, o, theme(o.theme), flaws).encode(), [])),
+    "html": Format(lambda picture, o, _: picture_page(picture, theme(o.theme)).encode(),
+                   lambda graph, o, _: (html(graph, o), []), ("blocks",), draws_flaws=False),
+}  # fmt: skip
+"""By the ending of a file's name."""
+
+
 def draw(
     graph: Graph,
     form: str,
     options: Options,
-    exported: Exported | None = None,
     old: Graph | None = None,
+    flaws: Flaws | None = None,
 ) -> tuple[bytes, list[str]]:
     """The file, and remarks on it (a simpler picture, small print).
 
-    `exported` is what the level `ops` draws; `old` is the network that this one is compared with.
+    `old` is the network that this one is compared with, `flaws` what is wrong with a draft.
     Raises `DrawError`, `EngineError`.
     """
     check_options(options)
+    check_form(form, options)
     options = for_slide(options)
-    if exported is not None:
-        picture = ops_picture(exported, options)
-        return render(picture, form, options), _small_print(picture, options)
-    if old is None and options.only is None and form == "html" and options.level == "blocks":
-        if options.highlight:
-            raise DrawError("`--highlight` is for pictures, and this is a page; write SVG")
-        return html(graph, options), []
-    if old is None and form == "dot" and options.level in ("blocks", "layers"):
+    writer, setter = FORMATS[form], _setter(options)
+    is_alone = old is None and (flaws is None or writer.draws_flaws)
+    is_alone &= form != "html" or options.only is None  # a page has the whole network
+    of_graph = writer.of_graph if options.level in writer.levels and is_alone else None
+    if of_graph is not None:
+        if options.highlight and form in ("html", "mmd"):
+            raise DrawError(f"`--highlight` is for pictures, and .{form} is none; write SVG")
         part, notes = _part(graph, options)
-        return dot_file(part, options, theme(options.theme)).encode(), notes
-    picture = picture_of(graph, options, old)
-    data = render(picture, form, options)
+        data, remarks = of_graph(part, options, flaws)
+        return data, [*notes, *remarks]
+    if writer.of_picture is None:
+        asked = "a comparison" if old is not None else f"`--level {options.level}`"
+        raise DrawError(
+            f".{form} is for one network in {' or '.join(writer.levels)}, not for {asked}; "
+            "write .svg or .pdf"
+        )
+    picture = picture_of(graph, options, old, flaws)
+    sized = replace(options, width=_width(picture, options))
+    data = writer.of_picture(picture, sized, setter)
     remarks = [*picture.notes, *_small_print(picture, options), *_unused(options)]
     return data, [*remarks, *_other_letters(options, form)]
 
 
-def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Picture:
+def picture_of(
+    graph: Graph, options: Options, old: Graph | None = None, flaws: Flaws | None = None
+) -> Picture:
     """The drawing, whatever file it is to be; a simpler one where Graphviz takes too long.
 
-    With `old` it shows what changes from that network to this one.
+    With `old` it shows what changes from that network to this one, with `flaws` what is wrong.
     Raises `DrawError`, `EngineError`.
     """
     if old is not None:
@@ -106,7 +151,7 @@ def picture_of(graph: Graph, options: Options, old: Graph | None = None) -> Pict
             if old is not None:
                 picture = diff_picture(old, graph, simpler)
             else:
-                picture = _VIEWS[simpler.level](graph, simpler)
+                picture = _picture(graph, simpler, flaws)
         except EngineError as error:
             if not error.is_slow:
                 raise
@@ -139,6 +184,20 @@ def _check_compared(options: Options) -> None:
             raise DrawError(f"`{name}` is for one network; leave it out, or leave out `--diff`")
 
 
+def _picture(graph: Graph, options: Options, flaws: Flaws | None) -> Picture:
+    """One view of a network, or of a draft: what is known of it, and what is wrong."""
+    if flaws is None:
+        return _VIEWS[options.level](graph, options)
+    if options.level in ("blocks", "layers"):
+        return blocks_picture(graph, options, flaws)
+    if options.level == "volumes":
+        return with_verdict(volumes_picture(known_part(graph), options), flaws)
+    raise DrawError(
+        f"`--level {options.level}` counts links between neurons, and a network with errors has no "
+        "such numbers: draw `--level blocks`, or correct the file first"
+    )
+
+
 def _faster(options: Options) -> str:
     """What to ask for where even a simple picture takes too long."""
     if options.engine == "system":
@@ -149,20 +208,34 @@ def _faster(options: Options) -> str:
 
 
 def render(picture: Picture, form: str, options: Options) -> bytes:
-    """The drawing as a file. Raises `EngineError`, `DrawError`."""
-    colours, width = theme(options.theme), _width(picture, options)
-    if form == "svg":
-        return svg(picture, colours, width).encode()
-    if form == "png":
-        _check_size(picture, width)
-        return raster.png(picture, colours, width)
-    if form == "pdf":
-        return raster.pdf(picture, colours, width)
-    if form == "dot":
-        return raster.painted(picture, colours, INCH).encode()
-    if form == "html":
-        return picture_page(picture, colours).encode()
-    raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
+    """A picture as a file; remarks are added to its notes. Raises `EngineError`, `DrawError`."""
+    check_form(form, options)
+    options = replace(options, width=_width(picture, options))
+    write = FORMATS[form].of_picture
+    if write is None:
+        raise DrawError(f".{form} is for networks; write .svg or .pdf")
+    return write(picture, options, _setter(options))
+
+
+def _setter(options: Options) -> Setter:
+    """What sets letters where a file must not leave them to its reader. Raises `DrawError`."""
+    if not options.outlines and not options.font_file:
+        return Setter()
+    try:
+        from netdsl.backends.diagram.formats.outlines import FontFiles, packaged
+
+        fonts = [*options.font_file, *([] if options.font_file else [packaged()])]
+    except ModuleNotFoundError as error:
+        raise DrawError(
+            f"letters as outlines take the package {error.name}: type "
+            "`pip install 'netdsl[outlines]'`"
+        ) from None
+    return Setter(FontFiles(fonts), standard=not options.outlines)
+
+
+def _png(picture: Picture, options: Options) -> bytes:
+    _check_size(picture, options.width)
+    return raster.png(picture, theme(options.theme), options.width)
 
 
 def _width(picture: Picture, options: Options) -> float | None:
@@ -262,6 +335,5 @@ def _way_out(options: Options) -> str:
     wider, blocks = "ask for a larger `--width`", "draw `--level blocks`"
     return {
         "layers": f"{blocks}, or {wider}",
-        "ops": f"{blocks}, or {wider}",
         "volumes": f"open fewer blocks (`--expand`), or {wider}" if options.opens_blocks else wider,
     }.get(options.level, wider)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 TIME_LIMIT_S = 20.0
 PURE = "graphviz-pure"
-_MAGIC = {"png": b"\x89PNG", "pdf": b"%PDF"}
+_MAGIC = {"png": b"\x89PNG"}
 """What a file of each form begins with."""
 
 
@@ -26,7 +26,7 @@ def run(
     source: str, form: str, engine: str = "pure", *, placed: bool = False,
     limit_s: float = TIME_LIMIT_S,
 ) -> bytes:  # fmt: skip
-    """What Graphviz makes of DOT text in format `form` (`json0`, `png`, `pdf`).
+    """What Graphviz makes of DOT text in format `form` (`json0`, `png`).
 
     `placed` keeps the positions in the text (`neato -n2`). Raises `EngineError`.
     """
@@ -40,14 +40,13 @@ def run(
         raise EngineError(f"can't run {command[0]}: {error.strerror}") from None
     if done.returncode or not done.stdout.startswith(_MAGIC.get(form, b"")) or not done.stdout:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise failed(_reason(done.returncode, lines), engine, form)
+        raise failed(_reason(done.returncode, lines), engine)
     return done.stdout
 
 
-def failed(reason: str, engine: str, form: str) -> EngineError:
+def failed(reason: str, engine: str) -> EngineError:
     """Graphviz did not do what it was asked to."""
-    other = "write SVG" if form == "pdf" else "leave out `--engine`"
-    way_out = f"; see whether `dot -V` works, or {other}" if engine == "system" else ""
+    way_out = "; see whether `dot -V` works, or leave out `--engine`" if engine == "system" else ""
     return EngineError(f"Graphviz failed: {reason}{way_out}")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from unicodedata import normalize
 
 FAMILY = "Helvetica,Arial,sans-serif"
 SERIF = "Times New Roman,Times,serif"
-_ALIKE = (
+_SANS = (
     "arial", "arimo", "helvetica", "helvetica neue", "liberation sans", "nimbus sans",
     "sans-serif", "tex gyre heros",
 )  # fmt: skip
@@ -50,24 +51,20 @@ _SERIF_BOLD = (
     333, 500, 556, 444, 556, 444, 333, 500, 556, 278, 333, 556, 278, 833, 556, 500,
     556, 556, 444, 389, 333, 556, 500, 722, 500, 500, 444, 394, 220, 394, 520,
 )  # fmt: skip
-_OTHERS = {
-    "×": 584,
-    "·": 278,
-    "÷": 549,
-    "±": 549,
-    "–": 556,
-    "→": 1000,
-    "\N{MINUS SIGN}": 584,
-    "←": 1000,
-    "•": 350,
-}
-_WIDE = 1000
-_USUAL = 667
+_ALIKE = (
+    (222, 278, "‚‘’"), (260, 280, "¦"), (278, 278, "\xa0·ıìíîï"), (333, 333, "ˆ˜‹›¡¨\xad¯´¸¹²³"),
+    (333, 500, "„“”"), (350, 350, "•"), (365, 365, "º"), (370, 370, "ª"), (400, 400, "°"),
+    (537, 556, "¶"), (556, 556, "€ƒ†‡–¢£¤¥§«»"), (556, 611, "µðþ"), (584, 584, "×÷±¬\u2212"),
+    (611, 611, "¿ßø"), (667, 667, "Þ"), (722, 722, "Ð"), (737, 737, "©®"), (778, 778, "Ø"),
+    (834, 834, "¼½¾"), (889, 889, "æ"), (944, 944, "œ"), (1000, 1000, "—…‰™ÆŒ→←"),
+)  # fmt: skip
+_OTHERS = {letter: (regular, bold) for regular, bold, same in _ALIKE for letter in same}
+"""Regular and bold; letters with an accent have the width of those without, but for `i`."""
 
 
 def is_alike(font: str) -> bool:
     """Whether a family has the widths of Helvetica."""
-    return font.lower() in _ALIKE
+    return font.lower() in _SANS
 
 
 def is_serif(font: str) -> bool:
@@ -85,9 +82,8 @@ def families(font: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Width in points of one line; characters out of the tables count as wide ones."""
-    table = _BOLD if bold else _REGULAR
-    return sum(_advance(character, table) for character in text) * size / 1000
+    """Width in points of one line."""
+    return sum(advance(character, bold) for character in text) * size / 1000
 
 
 def own_width(text: str, size: float, bold: bool, font: str) -> float:
@@ -95,7 +91,8 @@ def own_width(text: str, size: float, bold: bool, font: str) -> float:
     if not is_serif(font):
         return text_width(text, size, bold)
     table = _SERIF_BOLD if bold else _SERIF_REGULAR
-    return sum(_advance(character, table) for character in text) * size / 1000
+    known = (table[ord(c) - 32] if 32 <= ord(c) < 127 else advance(c, bold) for c in text)
+    return sum(known) * size / 1000
 
 
 def shorten(text: str, size: float, width: float, bold: bool = False) -> str:
@@ -119,8 +116,17 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
     return lines
 
 
-def _advance(character: str, table: tuple[int, ...]) -> int:
+@lru_cache(maxsize=2_000)
+def advance(character: str, bold: bool = False) -> int:
+    """Thousandths of the font size; letters out of the tables count as wide ones."""
     code = ord(character)
     if 32 <= code < 127:
-        return table[code - 32]
-    return _OTHERS.get(character) or (_USUAL if code < 0x250 else _WIDE)
+        return (_BOLD if bold else _REGULAR)[code - 32]
+    if character in _OTHERS:
+        return _OTHERS[character][bold]
+    plain = normalize("NFD", character)[0]
+    return advance(plain, bold) if plain.isascii() and plain.isalpha() else _unknown(code)
+
+
+def _unknown(code: int) -> int:
+    return 667 if code < 0x250 else 1000

@@ -98,9 +98,12 @@ def _nodes(part: Child) -> Sequence[Node]:
 
 def _framed(item: Item, colours: Mapping[str, str]) -> Item:
     """A group that was asked for, with a halo behind it and a line around it."""
-    if not isinstance(item, Group) or item.id not in colours:
+    if not isinstance(item, Group):
         return item
-    colour = colours[item.id]
+    whole = item.id.partition("-part-")[0] if item.css == "open" else item.id
+    if whole not in colours:  # a block that goes on in the next row has a frame in each
+        return item
+    colour = colours[whole]
     shapes = [i for i in item.items if isinstance(i, Box | Polygon | Ellipse)]
     is_open = item.css == "open"
     left, top, right, bottom = bounds_of(shapes[:1] if is_open else shapes)

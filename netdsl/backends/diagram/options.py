@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-FORMS = ("svg", "png", "pdf", "dot", "html")
-LEVELS = ("blocks", "layers", "ops", "volumes", "neurons", "field")
+FORMS = ("svg", "png", "pdf", "tex", "tikz", "mmd", "dot", "html")
+"""Endings of files; `draw.py` says what writes each."""
+LEVELS = ("blocks", "layers", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down", "up")
 THEMES = ("light", "dark", "auto", "print", "slides")
@@ -42,7 +43,9 @@ class Options:
     `only` is the path, pattern or kind of the one block that is drawn. `title` is in place of the
     usual one, empty for none; `header` and `legend` are what stands above the drawing. `font` is
     a family, `font_size` that of the smallest letters in points, `aspect` width by height.
-    `highlight` are texts `PATH=colour`, `hide` words of `HIDDEN`.
+    `highlight` are texts `PATH=colour`, `hide` words of `HIDDEN`. With `outlines` an SVG
+    or PDF file has its letters as outlines; `font_file` are fonts for them, and for letters that
+    a PDF file's standard fonts lack; `author` is a property of a PDF file.
     """
 
     level: str = "blocks"
@@ -56,6 +59,9 @@ class Options:
     show: frozenset[str] = frozenset(SHOWN)
     formulas: bool = False
     engine: str = "pure"
+    outlines: bool = False
+    font_file: tuple[str, ...] = ()
+    author: str = ""
     only: str | None = None
     header: bool = True
     legend: bool = True
@@ -105,6 +111,9 @@ class Choices(TypedDict, total=False):
     show: frozenset[str]
     formulas: bool
     engine: str
+    outlines: bool
+    font_file: tuple[str, ...]
+    author: str
     only: str | None
     header: bool
     legend: bool
@@ -157,7 +166,7 @@ def check_options(options: Options) -> None:
 
 
 def _check_hidden(options: Options) -> None:
-    able = {"blocks": HIDDEN, "layers": HIDDEN, "ops": ("shapes",), "volumes": HIDDEN_LAYERS[:-1]}
+    able = {"blocks": HIDDEN, "layers": HIDDEN, "volumes": HIDDEN_LAYERS[:-1]}
     words = able.get(options.level, ())
     for word in sorted(options.hide.difference(words)):
         if not words:
@@ -176,6 +185,18 @@ def _check_looks(options: Options) -> None:
     ):
         if value is not None and not least <= value <= most:
             raise DrawError(f"{name}, from {least:g} to {most:g}, and this is {value:g}")
+
+
+def check_form(form: str, options: Options) -> None:
+    """That there is such a file, and that it uses what was asked for. Raises `DrawError`."""
+    if form not in FORMS:
+        raise DrawError(f"no drawing has the form `{form}`; there are {', '.join(FORMS)}")
+    if options.outlines and form not in ("svg", "pdf"):
+        raise DrawError(f"`--outlines` is for .svg and .pdf, and this is .{form}")
+    if options.font_file and not options.outlines and form != "pdf":
+        raise DrawError("`--font-file` goes with `--outlines`, or with .pdf")
+    if options.author and form != "pdf":
+        raise DrawError(f"`--author` is a property of .pdf, and this is .{form}")
 
 
 class DrawError(Exception):

@@ -1,4 +1,4 @@
-"""A picture as PNG or PDF, painted by Graphviz, which brings its own fonts.
+"""A picture as PNG or as DOT text, painted by Graphviz, which brings its own fonts.
 
 Shapes go to the background drawing (xdot), texts are nodes at fixed places.
 """
@@ -6,51 +6,33 @@ Shapes go to the background drawing (xdot), texts are nodes at fixed places.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import pi, sin
 
 from graphviz import Digraph
 from graphviz.quoting import escape
 
 from netdsl.backends.diagram.engine import run
 from netdsl.backends.diagram.fonts import is_serif, own_width
-from netdsl.backends.diagram.options import INCH
+from netdsl.backends.diagram.formats.paths import rounded_box
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Picture, Point, Polygon, Shape, Text
 from netdsl.backends.diagram.theme import Theme
 
 LONGEST_STRING = 12_000  # a quoted string over 16,384 characters fails in the lexer of dot
-PACKAGED = "Helvetica", "Helvetica-Bold"
-PACKAGED_SERIF = "Times-Roman", "Times-Bold"
-"""Fonts as the package of Graphviz knows them, regular and bold."""
-OF_SYSTEM = "Arial,Nimbus Sans,Helvetica"
-"""Families of the same widths: what a system takes for Helvetica alone may be wider."""
-ARC = 4 / 3 * sin(pi / 4) / (1 + sin(pi / 4)) * 1.0045
+FONTS = "Helvetica", "Helvetica-Bold"
+SERIF_FONTS = "Times-Roman", "Times-Bold"
+"""Regular and bold, as Graphviz knows them."""
 
 
 def png(picture: Picture, theme: Theme, width: float | None, dpi: float = 144) -> bytes:
     """The picture in pixels; at `width` points it is `width / 72 * dpi` wide."""
     scale = 1.0 if width is None else width / picture.width
-    fonts = PACKAGED_SERIF if is_serif(picture.font) else PACKAGED
-    return run(painted(picture, theme, dpi * scale, fonts=fonts), "png", placed=True)
+    return run(painted(picture, theme, dpi * scale), "png", placed=True)
 
 
-def pdf(picture: Picture, theme: Theme, width: float | None) -> bytes:
-    """One page of the picture's size. Needs the `dot` of the system."""
-    family = f"{picture.font},{OF_SYSTEM}" if picture.font else OF_SYSTEM
-    source = painted(picture, theme, INCH, width, (family, f"{family} Bold"))
-    return run(source, "pdf", "system", placed=True)
-
-
-def painted(
-    picture: Picture, theme: Theme, dpi: float, width: float | None = None,
-    fonts: tuple[str, str] = PACKAGED,
-) -> str:  # fmt: skip
+def painted(picture: Picture, theme: Theme, dpi: float) -> str:
     """DOT text in which everything has its place."""
     height = picture.height
     graph = Digraph("picture")
     graph.attr("graph", bgcolor=theme["paper"], pad="0", margin="0", dpi=f"{dpi:g}")
-    if width is not None:
-        inches = width / INCH
-        graph.attr("graph", size=f"{inches:.3f},{inches * height / picture.width:.3f}!")
     graph.attr(
         "node",
         shape="plaintext",
@@ -64,7 +46,7 @@ def painted(
     graph.node("corner1", pos=f"{picture.width:.2f},{height:.2f}")
     paint = [part for shape in picture.shapes() for part in _paint(shape, theme, height)]
     for number, text in enumerate(picture.texts()):
-        graph.node(f"t{number}", **_text_node(text, theme, height, fonts, picture.font))
+        graph.node(f"t{number}", **_text_node(text, theme, height, picture.font))
     lines = graph.source.splitlines()
     lines.insert(1, f"\tgraph [_background={_quoted(' '.join(paint))}]")
     return "\n".join(lines)
@@ -75,18 +57,15 @@ def _quoted(text: str) -> str:
     return " + ".join(f'"{part}"' for part in parts or [""])
 
 
-def _text_node(
-    text: Text, theme: Theme, height: float, fonts: tuple[str, str], family: str
-) -> dict[str, str]:
+def _text_node(text: Text, theme: Theme, height: float, family: str) -> dict[str, str]:
     aside = own_width(text.text, text.size, text.bold, family) / 2
     x = text.x + {"start": aside, "middle": 0.0, "end": -aside}[text.anchor]
     # Graphviz centres the line's box on the node; its baseline is 0.3 of the size lower
     middle = height - text.y + 0.3 * text.size
     place = {"pos": f"{x:.2f},{middle:.2f}", "fontsize": f"{text.size:g}"}
-    font = fonts[text.bold]
     return place | {
         "label": escape(text.text.replace("&", "&amp;")),
-        "fontname": font,
+        "fontname": (SERIF_FONTS if is_serif(family) else FONTS)[text.bold],
         "fontcolor": theme[text.colour],
     }
 
@@ -113,25 +92,15 @@ def _paint(shape: Shape, theme: Theme, height: float) -> Iterator[str]:
 
 
 def _box(box: Box, filled: bool, height: float) -> Iterator[str]:
-    x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
-    r = min(box.radius, box.width / 2, box.height / 2)
-    if not r:
+    if not box.radius:
+        x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
         corners = ((x, y), (right, y), (right, bottom), (x, bottom))
         yield _points("P" if filled else "p", corners, height)
-        return
-    k = r * (1 - ARC)
-    path: list[Point] = [(x + r, y)]
-    for a, b, c, d in (
-        ((right - r, y), (right - k, y), (right, y + k), (right, y + r)),
-        ((right, bottom - r), (right, bottom - k), (right - k, bottom), (right - r, bottom)),
-        ((x + r, bottom), (x + k, bottom), (x, bottom - k), (x, bottom - r)),
-        ((x, y + r), (x, y + k), (x + k, y), (x + r, y)),
-    ):
-        path += [path[-1], a, a, b, c, d]
-    yield _points("b" if filled else "B", path, height)
+    else:
+        yield _points("b" if filled else "B", rounded_box(box), height)
 
 
-def _points(kind: str, points: tuple[Point, ...] | list[Point], height: float) -> str:
+def _points(kind: str, points: tuple[Point, ...], height: float) -> str:
     shown = " ".join(f"{x:.2f} {height - y:.2f}" for x, y in points)
     return f"{kind} {len(points)} {shown}"
 

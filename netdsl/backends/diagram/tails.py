@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 Tail = tuple[str, ...]
+Tails = Mapping[str, Tail]
+"""The usual tail of each family of layers that lead others."""
 
 
 def most_usual(tails: Iterable[Tail]) -> Tail | None:

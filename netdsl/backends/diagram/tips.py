@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netdsl.analyses.cost import layer_text
+from netdsl.backends.diagram.flaws import shape_text
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import op_of
 
@@ -15,8 +16,8 @@ def tip(unit: Unit) -> str:
     if not unit.is_block:
         for node in unit.nodes:
             lines.append(f"{node.path}: {layer_text(op_of(node))}")
-    shapes_in = ", ".join(str(value.type) for value in unit.inputs) or "nothing"
-    shapes_out = ", ".join(str(value.type) for value in unit.outputs)
+    shapes_in = ", ".join(map(shape_text, unit.inputs)) or "nothing"
+    shapes_out = ", ".join(map(shape_text, unit.outputs))
     lines.append(f"{shapes_in} → {shapes_out}")
     macs = unit.macs
     counted = f"{macs:,}" if isinstance(macs, int) else str(macs)

@@ -16,7 +16,8 @@ from netdsl.elaborate.suggest import did_you_mean
 
 COMMANDS = {
     "check": "check", "net": "import", "py": "compile", "onnx": "export",
-    "svg": "draw", "png": "draw", "pdf": "draw", "dot": "draw", "html": "draw",
+    "svg": "draw", "png": "draw", "pdf": "draw", "tex": "draw", "tikz": "draw", "mmd": "draw",
+    "dot": "draw", "html": "draw",
     "summary": "summary", "sizes": "sizes",
 }  # fmt: skip
 """The command that makes each kind of target."""

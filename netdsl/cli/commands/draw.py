@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Unpack
+from typing import NoReturn, Unpack
 
 import click
 
@@ -26,10 +27,12 @@ from netdsl.backends.diagram.options import (
 )
 from netdsl.cli.numerals import Whole
 from netdsl.cli.options import Chosen, by, network_options, with_options
-from netdsl.cli.shell import check_output, fail, write
+from netdsl.cli.shell import WRONG_FILE, check_output, fail, show, write
 from netdsl.diagnostics import DiagnosticError
-from netdsl.driver import load
+from netdsl.drafting import Draft
+from netdsl.driver import draft_of, load
 from netdsl.files import check_not_read
+from netdsl.importers.frontend import is_foreign
 
 POINTS = {"in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pt": 1.0, "px": 0.75, "": 1.0}
 ASPECT = re.compile(r"(\d{1,4}(?:\.\d{1,4})?):(\d{1,4}(?:\.\d{1,4})?)", re.ASCII)
@@ -131,12 +134,17 @@ OPTIONS = [
                  help="Open sizes as formulas, not at an example size."),
     click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
                  help="Graphviz as a package, or the `dot` of the system."),
+    click.option("--outlines", is_flag=True,
+                 help="Letters as outlines, in svg and pdf: no font is needed to read the file."),
+    click.option("--font-file", metavar="FONT.ttf", multiple=True,
+                 help="The font of outlines, and of letters that pdf lacks. May be repeated."),
+    click.option("--author", metavar="NAME", default="", help="In the properties of a pdf."),
 ]  # fmt: skip
 
 
 @click.command("draw")
 @click.argument("file", metavar="FILE")
-@click.option("-o", "--output", metavar="OUT.svg", required=True, help="svg, png, pdf, dot, html.")
+@click.option("-o", "--output", metavar="OUT.svg", required=True, help=f"{', '.join(FORMS)}.")
 @network_options
 @with_options(OPTIONS)
 def command(
@@ -150,6 +158,7 @@ def command(
       netdsl draw examples/lenet.net -o lenet.png --level neurons --neuron 'conv2[0,4,4]'
       netdsl draw --diff examples/resnet50.net examples/resnet152.net -o deeper.svg
     """
+    form = _form(output)
     check_output(output, file, "be drawn")
     old = None
     if other is not None:
@@ -158,16 +167,50 @@ def command(
             raise click.BadParameter("only one of the two files can be `-`", param_hint="--diff")
         old = _without_sizes_of(file, other, chosen).load(other)
         chosen = _without_sizes_of(other, file, chosen)
-    network = chosen.load(file)
+    try:
+        network = chosen.load(file)
+    except DiagnosticError as error:
+        if other is None and not is_foreign(file):
+            _draw_wrong(file, output, error, chosen, options)
+        raise
     also = [] if other is None or old is None else [other, *old.sources]
     check_not_read([output], [file, *network.sources, *also])
     try:
-        data, notes = network.drawing(_form(output), old=old, **options)
+        data, notes = network.drawing(form, old=old, **options)
     except (DrawError, EngineError) as error:
         fail(str(error))
     for note in notes:
         click.echo(f"note: {note}", err=True)
     write(output, data, f"{network.name}, {len(data):,} bytes")
+
+
+def _draw_wrong(
+    file: str, output: str, error: DiagnosticError, chosen: Chosen, options: Choices
+) -> NoReturn:
+    """Print what is wrong with a file, and draw what could be built of it."""
+    show(error.diagnostics, "text")
+    name = "<stdin>" if file == "-" else file
+    read = (d.span.source for d in error.diagnostics if d.span is not None)
+    source = next((source for source in read if source.name == name), None)
+    how = {key: given for key, given in chosen.how.items() if key not in ("inputs", "opens")}
+    where = None if file == "-" else Path(file)
+    made = Draft(error.diagnostics)
+    if source is not None:
+        made = draft_of(source, where, error.diagnostics, **how)  # type: ignore[arg-type]
+    if made.is_empty:
+        click.echo(f"{output}: not drawn: nothing could be built", err=True)
+        sys.exit(WRONG_FILE)
+    check_not_read([output], [file, *made.sources])
+    try:
+        data, notes = made.drawing(_form(output), **options)
+    except (DrawError, EngineError) as refused:
+        fail(str(refused))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    errors = sum(d.is_error for d in error.diagnostics)
+    told = f"what could be built, not checked: {errors} error{'s' * (errors != 1)}"
+    write(output, data, f"{told}, {len(data):,} bytes")
+    sys.exit(WRONG_FILE)
 
 
 def _without_sizes_of(other: str, file: str, chosen: Chosen) -> Chosen:

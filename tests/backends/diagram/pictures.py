@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from netdsl.backends.diagram.blocks.ops import ops_picture
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Picture
@@ -23,6 +22,4 @@ PRINTED = Options(width=PAGE)
 @cache
 def picture(name: str, options: Options) -> Picture:
     """An example, drawn."""
-    if options.level == "ops":
-        return ops_picture(network(name)._exported(), options)
     return picture_of(network(name).graph, options)

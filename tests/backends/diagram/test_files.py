@@ -1,4 +1,4 @@
-"""Drawings as files: SVG that readers can parse, PNG, PDF, DOT, HTML in a real browser."""
+"""Drawings as files: SVG that readers can parse, PNG, DOT, HTML in a real browser."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from netdsl.backends.diagram import engine
 from netdsl.backends.diagram.blocks import dot
 from netdsl.backends.diagram.blocks.opening import chosen_open
 from netdsl.backends.diagram.blocks.picture import BlockSheet
-from netdsl.backends.diagram.draw import draw, render
+from netdsl.backends.diagram.draw import FORMATS, draw, render
 from netdsl.backends.diagram.engine import EngineError
-from netdsl.backends.diagram.options import LEVELS, DrawError, Options
+from netdsl.backends.diagram.options import FORMS, LEVELS, DrawError, Options
 from netdsl.backends.diagram.units import units_of
 from netdsl.cli import main
 from tests import examples
@@ -61,17 +61,20 @@ def test_png_has_twice_the_points_in_pixels_or_the_width_asked_for() -> None:
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
-def test_pdf_and_dot_pass_through_the_systems_graphviz() -> None:
-    net = network("resnet18")
-    assert net.drawing("pdf")[0].startswith(b"%PDF")
-    source = net.drawing("dot")[0].decode()
+def test_dot_passes_through_the_systems_graphviz() -> None:
+    source = network("resnet18").drawing("dot")[0].decode()
     assert engine.run(source, "svg", "system").startswith(b"<?xml")
 
 
-def test_pdf_without_graphviz_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
-    with pytest.raises(EngineError, match="no `dot` on this system; install Graphviz"):
-        network("lenet").drawing("pdf")
+def test_one_table_says_what_writes_each_kind_of_file() -> None:
+    assert tuple(FORMATS) == FORMS
+    with pytest.raises(
+        DrawError, match="no drawing has the form `gif`; there are svg, png, pdf, tex"
+    ):
+        network("lenet").drawing("gif")
+    code, said = run(str(EXAMPLES / "lenet.net"), "-o", "x.gif")
+    assert code == 2
+    assert all(f".{form}" in said for form in FORMS)
 
 
 def test_dot_text_is_read_by_the_engine_with_every_unit() -> None:
@@ -99,7 +102,7 @@ def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.M
 
 def test_small_print_is_remarked() -> None:
     for level, width, way_out in (
-        ("layers", 300.0, "draw `--level blocks`, or ask for a larger `--width`"),
+        ("layers", 200.0, "draw `--level blocks`, or ask for a larger `--width`"),
         ("volumes", 60.0, "under 6; ask for a larger `--width`"),
         ("neurons", 300.0, "under 6; ask for a larger `--width`"),
     ):
@@ -150,7 +153,7 @@ def test_the_command_writes_whole_files_or_none(tmp_path: Path) -> None:
             ["-o", "x.svg", "--level", "layers", "--expand", "conv1"],
             "`--expand` is for `--level blocks`",
         ),
-        (["-o", "x.svg", "--level", "ops", "--depth", "2"], "`--depth` is for `--level blocks`"),
+        (["-o", "x.svg", "--level", "layers", "--depth", "2"], "`--depth` is for `--level blocks`"),
         (
             ["-o", "x.svg", "--level", "volumes", "--expand", "conv9"],
             "the network has none; leave out `--expand`",
@@ -269,7 +272,7 @@ def test_a_page_of_many_blocks_makes_fewer_pictures_in_advance(
 def test_names_and_comments_of_any_kind_are_only_text(tmp_path: Path) -> None:
     text = '# </script><b>&"\nblock B { conv(4, 3) -> relu -> conv(4, 3) }\nnet N { input x: [3, 9, 9]\n output y = x -> b: B }'
     net = netdsl.loads(text)
-    for form in ("svg", "html", "dot", "png"):
+    for form in FORMS:
         data, _ = draw(net.graph, form, Options(title='</script>"\\N&<'))
         assert form != "svg" or ET.fromstring(data) is not None
         assert form != "html" or data.count(b"</script>") == 2

@@ -18,7 +18,6 @@ import netdsl
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import shape_of
 from netdsl.backends.diagram.blocks.opening import open_units
-from netdsl.backends.diagram.blocks.ops import ops_picture
 from netdsl.backends.diagram.blocks.wiring import coverage
 from netdsl.backends.diagram.draw import picture_of, render
 from netdsl.backends.diagram.options import SHOWN, THEMES, DrawError, Options
@@ -85,18 +84,12 @@ def test_blocks_and_layers(part: int) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_volumes_and_operators(part: int) -> None:
+def test_volumes(part: int) -> None:
     for random, net in networks(part):
         options = options_of(random, "volumes")
         picture = picture_of(net.graph, options)
         check_picture(picture, options, free_of_lines=True)
         assert not uncovered(net.graph, picture)
-        options = replace(options_of(random, "ops"), direction="right")
-        exported = net._exported()
-        picture = ops_picture(exported, options)
-        check_picture(picture, options, free_of_lines=False)
-        boxes = [g for g in picture.items if isinstance(g, Group) and g.id.startswith("u")]
-        assert len(boxes) == len(exported.operators)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

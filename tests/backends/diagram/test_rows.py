@@ -130,4 +130,4 @@ def test_a_way_over_several_rows_keeps_its_colour() -> None:
         s for s in drawing.items
         if isinstance(s, Curve) and s.points[0][1] < rows[1][1] and s.points[-1][1] > rows[-1][0]
     ]  # fmt: skip
-    assert [curve.line for curve in lanes] == ["series1"]
+    assert [curve.line for curve in lanes] == ["amber"]  # a bridge, as in a U

@@ -6,8 +6,8 @@ import pytest
 
 import netdsl
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.labels import layer_label, word
-from netdsl.backends.diagram.blocks.picture import usual_tail_of
+from netdsl.backends.diagram.blocks.labels import expected_tail, layer_label, word
+from netdsl.backends.diagram.blocks.picture import usual_tails_of
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Group, Item, Text
@@ -17,6 +17,7 @@ from netdsl.backends.diagram.units import Unit, leaves, opened, units_of
 from netdsl.diagnostics import DiagnosticError
 from netdsl.ir.graph import Graph, Node
 from netdsl.lints import WARNINGS
+from netdsl.ops.base import op_of
 from tests.examples import NAMES, network
 from tests.legal_networks import legal_network
 
@@ -62,14 +63,15 @@ def behind(graph: Graph, node: Node) -> list[Node]:
 def check(graph: Graph) -> int:
     """Every norm and activation is told once: as a box of its own, or behind its layer."""
     units = opened(units_of(graph), lambda unit, level: True)
-    usual = usual_tail_of(units_of(graph))
+    usual = usual_tails_of(units_of(graph))
     seen = 0
     for unit in leaves(units):
-        label = layer_label(unit, usual, ShapeNames(graph.symbols))
+        label = layer_label(unit, expected_tail(unit, usual), ShapeNames(graph.symbols))
         notes = [line for line in label.lines if is_note(line)]
         assert len(notes) <= 1
-        is_conv = unit.node.op.family == "convolution"
-        shown = read(notes[0] if notes else "", list(usual or ()) if is_conv else [], " + ")
+        leads = op_of(unit.node).leads
+        behind_it = list(usual.get(unit.node.op.family, ())) if leads else []
+        shown = read(notes[0] if notes else "", behind_it, " + ")
         assert shown == expected(graph, unit), unit.path
         seen += len(shown)
     return seen
@@ -104,13 +106,19 @@ def test_what_stands_behind_the_layers_of_random_networks() -> None:
 
 
 def test_the_last_linear_looks_different_from_those_before_it() -> None:
+    """Where most are followed by a ReLU, the legend says so, and the last one that it has none."""
     for name, count in (("lenet", 2), ("alexnet", 2), ("mtcnn_rnet", 1), ("mtcnn_onet", 1)):
         graph = network(name).graph
-        usual = usual_tail_of(units_of(graph))
+        usual = usual_tails_of(units_of(graph))
         linear = [u for u in leaves(units_of(graph)) if u.node.op.name == "linear"]
-        lines = [" ".join(layer_label(u, usual, ShapeNames(())).lines) for u in linear]
-        assert sum("ReLU" in line for line in lines) == count, (name, lines)
-        assert "ReLU" not in lines[-1]
+        labels = [layer_label(u, expected_tail(u, usual), ShapeNames(())).lines for u in linear]
+        notes = [next(filter(is_note, lines), "") for lines in labels]
+        behind_them = [read(note, list(usual.get("dense", ())), " + ") for note in notes]
+        with_relu = [any("ReLU" in text for text in words) for words in behind_them]
+        assert sum(with_relu) == count, (name, labels)
+        assert not with_relu[-1]
+        legend = [t for i in picture_of(graph, Options()).items for t in texts(i)]
+        assert any(text.startswith("linear = linear + ") for text in legend) == ("dense" in usual)
 
 
 def test_words_for_what_is_not_usual() -> None:

@@ -1,1 +1,1 @@
-"""Units in rows: blocks and layers, the operators of an ONNX file."""
+"""Units in rows: blocks and layers."""

@@ -108,7 +108,7 @@ def lay_out(
             placed, position = decoder.raw_decode(answer, answer.index("{", position))
             layouts.append(_layout(graph, placed))
     except (ValueError, KeyError):
-        raise failed("its answer is not the layout that was asked for", engine, "json0") from None
+        raise failed("its answer is not the layout that was asked for", engine) from None
     return layouts
 
 

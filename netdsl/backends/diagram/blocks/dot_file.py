@@ -13,6 +13,7 @@ from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.row_plan import times_name
 from netdsl.backends.diagram.example_size import at_example_size
+from netdsl.backends.diagram.flaws import Flaws
 from netdsl.backends.diagram.highlight import colours_asked
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.theme import Theme
@@ -22,11 +23,15 @@ from netdsl.ir.graph import Graph, Value
 SHAPES = {"shrink": "trapezium", "grow": "invtrapezium", "circle": "circle", "strip": "box3d"}
 
 
-def dot_file(graph: Graph, options: Options, theme: Theme) -> str:
+def dot_file(graph: Graph, options: Options, theme: Theme, flaws: Flaws | None = None) -> str:
     """A digraph with a node a unit, a cluster an open block, the shapes on the edges."""
-    graph, _ = at_example_size(graph, options)
-    sheet = BlockSheet(graph, open_units(graph, options), options)
+    if flaws is None:
+        graph, _ = at_example_size(graph, options)
+    units = open_units(graph, options, flaws.firsts() if flaws else frozenset())
+    sheet = BlockSheet(graph, units, options, flaws)
     dot = Digraph(graph.name)
+    if flaws is not None:
+        dot.attr(label=_text(flaws.verdict), labelloc="t", fontcolor=theme["wrong.line"])
     dot.attr("graph", rankdir=RANKDIR[options.direction], bgcolor=theme["paper"], fontname=FONT)
     dot.attr("node", shape="box", style="filled,rounded", fontname=FONT, fontsize="11")
     dot.attr("edge", fontname=FONT, fontsize="9", color=theme["wire"])

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from netdsl.analyses.channels import ChannelAxes
+from netdsl.backends.diagram.model.skips import edges_within
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames, factor
-from netdsl.backends.diagram.tails import told
+from netdsl.backends.diagram.tails import Tail, Tails, told
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.dim import Dim, Size
-from netdsl.ir.graph import Node, Value
+from netdsl.ir.graph import Node
 from netdsl.ops.base import Rules, op_of
 from netdsl.ops.facts import Work, kernel_words, lines_of
 from netdsl.ops.merge import sample_shapes
 from netdsl.ops.tables import types_of
 
 MOST_PARTS = 4
+UNTOLD = (Work.DROPS, Work.PASSES)
 
 LONGEST_LINE = 60
 """Letters of a line of settings."""
@@ -42,21 +44,21 @@ def tail(unit: Unit) -> tuple[str, ...]:
     return tuple(map(word, unit.layers[1:]))
 
 
-def layer_label(unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames) -> Label:
-    """The label of a layer with what is folded behind it.
+def expected_tail(unit: Unit, usual: Tails) -> Tail:
+    """What the legend gives as usual behind a layer of its family; nothing where it gives none."""
+    return usual.get(unit.node.op.family, ()) if op_of(unit.node).leads else ()
 
-    For convolutions it is shown unless it is the usual one, which the legend gives; for all other
-    layers always.
-    """
+
+def layer_label(unit: Unit, expected: Tail, names: ShapeNames) -> Label:
+    """The label of a layer with what is folded behind it, where that is not as expected."""
     title, lines = _layer(unit.node, names)
-    lines.append(tail_line(unit, usual_tail))
+    lines.append(tail_line(unit, expected))
     return Label(title, tuple(line for line in lines if line))
 
 
-def tail_line(unit: Unit, usual_tail: tuple[str, ...] | None) -> str:
-    """What is folded behind a layer, where it is not the usual tail."""
-    usual = usual_tail if unit.node.op.family == "convolution" else ()
-    return told(tail(unit), usual, " + ")
+def tail_line(unit: Unit, expected: Tail) -> str:
+    """What is folded behind a layer, where that is not as expected."""
+    return told(tail(unit), expected, " + ")
 
 
 def title_of(node: Node, names: ShapeNames) -> str:
@@ -80,6 +82,12 @@ def block_lines(unit: Unit, axes: ChannelAxes) -> list[str]:
     words = _told(_words(shown))
     lines = [" · ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
     return [*lines, *([f"+ {skip} skip"] if skip else [])]
+
+
+def left_out(unit: Unit) -> str:
+    """What runs in a closed block and is not told on it: `2 × drop path, identity`."""
+    counted = Counter(word(node) for node in unit.nodes if op_of(node).work in UNTOLD)
+    return ", ".join(f"{n} {TIMES} {name}" if n > 1 else name for name, n in counted.items())
 
 
 def varied(unit: Unit) -> str:
@@ -140,47 +148,18 @@ def _short(part: Unit) -> str:
 
 
 def _skip(unit: Unit) -> tuple[str, set[Node]]:
-    """The kind of the block's skip (`identity`, `1×1 projection`) and the nodes on it."""
-    producers = {value: node for node in unit.nodes for value in node.outputs}
-    own = (node for part in unit.parts if not part.is_block for node in part.covered())
-    sums = [node for node in own if op_of(node).shown_sign() == "+" and len(node.inputs) == 2]
+    """The kind of the block's last skip (`identity`, `1×1 projection`) and the nodes on it."""
+    outputs = [unit.aliases.get(value, value) for value in unit.outputs]
+    found = edges_within(unit.nodes, unit.inputs, outputs)
+    own = {node for part in unit.parts if not part.is_block for node in part.covered()}
+    merges = own.intersection(found.values())
+    sums = [node for node in unit.nodes if node in merges and op_of(node).shown_sign()]
     if not sums:
         return "", set()
-    branches = [_behind(value, producers) for value in sums[-1].inputs]
-    if not _origins(unit, sums[-1].inputs[0], branches[0]).intersection(
-        _origins(unit, sums[-1].inputs[1], branches[1])
-    ):
-        return "", set()
-    shared = set(branches[0]) & set(branches[1])
-    apart = [[n for n in branch if n not in shared] for branch in branches]
-    short, other = sorted(apart, key=len)
-    if any(op_of(node).work is not Work.PASSES for node in short):
-        heads = [node for node in short if node.op.family == "convolution"]
-        if len(heads) != 1 or len(other) <= len(short):
-            return "", set()
-        windows = op_of(heads[0]).sliding()
-        kernel = 1 if windows is None else windows.kernel
-        size = kernel_words(kernel, len(heads[0].inputs[0].type.spatial))
-        return f"{size} projection", set(short)
-    return "identity", set(short)
-
-
-def _origins(unit: Unit, value: Value, branch: Sequence[Node]) -> set[Value]:
-    """The inputs of a block that a value comes from."""
-    read = [value, *(v for node in branch for _, v in node.data_inputs())]
-    return set(read).intersection(unit.inputs)
-
-
-def _behind(value: Value, producers: dict[Value, Node]) -> list[Node]:
-    """The nodes of a block that a value comes from, without those that give sizes alone."""
-    nodes: dict[Node, None] = {}  # a set that keeps its order
-    stack = [value]
-    while stack:
-        node = producers.get(stack.pop())
-        if node is not None and node not in nodes:
-            nodes[node] = None
-            stack += [value for _, value in node.data_inputs()]
-    return list(nodes)
+    on_it = {node for (_, node), merge in found.items() if merge is sums[-1] and node is not merge}
+    windows = [op_of(node).sliding() for node in on_it if node.layer.weights]
+    kernels = [kernel_words(w.kernel, sums[-1].output.type.rank - 1) for w in windows if w]
+    return (f"{kernels[0]} projection" if kernels else "identity"), on_it
 
 
 def concat_parts(unit: Unit) -> list[int]:

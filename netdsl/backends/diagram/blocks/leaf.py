@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from netdsl.analyses.channels import ChannelAxes
@@ -11,6 +12,7 @@ from netdsl.backends.diagram.blocks.labels import (
     block_lines,
     channels_joined,
     concat_parts,
+    expected_tail,
     layer_label,
     varied,
 )
@@ -19,6 +21,7 @@ from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Polygon, Text
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.tails import Tails
 from netdsl.backends.diagram.theme import letters_on, series
 from netdsl.backends.diagram.units import Unit
 from netdsl.ops.base import Op, op_of
@@ -27,6 +30,8 @@ TITLE, LINE = 11.0, 9.0
 STEP = 12.0
 PAD = 11.0
 CARD = 4.0
+STRIPE = 4.0
+"""From one stripe to the next."""
 LEAN = 9.0
 """How far the sides of a box that narrows downwards lean."""
 BAR = 8.0
@@ -44,7 +49,9 @@ CHANGES = ("added", "gone", "changed")
 class Leaf:
     """A box that is not yet at its place: `kind` is a colour role, `parts` the cut of its bar.
 
-    `direction` is where edges lead: a box narrows or widens that way.
+    `direction` is where edges lead: a box narrows or widens that way. `skips` are
+    the parts of a bar that are skips. `data` and `tip` say more of it
+    to programs and in its tooltip.
     """
 
     unit: Unit | None
@@ -60,6 +67,9 @@ class Leaf:
     """A smaller one is that of a small box, which has no room for a mark."""
     steps: tuple[float, ...] = ()
     """Heights of bars: what comes in, and what there is behind each layer that adds to it."""
+    skips: frozenset[int] = frozenset()
+    data: tuple[tuple[str, str], ...] = ()
+    tip: str = ""
 
     @property
     def cards(self) -> int:
@@ -68,7 +78,7 @@ class Leaf:
 
 
 def leaf_of(
-    unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames, options: Options,
+    unit: Unit, usual: Tails, names: ShapeNames, options: Options,
     axes: ChannelAxes, inside: str = "",
 ) -> Leaf:  # fmt: skip
     """The box of a unit; `inside` is the path of the open block around it."""
@@ -85,7 +95,7 @@ def leaf_of(
         return turned(strip, options)
     if op.shown_sign() and len(unit.layers) == 1:
         return Leaf(unit, kind, Label(op.shown_sign()), 22, 22, form="circle")
-    label = layer_label(unit, usual_tail, names)
+    label = layer_label(unit, expected_tail(unit, usual), names)
     lines = [*_named(unit, inside, options), *label.lines]
     if unit.count > 1:
         label = Label(f"{label.title} {TIMES} {unit.count}", label.lines)
@@ -185,7 +195,8 @@ def draw_leaf(leaf: Leaf, x: float, y: float, *, at_top: bool = False) -> list[I
         items.append(_slanted(leaf, left, top, fill, line))
     else:
         radius = {"pill": leaf.height / 2, "sharp": 1.5, "end": 12, "block": 9}.get(leaf.form, 7)
-        box = Box(left, top, leaf.width, leaf.height, fill, line, 1.3, radius, leaf.dash)
+        stroke = 2.4 if leaf.kind == "wrong" else 1.3
+        box = Box(left, top, leaf.width, leaf.height, fill, line, stroke, radius, leaf.dash)
         items.append(box)
         if leaf.form == "block":
             size = leaf.width - 6, leaf.height - 6
@@ -285,6 +296,16 @@ def strip_places(leaf: Leaf, start: float) -> list[tuple[float, float]]:
     return places
 
 
+def _stripes(box: Box, text: Text) -> Iterator[Item]:
+    """Light lines across the part of a bar that is a skip, beside its number."""
+    _, top, _, bottom = text.bounds()
+    y = box.y + STRIPE
+    while y < box.y + box.height - STRIPE / 2:
+        if not top - 2 < y < bottom + 1 or text.width > box.width or box.height < 10:
+            yield Box(box.x, y, box.width, 1, "amber.fill")
+        y += STRIPE
+
+
 def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
     """The bar: upright where drawings run to the right, else flat."""
     is_flat = leaf.width > leaf.height
@@ -296,10 +317,12 @@ def _strip(leaf: Leaf, left: float, top: float) -> list[Item]:
     items: list[Item] = [word]
     for index, (at, length) in enumerate(strip_places(leaf, left if is_flat else top)):
         box = Box(at, top, length, leaf.height) if is_flat else Box(left, at, leaf.width, length)
-        box = replace(box, fill=series(index))
+        box = replace(box, fill="amber" if index in leaf.skips else series(index))
         items.append(box)
         x, y = box.x + box.width / 2, box.y + box.height / 2 + 3
         text = Text(x, y, str(leaf.parts[index]), LINE, letters_on(box.fill), True)
+        if index in leaf.skips:
+            items += _stripes(box, text)
         if text.width <= box.width and box.height >= 10:
             items.append(text)
     return items

@@ -11,6 +11,7 @@ from netdsl.backends.diagram.frame import MARGIN
 from netdsl.backends.diagram.roles import families_of
 from netdsl.backends.diagram.scene import Box, Ellipse, Item, Text, moved
 from netdsl.backends.diagram.shape_names import MINUS, ShapeNames
+from netdsl.backends.diagram.tails import Tails
 from netdsl.ops.base import op_of
 
 WIDTH = 720.0
@@ -23,12 +24,13 @@ _KINDS = {
     "move": ("moves values only", "sharp"), "other": ("", "sharp"),
     "block": ("block, closed", "block"), "added": ("+ added", "box"),
     "gone": (f"{MINUS} taken away", "box"),
+    "wrong": ("wrong", "box"), "unknown": ("not known, behind what is wrong", "sharp"),
     "changed": ("~ changed, before → after", "box"), "same": ("as before", "box"),
 }  # fmt: skip
 
 
 def legend_of(
-    boxes: Iterable[Leaf], usual_tail: tuple[str, ...] | None, names: ShapeNames, trains: bool,
+    boxes: Iterable[Leaf], usual: Tails, names: ShapeNames, trains: bool,
     room: float | None = None, also: Collection[str] = (), left_out: str = "",
 ) -> list[Item]:  # fmt: skip
     """Swatches and words, placed from the origin on, in lines.
@@ -44,14 +46,17 @@ def legend_of(
             continue
         if kind == "other":
             text = families_of(op_of(box.unit.node) for box in leaves if box.unit is not None)
-        if kind == "conv" and usual_tail:
-            text = "conv = " + " + ".join(("convolution", *usual_tail))
-        leaf = Leaf(
-            None, kind, Label(""), 20, 13, form=form, dash="dashed" if kind == "gone" else ""
-        )
+        if kind == "conv" and usual.get("convolution"):
+            text = "conv = " + " + ".join(("convolution", *usual["convolution"]))
+        if kind == "dense" and usual.get("dense"):
+            units = [box.unit for box in leaves if box.kind == kind and box.unit is not None]
+            others = "" if all(op_of(unit.node).leads for unit in units) else f"{text}; "
+            text = f"{others}linear = " + " + ".join(("linear", *usual["dense"]))
+        dash = "dashed" if kind in ("gone", "unknown") else ""
+        leaf = Leaf(None, kind, Label(""), 20, 13, form=form, dash=dash)
         entries.append((_swatch(leaf), text))
     if SKIP in also:
-        entries.append(([Box(0, -0.8, 20, 1.6, "amber", "", 0)], "skip: passes by layers"))
+        entries.append(([Box(0, -1.1, 20, 2.2, "amber", "", 0)], "skip: passes by layers"))
     if SIZE_ONLY in also:
         dots: list[Item] = [Box(x, -0.6, 2, 1.2, "wire", "", 0) for x in range(0, 20, 5)]
         entries.append((dots, "only the size is read"))

@@ -33,14 +33,17 @@ def _running(units: Sequence[Unit], nodes: Set[Node]) -> tuple[Unit, ...]:
     return tuple(replace(unit, parts=_running(unit.parts, nodes)) for unit in kept)
 
 
-def open_units(graph: Graph, options: Options) -> tuple[Unit, ...]:
+def open_units(graph: Graph, options: Options, shown: Set[Node] = frozenset()) -> tuple[Unit, ...]:
     """The units with the blocks open that were asked for, or one example of the usual block.
 
-    Of a part of a network that is one block, this is open.
+    Of a part of a network that is one block, this is open. Where none is asked for and some nodes
+    have to be shown, the blocks around them are open.
     """
     units = drawn_units(graph, options)
     if options.level != "blocks":
         return opened(units, lambda unit, level: True)
+    if shown and not options.chooses_blocks:
+        return opened(units, lambda unit, level: not shown.isdisjoint(unit.covered()))
     if graph.within is None or len(units) != 1:
         return chosen_open(units, options)
     (block, *others) = units

@@ -175,7 +175,7 @@ def paint_row(
         yield from _edge(route, edge.label, pen, edge.head in boxes)
     for key, (x, y) in layout.nodes.items():
         if key in boxes:
-            yield paint_box(boxes[key], x, y, key)
+            yield box_group(boxes[key], x, y, key)
         elif key.startswith("j"):
             yield Ellipse(x, y, 3, 3, "wire")
 
@@ -194,18 +194,20 @@ def _edge(route: Route, label: str, pen: Pen, pointed: bool) -> Iterator[Item]:
         yield Text(x, y + 2, label, 9, "soft")
 
 
-def paint_box(box: Leaf, x: float, y: float, key: str) -> Group:
-    """A box with its middle at a place, and what a reader learns of it."""
-    items = tuple(draw_leaf(box, x, y))
+def box_group(box: Leaf, x: float, y: float, key: str, also: Sequence[Item] = ()) -> Group:
+    """A box whose middle is at a place, with what programs and readers learn of it.
+
+    A box that is higher than its texts, to hold `also`, has them at its top.
+    """
+    items = (*draw_leaf(box, x, y, at_top=bool(also)), *also)
     if box.unit is None:
-        return Group(items, id=key, css="end", title=f"{box.label.title}")
-    data = [("path", box.unit.path)]
+        return Group(items, id=key, css="end", title=box.tip or box.label.title, data=box.data)
+    data = list(box.data)
     if box.kind in CHANGES:
         data.append(("change", box.kind))
     name = f"{'gone' if box.kind == 'gone' else 'unit'}-{box.unit.path}"
-    return Group(
-        items, id=name.replace(" ", "-"), title=tip(box.unit), css="unit", data=tuple(data)
-    )
+    told = box.tip or tip(box.unit)
+    return Group(items, id=name.replace(" ", "-"), title=told, css="unit", data=tuple(data))
 
 
 def _frames(children: Sequence[DotNode | DotCluster], layout: Layout) -> Iterator[Item]:

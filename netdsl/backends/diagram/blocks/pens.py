@@ -28,7 +28,7 @@ def pen_of(wire: Wire, head: Leaf, trains: bool) -> Pen:
         return Pen(dash="dotted")
     dash = "dashed" if trains or wire.mark == "gone" else ""
     if wire.mark == SKIP:
-        return Pen("amber", 1.6, dash)
+        return Pen("amber", 2.2, dash)
     if wire.mark:
         return Pen(f"{wire.mark}.line", 1.8, dash)
     if head.form in ("strip", "column") and wire.port >= 0:

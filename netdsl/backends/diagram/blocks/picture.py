@@ -8,25 +8,29 @@ from dataclasses import replace
 from functools import cached_property
 
 from netdsl.analyses.channels import ChannelAxes
+from netdsl.backends.diagram.blocks.flawed import flawed, flawed_end
 from netdsl.backends.diagram.blocks.labels import rough, tail
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of
 from netdsl.backends.diagram.blocks.legend import legend_of
-from netdsl.backends.diagram.blocks.marks import marked
+from netdsl.backends.diagram.blocks.marks import marked, with_wires
 from netdsl.backends.diagram.blocks.opening import LONGEST_EXAMPLE, open_units
 from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.sheet import Sheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.counts import macs_of, parameters_of
 from netdsl.backends.diagram.example_size import at_example_size
+from netdsl.backends.diagram.flaws import Flaws, is_known, with_verdict
 from netdsl.backends.diagram.hiding import hides_training, left_out
 from netdsl.backends.diagram.highlight import Drawn, highlighted
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
-from netdsl.backends.diagram.tails import most_usual
+from netdsl.backends.diagram.tails import Tail, most_usual
 from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Node, Output, Value
+from netdsl.ops.base import op_of
 
 GAIN = 1.05
 """How much larger letters make up for what a simpler picture leaves out."""
@@ -34,16 +38,20 @@ NO_EXAMPLE = "no block is open as an example, so that letters are larger"
 NO_COSTS = f"{NO_EXAMPLE}, and no costs stand in the boxes"
 
 
-def blocks_picture(graph: Graph, options: Options) -> Picture:
-    """The network as units in rows. Raises `DrawError`, `EngineError`.
+def blocks_picture(graph: Graph, options: Options, flaws: Flaws | None = None) -> Picture:
+    """The network as units in rows, with what is wrong in it. Raises `DrawError`, `EngineError`.
 
     Where a width is given at which letters are too small, simpler pictures are tried.
     """
+    if flaws is not None:
+        units = open_units(graph, options, flaws.firsts())
+        return with_verdict(BlockSheet(graph, units, options, flaws).picture(), flaws)
     graph, told = at_example_size(graph, options)
     best: Picture | None = None
     for units, simpler, note in _ways(graph, options):
         sheet = BlockSheet(graph, units, simpler)
         sheet.told = told
+        sheet.may_cut_blocks = not _is_alone(graph, units)
         picture = sheet.picture()
         if note:
             picture.notes.append(note)
@@ -58,8 +66,7 @@ def blocks_picture(graph: Graph, options: Options) -> Picture:
 def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Options, str]]:
     """What may be drawn, the best first: units, options, and a remark."""
     units = open_units(graph, options)
-    in_frame = len(units) == 1 and units[0].is_open and graph.within is not None
-    if in_frame and options.level == "blocks":
+    if _is_alone(graph, units) and options.level == "blocks":
         if options.runs_down or _is_small_tangle(units[0]):
             yield units, options, ""
         yield units[0].parts, options, ""  # in rows, since one is too long
@@ -72,6 +79,11 @@ def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Op
     if options.theme == "slides":
         bare = replace(closed, hide=closed.hide | {"params", "macs"})
         yield open_units(graph, bare), bare, NO_COSTS
+
+
+def _is_alone(graph: Graph, units: Sequence[Unit]) -> bool:
+    """Whether a drawing is one open block."""
+    return graph.within is not None and len(units) == 1 and units[0].is_open
 
 
 def _is_small_tangle(block: Unit) -> bool:
@@ -108,30 +120,43 @@ class BlockSheet(Sheet):
     left_out = ""
     """What is not drawn, in words."""
 
-    def __init__(self, graph: Graph, units: tuple[Unit, ...], options: Options) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        units: tuple[Unit, ...],
+        options: Options,
+        flaws: Flaws | None = None,
+    ) -> None:
         self.graph, self.units, self.options, self.title = graph, units, options, graph.name
+        self.flaws = flaws
         self.names = ShapeNames(graph.symbols)
         self.axes = ChannelAxes(graph)
         outputs = graph.inference_outputs if hides_training(options) else graph.outputs
         self.outputs: Sequence[Output] = outputs
         self.ends = _end_values(graph.inputs, outputs)
         self.wiring = Wiring.of(graph, units, outputs)
-        self.usual_tail = usual_tail_of(units)
-        self.training = set() if hides_training(options) else training_units(graph, self.wiring)
+        self.usual_tails = usual_tails_of(units)
+        self.training = training_units(graph, self.wiring, is_whole=flaws is None)
+        if hides_training(options):
+            self.training = set()
         self.left_out = left_out(graph, options, _shown_though_hidden(units))
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.wires: Sequence[Wire] = marked(self.wiring.wires, self.wiring.depths, self.boxes)
+        self.wires: Sequence[Wire] = marked(self.wiring.wires, self.boxes, skip_edges(graph))
+        self.boxes = with_wires(self.boxes, self.wires)
         self.items = self.sequence()
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
         for number, item in enumerate(self.graph.inputs):
-            boxes[f"{INPUT}{number}"] = end_leaf(item.name, "input" * (item.name != "input"))
+            errors = self.flaws.inputs.get(item.value, ()) if self.flaws else ()
+            end = end_leaf(item.name, "input" * (item.name != "input"))
+            boxes[f"{INPUT}{number}"] = flawed_end(end, errors)
         part = self.graph.root.children[0].path if self.graph.within is not None else ""
         for unit, inside in _with_block(self.units, part):
             key = self.keys[unit]
-            boxes[key] = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes, inside)
+            box = leaf_of(unit, self.usual_tails, self.names, self.options, self.axes, inside)
+            boxes[key] = flawed(box, unit, self.flaws, self.names) if self.flaws else box
         for number, item in enumerate(self.outputs):
             line = "output, in training" if item.when_training else "output"
             line = "" if item.name == line else line
@@ -185,9 +210,13 @@ class BlockSheet(Sheet):
 
     def _resolution(self, value: Value) -> str:
         """`112 × 112`: the size of a map."""
+        if not is_known(value):
+            return ""
         return self.names.listed(self.axes.spatial(value))
 
     def shown_shape(self, wire: Wire) -> str:
+        if not is_known(wire.value):
+            return "?"
         return self.names.shape(wire.value.type.shape) if "shapes" in self.options.written else ""
 
     def caption(self, row: Sequence[str | Unit]) -> tuple[str, str]:
@@ -195,11 +224,12 @@ class BlockSheet(Sheet):
             isinstance(i, Unit) and all(k in self.training for k in self.keys_of([i])) for i in row
         ):
             return "training", "only"
-        sizes: list[str] = []
+        values: list[Value] = []
         for item in row:
-            values = [self.ends[item]] if isinstance(item, str) else item.outputs[:1]
-            sizes += [self._resolution(value) for value in values]
-        sizes = [s for s in sizes if s]
+            values += [self.ends[item]] if isinstance(item, str) else item.outputs[:1]
+        sizes = [size for value in values if (size := self._resolution(value))]
+        if not sizes and not any(map(is_known, values)):
+            return "not known", ""
         if not sizes:
             return "vectors", ""
         return (sizes[0], "") if sizes[0] == sizes[-1] else (sizes[0], f"→ {sizes[-1]}")
@@ -220,7 +250,7 @@ class BlockSheet(Sheet):
     def legend(self, room: float | None) -> list[Item]:
         trains, marks = bool(self.training), {wire.mark for wire in self.wires}
         boxes = self.boxes.values()
-        return legend_of(boxes, self.usual_tail, self.names, trains, room, marks, self.left_out)
+        return legend_of(boxes, self.usual_tails, self.names, trains, room, marks, self.left_out)
 
     def lines(self, room: float | None = None) -> list[str]:
         return [*self.fitted(self._facts, room), *([self.told] if self.told else [])]
@@ -228,7 +258,8 @@ class BlockSheet(Sheet):
     @cached_property
     def _facts(self) -> list[str]:
         """The network in numbers, and what its shapes are."""
-        nodes, inference = list(self.graph.nodes()), list(self.graph.inference_nodes())
+        nodes = list(self.graph.nodes())
+        inference = list(self.graph.inference_nodes()) if self.flaws is None else nodes
         learned, all_learned = parameters_of(inference), parameters_of(nodes)
         parts = [f"{rough(learned)} parameters"]
         if learned != all_learned:
@@ -236,6 +267,8 @@ class BlockSheet(Sheet):
         macs = macs_of(inference)
         if not isinstance(macs, Dim):
             parts.append(f"{rough(macs)} multiply-adds")
+        if self.flaws is not None:
+            parts = [f"of what could be built: {parts[0]}", *parts[1:]]
         drawn = len(self.wiring.leaves)
         if drawn != len(nodes):
             parts.append(f"{len(nodes):,} operations in {drawn:,} drawn units")
@@ -273,20 +306,25 @@ def _all(units: Sequence[Unit]) -> Iterator[Unit]:
             yield from _all(unit.parts)
 
 
-def usual_tail_of(units: Sequence[Unit]) -> tuple[str, ...] | None:
-    """What most convolutions have folded behind them."""
-    heads = [u for u in _deep(units) if not u.is_block and u.node.op.family == "convolution"]
-    return most_usual(map(tail, heads))
+def usual_tails_of(units: Sequence[Unit]) -> dict[str, Tail]:
+    """What most convolutions, and most linear layers, have folded behind them."""
+    heads = [u for u in _deep(units) if not u.is_block and op_of(u.node).leads]
+    inside = {f: [u for u in heads if u.node.op.family == f] for f in ("convolution", "dense")}
+    usual = {family: most_usual(map(tail, units)) for family, units in inside.items()}
+    return {family: tail for family, tail in usual.items() if tail}
 
 
 def _deep(units: Sequence[Unit]) -> list[Unit]:
     return [u for unit in units for u in (_deep(unit.parts) if unit.is_block else [unit])]
 
 
-def training_units(graph: Graph, wiring: Wiring) -> set[str]:
-    """Keys of what runs in training only."""
+def training_units(graph: Graph, wiring: Wiring, *, is_whole: bool = True) -> set[str]:
+    """Keys of what runs in training only; of a draft, of what leads to heads for training only."""
     running = graph.inference_nodes()
     keys = {k for k, u in wiring.leaves.items() if running.isdisjoint(u.nodes)}
+    if not is_whole:
+        live = graph.live_nodes
+        keys = {k for k in keys if not live.isdisjoint(wiring.leaves[k].nodes)}
     return keys | {f"{OUTPUT}{n}" for n, o in enumerate(graph.outputs) if o.when_training}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from math import sqrt
 
 from netdsl.backends.diagram.blocks.dot import lay_out
+from netdsl.backends.diagram.blocks.fragments import Fragments
 from netdsl.backends.diagram.blocks.leaf import LINE, Leaf
 from netdsl.backends.diagram.blocks.paint import Row, paint_row, paint_rows
 from netdsl.backends.diagram.blocks.row_plan import RowPlan, cluster_title
@@ -14,6 +16,7 @@ from netdsl.backends.diagram.blocks.rows import (
     CUT_WITHIN,
     CUT_WITHIN_NARROW,
     MANY,
+    ROW_EXTRA,
     Piece,
     changes,
     cut,
@@ -62,6 +65,10 @@ class Sheet:
     items: list[str | Unit]
     first_late: int
     training: set[str]
+    fragments: Fragments | None = None
+    """The blocks that are cut to fit into rows."""
+    may_cut_blocks = True
+    """Whether a block that is longer than a row goes on in the next."""
     few_ways = False
     """Whether to try few ways to cut it into rows: of many drawings that are made at once."""
 
@@ -83,11 +90,17 @@ class Sheet:
 
     def frame_title(self, unit: Unit, inside: str) -> str:
         """What stands above an open block."""
-        return cluster_title(unit, inside)
+        title = cluster_title(unit, inside)
+        return f"{title}, continued" if self._number(unit) > 1 else title
 
     def frame_name(self, unit: Unit) -> str:
         """What an open block is called in the file."""
-        return f"unit-{unit.path}"
+        number = self._number(unit)
+        return f"unit-{unit.path}" + (f"-part-{number}" if number > 1 else "")
+
+    def _number(self, unit: Unit) -> int:
+        """Which of the fragments of a block it is, from 1."""
+        return 1 if self.fragments is None else self.fragments.numbers.get(unit, 1)
 
     def lines(self, room: float | None = None) -> list[str]:
         """The description of the network below its name, in lines of that length."""
@@ -124,6 +137,8 @@ class Sheet:
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
+        if self.options.direction == "right" and self.may_cut_blocks:
+            self._fragment()
         pieces = self._pieces()
         usual, narrow = self._plans(pieces), self._narrow(pieces)
         rows = self._rows([*usual, *narrow])
@@ -133,6 +148,18 @@ class Sheet:
             for plan in plans
         ]
         return min(candidates, key=self._unpleasant)[0]
+
+    def _fragment(self) -> None:
+        """Cuts open blocks that are longer than a row of a page."""
+        pieces = [self.piece(item) for item in self.items]
+        area = sum(piece.width * (piece.height + ROW_EXTRA) for piece in pieces)
+        limit = max(SMALL, sqrt(self.ratio * area))
+        if self.room is not None:
+            limit = min(limit, max(self.room - 2 * LEFT_MARGIN, LEFT_MARGIN))
+        cut = Fragments(limit, lambda item: self.piece(item).width)
+        main, late = cut.of(self.items[: self.first_late]), cut.of(self.items[self.first_late :])
+        self.items, self.first_late = [*main, *late], len(main)
+        self.fragments = cut
 
     def _pieces(self) -> list[Piece]:
         """What stands at the top level, and what leads where."""
@@ -186,6 +213,8 @@ class Sheet:
         """Each row of the plans, laid out; all of them in one run of Graphviz."""
         ranges = list(dict.fromkeys(row for plan in plans for row in plan))
         sequences = [[self.items[i] for i in row] for row in ranges]
+        if self.fragments is not None:
+            sequences = [self.fragments.joined(row) for row in sequences]
         row_plans = [RowPlan(self, row, frozenset(self.keys_of(row))) for row in sequences]
         graphs = [plan.graph for plan in row_plans]
         layouts = lay_out(graphs, self.options.engine, direction=self.options.direction)
@@ -225,17 +254,17 @@ class Sheet:
             keys += [item] if isinstance(item, str) else [self.keys[u] for u in leaves([item])]
         return keys
 
-    def _unpleasant(self, candidate: tuple[Picture, float]) -> tuple[bool, float]:
+    def _unpleasant(self, candidate: tuple[Picture, float]) -> tuple[float, float]:
         """Letters too small for the width, then how far from a page's proportions, how large, and
         how often cut within a stage."""
         picture, odd_cuts = candidate
         if self.options.aspect is not None:  # all have it: in the smallest, letters are largest
-            return False, picture.height * (1 + ODD_CUT_OF_ASPECT * odd_cuts)
+            return 0.0, picture.height * (1 + ODD_CUT_OF_ASPECT * odd_cuts)
         size = (picture.width * picture.height) ** 0.25
         ratio = picture.width / picture.height
         page = 1.0 if 0.5 <= ratio <= 2 else 2.0
-        is_small = self.room is not None and picture.width > self.room
-        return is_small, self._far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
+        over = 0.0 if self.room is None else max(picture.width / self.room, 1.0)
+        return over, self._far(ratio) * size * (1 + ODD_CUT * odd_cuts) * page
 
     def _far(self, ratio: float) -> float:
         return max(ratio / self.ratio, self.ratio / ratio)

@@ -17,7 +17,8 @@ class Wire:
     """A tensor on its way from one box to another; `port` is the reader's input, from 0.
 
     `mark` is what its look tells: a change (`added`, `gone`), that it is a skip, or that nothing
-    but its size is read.
+    but its size is read. `read` is the tensor that the reader takes, where that is the same of a
+    later copy of what is drawn.
     """
 
     tail: str
@@ -25,6 +26,11 @@ class Wire:
     value: Value
     port: int
     mark: str = ""
+    read: Value | None = None
+
+    @property
+    def taken(self) -> Value:
+        return self.read or self.value
 
 
 @dataclass(slots=True)
@@ -36,8 +42,6 @@ class Wiring:
 
     leaves: dict[str, Unit] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
-    depths: dict[str, int] = field(default_factory=dict)
-    """By key: the boxes on the longest path from an input."""
 
     @classmethod
     def of(
@@ -68,13 +72,12 @@ class Wiring:
         aliases: dict[Value, Value],
     ) -> None:
         # a value of a later copy that is shown opened is read from the copy that is drawn
-        tail = makers.get(value)
+        tail, read = makers.get(value), value
         while tail is None and value in aliases:
             value = aliases[value]
             tail = makers.get(value)
         assert tail is not None, value
-        self.wires.append(Wire(tail, head, value, port))
-        self.depths[head] = max(self.depths.get(head, 0), self.depths.get(tail, 0) + 1)
+        self.wires.append(Wire(tail, head, value, port, read=read))
 
 
 def _node_outputs(unit: Unit) -> Iterator[Value]:

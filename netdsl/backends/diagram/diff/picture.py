@@ -10,8 +10,8 @@ from pathlib import PurePath
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.labels import Label
 from netdsl.backends.diagram.blocks.leaf import Leaf, end_leaf, leaf_of, relative, sized
-from netdsl.backends.diagram.blocks.marks import marked
-from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tail_of
+from netdsl.backends.diagram.blocks.marks import marked, with_wires
+from netdsl.backends.diagram.blocks.picture import BlockSheet, training_units, usual_tails_of
 from netdsl.backends.diagram.blocks.row_plan import cluster_title
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.diff.compare import Comparison, Match
@@ -25,6 +25,7 @@ from netdsl.backends.diagram.diff.words import (
     shape_change,
     told,
 )
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Picture
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
@@ -54,7 +55,7 @@ class DiffSheet(BlockSheet):
         self.match: dict[Unit, Match] = {}
         self.before: dict[Value, Value] = {}
         self.units = tuple(self._merged(place) for place in places)
-        self.usual_tail = usual_tail_of(self.units)
+        self.usual_tails = usual_tails_of(self.units)
         self.ends: dict[str, Value] = {}
         self.boxes: dict[str, Leaf] = {}
         self._end_boxes(INPUT, old.inputs, new.inputs)
@@ -114,7 +115,7 @@ class DiffSheet(BlockSheet):
             key = f"u{len(self.keys)}"
             self.keys[match.unit] = key
             usual = leaf_of(
-                match.unit, self.usual_tail, self.names, self.options, self.axes, inside
+                match.unit, self.usual_tails, self.names, self.options, self.axes, inside
             )
             self.boxes[key] = self._box(match, usual, old_inside, inside)
 
@@ -172,8 +173,8 @@ class DiffSheet(BlockSheet):
         after = Counter(_ends(wire, new_keys) for wire in new.wires)
         wires = [*_marked_wires(new, new_keys, before, "added")]
         wires += _marked_wires(old, old_keys, after, "gone")
-        depths = {new_keys.get(k, k): depth for k, depth in new.depths.items()}
-        self.wires = marked(wires, depths, self.boxes)
+        self.wires = marked(wires, self.boxes, skip_edges(self.old) | skip_edges(self.graph))
+        self.boxes = with_wires(self.boxes, self.wires)
         training = {new_keys.get(k, k) for k in training_units(self.graph, new)}
         gone = {old_keys.get(k, k) for k in training_units(self.old, old)}
         self.training = training | (gone - set(new_keys.values()))
@@ -256,7 +257,8 @@ def _marked_wires(
         if is_shared and mark == "gone":
             continue
         port = -1 if mark == "gone" else wire.port
-        wires.append(Wire(tail, head, wire.value, port, "" if is_shared else mark))
+        word = "" if is_shared else mark
+        wires.append(replace(wire, tail=tail, head=head, port=port, mark=word))
     return wires
 
 

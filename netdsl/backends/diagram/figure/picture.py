@@ -134,7 +134,7 @@ class _Figure:
         marks = {wire.mark for wire in sheet.wires}.union(*(one.marks for one in panels))
         room = self.room + 2 * MARGIN
         legend = legend_of(
-            boxes, sheet.usual_tail, sheet.names, bool(sheet.training), room, marks, sheet.left_out
+            boxes, sheet.usual_tails, sheet.names, bool(sheet.training), room, marks, sheet.left_out
         )
         lines = sheet.lines(room)
         if self.options.legend:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from netdsl.backends.diagram.blocks.leaf import CARD, draw_leaf
+from netdsl.backends.diagram.blocks.leaf import CARD
+from netdsl.backends.diagram.blocks.paint import box_group
 from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.layout.routing import LANE, Routing, Stretch, Way
 from netdsl.backends.diagram.layout.spots import CAPTION, MARGIN, Draft, Spot
@@ -184,16 +185,13 @@ class Bands(Routing):
         behind = next((p for p in reversed(points[:-1]) if p != points[-1]), points[0])
         yield arrow_head(points[-1], behind, way.pen.colour, 6)
 
-    def _box(self, spot: Spot) -> Item:
-        items = draw_leaf(spot.box, spot.x, spot.y, at_top=spot.is_tall)
+    def _box(self, spot: Spot) -> Group:
         label = spot.bounds[1] + 18 + SMALL * 1.4 * (len(spot.box.label.lines) + 1)
-        for row, note in spot.notes.items():
-            items.append(Text(spot.x, max(self.middles[row] + 3, label), note, SMALL, "soft"))
-        unit = spot.box.unit
-        if unit is None:
-            return Group(tuple(items), id=spot.key, css="end", title=spot.box.label.title)
-        name = f"unit-{unit.path}".replace(" ", "-")
-        return Group(tuple(items), id=name, css="unit", data=(("path", unit.path),))
+        notes = [
+            Text(spot.x, max(self.middles[row] + 3, label), note, SMALL, "soft")
+            for row, note in spot.notes.items()
+        ]
+        return box_group(spot.box, spot.x, spot.y, spot.key, notes)
 
 
 def _crosses(a: Point, b: Point, bounds: Bounds) -> bool:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.labels import Label, amount, channels_joined, tail_line
+from netdsl.backends.diagram.blocks.labels import (
+    Label,
+    amount,
+    channels_joined,
+    expected_tail,
+    tail_line,
+)
 from netdsl.backends.diagram.blocks.leaf import LINE, TITLE, Leaf, leaf_of, relative, sized, times
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.roles import role_of
 from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.tails import Tails
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Value
 from netdsl.ops.base import op_of
@@ -23,7 +30,7 @@ CELL_PAD = 8.0
 
 
 def cell_of(
-    unit: Unit, usual_tail: tuple[str, ...] | None, names: ShapeNames, options: Options,
+    unit: Unit, usual: Tails, names: ShapeNames, options: Options,
     axes: ChannelAxes, inside: str = "", is_terse: bool = False,
 ) -> Leaf:  # fmt: skip
     """The small box of a unit; `inside` is the path of the open block around it.
@@ -33,7 +40,7 @@ def cell_of(
     if unit.is_block:
         return _block(unit, names, options, axes, inside, is_terse)
     if len(unit.layers) == 1 and (op_of(unit.node).shown_sign() or channels_joined(unit.node)):
-        leaf = leaf_of(unit, usual_tail, names, options, axes, inside)
+        leaf = leaf_of(unit, usual, names, options, axes, inside)
         return leaf if leaf.form == "circle" else replace(leaf, width=BAR_WIDTH, height=BAR_HEIGHT)
     op = op_of(unit.node)
     title = op.headline(types_of(unit.node)[0])
@@ -44,10 +51,10 @@ def cell_of(
     lines = (
         [channels(unit.outputs[0], names, axes)] if unit.outputs and not keeps(unit, axes) else []
     )
-    lines.append(tail_line(unit, usual_tail))
+    lines.append(tail_line(unit, expected_tail(unit, usual)))
     if unit.count > 1:
         title = f"{title} {TIMES} {unit.count}"
-    form = leaf_of(unit, usual_tail, names, options, axes, inside).form
+    form = leaf_of(unit, usual, names, options, axes, inside).form
     return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))), (), form, CELL_PAD)
 
 
@@ -57,11 +64,11 @@ def _block(
     if unit.scope is None:
         return _run(unit, options)
     definition = unit.scope.definition
-    name = relative(unit.path, inside) if "names" in options.show else definition
+    name = relative(unit.path, inside) if "names" in options.written else definition
     title = f"{name} {TIMES} {unit.count}" if unit.count > 1 else name
     lines = [definition] if definition != name and not is_terse else []
     facts = [channels(unit.outputs[0], names, axes)] if len(unit.outputs) == 1 else []
-    if "params" in options.show:
+    if "params" in options.written:
         facts.append(times(unit.count, amount(unit.parameters, "").strip()))
     line = " · ".join(filter(None, facts))
     room = max([text_width(title, TITLE, True) + 14, *(text_width(t, LINE) for t in lines)])
@@ -78,7 +85,7 @@ def _run(unit: Unit, options: Options) -> Leaf:
     if len({part.node.op.name for part in unit.parts}) == 1:
         title = f"{len(words)} {title.partition(' ')[0]}"
     lines = words if len(words) <= MOST_LINES else [*words[: MOST_LINES - 1], "..."]
-    if "params" in options.show:
+    if "params" in options.written:
         lines.append(amount(unit.parameters, "").strip())
     return sized(unit, role_of(op), Label(title, tuple(filter(None, lines))), pad=CELL_PAD)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netdsl.backends.diagram.blocks.dot import Layout
 from netdsl.backends.diagram.blocks.leaf import CARD, LINE, Leaf
-from netdsl.backends.diagram.blocks.paint import paint_box
+from netdsl.backends.diagram.blocks.paint import box_group
 from netdsl.backends.diagram.blocks.pens import pen_of
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.layout.heads import Head
@@ -147,7 +147,7 @@ class Chain:
 
     def _box(self, key: str, box: Leaf, x: float) -> Item:
         """A box; the word at a bar stands below it where a learned value comes from above."""
-        drawn = paint_box(box, x, self.y, key)
+        drawn = box_group(box, x, self.y, key)
         if box.form == COLUMN:
             word = Text(x, self.y + box.height / 2 + LINE, "tokens", LINE, "soft")
             return replace(drawn, items=(word, *token_cells(box, x, self.y)))
@@ -195,7 +195,7 @@ class Chain:
             start = foot - RISE
             yield line([(x, start), (x, foot)], pen.colour, pen.width, pen.dash)
             yield arrow_head((x, foot), (x, start), pen.colour)
-            yield paint_box(box, x, start - box.height / 2, key)
+            yield box_group(box, x, start - box.height / 2, key)
 
     def _heads(self) -> Iterator[Item]:
         """Below what each of them reads, else as near as there is room."""
@@ -218,7 +218,7 @@ class Chain:
             )
             yield line(points, "wire", 1.2, "dashed")
             yield arrow_head((foot, top), (foot, top - 8), "wire")
-            box = paint_box(head.box, middle, top + head.box.height / 2, head.keys[0])
+            box = box_group(head.box, middle, top + head.box.height / 2, head.keys[0])
             yield Group(
                 box.items, box.id, box.title, box.css, (*box.data, ("boxes", str(len(head.keys))))
             )

@@ -112,7 +112,8 @@ class _Lanes:
             before = [joined[t] for t in self.sheet.before[key] if t in joined]
             if key.startswith(OUTPUT) and len(before) == 1 and row == WEIGHTS == before[0].row:
                 row = self.row(self.count - 1)
-                joined[key] = Spot(key, box, row, before[0].x)
+                left = right.get(row, start)
+                joined[key] = Spot(key, box, row, max(before[0].x, left + box.width / 2))
                 continue
             ends = [s.right + gap for s in before if s.row == row]
             left = max([start, right.get(row, 0.0), *ends])

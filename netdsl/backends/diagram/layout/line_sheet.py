@@ -104,7 +104,7 @@ class LineSheet(BlockSheet):
         return small(unit, "block", Label(title, lines), (), "block")
 
     def _layer(self, unit: Unit) -> Leaf:
-        usual = leaf_of(unit, self.usual_tail, self.names, self.options, self.axes)
+        usual = leaf_of(unit, self.usual_tails, self.names, self.options, self.axes)
         if usual.form == "circle":
             return usual
         if usual.form == "strip":
@@ -134,7 +134,7 @@ class LineSheet(BlockSheet):
         return small(unit, usual.kind, Label(title + count, tuple(shown)), form=usual.form)
 
     def _usual(self, unit: Unit) -> tuple[str, ...] | None:
-        return self.usual_tail if unit.node.op.family == "convolution" else ()
+        return self.usual_tails.get(unit.node.op.family)
 
     def _channels(self, value: Value) -> str:
         """The size of the axis of channels; the shape where that is all there is."""

@@ -47,7 +47,8 @@ class SmallSheet(BlockSheet):
             box = self.boxes[key]
             lines = (*box.label.lines, f"to {len(heads)} boxes")
             kind, label = box.kind, replace(box.label, lines=lines)
-            self.boxes[key] = sized(box.unit, kind, label, (), box.form, CELL_PAD)
+            wider = sized(box.unit, kind, label, (), box.form, CELL_PAD)
+            self.boxes[key] = replace(box, label=label, width=wider.width, height=wider.height)
 
     def _boxes(self) -> dict[str, Leaf]:
         boxes: dict[str, Leaf] = {}
@@ -56,7 +57,7 @@ class SmallSheet(BlockSheet):
                 boxes[key] = self._end(self.graph.inputs[int(key[2:])].name, value)
         for unit, inside in _with_frame(self.units, ""):
             known = self.names, self.options, self.axes
-            boxes[self.keys[unit]] = cell_of(unit, self.usual_tail, *known, inside, self.is_terse)
+            boxes[self.keys[unit]] = cell_of(unit, self.usual_tails, *known, inside, self.is_terse)
         for key, value in self.ends.items():
             if key.startswith(OUTPUT):
                 boxes[key] = self._end(self.outputs[int(key[3:])].name, value)

@@ -103,16 +103,38 @@ class Meetings:
     @cached_property
     def nested(self) -> tuple[Meeting, ...]:
         """The bridges that enclose another of a coarser level, or lie in one of a finer level."""
+        found = {bridge for pair in self.enclosed for bridge in pair}
+        return tuple(sorted(found, key=lambda one: (one.merge, one.fork)))
+
+    @cached_property
+    def enclosed(self) -> tuple[tuple[Meeting, Meeting], ...]:
+        """Each bridge with one of a coarser level that lies between its fork and its merge."""
         bridges = self.bridges
         merges = [bridge.merge for bridge in bridges]
-        found: dict[Meeting, None] = {}
-        for outer in bridges:
-            for inner in bridges[
-                bisect_left(merges, outer.fork) : bisect_left(merges, outer.merge)
-            ]:
-                if inner.level > outer.level and self._encloses(outer, inner):
-                    found.update({outer: None, inner: None})
-        return tuple(sorted(found, key=lambda one: (one.merge, one.fork)))
+        return tuple(
+            (outer, inner)
+            for outer in bridges
+            for inner in bridges[bisect_left(merges, outer.fork) : bisect_left(merges, outer.merge)]
+            if inner.level > outer.level and self._encloses(outer, inner)
+        )
+
+    @cached_property
+    def turns(self) -> int:
+        """How many U's of the same finest level stand in a row; 0 where these levels differ.
+
+        Small U's inside a large one make no row: then it is 1.
+        """
+        steps = self.steps
+        finest: dict[int, int] = {}
+        for bridge in self.bridges:
+            turn = steps[bridge.merge][0]
+            finest[turn] = min(bridge.level, finest.get(turn, bridge.level))
+        if len(set(finest.values())) <= 1:
+            return len(finest)
+        is_one = any(
+            steps[outer.merge][0] != steps[inner.merge][0] for outer, inner in self.enclosed
+        )
+        return int(is_one)
 
     def _encloses(self, outer: Meeting, inner: Meeting) -> bool:
         before = self.flow.before

@@ -58,7 +58,9 @@ def _opening(graph: Graph, shape: Shape) -> Callable[[Unit], bool]:
     running = graph.inference_nodes()
     total = len(running)
     meets = {one.merge: one.level for one in (*shape.bridges, *shape.caps)}
-    is_levelled = shape.layout in (U, TRIANGLE, LATTICE)
+    turns = max((bridge.turn for bridge in shape.bridges), default=1)
+    has_small = shape.layout == U and shape.stacks < turns  # U's that are blocks of a large one
+    is_levelled = shape.layout in (U, TRIANGLE, LATTICE) and not has_small
     calls = shape.features.calls
     lanes = calls.count if shape.layout == LANES and calls is not None else 1
     level_of = _levels_of_values(graph, shape)

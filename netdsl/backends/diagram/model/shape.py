@@ -74,7 +74,7 @@ def recognise(graph: Graph) -> Shape:
         {node: levels.of(node.outputs[0]) for node in graph.nodes()},
         bridges,
         caps,
-        max((bridge.turn for bridge in bridges), default=1) if layout == U else 1,
+        meetings.turns if layout == U else 1,
         features,
     )
 
@@ -183,12 +183,12 @@ def _u(meetings: Meetings) -> tuple[str, str]:
     """The layout of a network that goes down and up again, and why; empty where it does not."""
     nested = meetings.nested
     levels = sorted({one.level for one in nested})
-    if len(levels) < SEVERAL_LEVELS:
-        return "", ""
+    turns = meetings.turns
+    if len(levels) < SEVERAL_LEVELS or not turns:
+        return "", ""  # or small U's along a path that goes down: modules of a row
     steps = {(one.level, *meetings.steps[one.merge]) for one in meetings.bridges}
     rows = Counter(level for level, _, _ in steps)
     counts = [rows[level] for level in levels]
-    turns = max(turn for _, turn, _ in steps)
     if turns == 1 and counts == list(range(len(levels), 0, -1)):
         shown = ", ".join(map(str, counts))
         return TRIANGLE, f"merges at {len(levels)} resolutions: {shown}"

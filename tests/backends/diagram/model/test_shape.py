@@ -12,7 +12,7 @@ from tests.examples import NAMES
 LAYOUTS = {
     "u": (
         "attention_unet", "fcn8s", "linknet", "monodepth", "stacked_hourglass", "transunet",
-        "two_unets", "unet_flat", "unet_wrapped", "vnet", "wave_unet", "u2",
+        "two_unets", "unet_flat", "unet_wrapped", "vnet", "wave_unet", "u2", "u_of_us",
         "diffusion_unet", "hourglass", "segnet", "unet", "unet16", "unet3d",
     ),
     "triangle": ("plus_plus_small", "unet_plus_plus"),
