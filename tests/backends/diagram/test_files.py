@@ -102,14 +102,14 @@ def test_a_slow_engine_gives_a_simpler_picture_and_says_so(monkeypatch: pytest.M
 
 def test_small_print_is_remarked() -> None:
     for level, width, way_out in (
-        ("layers", 200.0, "draw `--level blocks`, or ask for a larger `--width`"),
+        ("layers", 120.0, "draw `--level blocks`, or ask for a larger `--width`"),
         ("volumes", 60.0, "under 6; ask for a larger `--width`"),
         ("neurons", 300.0, "under 6; ask for a larger `--width`"),
     ):
         _, notes = network("resnet18", H=64, W=64).drawing("svg", level=level, width=width)
         assert re.search(r"smallest letters are \d\.\d points high", notes[0])
         assert notes[0].endswith(way_out)
-    _, notes = network("resnet50").drawing("svg", depth=1, width=468.0)
+    _, notes = network("resnet50").drawing("svg", depth=1, width=120.0)
     assert notes[0].endswith(
         "open fewer blocks (`--expand`, `--depth`), or ask for a larger `--width`"
     )

@@ -45,6 +45,8 @@ ODD_CUT_OF_ASPECT = 0.08
 """The same where the aspect is given: letters count for more."""
 LEAST_ROOM = 320.0
 """What stands above a drawing may be that wide."""
+LONG = 1.3
+"""How much longer than a usual row an open block may be."""
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -137,7 +139,8 @@ class Sheet:
 
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
-        if self.options.direction == "right" and self.may_cut_blocks:
+        is_asked = self.options.level == "layers" or self.options.chooses_blocks
+        if self.options.direction == "right" and self.may_cut_blocks and is_asked:
             self._fragment()
         pieces = self._pieces()
         usual, narrow = self._plans(pieces), self._narrow(pieces)
@@ -153,7 +156,7 @@ class Sheet:
         """Cuts open blocks that are longer than a row of a page."""
         pieces = [self.piece(item) for item in self.items]
         area = sum(piece.width * (piece.height + ROW_EXTRA) for piece in pieces)
-        limit = max(SMALL, sqrt(self.ratio * area))
+        limit = LONG * max(SMALL, sqrt(self.ratio * area))
         if self.room is not None:
             limit = min(limit, max(self.room - 2 * LEFT_MARGIN, LEFT_MARGIN))
         cut = Fragments(limit, lambda item: self.piece(item).width)

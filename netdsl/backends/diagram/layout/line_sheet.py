@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.backends.diagram.blocks.labels import Label, concat_parts, tail
+from netdsl.backends.diagram.blocks.labels import Label, concat_parts, expected_tail, tail
 from netdsl.backends.diagram.blocks.leaf import BAR, LINE, STAIR, STEP, Leaf, leaf_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.rows import Piece
@@ -129,12 +129,9 @@ class LineSheet(BlockSheet):
         if text_width(title, SMALL_TITLE, True) > WIDEST + 8:
             first, _, rest = title.partition(" ")
             title, lines = first, [rest, *lines]
-        lines.append(told(tail(unit), self._usual(unit), " + "))
+        lines.append(told(tail(unit), expected_tail(unit, self.usual_tails), " + "))
         shown = [line for line in lines if line and text_width(line, 9) <= WIDEST + 24]
         return small(unit, usual.kind, Label(title + count, tuple(shown)), form=usual.form)
-
-    def _usual(self, unit: Unit) -> tuple[str, ...] | None:
-        return self.usual_tails.get(unit.node.op.family)
 
     def _channels(self, value: Value) -> str:
         """The size of the axis of channels; the shape where that is all there is."""
