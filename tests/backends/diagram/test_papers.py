@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,14 +129,15 @@ def test_folded_layers_are_unfolded_where_they_are_all_there_is() -> None:
 
 @pytest.mark.parametrize("level", ["blocks", "volumes", "neurons", "field"])
 def test_header_title_and_legend_can_be_left_out(level: str) -> None:
-    whole = picture("lenet", Options(level=level))
+    plain = Options(level=level, expand=("none",) if level == "blocks" else ())
+    whole = picture("lenet", plain)
     every = [t.text for t in whole.texts()]
     title = every[0]
     assert title == whole.title
-    untitled = picture("lenet", Options(level=level, title=""))
+    untitled = picture("lenet", replace(plain, title=""))
     assert [t.text for t in untitled.texts()] == every[1:]
     assert untitled.title == title  # a reader who can't see it is told what it is
-    bare = picture("lenet", Options(level=level, header=False, legend=False))
+    bare = picture("lenet", replace(plain, header=False, legend=False))
     texts = [t.text for t in bare.texts()]
     assert title not in texts
     assert set(texts) <= set(every)
@@ -143,7 +145,7 @@ def test_header_title_and_legend_can_be_left_out(level: str) -> None:
     assert bounds_of(bare.items)[0] == pytest.approx(6, abs=1)
     assert bounds_of(bare.items)[1] == pytest.approx(6, abs=1)
     assert bare.width * bare.height < whole.width * whole.height
-    without_legend = picture("lenet", Options(level=level, legend=False))
+    without_legend = picture("lenet", replace(plain, legend=False))
     assert not {"convolution", "pooling"} & {t.text for t in without_legend.texts()}
 
 
@@ -266,7 +268,8 @@ def frames(drawn: Picture, colour: str) -> set[str]:
 @pytest.mark.parametrize("theme", ["light", "print"])
 def test_a_highlight_frames_what_it_names_and_nothing_else(theme: str) -> None:
     def seen(*highlight: str, **options: object) -> Picture:
-        chosen = Options(theme=theme, highlight=highlight, **options)  # type: ignore[arg-type]
+        opened = {"expand": ("inception3a",), **options}
+        chosen = Options(theme=theme, highlight=highlight, **opened)  # type: ignore[arg-type]
         return picture_of(network("googlenet").graph, chosen)
 
     drawn = seen("inception3a.branch2=Tomato", "inception4?=#1F77b4", "InceptionAux=teal")

@@ -96,7 +96,14 @@ def test_no_output_is_cut_off_from_its_layer(name: str) -> None:
 def test_rows_of_known_networks_start_with_their_stages() -> None:
     starts = {
         "googlenet": ["in0", "inception3a", "inception4a", "inception5a", "aux1"],
-        "resnet50": ["in0", "layer1.0", "layer3.0", "layer4.0"],
+        "resnet50": [
+            "in0",
+            "layer1.0",
+            "layer2.0",
+            "layer3.0",
+            "layer4.0",
+            "global_avgpool1",
+        ],
     }
     for name, expected in starts.items():
         rows = rows_of(picture(name, ROWS))
@@ -124,7 +131,7 @@ def test_a_way_over_several_rows_keeps_its_colour() -> None:
     assert shared([brown, dots]) == shared([brown, brown]) == brown
     assert shared([blue, brown]) == shared([PLAIN, brown, dots]) == PLAIN
     assert shared([dots]) == dots
-    drawing = picture("yolov3_spp", ROWS)
+    drawing = picture("yolov3_spp", Options(expand=("darkresidual1",)))
     rows = rows_of(drawing)
     lanes = [
         s for s in drawing.items
