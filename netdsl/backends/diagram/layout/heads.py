@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.blocks.labels import Label, rough
 from netdsl.backends.diagram.blocks.leaf import Leaf
@@ -74,11 +74,11 @@ def _groups(sheet: LineSheet, keys: list[str]) -> list[set[str]]:
 
 def _box(sheet: LineSheet, keys: tuple[str, ...]) -> Leaf:
     units = [unit for key in keys if isinstance(unit := sheet.wiring.leaves.get(key), Unit)]
-    learned = parameters_of([node for unit in units for node in unit.nodes])
+    nodes = [node for unit in units for node in unit.nodes]
+    learned = parameters_of(nodes)
     told = f"in training, {rough(learned)} params" if learned else "in training"
     name = units[0].path.rpartition(".")[2] if units else sheet.boxes[keys[0]].label.title
     box = small(units[0] if units else None, "block", Label(name, (told,)))
-    return Leaf(
-        box.unit, box.kind, box.label, box.width, box.height, form="end", dash="dashed",
-        title_size=box.title_size,
-    )  # fmt: skip
+    facts = (("operations", str(len(nodes))), ("parameters", str(learned)))
+    path = (("path", units[0].path),) if units else ()
+    return replace(box, form="end", dash="dashed", data=(*path, *facts))
