@@ -34,7 +34,7 @@ VIEWS = {
     "diff": ("blocks",),
     "figure": ("blocks", "layout"),
     "layout": ("blocks",),
-    "neurons": ("blocks", "volumes"),
+    "neurons": (),
     "page": ("blocks",),
     "volumes": ("blocks",),
 }

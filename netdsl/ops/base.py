@@ -21,6 +21,7 @@ from netdsl.ops.facts import (
     Products,
     Saved,
     Scores,
+    Shares,
     SizeRule,
     SizeText,
     Sliding,
@@ -319,6 +320,13 @@ class Op:
 
         Padding of zeros is left out, and so is a bias. All sizes are numbers. None: it is no sum
         of products with `weight`.
+        """
+        return None
+
+    def shares(self, inputs: Tensors, outputs: Tensors, index: Index) -> Shares | None:
+        """What an element of its result adds up where nothing is learned: elements of input 0.
+
+        Those with a share of zero are left out. All sizes are numbers. None: it is no such sum.
         """
         return None
 

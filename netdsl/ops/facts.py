@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from itertools import groupby
 from typing import TypeAlias
 
@@ -182,6 +183,8 @@ class Saved:
 Index: TypeAlias = "tuple[int, ...]"
 Products: TypeAlias = "list[tuple[Index, Index]]"
 """Index of an element that comes in, and of the weight that it is multiplied by."""
+Shares: TypeAlias = "list[tuple[Index, Fraction]]"
+"""Index of an element that comes in, and the fixed number that it is multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)

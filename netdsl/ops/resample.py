@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor, lcm
+from itertools import product as combinations
+from math import floor, lcm, prod
 from typing import ClassVar, TypeAlias
 
 from netdsl.ir.dim import Size
@@ -19,10 +21,11 @@ from netdsl.ops.axes import (
     spatial_rank,
 )
 from netdsl.ops.base import POINTWISE, UNKNOWN, Op, Rules, Tensors, Window, Windows
-from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest
+from netdsl.ops.cells import Indices, Product, Reads, bordered, fixed, nearest, one
 from netdsl.ops.factor import SMALL_MAP, copied, is_as_torch, size_by, torch_size
-from netdsl.ops.facts import TIMES, SizeRule, SizeText, by
+from netdsl.ops.facts import TIMES, Index, Shares, SizeRule, SizeText, by
 from netdsl.ops.interpolation import (
+    CUBIC,
     cells_to_spare,
     interpolated,
     is_small,
@@ -275,18 +278,52 @@ class Upsample(Op):
 
     def _taps(self, wanted: Indices, size: int, result: int, factor: Fraction | None) -> Indices:
         """The cells whose weight is not zero, by exact places; beyond a border it counts again."""
+        places = self._places(wanted, size, result, factor)
+        return bordered({cell for _, near in places for cell in near}, size, "replicate")
+
+    def _places(
+        self, wanted: Indices, size: int, result: int, factor: Fraction | None
+    ) -> Iterator[tuple[Fraction, Sequence[int]]]:
+        """Where places of the result lie on the map, and the cells that each reads there."""
         slope = self._step(size, result, factor, False)
         assert slope is not None
-        step = slope.ratio
+        step, cubic = slope.ratio, self.mode == "bicubic"
         shift = Fraction(0) if self.align_corners else (step - 1) / 2
-        cubic = self.mode == "bicubic"
-        cells: set[int] = set()
         for place in (i * step + shift for i in wanted):
             place = place if cubic else max(place, Fraction(0))
             cell = floor(place)
-            near = (cell,) if cell == place else range(cell - cubic, cell + 2 + cubic)
-            cells.update(near)
-        return bordered(cells, size, "replicate")
+            yield place, (cell,) if cell == place else range(cell - cubic, cell + 2 + cubic)
+
+    def shares(self, inputs: Tensors, outputs: Tensors, index: Index) -> Shares:
+        sizes, results = fixed(inputs[0].spatial), fixed(outputs[0].spatial)
+        if self.mode == "nearest":
+            ((_, cells),) = self.reads(inputs, outputs, one(index))
+            return [(tuple(min(axis) for axis in cells), Fraction(1))]
+        axes: list[dict[int, Fraction]] = []
+        settings = zip(index[1:], sizes, results, self._steps(len(results)), strict=True)
+        for i, size, after, factor in settings:
+            ((place, near),) = self._places(frozenset((i,)), size, after, factor)
+            along: dict[int, Fraction] = {}
+            for cell in near:  # beyond a border its last cell counts again
+                inside = min(max(cell, 0), size - 1)
+                along[inside] = along.get(inside, Fraction(0)) + self._share(place - cell)
+            axes.append({cell: share for cell, share in along.items() if share})
+        return [
+            (
+                (index[0], *cells),
+                prod((a[c] for a, c in zip(axes, cells, strict=True)), start=Fraction(1)),
+            )
+            for cells in combinations(*axes)
+        ]
+
+    def _share(self, away: Fraction) -> Fraction:
+        """Of a cell that lies so far from a place: along a line, or a cubic (Keys 1981)."""
+        x, a = abs(away), Fraction(CUBIC)
+        if self.mode != "bicubic":
+            return max(1 - x, Fraction(0))
+        if x <= 1:
+            return (a + 2) * x**3 - (a + 3) * x**2 + 1
+        return a * (x**3 - 5 * x**2 + 8 * x - 4)
 
     def told(self, inputs: Tensors, outputs: Tensors, size: SizeText = str) -> tuple[str, ...]:
         return (f"{self.mode}, to {f' {TIMES} '.join(map(size, outputs[0].spatial))}",)

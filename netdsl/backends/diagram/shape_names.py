@@ -86,6 +86,17 @@ class ShapeNames:
         return name
 
 
+def times(sizes: Iterable[int]) -> str:
+    """`3 × 1,000 × 224`: sizes that are numbers."""
+    return f" {TIMES} ".join(f"{size:,}" for size in sizes)
+
+
+def plural(count: int, word: str) -> str:
+    """`1 filter`, `3 filters`, `no biases`."""
+    ending = "" if count == 1 else "es" if word.endswith("s") else "s"
+    return f"{count:,} {word}{ending}" if count else f"no {word}{ending}"
+
+
 def factor(text: str) -> str:
     """A size as it stands between others: a sum in parentheses."""
     depth = 0

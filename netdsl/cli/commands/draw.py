@@ -108,7 +108,8 @@ OPTIONS = [
     click.option("--diff", "other", metavar="OLD.net",
                  help="Draw what changes from that file to FILE."),
     click.option("--neuron", "neurons", metavar="conv2[0,4,4]", multiple=True,
-                 help="A neuron to follow. May be repeated."),
+                 help="A neuron to follow, may be repeated; or a convolution or an upsampling "
+                      "to draw by itself."),
     click.option("--theme", type=click.Choice(THEMES), default="light", show_default=True),
     click.option("--title", metavar="TEXT",
                  help="In place of the network's name; '' for none."),

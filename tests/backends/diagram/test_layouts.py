@@ -50,7 +50,7 @@ def laid_out(name: str) -> tuple[SmallSheet, Overview, tuple[Unit, ...]]:
 
 def picture(name: str) -> Picture:
     sheet, overview, _ = laid_out(name)
-    return framed(name, sheet.lines(), overview.items, legend=sheet.legend())
+    return framed(name, sheet.lines(sheet.room), overview.items, legend=sheet.legend(sheet.room))
 
 
 @pytest.mark.parametrize("name", LAID_OUT)

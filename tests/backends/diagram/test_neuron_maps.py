@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from math import dist
+from math import ceil, dist, floor
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,9 @@ import pytest
 import torch
 
 import netdsl
+from netdsl.analyses.neurons import neuron_of
 from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.neurons.columns import study
-from netdsl.backends.diagram.neurons.filter_parts import setting_of
-from netdsl.backends.diagram.neurons.filter_words import fits
-from netdsl.backends.diagram.neurons.names import neuron_of
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Ellipse, Group, Picture, flatten
 from tests.backends.diagram.checks import along, overlapping
@@ -223,20 +221,16 @@ def test_links_reach_their_neuron_between_the_others(name: str, width: float | N
 def test_the_size_of_a_map_is_worked_out_as_pytorch_has_it(setting: str) -> None:
     net = netdsl.loads(f"net N {{ input x: [1, 12, 9] \n output y = x -> c: conv(1, {setting}) }}")
     made = net.torch()(torch.rand(1, 1, 12, 9)).shape[2:]
-    (node,) = net.graph.nodes()
-    said = fits(setting_of(node))
-    assert said in picture_of(net.graph, Options(level="neurons")).description
-    for axis, size in enumerate(made):
-        word = "down" if axis == 0 else "across"
-        (formula,) = re.findall(rf"(?:at|and) ([^=]+) = {size} places {word}", said)
-        exact = formula.replace("rounded down", "").replace(" padding", "").replace("/", "//")
-        plain = (
-            exact.replace("·", "*")
-            .replace("\N{MINUS SIGN}", "-")
-            .replace("[", "(")
-            .replace("]", ")")
-        )
-        assert eval(plain) == size
+    said = picture_of(net.graph, Options(level="neurons")).description
+    told = re.findall(r"places: (.*?) down, (.*?) across, (\d+) × (\d+) = (\d+) neurons", said)
+    if not told:
+        told = [(one, one, *rest) for one, *rest in
+                re.findall(r"places: (.*?) along each side, (\d+) × (\d+) = (\d+) neurons", said)]  # fmt: skip
+    (*formulas, rows, columns, neurons) = told[0]
+    assert (int(rows), int(columns), int(neurons)) == (*made, made[0] * made[1])
+    for size, text in zip(made, formulas, strict=True):
+        formula, _, result = text.rpartition(" = ")
+        assert eval(formula, {"floor": floor, "ceil": ceil}) == int(result) == size
 
 
 @pytest.mark.parametrize("name", ["lenet", "conv27", "rgb6", "autoencoder"])

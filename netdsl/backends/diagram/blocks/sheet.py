@@ -41,12 +41,12 @@ BESIDE = (50.0, 80.0, 110.0, 140.0, 180.0, 230.0, 300.0)
 """What gutters and margins may take of a width that is given."""
 ODD_CUT = 0.6
 """How much less pleasant a picture is if all its rows are cut within a stage."""
+LONG = 1.3
+"""How much longer than a usual row an open block may be."""
 ODD_CUT_OF_ASPECT = 0.08
 """The same where the aspect is given: letters count for more."""
 LEAST_ROOM = 320.0
 """What stands above a drawing may be that wide."""
-LONG = 1.3
-"""How much longer than a usual row an open block may be."""
 SMALL = 640.0
 """A network that fits into this width stays in one row."""
 
@@ -140,7 +140,7 @@ class Sheet:
     def picture(self) -> Picture:
         """The drawing with the rows whose shape is the most pleasant."""
         is_asked = self.options.level == "layers" or self.options.chooses_blocks
-        if self.options.direction == "right" and self.may_cut_blocks and is_asked:
+        if self.options.direction == "right" and is_asked and self.may_cut_blocks:
             self._fragment()
         pieces = self._pieces()
         usual, narrow = self._plans(pieces), self._narrow(pieces)

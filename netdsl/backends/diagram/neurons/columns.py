@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 from math import prod
 
-from netdsl.analyses.links import Product, count, is_in, reads, shape_of, union
+from netdsl.analyses.links import Product, count, is_in, reads, union
 from netdsl.analyses.links import field as field_of
+from netdsl.analyses.neurons import Neuron
 from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
-from netdsl.backends.diagram.neurons.names import Neuron
 from netdsl.backends.diagram.options import DrawError
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.cells import one, ravel, replaced, size_of, unravel, whole
@@ -74,8 +74,6 @@ class Study:
     chosen: list[tuple[int, Index]]
     fields: list[dict[Value, list[Product]]]
     layers: list[NeuronLayer]
-    first: int
-    last: int
 
     def links(self) -> Iterator[Link]:
         """Every connection between two neurons that are drawn."""
@@ -118,7 +116,7 @@ def study(
     _choose(columns, chosen)
     for column in columns:
         _count_gaps(column)
-    return Study(columns, list(neurons), chosen, fields, layers, first, len(chain) - last)
+    return Study(columns, list(neurons), chosen, fields, layers)
 
 
 def _stretch(count: int, nearest: int, deepest: int, before: int, after: int) -> tuple[int, int]:
@@ -376,8 +374,3 @@ def chain_of(graph: Graph, neuron: Neuron, start: Value) -> list[NeuronLayer]:
     starts = [(y, tuple(0 for _ in y.shape)) for y in layers if y.value is start]
     chain = _chain(layers, [home, *starts])
     return chain[: chain.index(home[0]) + 1]
-
-
-def shape_text(value: Value) -> str:
-    """`6 × 28 × 28`."""
-    return " × ".join(map(str, shape_of(value)))

@@ -140,6 +140,21 @@ def frame(
     return Box(left, top, right - left, bottom - top, "", colour, stroke, 0, dash)
 
 
+def rays(
+    before: Plane,
+    near: Sequence[Product],
+    after: Plane,
+    far: Sequence[Product],
+    by: float | None = None,
+) -> Iterator[Item]:
+    """Lines from the edge of what is seen in one map to that in the next, which turn at `by`."""
+    _, top, right, bottom = before.around(near)
+    left, upper, _, lower = after.around(far)
+    for start, end in ((top, upper), (bottom, lower)):
+        turn = [] if by is None else [(by, end)]
+        yield line([(right, start), *turn, (left, end)], "amber", 0.7)
+
+
 def extent(patches: Sequence[Product]) -> tuple[int, int]:
     """Rows and columns from the first to the last."""
     (top, bottom), (left, right) = hull(patches)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 
-from netdsl.analyses.links import Product, UnknownLinks, count, field, hull, shape_of
+from netdsl.analyses.links import Product, count, field, hull, shape_of
+from netdsl.analyses.neurons import Neuron, check_sizes, neuron_of
 from netdsl.analyses.reach import Field
 from netdsl.analyses.receptive_field import ReceptiveFields
-from netdsl.backends.diagram.blocks.labels import layer_label, tail
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.neurons.columns import chain_of
@@ -23,19 +23,14 @@ from netdsl.backends.diagram.neurons.field_maps import (
     frame,
     grid,
     projected,
+    rays,
 )
-from netdsl.backends.diagram.neurons.layers import NeuronLayer, layers_of
-from netdsl.backends.diagram.neurons.names import (
-    Neuron,
-    check_sizes,
-    last_parts,
-    neuron_of,
-    told,
-)
+from netdsl.backends.diagram.neurons.layers import NeuronLayer, kind_of, layers_of
+from netdsl.backends.diagram.neurons.names import last_parts, refusals
 from netdsl.backends.diagram.neurons.picture import default_neuron
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Item, Picture, Text, line
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import TIMES, plural, times
 from netdsl.backends.diagram.theme import series
 from netdsl.ir.graph import Graph, Input, Value
 from netdsl.ops.cells import one
@@ -97,15 +92,13 @@ class Sight:
 
 def field_picture(graph: Graph, options: Options) -> Picture:
     """The part of the input that a neuron sees, to scale. Raises `DrawError`."""
-    check_sizes(graph)
     texts = options.neurons
-    neuron = neuron_of(graph, texts[0]) if texts else default_neuron(graph)
     if len(texts) > 1:
         raise DrawError("the field of one neuron is drawn at a time; give one `--neuron`")
-    try:
+    with refusals():
+        check_sizes(graph)
+        neuron = neuron_of(graph, texts[0]) if texts else default_neuron(graph)
         sight = _sight(graph, neuron)
-    except UnknownLinks as error:
-        raise told(error) from None
     items = [*_strip(sight), *_table(sight)]
     title = f"What {neuron} of {graph.name} sees"
     return framed(title, list(dict.fromkeys(_lines(sight))), items, options)
@@ -213,7 +206,8 @@ def _strip(sight: Sight) -> Iterator[Item]:
         plane = replace(plane, x=middle - plane.width / 2, y=top)
         colour = "focus" if layer is shown[-1] else "amber"
         yield from grid(plane)
-        yield from _rays(before, patches, plane, own, x if layer is shown[0] else None)
+        # from the input they pass by the table and the texts above
+        yield from rays(before, patches, plane, own, x if layer is shown[0] else None)
         yield from cells(plane, own, colour, 0.85 if colour == "focus" else 0.3)
         yield frame(plane, own, colour, 1.4)
         for row, text in enumerate(texts):
@@ -245,7 +239,7 @@ def _input(sight: Sight, plane: Plane) -> Iterator[Item]:
     frames.sort(key=lambda pair: -prod(extent(pair[1])))
     for colour, patches in frames or [("focus", sight.patches)]:
         yield frame(plane, patches, colour, 1.8)
-    shape = f" {TIMES} ".join(map(str, sight.shape))
+    shape = times(sight.shape)
     y = (LABELS + MAP if _is_flat(plane) else plane.height) + 18
     yield Text(0, y, f"{sight.item.name} {shape}, to scale", 10.5, "ink", True, "start")
     for colour, text, dash in _signs(sight):
@@ -267,27 +261,9 @@ def _signs(sight: Sight) -> Iterator[tuple[str, str, str]]:
         yield "ink", f"what the neurons {both} see", "dashed"
 
 
-def _rays(
-    before: Plane,
-    near: Sequence[Product],
-    plane: Plane,
-    far: Sequence[Product],
-    by: float | None,
-) -> Iterator[Item]:
-    """Lines from the edge of what is seen in one map to that in the next.
-
-    Those from the input turn at `by`, so that they pass by the table and the texts above.
-    """
-    _, top, right, bottom = before.around(near)
-    left, upper, _, lower = plane.around(far)
-    for start, end in ((top, upper), (bottom, lower)):
-        edge = [] if by is None else [(by, end)]
-        yield line([(right, start), *edge, (left, end)], "amber", 0.7)
-
-
 def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]:
     """What stands above a map."""
-    spatial = f" {TIMES} ".join(map(str, layer.shape[1:]))
+    spatial = times(layer.shape[1:])
     number = count(sight.seen.get(layer.value, [])) or 1
     rows, columns = extent(own)
     seen = f"{extent_text(rows, columns, len(layer.shape) < 3)} of {spatial}"
@@ -295,7 +271,7 @@ def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]
         seen = f"{_volume(sight.seen.get(layer.value, []), layer.shape)} of {spatial}"
     if len(layer.shape) < 2:
         seen = f"of {prod(layer.shape):,}"
-    total = f"{number:,} neuron{'s' * (number != 1)}"
+    total = plural(number, "neuron")
     return [last_parts(layer.name, 9.5, 110), seen, total]
 
 
@@ -305,7 +281,7 @@ def _over(sight: Sight, layer: NeuronLayer, own: Sequence[Product]) -> list[str]
 def _volume(pieces: Sequence[Product], shape: Sequence[int]) -> str:
     """How far some numbers reach along all axes but the channels."""
     sizes = [last - first + 1 for first, last in hull(pieces)] if pieces else [1] * len(shape)
-    return f" {TIMES} ".join(map(str, sizes[1:]))
+    return times(sizes[1:])
 
 
 def _extent(sight: Sight, patches: Sequence[Product]) -> str:
@@ -318,7 +294,7 @@ def _lines(sight: Sight) -> Iterator[str]:
     last = shape[-1] if shape else 1
     total = count(sight.seen[sight.item.value])
     where = f"rows {top} to {bottom}, columns {left} to {right}"
-    spatial = f" {TIMES} ".join(map(str, shape[1:]))
+    spatial = times(shape[1:])
     reach, pieces = _extent(sight, patches), sight.seen[sight.item.value]
     if len(shape) == 4:
         reach = _volume(pieces, shape)
@@ -357,7 +333,7 @@ def _shared(sight: Sight, other: Sequence[Product], axis: int, word: str) -> str
     ours, theirs = hull(sight.patches), hull(other)
     moved = [abs(theirs[axis][end] - ours[axis][end]) for end in (0, 1)]
     both = [min(a[1], b[1]) - max(a[0], b[0]) + 1 for a, b in zip(ours, theirs, strict=True)]
-    step = f"{max(moved)} {word}{'s' * (max(moved) != 1)}"
+    step = plural(max(moved), word)
     common = min(max(both[0], 0), max(both[1], 0)) and extent_text(
         both[0], both[1], is_line=len(sight.shape) < 3
     )
@@ -420,9 +396,7 @@ def _row(
     """The cells of a row, and the length and the step along the last axis, where known."""
     what = "input"
     if not layer.is_input:
-        unit = layer.unit
-        label = layer_label(unit, tail(unit), ShapeNames(()))
-        what = shorten("".join([label.title, *(f" + {word}" for word in tail(unit))]), 9.5, 190)
+        what = shorten(f"{kind_of(layer.body)}{layer.behind}", 9.5, 190)
     own = count(sight.seen.get(layer.value, [])) or (layer is sight.chain[-1])
     size, step, axis = "1", "1", (1.0, 1.0)
     if not layer.is_input:

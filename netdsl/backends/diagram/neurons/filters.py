@@ -1,407 +1,283 @@
-"""One small convolution in full: every pixel, every weight, every neuron, links by their weight."""
+"""One convolution: what it reads, the links of some neurons through their weights, its maps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise
 from math import prod
 
-from netdsl.analyses.links import reads, shape_of
-from netdsl.backends.diagram.blocks.labels import layer_label, tail
-from netdsl.backends.diagram.fonts import text_width, wrapped
-from netdsl.backends.diagram.frame import LINE_SIZE, framed
-from netdsl.backends.diagram.neurons.filter_links import Target, link
-from netdsl.backends.diagram.neurons.filter_parts import (
-    LETTER,
-    WEIGHT_SIDE,
-    Pixel,
-    field_words,
-    filter_panel,
-    map_back,
-    map_panel,
-    planes,
-    setting_of,
-)
-from netdsl.backends.diagram.neurons.filter_words import counts, links_of
-from netdsl.backends.diagram.neurons.names import Neuron
+from netdsl.analyses.neurons import Neuron
+from netdsl.backends.diagram.fonts import text_width
+from netdsl.backends.diagram.neurons.filter_image import LETTER, Image, colour_of, letter_of
+from netdsl.backends.diagram.neurons.filter_maps import FAMILIES, Map
+from netdsl.backends.diagram.neurons.filter_words import facts, heading, window_words
+from netdsl.backends.diagram.neurons.kernel import MOST_MAPS, Cell, Kernel, Tap, cell_of
+from netdsl.backends.diagram.neurons.layers import kind_of
+from netdsl.backends.diagram.neurons.lesson import Fact, headings, lesson, source_of
 from netdsl.backends.diagram.options import DrawError, Options
-from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Picture, Text
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
-from netdsl.backends.diagram.theme import letters_on
-from netdsl.backends.diagram.units import Unit, units_of
-from netdsl.ir.graph import Graph
-from netdsl.ops.base import op_of
-from netdsl.ops.cells import one
+from netdsl.backends.diagram.scene import (
+    Box,
+    Curve,
+    Ellipse,
+    Group,
+    Item,
+    Picture,
+    Point,
+    Text,
+    moved,
+)
+from netdsl.backends.diagram.shape_names import plural, times
+from netdsl.backends.diagram.theme import SERIES, letters_on
+from netdsl.backends.diagram.units import units_of
+from netdsl.ir.graph import Graph, Node
+from netdsl.ops.facts import by
 
-MOST_PIXELS, MOST_NEURONS, MOST_MAPS, MOST_PLANES, MOST_WEIGHTS = 32, 16, 4, 3, 27
 MOST_CHOSEN = 4
-PLANE_SIDE, PLANE_GAP = 162.0, 26.0
-CELL, SMALL_CELL = 22.0, 15.0
-TOP = 56.0
-WEIGHT_STEP, WEIGHT_GAP = 20.0, 22.0
-BELOW = 34.0
-"""Room for the words below a map."""
+TOP = 50.0
+"""Room for the headings."""
+BEFORE, BEHIND, BESIDE = 60.0, 54.0, 20.0
+"""Before the weights, behind them, and between maps."""
+WEIGHT_STEP, WIDEST_STEP, WEIGHT_GAP = 20.0, 29.0, 22.0
+STROKE = 1.1
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Sizes of a sheet: an image of one plane, the room before and behind the weights.
-
-    `width` is that of a page, onto which maps without links go below the others; 0 is any.
-    """
-
-    side: float = 356.0
-    before: float = 128.0
-    behind: float = 96.0
-    width: float = 0.0
-
-    def cell(self, columns: int) -> float:
-        """From a neuron of a map to the next."""
-        return min(CELL, max(SMALL_CELL, 200 / columns)) if self.width else CELL
-
-
-PAGE = Layout(250, 84, 70, 620)
-
-
-def is_small_convolution(graph: Graph) -> bool:
-    """Whether the network is one convolution that can be drawn neuron by neuron."""
-    units = units_of(graph)
-    if len(units) != 1 or units[0].count != 1:
-        return False
-    node, op = units[0].node, op_of(units[0].node)
-    windows = op.sliding()
-    if op.family != "convolution" or op.zoom or windows is None:
-        return False
-    inputs, outputs = shape_of(node.inputs[0]), shape_of(node.output)
-    if len(inputs) != 3 or windows.groups != 1 or windows.padding_mode != "zeros":
-        return False
-    return (
-        inputs[0] <= MOST_PLANES and max(inputs[1:]) <= MOST_PIXELS and outputs[0] <= MOST_MAPS
-        and max(outputs[1:]) <= MOST_NEURONS and setting_of(node).weights <= MOST_WEIGHTS
-    )  # fmt: skip
-
-
-def filters_picture(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
-    """Pixels, the weights on the links of the chosen neurons, the maps. Raises `DrawError`."""
-    unit = units_of(graph)[0]
-    outputs = {value for node in unit.nodes for value in node.outputs}
-    for neuron in chosen:
-        if neuron.value not in outputs:
-            raise DrawError(
-                f"{neuron} is a value that is given and reads nothing; choose a neuron of "
-                f"{unit.path}, such as {unit.path}[0,0,0]"
-            )
+def filters_picture(
+    graph: Graph, node: Node, chosen: Sequence[Neuron], options: Options
+) -> Picture:
+    """A convolution, and where it stands in its network. Raises `DrawError`."""
+    kernel = Kernel(node)
     if len(chosen) > MOST_CHOSEN:
         raise DrawError(f"the links of at most {MOST_CHOSEN} neurons are drawn at a time")
-    usual = _Sheet(graph, unit, chosen, options, Layout()).picture()
-    width = options.width
-    if width is None or usual.smallest_letter(width) >= options.smallest:
-        return usual
-    paged = _Sheet(graph, unit, chosen, options, PAGE).picture()
-    return max(usual, paged, key=lambda picture: picture.smallest_letter(width))
+    outputs = {value for unit in units_of(graph) if node in unit.nodes for value in unit.outputs}
+    for neuron in chosen:
+        if neuron.value not in {node.output, *outputs}:
+            raise DrawError(
+                f"{neuron} is a value that is given and reads nothing; choose a neuron of "
+                f"{node.path}, such as {node.path}[{','.join('0' * kernel.rank)}]"
+            )
+    cells = [cell_of(neuron.index, 0) for neuron in chosen]
+    focus = list(dict.fromkeys(cells)) or kernel.usual_neurons()
+    sheet = _Sheet(graph, Kernel(node, tuple(focus)))
+    title = f"{graph.name}: one convolution, neuron by neuron"
+    what = f"{node.path}, {kind_of(node)} with {plural(kernel.output[0], 'filter')}"
+    first = f"{what}: {sheet.rule}"
+    return lesson(graph, node, title, first, sheet.items(), sheet.panel(), options)
 
 
 class _Sheet:
-    def __init__(
-        self, graph: Graph, unit: Unit, chosen: Sequence[Neuron], options: Options, layout: Layout
-    ) -> None:
-        self.graph, self.unit, self.options, self.layout = graph, unit, options, layout
-        self.node = unit.node
-        self.setting = setting_of(self.node)
-        self.focus = list(dict.fromkeys(n.index for n in chosen)) or self._default()
-        self.lit = sorted({index[0] for index in self.focus})
-        self.groups = self._groups()
-        self.used = [
-            sorted({self._weight(n, pixel) for n in group for pixel in self._read(self.focus[n])})
-            for group in self.groups
-        ]
-        rows, columns = self.setting.input[1:]
-        side = layout.side if self.setting.planes == 1 else PLANE_SIDE
-        self.pixel = side / max(rows, columns)
-        self.image = self.setting.planes * (rows * self.pixel + PLANE_GAP) - PLANE_GAP
-        rooms = [len(used) * WEIGHT_STEP + WEIGHT_GAP for used in self.used]
-        self.high = max(self.image, sum(rooms) - WEIGHT_GAP)
-        self.weight_x = columns * self.pixel + layout.before
-        self.maps_x = self.weight_x + layout.behind
-        self.cell = layout.cell(self.setting.output[2])
-        self._measure_maps()
+    def __init__(self, graph: Graph, kernel: Kernel) -> None:
+        self.kernel, self.focus = kernel, kernel.focus
+        self.source = source_of(graph, kernel.node)
+        self.planes = kernel.drawn_planes(self.focus)
+        self.taps = [kernel.drawn_taps(neuron, self.planes) for neuron in self.focus]
+        self.image = Image(kernel, self.planes)
+        self.lit = sorted({neuron[0] for neuron in self.focus})
+        others = [n for n in range(kernel.output[0]) if n not in self.lit]
+        self.others = others[: max(0, MOST_MAPS - len(self.lit))]
+        self.maps = {n: self._map(n) for n in (*self.lit, *self.others)}
+        self.pins = self._pins()
+        room = sum(self.maps[n].height for n in self.lit) + BESIDE * (len(self.lit) - 1)
+        pins = len(self.pins)
+        gaps = WEIGHT_GAP * (len(self.lit) - 1)
+        self.high = max(self.image.height, room, pins * WEIGHT_STEP + gaps)
+        self.weight_step = max(
+            WEIGHT_STEP, min(WIDEST_STEP, (self.image.height - gaps) / max(1, pins))
+        )
+        heads = max(text_width(text, 9.5) for text in self._heads()) + 20 - BEHIND
+        self.weight_x = max(self.image.width + BEFORE, heads)
+        self.maps_x = self.weight_x + BEHIND
 
-    def _measure_maps(self) -> None:
-        """How far maps are apart, with the filter above each and the words below."""
-        panel = self.setting.kernel[0] * WEIGHT_SIDE
-        is_beside = self.setting.planes == 1
-        self.filter_height = max(panel, 48) + 14 if is_beside else panel + 70
-        # links to other maps than the first would run through it, were they beside each other
-        self.is_stacked = self.setting.planes > 1 or len(self.lit) > 1 or self.lit[0] > 0
-        filters = self.setting.planes * self._wide + (112 if is_beside else 14)
-        self.across = max(self.setting.output[2] * self.cell + 44, filters)
-        high = self.filter_height + self.setting.output[1] * self.cell
-        self.down = high + BELOW + 24
-        if self.is_stacked:  # the image and the weights stand in the middle of a high stack
-            below = len(self.lit) if self.layout.width else self.setting.output[0]
-            self.high = max(self.high, high + (below - 1) * self.down)
+    def sizes(self, sizes: Sequence[int]) -> Sequence[int]:
+        """Sizes without the only column of a sequence."""
+        return sizes[: self.kernel.rank]
 
-    @property
-    def _wide(self) -> float:
-        """A plane of a filter, with the room behind it."""
-        return self.setting.kernel[1] * WEIGHT_SIDE + 8.0
+    def _map(self, channel: int) -> Map:
+        number = [*self.lit, *self.others].index(channel)
+        colours = {
+            (tap.plane, *tap.place): (colour_of(self.kernel, tap, self.planes), self._label(n, tap))
+            for n, taps in enumerate(self.taps)
+            for tap in taps
+            if self.focus[n][0] == channel
+        }
+        scale = 1.0 if channel in self.lit else 0.5
+        return Map(self.kernel, channel, FAMILIES[number], scale, colours)
 
-    def _default(self) -> list[tuple[int, ...]]:
-        """Two neurons of one map: their links carry the same weights."""
-        rows, columns = self.setting.output[1:]
-        first = (0, rows // 4, columns // 2)
-        second = (0, min(rows - 1, rows * 3 // 4), columns // 4)
-        if self.setting.planes > 1:  # with windows as far apart as can be, none cut by the border
-            every = [(0, *at) for at in product(range(rows), range(columns))]
-            full = [i for i in every if links_of(self.node, i) == self.setting.weights] or every
-            first, second = full[0], full[-1]
-        return list(dict.fromkeys((first, second)))
+    def _label(self, number: int, tap: Tap) -> str:
+        return f"{letter_of(self.focus, number)}{tap.weight + 1}"
 
-    def _groups(self) -> list[list[int]]:
-        """The chosen neurons whose links run through the same drawn weights.
+    def _pins(self) -> list[tuple[int, int]]:
+        """Map and number of each weight that has links: those of a map together."""
+        return sorted(
+            {(self.focus[n][0], tap.weight) for n, taps in enumerate(self.taps) for tap in taps}
+        )
 
-        Of one plane each neuron has its weights by itself, all in the same nine colours; of
-        several planes those of one map share them.
-        """
-        if self.setting.planes == 1:
-            return [[number] for number in range(len(self.focus))]
-        return [[n for n, i in enumerate(self.focus) if i[0] == channel] for channel in self.lit]
+    # --- places ----------------------------------------------------------------------------
 
-    def _weight(self, number: int, pixel: Pixel) -> int:
-        return self.setting.weight_between(self.focus[number], pixel)
+    def _image_y(self) -> float:
+        return TOP + (self.high - self.image.height) / 2
 
-    def picture(self) -> Picture:
-        corners = map(self._map_corner, range(self.setting.output[0]))
-        items: list[Item] = [
-            *self._pixels(),
-            *(map_back(self.setting, c, self.cell) for c in corners),
-        ]
+    def _pin(self, channel: int, weight: int) -> Point:
+        gaps = WEIGHT_GAP * (len(self.lit) - 1)
+        top = TOP + (self.high - len(self.pins) * self.weight_step - gaps) / 2
+        place = self.pins.index((channel, weight)) + 0.5
+        return self.weight_x, top + place * self.weight_step + WEIGHT_GAP * self.lit.index(channel)
+
+    def _corner(self, channel: int) -> Point:
+        """Of a map with its filter: those with links behind the weights, others beside them."""
+        column, x = (self.lit, self.maps_x)
+        if channel in self.others:
+            column = self.others
+            x += max(self.maps[n].width for n in self.lit) + BESIDE
+        heights = [self.maps[n].height + BESIDE for n in column]
+        top = TOP + (self.high - sum(heights) + BESIDE) / 2
+        return x, top + sum(heights[: column.index(channel)])
+
+    # --- what is drawn ---------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        items: list[Item] = [moved(i, 0, self._image_y()) for i in self.image.items(self.taps)]
+        corners = {channel: self._corner(channel) for channel in self.maps}
+        items += [one.back(corners[n]) for n, one in self.maps.items()]
         for number in reversed(range(len(self.focus))):
             items += self._links(number)
         items += self._weights()
-        items += self._maps()
-        items += self._marks()
-        label = layer_label(self.unit, tail(self.unit), ShapeNames(()))
-        behind = "".join(f" + {word}" for word in tail(self.unit))
-        title = f"{self.graph.name}: one convolution, neuron by neuron"
-        told = [f"{label.title}, {', '.join(label.lines)}{behind}", *self._counts()]
-        if self.layout.width:
-            told = [part for text in told for part in wrapped(text, LINE_SIZE, self.layout.width)]
-        return framed(title, told, items, self.options)
-
-    # --- in words -----------------------------------------------------------------------
-
-    def _counts(self) -> list[str]:
-        """Neurons, links, distinct weights, the sum, the size, what full connection would take."""
-        letters = [self._letter(n) for n, i in enumerate(self.focus) if i[0] == self.lit[0]]
-        is_coloured = self.setting.planes == 1 and len(self.lit) == 1
-        same = "colour" if is_coloured else "label"
-        return list(counts(self.node, self.setting, letters, same))
-
-    @staticmethod
-    def _letter(number: int) -> str:
-        return chr(ord("A") + number)
-
-    def _read(self, index: tuple[int, ...]) -> list[Pixel]:
-        """The pixels a neuron reads, planes first."""
-        return sorted(p for _, piece in reads(self.node, one(index)) for p in product(*piece))
-
-    # --- pixels and links ------------------------------------------------------------------
-
-    def _corner(self, plane: int) -> tuple[float, float]:
-        """The top left corner of a plane of the input; planes stand below each other."""
-        top = TOP + (self.high - self.image) / 2
-        return 0.0, top + plane * (self.setting.input[1] * self.pixel + PLANE_GAP)
-
-    def _pixels(self) -> Iterator[Item]:
-        shape = f" {TIMES} ".join(map(str, self.setting.input))
-        name, count = self.graph.inputs[0].name, prod(self.setting.input)
-        yield Text(0, 12, f"{name} {shape}", 13, "ink", True, "start")
-        told = f"{count:,} values, all drawn (given, not computed)"
-        yield Text(0, 28, told, 9.5, "soft", False, "start")
-        corners = [self._corner(plane) for plane in range(self.setting.planes)]
-        yield from planes(self.setting, corners, self.pixel)
-        for index in self.focus:
-            for pixel in self._read(index):
-                yield from self._read_pixel(index, pixel)
-        for row, text in enumerate(field_words(self.setting)):
-            yield Text(0, self._words_y() + 13 * row, text, 9.5, "soft", False, "start")
-
-    def _words_y(self) -> float:
-        """Below the image, and below the links that come from above it to the lowest weights."""
-        named = 9 if self.setting.planes > 1 else 0  # a letter may stand below a window
-        return TOP + max((self.high + self.image) / 2, self.high - 14) + 17 + named
-
-    def _read_pixel(self, index: tuple[int, ...], pixel: Pixel) -> Iterator[Item]:
-        """A pixel in the colour of the weight that it meets, with its label where there is room."""
-        x, y = self._corner(pixel[0])
-        x, y = x + pixel[2] * self.pixel, y + pixel[1] * self.pixel
-        weight = self.setting.weight_between(index, pixel)
-        yield Box(x, y, self.pixel, self.pixel, self.setting.colour(weight), "paper", 0.6)
-        readers = [i for i in self.focus if pixel in self._read(i)]
-        if self.pixel >= 20 and len(readers) == 1:
-            label = self.setting.label(index[0], weight)
-            middle = x + self.pixel / 2, y + self.pixel / 2 + 3
-            ink = letters_on(self.setting.colour(weight))
-            yield Text(*middle, label, LETTER, ink, True)
+        for channel, one in self.maps.items():
+            items += one.items(corners[channel])
+        return [*items, *self._marks(), *self._headings()]
 
     def _links(self, number: int) -> Iterator[Item]:
-        """Each link runs from a pixel through its weight to the neuron.
+        """Each link runs from a value through its weight to the neuron.
 
-        Of neurons that share the drawn weights the first has thick links.
+        Those of the first neuron of a map are full, those of others broken.
         """
-        index = self.focus[number]
-        group = next(n for n, numbers in enumerate(self.groups) if number in numbers)
-        pixels, target = self._read(index), self._target(index, group)
-        stroke = 1.1 if self.groups[group][0] == number else 0.55
-        for pixel in pixels:
-            weight = self._weight(number, pixel)
-            start, y = self._start(pixel, pixels), self._weight_y(group, weight)
-            pen = self.setting.colour(weight), stroke
-            told = pixel, index, self.setting.label(index[0], weight)
-            part = (self.used[group].index(weight) + 0.5) / len(self.used[group])
-            ends = [start]
-            if self.setting.planes > 1:  # straight on, so as not to cross other windows
-                ends.append((self.setting.input[2] * self.pixel + 2, start[1]))
-            yield link(ends, (self.weight_x, y), target, part, pen, told)
+        neuron, taps = self.focus[number], self.taps[number]
+        if not taps:  # its window lies in the padding
+            return
+        one, corner = self.maps[neuron[0]], self._corner(neuron[0])
+        ys = [self._pin(neuron[0], tap.weight)[1] for tap in taps]
+        is_from_above = (min(ys) + max(ys)) / 2 <= one.place(corner, neuron)[1]
+        for tap in taps:
+            pin = self._pin(neuron[0], tap.weight)
+            start = self._start(number, tap)
+            first = [start]
+            if not self.image.is_far and len(self.planes) > 1:  # so as not to cross other windows
+                first.append((self.image.plane_size[0] + 2, start[1]))
+            part = (taps.index(tap) + 0.5) / len(taps)
+            behind = one.way(corner, neuron, pin, part, is_from_above)
+            straight = [point for a, b in pairwise(first) for point in (a, b, b)]
+            middle = (first[-1][0] + pin[0]) / 2
+            path = (start, *straight, (middle, first[-1][1]), (middle, pin[1]), pin, *behind)
+            dash = "" if self._is_first(number) else "dashed"
+            curve = Curve(path, colour_of(self.kernel, tap, self.planes), STROKE, dash)
+            yield self._told_link(curve, neuron, tap, self._label(number, tap))
 
-    def _target(self, index: tuple[int, ...], group: int) -> Target:
-        """Where links end: they come from the side where their weights are."""
-        place, left = self._neuron_place(index), self._map_corner(index[0])[0]
-        ys = [self._weight_y(group, weight) for weight in self.used[group]]
-        return Target(place, left, self.cell, (min(ys) + max(ys)) / 2 <= place[1])
+    def _told_link(self, curve: Curve, neuron: Cell, tap: Tap, label: str) -> Group:
+        source, goal = (",".join(map(str, self.kernel.index(c))) for c in (tap.cell, neuron))
+        title = f"pixel [{source}] times {label} goes to neuron [{goal}]"
+        data = (("from", f"pixel {source}"), ("to", goal))
+        return Group((curve,), title=title, css="link", data=data)
+
+    def _start(self, number: int, tap: Tap) -> Point:
+        """Where a value's link leaves: the right edge of what is read, each on its own height."""
+        taps = [t for t in self.taps[number] if t.plane == tap.plane and t.place[0] == tap.place[0]]
+        left, _, wide, _ = self.image.window(number, tap.cell[0])
+        _, y, _, tall = self.image.spot(number, tap)
+        part = (taps.index(tap) + 1) / (len(taps) + 1)
+        return left + wide, self._image_y() + y + part * tall
 
     def _weights(self) -> Iterator[Item]:
-        for group, numbers in enumerate(self.groups):
-            channel = self.focus[numbers[0]][0]
-            for weight in self.used[group]:
-                label, y = self.setting.label(channel, weight), self._weight_y(group, weight)
-                dot = Ellipse(self.weight_x, y, 9.4, 9.4, self.setting.colour(weight))
-                text = Text(self.weight_x, y + 3, label, LETTER, letters_on(dot.fill), True)
-                yield Group((dot, text), title=f"weight {label}", css="weight")
-
-    def _start(self, pixel: Pixel, pixels: Sequence[Pixel]) -> tuple[float, float]:
-        """Where a pixel's link leaves: the right edge of what is read, each on its own height."""
-        row = sorted(p[2] for p in pixels if p[:2] == pixel[:2])
-        x, y = self._corner(pixel[0])
-        part = (row.index(pixel[2]) + 1) / (len(row) + 1)
-        return x + (row[-1] + 1) * self.pixel, y + (pixel[1] + part) * self.pixel
-
-    def _weight_y(self, group: int, weight: int) -> float:
-        """How high a weight stands between pixels and neurons, those of each group together."""
-
-        def height(number: int) -> float:
-            return min(self._neuron_place(self.focus[n])[1] for n in self.groups[number])
-
-        order = sorted(range(len(self.groups)), key=height)
-        rooms = [len(self.used[n]) * WEIGHT_STEP + WEIGHT_GAP for n in order]
-        free = (self.high - sum(rooms) + WEIGHT_GAP) / (len(order) + 1)
-        place = order.index(group)
-        top = TOP + free * (place + 1) + sum(rooms[:place])
-        return top + (self.used[group].index(weight) + 0.5) * WEIGHT_STEP
-
-    # --- filters and maps -------------------------------------------------------------------
-
-    def _map_corner(self, channel: int) -> tuple[float, float]:
-        """Beside the weights; on a page maps without links go into rows below."""
-        rows = self.setting.output[1] * self.cell
-        beside = list(range(self.setting.output[0]))
-        if self.layout.width:
-            beside = self.lit
-        if channel not in beside:
-            left = [n for n in range(self.setting.output[0]) if n not in beside].index(channel)
-            each = max(1, int((self.layout.width + 24) // self.across))
-            row, column = divmod(left, each)
-            y = max(self._lit_end(), self._words_y() + 30) + row * self.down
-            return column * self.across, y + self.filter_height
-        place = beside.index(channel)
-        if not self.is_stacked:
-            low = max(TOP + self.filter_height, TOP + self.high / 2 - rows / 2)
-            return self.maps_x + place * self.across, low
-        total = (len(beside) - 1) * self.down + rows
-        top = TOP + max(self.filter_height, (self.high - total) / 2)
-        return self.maps_x, top + place * self.down
-
-    def _lit_end(self) -> float:
-        """Below the maps that links lead to, with their words."""
-        lowest = max(self._map_corner(channel)[1] for channel in self.lit)
-        return lowest + self.setting.output[1] * self.cell + BELOW + 14
-
-    def _filter_corner(self, channel: int) -> tuple[float, float]:
-        x, y = self._map_corner(channel)
-        return x, y - self.filter_height
-
-    def _neuron_place(self, index: tuple[int, ...]) -> tuple[float, float]:
-        x, y = self._map_corner(index[0])
-        return x + (index[2] + 0.5) * self.cell, y + (index[1] + 0.5) * self.cell
-
-    def _maps(self) -> Iterator[Item]:
-        shape = f" {TIMES} ".join(map(str, self.setting.output))
-        count = self.setting.output[0]
-        heading = f"{count} filter{'s' * (count > 1)} → {shape}"
-        yield Text(self.maps_x, 12, heading, 13, "ink", True, "start")
-        told = f"{prod(self.setting.output):,} neurons, all drawn"
-        yield Text(self.maps_x, 28, told, 9.5, "soft", False, "start")
-        for channel in range(count):
-            place, above = self._map_corner(channel), self._filter_corner(channel)
-            lit = channel in self.lit
-            yield from filter_panel(self.setting, channel, above, self._wide, lit)
-            yield from map_panel(self.setting, channel, place, self.cell)
-            below = place[1] + self.setting.output[1] * self.cell + 18
-            yield from self._told(channel, place[0] - 4, below)
-
-    def _told(self, channel: int, x: float, y: float) -> Iterator[Item]:
-        rows, columns = self.setting.output[1:]
-        links = sum(links_of(self.node, i) for i in self.focus if i[0] == channel)
-        places = product(range(rows), range(columns))
-        every = sum(links_of(self.node, (channel, *at)) for at in places)
-        count = f"{rows} {TIMES} {columns} = {rows * columns} neurons"
-        name = f"map {channel}"
-        yield Text(x, y, name, 10, "ink", True, "start")
-        yield Text(x + text_width(name, 10, True) + 7, y, count, 9, "soft", False, "start")
-        told = (
-            f"{links:,} of its {every:,} links drawn" if links else f"its {every:,} links left out"
-        )
-        yield Text(x, y + 13, told, 9, "soft", False, "start")
+        for channel, weight in self.pins:
+            number, tap = next(
+                (n, t)
+                for n, taps in enumerate(self.taps)
+                for t in taps
+                if (self.focus[n][0], t.weight) == (channel, weight)
+            )
+            (x, y), label = self._pin(channel, weight), self._label(number, tap)
+            radius = max(9.4, text_width(label, LETTER, True) / 2 + 2)
+            dot = Ellipse(x, y, radius, 9.4, colour_of(self.kernel, tap, self.planes))
+            text = Text(x, y + 3, label, LETTER, letters_on(dot.fill), True)
+            yield Group((dot, text), title=f"weight {label}", css="weight")
 
     def _marks(self) -> Iterator[Item]:
-        """The chosen neurons, and frames around what they read."""
-        named: dict[tuple[float, float], str] = {}
-        for number, index in enumerate(self.focus):
-            x, y = self._neuron_place(index)
-            letter, radius = self._letter(number), min(8.5, self.cell * 0.42)
+        """The neurons with links, and their letters beside what they read."""
+        named: dict[Point, str] = {}
+        for number, neuron in enumerate(self.focus):
+            one, letter = self.maps[neuron[0]], self._letter(number)
+            x, y = one.place(self._corner(neuron[0]), neuron)
+            radius = min(8.5, max(6.2, one.apart * 0.42))
+            place = ",".join(map(str, self.kernel.index(neuron)))
             mark = Ellipse(x, y, radius, radius, "focus", "ink", 1.4)
-            place = ",".join(map(str, index))
-            text = Text(x, y + 3.2, letter, 9, "onseries", True)
-            title = f"{self.node.path}[{place}]"
+            text = Text(x, y + 3.2, letter, 9, letters_on("focus"), True)
+            title = f"{self.kernel.node.path}[{place}]"
             yield Group((mark, text), title=title, css="neuron", data=(("neuron", place),))
-            pixels = self._read(index)
-            for plane in sorted({p[0] for p in pixels}):
-                box = self._around([p for p in pixels if p[0] == plane])
-                yield box
-                spot = self._name_spot(plane, box)
+            for plane in self.image.reads(number):
+                x, y = self._spot(number, plane)
+                spot = x, y + self._image_y()
                 named[spot] = f"{named[spot]}, {letter}" if spot in named else letter
         for (x, y), letters in named.items():
             wide = text_width(letters, 11, True)
             yield Box(x - wide - 1.5, y - 9.5, wide + 3, 11.5, "paper", "", 0, 2, opacity=0.85)
             yield Text(x, y, letters, 11, "focus", True, "end")
 
-    def _name_spot(self, plane: int, box: Box) -> tuple[float, float]:
-        """Where a window's letter ends: above its left edge, or below, if no window is there."""
-        left, top = self._corner(plane)
-        spots = [(box.x - 3, box.y - 3), (box.x - 3, box.y + box.height + 10)]
-        read = {p for index in self.focus for p in self._read(index)}
-        for x, y in spots:
-            row, column = (y - 4 - top) // self.pixel, (x - 4 - left) // self.pixel
-            if (plane, int(row), int(column)) not in read:
-                return x, y
-        return spots[0]
+    def _spot(self, number: int, plane: int) -> Point:
+        """Where a window's letter ends: left of it, or at a corner, if another window is there."""
+        left, top, _, high = self.image.window(number, plane)
+        spots = [(left - 4, top + high / 2 + 4), (left - 3, top - 3), (left - 3, top + high + 10)]
+        others = [n for n in range(len(self.focus)) if n != number and plane in self.image.reads(n)]
+        frames = [self.image.window(n, plane) for n in others]
+        free = (
+            (x, y)
+            for x, y in spots
+            if not any(a < x < a + wide and b < y - 4 < b + tall for a, b, wide, tall in frames)
+        )
+        return next(free, spots[0])
 
-    def _around(self, pixels: Sequence[Pixel]) -> Box:
-        """A frame around pixels of one plane."""
-        rows, columns = ([p[axis] for p in pixels] for axis in (1, 2))
-        left, top = self._corner(pixels[0][0])
-        wide, high = (max(n) - min(n) + 1 for n in (columns, rows))
-        left, top = left + min(columns) * self.pixel, top + min(rows) * self.pixel
-        return Box(left, top, wide * self.pixel, high * self.pixel, "", "ink", 1.6)
+    def _heads(self) -> tuple[str, str]:
+        """What stands above the planes."""
+        kernel = self.kernel
+        shape, values = times(self.sizes(kernel.input)), prod(kernel.input)
+        told = f"{values:,} values, all drawn: they compute nothing"
+        if self.image.is_far:
+            told = f"{values:,} values, to scale; windows {self.image.zoom:.0f} times enlarged"
+        elif len(self.planes) < kernel.input[0]:
+            told = f"{len(self.planes)} of {kernel.input[0]:,} channels drawn"
+        elif self.image.has_rim:
+            told = f"{values:,} values, all drawn; dashed: padding"
+        return f"{self.source} {shape}", told
+
+    def _headings(self) -> Iterator[Text]:
+        kernel, maps = self.kernel, len(self.maps)
+        name, told = self._heads()
+        made = f"{plural(kernel.output[0], 'filter')} → {times(self.sizes(kernel.output))}"
+        drawn = f"{maps:,} of {plural(kernel.output[0], 'map')} drawn"
+        return headings((0.0, name, told), (self.maps_x - 4, made, drawn))
+
+    @property
+    def rule(self) -> str:
+        """What lines and colours mean."""
+        full = [self._letter(n) for n in range(len(self.focus)) if self._is_first(n)]
+        broken = [self._letter(n) for n in range(len(self.focus)) if not self._is_first(n)]
+        is_coloured = self.kernel.weights <= SERIES and self.kernel.input[0] == len(self.lit) == 1
+        lead = f"full lines lead to {' and '.join(full)}, broken to {' and '.join(broken)}"
+        if not broken:
+            lead = f"lines lead to {' and '.join(full)}"
+        told = "colour" if is_coloured else "label"
+        return f"a link runs through its weight; {lead}; a {told} is a weight."
+
+    @staticmethod
+    def _letter(number: int) -> str:
+        return chr(ord("A") + number)
+
+    def _is_first(self, number: int) -> bool:
+        """Whether a neuron is the first of its map."""
+        return self.focus[number][0] not in (neuron[0] for neuron in self.focus[:number])
+
+    def panel(self) -> list[Fact]:
+        """What is misread, and the counts."""
+        kernel = self.kernel
+        neurons = len(self.maps) * len(kernel.drawn_rows) * len(kernel.drawn_columns)
+        counted = facts(kernel, neurons, sum(map(len, self.taps)))
+        stride = f"stride {by(kernel.windows.stride)}"
+        told = (stride, window_words(kernel, self.focus[0], is_drawn=not self.image.is_far))
+        return [("", heading(kernel, self.source)), *counted, told]

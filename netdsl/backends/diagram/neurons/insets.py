@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from netdsl.analyses.links import Product, is_in
 from netdsl.backends.diagram.fonts import text_width, wrapped
 from netdsl.backends.diagram.neurons.columns import Column, Index
-from netdsl.backends.diagram.neurons.field_maps import MOST_BOXES, Plane, cells, frame, grid, runs
-from netdsl.backends.diagram.scene import Ellipse, Group, Item, Text, line
-from netdsl.backends.diagram.shape_names import TIMES
+from netdsl.backends.diagram.neurons.field_maps import (
+    MOST_BOXES,
+    Plane,
+    cells,
+    frame,
+    grid,
+    rays,
+    runs,
+)
+from netdsl.backends.diagram.scene import Ellipse, Group, Item, Text
+from netdsl.backends.diagram.shape_names import TIMES, times
 
 SIDE, THINNEST = 84.0, 12.0
 """The longer side of a map; the least of the shorter one."""
@@ -46,7 +54,7 @@ class Inset:
 
     def captions(self, width: float) -> list[str]:
         """Its size, and at which channel it is."""
-        size = f" {TIMES} ".join(map(str, self.shape))
+        size = times(self.shape)
         told = [f"{size}, stretched" if self.is_stretched else f"{size} cells"]
         if not self.lead:
             told[0] = f"all {told[0]}"
@@ -114,10 +122,7 @@ def sights(before: tuple[Inset, Plane] | None, after: tuple[Inset, Plane] | None
     """Lines from the edge of what is seen in one map to that in the next."""
     if before is None or after is None or not before[0].patches or not after[0].patches:
         return
-    _, top, right, bottom = before[1].around(before[0].patches)
-    left, upper, _, lower = after[1].around(after[0].patches)
-    for start, end in ((top, upper), (bottom, lower)):
-        yield line([(right, start), (left, end)], "amber", 0.7)
+    yield from rays(before[1], before[0].patches, after[1], after[0].patches)
 
 
 def caption(inset: Inset, middle: float, y: float, width: float) -> Iterator[Text]:

@@ -8,10 +8,9 @@ from functools import cached_property
 
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.links import Product, UnknownLinks, reads, shape_of, union
-from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Graph, Node, Uses, Value
 from netdsl.ops.axes import is_fixed
-from netdsl.ops.base import op_of
+from netdsl.ops.base import elements, op_of
 from netdsl.ops.cells import one
 from netdsl.ops.facts import Storage, Work
 from netdsl.ops.tables import types_of
@@ -48,13 +47,14 @@ class NeuronLayer:
     @property
     def computes(self) -> bool:
         """Whether its neurons are more than numbers of other layers under new indices."""
-        return any(op_of(n).work is Work.COMPUTES for n in self.nodes)
+        return any(op_of(n).work is Work.COMPUTES and not _copies(n) for n in self.nodes)
 
     @property
-    def unit(self) -> Unit:
-        """The same for those who write labels."""
-        nodes = tuple(self.nodes[self.nodes.index(self.body) :])
-        return Unit(self.name, (nodes,), self.body.inputs, (self.value,))
+    def behind(self) -> str:
+        """` + BN + ReLU`: what is folded behind the body."""
+        rest = self.nodes[self.nodes.index(self.body) + 1 :]
+        titles = (op_of(n).title for n in rest if op_of(n).work is not Work.PASSES)
+        return "".join(f" + {title}" for title in titles)
 
     def read(self) -> list[Value]:
         """The values whose numbers it reads, each once; no weights."""
@@ -114,6 +114,14 @@ def _folds(node: Node) -> bool:
         return False
 
 
+def _copies(node: Node) -> bool:
+    """Whether each number of its result is one that comes in, as where a map is enlarged."""
+    op, (inputs, outputs) = op_of(node), types_of(node)
+    if op.zoom <= 0 or op.shares(inputs, outputs, (0,) * outputs[0].rank) is None:
+        return False
+    return op.connections(inputs, outputs) == elements(outputs)
+
+
 def _renames(node: Node) -> bool:
     """Whether it gives all numbers that come in, where they lie."""
     op = op_of(node)
@@ -144,3 +152,8 @@ def _count_depths(layers: list[NeuronLayer]) -> None:
         before = [depths[v] for v in layer.read() if v in depths]
         layer.depth = 1 + max(before, default=-1)
         depths[layer.value] = layer.depth
+
+
+def kind_of(node: Node) -> str:
+    """A layer in a word or two: `conv 3×3 /2`."""
+    return op_of(node).headline(types_of(node)[0])

@@ -7,11 +7,15 @@ from itertools import pairwise
 
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.channels import ChannelAxes
-from netdsl.analyses.links import UnknownLinks, is_in, shape_of
-from netdsl.backends.diagram.fonts import text_width
-from netdsl.backends.diagram.frame import framed
+from netdsl.analyses.links import is_in, shape_of
+from netdsl.analyses.neurons import Neuron, check_sizes, neuron_of
+from netdsl.backends.diagram.fonts import text_width, wrapped
+from netdsl.backends.diagram.frame import LINE_SIZE, framed
+from netdsl.backends.diagram.model.code import Code, code_of
+from netdsl.backends.diagram.neurons.cells_view import cells_picture, enlarges
 from netdsl.backends.diagram.neurons.columns import (
     FEW,
+    MOST_COLUMNS,
     PAGE_STRETCHES,
     STRETCHES,
     Column,
@@ -20,7 +24,7 @@ from netdsl.backends.diagram.neurons.columns import (
     Study,
     study,
 )
-from netdsl.backends.diagram.neurons.filters import filters_picture, is_small_convolution
+from netdsl.backends.diagram.neurons.filters import filters_picture
 from netdsl.backends.diagram.neurons.insets import (
     CAPTION_STEP,
     SIDE,
@@ -30,7 +34,8 @@ from netdsl.backends.diagram.neurons.insets import (
     inset_width,
     sights,
 )
-from netdsl.backends.diagram.neurons.names import Neuron, check_sizes, neuron_of, told
+from netdsl.backends.diagram.neurons.kernel import is_drawable
+from netdsl.backends.diagram.neurons.names import refusals
 from netdsl.backends.diagram.neurons.words import (
     HEAD,
     PAGE,
@@ -56,7 +61,8 @@ from netdsl.backends.diagram.scene import (
     line,
     rounded,
 )
-from netdsl.ir.graph import Graph
+from netdsl.backends.diagram.units import units_of
+from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
 
 RADIUS, STEP = 14.0, 41.0
@@ -70,44 +76,74 @@ TINY, INDEX = 8.5, 8.5
 
 
 def neurons_picture(graph: Graph, options: Options) -> Picture:
-    """Neurons of each layer and their links. Raises `DrawError`."""
-    check_sizes(graph)
-    chosen = [neuron_of(graph, text) for text in options.neurons]
-    if is_small_convolution(graph):
-        return filters_picture(graph, chosen, options)
+    """Neurons of each layer and their links, or a layer by itself. Raises `DrawError`."""
+    with refusals():
+        check_sizes(graph)
+        named = _named(graph, options.neurons[0]) if len(options.neurons) == 1 else None
+        chosen = [] if named else [neuron_of(graph, text) for text in options.neurons]
+        node = named or _single(graph)
+        if node is not None and is_drawable(node):
+            return filters_picture(graph, node, chosen, options)
+        if node is not None and not chosen:
+            return cells_picture(graph, node, options)
+        return _columns(graph, chosen, options)
+
+
+def _columns(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
+    """As many layers as give the picture a good form, or as can be read at a given width."""
+    code, width = code_of(graph), options.width
     if not chosen:
-        chosen = [default_neuron(graph)]
-    try:
-        usual = _usual(graph, chosen, options)
-        if options.width is None or usual.smallest_letter(options.width) >= options.smallest:
-            return usual
-        return _for_page(graph, chosen, options, options.width)
-    except UnknownLinks as error:
-        raise told(error) from None
+        chosen = [default_neuron(graph) if code is None else _of_code(graph, code)]
+
+    def first(
+        tries: Iterable[tuple[int, tuple[int, int]]], room: Room, is_good: Callable[[Picture], bool]
+    ) -> Picture:
+        """The first good picture, or the last."""
+        picture: Picture | None = None
+        for few, stretch in dict.fromkeys(tries):
+            studied = study(graph, chosen, stretch, few)
+            picture = _Sheet(graph, studied, code, options, room).picture()
+            if is_good(picture):
+                break
+        assert picture is not None
+        return picture
+
+    most = FEW if code is None else MOST_COLUMNS
+    usual = first(
+        ((most, STRETCHES[0]), *((FEW, s) for s in STRETCHES)),
+        Room(),
+        lambda picture: picture.width <= WIDEST * picture.height,
+    )
+    if width is None or usual.smallest_letter(width) >= options.smallest:
+        return usual
+    return first(
+        ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES)),
+        PAGE,
+        lambda picture: picture.smallest_letter(width) >= options.smallest,
+    )
 
 
-def _usual(graph: Graph, chosen: Sequence[Neuron], options: Options) -> Picture:
-    """As many layers as give the picture a good form."""
-    sheets = (_Sheet(graph, study(graph, chosen, s), options, Room()) for s in STRETCHES)
-    return _first(sheets, lambda picture: picture.width <= WIDEST * picture.height)
+def _single(graph: Graph) -> Node | None:
+    """The layer of a network that has no other, where it can be drawn by itself."""
+    units = units_of(graph)
+    if len(units) != 1 or units[0].count > 1 or units[0].is_block:
+        return None
+    return units[0].node if is_drawable(units[0].node) or enlarges(units[0].node) else None
 
 
-def _for_page(graph: Graph, chosen: Sequence[Neuron], options: Options, width: float) -> Picture:
-    """As many layers as can be read at that width; of the fewest, what there is."""
-    tries = ((FEW, PAGE_STRETCHES[0]), *((0, s) for s in PAGE_STRETCHES))
-    sheets = (_Sheet(graph, study(graph, chosen, s, few), options, PAGE) for few, s in tries)
-    return _first(sheets, lambda picture: picture.smallest_letter(width) >= options.smallest)
+def _named(graph: Graph, text: str) -> Node | None:
+    """The layer of that name, or the first in the block of that name, that is drawn by itself."""
+    name = text.strip()
+    inside = (n for n in graph.nodes() if n.path == name or n.path.startswith(f"{name}."))
+    return next((n for n in inside if is_drawable(n) or enlarges(n)), None)
 
 
-def _first(sheets: Iterable[_Sheet], is_good: Callable[[Picture], bool]) -> Picture:
-    """The first good picture, or the last."""
-    picture: Picture | None = None
-    for sheet in sheets:
-        picture = sheet.picture()
-        if is_good(picture):
-            break
-    assert picture is not None
-    return picture
+def _of_code(graph: Graph, code: Code) -> Neuron:
+    """A number of the code: that in the middle of its first channel."""
+    node, shape = code.value.producer, shape_of(code.value)
+    assert node is not None
+    index = (0, *(n // 2 for n in shape[1:])) if shape else ()
+    return Neuron(code.value, index, call_paths(graph)[node])
 
 
 def default_neuron(graph: Graph) -> Neuron:
@@ -123,9 +159,13 @@ def default_neuron(graph: Graph) -> Neuron:
 
 
 class _Sheet:
-    def __init__(self, graph: Graph, studied: Study, options: Options, room: Room) -> None:
+    def __init__(
+        self, graph: Graph, studied: Study, code: Code | None, options: Options, room: Room
+    ) -> None:
         self.graph, self.study, self.options, self.room = graph, studied, options, room
-        self.columns = studied.columns
+        self.columns, self.code = studied.columns, code
+        made = None if code is None else code.value.producer
+        self.coded = next((n for n, c in enumerate(self.columns) if made in c.layer.nodes), None)
         self.chosen = set(studied.chosen)
         self.heads = [head_of(column, room) for column in self.columns]
         self.feet = [foot_of(studied, number, room) for number in range(len(self.columns))]
@@ -173,12 +213,21 @@ class _Sheet:
         foot = [text_width(t, SMALL, not n) for n, t in enumerate(self.feet[number])]
         inset = self.insets[number]
         own = inset_width(inset, self.room.column) if inset else 0.0
-        return max(text_width(name, HEAD, True), own, *texts, *foot)
+        parts = [text_width(text, SMALL, True) for text in self._part(number)]
+        return max(text_width(name, HEAD, True), own, *texts, *foot, *parts)
+
+    def _part(self, number: int) -> list[str]:
+        """What stands over the code."""
+        if self.code is None or number != self.coded:
+            return []
+        first, second = self.code.words.split(" for ")
+        return [f"code: {first}", f"for {second}"]
 
     def picture(self) -> Picture:
         order = {"wire": 0, "faint": 0, "amber": 1, "focus": 2}
         drawn = [(order[self._colour(link)], n, link) for n, link in enumerate(self.links)]
-        items: list[Item] = [self._link(link) for _, _, link in sorted(drawn, key=lambda d: d[:2])]
+        items: list[Item] = [*self._parts()]
+        items += [self._link(link) for _, _, link in sorted(drawn, key=lambda d: d[:2])]
         items += self._maps()
         for number, column in enumerate(self.columns):
             items += self._between(number)
@@ -186,9 +235,47 @@ class _Sheet:
         title = f"{self.graph.name}, neuron by neuron"
         signs = legend(self.room, any(self.insets))
         told = sentences(self.graph, self.study, self.room)
+        if self.code is not None:
+            told += wrapped(self._told_code(self.code), LINE_SIZE, self.room.line)
         return framed(title, told, items, self.options, legend=signs)
 
+    def _told_code(self, code: Code) -> str:
+        node = code.value.producer
+        path = node.path if node is not None else "the input"
+        return (
+            f"The code: {code.words}, given by {path}. All that the output has of "
+            f"{code.input.name} passes through it."
+        )
+
     # --- columns ------------------------------------------------------------------------
+
+    def _parts(self) -> Iterator[Item]:
+        """Of an autoencoder: the code on a ground of its own, the encoder and the decoder."""
+        if self.code is None or self.coded is None:
+            return
+        top = -self._above() - self._map_room() - 13 * (max(map(len, self.heads)) - 1) - 34
+        low = self._low() + 24 + 13 * max(map(len, self.feet))
+        x, half = self.xs[self.coded], self._wide(self.coded) / 2 + 7
+        yield Box(x - half, top - 26, 2 * half, low - top + 22, "focus.fill", "", 0, 8, opacity=0.5)
+        for row, text in enumerate(self._part(self.coded)):
+            yield Text(x, top - 10 + 13 * row, text, SMALL, "focus", True)
+        sizes = [f"{number:,}" for number in (self.code.whole, self.code.numbers)]
+        for name, values, (first, last) in (
+            ("encoder", self.code.encoder, sizes),
+            ("decoder", self.code.decoder, sizes[::-1]),
+        ):
+            columns = enumerate(zip(self.xs, self.columns, strict=True))
+            xs = [
+                place
+                for number, (place, column) in columns
+                if number != self.coded and column.layer.value in values
+            ]
+            if xs:
+                left, right = xs[0] - 26, xs[-1] + 26
+                ends = [(left, top + 8), (left, top), (right, top), (right, top + 8)]
+                yield line(ends, "focus", 1.2)
+                told = f"{name}: {first} to {last}"
+                yield Text((left + right) / 2, top - 7, told, 10.5, "focus", True)
 
     def _maps(self) -> Iterator[Item]:
         """The map of each column, above its neurons, and how its field grows."""
@@ -230,9 +317,13 @@ class _Sheet:
             yield from _pill(x, y, hidden, seen)
         for index, y in zip(column.drawn, neurons, strict=True):
             yield self._neuron(number, column, index, x, y)
-        low = self.tallest + (40 if any(map(self._is_low, range(len(self.columns)))) else 0)
+        low = self._low()
         for row, text in enumerate(self.feet[number]):
             yield Text(x, low + 24 + 13 * row, text, SMALL, "soft" if row else "ink", not row)
+
+    def _low(self) -> float:
+        """Where the texts below the columns begin."""
+        return self.tallest + (40 if any(map(self._is_low, range(len(self.columns)))) else 0)
 
     def _is_low(self, number: int) -> bool:
         """Whether words between columns reach down to the texts below them."""

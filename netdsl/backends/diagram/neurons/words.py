@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from netdsl.analyses.cost import count_parameters
 from netdsl.analyses.links import Product, count, hull, shape_of, size_of
-from netdsl.backends.diagram.blocks.labels import layer_label, tail
+from netdsl.backends.diagram.counts import parameters_of
 from netdsl.backends.diagram.fonts import shorten, text_width, wrapped
 from netdsl.backends.diagram.frame import LINE_SIZE
 from netdsl.backends.diagram.neurons.columns import (
@@ -17,14 +16,15 @@ from netdsl.backends.diagram.neurons.columns import (
     inputs_of,
     name_of,
     not_drawn,
-    shape_text,
 )
+from netdsl.backends.diagram.neurons.layers import kind_of
 from netdsl.backends.diagram.neurons.names import last_parts
 from netdsl.backends.diagram.scene import Box, Ellipse, Group, Item, Text, moved
-from netdsl.backends.diagram.shape_names import TIMES, ShapeNames
+from netdsl.backends.diagram.shape_names import TIMES, plural, times
 from netdsl.ir.graph import Graph, Value
 from netdsl.ops.base import op_of
 from netdsl.ops.cells import one
+from netdsl.ops.tables import types_of
 
 HEAD, SMALL = 12.0, 9.5
 
@@ -50,22 +50,18 @@ def head_of(column: Column, room: Room) -> list[str]:
     """Its name, what it is, what is folded into it, how many neurons it has."""
     name = last_parts(column.name, HEAD, min(140, room.column))
     layer = column.layer
-    what = "neuron" if layer.computes else "value"
-    counted = f"{column.total:,} {what}{'s' * (column.total != 1)}"
+    counted = plural(column.total, "neuron" if layer.computes else "value")
     counts = [counted]
     if len(column.shape) > 1:
-        counts = [f"{shape_text(layer.value)} = {counted}"]
+        counts = [f"{times(column.shape)} = {counted}"]
         if text_width(counts[0], SMALL) > room.column:
-            counts = [f"{shape_text(layer.value)} =", counted]
+            counts = [f"{times(column.shape)} =", counted]
     first = "input"
     if not layer.is_input:
-        unit = layer.unit
-        label = layer_label(unit, tail(unit), ShapeNames(()))
-        extra = label.lines[0] if label.lines else ""
-        words = [w for w in extra.split(" · ") if w and "filter" not in w and "→" not in w]
-        behind = "".join(f" + {word}" for word in tail(unit))
-        first = shorten(" ".join([label.title, *words]), SMALL, 170)
-        first = shorten(f"{first}{behind}", SMALL, 200)
+        told = op_of(layer.body).told(*types_of(layer.body), str)
+        words = [word for word in told if "filter" not in word and "→" not in word]
+        first = shorten(" ".join([kind_of(layer.body), *words]), SMALL, 170)
+        first = shorten(f"{first}{layer.behind}", SMALL, 200)
     return [name, *wrapped(first, SMALL, room.column), *counts]
 
 
@@ -90,11 +86,9 @@ def _facts(study: Study, number: int) -> Iterator[str]:
         names = [name_of(study, value) for value in hidden]
         told = last_parts(names[0], SMALL, 100) if len(names) == 1 else f"{len(names)} layers"
         yield f"not drawn: {told}"
-    layers = {node.layer: node.layer for node in column.layer.nodes}
-    learned = sum(map(count_parameters, layers.values()))
-    shared = "shared " if column.layer.body.op.family == "convolution" else ""
-    plural = "s" * (learned != 1)
-    yield f"{learned:,} {shared}parameter{plural}" if learned else "no parameters"
+    learned = parameters_of(column.layer.nodes)
+    shared = "shared " * (learned > 0 and column.layer.body.op.family == "convolution")
+    yield plural(learned, f"{shared}parameter")
 
 
 def all_to_all(study: Study, number: int) -> list[str]:
@@ -141,7 +135,7 @@ def _told(graph: Graph, study: Study) -> Iterator[str]:
             if (pieces := seen.get(item.value))
         ]
         shown = [*parts[:3], *(["..."] if len(parts) > 3 else []), *whole]
-        reads = f"{neuron} reads {direct:,} value{'s' * (direct != 1)}"
+        reads = f"{neuron} reads {plural(direct, 'value')}"
         yield f"{reads}. Its whole field: {', '.join(shown)}." if shown else f"{reads}."
 
 
@@ -159,7 +153,7 @@ def _left_out(study: Study) -> str:
 def _patch(pieces: list[Product]) -> str:
     """`, 14 × 14`: the map's part that is seen."""
     spatial = hull(pieces)[1:]
-    size = f" {TIMES} ".join(str(last - first + 1) for first, last in spatial)
+    size = times(last - first + 1 for first, last in spatial)
     return f" ({size})" if len(spatial) > 1 else ""
 
 
