@@ -21,6 +21,7 @@ test-full: $(VENV)/.dev
 
 import-full: $(VENV)/.dev
 	$(RUN)/python benchmarks/import_models.py
+	$(RUN)/python benchmarks/import_transformers.py
 
 lint: $(VENV)/.dev
 	$(RUN)/python -m ruff check .

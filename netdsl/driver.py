@@ -14,6 +14,7 @@ from netdsl.elaborate import HeardSink, Unit, elaborate, load_program
 from netdsl.elaborate import draft as elaborate_draft
 from netdsl.elaborate.nets import MAX_SIZE
 from netdsl.elaborate.state import MAX_NODES
+from netdsl.importers.drafted import in_force
 from netdsl.importers.frontend import OWN_WEIGHTS, Declared, Question, is_foreign
 from netdsl.importers.others import read_net
 from netdsl.ir.graph import Graph
@@ -69,6 +70,7 @@ def load(
     inputs: Mapping[str, Declared] | None = None,
     opens: bool = False,
     weights: str | None = None,
+    plugins_out: str | None = None,
 ) -> Network:
     """The network of a `.net` file, or of a source of another format (see docs/import.md).
 
@@ -80,12 +82,13 @@ def load(
     Of other formats: `params` are the settings of the front end, `inputs` element types and shapes
     of inputs (`("float32", (3, "H", "W"))`) that the source does not say, `weights` a file of
     Darknet's or Caffe's. With `opens` a source of one size is read for all sizes where its layers
-    allow it.
+    allow it. With `plugins_out`, the name of a Python file, modules that the language has no word
+    for are layers that call them; `network.origin.plugins` has the files, by their names.
     Raises `DiagnosticError`, which holds all diagnostics, and `PluginError`.
     """
     options: Choices = {"net": net, "sizes": sizes, "max_layers": max_layers, "allow": allow}
     if is_foreign(str(path)):
-        question = question_of(str(path), params, inputs, weights, opens)
+        question = question_of(str(path), params, inputs, weights, opens, plugins_out)
         return compile_import(question, plugins=plugins, **options)
     source = read_net(str(path))
     where = None if str(path) == "-" else Path(path)
@@ -99,24 +102,25 @@ def question_of(
     inputs: Mapping[str, Declared] | None,
     weights: str | None,
     opens: bool,
+    plugins_out: str | None = None,
 ) -> Question:
     """What is asked of a front end, by the parameters of `load`."""
     settings = {name: str(value) for name, value in (params or {}).items()}
     shapes = {name: shape for name, (_, shape) in (inputs or {}).items()}
     dtypes = {name: dtype for name, (dtype, _) in (inputs or {}).items()}
-    return Question(source, shapes, dtypes, settings, weights, opens)
+    return Question(source, shapes, dtypes, settings, weights, opens, plugins_out)
 
 
 def load_with_weights(
-    path: str, weights: str | None, **options: Unpack[Loading]
+    path: str, weights: str | None, plugins_out: str | None = None, **options: Unpack[Loading]
 ) -> tuple[Network, str | None]:
     """The network of a file, and the weights that are still to be loaded into it.
 
     Those in a format of the source's own (`.weights`, `.caffemodel`) are read with it.
     """
     if weights is not None and is_foreign(path) and Path(weights).suffix in OWN_WEIGHTS:
-        return load(path, weights=weights, **options), None
-    return load(path, **options), weights
+        return load(path, weights=weights, plugins_out=plugins_out, **options), None
+    return load(path, plugins_out=plugins_out, **options), weights
 
 
 def compile_import(
@@ -132,10 +136,11 @@ def compile_import(
 def compile_imported(imported: Imported, **options: Unpack[Choices]) -> Network:
     """The network of what was imported, with the weights that came with it."""
     sink = Sink()
-    unit = load_program(imported.tree.source, None, (), sink, imported.tree)
-    if unit is None:
-        raise DiagnosticError(sink.diagnostics)
-    return _compiled(unit, sink, imported, **options)
+    with in_force(imported.answer.plugins):
+        unit = load_program(imported.tree.source, None, (), sink, imported.tree)
+        if unit is None:
+            raise DiagnosticError(sink.diagnostics)
+        return _compiled(unit, sink, imported, **options)
 
 
 def loads(

@@ -212,7 +212,41 @@ def page(written: Mapping[str, Iterable[str]]) -> str:
             sentence = f"{sentence}\n\n{BY_OPERATIONS}"
         lacking = {model: lacked(facts) for model, facts in models.items()}
         parts.append(_section(title.format(tool=tool), sentence, lacking))
-    return "\n".join([*parts, UNWRITABLE])
+    return "\n".join([*parts, importers(), UNWRITABLE])
+
+
+def importers() -> str:
+    """What each front end reads, counted in its tables, and what it refuses by name."""
+    import onnx
+
+    from netdsl.importers.caffe.network import LOSSES, SINKS
+    from netdsl.importers.caffe.network import READERS as CAFFE
+    from netdsl.importers.darknet.network import READERS as DARKNET
+    from netdsl.importers.darknet.network import WORDLESS
+    from netdsl.importers.keras.layers import LAYERS
+    from netdsl.importers.keras.layers import OPERATIONS as OF_KERAS
+    from netdsl.importers.onnx.operators import handler
+    from netdsl.importers.torch.rules import RULES
+    from netdsl.importers.ultralytics.network import HEADS, PLAIN, SCALED, UNSAID
+
+    standard = {one.name for one in onnx.defs.get_all_schemas() if one.domain == ""}
+    unread = sorted(one for one in standard if handler(one) is None)
+    functions = {one.strip("_") for one in RULES} - {"module"}
+    rows = [
+        ("PyTorch", f"{len(functions)} functions of torch", "all others"),
+        ("ONNX", f"{len(standard) - len(unread)} of {len(standard)} operators", "the others"),
+        ("Keras", f"{len(LAYERS)} layers, {len(OF_KERAS)} operations", "all others"),
+        ("Caffe", f"{len(CAFFE)} types of layers, {len(LOSSES) + len(SINKS)} ends", "all others"),
+        ("Darknet", f"{len(DARKNET)} sections", ", ".join(f"`[{one}]`" for one in WORDLESS)),
+        (
+            "ultralytics",
+            f"{len({*SCALED, *PLAIN})} modules, {len(HEADS)} heads",
+            ", ".join(f"`{one}`" for one in UNSAID),
+        ),
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    names = ", ".join(f"`{one}`" for one in unread)
+    return IMPORTERS.format(table=table, onnx=version("onnx"), unread=names)
 
 
 def _section(title: str, written: str, models: Mapping[str, set[str]]) -> str:
@@ -247,6 +281,17 @@ an expression) is not considered. A module that is expressed by a chain of layer
 `mul` with a `weight`) counts as covered; its weights may be stored in another form.
 
 [What cannot be written](#what-cannot-be-written) stands at the end.
+"""
+IMPORTERS = """## What the importers read
+
+Counted in the tables of the front ends; [Importing networks](import.md) says with which settings.
+
+| format | is read | is refused by name |
+|---|---|---|
+{table}
+
+A function whose name differs by underscores alone (`add_`, `__add__`) counts once. Operators of ONNX
+are those of onnx {onnx}; not read, unless they work on known numbers or on sizes: {unread}.
 """
 TORCHVISION = """## torchvision's classification models
 

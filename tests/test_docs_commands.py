@@ -98,7 +98,7 @@ def test_the_readme_says_how_to_install() -> None:
     assert first[0].startswith("python3 -m venv .venv")
     assert re.match(r"\.venv/bin/pip install -e '\.\[all\]'", first[1])
     assert {"torch", "onnx", "images"} <= set(project["optional-dependencies"])
-    assert project["optional-dependencies"]["all"] == ["netdsl[torch,onnx,images]"]
+    assert project["optional-dependencies"]["all"] == ["netdsl[torch,onnx,images,outlines]"]
     assert first[2].startswith(". .venv/bin/activate")
     assert first[3].startswith("netdsl ")
     assert list(project["scripts"]) == ["netdsl"]

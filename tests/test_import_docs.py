@@ -32,6 +32,25 @@ SPECTRUM = """
 class Spectrum(Net):
     def forward(self, image):
         return super().forward(torch.fft.fft2(image).abs())
+
+
+class Frequencies(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width, 1, 1))
+
+    def forward(self, x):
+        return torch.fft.rfft2(x).abs() * self.scale
+
+
+class Filtered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3)
+        self.frequencies = Frequencies(16)
+
+    def forward(self, image):
+        return self.frequencies(self.conv(image)).relu()
 """
 FLOATS = 16_162 + 2 * 144
 """Numbers of residual.cfg: its parameters, and the statistics of its norms."""

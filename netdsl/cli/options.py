@@ -40,13 +40,15 @@ class Chosen:
         """The network of a file; its warnings are printed. Raises `DiagnosticError`."""
         return self.load_with_weights(file, None)[0]
 
-    def load_with_weights(self, file: str, weights: str | None) -> tuple[Network, str | None]:
+    def load_with_weights(
+        self, file: str, weights: str | None, plugins_out: str | None = None
+    ) -> tuple[Network, str | None]:
         """The same, and the weights that are still to be loaded into it."""
         self.check_inputs(file)
-        asked = repr((file, weights, self.how))
+        asked = repr((file, weights, plugins_out, self.how))
         if LOADED is not None and asked in LOADED:
             return LOADED[asked]
-        network, weights = driver.load_with_weights(file, weights, **self.how)
+        network, weights = driver.load_with_weights(file, weights, plugins_out, **self.how)
         for remark in network.origin.remarks if network.origin is not None else ():
             click.echo(f"note: {remark}", err=True)
         if LOADED is not None:

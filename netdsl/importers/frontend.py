@@ -45,7 +45,8 @@ class Question:
     `inputs` are shapes without the batch axis by the names of inputs (`""` for the only one), and
     `dtypes` their element types where these are not float32. `settings` are the values of `--set`
     as they are written, `weights` is a file with numbers. With `opens` a source of one size is read
-    for all sizes where its own arithmetic allows it.
+    for all sizes where its own arithmetic allows it. `plugins_out` is the file that layers are to
+    be written to that run the user's own code, where the language has no word for what it does.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Question:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     weights: str | None = None
     opens: bool = False
+    plugins_out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class Origin:
 
     `numbers` are its weights by key, where the source has them; `remarks` what there is to know of
     the import; `runs` gives what the source itself computes of arrays with a batch axis, one for
-    each input: its outputs at inference, in their order.
+    each input: its outputs at inference, in their order. `plugins` are the files of the layers of
+    one's own that it takes: their texts by their paths.
     """
 
     numbers: Mapping[str, Callable[[], numpy.ndarray]] | None = None
     remarks: tuple[str, ...] = ()
     runs: Callable[[Sequence[numpy.ndarray]], Sequence[numpy.ndarray]] | None = None
+    plugins: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Answer:
     remarks: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     runs: Callable[[Sequence[numpy.ndarray]], Sequence[numpy.ndarray]] | None = None
+    plugins: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class FrontEnd(Protocol):
@@ -113,8 +118,12 @@ def is_foreign(source: str) -> bool:
 
 def front_end(source: str) -> FrontEnd:
     """The front end for a source."""
-    name = ENDINGS.get(Path(source).suffix.lower(), "torch")
-    return cast(FrontEnd, import_module(f"netdsl.importers.{name}"))
+    return cast(FrontEnd, import_module(f"netdsl.importers.{front_end_name(source)}"))
+
+
+def front_end_name(source: str) -> str:
+    """The package of the front end for a source."""
+    return ENDINGS.get(Path(source).suffix.lower(), "torch")
 
 
 def refused(message: str, span: Span | None, *, code: str = "", help: str = "") -> DiagnosticError:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 from netdsl.diagnostics import DiagnosticError, Sink, Source
 from netdsl.elaborate import elaborate, load_program
+from netdsl.importers.drafted import in_force
 from netdsl.importers.equal import difference
 from netdsl.importers.flat import flat
 from netdsl.importers.frontend import Answer, Origin, Question, front_end
 from netdsl.importers.growing import gather
+from netdsl.importers.joining import join
 from netdsl.importers.marked import Marks, Places
-from netdsl.importers.norms import join_norms
-from netdsl.importers.pooling import join_pools
 from netdsl.importers.program import Program
 from netdsl.importers.recover import recovered
 from netdsl.importers.recover.classes import name_classes
 from netdsl.importers.recover.library import with_library
 from netdsl.importers.settings import settle
-from netdsl.importers.shuffles import join_shuffles
 from netdsl.ir.graph import Graph
 from netdsl.syntax import ast, parse
 from netdsl.syntax.unparse import unparse
@@ -49,7 +48,8 @@ class Imported:
         answer = self.answer
         flat = ("no structure was found in it: each call is a line",) * self.is_flat
         fixed = (self.fixed,) * bool(self.fixed)
-        return Origin(answer.numbers, (*answer.remarks, *fixed, *flat), answer.runs)
+        remarks = (*answer.remarks, *fixed, *flat)
+        return Origin(answer.numbers, remarks, answer.runs, answer.plugins)
 
 
 def read(question: Question) -> Imported:
@@ -59,12 +59,15 @@ def read(question: Question) -> Imported:
 
 def imported(answer: Answer) -> Imported:
     """The text of a program: with structure, where that says the same as its calls alone."""
+    with in_force(answer.plugins):
+        return _imported(answer)
+
+
+def _imported(answer: Answer) -> Imported:
     program = answer.program
     settle(program)
     gather(program)
-    join_pools(program)
-    join_norms(program)
-    join_shuffles(program)
+    join(program)
     straight, fixed = _checked(program)
     complete_from(straight, program)
     try:

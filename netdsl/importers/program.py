@@ -181,15 +181,27 @@ class Program:
 
 def values_in(setting: object) -> Iterator[Value]:
     """The values that a setting speaks of."""
-    stack: list[object] = [setting]
-    while stack:
-        one = stack.pop()
+    for one in _parts(setting):
         if isinstance(one, Value):
             yield one
         elif isinstance(one, Axis):
             yield one.value
-        elif isinstance(one, Computed):
+
+
+def numbers_in(setting: object) -> Iterator[int | float]:
+    """The numbers that stand in a setting."""
+    return (one for one in _parts(setting) if isinstance(one, int | float))
+
+
+def _parts(setting: object) -> Iterator[object]:
+    """A setting without its lists, tuples and arithmetic."""
+    stack: list[object] = [setting]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Computed):
             stack += reversed(one.operands)
         elif isinstance(one, tuple | list):
             parts: Sequence[object] = one
             stack += reversed(parts)
+        else:
+            yield one

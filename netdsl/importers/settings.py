@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import cast
 
-from netdsl.importers.program import Call, Program, Setting
+from netdsl.importers.frontend import refused
+from netdsl.importers.program import Call, Program, Setting, numbers_in
 from netdsl.ops import registry
 from netdsl.ops.op_parameters import OpParameter, parameters
 from netdsl.ops.params import Same
@@ -18,9 +20,19 @@ class UnknownSetting(Exception):
 
 
 def settle(program: Program) -> None:
-    """Bring the settings of all calls into one form, each complete, in the order of the layer."""
+    """Bring the settings of all calls into one form, each complete, in the order of the layer.
+
+    Raises `DiagnosticError` for infinity and NaN, which no text of the language has.
+    """
     for call in program.root.calls():
         call.settings = complete(call)
+        for one in numbers_in(list(call.settings.values())):
+            if not isfinite(one):
+                raise refused(f"`{call.layer}`: the language has no {one}", call.origin)
+    for table in program.root.tables():
+        for one in table.fill if isinstance(table.fill, list) else [table.fill]:
+            if isinstance(one, float) and not isfinite(one):
+                raise refused(f"a table of known numbers: the language has no {one}", table.origin)
 
 
 def complete(call: Call) -> dict[str, Setting]:

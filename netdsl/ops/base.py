@@ -100,6 +100,8 @@ class Op:
     """What to write where another number of names is given to its results."""
     elsewhere: ClassVar[str] = ""
     """What the very same is called in other frameworks: small letters, without `_`, `1d`, `2d`."""
+    stands_for: ClassVar[str] = ""
+    """The class of PyTorch whose modules an import reads as this layer: `package.module:Class`."""
 
     work: ClassVar[Work] = Work.COMPUTES
     zoom: ClassVar[int] = 0

@@ -222,7 +222,9 @@ FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "zoom": (lambda fact: fact in (-1, 0, 1), "-1, 0 or 1"),
     "channels_at": (lambda fact: fact in (None, 0, -1), "0, -1 or None"),
     "drawn_as": (lambda fact: fact in ("", *KINDS), f"one of {', '.join(KINDS)}"),
-    **dict.fromkeys(("title", "gives", "sign", "elsewhere", "wrong_names"), (_is_text, "a text")),
+    **dict.fromkeys(
+        ("title", "gives", "sign", "elsewhere", "wrong_names", "stands_for"), (_is_text, "a text")
+    ),
     **dict.fromkeys(("matrices", "biases", "holds"), (are_texts, "a tuple of texts")),
     **dict.fromkeys(
         ("in_place", "leads", "matrix", "takes_mean", "joins_axes", "gives_several"),

@@ -9,10 +9,8 @@ from netdsl.diagnostics import Source, Span
 from netdsl.importers.frontend import Answer
 from netdsl.importers.growing import gather
 from netdsl.importers.imported import imported
-from netdsl.importers.norms import join_norms
-from netdsl.importers.pooling import join_pools
+from netdsl.importers.joining import join
 from netdsl.importers.program import Axis, Call, Input, Item, Output, Program, Region, Value
-from netdsl.importers.shuffles import join_shuffles
 
 HERE = Span(Source("nets.py", "forward"), 0, 7)
 
@@ -91,7 +89,7 @@ def pooled(layer: str, size: object, *, used_twice: bool = False) -> list[str]:
     outputs += [Output("z", cell, HERE)] if used_twice else []
     root = Region((), "", HERE, items, [image], [vector])
     program = Program("A", root, [Input("x", image, (4, "H", "W"), HERE)], outputs)
-    join_pools(program)
+    join(program)
     return [call.layer for call in program.root.calls()]
 
 
@@ -120,7 +118,7 @@ def turned(first: list[int], axis: int, second: list[int]) -> list[str]:
     ]
     root = Region((), "", HERE, items, [x], [c])
     program = Program("A", root, [Input("x", x, (4, 6, 5), HERE)], [Output("y", c, HERE)])
-    join_norms(program)
+    join(program)
     torch = pytest.importorskip("torch")
     module = netdsl.loads(imported(Answer(program)).text).torch(seed=0).eval()
     value = torch.randn(2, 4, 6, 5)
@@ -147,7 +145,7 @@ def shuffled(groups: int, width: int, axes: list[int], *, of_other: bool = False
     ]
     root = Region((), "", HERE, items, [x], [c])
     program = Program("A", root, [Input("x", x, (12, "H", "W"), HERE)], [Output("y", c, HERE)])
-    join_shuffles(program)
+    join(program)
     if not of_other and axes == [1, 0, 2, 3]:
         torch = pytest.importorskip("torch")
         module = netdsl.loads(imported(Answer(program)).text).torch().eval()
@@ -217,3 +215,19 @@ def test_numbers_of_32_bits_are_written_as_a_person_would() -> None:
     x = torch.randn(2, 3, 4, 5)
     with torch.no_grad():
         assert torch.equal(network.torch().eval()(x), module(x))
+
+
+def test_norms_in_a_row_share_no_turn() -> None:
+    x, *flow = (Value("", (4, 4)) for _ in range(6))
+    items: list[Item] = []
+    before = x
+    for number, value in enumerate(flow):
+        is_turn = number % 2 == 0
+        layer, path = ("permute", ()) if is_turn else ("layernorm", (f"norm{number}",))
+        settings = {"axes": [1, 0]} if is_turn else {}
+        items.append(Call(layer, settings, [before], [value], HERE, path))  # type: ignore[arg-type]
+        before = value
+    root = Region((), "", HERE, items, [x], [before])
+    program = Program("A", root, [Input("x", x, (4, 4), HERE)], [Output("y", before, HERE)])
+    join(program)
+    assert [call.layer for call in program.root.calls()] == ["layernorm", "layernorm", "permute"]

@@ -29,6 +29,7 @@ class Holders:
         self._objects: set[str] = set()
         scopes = [s for s in graph.root.scopes() if s.label and s.shares is None]
         modules = {scope.path for scope in scopes}
+        self._modules = modules
         self._paths = modules | {node.path for node in graph.nodes()}
         outer_first = sorted([graph.root, *scopes], key=lambda scope: len(scope.path))
         dotted = [(s.path, m) for s in outer_first for m in s.members() if _is_dotted(m)]
@@ -50,13 +51,20 @@ class Holders:
             self._objects.add(holder)
 
     def place(self, node: Node) -> str:
-        """The path at which a layer is made: another one where its own is that of a container."""
-        if node.path not in self.containers:
+        """The path at which a layer is made: another one where its own is that of what holds it.
+
+        That is a container, or its own braces: `both: attend(2) { ... }`.
+        """
+        if node.path in self._modules:
+            base = f"{node.path}.{node.op.name}"
+        elif node.path in self.containers:
+            base = f"{node.path}_"
+        else:
             return node.path
-        path, number = f"{node.path}_", 1
+        path, number = base, 1
         while path in self._paths or why_taken(path.rpartition(".")[2]):
             number += 1
-            path = f"{node.path}_{number}"
+            path = f"{base}{number}" if base[-1] != "_" else f"{node.path}_{number}"
         return path
 
     def needed(self, maker: str, path: str) -> Iterator[tuple[str, Expr]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -10,8 +12,8 @@ from netdsl.backends.torch.comparing import TOLERANCE, Comparison, comparisons
 from netdsl.cli.options import Chosen, network_options
 from netdsl.cli.shell import check_output, fail, write
 from netdsl.diagnostics.reading import reason
-from netdsl.files import check_not_read
-from netdsl.importers.frontend import ENDINGS, is_foreign
+from netdsl.files import check_not_read, drafting
+from netdsl.importers.frontend import ENDINGS, front_end_name, is_foreign
 from netdsl.importers.others import advice
 from netdsl.network import Network
 
@@ -23,11 +25,14 @@ from netdsl.network import Network
 @click.option("--weights", metavar="FILE", help="A .weights or .caffemodel file.")
 @click.option("--verify", is_flag=True, help="Run it beside its source, where that can be run.")
 @click.option("--weights-out", metavar="OUT.safetensors", help="Where its weights are written to.")
+@click.option("--plugins-out", metavar="OUT.py", help="Where layers are written to that call "
+              "modules of PyTorch which the language has no word for.")  # fmt: skip
 def command(
     source: str,
     output: str | None,
     weights: str | None,
     weights_out: str | None,
+    plugins_out: str | None,
     verify: bool,
     chosen: Chosen,
 ) -> None:
@@ -50,18 +55,23 @@ def command(
         help = advice(source)
         message += f": {help}" * bool(help)
         raise click.BadParameter(message, param_hint="SOURCE")
-    for path in (output, weights_out):
+    for path in (output, weights_out, plugins_out):
         check_output(path, source, "be imported")
-    network, left = chosen.load_with_weights(source, weights)
+    _check_plugins_out(source, plugins_out)
+    network, left = chosen.load_with_weights(source, weights, plugins_out)
     if left is not None:
         help = "load other files into what was imported: netdsl check OUT.net --weights FILE"
         raise click.BadParameter(f"`{left}` is no file of this format's weights; {help}")
-    outputs = [path for path in (output, weights_out) if path not in (None, "-")]
+    plugins = network.origin.plugins if network.origin is not None else {}
+    outputs = [path for path in (output, weights_out, *plugins) if path not in (None, "-")]
     check_not_read(outputs, [source, *network.sources])
+    _check_plugins(plugins, outputs)
     if verify:
         _verify(network)
     if weights_out is not None:
         _write_weights(network, weights_out)
+    if plugins_out is not None:
+        _write_plugins(plugins, plugins_out)
     lines = network.source.count("\n")
     told = f"{network.name}, {lines} lines, {network.parameters:,} parameters"
     write(output, network.source, told)
@@ -79,6 +89,38 @@ def _verify(network: Network) -> None:
         results.append(result)
     if not all(result.is_equal for result in results):
         fail(f"the source gives other numbers, by more than {TOLERANCE}; no file is written")
+
+
+def _check_plugins_out(source: str, path: str | None) -> None:
+    if path is None:
+        return
+    if front_end_name(source) != "torch":
+        raise click.BadParameter("only PyTorch sources have code", param_hint="--plugins-out")
+    if not path.endswith(".py") or not Path(path).stem.isidentifier():
+        message = f"`{path}` is no name of a Python file, such as `layers.py`"
+        raise click.BadParameter(message, param_hint="--plugins-out")
+
+
+def _check_plugins(files: Mapping[str, str], outputs: Sequence[str | None]) -> None:
+    """Files that a person goes on writing are never replaced by others."""
+    for path, text in files.items():
+        if list(map(str, outputs)).count(path) > 1:
+            fail(f"two files would be written to {path}")
+        if Path(path).exists() and Path(path).read_bytes() != text.encode():
+            fail(f"{path} is there, and says something else: give another name, or remove it")
+
+
+def _write_plugins(files: Mapping[str, str], path: str) -> None:
+    if not files:
+        click.echo("note: the language has words for all of it, so no layers are written", err=True)
+        return
+    try:
+        with drafting(*files) as drafts:
+            for draft, text in zip(drafts, files.values(), strict=True):
+                draft.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"can't write {path}: {reason(error)}")
+    click.echo(f"{', '.join(files)}: `netdsl check` takes it by `--plugin {path}`", err=True)
 
 
 def _write_weights(network: Network, path: str) -> None:

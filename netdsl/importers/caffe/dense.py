@@ -212,7 +212,7 @@ def scale(writer: Writer, layer: Layer) -> list[Value]:
     value = writer.call("mul", {}, [value, factor], shape)
     if bias:
         wide = shape_of(factor)
-        offset = writer.table(layer, "bias", wide, 0.0)
+        offset = writer.table_of(layer, "bias", wide, 0.0)
         remember(writer, layer, "bias", 1, wide)
         value = writer.call("add", {}, [value, offset], shape)
     return [value]
@@ -246,7 +246,7 @@ def learned(
     if any(size != 1 for size in shape[max(axis, 1) : end]):
         writer.is_fixed = True
     wide = (*(1,) * axis, *shape[axis:end], *(1,) * (len(shape) - end))
-    table = writer.table(layer, name, wide, fill)
+    table = writer.table_of(layer, name, wide, fill)
     remember(writer, layer, name, 0, wide)
     return value, table
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netdsl.diagnostics import Span
 from netdsl.importers.caffe.names import RESERVED
 from netdsl.importers.caffe.structure import Layer
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Call, Path, Setting, Table, Value
-
-Shape = tuple[int, ...]
+from netdsl.importers.program import Call, Path, Region, Table, Value
+from netdsl.importers.scribe import Scribe, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class Writer:
+class Writer(Scribe):
     """The network so far; `values` are the blobs, in a map of the last value of each."""
 
     paths: dict[str, Path]
@@ -47,40 +45,15 @@ class Writer:
         assert self.layer is not None
         return self.layer.span
 
-    def add(self, item: Call | Table) -> None:
+    def add(self, item: Call | Table | Region) -> None:
         assert self.layer is not None
+        assert not isinstance(item, Region)  # its regions are found by names, behind
         self.items.append((self.layer.name, item))
 
-    def call(
-        self,
-        layer: str,
-        settings: dict[str, Setting],
-        inputs: Sequence[Value],
-        shape: Shape,
-        path: Path = (),
-    ) -> Value:
-        """One call with one result of that shape."""
-        return self.calls(layer, settings, inputs, [shape], path)[0]
-
-    def calls(
-        self,
-        layer: str,
-        settings: dict[str, Setting],
-        inputs: Sequence[Value],
-        shapes: Sequence[Shape],
-        path: Path = (),
-    ) -> list[Value]:
-        """One call with several results."""
-        outputs = [Value(shape=shape) for shape in shapes]
-        self.add(Call(layer, settings, list(inputs), outputs, self.origin, path))
-        return outputs
-
-    def table(self, layer: Layer, name: str, shape: Shape, fill: float) -> Value:
+    def table_of(self, layer: Layer, name: str, shape: Shape, fill: float) -> Value:
         """A weight that is no layer's own; the language calls it by its key."""
-        value = Value(shape=shape)
         parts = tuple(f"{part}_" if part in RESERVED else part for part in self.paths[layer.name])
-        self.add(Table(value, (*parts, name), shape, self.origin, fill=fill))
-        return value
+        return self.table((*parts, name), shape, fill)
 
     def bottom(self, layer: Layer, number: int = 0) -> Value:
         """One of the values that a layer takes."""

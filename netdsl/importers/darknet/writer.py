@@ -10,9 +10,8 @@ from typing import cast
 from netdsl.diagnostics import Span
 from netdsl.importers.darknet.cfg import WHOLE, Section, plain
 from netdsl.importers.frontend import refused
-from netdsl.importers.program import Call, Path, Region, Setting, Table, Value
-
-Shape = tuple[int, ...]
+from netdsl.importers.program import Call, Region, Setting, Table, Value
+from netdsl.importers.scribe import Scribe, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class Writer:
+class Writer(Scribe):
     """The calls of a network in the order they run, and its weights in the order of their file."""
 
     root: Region
@@ -39,25 +38,6 @@ class Writer:
 
     def add(self, item: Call | Table | Region) -> None:
         (self._open[-1] if self._open else self.root).items.append(item)
-
-    def call(
-        self,
-        layer: str,
-        settings: dict[str, Setting],
-        inputs: Sequence[Value],
-        shape: Shape | None,
-        path: Path = (),
-    ) -> Value:
-        """One call with one result of that shape."""
-        output = Value(shape=shape)
-        self.add(Call(layer, settings, list(inputs), [output], self.origin, path))
-        return output
-
-    def table(self, path: Path, shape: Shape, fill: float | str = 0.0) -> Value:
-        """A weight that is no layer's own."""
-        value = Value(shape=shape)
-        self.add(Table(value, path, shape, self.origin, fill=fill))
-        return value
 
     @contextmanager
     def region(self, section: Section, kind: str, inputs: Sequence[Value]) -> Iterator[Region]:

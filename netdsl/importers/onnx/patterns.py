@@ -9,6 +9,7 @@ import numpy as np
 
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.reader import Reader
+from netdsl.importers.onnx.rows import taken_into
 from netdsl.importers.onnx.values import Data, Known, Thing
 from netdsl.importers.program import Call, Setting, Value
 
@@ -88,31 +89,23 @@ def normalised(to: Reader, top: Value, bottom: Value) -> tuple[Value, dict[str, 
 
 def taken_into_layernorm(node: Node, to: Reader) -> bool:
     """Let a factor or an offset be that of the layer norm before it; whether it could be."""
-    things = [to.thing(node, n) for n in range(len(node.inputs))]
-    if len(things) != 2:
-        return False
-    for x, row in zip(things, reversed(things), strict=True):
-        if not isinstance(x, Data) or not isinstance(row, Known) or not to.is_taken_once(x.value):
-            continue
-        call = to.maker(x.value)
-        if call is None or call.layer != "layernorm" or row.array.dtype == object:
-            continue
+
+    def take(call: Call, x: Data, row: Known) -> bool:
         axes = call.settings["axis"]
         count = len(axes) if isinstance(axes, list) else 1
         shape = x.type.shape[x.type.rank - count :]
         if row.shape[row.rank - count :] != shape or row.count != np.prod(row.shape[-count:]):
-            continue
+            return False
         is_factor = node.operator == "Mul"
         free = call.settings.get("affine") is False if is_factor else _lacks_bias(call)
         if not free or x.groups[-1] != (x.type.rank - 1,) or x.rank < row.rank:
-            continue
-        to.own_weight(
-            node, call, "weight" if is_factor else "bias", row, cast("tuple[int, ...]", shape)
-        )
+            return False
+        own = cast("tuple[int, ...]", shape)
+        to.own_weight(node, call, "weight" if is_factor else "bias", row, own)
         call.settings |= {"affine": True, "bias": not is_factor}
-        to.give_changed(node, x)
         return True
-    return False
+
+    return taken_into(node, to, "layernorm", take=take)
 
 
 def _lacks_bias(call: Call) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from netdsl.diagnostics import Span
 from netdsl.importers.program import Call, Value
 from netdsl.importers.recover.regions import Scope
+from netdsl.importers.recover.weights import has_weights
 
 FAR = 14
 """More nodes than these between a fork and its join, and the value that forks gets a name."""
@@ -35,8 +36,13 @@ class Node:
 
     @property
     def is_merge(self) -> bool:
-        """Whether it is a layer that joins, so that branches may be written behind it."""
-        return isinstance(self.item, Call) and len(self.flows) > 1
+        """Whether it is a layer that joins, so that branches may be written behind it.
+
+        They would lie below its label, where its weights are.
+        """
+        if not isinstance(self.item, Call) or len(self.flows) < 2:
+            return False
+        return not self.item.path or not has_weights(self.item)
 
 
 @dataclass(eq=False, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from netdsl.importers.torch.events import (
@@ -14,6 +14,7 @@ from netdsl.importers.torch.events import (
     Run,
     Sized,
     Varies,
+    is_same,
 )
 from netdsl.importers.torch.sized import Comparison, Expression, Of, axes, known
 
@@ -38,6 +39,7 @@ class Agreed:
     shapes: list[list[tuple[int, ...]]]
     dtypes: list[str]
     comparisons: list[Comparison]
+    reads: list[Line] = field(default_factory=list[Line])
 
     def sizes(self, of: Of) -> tuple[int, ...]:
         """The sizes of an axis in all runs."""
@@ -74,6 +76,7 @@ def agreed(runs: Sequence[Run]) -> Agreed:
         raise Differ("the module makes values with another number of axes at other sizes")
     result.frame = _frames(result, [one.frame for one in runs])
     result.comparisons = _comparisons(result, runs)
+    result.reads = first.reads
     return result
 
 
@@ -156,7 +159,7 @@ def _number(known_as: Agreed, things: Sequence[Any], line: Line) -> Any:
     source = _source(known_as, things)
     if source is not None and not isinstance(source, int | float):
         return Varies(numbers, source)
-    if all(one == numbers[0] for one in numbers):
+    if all(is_same(one, numbers[0]) for one in numbers):
         return numbers[0]
     return Varies(numbers, None)
 

@@ -298,6 +298,14 @@ class Builder:
                 raise Refusal("known numbers depend on the size of the batch")
             return self.numbers(one)
         axis = self.agreed.batch_axis(number)
+        count = len(one) // self.batches[0] if one.ndim else 0
+        block, rest = one[:count], one.shape[1:]
+        if axis == 0 and count > 1 and len(other) == count * self.batches[-1]:
+            copies = [part.reshape(-1, *block.shape) for part in (one, other)]
+            if all(bool((part == block).all()) for part in copies):
+                low = self.plain(self.numbers(block))
+                layout = ((BATCH, 0), *((axis,) for axis in range(1, len(rest) + 1)))
+                return replace(low, layout=layout)
         if axis != 0 or not bool((other == one[:1]).all()):
             raise Refusal("known numbers depend on the size of the batch")
         low = self.numbers(one[:1])
@@ -321,10 +329,8 @@ class Builder:
         if one == -math.inf and self.masks_softmax():
             return LOWEST
         if isinstance(one, float) and not math.isfinite(one):
-            raise Refusal(
-                f"the language has no {one}",
-                "`torch.finfo(x.dtype).min` masks as well before softmax",
-            )
+            help = "`torch.finfo(x.dtype).min` masks as well before softmax"
+            raise Refusal(f"the language has no {one}", help if one == -math.inf else "")
         if isinstance(one, int | float):
             return one
         raise Refusal(f"a number is needed here, not {one!r}")
@@ -409,6 +415,9 @@ class Builder:
     ) -> list[Value]:
         """A call with several results."""
         outputs = [Value() for _ in range(count)]
+        for name, one in settings.items():
+            if isinstance(one, float | Varies | Modes):
+                settings[name] = self.number(one)
         call = Call(layer, settings, list(inputs), outputs, self.span(), path)
         self.here[-1].items.append(call)
         return outputs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from torch import nn
@@ -13,28 +15,47 @@ Settings = dict[str, object]
 LONGEST = 64
 """Lists of more numbers tell nothing about the blocks of a network."""
 
-_RECORDS: list[dict[int, tuple[nn.Module, Settings]]] = []
+
+@dataclass(slots=True)
+class Record:
+    """What constructors of modules were given; it keeps the modules, so that ids stay theirs."""
+
+    known: dict[int, tuple[nn.Module, Settings, Settings | None]] = field(
+        default_factory=dict[int, tuple[nn.Module, Settings, Settings | None]]
+    )
+
+    def settings(self, module: nn.Module) -> Settings:
+        """All that can be told of a module's arguments, as names for what varies."""
+        return self.known[id(module)][1] if id(module) in self.known else {}
+
+    def literals(self, module: nn.Module) -> Settings | None:
+        """A module's arguments by name, if they are literals and make such a module again."""
+        return self.known[id(module)][2] if id(module) in self.known else None
+
+
+_RECORDS: list[Record] = []
 
 
 def _new(cls: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
     module = object.__new__(cls)
     if _RECORDS:
-        _RECORDS[-1][id(module)] = (module, _given(cls, module, args, kwargs))
+        settings, literals = _given(cls, module, args, kwargs), _literals(cls, module, args, kwargs)
+        _RECORDS[-1].known[id(module)] = (module, settings, literals)
     return module
 
 
 @contextmanager
-def recorded() -> Iterator[Callable[[nn.Module], Settings]]:
-    """Within it, constructors are recorded; what it gives tells the settings of a module.
+def recorded() -> Iterator[Record]:
+    """Within it, constructors are recorded.
 
     `__new__` stays replaced: once it is deleted, no module can be made with arguments any more.
     """
     if "__new__" not in nn.Module.__dict__:
         nn.Module.__new__ = _new  # type: ignore[method-assign]
-    record: dict[int, tuple[nn.Module, Settings]] = {}
+    record = Record()
     _RECORDS.append(record)
     try:
-        yield lambda module: record.get(id(module), (module, {}))[1]
+        yield record
     finally:
         _RECORDS.pop()
 
@@ -56,6 +77,35 @@ def _given(cls: type, module: nn.Module, args: Any, kwargs: Any) -> Settings:
             settings[name] = _copied(one)
             settings.update(_configured(one))
     return {name: one for name, one in settings.items() if one is not _NOTHING}
+
+
+def _literals(cls: type, module: nn.Module, args: Any, kwargs: Any) -> Settings | None:
+    """Arguments and defaults by name; None where one is no literal, or can't be given by name."""
+    try:
+        bound = inspect.signature(cls.__init__).bind(module, *args, **kwargs)
+    except (TypeError, ValueError):
+        return None
+    bound.apply_defaults()
+    literals: Settings = {}
+    for name, one in list(bound.arguments.items())[1:]:
+        kind = bound.signature.parameters[name].kind
+        if kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) and not one:
+            continue
+        by_name = kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
+        if not by_name or not _is_literal(one):
+            return None
+        literals[name] = copy.copy(one)
+    return literals
+
+
+def _is_literal(one: Any) -> bool:
+    if type(one) in (tuple, list):
+        parts = cast("list[Any]", one)
+        return bool(parts) and all(type(part) in (int, float) for part in parts)
+    return one is None or type(one) in (bool, int, float, str)
 
 
 _NOTHING = object()

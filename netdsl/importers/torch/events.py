@@ -97,13 +97,17 @@ class Frame:
 
 @dataclass(eq=False, slots=True)
 class Run:
-    """One traced run; `shapes` and `dtypes` go by the numbers of values."""
+    """One traced run; `shapes` and `dtypes` go by the numbers of values.
+
+    `reads` are lines that look at numbers which follow from no input, but maybe from its size.
+    """
 
     frame: Frame
     inputs: dict[str, int]
     shapes: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
     dtypes: list[str] = field(default_factory=list[str])
     comparisons: list[Any] = field(default_factory=list[Any])
+    reads: list[Line] = field(default_factory=list[Line])
 
 
 def mapped(thing: Any, change: Callable[[Any], Any]) -> Any:
@@ -125,6 +129,11 @@ def mapped(thing: Any, change: Callable[[Any], Any]) -> Any:
 def _as(thing: Any, parts: list[Any]) -> Any:
     """Named tuples keep their names; other kinds of tuples become plain ones."""
     return type(thing)(*parts) if hasattr(thing, "_fields") else tuple(parts)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two numbers or words are equal; NaN, which differs from itself, is."""
+    return one == other or (one != one and other != other)
 
 
 def leaves(thing: Any) -> list[Any]:

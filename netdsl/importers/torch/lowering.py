@@ -29,7 +29,7 @@ from netdsl.importers.torch.events import (
     mapped,
 )
 from netdsl.importers.torch.lines import Lines
-from netdsl.importers.torch.lows import BATCH, Absent, Low, Refusal, Weight
+from netdsl.importers.torch.lows import BATCH, Absent, Low, Refusal, Unsaid, Weight
 from netdsl.importers.torch.made import Made
 from netdsl.importers.torch.rules import RULES, modules
 
@@ -162,7 +162,8 @@ class Lowering(Builder):
         inside = f" (in `{self.op.module}`)" if self.op.module else ""
         if self.op.name not in message:
             message = f"`{self.op.name}`: {message}"
-        return refused(f"{message}{inside}", self.span(), help=help)
+        error = refused(f"{message}{inside}", self.span(), help=help)
+        return Unsaid(error, self.made.kinds(self.op.module))
 
     def uses(self, op: Op) -> str:
         """How often an op is called, and where."""
@@ -172,8 +173,8 @@ class Lowering(Builder):
         more = f" and {len(places) - 3} more" if len(places) > 3 else ""
         return (
             f"it is called {len(others)} time{'s' * (len(others) > 1)}, in {shown}{more}; "
-            "write what it does with other functions, or leave it out and do it before or behind "
-            "the network"
+            "write what it does with other functions, do it before or behind the network, or let "
+            "`netdsl import --plugins-out layers.py` make a layer of the module"
         )
 
     def bind(self, op: Op, result: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TypeAlias
 
+from netdsl.diagnostics import DiagnosticError
 from netdsl.importers.program import Number, Path, Value
 
 BATCH = -1
@@ -19,6 +20,14 @@ class Refusal(Exception):
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
         self.help = help
+
+
+class Unsaid(DiagnosticError):
+    """An import ends here; `kinds` are the classes of the modules around, the network first."""
+
+    def __init__(self, cause: DiagnosticError, kinds: tuple[type, ...]) -> None:
+        super().__init__(cause.diagnostics)
+        self.kinds = kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from netdsl.importers.torch.constructors import Settings, recorded
+from netdsl.importers.torch.constructors import Record, Settings, recorded
 from netdsl.importers.torch.lows import Refusal
+from netdsl.importers.torch.plugged import Plugged
 from netdsl.importers.torch.tables import fill_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ class Made:
     def __init__(
         self,
         module: nn.Module,
-        settings_of: Callable[[nn.Module], Settings],
+        record: Record,
         real: Callable[[], nn.Module],
     ) -> None:
         self.module = module
-        self.settings_of = settings_of
+        self.record = record
+        self.plugged: dict[type, Plugged] = {}
         self.modules = dict(module.named_modules(remove_duplicate=False))
         self.stored = {
             key: (tuple(one.shape), str(one.dtype).removeprefix("torch."))
@@ -64,7 +66,19 @@ class Made:
 
     def settings(self, path: str) -> Settings:
         """What the constructor of a module was given."""
-        return self.settings_of(self.modules[path])
+        return self.record.settings(self.modules[path])
+
+    def measured(self) -> list[Plugged]:
+        """The layers of one's own whose rule nobody has stated."""
+        kinds = dict.fromkeys(map(type, self.modules.values()))
+        plugs = [self.plugged[kind] for kind in kinds if kind in self.plugged]
+        return [one for one in plugs if one.op is None]
+
+    def kinds(self, path: str) -> tuple[type, ...]:
+        """The classes of the modules from the network down to one."""
+        parts = path.split(".") if path else []
+        paths = [".".join(parts[:end]) for end in range(len(parts) + 1)]
+        return tuple(type(self.modules[one]) for one in paths if one in self.modules)
 
     def tensor(self, key: str) -> torch.Tensor:
         """A parameter or buffer with its numbers."""
@@ -100,7 +114,7 @@ class Made:
 
 def made(factory: Callable[[], Any]) -> Made:
     """A module of a factory: without memory for its numbers, where it can be made so."""
-    with recorded() as settings_of:
+    with recorded() as record:
         try:
             with torch.device("meta"):
                 module = checked(factory())
@@ -112,7 +126,7 @@ def made(factory: Callable[[], Any]) -> Made:
     def numbered() -> nn.Module:
         return real if real is not None else checked(factory())
 
-    return Made(module.to("meta") if is_real else module, settings_of, numbered)
+    return Made(module.to("meta") if is_real else module, record, numbered)
 
 
 def checked(one: Any) -> nn.Module:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from netdsl.importers.torch.agreeing import Agreed, Differ
-from netdsl.importers.torch.events import Frame, Modes, Op, Ref, leaves, mapped
+from netdsl.importers.torch.events import Frame, Modes, Op, Ref, is_same, leaves, mapped
 from netdsl.importers.torch.sized import Comparison, renumbered
 
 DROPS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
@@ -74,7 +74,7 @@ class _Walk:
         is_plain = isinstance(ours, bool | int | float | str | None) and isinstance(
             theirs, bool | int | float | str | None
         )
-        return Modes(ours, theirs) if is_plain and ours != theirs else ours
+        return Modes(ours, theirs) if is_plain and not is_same(ours, theirs) else ours
 
     def comparison(self, one: Comparison) -> Comparison:
         """A comparison of inference, of the values of training."""
@@ -110,6 +110,7 @@ def together(training: Agreed, inference: Agreed) -> tuple[Agreed, Any]:
         training.shapes,
         training.dtypes,
         [*training.comparisons, *(walk.comparison(one) for one in inference.comparisons)],
+        [*training.reads, *inference.reads],
     )
 
     def result(one: Any) -> Any:

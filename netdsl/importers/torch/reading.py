@@ -14,9 +14,13 @@ from torch import nn
 from netdsl.diagnostics import DiagnosticError, Source, Span
 from netdsl.importers.frontend import Answer, Question, refused
 from netdsl.importers.torch.agreeing import Differ
+from netdsl.importers.torch.constructors import Record
 from netdsl.importers.torch.inputs import Taken, parameter_names, taken
 from netdsl.importers.torch.lines import Lines
+from netdsl.importers.torch.lows import Unsaid
 from netdsl.importers.torch.made import Made, made
+from netdsl.importers.torch.plugging import by_rule, failed_in, plugged_for
+from netdsl.importers.torch.plugin_text import plugin_files
 from netdsl.importers.torch.programs import program
 from netdsl.importers.torch.running import runs_of
 from netdsl.importers.torch.runs import Failed, Traced, closed, traced_alike
@@ -35,7 +39,21 @@ def answer(factory: Callable[[], Any], title: str, question: Question, span: Spa
             raise refused(f"this can't be made: {type(error).__name__}: {error}", span) from error
         lines = Lines(question.source)
         asked = taken(one.module, question.inputs, question.dtypes)
-        return replace(_answer(one, title, asked, lines, span), files=lines.files())
+        one.plugged.update(by_rule(one))
+        while True:
+            try:
+                result = _answer(one, title, asked, lines, span)
+                break
+            except Unsaid as error:
+                if question.plugins_out is None:
+                    raise
+                plug = plugged_for(one, error)
+                one.plugged[plug.kind] = plug
+        plugs, path = one.measured(), question.plugins_out
+        files = plugin_files(plugs, path) if plugs and path is not None else {}
+        remarks = [f"`{plug.name}` is a layer of its own: {plug.why}" for plug in plugs]
+        remarks += result.remarks
+        return replace(result, files=lines.files(), plugins=files, remarks=tuple(remarks))
 
 
 def answer_of(module: nn.Module, inputs: Any) -> Answer:
@@ -49,7 +67,7 @@ def answer_of(module: nn.Module, inputs: Any) -> Answer:
             copied = copy.deepcopy(module).to("meta")
         except Exception as error:
             raise refused(f"this can't be copied: {type(error).__name__}: {error}", span) from error
-        one = Made(copied, lambda _: {}, lambda: module)
+        one = Made(copied, Record(), lambda: module)
         return _answer(one, title, asked, Lines(title), span)
 
 
@@ -80,7 +98,7 @@ def _answer(one: Made, title: str, asked: Sequence[Taken], lines: Lines, span: S
         traced = traced_alike(one, asked)
         return _read(one, title, traced, lines)
     except Failed as failed:
-        raise _explained(failed, lines, span) from failed.cause
+        raise Unsaid(_explained(failed, lines, span), failed_in(one, failed)) from failed.cause
     finally:
         one.module.train(was)
 
@@ -88,6 +106,10 @@ def _answer(one: Made, title: str, asked: Sequence[Taken], lines: Lines, span: S
 def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
     """The program of a traced module; at one size, if that is what the language can say."""
     try:
+        if one.measured() and traced.trial.is_open:
+            names = " and ".join(f"`{plug.name}`" for plug in one.measured())
+            remark = f"no shape rule of {names} is stated, so it is read at one size"
+            traced = closed(one, traced, remark)
         return _given(one, title, traced, lines)
     except DiagnosticError as error:
         if not traced.trial.is_open:

@@ -10,6 +10,7 @@ from netdsl.importers.torch.agreeing import Agreed, Differ, agreed
 from netdsl.importers.torch.inputs import Taken, Trial, at_natural_size, trials
 from netdsl.importers.torch.lines import short
 from netdsl.importers.torch.made import Made
+from netdsl.importers.torch.measuring import measured
 from netdsl.importers.torch.modes import together
 from netdsl.importers.torch.tracing import Untraceable, traced
 
@@ -52,11 +53,12 @@ def _run(made: Made, inputs: tuple[Taken, ...], sizes: Mapping[str, int], batch:
     ways: list[dict[str, bool]] = [{}]
     for way in ways:
         try:
-            return traced(made.fresh(), places, names, **way)[0]
+            module = measured(made.fresh(), made)
+            return traced(module, places, names, plugged=made.plugged, **way)[0]
         except RuntimeError as error:
-            if "meta" not in str(error) or "makes_meta" in way:
+            if "meta" not in str(error) or "has_numbers" in way:
                 raise
-            ways.append({**way, "makes_meta": True})
+            ways.append(way | {"has_numbers" if "makes_meta" in way else "makes_meta": True})
         except TypeError:
             if "has_own_int" in way:
                 raise
@@ -73,7 +75,7 @@ def traced_alike(made: Made, asked: Sequence[Taken]) -> Traced:
         except Exception as error:
             failures.append(Failed(error, trial))
             continue
-        if trial.is_open and result.agreed.comparisons:
+        if trial.is_open and (result.agreed.comparisons or result.agreed.reads):
             return _closed(made, result)
         return result
     raise next((one for one in failures if not one.tried.is_open), failures[0])
@@ -91,10 +93,11 @@ def _trials(made: Made, asked: Sequence[Taken]) -> Iterator[Trial]:
 
 def _closed(made: Made, result: Traced) -> Traced:
     """A module that compares sizes, at one size: other sizes may be another network."""
-    one = result.agreed.comparisons[0]
-    file, line = one.place
-    place = f"{short(file)}:{line}"
-    return closed(made, result, f"{place}: it compares sizes here, so it is read at one size")
+    compared = [one.place for one in result.agreed.comparisons]
+    file, line = [*compared, *result.agreed.reads][0]
+    does = "compares sizes" if compared else "looks at numbers that may follow from the size"
+    remark = f"{short(file)}:{line}: it {does} here, so it is read at one size"
+    return closed(made, result, remark)
 
 
 def closed(made: Made, result: Traced, remark: str) -> Traced:

@@ -17,6 +17,8 @@ from netdsl.importers.frontend import refused
 
 SHOWN = 5
 """Names in a file that a message lists."""
+IMPORTED = "netdsl_imported_"
+"""How the names of modules begin that were read from a file."""
 LACKING = "operator torchvision::"
 """How torch begins to say that compiled operators of torchvision are not there."""
 
@@ -136,7 +138,7 @@ def _loaded(one: Asked) -> Any:
 def _file(path: Path, span: Span) -> Any:
     if not path.is_file():
         raise refused(f"there is no file `{path}`", span, code="unreadable-file")
-    name = f"netdsl_imported_{path.stem}"
+    name = f"{IMPORTED}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise refused(f"`{path}` is no Python file", span)
@@ -146,6 +148,19 @@ def _file(path: Path, span: Span) -> Any:
     sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
+        _name_plainly(path, module)
     finally:
         sys.path.remove(folder)
     return module
+
+
+def _name_plainly(path: Path, module: Any) -> None:
+    """A file that `import` would give by its own name is there by that name too."""
+    if getattr(sys.modules.get(path.stem), "__name__", "").startswith(IMPORTED):
+        del sys.modules[path.stem]  # another file of that name
+    try:
+        spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    except (ImportError, ValueError):
+        return
+    if spec is not None and spec.origin and Path(spec.origin).resolve() == path.resolve():
+        sys.modules.setdefault(path.stem, module)

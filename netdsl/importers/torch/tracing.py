@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,10 @@ UNWRITTEN = frozenset(
     ]
 )
 """Functions that tell something of tensors and make none."""
+FINITE = {"isfinite": True, "isinf": False, "isnan": False}
+"""Functions that ask whether numbers are finite, and what holds of all numbers that are."""
+READS = frozenset({"__bool__", "__float__", "__int__", "__index__", "item", "tolist"})
+"""Functions that give the numbers of a tensor."""
 
 
 class Untraceable(Exception):
@@ -117,9 +121,9 @@ def line_of(error: BaseException) -> Line:
 class Tracer(TorchFunctionMode):
     """Follows one run."""
 
-    def __init__(self, module: nn.Module, *, makes_meta: bool) -> None:
+    def __init__(self, module: nn.Module, *, makes_meta: bool, has_numbers: bool) -> None:
         super().__init__()
-        self.makes_meta = makes_meta
+        self.makes_meta, self.has_numbers = makes_meta, has_numbers
         self.log = Log(line_now)
         owned = [
             *reversed(list(module.named_parameters(remove_duplicate=False))),
@@ -130,6 +134,7 @@ class Tracer(TorchFunctionMode):
         self.versions: dict[int, int] = {}
         self.written: dict[int, tuple[torch.Tensor, int]] = {}
         self.alive = [one for _, one in owned]
+        self.certain: dict[int, bool] = {}
         self.silent = 0
         self.flowing: set[Any] = set()
         self.frames: list[Frame] = []
@@ -165,6 +170,8 @@ class Tracer(TorchFunctionMode):
             key = self.stored.get(id(thing))
             if key is not None:
                 return Stored(key)
+            if id(thing) in self.certain:
+                raise Untraceable("this works with which numbers are not finite", line_now())
             return Ref(self.number(thing)) if id(thing) in self.numbers else Constant(thing)
         if isinstance(thing, SizedInt | SizedFloat):
             plain = int.__int__(thing) if isinstance(thing, int) else float.__float__(thing)
@@ -186,16 +193,50 @@ class Tracer(TorchFunctionMode):
             return self.sizes((args[0], 0), {})
         if name in ("numel", "nelement") and id(args[0]) in self.numbers:
             return self.sizes((args[0],), {}).numel()
+        if id(args[0] if args else None) in self.certain or (name in FINITE and self.flows(args)):
+            return self.finite(name, args[0])
         if name == "__setitem__":
             self.allow_sum(*args)
         told = mapped((args, kwargs), self.told) if name not in UNWRITTEN else None
-        if self.makes_meta and func in _device_constructors():
+        if self.makes_meta and not self.has_numbers and func in _device_constructors():
             kwargs = {**kwargs, "device": kwargs.get("device") or "meta"}
+        if self.has_numbers:
+            args, kwargs = self.numbered(func, args, kwargs)
         with torch._C.DisableTorchFunction():
             result = normed(*args, **kwargs) if name == "batch_norm" else func(*args, **kwargs)
         if told is None:
             return result
         return self.write(name, told, result, func, args[0] if args else None)
+
+    def flows(self, args: Any) -> bool:
+        """Whether a tensor follows from what comes in, or from weights."""
+        return bool(args) and isinstance(args[0], torch.Tensor) and args[0].is_meta
+
+    def finite(self, name: str, tensor: torch.Tensor) -> Any:
+        """What a question is answered by that asks whether all numbers are finite: they are."""
+        answer = FINITE[name] if name in FINITE else self.certain[id(tensor)]
+        if name in ("__bool__", "item"):
+            return answer
+        if name not in FINITE and name not in ("all", "any", "__bool__", "item"):
+            raise Untraceable("this works with which numbers are not finite", line_now())
+        with torch._C.DisableTorchFunction():
+            result = torch.empty((), dtype=torch.bool, device="meta")
+        self.certain[id(result)] = answer
+        self.alive.append(result)
+        return result
+
+    def numbered(self, func: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Arguments of a function such that what follows from no input has numbers."""
+        if func in _device_constructors():
+            return args, {**kwargs, "device": "cpu"}
+        tensors = [one for one in leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        if func.__name__ in READS and tensors and not tensors[0].is_meta:
+            assert self.run is not None
+            self.run.reads.append(line_now())
+        if not any(one.is_meta for one in tensors):
+            return mapped((args, kwargs), lambda one: "cpu" if _is_device(one) else one)
+        with torch._C.DisableTorchFunction():
+            return mapped((args, kwargs), _on_meta)
 
     def sizes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What a tensor answers for its shape: numbers that remember."""
@@ -292,14 +333,17 @@ def traced(
     keywords: Mapping[str, Any],
     *,
     makes_meta: bool = False,
+    has_numbers: bool = False,
     has_own_int: bool = True,
+    plugged: Container[type] = (),
 ) -> tuple[Run, Any]:
-    """One run of a module on tensors of the device "meta".
+    """One run of a module on tensors of the device "meta"; modules `plugged` are not looked into.
 
-    With `makes_meta` the tensors that `forward` makes are there too; else they have numbers.
+    With `makes_meta` the tensors that `forward` makes are there too; else they have numbers, and
+    with `has_numbers` those too that it makes where its inputs are.
     With `has_own_int` its `int(...)` keeps where a size comes from.
     """
-    tracer = Tracer(module, makes_meta=makes_meta)
+    tracer = Tracer(module, makes_meta=makes_meta, has_numbers=has_numbers)
     root = Frame("", ("", 0), _bound(module, arguments, keywords))
     run = tracer.run = Run(root, {})
     for name, one in root.arguments.items():
@@ -309,7 +353,7 @@ def traced(
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
     own = remembering(module) if has_own_int else nullcontext()
-    with torch.no_grad(), _hooked(module, tracer), own, tracer:
+    with torch.no_grad(), _hooked(module, tracer, plugged), own, tracer:
         result = module(*arguments, **keywords)
         with torch._C.DisableTorchFunction():
             root.results = mapped(_plain(result), tracer.told)
@@ -318,11 +362,11 @@ def traced(
 
 
 @contextmanager
-def _hooked(module: nn.Module, tracer: Tracer) -> Iterator[None]:
+def _hooked(module: nn.Module, tracer: Tracer, plugged: Container[type]) -> Iterator[None]:
     with ExitStack() as stack:
         for path, one in module.named_modules():
             if path:
-                before, after = _hooks(path, is_whole(one), tracer)
+                before, after = _hooks(path, is_whole(one) or type(one) in plugged, tracer)
                 one_hook = one.register_forward_pre_hook(before, with_kwargs=True)
                 stack.callback(one_hook.remove)
                 other = one.register_forward_hook(after, with_kwargs=True)
@@ -395,6 +439,15 @@ def normed(input: torch.Tensor, *rest: Any, **keywords: Any) -> torch.Tensor:
     if training and input.numel() <= input.shape[1]:
         raise ValueError("training needs more than one value a channel")
     return torch.empty_like(input)
+
+
+def _is_device(one: Any) -> bool:
+    return isinstance(one, torch.device) and one.type == "meta"
+
+
+def _on_meta(one: Any) -> Any:
+    is_elsewhere = isinstance(one, torch.Tensor) and not one.is_meta
+    return one.to("meta") if is_elsewhere else one
 
 
 def function_name(func: Any) -> str:

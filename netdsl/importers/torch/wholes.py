@@ -5,15 +5,15 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.modules import conv, dropout
 
-DROPS = frozenset({"DropPath", "StochasticDepth"})
-"""Classes that drop the whole value of a sample; each is tried out before it is believed."""
+DROPS = ("DropPath", "StochasticDepth")
+"""How the names of classes end that drop the whole value of a sample, which is tried out."""
 
 SHIFTED = frozenset({"ShiftedWindowAttention", "ShiftedWindowAttentionV2"})
 
 
 def is_whole(module: nn.Module) -> bool:
     """Whether a module is one layer of the language, though it calls several functions."""
-    if type(module).__name__ in DROPS or is_shifted(module):
+    if type(module).__name__.endswith(DROPS) or is_shifted(module):
         return True
     if is_same_conv(module) or is_same_pool(module):
         return True

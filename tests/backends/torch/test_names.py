@@ -94,3 +94,13 @@ def test_labels_that_meet_make_one_tree(stages: str, keys: list[str]) -> None:
             part.register_forward_hook(lambda *_, name=name: calls.append(name))
     module(x)
     assert sorted(calls) == sorted(keys)  # each runs once, and none as a part of another
+
+
+def test_a_layer_without_weights_lies_in_its_own_braces() -> None:
+    text = "output y = x -> both: attend(2) { identity ; exp ; attend: tanh }"
+    network = netdsl.loads(f"net Both {{ input x: [5, 8]\n {text} }}")
+    x = torch.rand(2, 5, 8)
+    heads = [part.view(2, 5, 2, 4).transpose(1, 2) for part in (x, x.exp(), x.tanh())]
+    attended = torch.nn.functional.scaled_dot_product_attention(*heads)
+    theirs = attended.transpose(1, 2).reshape(2, 5, 8)
+    torch.testing.assert_close(network.torch()(x), theirs)

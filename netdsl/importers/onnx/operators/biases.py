@@ -8,32 +8,26 @@ import numpy as np
 
 from netdsl.importers.onnx.model import Node
 from netdsl.importers.onnx.reader import Reader
+from netdsl.importers.onnx.rows import taken_into
 from netdsl.importers.onnx.values import Data, Known
 from netdsl.importers.program import Call
 
 
 def taken_as_bias(node: Node, to: Reader) -> bool:
     """Make what a node adds the bias of the layer before it, if it can be; whether it was."""
-    things = [to.thing(node, n) for n in range(len(node.inputs))]
-    if len(things) != 2:
-        return False
-    for x, row in zip(things, reversed(things), strict=True):
-        if not isinstance(x, Data) or not isinstance(row, Known) or not to.is_taken_once(x.value):
-            continue
-        call = to.maker(x.value)
-        if call is None or call.layer not in ("linear", "conv") or not call.path:
-            continue
+
+    def take(call: Call, x: Data, row: Known) -> bool:
         if call.settings.get("bias") is not False or not _fits(call, x, row):
-            continue
-        if to.times_called(call.path) != 1 or row.array.dtype == object:
-            continue
+            return False
+        if not call.path or to.times_called(call.path) != 1:
+            return False
         call.settings["bias"] = True
-        to.numbers[".".join((*call.path, "bias"))] = lambda r=row: np.ascontiguousarray(
-            r.array.reshape(-1).astype(np.float32)
+        to.numbers[".".join((*call.path, "bias"))] = lambda: np.ascontiguousarray(
+            row.array.reshape(-1).astype(np.float32)
         )
-        to.give_changed(node, x)
         return True
-    return False
+
+    return taken_into(node, to, "linear", "conv", take=take)
 
 
 def _fits(call: Call, x: Data, row: Known) -> bool:
@@ -55,25 +49,18 @@ def taken_into_norm(node: Node, to: Reader) -> bool:
 
     Caffe has norms without any, and a layer behind them that scales.
     """
-    things = [to.thing(node, n) for n in range(len(node.inputs))]
-    if len(things) != 2:
-        return False
-    for x, row in zip(things, reversed(things), strict=True):
-        if not isinstance(x, Data) or not isinstance(row, Known) or not to.is_taken_once(x.value):
-            continue
-        call = to.maker(x.value)
-        if call is None or call.layer != "batchnorm" or not x.is_plain:
-            continue
+
+    def take(call: Call, x: Data, row: Known) -> bool:
         wanted = (x.type.shape[0], *(1,) * (x.type.rank - 1))
         at = x.rank - row.rank
         if row.shape != ((1, *wanted)[at:] if at >= 0 else ()) or row.count != wanted[0]:
-            continue
-        if to.times_called(call.path) != 1 or row.array.dtype == object:
-            continue
+            return False
+        if not x.is_plain or to.times_called(call.path) != 1:
+            return False
         _scale(to, call, row, is_factor=node.operator == "Mul")
-        to.give_changed(node, x)
         return True
-    return False
+
+    return taken_into(node, to, "batchnorm", take=take)
 
 
 def _scale(to: Reader, call: Call, row: Known, *, is_factor: bool) -> None:

@@ -130,6 +130,8 @@ def tables_together(to: Builder, layer: str, lows: list[Low], **settings: Settin
 def leading_together(to: Builder, layer: str, lows: list[Low], **settings: Setting) -> Low:
     """Tables that meet, one of which is taken for each sample."""
     leader = max((one for one in lows if one.batch is not None), key=lambda one: one.rank)
+    if leader.layout[0] == (BATCH, 0):
+        return beside_together(to, layer, lows, leader, **settings)
     own: list[tuple[tuple[int, ...], ...]] = []
     leads = False
     for low in lows:
@@ -146,6 +148,23 @@ def leading_together(to: Builder, layer: str, lows: list[Low], **settings: Setti
     )
     value = to.call(layer, [one.value for one in lows], **settings)
     return Low(value, leader.layout, sizes, is_table=True, leads=leads)
+
+
+def beside_together(
+    to: Builder, layer: str, lows: list[Low], leader: Low, **settings: Setting
+) -> Low:
+    """Tables that meet, one of which has its first axis beside the batch: numbers of windows."""
+    lows = [one if one.batch is not None else to.plain(one) for one in lows]
+    sizes = list(leader.sizes)
+    for low in lows:
+        is_wide = low.rank == leader.rank and low.size(0) != (1,) * to.runs
+        alike = low.layout == leader.layout if low.batch is not None else not is_wide
+        if low.rank > leader.rank or not alike:
+            raise Refusal("a table is spread over the batch")
+        for axis, own in enumerate(low.sizes, leader.rank - low.rank):
+            sizes[axis] = max(sizes[axis], own, key=max)
+    value = to.call(layer, [one.value for one in lows], **settings)
+    return Low(value, leader.layout, tuple(sizes), is_table=True)
 
 
 def _binary(layer: str) -> Any:

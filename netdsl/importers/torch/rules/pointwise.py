@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.torch.lows import Low, Refusal
@@ -76,6 +77,8 @@ def hardtanh(
 ) -> Low:
     if (min_val, max_val) == (0, 6):
         return to.same("relu6", to.low(input))
+    if math.inf in (-min_val, max_val):
+        return clamp(to, input, min_val, max_val)
     return to.same("hardtanh", to.low(input), low=min_val, high=max_val)
 
 
@@ -86,20 +89,19 @@ def softplus(to: Builder, input: Any, beta: float = 1.0, threshold: float = 20.0
 
 @rule("clamp", "clamp_", "clip", "clip_")
 def clamp(to: Builder, input: Any, min: Any = None, max: Any = None) -> Low:
-    settings = {
-        name: to.number(one) for name, one in (("low", min), ("high", max)) if one is not None
-    }
-    return to.same("clamp", to.low(input), **settings)
+    ends = (("low", min, -math.inf), ("high", max, math.inf))
+    settings = {name: to.number(one) for name, one, free in ends if one not in (None, free)}
+    return to.same("clamp", to.low(input), **settings) if settings else to.low(input)
 
 
 @rule("clamp_min", "clamp_min_")
 def clamp_min(to: Builder, input: Any, min: Any) -> Low:
-    return to.same("clamp", to.low(input), low=to.number(min))
+    return clamp(to, input, min)
 
 
 @rule("clamp_max", "clamp_max_")
 def clamp_max(to: Builder, input: Any, max: Any) -> Low:
-    return to.same("clamp", to.low(input), high=to.number(max))
+    return clamp(to, input, None, max)
 
 
 @rule("neg", "neg_", "negative")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Setting, Value
@@ -239,9 +240,13 @@ def attention(
         settings["causal"] = True
     if scale is not None:
         settings["scale"] = to.number(scale)
-    if attn_mask is not None:
-        settings["mask"] = spread_mask(to, to.plain(attn_mask))
-    if lows[0].is_table or any(one.layout != lows[0].layout for one in lows if not one.is_table):
+    mask = None if attn_mask is None else to.plain(attn_mask)
+    if mask is not None:
+        settings["mask"] = spread_mask(to, mask)
+    first, flows = lows[0], [one for one in lows if not one.is_table]
+    is_alone = first.is_table and first.batch is None
+    if is_alone or any(one.layout != first.layout for one in flows):
         raise Refusal("the batch is in different axes of its operands")
     result = to.call("attend", [one.value for one in lows], **settings)
-    return lows[0].resized(result, len(lows[0].sizes) - 1, lows[2].sizes[-1])
+    attended = first.resized(result, len(first.sizes) - 1, lows[2].sizes[-1])
+    return replace(attended, is_table=not flows and (mask is None or mask.is_table))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from netdsl.importers.program import Axis, Computed, Number, Setting, Value
@@ -362,15 +362,17 @@ def cropped(to: Builder, low: Low, pairs: list[Any], mode: str) -> Low:
 
 def fill_value(to: Builder, value: Any, pairs: list[Any]) -> float:
     """What padding is filled with; below all numbers, where a pool takes the greatest."""
-    number = float(value)
-    if isfinite(number):
-        return number
-    if number < 0 and _is_pooled(to, pairs):
+    if value == -inf and _is_pooled(to, pairs):
         return LOWEST
-    raise Refusal(
-        f"the language has no {number}",
-        "`torch.finfo(x.dtype).min` is as good where the greatest number is taken",
-    )
+    if value == -inf:
+        raise Refusal(
+            f"the language has no {value}",
+            "`torch.finfo(x.dtype).min` is as good where the greatest number is taken",
+        )
+    number = to.number(value)
+    if isinstance(number, int | float):
+        return float(number)
+    raise Refusal("it pads with a number that varies with the size")
 
 
 def _is_pooled(to: Builder, pairs: list[Any]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from netdsl.importers.program import Computed, Number, Setting
 from netdsl.importers.torch.lows import BATCH, Low, Refusal
 from netdsl.importers.torch.rules.rule import RULES, rule
@@ -30,6 +32,32 @@ def expand_as(to: Builder, input: Any, other: Any) -> Low:
     sizes = [None if BATCH in target.layout[at] else to.size_of(target, at)
              for at in range(target.rank)]  # fmt: skip
     return spread(to, to.low(input), sizes)
+
+
+@rule("zeros_like")
+def zeros_like(to: Builder, input: Any, **keywords: Any) -> Low:
+    return full_like(to, input, 0, **keywords)
+
+
+@rule("ones_like")
+def ones_like(to: Builder, input: Any, **keywords: Any) -> Low:
+    return full_like(to, input, 1, **keywords)
+
+
+@rule("full_like")
+def full_like(to: Builder, input: Any, fill_value: Any, **keywords: Any) -> Low:
+    """A table of one number, of a shape that is the same at all sizes; one for each sample."""
+    assert to.op is not None
+    number, sizes = to.number(fill_value), traced_sizes(to)
+    batch = to.agreed.batch_axis(to.op.outputs[0])
+    shape = [1 if place == batch else one[0] for place, one in enumerate(sizes)]
+    if not isinstance(number, int | float):
+        raise Refusal("it makes a table of a number that varies with the size")
+    if any(len(set(one)) > 1 for place, one in enumerate(sizes) if place != batch):
+        raise Refusal("it makes a table as large as an open size says")
+    dtype = getattr(torch, to.agreed.dtypes[to.op.outputs[0]])
+    low = to.numbers(torch.full(shape, number, dtype=dtype))
+    return low if batch is None else for_each_sample(to, low, batch)
 
 
 def spread(to: Builder, low: Low, sizes: Sequence[Any]) -> Low:
