@@ -26,6 +26,7 @@ from netdsl.ops.facts import (
     SizeText,
     Sliding,
     Storage,
+    Tiling,
     Work,
     by,
     kernel_words,
@@ -306,6 +307,10 @@ class Op:
 
     def bins_of(self, inputs: Tensors, outputs: Tensors) -> Bins | None:
         """Which cells each bin takes, where it pools into bins; all sizes are numbers."""
+        return None
+
+    def tiling(self, inputs: Tensors, outputs: Tensors) -> Tiling | None:
+        """The windows within which the cells of a map see each other, where there are such."""
         return None
 
     def size_rules(self, inputs: Tensors, outputs: Tensors) -> tuple[SizeRule, ...]:

@@ -142,6 +142,17 @@ def _several(size: object) -> set[object]:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiling:
+    """Windows that a map is cut into, within which its cells see each other.
+
+    `window` is their side in cells, `shift` by how many they are moved along each axis.
+    """
+
+    window: int
+    shift: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class SizeRule:
     """How the size of one axis of a result follows from what comes in.
 

@@ -13,6 +13,7 @@ from netdsl.ops.axes import at_least, changed, check_divides, need_float
 from netdsl.ops.base import UNKNOWN, Op, Rules, Tensors, Windows
 from netdsl.ops.cells import Indices, Product, Reads, whole
 from netdsl.ops.dense import matmul
+from netdsl.ops.facts import Tiling
 from netdsl.ops.lowering import Lowering, OnnxValue
 from netdsl.ops.onnx_parts import counted, padded, part, rolled
 from netdsl.ops.params import BOOL, INT, param
@@ -65,6 +66,13 @@ class WindowAttention(Op):
                 code="bad-argument",
             )
         return inputs
+
+    def tiling(self, inputs: Tensors, outputs: Tensors) -> Tiling | None:
+        sides = inputs[0].shape[:2]
+        down, right = (
+            0 if isinstance(size, int) and size <= self.window else self.shift for size in sides
+        )
+        return Tiling(self.window, (down, right))
 
     def weights(self, inputs: Tensors) -> tuple[WeightSpec, ...]:
         size = inputs[0].shape[-1]

@@ -11,6 +11,7 @@ from netdsl.backends.diagram.blocks.mermaid import mermaid
 from netdsl.backends.diagram.blocks.picture import blocks_picture
 from netdsl.backends.diagram.diff.picture import diff_picture
 from netdsl.backends.diagram.engine import EngineError
+from netdsl.backends.diagram.figure.picture import figure_picture
 from netdsl.backends.diagram.flaws import Flaws, known_part, with_verdict
 from netdsl.backends.diagram.formats.letters import Setter
 from netdsl.backends.diagram.formats.pdf import pdf
@@ -41,8 +42,16 @@ from netdsl.ir.graph import Graph
 LARGEST_PNG = 30_000
 """Pixels along a side that Graphviz paints."""
 
+
+def _blocks(graph: Graph, options: Options) -> Picture:
+    """One figure, unless a choice says which blocks are open, or to run up or down."""
+    if options.chooses_blocks or options.runs_down or graph.within is not None:
+        return blocks_picture(graph, options)
+    return figure_picture(graph, options)
+
+
 _VIEWS: dict[str, Callable[[Graph, Options], Picture]] = {
-    "blocks": blocks_picture,
+    "blocks": _blocks,
     "layers": blocks_picture,
     "volumes": volumes_picture,
     "neurons": neurons_picture,

@@ -39,7 +39,8 @@ class Options:
 
     `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
     (None: one example of the most frequent kind of block), `neurons` are places such as
-    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`.
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. With `formulas` sizes
+    that the network leaves open stay so, else blocks and layers are drawn at an example size.
     `only` is the path, pattern or kind of the one block that is drawn. `title` is in place of the
     usual one, empty for none; `header` and `legend` are what stands above the drawing. `font` is
     a family, `font_size` that of the smallest letters in points, `aspect` width by height.
@@ -58,6 +59,7 @@ class Options:
     width: float | None = None
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
+    formulas: bool = False
     engine: str = "pure"
     outlines: bool = False
     font_file: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ class Choices(TypedDict, total=False):
     width: float | None
     direction: str
     show: frozenset[str]
+    formulas: bool
     engine: str
     outlines: bool
     font_file: tuple[str, ...]
@@ -152,6 +155,8 @@ def check_options(options: Options) -> None:
         )
     if options.place and level != "blocks":
         raise DrawError(f"a place is chosen at `--level blocks`, and this is `--level {level}`")
+    if options.formulas and level not in ("blocks", "layers"):
+        raise DrawError(f"`--formulas` is for blocks and layers, and this is `--level {level}`")
     if options.depth is not None and level != "blocks":
         raise DrawError(f"`--depth` is for `--level blocks`, and this is `--level {level}`")
     if options.only is not None and level not in ("blocks", "layers", "volumes"):

@@ -55,6 +55,13 @@ class Unit:
         return bool(self.parts)
 
     @property
+    def kind(self) -> str:
+        """The class of a block; of blocks in turn that differ in one setting, theirs."""
+        if self.scope is not None:
+            return self.scope.definition
+        return self.parts[0].kind if self.parts else ""
+
+    @property
     def layers(self) -> tuple[Node, ...]:
         """The nodes that are told: without those that only pass a value on, and hidden ones."""
         return tuple(node for node in self.nodes if not self._is_passed(node)) or self.nodes

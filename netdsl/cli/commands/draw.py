@@ -134,6 +134,8 @@ OPTIONS = [
     click.option("--direction", type=click.Choice(DIRECTIONS), default="right", show_default=True),
     click.option("--show", metavar="LIST", callback=by(_shown),
                  help="Of params,macs,names,shapes; all by default."),
+    click.option("--formulas", is_flag=True,
+                 help="Open sizes as formulas, not at an example size."),
     click.option("--engine", type=click.Choice(ENGINES), default="pure", show_default=True,
                  help="Graphviz as a package, or the `dot` of the system."),
     click.option("--outlines", is_flag=True,

@@ -10,6 +10,8 @@ from netdsl.backends.diagram.scene import Picture
 from tests.examples import network
 
 DEFAULT = Options()
+ROWS = Options(expand=("none",))
+"""Rows of units, all blocks closed."""
 EVERYTHING = Options(depth=9)
 """All blocks open."""
 PAGE = 468.0

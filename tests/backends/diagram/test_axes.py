@@ -9,11 +9,11 @@ import pytest
 import netdsl
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.draw import picture_of
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volumes.columns import Study, role_of
-from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import steps_of
 from netdsl.ir.graph import Graph
 from netdsl.lints import WARNINGS
@@ -69,7 +69,7 @@ def test_a_class_token_hides_no_channels() -> None:
     assert len(tokens) > 100
     assert {(axes.of(value), axes.spatial(value)) for value in tokens} == {(1, (197,))}
     found = texts(graph)
-    assert {"→ 196", "197"} <= set(found)
+    assert {"224 × 224 → 197 tokens", "197 tokens"} <= set(found)
     assert not any("768" in text and "× 768" in text for text in found)
 
 

@@ -110,7 +110,9 @@ def test_small_print_is_remarked() -> None:
     )
     assert network("lenet").drawing("svg", width=468.0)[1] == []
     assert network("conv27").drawing("svg")[1] == []
-    _, notes = network("resnet50").drawing("svg")  # no width is asked for, and it is for a screen
+    assert network("resnet50").drawing("svg")[1] == []
+    # no width is asked for, and it is for a screen
+    _, notes = network("resnet50").drawing("svg", expand=("none",))
     found = re.search(r"its smallest letters are (\d\.\d) points; from (\d+\.\d) in", notes[0])
     assert found is not None
     assert float(found[1]) * float(found[2]) == pytest.approx(6 * 6.5, rel=0.03)

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from click.testing import CliRunner
 
 import netdsl
 from netdsl.backends.diagram.blocks.opening import drawn_units, open_units
-from netdsl.backends.diagram.blocks.picture import block_panel
 from netdsl.backends.diagram.blocks.wiring import coverage
 from netdsl.backends.diagram.draw import picture_of
 from netdsl.backends.diagram.hiding import left_out
@@ -124,35 +124,20 @@ def test_folded_layers_are_unfolded_where_they_are_all_there_is() -> None:
     assert titles == ["conv 7×7 /2", "BN", "ReLU"]
 
 
-def test_a_panel_is_the_same_drawing_from_the_origin_on() -> None:
-    graph = network("googlenet").graph
-    unit = next(u for u in units_of(graph) if u.path == "inception4b")
-    panel = block_panel(graph, unit, Options(theme="dark", title="not here", aspect=1.0))
-    left, top, right, bottom = bounds_of(panel.items)
-    assert (left, top) == pytest.approx((0, 0))
-    assert (panel.width, panel.height) == pytest.approx((right, bottom))
-    alone = picture("googlenet", Options(only="inception4b", header=False, legend=False))
-    assert [t.text for t in panel.texts()] == [t.text for t in alone.texts()]
-    shift = {
-        (round(a.x - b.x, 3), round(a.y - b.y, 3))
-        for a, b in zip(panel.texts(), alone.texts(), strict=True)
-    }
-    assert len(shift) == 1
-
-
 # ---- what stands above ----
 
 
 @pytest.mark.parametrize("level", ["blocks", "volumes", "neurons", "field"])
 def test_header_title_and_legend_can_be_left_out(level: str) -> None:
-    whole = picture("lenet", Options(level=level))
+    plain = Options(level=level, expand=("none",) if level == "blocks" else ())
+    whole = picture("lenet", plain)
     every = [t.text for t in whole.texts()]
     title = every[0]
     assert title == whole.title
-    untitled = picture("lenet", Options(level=level, title=""))
+    untitled = picture("lenet", replace(plain, title=""))
     assert [t.text for t in untitled.texts()] == every[1:]
     assert untitled.title == title  # a reader who can't see it is told what it is
-    bare = picture("lenet", Options(level=level, header=False, legend=False))
+    bare = picture("lenet", replace(plain, header=False, legend=False))
     texts = [t.text for t in bare.texts()]
     assert title not in texts
     assert set(texts) <= set(every)
@@ -160,7 +145,7 @@ def test_header_title_and_legend_can_be_left_out(level: str) -> None:
     assert bounds_of(bare.items)[0] == pytest.approx(6, abs=1)
     assert bounds_of(bare.items)[1] == pytest.approx(6, abs=1)
     assert bare.width * bare.height < whole.width * whole.height
-    without_legend = picture("lenet", Options(level=level, legend=False))
+    without_legend = picture("lenet", replace(plain, legend=False))
     assert not {"convolution", "pooling"} & {t.text for t in without_legend.texts()}
 
 
@@ -212,7 +197,7 @@ def test_the_aspect_is_exact_and_letters_large(name: str, level: str, aspect: fl
 
 def test_another_sheet_has_other_rows() -> None:
     def rows(aspect: float) -> int:
-        drawn = picture("googlenet", Options(aspect=aspect))
+        drawn = picture("googlenet", Options(aspect=aspect, expand=("none",)))
         return sum(isinstance(i, Box) and i.fill == "panel.fill" for i in drawn.items)
 
     assert rows(4.0) < rows(16 / 9) < rows(0.7)
@@ -283,7 +268,8 @@ def frames(drawn: Picture, colour: str) -> set[str]:
 @pytest.mark.parametrize("theme", ["light", "print"])
 def test_a_highlight_frames_what_it_names_and_nothing_else(theme: str) -> None:
     def seen(*highlight: str, **options: object) -> Picture:
-        chosen = Options(theme=theme, highlight=highlight, **options)  # type: ignore[arg-type]
+        opened = {"expand": ("inception3a",), **options}
+        chosen = Options(theme=theme, highlight=highlight, **opened)  # type: ignore[arg-type]
         return picture_of(network("googlenet").graph, chosen)
 
     drawn = seen("inception3a.branch2=Tomato", "inception4?=#1F77b4", "InceptionAux=teal")

@@ -13,7 +13,7 @@ from netdsl.backends.diagram.blocks.rows import Piece, cut, length_of
 from netdsl.backends.diagram.blocks.wiring import SIZE_ONLY
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Item, Picture, bounds_of, flatten
-from tests.backends.diagram.pictures import DEFAULT, picture
+from tests.backends.diagram.pictures import ROWS, picture
 from tests.examples import NAMES, network
 
 STEM = [Piece(100, 50, "224"), Piece(100, 50, "112"), Piece(100, 50, "56", ends=True)]
@@ -80,8 +80,8 @@ def test_what_stands_below_each_other_takes_the_room_of_one() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_output_is_cut_off_from_its_layer(name: str) -> None:
     graph = network(name).graph
-    sheet = BlockSheet(graph, open_units(graph, DEFAULT), DEFAULT)
-    places, rows = middles(picture(name, DEFAULT)), rows_of(picture(name, DEFAULT))
+    sheet = BlockSheet(graph, open_units(graph, ROWS), ROWS)
+    places, rows = middles(picture(name, ROWS)), rows_of(picture(name, ROWS))
     ids = {key: f"unit-{b.unit.path}" if b.unit else key for key, b in sheet.boxes.items()}
     late = sheet.training
     checked = 0
@@ -96,12 +96,19 @@ def test_no_output_is_cut_off_from_its_layer(name: str) -> None:
 def test_rows_of_known_networks_start_with_their_stages() -> None:
     starts = {
         "googlenet": ["in0", "inception3a", "inception4a", "inception5a", "aux1"],
-        "resnet50": ["in0", "layer1.0", "layer3.0", "layer4.0"],
+        "resnet50": [
+            "in0",
+            "layer1.0",
+            "layer2.0",
+            "layer3.0",
+            "layer4.0",
+            "global_avgpool1",
+        ],
     }
     for name, expected in starts.items():
-        rows = rows_of(picture(name, DEFAULT))
+        rows = rows_of(picture(name, ROWS))
         first: dict[int, tuple[float, str]] = {}
-        for key, (x, y) in middles(picture(name, DEFAULT)).items():
+        for key, (x, y) in middles(picture(name, ROWS)).items():
             row = row_of(rows, y)
             first[row] = min(first.get(row, (x, key)), (x, key))
         found = [first[row][1].removeprefix("unit-") for row in sorted(first)]
@@ -124,7 +131,7 @@ def test_a_way_over_several_rows_keeps_its_colour() -> None:
     assert shared([brown, dots]) == shared([brown, brown]) == brown
     assert shared([blue, brown]) == shared([PLAIN, brown, dots]) == PLAIN
     assert shared([dots]) == dots
-    drawing = picture("yolov3_spp", DEFAULT)
+    drawing = picture("yolov3_spp", Options(expand=("darkresidual1",)))
     rows = rows_of(drawing)
     lanes = [
         s for s in drawing.items

@@ -15,16 +15,16 @@ import torch.nn.functional as F
 
 from netdsl import load, loads
 from netdsl.analyses.channels import ChannelAxes
+from netdsl.backends.diagram import example_size as sizes
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Picture, Polygon
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
-from netdsl.backends.diagram.volumes import sizes
 from netdsl.backends.diagram.volumes.columns import Study
 from netdsl.backends.diagram.volumes.forms import ALONG, UP
 from netdsl.backends.diagram.volumes.links import VISIBLE, window_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
-from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import Step, steps_of
 from netdsl.backends.diagram.volumes.u import Shape, u_shape
 from netdsl.ir.graph import Graph

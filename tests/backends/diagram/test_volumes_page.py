@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 from netdsl import loads
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Box, Curve, Polygon
 from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.picture import volumes_picture
-from netdsl.backends.diagram.volumes.sizes import numbers_for
 from netdsl.backends.diagram.volumes.steps import steps_of
 from tests.backends.diagram.checks import overlapping
 from tests.backends.diagram.test_volumes import (

@@ -68,6 +68,8 @@ class DotGraph:
 
     children: list[DotNode | DotCluster] = field(default_factory=list)
     edges: list[DotEdge] = field(default_factory=list)
+    step: float = 0.36
+    """Inches between one box and the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def dot_text(graph: DotGraph, direction: str = "right") -> str:
         "graph",
         rankdir=RANKDIR[direction],
         nodesep="0.22",
-        ranksep="0.36",
+        ranksep=f"{graph.step:g}",
         fontname=FONT,
         fontsize=f"{TITLE:g}",
     )

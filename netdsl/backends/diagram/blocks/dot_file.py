@@ -12,6 +12,7 @@ from netdsl.backends.diagram.blocks.opening import open_units
 from netdsl.backends.diagram.blocks.pens import PLAIN, pen_of
 from netdsl.backends.diagram.blocks.picture import BlockSheet
 from netdsl.backends.diagram.blocks.row_plan import times_name
+from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.flaws import Flaws
 from netdsl.backends.diagram.highlight import colours_asked
 from netdsl.backends.diagram.options import Options
@@ -24,6 +25,8 @@ SHAPES = {"shrink": "trapezium", "grow": "invtrapezium", "circle": "circle", "st
 
 def dot_file(graph: Graph, options: Options, theme: Theme, flaws: Flaws | None = None) -> str:
     """A digraph with a node a unit, a cluster an open block, the shapes on the edges."""
+    if flaws is None:
+        graph, _ = at_example_size(graph, options)
     units = open_units(graph, options, flaws.firsts() if flaws else frozenset())
     sheet = BlockSheet(graph, units, options, flaws)
     dot = Digraph(graph.name)

@@ -35,6 +35,8 @@ STRIPE = 4.0
 LEAN = 9.0
 """How far the sides of a box that narrows downwards lean."""
 BAR = 8.0
+STAIR = 3.6
+"""Width of a bar of a staircase."""
 STRIP_WIDTH = 22.0
 CHANNEL_STEP = 0.35
 SHORTEST_STRIP, LONGEST_STRIP = 84.0, 190.0
@@ -61,6 +63,10 @@ class Leaf:
     form: str = "box"
     dash: str = ""
     direction: str = "right"
+    title_size: float = TITLE
+    """A smaller one is that of a small box, which has no room for a mark."""
+    steps: tuple[float, ...] = ()
+    """Heights of bars: what comes in, and what there is behind each layer that adds to it."""
     skips: frozenset[int] = frozenset()
     data: tuple[tuple[str, str], ...] = ()
     tip: str = ""
@@ -129,11 +135,10 @@ def relative(path: str, inside: str) -> str:
 
 
 def _closed_block(unit: Unit, options: Options, axes: ChannelAxes, inside: str) -> Leaf:
-    assert unit.scope is not None
     times = f" {TIMES} {unit.count}" if unit.count > 1 else ""
-    name = relative(unit.path, inside) if "names" in options.written else unit.scope.definition
+    name = relative(unit.path, inside) if "names" in options.written else unit.kind
     title = f"{name}{times}"
-    lines = [] if name == unit.scope.definition else [unit.scope.definition]
+    lines = [] if name == unit.kind else [unit.kind]
     lines += [*block_lines(unit, axes), varied(unit)]
     lines.append(" · ".join(filter(None, (_params(unit, options), _macs(unit, options)))))
     return sized(unit, "block", Label(title, tuple(x for x in lines if x)),
@@ -201,9 +206,12 @@ def draw_leaf(leaf: Leaf, x: float, y: float, *, at_top: bool = False) -> list[I
 
 def _texts(leaf: Leaf, x: float, top: float, at_top: bool) -> list[Item]:
     height = TITLE + STEP * len(leaf.label.lines) + (BAR + 4 if leaf.parts else 0)
+    height += max(leaf.steps) + 4 if leaf.steps else 0
     y = top + (5.0 if at_top else (leaf.height - height) / 2) + TITLE * 0.8
     items: list[Item] = []
-    if leaf.form == "block":
+    if leaf.title_size < TITLE:
+        items.append(Text(x, y, leaf.label.title, leaf.title_size, "ink", True))
+    elif leaf.form == "block":
         start = x + 5 - text_width(leaf.label.title, TITLE, True) / 2 - 8
         items.append(closed_mark(start, y - 4))
         items.append(Text(x + 5, y, leaf.label.title, TITLE, "ink", True))
@@ -212,9 +220,24 @@ def _texts(leaf: Leaf, x: float, top: float, at_top: bool) -> list[Item]:
     if leaf.parts:
         items += _bar(leaf, x, y + 5)
         y += BAR + 4
+    if leaf.steps:
+        y += max(leaf.steps) + 4
+        items += _stairs(leaf.steps, x, y)
     for line in leaf.label.lines:
         y += STEP
         items.append(Text(x, y, line, LINE, "soft"))
+    return items
+
+
+def _stairs(steps: tuple[float, ...], x: float, bottom: float) -> list[Item]:
+    """A bar behind each layer: below what came in, above it what was added since."""
+    came, *totals = steps
+    left = x - STAIR * len(totals) / 2
+    items: list[Item] = []
+    for number, total in enumerate(totals):
+        at = left + number * STAIR
+        items.append(Box(at, bottom - came, STAIR - 0.6, came, "wire"))
+        items.append(Box(at, bottom - total, STAIR - 0.6, total - came, series(0)))
     return items
 
 
@@ -244,7 +267,7 @@ def _slanted(leaf: Leaf, left: float, top: float, fill: str, line: str) -> Polyg
 
 def _bar(leaf: Leaf, x: float, y: float) -> list[Item]:
     """The channels of each branch, in proportion."""
-    width = leaf.width - 2 * PAD
+    width = leaf.width - 2 * (PAD if leaf.title_size == TITLE else PAD / 2)
     left, total = x - width / 2, sum(leaf.parts)
     items: list[Item] = []
     for index, part in enumerate(leaf.parts):

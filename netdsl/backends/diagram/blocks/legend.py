@@ -62,6 +62,8 @@ def legend_of(
         entries.append((dots, "only the size is read"))
     if any(box.cards for box in leaves):
         entries.append(([], "stacked cards: equal in layers and shapes, repeated"))
+    if any(box.steps for box in leaves):
+        entries.append(([], "staircase: channels behind each layer; grey came in"))
     if any(box.form == "strip" or box.parts for box in leaves):
         entries.append(([], "bars: the share of each branch, to scale"))
     if trains:

@@ -48,9 +48,14 @@ class Row:
     items: tuple[Item, ...]
 
 
-def paint_rows(rows: Sequence[Row], options: Options, *, above: bool = False) -> list[Item]:
-    """All rows, framed, with the wires between them; captions left of the rows, or `above`."""
-    sheet = _Places(rows, options, above)
+def paint_rows(
+    rows: Sequence[Row], options: Options, *, above: bool = False, bare: bool = False
+) -> list[Item]:
+    """All rows, framed, with the wires between them; captions left of the rows, or `above`.
+
+    A `bare` drawing has neither frames nor captions.
+    """
+    sheet = _Places(rows, options, above, bare)
     items: list[Item] = []
     for number, row in enumerate(rows):
         if sheet.has_panels:
@@ -65,28 +70,31 @@ def paint_rows(rows: Sequence[Row], options: Options, *, above: bool = False) ->
 class _Places:
     """Where rows, gutters and lanes lie."""
 
-    def __init__(self, rows: Sequence[Row], options: Options, above: bool) -> None:
-        self.has_panels = options.direction == "right" and len(rows) > 1
+    def __init__(
+        self, rows: Sequence[Row], options: Options, above: bool, bare: bool = False
+    ) -> None:
+        self.has_panels = options.direction == "right" and len(rows) > 1 and not bare
+        self.edge = 0.0 if bare else PAD
         captions = [text for row in rows for text in row.caption]
         widest = max(text_width(text, CAPTION, True) for text in captions)
         self.above = above and self.has_panels
         self.left = widest + 16 if self.has_panels and not above else 0.0
-        self.pad = PAD + (1.5 * CAPTION if self.above else 0.0)
+        self.pad = self.edge + (1.5 * CAPTION if self.above else 0.0)
         self.lanes = _lanes(rows)
         count = max(self.lanes.values(), default=-1) + 1
-        self.gutter_left = PAD + LANE * count + (8 if count else 0)
+        self.gutter_left = self.edge + LANE * count + (8 if count else 0)
         most = max(len(row.going) for row in rows)
-        self.gutter_right = PAD + LANE * most + (8 if most else 0)
+        self.gutter_right = self.edge + LANE * most + (8 if most else 0)
         self.width = max(row.layout.width for row in rows)
         self.tops: list[float] = []
         y = 0.0
         for row in rows:
             self.tops.append(y)
-            y += row.layout.height + self.pad + PAD + GAP + CHANNEL * len(row.going)
+            y += row.layout.height + self.pad + self.edge + GAP + CHANNEL * len(row.going)
         self.rows = rows
 
     def bottom(self, number: int) -> float:
-        return self.tops[number] + self.pad + self.rows[number].layout.height + PAD
+        return self.tops[number] + self.pad + self.rows[number].layout.height + self.edge
 
     def panel(self, number: int, row: Row) -> list[Item]:
         top, height = self.tops[number], row.layout.height + self.pad + PAD

@@ -31,7 +31,7 @@ def pen_of(wire: Wire, head: Leaf, trains: bool) -> Pen:
         return Pen("amber", 2.2, dash)
     if wire.mark:
         return Pen(f"{wire.mark}.line", 1.8, dash)
-    if head.form == "strip" and wire.port >= 0:
+    if head.form in ("strip", "column") and wire.port >= 0:
         return Pen(series(wire.port), 1.6, dash)
     return Pen(dash=dash)
 

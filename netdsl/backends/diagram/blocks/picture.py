@@ -18,19 +18,19 @@ from netdsl.backends.diagram.blocks.rows import Piece
 from netdsl.backends.diagram.blocks.sheet import Sheet
 from netdsl.backends.diagram.blocks.wiring import INPUT, OUTPUT, Wire, Wiring
 from netdsl.backends.diagram.counts import macs_of, parameters_of
+from netdsl.backends.diagram.example_size import at_example_size
 from netdsl.backends.diagram.flaws import Flaws, is_known, with_verdict
 from netdsl.backends.diagram.hiding import hides_training, left_out
 from netdsl.backends.diagram.highlight import Drawn, highlighted
 from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
-from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
+from netdsl.backends.diagram.scene import Item, Picture
 from netdsl.backends.diagram.shape_names import ShapeNames
 from netdsl.backends.diagram.tails import Tail, most_usual
 from netdsl.backends.diagram.units import Unit, leaves, longest_way
 from netdsl.ir.dim import Dim
 from netdsl.ir.graph import Graph, Input, Node, Output, Value
 from netdsl.ops.base import op_of
-from netdsl.passes.part import part_of
 
 GAIN = 1.05
 """How much larger letters make up for what a simpler picture leaves out."""
@@ -46,9 +46,11 @@ def blocks_picture(graph: Graph, options: Options, flaws: Flaws | None = None) -
     if flaws is not None:
         units = open_units(graph, options, flaws.firsts())
         return with_verdict(BlockSheet(graph, units, options, flaws).picture(), flaws)
+    graph, told = at_example_size(graph, options)
     best: Picture | None = None
     for units, simpler, note in _ways(graph, options):
         sheet = BlockSheet(graph, units, simpler)
+        sheet.told = told
         sheet.may_cut_blocks = not _is_alone(graph, units)
         picture = sheet.picture()
         if note:
@@ -59,20 +61,6 @@ def blocks_picture(graph: Graph, options: Options, flaws: Flaws | None = None) -
             break
     assert best is not None
     return best
-
-
-def block_panel(graph: Graph, unit: Unit, options: Options) -> Picture:
-    """One open block as a panel of a larger figure: what `--only` draws, and nothing above it.
-
-    Its items begin at the origin; `width` and `height` are the room that they take. Inputs and
-    outputs of the block stand at its sides. Raises `DrawError`, `EngineError`.
-    """
-    assert unit.scope is not None, unit.path
-    bare = replace(options, header=False, legend=False, aspect=None, expand=(), depth=None)
-    picture = blocks_picture(part_of(graph.within or graph, unit.scope), bare)
-    left, top, right, bottom = bounds_of(picture.items)
-    items = [moved(item, -left, -top) for item in picture.items]
-    return replace(picture, width=right - left, height=bottom - top, items=items)
 
 
 def _ways(graph: Graph, options: Options) -> Iterator[tuple[tuple[Unit, ...], Options, str]]:
@@ -127,6 +115,8 @@ def _trouble(picture: Picture, options: Options) -> tuple[bool, float]:
 class BlockSheet(Sheet):
     """The units of a network, each a box or an open frame."""
 
+    told = ""
+    """At which size it is drawn."""
     left_out = ""
     """What is not drawn, in words."""
 
@@ -152,7 +142,7 @@ class BlockSheet(Sheet):
         self.left_out = left_out(graph, options, _shown_though_hidden(units))
         self.keys = {unit: key for key, unit in self.wiring.leaves.items()}
         self.boxes = self._boxes()
-        self.wires = marked(self.wiring.wires, self.boxes, skip_edges(graph))
+        self.wires: Sequence[Wire] = marked(self.wiring.wires, self.boxes, skip_edges(graph))
         self.boxes = with_wires(self.boxes, self.wires)
         self.items = self.sequence()
 
@@ -263,7 +253,7 @@ class BlockSheet(Sheet):
         return legend_of(boxes, self.usual_tails, self.names, trains, room, marks, self.left_out)
 
     def lines(self, room: float | None = None) -> list[str]:
-        return self.fitted(self._facts, room)
+        return [*self.fitted(self._facts, room), *([self.told] if self.told else [])]
 
     @cached_property
     def _facts(self) -> list[str]:

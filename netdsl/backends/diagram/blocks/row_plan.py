@@ -52,11 +52,14 @@ class RowPlan:
 
     `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are the
     values from and to other rows, `going` with the pen outside of rows; `labels` are texts for
-    those that go out and are read nowhere in this row.
+    those that go out and are read nowhere in this row. In a row that `is_alone` shapes stand on
+    the wires that come in and go out too, and wires meet boxes at their sides.
     """
 
-    def __init__(self, sheet: Boxes, row: Sequence[str | Unit], own: frozenset[str]) -> None:
-        self.sheet, self.own = sheet, own
+    def __init__(
+        self, sheet: Boxes, row: Sequence[str | Unit], own: frozenset[str], is_alone: bool = False
+    ) -> None:
+        self.sheet, self.own, self.is_alone = sheet, own, is_alone
         self.graph = DotGraph()
         self.pens: list[Pen] = []
         self.junctions: dict[tuple[Value, str], str] = {}
@@ -74,7 +77,9 @@ class RowPlan:
         labelled = self._connect(wires, {value: f"enter{n}" for n, value in enumerate(coming)})
         for port, wire in enumerate(going.values()):
             weight = 1 if self._is_read(wire) else CHAIN_WEIGHT
-            edge = DotEdge(wire.tail, f"leave{port}", weight=weight)
+            is_told = wire.value in labelled or not is_alone
+            label = "" if is_told else sheet.shown_shape(wire)
+            edge = DotEdge(wire.tail, f"leave{port}", label, weight)
             self._edge(edge, self.going[wire.value])
         self.labels = {v: sheet.shown_shape(w) for v, w in going.items() if v not in labelled}
 
@@ -150,7 +155,9 @@ class RowPlan:
         heights: tuple[float, ...] = ()
         if box.form == "strip":
             heights = tuple(height for _, height in strip_places(box, 0))
-        return DotNode(key, box.width, box.height, heights, "", box.form in ("shrink", "grow"))
+        at_sides = box.form in ("shrink", "grow")
+        at_sides |= self.is_alone and box.form not in ("circle", "strip")
+        return DotNode(key, box.width, box.height, heights, "", at_sides)
 
     def _connect(self, wires: Sequence[Wire], enters: dict[Value, str]) -> set[Value]:
         labelled: set[Value] = set()
@@ -188,7 +195,7 @@ class RowPlan:
 
     def _label(self, wire: Wire, labelled: set[Value]) -> str:
         """The shape of a tensor, where it is first read."""
-        if wire.value in labelled or wire.tail not in self.own:
+        if wire.value in labelled or not (self.is_alone or wire.tail in self.own):
             return ""
         if self.sheet.boxes[wire.head].form == "strip":
             return ""

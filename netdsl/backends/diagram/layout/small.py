@@ -60,7 +60,7 @@ class SmallSheet(BlockSheet):
             boxes[self.keys[unit]] = cell_of(unit, self.usual_tails, *known, inside, self.is_terse)
         for key, value in self.ends.items():
             if key.startswith(OUTPUT):
-                boxes[key] = self._end(self.graph.outputs[int(key[3:])].name, value)
+                boxes[key] = self._end(self.outputs[int(key[3:])].name, value)
         return boxes
 
     def _end(self, name: str, value: Value) -> Leaf:

@@ -14,14 +14,16 @@ MOST_OF_NETWORK = 0.5
 SEVERAL_LEVELS = 2
 
 
-def overview_units(graph: Graph, shape: Shape) -> tuple[Unit, ...]:
+def overview_units(
+    graph: Graph, shape: Shape, units: Sequence[Unit] | None = None
+) -> tuple[Unit, ...]:
     """The units of a network, blocks closed but for those that the shape lies in.
 
     Open are wrappers, which hold most of the network in blocks of their own, blocks in which
     several resolutions stand beside each other, and those that call themselves with them. Equal
     blocks in a row stay one unit, and so do others of their kind.
     """
-    units = with_pairs(units_of(graph))
+    units = with_pairs(units_of(graph) if units is None else units)
     opens = _opening(graph, shape)
     blocks = [unit for unit in _blocks(units) if unit.scope is not None]
     repeated = {unit.scope.definition for unit in blocks if unit.scope and unit.count > 1}

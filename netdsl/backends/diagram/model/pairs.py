@@ -85,7 +85,9 @@ def _pair(run: Sequence[Unit]) -> Unit:
 
 def difference_of(first: Unit, second: Unit) -> Difference | None:
     """The setting in which two blocks in a row differ; None where they are no pair."""
-    if first.scope is None or second.scope is None or first.count != 1 or second.count != 1:
+    if not (first.scope and first.is_block and second.scope and second.is_block):
+        return None
+    if first.count != 1 or second.count != 1:
         return None
     definition = first.scope.definition
     if definition != second.scope.definition or len(first.nodes) != len(second.nodes):

@@ -8,6 +8,7 @@ from json import dumps
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram import roles
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.fonts import shorten, text_width
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Polygon, Text, line
 from netdsl.backends.diagram.volumes.forms import (
@@ -21,7 +22,6 @@ from netdsl.backends.diagram.volumes.forms import (
 )
 from netdsl.backends.diagram.volumes.looks import USUAL, Looks
 from netdsl.backends.diagram.volumes.names import MOST_LINES, Name, path_of
-from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import (
     counted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.scene import (
     Curve,
     Ellipse,
@@ -16,7 +17,6 @@ from netdsl.backends.diagram.scene import (
 )
 from netdsl.backends.diagram.volumes.columns import Column
 from netdsl.backends.diagram.volumes.forms import Form
-from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import adds
 from netdsl.ops.base import op_of

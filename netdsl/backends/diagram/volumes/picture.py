@@ -8,6 +8,7 @@ from math import log
 
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.backends.diagram.blocks.opening import no_block
+from netdsl.backends.diagram.example_size import Numbers, numbers_for
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.hiding import hidden_nodes
 from netdsl.backends.diagram.options import PAGE, DrawError, Options
@@ -21,7 +22,6 @@ from netdsl.backends.diagram.volumes.looks import USUAL, Looks, for_page
 from netdsl.backends.diagram.volumes.names import names_of
 from netdsl.backends.diagram.volumes.rows import BEST_ASPECT
 from netdsl.backends.diagram.volumes.sheet import LEGEND, Sheet, hidden_words, key_of, seen_first
-from netdsl.backends.diagram.volumes.sizes import Numbers, numbers_for
 from netdsl.backends.diagram.volumes.steps import is_meant, steps_of
 from netdsl.backends.diagram.volumes.u import INDENTS, Shape, ULayout, u_shape
 from netdsl.backends.diagram.volumes.u_narrow import BETWEEN, NarrowU

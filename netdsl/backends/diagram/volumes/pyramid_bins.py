@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netdsl.backends.diagram.volumes.sizes import Numbers
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.ir.graph import Node
 from netdsl.ops.base import op_of
 from netdsl.ops.facts import Edges

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 from netdsl.analyses.calls import call_paths
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.naming import is_named
-from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.ir.graph import Child, Graph, Kind, Node, Scope, Uses, Value
 from netdsl.ops.base import op_of
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.scene import Ellipse, Item
 from netdsl.backends.diagram.volumes.columns import Column, Study, label_rows, with_one_lens
 from netdsl.backends.diagram.volumes.forms import Scales
 from netdsl.backends.diagram.volumes.links import BOW, entry, growth, leaving, link, plus, routed
-from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import adds, joins_by_sum
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import prod
 
 from netdsl.analyses.cost import count_parameters, layer_text
+from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.tails import most_usual, told
-from netdsl.backends.diagram.volumes.sizes import Numbers
 from netdsl.backends.diagram.volumes.steps import Step, flowing, is_in_place
 from netdsl.ir.graph import Node, Scope, Value
 from netdsl.ops.base import Op, op_of

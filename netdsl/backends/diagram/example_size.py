@@ -1,4 +1,4 @@
-"""Numbers for the sizes that a network leaves open: a drawing to scale needs some."""
+"""Numbers for the sizes that a network leaves open: a drawing at one size says them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from netdsl.analyses.sizes import Sizes, sizes_of
-from netdsl.backends.diagram.options import DrawError
+from netdsl.backends.diagram.options import DrawError, Options
 from netdsl.ir.dim import evaluate
 from netdsl.ir.graph import Graph, Node, Value
 from netdsl.ir.tensor import Tensor
+from netdsl.passes.copied import copied
+from netdsl.passes.fix_sizes import fix_sizes
+from netdsl.passes.part import part_of
 
 USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
 """The example size by the rank of the input, where the network takes it."""
@@ -64,6 +67,34 @@ def numbers_for(graph: Graph) -> Numbers:
             f"give one: --size {example}"
         )
     return Numbers(point, str(sizes))
+
+
+def at_example_size(graph: Graph, options: Options) -> tuple[Graph, str]:
+    """The graph with numbers for all sizes, and the line that states them.
+
+    The graph as it is where formulas are asked for, or no size is found that the network takes.
+    """
+    if options.formulas:
+        return graph, ""
+    if graph.within is not None:
+        return _part_at_example_size(graph, graph.within, options)
+    try:
+        numbers = numbers_for(graph)
+    except DrawError:
+        return graph, ""
+    if not numbers.sizes:
+        return graph, ""
+    return fix_sizes(copied(graph), numbers.sizes), numbers.line
+
+
+def _part_at_example_size(part: Graph, graph: Graph, options: Options) -> tuple[Graph, str]:
+    """The same for a part of a graph, at the size of the whole."""
+    whole, told = at_example_size(graph, options)
+    if whole is graph:
+        return part, told
+    (scope,) = part.root.children
+    place = list(graph.root.scopes()).index(scope)  # type: ignore[arg-type]
+    return part_of(whole, list(whole.root.scopes())[place]), told
 
 
 def _usual(graph: Graph, name: str) -> int:

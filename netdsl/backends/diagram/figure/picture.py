@@ -1,0 +1,201 @@
+"""A network in one figure: all of it, small, and the block that is its idea, open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from netdsl.backends.diagram.blocks.leaf import LINE
+from netdsl.backends.diagram.blocks.legend import legend_of
+from netdsl.backends.diagram.blocks.opening import drawn_units
+from netdsl.backends.diagram.blocks.picture import BlockSheet, blocks_picture
+from netdsl.backends.diagram.blocks.rows import MANY
+from netdsl.backends.diagram.example_size import at_example_size
+from netdsl.backends.diagram.figure.lens import lens
+from netdsl.backends.diagram.figure.panel import Panel, panel
+from netdsl.backends.diagram.figure.windows import tiling_of
+from netdsl.backends.diagram.frame import MARGIN, framed
+from netdsl.backends.diagram.layout.choose import overview_of
+from netdsl.backends.diagram.layout.line_sheet import LineSheet
+from netdsl.backends.diagram.layout.lines import line_overview
+from netdsl.backends.diagram.layout.overview import Overview
+from netdsl.backends.diagram.model.idea import idea_of
+from netdsl.backends.diagram.model.overview import overview_units
+from netdsl.backends.diagram.model.shape import Shape, recognise
+from netdsl.backends.diagram.options import PAGE, Options
+from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
+from netdsl.backends.diagram.units import Unit, leaves
+from netdsl.ir.graph import Graph
+from netdsl.ops.base import op_of
+
+ROOM = 662.0
+"""The width at which letters of 9 points are 6 points high on a page 6.5 inches wide."""
+GAP = 26.0
+"""Between the overview and the panel: what a lens needs."""
+LEGEND_GAP = 16.0
+AROUND, PANEL = 130.0, 160.0
+"""About the height of title and legend, and of a panel."""
+BETWEEN = 12.0
+"""Between two panels."""
+GATE = "×"
+FEWEST_LINKS = 3
+FEW = 10
+"""Units of a network that needs no overview."""
+
+
+def figure_picture(graph: Graph, options: Options) -> Picture:
+    """The overview of a network with a panel below it. Raises `DrawError`, `EngineError`.
+
+    Rows of units where it is too small for that, or too large.
+    """
+    rows = replace(options, expand=("none",))
+    given = graph
+    graph, told = at_example_size(graph, options)
+    options = replace(options, width=options.width or PAGE)
+    if sum(1 for _ in leaves(drawn_units(graph, options))) > MANY:
+        return blocks_picture(given, rows)
+    shape = recognise(graph)
+    units = overview_units(graph, shape, drawn_units(graph, options))
+    idea = idea_of(graph, units, shape)
+    if idea is None and len(units) <= FEW:
+        return blocks_picture(given, replace(rows, width=options.width))
+    drawing = _Figure(graph, units, options, shape, told).picture(idea)
+    is_page = rows.width is not None or drawing is None or drawing.height <= 2 * drawing.width
+    return drawing if drawing is not None and is_page else blocks_picture(given, rows)
+
+
+class _Figure:
+    """A figure under construction, `room` wide."""
+
+    def __init__(
+        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, told: str
+    ) -> None:
+        self.graph, self.units, self.options, self.shape = graph, units, options, shape
+        assert options.width is not None
+        readable = LINE * options.width / options.smallest - 2 * MARGIN
+        self.room = ROOM if options.aspect is not None else min(ROOM, readable)
+        self.told = told
+
+    def picture(self, idea: Unit | None) -> Picture | None:
+        """All of it; None where the overview is wider than the page."""
+        below = AROUND + (PANEL if idea is not None else 0.0)
+        sheet, overview = self._overview(below)
+        if overview.width > self.room + 1:
+            return None
+        sheet.told = self.told
+        block, cone = self._joined(sheet, overview, _alike(self.units, idea))
+        items, panels = list(overview.items), self._panels(block)
+        y = overview.height + GAP
+        items += cone if panels else []
+        for one in panels:
+            items += [moved(item, 0, y) for item in one.items]
+            y += one.height + BETWEEN
+        return self._framed(sheet, sheet.marked_out(items), panels)
+
+    def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
+        """The whole network by its shape, else in lines."""
+        found = overview_of(self.graph, self.units, self.options, self.shape)
+        if found is not None and found[1].width <= self.room + 1:
+            return found
+        sheet = LineSheet(self.graph, tuple(_unwrapped(self.units)), self.options, self.shape)
+        return sheet, line_overview(sheet, self.room, below)
+
+    def _joined(
+        self, sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit]
+    ) -> tuple[Unit | None, list[Item]]:
+        """The first of some blocks that a lens can join to the panel below, and that lens.
+
+        Where there is none, the first block.
+        """
+        top = overview.height + GAP
+        edge = 0.0, top, self.room, top
+        for block in blocks:
+            key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, block)), "")
+            is_placed = key in overview.places
+            cone = lens(overview.places[key], edge, overview.items) if is_placed else []
+            if cone:
+                return block, cone
+        return (blocks[0] if blocks else None), []
+
+    def _panels(self, block: Unit | None) -> list[Panel]:
+        """The block, open, and a block in it that is an idea of its own."""
+        blocks = [block, inside_of(block)] if block is not None else []
+        found: list[Panel] = []
+        for one in blocks:
+            drawn = one and panel(self.graph, self.units, one, self.options, self.room, self.shape)
+            if not drawn:
+                break
+            found.append(drawn)
+        return found
+
+    def _framed(self, sheet: BlockSheet, items: list[Item], panels: Sequence[Panel]) -> Picture:
+        """With title, lines and a legend for all of it."""
+        boxes = [*sheet.boxes.values(), *(box for one in panels for box in one.boxes)]
+        marks = {wire.mark for wire in sheet.wires}.union(*(one.marks for one in panels))
+        room = self.room + 2 * MARGIN
+        legend = legend_of(
+            boxes, sheet.usual_tails, sheet.names, bool(sheet.training), room, marks, sheet.left_out
+        )
+        lines = sheet.lines(room)
+        if self.options.legend:
+            bottom = bounds_of(items)[3] + LEGEND_GAP
+            items += [moved(item, 0, bottom - bounds_of(legend)[1]) for item in legend]
+        told = " · ".join(lines)
+        return framed(self.graph.name, lines, items, self.options, description=told)
+
+
+def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
+    """The parts of open wrappers in their place; what is repeated stays closed."""
+    for unit in units:
+        if unit.is_open and unit.count == 1:
+            yield from _unwrapped(unit.parts)
+        else:
+            yield replace(unit, is_open=False)
+
+
+def _alike(units: Sequence[Unit], idea: Unit | None) -> list[Unit]:
+    """The idea, then blocks of its class with the same layers: one of them may be joined."""
+    if idea is None:
+        return []
+    mark = _layers(idea)
+    others = [u for u in blocks_of(units) if u.copies is not idea.copies and _layers(u) == mark]
+    return sorted([idea, *others], key=_windows)
+
+
+def _windows(unit: Unit) -> int:
+    """Of maps cut into windows the one with the fewest, if these are several, is the clearest."""
+    cut = tiling_of(unit)
+    if cut is None:
+        return 0
+    tiling, (high, wide) = cut
+    count = -(-high // tiling.window) * -(-wide // tiling.window)
+    return count if count > 1 else high * wide
+
+
+def _layers(unit: Unit) -> tuple[str, ...]:
+    return (unit.kind, *(node.op.name for node in unit.nodes))
+
+
+def blocks_of(units: Sequence[Unit]) -> Iterator[Unit]:
+    """All blocks, also those in others."""
+    for unit in units:
+        if unit.is_block:
+            yield unit
+            yield from blocks_of(unit.parts)
+
+
+def inside_of(block: Unit) -> Unit | None:
+    """A block in a block that has a panel of its own: one with a gate, or a link of a chain."""
+    for part in blocks_of(block.parts):
+        own = [node for p in part.parts if not p.is_block for node in p.nodes]
+        if any(op_of(node).shown_sign() == GATE for node in own):
+            return part
+    links = [part for part in block.parts if part.is_block]
+    if len(links) == len(block.parts) > FEWEST_LINKS and len({link.kind for link in links}) == 1:
+        return links[len(links) // 2]
+    return None
+
+
+def _holds(unit: Unit, block: Unit) -> bool:
+    """Whether a unit is a block, or has it in it."""
+    return unit.copies is block.copies or any(_holds(part, block) for part in unit.parts)
