@@ -21,7 +21,7 @@ from netdsl.backends.diagram.layout.lines import line_overview
 from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
-from netdsl.backends.diagram.model.shape import Shape, recognise
+from netdsl.backends.diagram.model.shape import ROWS, Shape, recognise
 from netdsl.backends.diagram.options import PAGE, Options
 from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, leaves
@@ -57,7 +57,7 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     shape = recognise(graph)
     units = overview_units(graph, shape, drawn_units(graph, options))
     idea = idea_of(graph, units, shape)
-    if idea is None and len(units) <= FEW:
+    if idea is None and len(units) <= FEW and shape.layout == ROWS:
         return blocks_picture(given, replace(rows, width=options.width))
     drawing = _Figure(graph, units, options, shape, told).picture(idea)
     is_page = rows.width is not None or drawing is None or drawing.height <= 2 * drawing.width
