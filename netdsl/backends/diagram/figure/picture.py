@@ -19,6 +19,7 @@ from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
 from netdsl.backends.diagram.layout.overview import Overview
+from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
 from netdsl.backends.diagram.model.shape import LANES, ROWS, TRIANGLE, Shape, U, recognise
@@ -39,6 +40,8 @@ BETWEEN = 12.0
 """Between two panels."""
 GATE = "×"
 FEWEST_LINKS = 3
+WIDEST = 1.9
+"""How much wider than a page a shape's layout may be: rows would have smaller letters still."""
 FEW = 10
 """Units of a network that needs no overview."""
 
@@ -105,7 +108,7 @@ class _Figure:
         """All of it; None where the overview is wider than the page."""
         below = AROUND + (PANEL if idea is not None else 0.0)
         sheet, overview = self._overview(below)
-        if overview.width > self.room + 1 and not self.options.layout:
+        if overview.width > self.room + 1 and not isinstance(sheet, SmallSheet):
             return None
         sheet.told = self.told
         block, cone = self._joined(sheet, overview, _alike(self.units, idea))
@@ -120,7 +123,7 @@ class _Figure:
     def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
         """The whole network by its shape, else in lines."""
         found = overview_of(self.graph, self.units, self.options, self.shape)
-        if found is not None and (self.options.layout or found[1].width <= self.room + 1):
+        if found is not None and (self.options.layout or found[1].width <= WIDEST * self.room):
             return found
         if self.options.layout not in (None, ROWS):
             raise DrawError(
