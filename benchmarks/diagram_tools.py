@@ -63,7 +63,9 @@ def inputs_of(network: netdsl.Network, device: str) -> list[Any]:
     import torch
 
     return [
-        torch.zeros((1, *map(int, map(str, item.shape))), dtype=getattr(torch, item.dtype), device=device)
+        torch.zeros(
+            (1, *map(int, map(str, item.shape))), dtype=getattr(torch, item.dtype), device=device
+        )
         for item in network.inputs
     ]
 
@@ -128,8 +130,8 @@ def by_visualtorch(network: netdsl.Network) -> Drawn:
     from visualtorch.backend import extract_architecture
 
     module = network.torch().eval()
-    shapes = tuple(tuple(given.shape) for given in inputs_of(network, "cpu"))
-    shape = shapes if len(shapes) > 1 else shapes[0]
+    shapes = [tuple(given.shape) for given in inputs_of(network, "cpu")]
+    shape = tuple(shapes) if len(shapes) > 1 else shapes[0]
     start = time.perf_counter()
     with _font_sizes() as sizes:
         image = visualtorch.render(module, shape, style="flow", show_dimension=True, legend=True)
@@ -147,7 +149,7 @@ def browser() -> Iterator[Any]:
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = shutil.which("chromium") or ""
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1400,900"):
         options.add_argument(argument)
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))

@@ -5,8 +5,8 @@ that `Network.torch()` gives (Netron the file of `Network.export()`), as `diagra
 Letters are the smallest ones where the whole picture stands on a page of 6.5 by 9 inches, and on a
 slide of 13.33 by 7.5. A box is whatever stands for operations; inputs and outputs are none.
 `operations` are those told: for netdsl all that lie in drawn units, each in exactly one, for the
-others the boxes of a single operation. Then the default pictures of all the examples are timed
-against torchview's, in turn. No other tool is a dependency: one that is absent is named, and
+others the boxes of a single operation. Then the default pictures of all the examples, from the file
+on, are timed against torchview's of a module that is built already, in turn. No other tool is a dependency: one that is absent is named, and
 without torchview nothing is timed against it.
 
     python benchmarks/diagrams.py                  all that is described above
@@ -16,6 +16,7 @@ without torchview nothing is timed against it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -100,7 +101,9 @@ def by_netdsl(name: str) -> dict[str, Any]:
     loaded(name).drawing("svg")
     seconds = time.perf_counter() - start
     page, slide = (picture_of(graph, options) for options in ON_SHEET.values())
-    drawn = Drawn(page.width, page.height, page.least, len(groups(page, "unit")), told(page), seconds)
+    drawn = Drawn(
+        page.width, page.height, page.least, len(groups(page, "unit")), told(page), seconds
+    )
     return row(drawn) | {
         "slide": letters(slide, "slide", slide.least),
         "of": sum(1 for _ in graph.nodes()),
@@ -123,13 +126,14 @@ def all_drawn(tools: Iterable[str], name: str) -> dict[str, dict[str, Any]]:
 
 
 def _seconds(task: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    """Of the processor, for this process and those that it starts: other work does not count."""
+    start = sum(os.times()[:4])
     task()
-    return time.perf_counter() - start
+    return sum(os.times()[:4]) - start
 
 
 def raced(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Seconds of the default picture and of torchview's, the best of a few runs in turn."""
+    """Processor seconds of the default picture and of torchview's, the best of a few runs in turn."""
     import torch
 
     found: dict[str, dict[str, Any]] = {}
@@ -203,7 +207,9 @@ def summary(kept: dict[str, Any]) -> str:
         f"{least['slide']:.1f} pt on a slide; the forms of its pages go from {min(forms):.2f} to "
         f"{max(forms):.2f} (width by height)."
     )
-    without = f" torchview can't draw {', '.join(f'`{name}`' for name in failed)}." if failed else ""
+    without = (
+        f" torchview can't draw {', '.join(f'`{name}`' for name in failed)}." if failed else ""
+    )
     return f"{table(found)}\n\n{said}\n\nTime to draw: {race_line(kept['sums'])}.{without}"
 
 

@@ -80,7 +80,11 @@ def test_what_another_tool_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_sums_are_of_the_networks_that_both_draw() -> None:
-    race = {"a": {"netdsl": 1.0, "torchview": 2.0}, "b": {"failed": "x"}, "c": {"netdsl": 0.5, "torchview": 0.25}}
+    race = {
+        "a": {"netdsl": 1.0, "torchview": 2.0},
+        "b": {"failed": "x"},
+        "c": {"netdsl": 0.5, "torchview": 0.25},
+    }
     assert diagrams.sums(race) == {"networks": 2, "netdsl": 1.5, "torchview": 2.25}
 
 
@@ -91,7 +95,9 @@ def test_what_is_kept_is_of_all_networks_and_nothing_is_left_out() -> None:
     assert set(kept()["race"]) <= set(diagrams.EXAMPLES)
     for name, known in found.items():
         ours = known["netdsl"]
-        assert ours["operations"] == ours["of"] == Counter(diagrams.loaded(name).graph.nodes()).total()
+        assert (
+            ours["operations"] == ours["of"] == Counter(diagrams.loaded(name).graph.nodes()).total()
+        )
 
 
 def test_the_page_says_what_was_measured(request: pytest.FixtureRequest) -> None:
