@@ -11,6 +11,7 @@ without torchview nothing is timed against it.
 
     python benchmarks/diagrams.py                  all that is described above
     python benchmarks/diagrams.py googlenet unet   these alone, printed and not kept
+    python benchmarks/diagrams.py --netdsl         netdsl's twelve again, beside what is kept
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ RUNS = 2
 
 Found = dict[str, dict[str, dict[str, Any]]]
 """By network, by tool."""
+Kept = dict[str, Any]
+"""The drawings, the race and its sums."""
 
 
 def loaded(name: str) -> netdsl.Network:
@@ -221,30 +224,58 @@ def race_line(total: dict[str, Any]) -> str:
     )
 
 
+def all_of(asked: list[str], present: list[str]) -> Kept:
+    """The drawings that were asked for, and the race."""
+    for tool in present:
+        TOOLS[tool].draw(loaded("rgb6"))  # what is imported at the first drawing is not timed
+    found: Found = {}
+    for name in asked or NETWORKS:
+        found[name] = all_drawn(present, name)
+        print("\n".join(line(name, tool, known) for tool, known in found[name].items()), flush=True)
+    race = raced(asked or EXAMPLES) if "torchview" in present else {}
+    return {"networks": found, "race": race, "sums": sums(race)}
+
+
+def drawn_again() -> Kept:
+    """What is kept, with the pictures that netdsl draws now."""
+    kept = json.loads((RESULTS / "diagrams.json").read_text(encoding="utf-8"))
+    for name, known in kept["networks"].items():
+        known["netdsl"] = by_netdsl(name)
+    return kept
+
+
+def keep(kept: Kept) -> None:
+    """As text and for programs."""
+    lines = [
+        line(name, tool, known)
+        for name, drawings in kept["networks"].items()
+        for tool, known in drawings.items()
+    ]
+    failed = {name: known["failed"] for name, known in kept["race"].items() if "failed" in known}
+    lines += [f"{name:19} torchview    {why}" for name, why in failed.items()]
+    report("diagrams", "\n".join([*lines, race_line(kept["sums"])]))
+    text = json.dumps(kept, indent=1, ensure_ascii=False)
+    (RESULTS / "diagrams.json").write_text(f"{text}\n", encoding="utf-8")
+
+
 def main(asked: list[str]) -> None:
+    if asked == ["--netdsl"]:
+        keep(drawn_again())
+        return
     present = [tool for tool in TOOLS if not TOOLS[tool].missing()]
     for tool in TOOLS:
         if missing := TOOLS[tool].missing():
             print(f"{tool} is left out: {missing}", flush=True)
-    for tool in present:
-        TOOLS[tool].draw(loaded("rgb6"))  # what is imported at the first drawing is not timed
-    found: Found = {}
-    lines: list[str] = []
-    for name in asked or NETWORKS:
-        found[name] = all_drawn(present, name)
-        lines += [line(name, tool, known) for tool, known in found[name].items()]
-        print("\n".join(lines[-len(found[name]) :]), flush=True)
-    race = raced(asked or EXAMPLES) if "torchview" in present else {}
-    lines += [f"{name}: {known['failed']}" for name, known in race.items() if "failed" in known]
-    total = sums(race)
-    lines += [race_line(total)] if race else []
+    kept = all_of(asked, present)
+    total = kept["sums"]
     if asked or len(present) < len(TOOLS):
-        print(lines[-1], "(not kept)", sep="\n")
+        print(
+            race_line(total) if kept["race"] else "not timed against torchview",
+            "(not kept)",
+            sep="\n",
+        )
     else:
-        report("diagrams", "\n".join(lines))
-        kept = {"networks": found, "race": race, "sums": total}
-        text = json.dumps(kept, indent=1, ensure_ascii=False)
-        (RESULTS / "diagrams.json").write_text(f"{text}\n", encoding="utf-8")
+        keep(kept)
     if total["netdsl"] > total["torchview"] and not asked:
         sys.exit("netdsl is slower than torchview in the sum")
 
