@@ -19,7 +19,7 @@ from netdsl.backends.diagram.frame import MARGIN, framed
 from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
-from netdsl.backends.diagram.layout.overview import Overview
+from netdsl.backends.diagram.layout.overview import ROOM, Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
@@ -30,8 +30,6 @@ from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
 
-ROOM = 662.0
-"""The width at which letters of 9 points are 6 points high on a page 6.5 inches wide."""
 GAP = 26.0
 """Between the overview and the panel: what a lens needs."""
 LEGEND_GAP = 16.0
@@ -149,7 +147,7 @@ class _Figure:
 
     def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
         """The whole network by its shape, else in lines."""
-        found = overview_of(self.graph, self.units, self.options, self.shape)
+        found = overview_of(self.graph, self.units, self.options, self.shape, self.room)
         if found is not None and (self.options.layout or found[1].width <= WIDEST * self.room):
             return found
         if self.options.layout not in (None, ROWS):

@@ -30,12 +30,12 @@ _LAYOUTS: dict[str, Callable[[SmallSheet], Iterator[Draft]]] = {
 
 
 def overview_of(
-    graph: Graph, units: Sequence[Unit], options: Options, shape: Shape
+    graph: Graph, units: Sequence[Unit], options: Options, shape: Shape, room: float = ROOM
 ) -> tuple[SmallSheet, Overview] | None:
     """The network laid out by its shape; None for one that stands in rows, or that
     can't be laid out without a wire through a box.
 
-    Where it is too wide for a page, boxes have fewer words, and then layers that follow one another
+    Where it is wider than `room`, boxes have fewer words, and then layers that follow one another
     are one box.
     """
     layout = _LAYOUTS.get(shape.layout)
@@ -50,7 +50,7 @@ def overview_of(
         shown = chained(units, ends, with_pools=has_pools) if is_short else tuple(units)
         sheet = SmallSheet(graph, shown, options, shape, is_terse=is_terse)
         for draft in layout(sheet):
-            if draft.width <= ROOM and (overview := drawn(draft)).is_clean:
+            if draft.width <= room and (overview := drawn(draft)).is_clean:
                 return sheet, overview
             drafts.append((sheet, draft))
     for sheet, draft in sorted(drafts, key=lambda pair: pair[1].width)[:MOST_TRIED]:
