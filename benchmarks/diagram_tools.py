@@ -247,7 +247,7 @@ def _answer(tool: str, network: netdsl.Network, end: Connection) -> None:
     try:
         end.send(TOOLS[tool].draw(network))
     except Exception as error:  # whatever another tool raises is a finding
-        end.send(f"{type(error).__name__}: {error}".splitlines()[0][:100])
+        end.send(f"{type(error).__name__}: {error}".splitlines()[0][:100].rstrip(": "))
 
 
 def drawn_by(tool: str, network: netdsl.Network) -> Drawn | str:
