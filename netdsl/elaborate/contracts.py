@@ -39,10 +39,11 @@ def bind_inputs(
         return []
     if len(declared) != len(flow.values):
         names = ", ".join(i.name.text for i in declared if i.name) or "one value"
+        given = len(flow.values)
         state.error(
             place,
             "wrong-inputs",
-            f"`{block.name}` takes {len(declared)} ({names}), and {len(flow.values)} come in",
+            f"`{block.name}` takes {len(declared)} ({names}), and {given} come{'s' * (given == 1)} in",
             call,
             help=f"write `({names}) -> {block.name}(...)`" if len(declared) > 1 else "",
         )

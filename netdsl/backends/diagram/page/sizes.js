@@ -7,7 +7,7 @@ const LARGEST_SIZE = 100000;
 function wholeNumber(field, set, inUse) {
   field.title = `a whole number from ${commas(field.min)} to ${commas(field.max)}`;
   field.oninput = () => field.value && field.validity.valid && set(field.value);
-  field.onchange = () => { field.value = inUse(); };
+  field.onblur = field.onchange = () => { field.value = inUse(); };
 }
 
 function sizeForm(form, network, changed) {
