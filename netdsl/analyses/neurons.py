@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from netdsl.analyses.calls import call_paths
 from netdsl.analyses.dims import Dims
 from netdsl.analyses.links import shape_of
+from netdsl.analyses.sizes import sizes_of
 from netdsl.ir.graph import Graph, Value
 
 NEURON = re.compile(r"\s*(.{1,4000}?)\s*\[([\d\s,]{0,200})\]\s*", re.ASCII)
@@ -19,6 +20,8 @@ AXES = {
     3: " (channel, row, column)",
     4: " (channel, depth, row, column)",
 }
+EXAMPLE_SIZE = 32
+"""The size that is proposed where the network takes it."""
 IN_BRACKETS = re.compile(r"(.{1,4000}?)\s*\[[^\[\]]*\]?\s*")
 
 
@@ -80,5 +83,7 @@ def values_by_name(graph: Graph) -> dict[str, Value]:
 def check_sizes(graph: Graph) -> None:
     """Neurons are counted: all sizes must be numbers. Raises `NoSuchPlace`."""
     if graph.symbols and any(not isinstance(n, int) for i in graph.inputs for n in i.shape):
-        example = ",".join(f"{symbol}=32" for symbol in graph.symbols)
+        sizes, asked = sizes_of(graph), dict.fromkeys(graph.symbols, EXAMPLE_SIZE)
+        near = None if sizes.accepts(**asked) else sizes.nearest(**asked).closest or sizes.small()
+        example = ",".join(f"{symbol}={size}" for symbol, size in (near or asked).items())
         raise NoSuchPlace(f"neurons are counted, so sizes must be numbers: say `--size {example}`")

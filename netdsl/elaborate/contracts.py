@@ -39,10 +39,11 @@ def bind_inputs(
         return []
     if len(declared) != len(flow.values):
         names = ", ".join(i.name.text for i in declared if i.name) or "one value"
+        given, come = len(flow.values), "comes" if len(flow.values) == 1 else "come"
         state.error(
             place,
             "wrong-inputs",
-            f"`{block.name}` takes {len(declared)} ({names}), and {len(flow.values)} come in",
+            f"`{block.name}` takes {len(declared)} ({names}), and {given} {come} in",
             call,
             help=f"write `({names}) -> {block.name}(...)`" if len(declared) > 1 else "",
         )

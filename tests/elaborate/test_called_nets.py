@@ -129,7 +129,7 @@ def test_the_aux_heads_of_googlenet_stay_for_its_checkpoint(tmp_path: Path) -> N
         (calling("x -> Small", inputs="input x: [3, 7, 9]"), "size-not-allowed", "H >= 8"),
         (calling("(x, x) -> Small"), "wrong-inputs", "takes 1 (image), and 2 come in"),
         (calling("x -> Small(clases=3)"), "unknown-argument", "clases"),
-        (calling("x -> Two", TWO), "wrong-inputs", "takes 2 (left, right)"),
+        (calling("x -> Two", TWO), "wrong-inputs", "takes 2 (left, right), and 1 comes in"),
         ("net A { input x: [3, H, W]\n output y = x -> A }", "too-deep", "nested"),
         (calling("x -> Bare", "net Bare { input x: [3, H, W]\n output y = relu }"),
          "no-source", ""),

@@ -155,3 +155,33 @@ def test_no_file_is_written_over(tmp_path: Path) -> None:
     helper = tmp_path / "layers_torch.py"
     asked = [*base[:-1], str(helper), "--plugins-out", plugin]
     assert CliRunner().invoke(main, asked).exit_code == 2  # two files for one place
+
+
+class Straight(torch.autograd.Function):
+    """Whole numbers forward, the identity backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        return grads[0]
+
+
+class Binary(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> Any:
+        return Straight.apply(x.tanh())
+
+
+def test_a_backward_pass_of_ones_own_is_lost_only_with_a_remark(tmp_path: Path) -> None:
+    apply = torch.autograd.Function.__dict__["apply"]
+    network = netdsl.from_torch(Binary(), {"x": (3, 8, 8)})
+    assert torch.autograd.Function.__dict__["apply"] is apply
+    assert network.origin is not None
+    told = [one for one in network.origin.remarks if "`Straight` has a backward pass" in one]
+    assert len(told) == 1
+    assert "test_torch_plugins.py:" in told[0]
+    plugin = imported("Numbers", tmp_path)  # there a layer keeps the function as it is
+    assert plugin.origin is not None
+    assert not [one for one in plugin.origin.remarks if "backward" in one]

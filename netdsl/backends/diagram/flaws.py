@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.scene import Group, Item, Picture, Text, moved
 from netdsl.diagnostics import Diagnostic, Span
-from netdsl.ir.graph import Child, Graph, Kind, Node, Output, Scope, Value
+from netdsl.ir.graph import Child, Graph, Node, Output, Scope, Value
 from netdsl.ops.base import op_of
+from netdsl.passes.copied import copied
+from netdsl.passes.part import part_of
 
 MOST_LISTED = 6
 LONGEST_LISTED = 110
@@ -82,11 +84,24 @@ def shape_text(value: Value) -> str:
 
 
 def known_part(graph: Graph) -> Graph:
-    """A draft without what could not be built: it ends where that would go on."""
+    """A draft without what could not be built: it ends where that would go on.
+
+    Nodes and scopes are copies, so that each of them still lies in the graph that it names.
+    """
+    whole = copied(replace(graph.within or graph, requirements=()))
+    if graph.within is None:
+        return _without_stumps(whole)
+    (scope,) = graph.root.children
+    place = list(graph.within.root.scopes()).index(scope)  # type: ignore[arg-type]
+    copy = list(whole.root.scopes())[place]
+    return part_of(_without_stumps(whole), copy)
+
+
+def _without_stumps(graph: Graph) -> Graph:
+    """What could be built, with outputs where it is cut. Changes the scopes of the graph."""
     nodes = [node for node in graph.nodes() if op_of(node).is_built]
     stumps = [node for node in graph.nodes() if not op_of(node).is_built]
-    root = Scope(Kind.NET, graph.root.span, definition=graph.name, doc=graph.doc)
-    root.children = _known_children(graph.root)
+    _keep_built(graph.root)
     outputs = [o for o in graph.outputs if is_known(o.value)]
     taken = {value for node in nodes for value in node.inputs}.union(o.value for o in outputs)
     ends = dict.fromkeys(v for node in stumps for v in node.inputs if is_known(v))
@@ -94,18 +109,18 @@ def known_part(graph: Graph) -> Graph:
     cut = [v for v in dict.fromkeys([*ends, *loose]) if v not in taken and v.producer is not None]
     for number, value in enumerate(cut, 1):
         outputs.append(Output(f"cut{number}", value, False, value.span))
-    return replace(graph, root=root, outputs=tuple(outputs), requirements=())
+    return replace(graph, outputs=tuple(outputs))
 
 
-def _known_children(scope: Scope) -> list[Child]:
+def _keep_built(scope: Scope) -> None:
     kept: list[Child] = []
     for child in scope.children:
         if isinstance(child, Scope):
-            copy = replace(child, children=_known_children(child))
-            kept += [copy] if copy.children else []
+            _keep_built(child)
+            kept += [child] if child.children else []
         elif op_of(child).is_built:
             kept.append(child)
-    return kept
+    scope.children[:] = kept
 
 
 def _key(error: Diagnostic) -> tuple[str, Span | None]:

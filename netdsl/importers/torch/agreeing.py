@@ -40,6 +40,7 @@ class Agreed:
     dtypes: list[str]
     comparisons: list[Comparison]
     reads: list[Line] = field(default_factory=list[Line])
+    gradients: dict[str, Line] = field(default_factory=dict[str, Line])
 
     def sizes(self, of: Of) -> tuple[int, ...]:
         """The sizes of an axis in all runs."""
@@ -77,6 +78,7 @@ def agreed(runs: Sequence[Run]) -> Agreed:
     result.frame = _frames(result, [one.frame for one in runs])
     result.comparisons = _comparisons(result, runs)
     result.reads = first.reads
+    result.gradients = first.gradients
     return result
 
 

@@ -100,6 +100,7 @@ class Run:
     """One traced run; `shapes` and `dtypes` go by the numbers of values.
 
     `reads` are lines that look at numbers which follow from no input, but maybe from its size.
+    `gradients` are functions of autograd, which have a backward pass of their own, where called.
     """
 
     frame: Frame
@@ -108,6 +109,7 @@ class Run:
     dtypes: list[str] = field(default_factory=list[str])
     comparisons: list[Any] = field(default_factory=list[Any])
     reads: list[Line] = field(default_factory=list[Line])
+    gradients: dict[str, Line] = field(default_factory=dict[str, Line])
 
 
 def mapped(thing: Any, change: Callable[[Any], Any]) -> Any:

@@ -111,6 +111,7 @@ def together(training: Agreed, inference: Agreed) -> tuple[Agreed, Any]:
         training.dtypes,
         [*training.comparisons, *(walk.comparison(one) for one in inference.comparisons)],
         [*training.reads, *inference.reads],
+        inference.gradients | training.gradients,
     )
 
     def result(one: Any) -> Any:

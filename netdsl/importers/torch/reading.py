@@ -16,7 +16,7 @@ from netdsl.importers.frontend import Answer, Question, refused
 from netdsl.importers.torch.agreeing import Differ
 from netdsl.importers.torch.constructors import Record
 from netdsl.importers.torch.inputs import Taken, parameter_names, taken
-from netdsl.importers.torch.lines import Lines
+from netdsl.importers.torch.lines import Lines, short
 from netdsl.importers.torch.lows import Unsaid
 from netdsl.importers.torch.made import Made, made
 from netdsl.importers.torch.plugging import by_rule, failed_in, plugged_for
@@ -124,7 +124,13 @@ def _read(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
 
 def _given(one: Made, title: str, traced: Traced, lines: Lines) -> Answer:
     runs = runs_of(one, list(traced.agreed.inputs))
-    return Answer(program(one, traced, lines, title), one.numbers(), traced.remarks, runs=runs)
+    remarks = [
+        f"{short(file)}:{line}: `{name}` has a backward pass of its own, which is lost: gradients "
+        "are those of what its forward pass computes"
+        for name, (file, line) in traced.agreed.gradients.items()
+    ]
+    told = (*traced.remarks, *remarks)
+    return Answer(program(one, traced, lines, title), one.numbers(), told, runs=runs)
 
 
 def _explained(failed: Failed, lines: Lines, span: Span) -> DiagnosticError:

@@ -353,12 +353,30 @@ def traced(
     root.arguments = mapped(root.arguments, tracer.told)
     tracer.frames.append(root)
     own = remembering(module) if has_own_int else nullcontext()
-    with torch.no_grad(), _hooked(module, tracer, plugged), own, tracer:
+    with torch.no_grad(), _hooked(module, tracer, plugged), _gradients(tracer, run), own, tracer:
         result = module(*arguments, **keywords)
         with torch._C.DisableTorchFunction():
             root.results = mapped(_plain(result), tracer.told)
     run.comparisons = tracer.log.comparisons
     return run, result
+
+
+@contextmanager
+def _gradients(tracer: Tracer, run: Run) -> Iterator[None]:
+    """Notes the functions of autograd that are looked into."""
+    function: Any = torch.autograd.Function
+    inherited = function.__dict__["apply"]
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tracer.silent:
+            run.gradients.setdefault(cls.__name__, line_now())
+        return inherited.__get__(None, cls)(*args, **kwargs)
+
+    function.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        function.apply = inherited
 
 
 @contextmanager

@@ -170,6 +170,28 @@ def test_all_forms_and_levels(broken: Path, tmp_path: Path) -> None:
             draft.drawing(level=level)
 
 
+WHOLE = """\
+block Unit(width: int) { conv(width, 3) -> batchnorm -> relu }
+block Wrong(width: int) { add { Unit(width) ; conv(width, 1) } -> relu }
+net N { input x: [3, 32, 32]
+ output y = x -> un1: Unit(8) -> s: { Wrong(8) -> Wrong(16) } -> global_avgpool }
+"""
+
+
+@pytest.mark.parametrize("only", [None, "s", "s.0", "un1"])
+def test_volumes_of_what_could_be_built_where_a_whole_block_is_one_map(
+    only: str | None, tmp_path: Path
+) -> None:
+    """Blocks that are one step are found in the draft, behind an error and in a part alone."""
+    path = tmp_path / "whole.net"
+    path.write_text(WHOLE, encoding="utf-8")
+    draft = netdsl.draft(path)
+    assert [d.code for d in errors_of(draft)] == ["shape-mismatch"]
+    svg = draft.drawing(level="volumes", only=only)[0].decode()
+    assert "not checked: 1 error" in svg
+    assert "8 × 30 × 30" in svg
+
+
 def test_from_standard_input_and_at_one_size(tmp_path: Path) -> None:
     out = str(tmp_path / "a.svg")
     result = CliRunner().invoke(main, ["draw", "-", "-o", out], input=BROKEN)

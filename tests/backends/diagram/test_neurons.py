@@ -293,6 +293,16 @@ def test_wrong_neurons_are_refused_with_what_there_is(name: str, neuron: str, to
             picture_of(graph_of(name).graph, Options(level=level, neurons=(neuron,)))
 
 
+def test_the_size_that_is_proposed_is_one_that_the_network_takes() -> None:
+    text = "net N { input x: [3, H, W]\n output y = x -> concat { conv(8, 3) ; maxpool(2) } }"
+    net = netdsl.loads(text)
+    with pytest.raises(DrawError, match="say `--size") as told:
+        picture_of(net.graph, Options(level="neurons"))
+    found = re.findall(r"([HW])=(\d+)", str(told.value))
+    assert [name for name, _ in found] == ["H", "W"]
+    assert net.sizes.accepts(**{name: int(size) for name, size in found})
+
+
 def test_layers_without_known_links_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a plug-in that does not tell them."""
     graph = graph_of("upsample_any", H=9, W=9).graph

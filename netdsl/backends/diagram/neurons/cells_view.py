@@ -333,8 +333,9 @@ class _Sheet:
         yield "comes in", f"{times(self._index(self.input))} = {plural(values, 'value')}"
         yield "result", f"{times(self._index(self.output))} = {plural(results, what)}"
         rules = dict.fromkeys(rule.numbers for rule in self.op.size_rules(*self.types))
+        sides = len(self._index(self.output)) - 1
         if rules:
-            yield "size", ", ".join(rules) + " along each side" * (len(rules) == 1)
+            yield "size", ", ".join(rules) + " along each side" * (len(rules) == 1 < sides)
         yield from self._example()
         learned, macs = plural(parameters_of([self.node]), "parameter"), macs_of([self.node])
         assert isinstance(macs, int)

@@ -43,9 +43,10 @@ function countCells(boxes) {
 }
 
 function paintHeats(drawing, network, what, footer) {
-  drawing.svg.classList.toggle("heated", !!what);
-  footer.hidden = !what;
-  if (!what || network.isRefused) return;
+  const isTold = !!what && !network.isRefused;
+  drawing.svg.classList.toggle("heated", isTold);
+  footer.hidden = !isTold;
+  if (!isTold) return;
   const numbers = [...drawing.elements.keys()];
   const found = heats(network, what, numbers);
   footer.replaceChildren();

@@ -102,9 +102,9 @@ class RowLayout {
   }
 
   link(net, a, b, reader, behind = []) {
-    const marks = new Set(reader ? [reader.mark] : behind.map(r => r.mark));
+    const later = net.leaves ? readersOf(net.net).filter(r => !net.readers.includes(r)) : [];
     const link = {net, a, b, reader,
-      mark: marks.size === 1 && !net.leaves ? [...marks][0] : reader ? reader.mark : "",
+      mark: reader ? reader.mark : markOf([...behind, ...later]),
       aOff: a.id === null ? 0 : this.boxes.get(a.id).exit(net.value),
       bOff: b.id === null ? 0 : this.boxes.get(b.id).entry(net.value, reader.port),
       pull: a.id === null && b.id === null ? 8 : a.id === null || b.id === null ? 3 : 2};
@@ -210,6 +210,16 @@ function netsOf(wires) {
   return [...nets.values()];
 }
 
+// All that reads a tensor; what is outside of the block has no mark here.
+const readersOf = net => (net.isExit ? [...net.readers, {mark: ""}] : net.readers);
+
+// The mark of a wire to some readers: theirs, where it is the same; those of a size only do not count.
+function markOf(readers) {
+  const marks = new Set(readers.map(reader => reader.mark));
+  if (marks.size > 1) marks.delete("size");
+  return marks.size === 1 ? [...marks][0] : "";
+}
+
 // The layout of a block's inside (or of the whole network): boxes, curves and runs of lines, and
 // where tensors come in and go out, all in its own coordinates.
 function arrangeRows(ids, wires, boxes, room, labelRoom) {
@@ -304,7 +314,7 @@ function stacked(laid, perRow, nets, rowOf) {
       const {net} = part, at = lane => tops[number] + lane.at;
       if (net.from === null && part.left && !result.entries.has(net.value)) {
         result.entries.set(net.value, at(part.left));
-        result.runs.push({value: net.value, points: [[0, at(part.left)], [leftRoom, at(part.left)]]});
+        result.runs.push({value: net.value, mark: markOf(readersOf(net)), points: [[0, at(part.left)], [leftRoom, at(part.left)]]});
       }
       if (net.isExit && part.right && !result.exits.has(net.value)) {
         result.exits.set(net.value, at(part.right));
@@ -326,8 +336,7 @@ function stacked(laid, perRow, nets, rowOf) {
       run.push([rightAt, tops[home] + source.right.at + (begun.has(net) ? CORNER : 0)], [rightAt, between], [leftAt, between]);
       begun.add(net);
     }
-    const marks = new Set(part.readers.map(reader => reader.mark));
-    result.runs.push({value: net.value, mark: marks.size === 1 ? [...marks][0] : "", points: [...run, [leftAt, end], [leftRoom, end]]});
+    result.runs.push({value: net.value, mark: markOf(part.readers), points: [...run, [leftAt, end], [leftRoom, end]]});
   }
   return result;
 }
@@ -451,7 +460,7 @@ class Arrangement {
     const own = scene.units.find(unit => unit.id === parent);
     const ends = this.isDown ? [own.y - along, own.y + own.height - along] : [own.x - along, own.x + own.width - along];
     for (const [value, v] of inside.entries) {
-      scene.wires.push({key: `${parent}.${value}.in`, value, mark: "", path: line([[ends[0], v], [0, v]]), to: null, from: null, isArrow: false});
+      scene.wires.push({key: `${parent}.${value}.in`, value, mark: inside.runs.find(run => run.value === value)?.mark || "", path: line([[ends[0], v], [0, v]]), to: null, from: null, isArrow: false});
     }
     for (const [value, v] of inside.exits) {
       scene.wires.push({key: `${parent}.${value}.out`, value, mark: "", path: line([[inside.along, v], [ends[1], v]]), to: null, from: null, isArrow: false});

@@ -5,6 +5,8 @@ const GRID_SIDE = 300, LEAST_TEXT = 20, MOST_SHOWN = 16;
 const SLIDERS = {kernel: [1, 11], stride: [1, 8], padding: [0, 6], dilation: [1, 6]};
 const SHOWN_NAME = "map shown";
 
+const otherPlanes = count => count > 1 ? `The other ${commas(BigInt(count))} planes are added in the same way.` : count ? "The other plane is added in the same way." : "";
+
 class LessonView {
   constructor(network, conv) {
     const number = size => Number(network.exact.value(size));
@@ -134,7 +136,7 @@ class LessonView {
       this.sum.querySelector(by < 0 ? ".back" : ".on").focus();
     };
     const text = now ? `Product ${this.step + 1} of ${products.length}: cell [${now.cell.join(", ")}] × weight [${now.weight.join(", ")}] = ${exampleValue(now.cell)} × ${exampleWeight(now.weight)} = ${exampleValue(now.cell) * exampleWeight(now.weight)}; the sum so far is ${total}.` : "All its cells are padding: the sum is 0.";
-    const more = [left ? `${left} of the window's cells are padding.` : "", this.small.planes > 1 ? `The other ${this.small.planes - 1} planes are added in the same way.` : "", this.small.bias ? "Then the filter's bias is added." : ""].filter(Boolean).join(" ");
+    const more = [left ? `${left} of the window's cells are padding.` : "", otherPlanes(this.small.planes - 1), this.small.bias ? "Then the filter's bias is added." : ""].filter(Boolean).join(" ");
     return [
       html("p", {}, `Neuron [${this.neuron.join(", ")}] of the map:`),
       html("div", {class: "row"},

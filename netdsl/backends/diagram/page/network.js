@@ -80,3 +80,16 @@ class Network {
     return [...(unit.lines || []), ...(costs.length ? [costs.join(" · ")] : [])];
   }
 }
+
+// Shapes of values in numbers, and in the symbols.
+function shapesOf(network, values) {
+  return [values.map(value => network.shapeText(value)).join(", "),
+    values.map(value => network.shapeFormula(value)).filter(Boolean).join(", ")];
+}
+
+// What a unit costs in numbers, and as a formula.
+function costOf(network, unit, what) {
+  if (!(what in unit)) return ["", ""];
+  const times = unit.count > 1 ? ` each, ${commas(network.cost(unit, what) * BigInt(unit.count))} in all` : "";
+  return [network.isRefused ? "–" : commas(network.cost(unit, what)) + times, network.exact.text(unit[what])];
+}

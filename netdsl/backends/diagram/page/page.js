@@ -269,11 +269,15 @@ stage.addEventListener("touchmove", event => {
   pinch = now;
 }, {passive: false});
 
-search.addEventListener("input", () => {
+function find() {
   state.hits = findUnits(network, search.value);
   state.turn = -1;
-  marks();
   found.textContent = search.value.trim() ? `${state.hits.length} found` : "";
+}
+
+search.addEventListener("input", () => {
+  find();
+  marks();
 });
 search.addEventListener("keydown", event => {
   if (event.key === "Escape") {
@@ -300,9 +304,10 @@ function sized(sizes, isMoving = true) {
   const refused = network.refusals();
   byId("refused").hidden = !refused.length;
   byId("refused").textContent = refused.length ? `Refused: ${refused[0]}${refused.length > 1 ? `; and ${refused.length - 1} more` : ""}` : "";
-  if (state.hits.length || search.value) state.hits = findUnits(network, search.value);
+  if (search.value) find();
+  const traced = trace.fields ? trace.index : null;
   draw({isMoving});
-  choose(state.chosen);
+  choose(state.chosen, traced);
   table();
 }
 

@@ -17,17 +17,6 @@ function facts(rows) {
   return html("dl", {}, ...told.flat());
 }
 
-function shapesOf(network, values) {
-  return [values.map(value => network.shapeText(value)).join(", "),
-    values.map(value => network.shapeFormula(value)).filter(Boolean).join(", ")];
-}
-
-function costOf(network, unit, what) {
-  if (!(what in unit)) return ["", ""];
-  const times = unit.count > 1 ? ` each, ${commas(network.cost(unit, what) * BigInt(unit.count))} in all` : "";
-  return [network.isRefused ? "–" : commas(network.cost(unit, what)) + times, network.exact.text(unit[what])];
-}
-
 // What stands in the panel where no unit is chosen.
 function overview(network) {
   const {data} = network, total = data.total;

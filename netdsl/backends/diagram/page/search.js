@@ -6,8 +6,9 @@ function plainText(text) {
 }
 
 function printedTexts(network, unit) {
-  const shapes = [...(unit.takes || []), ...(unit.gives || [])].map(value => network.shapeText(value));
-  const costs = ["params", "macs"].filter(what => what in unit).map(what => commas(network.cost(unit, what)));
+  const shapes = [unit.takes || [], unit.gives || []].flatMap(values =>
+    [...values.map(value => network.shapeText(value)), ...shapesOf(network, values)]);
+  const costs = ["params", "macs", "bytes"].flatMap(what => costOf(network, unit, what));
   return [unit.path, unit.title, ...network.lines(unit), unit.what, unit.words || "", unit.doc || "", unit.source || "", ...shapes, ...costs];
 }
 

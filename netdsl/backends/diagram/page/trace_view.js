@@ -47,10 +47,10 @@ class TraceView {
       this.trace(value, this.index, answer);
     };
     fields.forEach((field, axis) => {
-      field.oninput = () => {
-        this.index[axis] = Math.min(Math.max(Math.floor(Number(field.value)) || 0, 0), sizes[axis] - 1);
+      wholeNumber(field, text => {
+        this.index[axis] = Number(text);
         update();
-      };
+      }, () => this.index[axis]);
     });
     const names = AXIS_NAMES[sizes.length];
     home.append(html("div", {class: "row"}, ...fields.map((field, axis) => html("label", {}, `${names[axis]} `, field))), picture, answer);

@@ -207,6 +207,74 @@ def test_sizes_move_all_numbers_and_what_is_refused_says_why(page: Any) -> None:
     assert "–" not in here.labels()
 
 
+@pytest.mark.parametrize("typed", ["0", "-3", "12.7", "250000", ""])
+def test_a_field_of_a_size_never_shows_what_the_drawing_is_not_made_for(
+    page: Any, typed: str
+) -> None:
+    """What is no size is not taken; the field is marked, and tells the size in use when left."""
+    text = "net N { input image: [2, H, W]\n output y = image -> conv(8, 3, padding=1) -> relu }"
+    here = page(page_of(netdsl.loads(text), sizes={"H": 64, "W": 48}))
+    field = here.find('input[type="number"][data-size="H"]')
+    field.send_keys(key("CONTROL") + "a")
+    field.send_keys(typed or key("DELETE"))
+    assert field.get_property("value") == typed
+    assert f"2×{typed}×48" not in here.labels()
+    assert not typed or here.all('input:invalid[data-size="H"]')
+    field.send_keys(key("TAB"))
+    assert f"2×{field.get_property('value')}×48" in here.labels()
+    assert "from 1 to 100,000" in field.get_attribute("title")
+    here.set('input[type="number"][data-size="H"]', 64)
+    here.focus("conv1")
+    here.set('.field input[data-axis="0"]', 3)
+    here.set('.field input[data-axis="0"]', 64)
+    assert here.find('.field input[data-axis="0"]').get_property("value") == "3"
+    assert "rows 2–4," in here.text(".field [role=status]")
+    assert "The other plane is added in the same way." in here.text(".lesson")
+
+
+def test_what_was_asked_is_answered_anew_at_another_size(page: Any) -> None:
+    here = page(googlenet(H=64, W=64))
+    here.find("#search").send_keys("64×16×16")
+    found = here.text("#found")
+    assert found != "0 found"
+    here.focus("conv1")
+    here.set('.field input[data-axis="0"]', 5)
+    assert "sees rows 7–13" in here.text(".field [role=status]")
+    here.set("#colour", "macs")
+    here.set('input[type="number"][data-size="H"]', 96)
+    assert here.text("#found") == "0 found"
+    assert "sees rows 7–13" in here.text(".field [role=status]")
+    here.set('input[type="number"][data-size="H"]', 1)
+    assert here.find("#scale").get_attribute("hidden") is not None
+    assert "heated" not in (here.find("#drawing").get_attribute("class") or "")
+    here.set('input[type="number"][data-size="H"]', 64)
+    assert here.text("#found") == found
+    assert here.find("#scale").get_attribute("hidden") is None
+
+
+@pytest.mark.parametrize("name", ["unet", "resnet18"])
+def test_all_that_the_panel_prints_of_a_unit_is_found(page: Any, name: str) -> None:
+    here = page(page_of(examples.network(name)))
+    here.find("#open-all").click()
+    printed = "return [...document.querySelectorAll('#details .about dd')].flatMap(e => [...e.childNodes].map(c => c.textContent))"  # fmt: skip
+    search = "const e = document.querySelector('#search'); e.value = arguments[0]; e.dispatchEvent(new Event('input')); return document.querySelector('#found').textContent"  # fmt: skip
+    for path in [e.get_attribute("data-path") for e in here.all("#drawing [data-unit]")][1:20:4]:
+        here.focus(path)
+        for text in here.script(printed):
+            assert not text or here.script(search, text.replace("\n", " ")) != "0 found", text
+
+
+def test_a_skip_is_coloured_from_its_fork_on(page: Any) -> None:
+    """Of a U-Net's skips that begin beside a box, no piece behind the fork is grey."""
+    here = page(page_of(examples.network("unet"), sizes={"H": 64, "W": 64}))
+    gives = "return JSON.parse(document.getElementById('data').textContent).units.find(u => u.path === arguments[0]).gives[0]"  # fmt: skip
+    looks = "return [...document.querySelectorAll(`#drawing .wire[data-value='${arguments[0]}']`)].map(e => e.getAttribute('class'))"  # fmt: skip
+    for path in ("down0", "down2"):
+        own = here.script(looks, here.script(gives, path))
+        assert own.count("wire ") == 1, own  # the way to the next box
+        assert own.count("wire skip") > 3
+
+
 def test_a_cell_is_traced_as_the_links_say(page: Any) -> None:
     net = netdsl.load(example("resnet18"), sizes={"H": 64, "W": 40})
     here = page(page_of(examples.network("resnet18"), sizes={"H": 64, "W": 40}))
