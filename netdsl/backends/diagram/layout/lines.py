@@ -27,13 +27,17 @@ GUTTERS = 36.0
 """What lines take beside their boxes, left and right together."""
 
 
-def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
+def line_overview(
+    sheet: LineSheet, room: float, below: float, can_hang: bool = True
+) -> Overview:
     """The overview of a network of no special shape.
 
     `below` is about how high all else of the picture is. Lines get shorter where boxes beside each
     other are too wide for the page, or the picture would be more than twice as wide as high.
+    Heads for training hang below lines that are chains; elsewhere they are lines of their own.
     """
-    heads = heads_of(sheet)
+    whole = sheet.items, sheet.wires, sheet.first_late
+    heads = heads_of(sheet) if can_hang else []
     hang(sheet)
     stages = stages_of(sheet, sheet.items)
     sheet.stages = {place: n for n, stage in enumerate(stages) for place in stage.places}
@@ -46,6 +50,10 @@ def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
         if lines in tried:
             continue
         tried.add(lines)
+        if not _can_hang(sheet, lines, heads):
+            sheet.items, sheet.wires, sheet.first_late = whole
+            sheet.hung, sheet.shaped = {}, set()
+            return line_overview(sheet, room, below, can_hang=False)
         wide = share * room - (GUTTERS if len(lines) > 1 else 0.0)
         items = paint_rows(_rows(sheet, lines, stages, heads, wide), sheet.options, bare=True)
         left, top, right, bottom = bounds_of(items)
@@ -55,6 +63,19 @@ def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
             return one
         drawn.append(one)
     return min(drawn, key=lambda one: (one.width > room, abs(one.width - room)))
+
+
+def _can_hang(sheet: LineSheet, lines: Sequence[range], heads: Sequence[Head]) -> bool:
+    """Whether each head has its place: the line of what it reads is a chain."""
+    sources = {head.source for head in heads}
+    for line in lines:
+        items = [sheet.items[place] for place in line]
+        keys = sheet.keys_of(items)
+        if sources.isdisjoint(keys):
+            continue
+        if not is_chain(keys, RowPlan(sheet, items, frozenset(keys))):
+            return False
+    return True
 
 
 def _lines(sheet: LineSheet, room: float) -> list[range]:
