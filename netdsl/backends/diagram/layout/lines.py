@@ -150,12 +150,21 @@ def _banded(
     """A line that Graphviz has laid out, on one band."""
     drawn = freed(paint_row(plan.graph, plan.pens, layout, sheet.boxes))
     first, second = sheet.caption(items)
-    top = CAPTION + 10
-    shown = [moved(item, 0, top) for item in drawn]
-    nodes = {key: (x, y + top) for key, (x, y) in layout.nodes.items()}
+    left, right = _pads(sheet, plan, layout)
+    top, width = CAPTION + 10, layout.width + left + right
+    shown = [moved(item, left, top) for item in drawn]
+    nodes = {key: (x + left, y + top) for key, (x, y) in layout.nodes.items()}
     height = layout.height + top + 6
-    back = band(0, layout.width, 0, height, f"{first} {second}".strip(), "")
-    return Layout(layout.width, height, nodes, {}, []), [*back, *shown]
+    back = band(0, width, 0, height, f"{first} {second}".strip(), "")
+    return Layout(width, height, nodes, {}, []), [*back, *shown]
+
+
+def _pads(sheet: LineSheet, plan: RowPlan, layout: Layout) -> tuple[float, float]:
+    """What a band needs left and right of its line, so that no box stands on its border."""
+    halves = {key: sheet.boxes[key].width / 2 for key in plan.own}
+    left = min(layout.nodes[key][0] - half for key, half in halves.items())
+    right = max(layout.nodes[key][0] + half for key, half in halves.items())
+    return max(0.0, PAD - left), max(0.0, PAD + right - layout.width)
 
 
 def _places(sheet: LineSheet, items: Iterable[Item]) -> Mapping[str, Bounds]:
