@@ -75,7 +75,7 @@ def is_serif(font: str) -> bool:
 def is_rare(letter: str) -> bool:
     """Whether a letter is of none of the scripts that fonts like Helvetica have."""
     code = ord(letter)
-    return 0x590 <= code < 0x1D00 or 0x2E80 <= code
+    return 0x590 <= code < 0x1D00 or code >= 0x2E80
 
 
 def families(font: str) -> str:

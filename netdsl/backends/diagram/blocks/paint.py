@@ -38,8 +38,8 @@ CAPTION = 12.0
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    Each has the pen of its wires to this row, or to all others; `labels` are texts of what is named nowhere else,
-    `items` what is painted, from the row's own corner on.
+    Each has the pen of its wires to this row, or to all others; `labels` are texts of what is
+    named nowhere else, `items` what is painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
@@ -137,7 +137,6 @@ class _Places:
         text = self.rows[number].labels.get(value)
         if text:
             yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
-
 
     def _branches(self, value: Value, way: list[Point], below: range) -> Iterator[Item]:
         """A way and its ends in other rows; what several share has their pen if they agree."""

@@ -60,7 +60,8 @@ class _Lanes:
         spots |= self._joining(spots, gap)
         every = [*spots.values(), *(spot for spot, _ in weights)]
         threads = [(Wire(start, key, self._value(key), 0, SIZE_ONLY), THREAD)
-                   for spot, keys in weights for start, key in self._threads(spot, keys)]  # fmt: skip
+                   for spot, keys in weights
+                   for start, key in self._threads(spot, keys)]  # fmt: skip
         total = sum(count_parameters(layer) for layer in self.layers)
         captions = {WEIGHTS: ("same weights", f"{rough(total)}, once")}
         captions |= {self.row(n): (f"call {n + 1}", "") for n in range(self.count)}
@@ -83,7 +84,7 @@ class _Lanes:
         return spots
 
     def _weights(self, spots: Mapping[str, Spot]) -> list[tuple[Spot, list[str]]]:
-        """The weights of each box of the lanes beside them, and the boxes that use them, in order."""
+        """The weights of each box of the first lanes, and the boxes that use them, in order."""
         sheet = self.sheet
         users: dict[str, list[str]] = {}
         for layer in self.layers:

@@ -149,7 +149,7 @@ class LineSheet(BlockSheet):
     def size_told(self, item: str | Unit) -> str:
         """The size of the maps that an item gives: `56 × 56`, `197 tokens`, `vectors`."""
         value = self.ends[item] if isinstance(item, str) else next(iter(item.outputs), None)
-        return value and self.told_size(value) or "vectors"
+        return (value and self.told_size(value)) or "vectors"
 
     def pieces(self) -> list[Piece]:
         """About how much room each item takes, in order; behind a box of the stem a shape too."""

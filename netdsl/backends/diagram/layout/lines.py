@@ -27,9 +27,7 @@ GUTTERS = 36.0
 """What lines take beside their boxes, left and right together."""
 
 
-def line_overview(
-    sheet: LineSheet, room: float, below: float, can_hang: bool = True
-) -> Overview:
+def line_overview(sheet: LineSheet, room: float, below: float, can_hang: bool = True) -> Overview:
     """The overview of a network of no special shape.
 
     `below` is about how high all else of the picture is. Lines get shorter where boxes beside each

@@ -95,7 +95,8 @@ class Routes:
     def _is_skip(self, source: Step, target: Step) -> bool:
         """Whether what one volume takes of another flows on a skip."""
         return any(
-            (value, node) in self.skips and (value is source.output or value.producer in source.nodes)
+            (value, node) in self.skips
+            and (value is source.output or value.producer in source.nodes)
             for node in target.nodes
             for value in node.inputs
         )
