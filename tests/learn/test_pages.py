@@ -1,7 +1,11 @@
-"""docs/learn: every command runs, prints what stands below it, and draws the picture shown."""
+"""docs/learn: every command runs, prints what stands below it, and draws the picture shown.
+
+What is typed at a Python prompt runs too.
+"""
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -16,7 +20,7 @@ from tests.see.test_docs import words as masked
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "learn").glob("*.md"))
 pytestmark = pytest.mark.xdist_group("see")
-BLOCK = re.compile(r"^```(console|net)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(console|net|pycon)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OF_PACKAGES = {"lite0-filters.png"}
 """Made with weights of a package that is not of the project; docs/tutorial-weights.md names it."""
 LINK = re.compile(r"!\[[^\]]+\]\(pictures/([\w.-]+)\)")
@@ -25,6 +29,12 @@ LINK = re.compile(r"!\[[^\]]+\]\(pictures/([\w.-]+)\)")
 def run(block: re.Match[str], folder: Path) -> str:
     """A block as it should stand on the page: a file is written, commands print below themselves."""
     kind, name, text = block.groups()
+    if kind == "pycon":
+        talk = doctest.DocTestParser().get_doctest(text, {}, "page", None, 0)
+        assert len(talk.examples) > 2
+        failed = doctest.DocTestRunner(verbose=False).run(talk).failed
+        assert failed == 0, text
+        return block[0]
     if kind == "net":
         assert name, "a network on a page has the name of its file behind `net`"
         (folder / name).write_text(text, encoding="utf-8")

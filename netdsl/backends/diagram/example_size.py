@@ -17,6 +17,8 @@ from netdsl.passes.part import part_of
 
 USUAL = {1: 64, 2: 256, 3: 224, 4: 32}
 """The example size by the rank of the input, where the network takes it."""
+ROUND = (256, 192, 320, 128, 384, 512)
+"""Sides of images that many networks take which do not take the usual one, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Numbers:
 
 
 def numbers_for(graph: Graph) -> Numbers:
-    """Example sizes: the usual ones, or the nearest to them that the network takes.
+    """Example sizes: the usual ones, round ones, or the nearest that the network takes.
 
     Raises `DrawError` where none is found.
     """
@@ -103,4 +105,9 @@ def _usual(graph: Graph, name: str) -> int:
 
 
 def _nearest(sizes: Sizes, wanted: dict[str, int]) -> dict[str, int] | None:
+    images = [name for name, size in wanted.items() if size == USUAL[3]]
+    for side in ROUND if images else ():
+        point = wanted | dict.fromkeys(images, side)
+        if sizes.accepts(**point):
+            return point
     return sizes.nearest(**wanted).closest or sizes.small()

@@ -12,6 +12,8 @@ FORMS = ("svg", "png", "pdf", "tex", "tikz", "mmd", "dot", "html")
 LEVELS = ("blocks", "layers", "volumes", "neurons", "field")
 SHOWN = ("params", "macs", "names", "shapes")
 DIRECTIONS = ("right", "down", "up")
+LAYOUTS = ("rows", "u", "triangle", "lattice", "lanes")
+"""How a whole network may stand; its shape decides where none of them is asked for."""
 THEMES = ("light", "dark", "auto", "print", "slides")
 HIDDEN_LAYERS = ("dropout", "norm", "activation", "moves")
 """What a legend calls the layers that can be left out: the wire goes on as if they were not."""
@@ -39,7 +41,8 @@ class Options:
 
     `expand` are paths or patterns of blocks to open, `depth` opens all blocks down to a level
     (None: one example of the most frequent kind of block), `neurons` are places such as
-    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`. With `formulas` sizes
+    `conv2[0,4,4]`, `width` is in points, `engine` one of `engine.ENGINES`, `layout` one of
+    `LAYOUTS` (None: that of the network's shape). With `formulas` sizes
     that the network leaves open stay so, else blocks and layers are drawn at an example size.
     `only` is the path, pattern or kind of the one block that is drawn. `title` is in place of the
     usual one, empty for none; `header` and `legend` are what stands above the drawing. `font` is
@@ -60,6 +63,7 @@ class Options:
     direction: str = "right"
     show: frozenset[str] = frozenset(SHOWN)
     formulas: bool = False
+    layout: str | None = None
     engine: str = "pure"
     outlines: bool = False
     font_file: tuple[str, ...] = ()
@@ -114,6 +118,7 @@ class Choices(TypedDict, total=False):
     direction: str
     show: frozenset[str]
     formulas: bool
+    layout: str | None
     engine: str
     outlines: bool
     font_file: tuple[str, ...]
@@ -155,6 +160,13 @@ def check_options(options: Options) -> None:
         )
     if options.place and level != "blocks":
         raise DrawError(f"a place is chosen at `--level blocks`, and this is `--level {level}`")
+    if options.layout is not None:
+        if options.layout not in LAYOUTS:
+            raise DrawError(f"no layout is `{options.layout}`; there are {', '.join(LAYOUTS)}")
+        if level != "blocks" or options.chooses_blocks or options.only is not None:
+            raise DrawError(
+                "`--layout` is for a whole network in blocks, with none that are chosen"
+            )
     if options.formulas and level not in ("blocks", "layers"):
         raise DrawError(f"`--formulas` is for blocks and layers, and this is `--level {level}`")
     if options.depth is not None and level != "blocks":

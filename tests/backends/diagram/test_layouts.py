@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import pairwise
 
@@ -9,13 +10,14 @@ import pytest
 
 import netdsl
 from netdsl.backends.diagram.blocks.wiring import coverage
+from netdsl.backends.diagram.draw import draw, picture_of
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.overview import Overview
 from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.backends.diagram.model.overview import overview_units
 from netdsl.backends.diagram.model.shape import recognise
-from netdsl.backends.diagram.options import SMALLEST_PRINT, Options
+from netdsl.backends.diagram.options import SMALLEST_PRINT, DrawError, Options
 from netdsl.backends.diagram.scene import Box, Curve, Group, Picture, Polygon, Text
 from netdsl.backends.diagram.units import Unit
 from netdsl.ir.graph import Value
@@ -189,3 +191,38 @@ def test_the_same_bytes_each_time() -> None:
     first = laid_out("fpn")[1].items
     laid_out.cache_clear()
     assert laid_out("fpn")[1].items == first
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("unet", "lattice"), ("unet_plus_plus", "u"), ("fpn", "u"), ("siamese", "rows")],
+)
+def test_a_layout_may_be_asked_for(name: str, layout: str) -> None:
+    graph = network(name).graph
+    asked, usual = (picture_of(graph, Options(layout=one)) for one in (layout, None))
+    check_picture(asked, Options(), free_of_lines=False)
+    assert asked.items != usual.items
+    assert asked.description.split("·")[0] == usual.description.split("·")[0]  # the same network
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "told"),
+    [
+        ("googlenet", "u", "skips between levels, and this one has none"),
+        ("resnet50", "lanes", "layers that are called side by side, and this one has none"),
+        ("fpn", "triangle", "without it, it stands in `lattice`"),
+    ],
+)
+def test_a_layout_for_other_networks_is_refused(name: str, layout: str, told: str) -> None:
+    with pytest.raises(DrawError, match=re.escape(told)):
+        picture_of(network(name).graph, Options(layout=layout))
+
+
+def test_a_layout_is_for_the_whole_network_in_blocks() -> None:
+    for options in (
+        Options(layout="u", level="volumes"),
+        Options(layout="u", depth=1),
+        Options(layout="spiral"),
+    ):
+        with pytest.raises(DrawError, match="layout"):
+            draw(network("unet").graph, "svg", options)

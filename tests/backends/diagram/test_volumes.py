@@ -426,7 +426,7 @@ def test_an_open_size_is_stated_with_what_the_network_takes() -> None:
     assert (
         "Drawn at H = 224, W = 224; the network takes any H >= 15" in drawn("googlenet").description
     )
-    assert "Drawn at H = 194, W = 194" in drawn("hourglass").description
+    assert "Drawn at H = 256, W = 256" in drawn("hourglass").description
     assert "Drawn at" not in drawn("lenet").description
 
 

@@ -18,18 +18,17 @@ from netdsl.backends.diagram.frame import MARGIN, framed
 from netdsl.backends.diagram.layout.choose import overview_of
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.layout.lines import line_overview
-from netdsl.backends.diagram.layout.overview import Overview
+from netdsl.backends.diagram.layout.overview import ROOM, Overview
+from netdsl.backends.diagram.layout.small import SmallSheet
 from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
-from netdsl.backends.diagram.model.shape import Shape, recognise
-from netdsl.backends.diagram.options import PAGE, Options
+from netdsl.backends.diagram.model.shape import LANES, ROWS, TRIANGLE, Shape, U, recognise
+from netdsl.backends.diagram.options import PAGE, DrawError, Options
 from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
 
-ROOM = 662.0
-"""The width at which letters of 9 points are 6 points high on a page 6.5 inches wide."""
 GAP = 26.0
 """Between the overview and the panel: what a lens needs."""
 LEGEND_GAP = 16.0
@@ -39,6 +38,8 @@ BETWEEN = 12.0
 """Between two panels."""
 GATE = "×"
 FEWEST_LINKS = 3
+WIDEST = 1.9
+"""How much wider than a page a shape's layout may be: rows would have smaller letters still."""
 FEW = 10
 """Units of a network that needs no overview."""
 
@@ -54,14 +55,39 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     options = replace(options, width=options.width or PAGE)
     if sum(1 for _ in leaves(drawn_units(graph, options))) > MANY:
         return blocks_picture(given, rows)
-    shape = recognise(graph)
+    shape = _wanted(recognise(graph), options)
     units = overview_units(graph, shape, drawn_units(graph, options))
     idea = idea_of(graph, units, shape)
-    if idea is None and len(units) <= FEW:
+    if idea is None and len(units) <= FEW and shape.layout == ROWS:
         return blocks_picture(given, replace(rows, width=options.width))
     drawing = _Figure(graph, units, options, shape, told).picture(idea)
+    if options.layout not in (None, ROWS) and drawing is not None:
+        return drawing
     is_page = rows.width is not None or drawing is None or drawing.height <= 2 * drawing.width
     return drawing if drawing is not None and is_page else blocks_picture(given, rows)
+
+
+def _wanted(shape: Shape, options: Options) -> Shape:
+    """The shape with the layout that was asked for. Raises `DrawError` where that has no sense."""
+    layout = options.layout
+    if layout in (None, shape.layout):
+        return shape
+    has_parts = {
+        ROWS: True,
+        LANES: shape.features.calls is not None and shape.features.calls.is_side_by_side,
+        TRIANGLE: shape.layout in (U, TRIANGLE),
+    }.get(layout, bool(shape.bridges))
+    if not has_parts:
+        needed = {
+            LANES: "layers that are called side by side",
+            TRIANGLE: "skips across a path down and up",
+        }.get(layout, "skips between levels")
+        reason = f": {shape.reason}" if shape.reason else ""
+        raise DrawError(
+            f"`--layout {layout}` is for networks with {needed}, and this one has none; "
+            f"without it, it stands in `{shape.layout}`{reason}"
+        )
+    return replace(shape, layout=layout)
 
 
 class _Figure:
@@ -80,7 +106,7 @@ class _Figure:
         """All of it; None where the overview is wider than the page."""
         below = AROUND + (PANEL if idea is not None else 0.0)
         sheet, overview = self._overview(below)
-        if overview.width > self.room + 1:
+        if overview.width > self.room + 1 and not isinstance(sheet, SmallSheet):
             return None
         sheet.told = self.told
         block, cone = self._joined(sheet, overview, _alike(self.units, idea))
@@ -94,9 +120,14 @@ class _Figure:
 
     def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
         """The whole network by its shape, else in lines."""
-        found = overview_of(self.graph, self.units, self.options, self.shape)
-        if found is not None and found[1].width <= self.room + 1:
+        found = overview_of(self.graph, self.units, self.options, self.shape, self.room)
+        if found is not None and (self.options.layout or found[1].width <= WIDEST * self.room):
             return found
+        if self.options.layout not in (None, ROWS):
+            raise DrawError(
+                f"the network can't be laid out as `{self.options.layout}` without wires that run "
+                "through boxes; leave out `--layout`"
+            )
         sheet = LineSheet(self.graph, tuple(_unwrapped(self.units)), self.options, self.shape)
         return sheet, line_overview(sheet, self.room, below)
 

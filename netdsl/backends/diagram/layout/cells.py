@@ -62,7 +62,7 @@ def _block(
     unit: Unit, names: ShapeNames, options: Options, axes: ChannelAxes, inside: str, is_terse: bool
 ) -> Leaf:
     if unit.scope is None:
-        return _run(unit, options)
+        return _run(unit, names, options, axes)
     definition = unit.scope.definition
     name = relative(unit.path, inside) if "names" in options.written else definition
     title = f"{name} {TIMES} {unit.count}" if unit.count > 1 else name
@@ -76,7 +76,7 @@ def _block(
     return sized(unit, "block", Label(title, tuple(filter(None, lines))), (), "block", CELL_PAD)
 
 
-def _run(unit: Unit, options: Options) -> Leaf:
+def _run(unit: Unit, names: ShapeNames, options: Options, axes: ChannelAxes) -> Leaf:
     """Layers that follow one another: what each of them is."""
     words = [op_of(part.node).brief(*types_of(part.node)) for part in unit.parts]
     main = max(unit.parts, key=lambda part: part.parameters)
@@ -84,6 +84,8 @@ def _run(unit: Unit, options: Options) -> Leaf:
     title = op.headline(types_of(main.node)[0])
     if len({part.node.op.name for part in unit.parts}) == 1:
         title = f"{len(words)} {title.partition(' ')[0]}"
+    else:
+        words[unit.parts.index(main)] = channels(main.outputs[0], names, axes)
     lines = words if len(words) <= MOST_LINES else [*words[: MOST_LINES - 1], "..."]
     if "params" in options.written:
         lines.append(amount(unit.parameters, "").strip())
@@ -100,7 +102,9 @@ def keeps(unit: Unit, axes: ChannelAxes) -> bool:
 
 
 def channels(value: Value, names: ShapeNames, axes: ChannelAxes) -> str:
-    """How many channels a value has: `64 ch`."""
+    """How many channels a map has, `64 ch`, or how many numbers a vector."""
     place = axes.of(value) - len(value.type.items)
     shape = value.type.shape
-    return f"{names.size(shape[place])} ch" if 0 <= place < len(shape) else ""
+    if not 0 <= place < len(shape):
+        return ""
+    return f"{names.size(shape[place])} ch" if len(shape) > 1 else names.size(shape[place])

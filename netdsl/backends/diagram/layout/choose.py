@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from netdsl.backends.diagram.layout.bands import drawn
 from netdsl.backends.diagram.layout.lanes import lanes_drafts
@@ -29,24 +30,27 @@ _LAYOUTS: dict[str, Callable[[SmallSheet], Iterator[Draft]]] = {
 
 
 def overview_of(
-    graph: Graph, units: Sequence[Unit], options: Options, shape: Shape
+    graph: Graph, units: Sequence[Unit], options: Options, shape: Shape, room: float = ROOM
 ) -> tuple[SmallSheet, Overview] | None:
     """The network laid out by its shape; None for one that stands in rows, or that
     can't be laid out without a wire through a box.
 
-    Where it is too wide for a page, boxes have fewer words, and then layers that follow one another
+    Where it is wider than `room`, boxes have fewer words, and then layers that follow one another
     are one box.
     """
     layout = _LAYOUTS.get(shape.layout)
     if layout is None:
         return None
+    if shape.layout == LANES:  # weights are told once, between the lanes
+        options = replace(options, show=options.show - {"params"})
     ends = {b.fork for b in shape.bridges if b.fork} | {b.merge for b in shape.bridges}
     drafts: list[tuple[SmallSheet, Draft]] = []
     for is_short, is_terse in ((False, False), (False, True), (True, True)):
-        shown = chained(units, ends) if is_short else tuple(units)
+        has_pools = shape.layout == LANES
+        shown = chained(units, ends, with_pools=has_pools) if is_short else tuple(units)
         sheet = SmallSheet(graph, shown, options, shape, is_terse=is_terse)
         for draft in layout(sheet):
-            if draft.width <= ROOM and (overview := drawn(draft)).is_clean:
+            if draft.width <= room and (overview := drawn(draft)).is_clean:
                 return sheet, overview
             drafts.append((sheet, draft))
     for sheet, draft in sorted(drafts, key=lambda pair: pair[1].width)[:MOST_TRIED]:

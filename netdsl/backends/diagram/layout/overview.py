@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netdsl.backends.diagram.scene import Bounds, Item
 
-ROOM = 660.0
+ROOM = 662.0
 """The width with which letters of 9 points get 6 points high on a page 6.5 inches wide."""
 
 

@@ -14,8 +14,6 @@ from netdsl.ir.graph import Graph, Node
 from netdsl.ops.base import op_of
 
 ROWS, U, TRIANGLE, LATTICE, LANES = "rows", "u", "triangle", "lattice", "lanes"
-LAYOUTS = (ROWS, U, TRIANGLE, LATTICE, LANES)
-"""Values of `--layout`."""
 SEVERAL_LEVELS = 2
 MANY_LEVELS = 3
 """Resolutions that are given out or meet at once, from which a network is a lattice."""

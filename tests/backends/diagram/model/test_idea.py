@@ -39,7 +39,7 @@ OPEN = {
     "attention_unet": set[str](),
     "fpn": {"FPN", "ResNetTrunk"},
     "hourglass": {"Hourglass"},
-    "hrnet_w18": {"HighResolutionModule"},
+    "hrnet_w18": set[str](),
     "resnet50": set[str](),
     "siamese": {"Twin"},
     "stacked_hourglass": {"Glass"},
