@@ -61,13 +61,13 @@ def test_dot(network: netdsl.Network) -> None:
 def test_html(network: netdsl.Network) -> None:
     data, _ = network.drawing("html")
     text = data.decode()
-    found = re.search(r'<script type="application/json" id="drawing">(.*?)</script>', text, re.S)
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     assert found is not None
     assert "<!" not in found[1]
     assert "</" not in found[1]
     units = json.loads(found[1])["units"]
-    assert set(LABELS) <= {own(path) for path in units}
-    assert any(unit["doc"] == COMMENT for unit in units.values())
+    assert set(LABELS) <= {own(unit["path"]) for unit in units}
+    assert any(unit.get("doc") == COMMENT for unit in units)
     assert text.count("<script") - found[1].count("<script") == 2
 
 

@@ -19,7 +19,7 @@ from netdsl.lints import WARNINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"[a-z]+(-[a-z]+)+|misplaced")
-NO_CODES = {"multiply-adds", "site-packages"}
+NO_CODES = {"multiply-add", "multiply-adds", "site-packages"}
 SAID = re.compile(r"^(?:error|warning)\[([a-z-]+)\]", re.MULTILINE)
 
 

@@ -135,10 +135,8 @@ class LineSheet(BlockSheet):
 
     def _channels(self, value: Value) -> str:
         """The size of the axis of channels; the shape where that is all there is."""
-        shape = value.type.shape
-        if not shape:
-            return ""
-        return self.names.size(shape[self.axes.of(value)])
+        shape, place = value.type.shape, self.axes.of(value) - len(value.type.items)
+        return self.names.size(shape[place]) if 0 <= place < len(shape) else ""
 
     def shown_shape(self, wire: Wire) -> str:
         """The shape of a tensor; within a line only in the stem, as bands tell it elsewhere."""

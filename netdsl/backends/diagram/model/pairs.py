@@ -99,7 +99,7 @@ def difference_of(first: Unit, second: Unit) -> Difference | None:
     for one, other in zip(first.nodes, second.nodes, strict=True):
         if [v.type for v in one.outputs] != [v.type for v in other.outputs]:
             return None
-        if op_of(one).name != op_of(other).name:
+        if type(one.op) is not type(other.op):
             return None
         if op_of(one).work is Work.DROPS or one.op == other.op:
             continue
