@@ -36,6 +36,7 @@ bench: $(VENV)/.dev
 	$(RUN)/python benchmarks/spp_speed.py
 	$(RUN)/python benchmarks/export_speed.py
 	-$(RUN)/python benchmarks/draw_speed.py  # needs torchview, which is not of the project
+	-$(RUN)/python benchmarks/diagrams.py  # draws with other tools too, where they are installed
 
 # What `python benchmarks/gpu.py build/gpu` measures on a machine with a GPU: docs/gpu.md
 gpu-files: $(VENV)/.dev

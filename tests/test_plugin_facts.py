@@ -12,11 +12,11 @@ import netdsl
 from netdsl.analyses.channels import ChannelAxes
 from netdsl.analyses.memory import memory
 from netdsl.backends.diagram.draw import draw, picture_of
+from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.svg import svg
 from netdsl.backends.diagram.theme import theme
 from netdsl.backends.diagram.volumes.columns import Study
-from netdsl.backends.diagram.example_size import numbers_for
 from netdsl.backends.diagram.volumes.steps import steps_of
 from netdsl.ir.graph import Graph
 from netdsl.lints import WARNINGS

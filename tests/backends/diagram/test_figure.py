@@ -153,6 +153,57 @@ def test_a_lens_leads_from_the_box_that_is_open_and_a_planted_text_is_seen() -> 
         drawing.items.pop()
 
 
+# ---- slides ----
+
+SLIDE = Options(aspect=16 / 9, theme="slides")
+
+
+@pytest.mark.one_in(2)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "googlenet",
+        "unet",
+        "unet_plus_plus",
+        "hrnet_w18",
+        "fpn",
+        "swin_t",
+        "deeplabv3_resnet50",
+        "yolov3_spp",
+        "densenet121",
+    ],
+)
+def test_on_a_slide_the_panel_stands_aside_so_that_letters_are_6_points(name: str) -> None:
+    drawing, page = picture(name, SLIDE), picture(name, DEFAULT)
+    wide, high = 40 / 3 * 72, 7.5 * 72
+    letters = drawing.least * min(wide / drawing.width, high / drawing.height)
+    assert letters > 5.95
+    assert letters > page.least * min(wide / page.width, high / page.height)
+    frame = bounds_of(panels(drawing)[0].items)
+    boxes = [bounds_of(g.items) for css in ("unit", "end") for g in groups(drawing.items, css)]
+    frames = [bounds_of(g.items) for g in panels(drawing)]
+    assert all(box[2] < frame[0] or any(within(box, f) for f in frames) for box in boxes)
+    for cone in cones(drawing):
+        (x, _), _, (end, low), (_, up) = cone.points
+        assert x < end == pytest.approx(frame[0], abs=0.1)
+        assert frame[1] <= up < low <= frame[3]
+        assert any(box[2] == pytest.approx(x, abs=0.5) for box in boxes)
+        taken = [*boxes, *(item.bounds() for item in drawing.items if isinstance(item, Text))]
+        assert not any(
+            inside(cone.points, (a + (c - a) * i / 12, b + (d - b) * j / 12))
+            for a, b, c, d in taken for i in range(13) for j in range(13)
+            if a + (c - a) * i / 12 > x + 1
+        )  # fmt: skip
+        curves = [i for i in drawing.items if isinstance(i, Curve) and i.line != "block.line"]
+        ways = [p for curve in curves for p in along(curve) if x + 1 < p[0] < end - 1]
+        assert not any(inside(cone.points, p) for p in ways)
+
+
+def test_a_lens_leads_aside_where_nothing_is_in_its_way() -> None:
+    assert [dict(g.data)["path"] for g in panels(picture("unet", SLIDE))] == ["up1"]
+    assert len(cones(picture("unet", SLIDE))) == 1
+
+
 # ---- what a panel shows ----
 
 

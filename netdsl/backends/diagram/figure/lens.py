@@ -23,19 +23,26 @@ SHARES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18)
 INSET = 8.0
 
 
-def lens(box: Bounds, panel: Bounds, items: Iterable[Item]) -> list[Item]:
+def lens(
+    box: Bounds, panel: Bounds, items: Iterable[Item], *, is_aside: bool = False
+) -> list[Item]:
     """From the lower edge of a box to the upper edge of a panel; none where that crosses things.
 
-    A cone may cross bands, never a box, a text or a wire.
+    Where the panel stands aside, from the right edge to the left one. A cone may cross bands, never
+    a box, a text or a wire.
     """
     drawn = list(items)
-    obstacles = [b for b in _obstacles(drawn) if b[3] > box[3] and b[1] < panel[1]]
-    curves = [i for i in drawn if isinstance(i, Curve)]
+    obstacles = _obstacles(drawn)
+    ways = [point for i in drawn if isinstance(i, Curve) for point in _along(i)]
+    if is_aside:
+        box, panel, *obstacles = ((b[1], b[0], b[3], b[2]) for b in (box, panel, *obstacles))
+        ways = [(y, x) for x, y in ways]
+    near = [b for b in obstacles if b[3] > box[3] and b[1] < panel[1]]
     for share in SHARES:
         left, right = _target(box, panel, share)
         cone = ((box[0], box[3]), (box[2], box[3]), (right, panel[1]), (left, panel[1]))
-        if not _meets(cone, obstacles, curves):
-            return _painted(cone)
+        if not _meets(cone, near, ways):
+            return _painted([(y, x) for x, y in cone] if is_aside else cone)
     return []
 
 
@@ -59,10 +66,10 @@ def _obstacles(items: Iterable[Item]) -> list[Bounds]:
     return found
 
 
-def _meets(cone: Sequence[Point], obstacles: Sequence[Bounds], curves: Sequence[Curve]) -> bool:
+def _meets(cone: Sequence[Point], obstacles: Sequence[Bounds], ways: Sequence[Point]) -> bool:
     if any(_overlaps(cone, box) for box in obstacles):
         return True
-    return any(_inside(cone, point) for curve in curves for point in _along(curve))
+    return any(_inside(cone, point) for point in ways)
 
 
 def _along(curve: Curve) -> list[Point]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from netdsl.backends.diagram.blocks.leaf import LINE
 from netdsl.backends.diagram.blocks.legend import legend_of
@@ -24,7 +25,7 @@ from netdsl.backends.diagram.model.idea import idea_of
 from netdsl.backends.diagram.model.overview import overview_units
 from netdsl.backends.diagram.model.shape import LANES, ROWS, TRIANGLE, Shape, U, recognise
 from netdsl.backends.diagram.options import PAGE, DrawError, Options
-from netdsl.backends.diagram.scene import Item, Picture, bounds_of, moved
+from netdsl.backends.diagram.scene import Item, Picture, Point, bounds_of, moved
 from netdsl.backends.diagram.units import Unit, leaves
 from netdsl.ir.graph import Graph
 from netdsl.ops.base import op_of
@@ -90,6 +91,10 @@ def _wanted(shape: Shape, options: Options) -> Shape:
     return replace(shape, layout=layout)
 
 
+Place: TypeAlias = tuple[float, float, float, float]
+"""Of a legend: its left edge, its width, where it may begin, and where it should end."""
+
+
 class _Figure:
     """A figure under construction, `room` wide."""
 
@@ -109,14 +114,36 @@ class _Figure:
         if overview.width > self.room + 1 and not isinstance(sheet, SmallSheet):
             return None
         sheet.told = self.told
-        block, cone = self._joined(sheet, overview, _alike(self.units, idea))
-        items, panels = list(overview.items), self._panels(block)
-        y = overview.height + GAP
-        items += cone if panels else []
+        blocks = _alike(self.units, idea)
+        block, cone = self._joined(sheet, overview, blocks, (0.0, overview.height + GAP))
+        panels = self._panels(block)
+        below = self._composed(sheet, overview, panels, cone, (0.0, overview.height + GAP))
+        if self.options.aspect is None or not panels:
+            return below
+        corner = overview.width + GAP, max(0.0, (overview.height - _high(panels)) / 2)
+        block, cone = self._joined(sheet, overview, blocks, corner, panels[0].height)
+        panels = self._panels(block)
+        aside = self._composed(sheet, overview, panels, cone, corner)
+        return min(below, aside, key=lambda drawing: drawing.width)
+
+    def _composed(
+        self, sheet: BlockSheet, overview: Overview, panels: Sequence[Panel],
+        cone: Sequence[Item], corner: Point,
+    ) -> Picture:  # fmt: skip
+        """The overview, and its panels below each other, from a corner on."""
+        items = [*overview.items, *(cone if panels else ())]
+        x, y = corner
         for one in panels:
-            items += [moved(item, 0, y) for item in one.items]
+            items += [moved(item, x, y) for item in one.items]
             y += one.height + BETWEEN
-        return self._framed(sheet, sheet.marked_out(items), panels)
+        drawn = sheet.marked_out(items)
+        top = (y - BETWEEN if panels else overview.height) + LEGEND_GAP
+        legend = 0.0, self.room, max(top, bounds_of(drawn)[3] + LEGEND_GAP), 0.0
+        if x and y <= overview.height:
+            legend = x, self.room, top, overview.height
+        elif x:
+            legend = 0.0, overview.width, overview.height + LEGEND_GAP, 0.0
+        return self._framed(sheet, drawn, panels, legend)
 
     def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
         """The whole network by its shape, else in lines."""
@@ -132,18 +159,25 @@ class _Figure:
         return sheet, line_overview(sheet, self.room, below)
 
     def _joined(
-        self, sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit]
-    ) -> tuple[Unit | None, list[Item]]:
-        """The first of some blocks that a lens can join to the panel below, and that lens.
+        self, sheet: BlockSheet, overview: Overview, blocks: Sequence[Unit], corner: Point,
+        height: float | None = None,
+    ) -> tuple[Unit | None, list[Item]]:  # fmt: skip
+        """The first of some blocks that a lens can join to the panel, and that lens.
 
-        Where there is none, the first block.
+        Where there is none, the first block. With a `height` the panel stands aside, else below.
         """
-        top = overview.height + GAP
-        edge = 0.0, top, self.room, top
+        left, top = corner
+        edge = (
+            (left, top, left + self.room, top)
+            if height is None
+            else (left, top, left, top + height)
+        )
         for block in blocks:
             key = next((k for k, u in sheet.wiring.leaves.items() if _holds(u, block)), "")
-            is_placed = key in overview.places
-            cone = lens(overview.places[key], edge, overview.items) if is_placed else []
+            if key not in overview.places:
+                continue
+            is_aside = height is not None
+            cone = lens(overview.places[key], edge, overview.items, is_aside=is_aside)
             if cone:
                 return block, cone
         return (blocks[0] if blocks else None), []
@@ -159,20 +193,29 @@ class _Figure:
             found.append(drawn)
         return found
 
-    def _framed(self, sheet: BlockSheet, items: list[Item], panels: Sequence[Panel]) -> Picture:
-        """With title, lines and a legend for all of it."""
+    def _framed(
+        self, sheet: BlockSheet, items: list[Item], panels: Sequence[Panel], legend: Place
+    ) -> Picture:
+        """With title, lines and a legend for all of it, below the column that has room for it."""
         boxes = [*sheet.boxes.values(), *(box for one in panels for box in one.boxes)]
         marks = {wire.mark for wire in sheet.wires}.union(*(one.marks for one in panels))
-        room = self.room + 2 * MARGIN
-        legend = legend_of(
-            boxes, sheet.usual_tails, sheet.names, bool(sheet.training), room, marks, sheet.left_out
-        )
-        lines = sheet.lines(room)
+        left, room, top, bottom = legend
+        entries = legend_of(
+            boxes, sheet.usual_tails, sheet.names, bool(sheet.training), room + 2 * MARGIN, marks,
+            sheet.left_out,
+        )  # fmt: skip
+        _, low, _, high = bounds_of(entries)
+        lines = sheet.lines(max(self.room, bounds_of(items)[2]) + 2 * MARGIN)
         if self.options.legend:
-            bottom = bounds_of(items)[3] + LEGEND_GAP
-            items += [moved(item, 0, bottom - bounds_of(legend)[1]) for item in legend]
+            y = max(top, bottom - high + low) - low
+            items += [moved(item, left, y) for item in entries]
         told = " · ".join(lines)
         return framed(self.graph.name, lines, items, self.options, description=told)
+
+
+def _high(panels: Sequence[Panel]) -> float:
+    """That of panels below each other."""
+    return sum(one.height for one in panels) + BETWEEN * (len(panels) - 1)
 
 
 def _unwrapped(units: Sequence[Unit]) -> Iterator[Unit]:
