@@ -104,7 +104,7 @@ def draw(
     """
     check_options(options)
     check_form(form, options)
-    options = for_slide(options)
+    asked, options = options, for_slide(options)
     writer, setter = FORMATS[form], _setter(options)
     is_alone = old is None and (flaws is None or writer.draws_flaws)
     is_alone &= form != "html" or options.only is None  # a page has the whole network
@@ -114,18 +114,18 @@ def draw(
             raise DrawError(f"`--highlight` is for pictures, and .{form} is none; write SVG")
         part, notes = _part(graph, options)
         data, remarks = of_graph(part, options, flaws)
-        return data, [*notes, *remarks]
+        return data, [*notes, *remarks, *_left_to_readers(asked, form)]
     if writer.of_picture is None:
-        asked = "a comparison" if old is not None else f"`--level {options.level}`"
+        other = "a comparison" if old is not None else f"`--level {options.level}`"
         raise DrawError(
-            f".{form} is for one network in {' or '.join(writer.levels)}, not for {asked}; "
+            f".{form} is for one network in {' or '.join(writer.levels)}, not for {other}; "
             "write .svg or .pdf"
         )
     picture = picture_of(graph, options, old, flaws)
     sized = replace(options, width=_width(picture, options))
     data = writer.of_picture(picture, sized, setter)
     remarks = [*picture.notes, *_small_print(picture, options), *_unused(options)]
-    return data, [*remarks, *_other_letters(options, form)]
+    return data, [*remarks, *_other_letters(options, form), *_boxed_letters(picture, form)]
 
 
 def picture_of(
@@ -306,10 +306,50 @@ def _far_from_page(picture: Picture) -> list[str]:
     return []
 
 
+def _left_to_readers(options: Options, form: str) -> list[str]:
+    """Remarks on what was asked and is chosen by what draws a file of structure."""
+    if form not in ("dot", "mmd"):
+        return []
+    asked = {
+        "--width": options.width is not None,
+        "--aspect": options.aspect is not None,
+        "--font": bool(options.font),
+        "--font-size": options.font_size is not None,
+    }
+    return [
+        f"`{name}` changes nothing in .{form}, whose reader lays it out; write SVG"
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
+
+
+def _boxed_letters(picture: Picture, form: str) -> list[str]:
+    """A remark on letters that PNG may not have."""
+    if form != "png":
+        return []
+    letters = dict.fromkeys(c for text in picture.texts() for c in text.text if fonts.is_rare(c))
+    if not letters:
+        return []
+    shown = ", ".join(f"`{letter}`" for letter in letters)
+    return [
+        f"PNG has Latin, Greek and Cyrillic letters: {shown} may be empty boxes; write SVG, or PDF "
+        "with `--font-file`"
+    ]
+
+
 def _other_letters(options: Options, form: str) -> list[str]:
     """A remark on a font whose widths are not those that texts are measured with."""
     if not options.font or fonts.is_alike(options.font):
         return []
+    if options.outlines:
+        return [f"outlines are those of `--font-file`, not of `{options.font}`"]
+    if form == "pdf":
+        return [
+            f"PDF is written in Helvetica, not in `{options.font}`; `--outlines` with "
+            "`--font-file` takes another font"
+        ]
+    if form in ("tex", "tikz"):
+        return [f"TikZ takes the font of the document, not `{options.font}`"]
     if form == "png" and not fonts.is_serif(options.font):
         return [f"PNG is painted in Helvetica or Times, not in `{options.font}`; write SVG"]
     if form in ("svg", "html") and not fonts.is_serif(options.font):

@@ -72,6 +72,12 @@ def is_serif(font: str) -> bool:
     return font.lower() in _SERIF
 
 
+def is_rare(letter: str) -> bool:
+    """Whether a letter is of none of the scripts that fonts like Helvetica have."""
+    code = ord(letter)
+    return 0x590 <= code < 0x1D00 or code >= 0x2E80
+
+
 def families(font: str) -> str:
     """A family with those that stand in for it, as CSS has them."""
     if not font:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netdsl.backends.diagram.blocks.dot import DotCluster, DotGraph, DotNode, Layout, Route
 from netdsl.backends.diagram.blocks.leaf import CHANGES, Leaf, draw_leaf, open_mark
-from netdsl.backends.diagram.blocks.pens import Pen
+from netdsl.backends.diagram.blocks.pens import Pen, shared
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import (
@@ -28,6 +28,8 @@ from netdsl.ir.graph import Value
 LANE = 8.0
 PAD = 14.0
 GAP = 18.0
+TURN = 9.0
+"""Radius of a corner of a wire between rows."""
 CHANNEL = 15.0
 CAPTION = 12.0
 
@@ -36,12 +38,12 @@ CAPTION = 12.0
 class Row:
     """A row with its places; `coming` and `going` are values of other rows, by their ports.
 
-    What goes out has the pen of its wire to them; `labels` are texts of what is named nowhere else,
-    `items` what is painted, from the row's own corner on.
+    Each has the pen of its wires to this row, or to all others; `labels` are texts of what is
+    named nowhere else, `items` what is painted, from the row's own corner on.
     """
 
     caption: tuple[str, str]
-    coming: Sequence[Value]
+    coming: Mapping[Value, Pen]
     going: Mapping[Value, Pen]
     labels: Mapping[Value, str]
     layout: Layout
@@ -125,24 +127,34 @@ class _Places:
         y_out = self.tops[number] + self.pad + port[1]
         y_low = self.bottom(number) + GAP / 2 + CHANNEL * rank + 8
         x_left = origin - 8 - LANE * (self.lanes[number, value] + 1)
-        pen = self.rows[number].going[value]
-        start = [
+        way = [
             (origin + port[0] - 1.5, y_out),
             (x_right, y_out),
             (x_right, y_low),
             (x_left, y_low),
         ]
-        for target in range(number + 1, len(self.rows)):
-            row = self.rows[target]
-            if value not in row.coming:
-                continue
-            x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
-            end = (origin + x + 1.5, self.tops[target] + self.pad + y)
-            corners = [*start, (x_left, end[1]), end]
-            yield rounded(corners, pen.colour, pen.width, 9, pen.dash)
+        yield from self._branches(value, way, range(number + 1, len(self.rows)))
         text = self.rows[number].labels.get(value)
         if text:
             yield Text(x_right - 14, y_low - 3.5, text, 9, "soft", False, "end")
+
+    def _branches(self, value: Value, way: list[Point], below: range) -> Iterator[Item]:
+        """A way and its ends in other rows; what several share has their pen if they agree."""
+        readers = [n for n in below if value in self.rows[n].coming]
+        pens = [self.rows[n].coming[value] for n in readers]
+        x_left = way[-1][0]
+        for place, (number, own) in enumerate(zip(readers, pens, strict=True)):
+            row, pen = self.rows[number], shared(pens[place:])
+            x, y = row.layout.nodes[f"enter{list(row.coming).index(value)}"]
+            end = self.left + self.gutter_left + x + 1.5, self.tops[number] + self.pad + y
+            corner, turn = (x_left, end[1]), (x_left, end[1] - TURN)
+            if own == pen:
+                yield rounded([*way, corner, end], pen.colour, pen.width, TURN, pen.dash)
+            else:
+                yield rounded([*way, turn], pen.colour, pen.width, TURN, pen.dash)
+                yield rounded([turn, corner, end], own.colour, own.width, TURN, own.dash)
+            if len(set(pens[place:])) > 1:
+                way = [turn]
 
 
 def _lanes(rows: Sequence[Row]) -> dict[tuple[int, Value], int]:

@@ -214,6 +214,15 @@ class BlockSheet(Sheet):
             return ""
         return self.names.listed(self.axes.spatial(value))
 
+    def told_size(self, value: Value) -> str:
+        """The size of a map in words: `56 × 56`, `length 256`, `197 tokens`; empty of vectors."""
+        told = self._resolution(value)
+        if not told or len(self.axes.spatial(value)) > 1:
+            return told
+        if not self.axes.is_last(value):
+            return f"length {told}"
+        return f"{told} token{'s' * (told != '1')}"
+
     def shown_shape(self, wire: Wire) -> str:
         if not is_known(wire.value):
             return "?"
@@ -227,7 +236,7 @@ class BlockSheet(Sheet):
         values: list[Value] = []
         for item in row:
             values += [self.ends[item]] if isinstance(item, str) else item.outputs[:1]
-        sizes = [size for value in values if (size := self._resolution(value))]
+        sizes = [size for value in values if (size := self.told_size(value))]
         if not sizes and not any(map(is_known, values)):
             return "not known", ""
         if not sizes:

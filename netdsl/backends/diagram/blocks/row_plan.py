@@ -51,7 +51,7 @@ class RowPlan:
     """One row as a graph for Graphviz.
 
     `own` are the keys of its boxes, `pens` belong to the edges; `coming` and `going` are the
-    values from and to other rows, `going` with the pen outside of rows; `labels` are texts for
+    values from and to other rows, with their pens outside of this row; `labels` are texts for
     those that go out and are read nowhere in this row. In a row that `is_alone` shapes stand on
     the wires that come in and go out too, and wires meet boxes at their sides.
     """
@@ -68,7 +68,7 @@ class RowPlan:
         self.near = wires = sheet.wires_at(own)
         coming = {w.value: w for w in wires if self._enters(w)}
         going = {w.value: w for w in wires if self._leaves(w)}
-        self.coming = tuple(coming)
+        self.coming = {value: shared(self._pens_in(value)) for value in coming}
         self.going = {value: shared(self._pens_out(value)) for value in going}
         sides = ("source", "sink") if sheet.options.direction == "right" else ("", "")
         self._ports("enter", len(coming), sides[0])
@@ -91,6 +91,11 @@ class RowPlan:
         """The pens of the wires of a value to other rows."""
         wires = (wire for wire in self.near if wire.value is value)
         return [self._pen(wire) for wire in wires if self._leaves(wire)]
+
+    def _pens_in(self, value: Value) -> list[Pen]:
+        """The pens of the wires of a value from another row."""
+        wires = (wire for wire in self.near if wire.value is value)
+        return [self._pen(wire) for wire in wires if self._enters(wire)]
 
     def _enters(self, wire: Wire) -> bool:
         return wire.head in self.own and wire.tail not in self.own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from math import sqrt
 
 from netdsl.backends.diagram.blocks.dot import lay_out
@@ -73,6 +72,8 @@ class Sheet:
     """Whether a block that is longer than a row goes on in the next."""
     few_ways = False
     """Whether to try few ways to cut it into rows: of many drawings that are made at once."""
+    _indexed: tuple[Sequence[Wire], dict[str, list[int]]] = ((), {})
+    """Wires, and their numbers by the boxes at their ends."""
 
     def piece(self, item: str | Unit) -> Piece:
         """About how much room an item takes."""
@@ -116,17 +117,21 @@ class Sheet:
         """What the signs mean, in lines of that length."""
         raise NotImplementedError
 
-    @cached_property
     def _wires_by_end(self) -> dict[str, list[int]]:
+        """Numbers of the wires by the boxes at their ends, made anew where the wires changed."""
+        if self._indexed[0] is self.wires:
+            return self._indexed[1]
         numbers: dict[str, list[int]] = {}
         for number, wire in enumerate(self.wires):
             for key in (wire.tail, wire.head):
                 numbers.setdefault(key, []).append(number)
+        self._indexed = self.wires, numbers
         return numbers
 
     def wires_at(self, keys: Iterable[str]) -> list[Wire]:
         """Those that start or end at one of these boxes, in order."""
-        numbers = {n for key in keys for n in self._wires_by_end.get(key, ())}
+        by_end = self._wires_by_end()
+        numbers = {n for key in keys for n in by_end.get(key, ())}
         return [self.wires[number] for number in sorted(numbers)]
 
     @property

@@ -12,7 +12,7 @@ from netdsl.backends.diagram.blocks.pens import pen_of
 from netdsl.backends.diagram.fonts import text_width
 from netdsl.backends.diagram.layout.heads import Head
 from netdsl.backends.diagram.layout.line_sheet import GAP, LineSheet
-from netdsl.backends.diagram.layout.stages import Stage
+from netdsl.backends.diagram.layout.stages import Stage, part_of
 from netdsl.backends.diagram.layout.tokens import COLUMN, column_of, token_cells
 from netdsl.backends.diagram.scene import Box, Group, Item, Point, Text, arrow_head, line
 
@@ -51,11 +51,12 @@ class Chain:
         for key in keys:
             sheet.boxes[key] = column_of(sheet.boxes[key], sheet.tokens)
         self.boxes = [sheet.boxes[key] for key in keys]
+        parts = [(stage, [p for p in stage.places if p in line]) for stage in stages]
         self.stages = [
-            (stage, [place - line.start for place in stage.places if place in line])
-            for stage in stages
+            (part_of(sheet, stage, places), [place - line.start for place in places])
+            for stage, places in parts
+            if places
         ]
-        self.stages = [(stage, own) for stage, own in self.stages if own]
         self.hung = {key: sheet.hung[key] for key in keys if key in sheet.hung}
         self.shapes = self._shapes()
         self.middles = self._middles(room)

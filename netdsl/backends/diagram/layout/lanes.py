@@ -59,8 +59,9 @@ class _Lanes:
         weights = self._weights(spots)
         spots |= self._joining(spots, gap)
         every = [*spots.values(), *(spot for spot, _ in weights)]
-        threads = [(Wire(spot.key, key, self._value(key), 0, SIZE_ONLY), THREAD)
-                   for spot, keys in weights for key in keys]  # fmt: skip
+        threads = [(Wire(start, key, self._value(key), 0, SIZE_ONLY), THREAD)
+                   for spot, keys in weights
+                   for start, key in self._threads(spot, keys)]  # fmt: skip
         total = sum(count_parameters(layer) for layer in self.layers)
         captions = {WEIGHTS: ("same weights", f"{rough(total)}, once")}
         captions |= {self.row(n): (f"call {n + 1}", "") for n in range(self.count)}
@@ -83,21 +84,26 @@ class _Lanes:
         return spots
 
     def _weights(self, spots: Mapping[str, Spot]) -> list[tuple[Spot, list[str]]]:
-        """The weights of each box of the lanes beside them, and the boxes that use them."""
+        """The weights of each box of the first lanes, and the boxes that use them, in order."""
         sheet = self.sheet
         users: dict[str, list[str]] = {}
         for layer in self.layers:
             keys = [sheet.makers[node] for node in layer.calls if node in sheet.makers]
-            near = [key for key in keys if key in spots and abs(spots[key].row - WEIGHTS) == 1]
-            if near:
-                users.setdefault(near[0], []).extend(k for k in near if k not in
-                                                     users.get(near[0], ()))  # fmt: skip
+            placed = sorted((key for key in keys if key in spots), key=lambda key: spots[key].row)
+            if placed and abs(spots[placed[0]].row - WEIGHTS) == 1:
+                users.setdefault(placed[0], []).extend(k for k in placed if k not in
+                                                       users.get(placed[0], ()))  # fmt: skip
         weights: list[tuple[Spot, list[str]]] = []
         for number, (key, keys) in enumerate(users.items()):
             text = amount(sheet.wiring.leaves[key].parameters, "").strip()
             box = sized(None, "amber", Label(text), form="pill", pad=CELL_PAD)
             weights.append((Spot(f"weights{number}", box, WEIGHTS, spots[key].x), keys))
         return weights
+
+    def _threads(self, spot: Spot, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """From the weights to the lanes beside them, and on from lane to lane."""
+        for number, key in enumerate(keys):
+            yield (keys[number - 1] if self.lane[key] > WEIGHTS else spot.key), key
 
     def _joining(self, spots: Mapping[str, Spot], gap: float) -> dict[str, Spot]:
         """What reads several lanes, right of them; two that do so first stand beside the lanes."""

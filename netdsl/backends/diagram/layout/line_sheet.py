@@ -147,15 +147,7 @@ class LineSheet(BlockSheet):
     def size_told(self, item: str | Unit) -> str:
         """The size of the maps that an item gives: `56 × 56`, `197 tokens`, `vectors`."""
         value = self.ends[item] if isinstance(item, str) else next(iter(item.outputs), None)
-        if value is None:
-            return "vectors"
-        sizes = self.axes.spatial(value)
-        told = self.names.listed(sizes)
-        if len(sizes) == 1:
-            if not self.axes.is_last(value):
-                return f"length {told}"
-            return f"{told} token{'s' * (told != '1')}"
-        return told or "vectors"
+        return (value and self.told_size(value)) or "vectors"
 
     def pieces(self) -> list[Piece]:
         """About how much room each item takes, in order; behind a box of the stem a shape too."""

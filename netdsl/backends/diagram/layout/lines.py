@@ -27,13 +27,15 @@ GUTTERS = 36.0
 """What lines take beside their boxes, left and right together."""
 
 
-def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
+def line_overview(sheet: LineSheet, room: float, below: float, can_hang: bool = True) -> Overview:
     """The overview of a network of no special shape.
 
     `below` is about how high all else of the picture is. Lines get shorter where boxes beside each
     other are too wide for the page, or the picture would be more than twice as wide as high.
+    Heads for training hang below lines that are chains; elsewhere they are lines of their own.
     """
-    heads = heads_of(sheet)
+    whole = sheet.items, sheet.wires, sheet.first_late
+    heads = heads_of(sheet) if can_hang else []
     hang(sheet)
     stages = stages_of(sheet, sheet.items)
     sheet.stages = {place: n for n, stage in enumerate(stages) for place in stage.places}
@@ -46,6 +48,10 @@ def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
         if lines in tried:
             continue
         tried.add(lines)
+        if not _can_hang(sheet, lines, heads):
+            sheet.items, sheet.wires, sheet.first_late = whole
+            sheet.hung, sheet.shaped = {}, set()
+            return line_overview(sheet, room, below, can_hang=False)
         wide = share * room - (GUTTERS if len(lines) > 1 else 0.0)
         items = paint_rows(_rows(sheet, lines, stages, heads, wide), sheet.options, bare=True)
         left, top, right, bottom = bounds_of(items)
@@ -55,6 +61,19 @@ def line_overview(sheet: LineSheet, room: float, below: float) -> Overview:
             return one
         drawn.append(one)
     return min(drawn, key=lambda one: (one.width > room, abs(one.width - room)))
+
+
+def _can_hang(sheet: LineSheet, lines: Sequence[range], heads: Sequence[Head]) -> bool:
+    """Whether each head has its place: the line of what it reads is a chain."""
+    sources = {head.source for head in heads}
+    for line in lines:
+        items = [sheet.items[place] for place in line]
+        keys = sheet.keys_of(items)
+        if sources.isdisjoint(keys):
+            continue
+        if not is_chain(keys, RowPlan(sheet, items, frozenset(keys))):
+            return False
+    return True
 
 
 def _lines(sheet: LineSheet, room: float) -> list[range]:
@@ -129,12 +148,21 @@ def _banded(
     """A line that Graphviz has laid out, on one band."""
     drawn = freed(paint_row(plan.graph, plan.pens, layout, sheet.boxes))
     first, second = sheet.caption(items)
-    top = CAPTION + 10
-    shown = [moved(item, 0, top) for item in drawn]
-    nodes = {key: (x, y + top) for key, (x, y) in layout.nodes.items()}
+    left, right = _pads(sheet, plan, layout)
+    top, width = CAPTION + 10, layout.width + left + right
+    shown = [moved(item, left, top) for item in drawn]
+    nodes = {key: (x + left, y + top) for key, (x, y) in layout.nodes.items()}
     height = layout.height + top + 6
-    back = band(0, layout.width, 0, height, f"{first} {second}".strip(), "")
-    return Layout(layout.width, height, nodes, {}, []), [*back, *shown]
+    back = band(0, width, 0, height, f"{first} {second}".strip(), "")
+    return Layout(width, height, nodes, {}, []), [*back, *shown]
+
+
+def _pads(sheet: LineSheet, plan: RowPlan, layout: Layout) -> tuple[float, float]:
+    """What a band needs left and right of its line, so that no box stands on its border."""
+    halves = {key: sheet.boxes[key].width / 2 for key in plan.own}
+    left = min(layout.nodes[key][0] - half for key, half in halves.items())
+    right = max(layout.nodes[key][0] + half for key, half in halves.items())
+    return max(0.0, PAD - left), max(0.0, PAD + right - layout.width)
 
 
 def _places(sheet: LineSheet, items: Iterable[Item]) -> Mapping[str, Bounds]:

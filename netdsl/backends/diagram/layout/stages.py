@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netdsl.backends.diagram.layout.line_sheet import LineSheet
 from netdsl.backends.diagram.units import Unit
@@ -35,11 +35,24 @@ def stages_of(sheet: LineSheet, items: Sequence[str | Unit]) -> list[Stage]:
     stages: list[Stage] = []
     for start, stop in zip(starts, [*starts[1:], len(items)], strict=True):
         is_stem = start < stem
-        first, last = keys[start], sheet.size_told(items[stop - 1]) if is_stem else keys[start]
-        caption = f"{first} → {last}" if first != last else first
+        last = sheet.size_told(items[stop - 1]) if is_stem else keys[start]
+        caption = _span(keys[start], last)
         more = "" if is_stem else _told(sheet, items[start:stop])
         stages.append(Stage(range(start, stop), caption, more, is_stem))
     return stages
+
+
+def part_of(sheet: LineSheet, stage: Stage, places: Sequence[int]) -> Stage:
+    """The part of a stage that stands in one line; a part of the stem has sizes of its own."""
+    if not stage.is_stem or len(places) == len(stage.places):
+        return stage
+    first = _keys(sheet, sheet.items[: places[0] + 1])[-1]
+    last = sheet.size_told(sheet.items[places[-1]])
+    return replace(stage, caption=_span(first, last))
+
+
+def _span(first: str, last: str) -> str:
+    return f"{first} → {last}" if first != last else first
 
 
 def _keys(sheet: LineSheet, items: Sequence[str | Unit]) -> list[str]:

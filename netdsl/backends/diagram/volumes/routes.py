@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from netdsl.backends.diagram.model.skips import Edge
 from netdsl.backends.diagram.scene import Ellipse, Item, Point
 from netdsl.backends.diagram.volumes.columns import Column
 from netdsl.backends.diagram.volumes.links import entry, leaving, routed
@@ -21,7 +22,8 @@ ENTER, ASIDE, APART, BESIDE = 5.0, 3.5, 6.0, 10.0
 class Route:
     """All links from one volume: they share lanes as far as they go together.
 
-    `wraps` is the link from the end of a row to the beginning of the next.
+    `wraps` is the link from the end of a row to the beginning of the next; `is_skip` says whether
+    all of them flow on skips.
     """
 
     source: Place
@@ -45,8 +47,8 @@ class Route:
 class Routes:
     """All routes of a picture that are no links between neighbours."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
+    def __init__(self, rows: Sequence[Row], skips: Collection[Edge]) -> None:
+        self.rows, self.skips = rows, skips
         self.places: dict[Step, Place] = {
             column.step: (r, c)
             for r, row in enumerate(rows)
@@ -87,8 +89,17 @@ class Routes:
                     wraps = c == 0 and place[0] == r - 1 and ends
                     route = routes.setdefault((place, wraps), Route(place, wraps=wraps))
                     route.targets.append((r, c))
-                    route.is_skip = route.is_skip and number > 0
+                    route.is_skip = route.is_skip and self._is_skip(source, column.step)
         return list(routes.values())
+
+    def _is_skip(self, source: Step, target: Step) -> bool:
+        """Whether what one volume takes of another flows on a skip."""
+        return any(
+            (value, node) in self.skips
+            and (value is source.output or value.producer in source.nodes)
+            for node in target.nodes
+            for value in node.inputs
+        )
 
     def _lanes_above(self) -> dict[tuple[int, int], int]:
         """A lane by route and row; 0 is next to the row, and short routes go there."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from netdsl.backends.diagram.frame import framed
 from netdsl.backends.diagram.hiding import left_out
 from netdsl.backends.diagram.highlight import Drawn, highlighted
+from netdsl.backends.diagram.model.skips import skip_edges
 from netdsl.backends.diagram.options import Options
 from netdsl.backends.diagram.scene import Bounds, Box, Item, Picture, Text, bounds_of, line
 from netdsl.backends.diagram.volumes.columns import Column, Study, draw_column
@@ -114,7 +115,7 @@ class Sheet:
         self, forced: set[int], leads: dict[int, Lead], room: float | None
     ) -> tuple[list[Row], Routes]:
         rows = into_rows(self.columns, forced, leads, room, self.options.aspect)
-        routes = Routes(rows)
+        routes = Routes(rows, skip_edges(self.graph))
         place_rows(rows, routes.counts, routes.inner, routes.left)
         return rows, routes
 

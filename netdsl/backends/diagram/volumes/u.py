@@ -11,7 +11,16 @@ from netdsl.backends.diagram.example_size import Numbers
 from netdsl.backends.diagram.scene import Ellipse, Item
 from netdsl.backends.diagram.volumes.columns import Column, Study, label_rows, with_one_lens
 from netdsl.backends.diagram.volumes.forms import Scales
-from netdsl.backends.diagram.volumes.links import BOW, entry, growth, leaving, link, plus, routed
+from netdsl.backends.diagram.volumes.links import (
+    BOW,
+    SUM,
+    entry,
+    growth,
+    leaving,
+    link,
+    plus,
+    routed,
+)
 from netdsl.backends.diagram.volumes.steps import Step
 from netdsl.backends.diagram.volumes.words import adds, joins_by_sum
 
@@ -235,6 +244,8 @@ class ULayout:
                 yield from link(before, column, numbers)
             elif step < 0 and column.step.family in ("resampling", "convolution"):
                 yield from self._rising(before, column)
+            elif step < 0:
+                yield from self.climb(before, column, "wire")
             else:
                 x = before.form.x + before.width + DOWN / 2
                 start, end = leaving(before.form), entry(column.form)
@@ -249,6 +260,19 @@ class ULayout:
     def _rising(self, before: Column, column: Column) -> Iterator[Item]:
         """The rays from the end of a level to the larger map above."""
         yield from growth(before.form, column.form)
+
+    def climb(self, before: Column, column: Column, colour: str) -> Iterator[Item]:
+        """Out on the right, up between the levels, and in from the left, below the skip."""
+        x = before.form.x + before.width + DOWN / 2
+        y = self.tops[self.level(before.step)] - LEVEL_GAP / 2 - 1
+        back = column.form.x - DOWN
+        start = leaving(before.form)
+        tip = column.form.x - 1.0, column.form.bottom - 1.5
+        if joins_by_sum(column.step):
+            x_sum, y_sum = entry(column.form)
+            back, tip = x_sum - SUM_BEFORE, (x_sum - SUM_BEFORE, y_sum + SUM)
+        points = [start, (x, start[1]), (x, y), (back, y), (back, tip[1]), tip]
+        yield from routed(points if back != tip[0] else [*points[:4], tip], colour, 1.2)
 
     def _across(self, numbers: Numbers) -> Iterator[Item]:
         for skip in self.shape.skips:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from netdsl.backends.diagram.scene import Item
 from netdsl.backends.diagram.volumes.columns import Column
-from netdsl.backends.diagram.volumes.links import SUM, entry, leaving, routed
 from netdsl.backends.diagram.volumes.steps import Step
-from netdsl.backends.diagram.volumes.u import DOWN, LEVEL_GAP, NEXT, SUM_BEFORE, ULayout
-from netdsl.backends.diagram.volumes.words import joins_by_sum
+from netdsl.backends.diagram.volumes.u import DOWN, NEXT, ULayout
 
 BETWEEN = (13.0, 9.0, 5.0)
 """Spaces between the labels of neighbours, to choose from."""
@@ -71,14 +69,5 @@ class NarrowU(ULayout):
         return lefts[before] + max(column.width + self.indent, column.form.width + APART)
 
     def _rising(self, before: Column, column: Column) -> Iterator[Item]:
-        """Out on the right, up between the levels, and in from the left, below the skip."""
-        x = before.form.x + before.width + DOWN / 2
-        y = self.tops[self.level(before.step)] - LEVEL_GAP / 2 - 1
-        back = column.form.x - DOWN
-        start = leaving(before.form)
-        tip = column.form.x - 1.0, column.form.bottom - 1.5
-        if joins_by_sum(column.step):
-            x_sum, y_sum = entry(column.form)
-            back, tip = x_sum - SUM_BEFORE, (x_sum - SUM_BEFORE, y_sum + SUM)
-        points = [start, (x, start[1]), (x, y), (back, y), (back, tip[1]), tip]
-        yield from routed(points if back != tip[0] else [*points[:4], tip], "up.line", 1.2)
+        """The levels of a side stand one above the other: no room for rays."""
+        yield from self.climb(before, column, "up.line")
