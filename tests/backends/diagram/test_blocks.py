@@ -30,8 +30,8 @@ LEVELS = {
     "deep": EVERYTHING,
     "layers": Options(level="layers"),
 }
-WIDE_OR_TALL = {"conv27", "rgb6", "lenet"}
-"""Networks of so few units that one row of them is the clearest picture."""
+WIDE_OR_TALL = {"conv27", "rgb6", "lenet", "diffusion_unet"}
+"""Networks of so few units that one row of them is the clearest picture; and a wide U."""
 
 
 def graph_of(name: str) -> Graph:

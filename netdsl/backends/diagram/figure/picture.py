@@ -56,15 +56,15 @@ def figure_picture(graph: Graph, options: Options) -> Picture:
     options = replace(options, width=options.width or PAGE)
     if sum(1 for _ in leaves(drawn_units(graph, options))) > MANY:
         return blocks_picture(given, rows)
-    shape = _wanted(recognise(graph), options)
+    shape, is_asked = _wanted(recognise(graph), options), rows.width is not None
     units = overview_units(graph, shape, drawn_units(graph, options))
     idea = idea_of(graph, units, shape)
     if idea is None and len(units) <= FEW and shape.layout == ROWS:
         return blocks_picture(given, replace(rows, width=options.width))
-    drawing = _Figure(graph, units, options, shape, told).picture(idea)
+    drawing = _Figure(graph, units, options, shape, told, is_asked=is_asked).picture(idea)
     if options.layout not in (None, ROWS) and drawing is not None:
         return drawing
-    is_page = rows.width is not None or drawing is None or drawing.height <= 2 * drawing.width
+    is_page = is_asked or drawing is None or drawing.height <= 2 * drawing.width
     return drawing if drawing is not None and is_page else blocks_picture(given, rows)
 
 
@@ -96,16 +96,18 @@ Place: TypeAlias = tuple[float, float, float, float]
 
 
 class _Figure:
-    """A figure under construction, `room` wide."""
+    """A figure under construction, `room` wide, or wider where no width `is_asked` for."""
 
     def __init__(
-        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, told: str
-    ) -> None:
+        self, graph: Graph, units: tuple[Unit, ...], options: Options, shape: Shape, told: str,
+        *, is_asked: bool,
+    ) -> None:  # fmt: skip
         self.graph, self.units, self.options, self.shape = graph, units, options, shape
         assert options.width is not None
         readable = LINE * options.width / options.smallest - 2 * MARGIN
         self.room = ROOM if options.aspect is not None else min(ROOM, readable)
         self.told = told
+        self.widest = self.room + 1 if is_asked else WIDEST * self.room
 
     def picture(self, idea: Unit | None) -> Picture | None:
         """All of it; None where the overview is wider than the page."""
@@ -148,7 +150,7 @@ class _Figure:
     def _overview(self, below: float) -> tuple[BlockSheet, Overview]:
         """The whole network by its shape, else in lines."""
         found = overview_of(self.graph, self.units, self.options, self.shape, self.room)
-        if found is not None and (self.options.layout or found[1].width <= WIDEST * self.room):
+        if found is not None and (self.options.layout or found[1].width <= self.widest):
             return found
         if self.options.layout not in (None, ROWS):
             raise DrawError(
