@@ -173,7 +173,7 @@ def check_blocks(graph: Graph) -> None:
     assert {"Elman network", "24 units · back", "first", "+ wave"} <= set(found)
     assert "stateful" in found  # its family, in the legend
     assert "2 × Elman network" in found  # what the closed block does
-    assert "length 12" in found
+    assert "12 tokens" in found
     assert any("shapes are length × channels" in text for text in found)
     assert {"other"} == colours(graph, "blocks") & {"other", "move"}
     dot = draw(graph, "dot", Options(expand=("none",)))[0].decode()
